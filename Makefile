@@ -1,0 +1,47 @@
+# metricloop: two commands matter, `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := $(if $(FULL),demo-full,demo)
+export MLFLOW_DISABLE_TELEMETRY = true
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+export DVC_NO_ANALYTICS = 1
+export NO_ALBUMENTATIONS_UPDATE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check ui clean
+
+help:  ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "metricloop needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+setup: $(VENV)/ready  ## create .venv with the pinned dependencies
+
+demo: setup  ## run a whole study on drawn pandas (minutes; FULL=1 adds the rest)
+	@test -d $(DEMO) || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full)
+	@$(BIN)/metricloop run -C $(DEMO)
+
+test: setup  ## the tests
+	$(BIN)/python -P -m pytest
+
+test-all: setup  ## the tests that take long, kill processes or need a browser too, and the demo
+	$(BIN)/python -P -m pytest -m 'not gpu'
+	$(MAKE) demo
+
+check: setup  ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: setup  ## the MLflow UI of the demo on http://127.0.0.1:5000
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/$(DEMO)/mlflow.db
+
+clean:  ## remove the demo workspaces
+	rm -rf demo demo-full

@@ -1,0 +1,403 @@
+"""The animals of the drawn scenes, as tables of parts: what they are made of, and nothing of how it is drawn.
+
+Units: an animal stands on y = 1 and is about 1 high, x = 0 is its middle, y points down, and it faces left. A head is
+a table of its own in head radii, centred at 0; `depth` says how far a part sticks out of it (0 outline, 1 nose tip),
+so that turning the head moves the nose more than the eyes, and leaves them out when it is seen from behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """oval: x, y, rx, ry, degrees; limb: x, y, x, y, radius, radius; poly: x, y, x, y, ...
+
+    role names the colour; the role "prop" is a thing the animal holds, which is no part of its silhouette.
+    """
+
+    shape: Literal["oval", "limb", "poly"]
+    role: str
+    numbers: tuple[float, ...]
+    depth: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Parts from back to front, and where the head goes (x, y, radius); head None when the parts hold all."""
+
+    parts: tuple[Part, ...]
+    head: tuple[float, float, float] | None = None
+    seen: Literal["front", "side", "back"] = "front"
+    climbs: bool = False
+
+
+@dataclass(frozen=True)
+class Marking:
+    """A pattern over the parts of some roles."""
+
+    kind: Literal["stripes", "patches"]
+    roles: tuple[str, ...]
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Animal:
+    """Colours by role (a role without one has the body's), a head, poses and a marking."""
+
+    name: str
+    colours: Mapping[str, Colour]
+    poses: tuple[Pose, ...]
+    head: tuple[Part, ...] = ()
+    marking: Marking | None = None
+    height: float = 1.0  # relative to the others
+    tilt: float = 6.0  # degrees it may lean to either side
+    shades: tuple[Mapping[str, Colour], ...] = field(default=({},))  # variants: colours that replace the first ones
+
+
+def oval(role: str, x: float, y: float, rx: float, ry: float, degrees: float = 0.0, depth: float = 0.0) -> Part:
+    return Part("oval", role, (x, y, rx, ry, degrees), depth)
+
+
+def limb(role: str, x1: float, y1: float, x2: float, y2: float, r1: float, r2: float, depth: float = 0.0) -> Part:
+    return Part("limb", role, (x1, y1, x2, y2, r1, r2), depth)
+
+
+def poly(role: str, *xy: float, depth: float = 0.0) -> Part:
+    return Part("poly", role, xy, depth)
+
+
+def both(*parts: Part) -> tuple[Part, ...]:
+    """Each part and its mirror image."""
+    return tuple(each for part in parts for each in (part, _mirrored(part)))
+
+
+def _mirrored(part: Part) -> Part:
+    numbers = list(part.numbers)
+    if part.shape == "oval":
+        numbers[0], numbers[4] = -numbers[0], -numbers[4]
+    else:
+        xs = (0, 2) if part.shape == "limb" else range(0, len(numbers), 2)
+        for place in xs:
+            numbers[place] = -numbers[place]
+    return replace(part, numbers=tuple(numbers))
+
+
+# --- bears: panda and polar bear share every shape and differ in colour -------------------------------------------
+BEAR_HEAD = (
+    *both(oval("ear", 0.70, -0.66, 0.33, 0.31, 20)),
+    oval("face", 0, 0, 1.0, 0.87),
+    oval("muzzle", 0, 0.36, 0.50, 0.38, 0, 0.7),
+    *both(oval("patch", 0.43, 0.02, 0.21, 0.31, -35, 0.5), oval("eye", 0.38, -0.02, 0.075, 0.08, 0, 0.55)),
+    oval("nose", 0, 0.25, 0.18, 0.12, 0, 1.0),
+    limb("nose", -0.12, 0.53, 0.12, 0.53, 0.025, 0.025, 0.8),
+)
+SIT = Pose(
+    (
+        oval("body", 0, 0.67, 0.34, 0.33),
+        oval("band", 0, 0.47, 0.29, 0.12),
+        *both(limb("leg", 0.20, 0.88, 0.36, 0.90, 0.11, 0.10), oval("sole", 0.38, 0.91, 0.075, 0.09)),
+        *both(limb("arm", 0.25, 0.49, 0.17, 0.72, 0.085, 0.075)),
+    ),
+    (0, 0.25, 0.27),
+)
+EAT = Pose(
+    (
+        *SIT.parts[:6],
+        limb("prop", -0.34, 0.42, 0.22, 0.72, 0.022, 0.022),
+        poly("prop", -0.34, 0.42, -0.50, 0.34, -0.40, 0.46),
+        poly("prop", -0.30, 0.44, -0.34, 0.28, -0.24, 0.42),
+        limb("arm", -0.25, 0.49, -0.12, 0.58, 0.085, 0.075),
+        limb("arm", 0.25, 0.49, 0.12, 0.68, 0.085, 0.075),
+    ),
+    SIT.head,
+)
+BEHIND = Pose(
+    (
+        *both(limb("leg", 0.20, 0.88, 0.33, 0.93, 0.11, 0.08)),
+        *both(limb("arm", 0.25, 0.46, 0.33, 0.72, 0.09, 0.07)),
+        oval("body", 0, 0.68, 0.33, 0.32),
+        oval("band", 0, 0.47, 0.28, 0.11),
+        oval("body", 0, 0.94, 0.07, 0.05),
+    ),
+    (0, 0.26, 0.26),
+    "back",
+)
+WALK = Pose(
+    (
+        limb("far", -0.40, 0.58, -0.46, 0.92, 0.11, 0.08),
+        limb("far", 0.40, 0.60, 0.36, 0.92, 0.11, 0.08),
+        oval("body", 0.66, 0.42, 0.06, 0.07),
+        oval("body", 0.10, 0.46, 0.60, 0.30),
+        limb("band", -0.30, 0.26, -0.33, 0.58, 0.13, 0.16),
+        limb("arm", -0.33, 0.58, -0.29, 0.91, 0.14, 0.095),
+        limb("leg", 0.52, 0.56, 0.54, 0.91, 0.16, 0.095),
+    ),
+    (-0.60, 0.38, 0.28),
+    "side",
+)
+LIE = Pose(
+    (
+        oval("body", 0.20, 0.71, 0.54, 0.27),
+        limb("leg", 0.56, 0.82, 0.30, 0.92, 0.13, 0.08),
+        limb("band", -0.18, 0.55, -0.22, 0.82, 0.13, 0.14),
+        limb("arm", -0.22, 0.84, -0.66, 0.93, 0.10, 0.07),
+    ),
+    (-0.46, 0.66, 0.25),
+    "side",
+)
+CLIMB = Pose(
+    (
+        limb("far", -0.08, 0.42, -0.34, 0.24, 0.08, 0.07),
+        limb("far", 0.00, 0.86, -0.32, 0.78, 0.09, 0.08),
+        oval("body", 0.06, 0.62, 0.27, 0.33, 10),
+        oval("band", 0.00, 0.42, 0.24, 0.13, 8),
+        limb("arm", 0.14, 0.44, -0.22, 0.40, 0.09, 0.075),
+        limb("leg", 0.18, 0.84, -0.22, 0.92, 0.11, 0.08),
+    ),
+    (0.02, 0.22, 0.24),
+    "side",
+    climbs=True,
+)
+BEAR_POSES = (SIT, EAT, EAT, BEHIND, WALK, WALK, LIE, CLIMB)
+BLACK, INK = (30, 28, 30), (18, 17, 20)
+_PANDA_LIMBS = dict.fromkeys(("band", "leg", "arm", "ear", "patch"), BLACK)
+PANDA = Animal(
+    "panda",
+    {"body": (236, 232, 222), "face": (244, 241, 234), "muzzle": (250, 247, 240), **_PANDA_LIMBS}
+    | {"far": (20, 19, 22), "sole": (58, 52, 54), "eye": (120, 108, 96), "nose": INK, "prop": (112, 150, 52)},
+    BEAR_POSES,
+    BEAR_HEAD,
+    shades=({}, {}, {"body": (214, 200, 172), "face": (226, 214, 190), "muzzle": (232, 222, 202)}),
+)
+POLAR_BEAR = Animal(
+    "polar bear",
+    {"body": (232, 226, 208), "ear": (214, 206, 188), "face": (238, 233, 218), "muzzle": (224, 216, 198)}
+    | {"far": (196, 188, 168), "sole": (120, 112, 104), "eye": INK, "nose": INK, "patch": (230, 224, 208)}
+    | {"prop": (150, 170, 190)},
+    (SIT, BEHIND, WALK, WALK, LIE),
+    BEAR_HEAD,
+)
+
+
+# --- four legs, from the side -------------------------------------------------------------------------------------
+def quadruped(
+    length: float, depth: float, legs: float, thick: float, neck: tuple[float, float], head: float, tail: float
+) -> Pose:
+    """A standing animal from its proportions: half the trunk's length, half its depth, leg length and radius, where
+    the head lies from the shoulder (left, up), the head's radius, the tail's length."""
+    middle = 1 - legs - depth * 0.6
+    shoulder, hip = -length * 0.72, length * 0.74
+    top = middle - depth * 0.35
+    x, y = shoulder - neck[0], top - neck[1]
+    return Pose(
+        (
+            limb("tail", length * 0.9, middle - depth * 0.5, length + tail * 0.6, middle + tail * 0.6, 0.03, 0.04),
+            limb("far", shoulder - 0.08, middle, shoulder - 0.12, 0.96, thick * 1.2, thick * 0.8),
+            limb("far", hip - 0.10, middle, hip - 0.14, 0.96, thick * 1.3, thick * 0.8),
+            limb("neck", shoulder, top, x, y, depth * 0.75, head * 0.75),
+            oval("body", 0, middle, length, depth),
+            limb("leg", shoulder, middle, shoulder + 0.02, 0.96, thick * 1.4, thick * 0.9),
+            limb("leg", hip, middle, hip + 0.02, 0.96, thick * 1.6, thick * 0.9),
+        ),
+        (x, y, head),
+        "side",
+    )
+
+
+def long_face(*more: Part) -> tuple[Part, ...]:
+    """The head of a grazing animal: ears to the sides, eyes wide apart, a long muzzle."""
+    return (
+        *more,
+        *both(oval("ear", 0.92, -0.50, 0.40, 0.20, -30)),
+        oval("face", 0, 0, 0.78, 1.0),
+        oval("muzzle", 0, 0.72, 0.60, 0.48, 0, 0.7),
+        *both(oval("eye", 0.48, -0.18, 0.11, 0.13, 0, 0.4), oval("nose", 0.22, 0.72, 0.09, 0.11, 0, 1.0)),
+    )
+
+
+def round_face(ears: tuple[Part, ...], muzzle: float = 0.42) -> tuple[Part, ...]:
+    """The head of a cat, fox or rabbit."""
+    return (
+        *ears,
+        oval("face", 0, 0, 1.0, 0.82),
+        *both(oval("muzzle", muzzle * 0.45, 0.36, muzzle * 0.75, muzzle * 0.62, 0, 0.6)),
+        *both(oval("eye", 0.42, -0.08, 0.13, 0.17, 0, 0.4)),
+        oval("nose", 0, 0.24, 0.11, 0.08, 0, 1.0),
+    )
+
+
+POINTED = both(poly("ear", 0.22, -0.66, 0.62, -1.45, 0.95, -0.30), poly("inner", 0.40, -0.70, 0.62, -1.20, 0.80, -0.48))
+LONG_EARS = both(oval("ear", 0.38, -1.35, 0.24, 0.80, 10), oval("inner", 0.38, -1.35, 0.12, 0.58, 10))
+FLAPS = both(poly("ear", 0.35, -0.70, 0.95, -1.05, 0.92, -0.25))
+HORNS = both(limb("horn", 0.35, -0.85, 0.62, -1.25, 0.10, 0.05))
+KNOBS = both(limb("horn", 0.28, -0.85, 0.34, -1.35, 0.08, 0.11))
+
+ZEBRA = Animal(
+    "zebra",
+    {
+        "body": (236, 232, 224),
+        "far": (150, 146, 142),
+        "muzzle": (52, 48, 50),
+        "eye": INK,
+        "nose": INK,
+        "ear": (90, 86, 86),
+    },
+    (quadruped(0.46, 0.22, 0.42, 0.055, (0.22, 0.26), 0.145, 0.35),),
+    long_face(oval("mane", 0, -0.75, 0.25, 0.5)),
+    Marking("stripes", ("body", "neck", "leg", "tail", "face", "mane"), (28, 26, 28)),
+    1.1,
+)
+PENGUIN = Animal(
+    "penguin",
+    {"body": (34, 36, 44), "belly": (238, 236, 228), "beak": (226, 150, 48), "eye": (232, 230, 224), "nose": INK},
+    (
+        Pose(
+            (
+                *both(oval("beak", 0.13, 0.97, 0.12, 0.045)),
+                oval("body", 0, 0.60, 0.27, 0.39),
+                oval("body", 0, 0.20, 0.19, 0.20),
+                oval("belly", -0.02, 0.66, 0.19, 0.30),
+                *both(limb("body", 0.24, 0.42, 0.34, 0.74, 0.065, 0.035)),
+                *both(oval("belly", 0.075, 0.20, 0.075, 0.085)),
+                *both(oval("nose", 0.07, 0.19, 0.025, 0.03)),
+                poly("beak", -0.05, 0.25, 0.05, 0.25, 0.0, 0.33),
+            )
+        ),
+        Pose(
+            (
+                *both(oval("beak", 0.06, 0.97, 0.12, 0.045)),
+                oval("body", 0.02, 0.60, 0.23, 0.39, -6),
+                oval("belly", -0.09, 0.66, 0.13, 0.29, -6),
+                oval("body", -0.04, 0.20, 0.18, 0.19),
+                poly("beak", -0.20, 0.16, -0.36, 0.24, -0.19, 0.25),
+                oval("belly", -0.11, 0.17, 0.04, 0.045),
+                limb("body", 0.06, 0.42, 0.12, 0.76, 0.07, 0.035),
+            )
+        ),
+    ),
+    height=0.85,
+)
+# A ball seen from any side: a pentagon in the middle and five more cut off by the rim.
+_PENTAGON = ((0.0, -0.17), (0.16, -0.05), (0.10, 0.14), (-0.10, 0.14), (-0.16, -0.05))
+_RIM = (
+    ((-0.13, -0.47), (0.13, -0.47), (0.08, -0.36), (-0.08, -0.36)),
+    ((0.40, -0.27), (0.48, -0.03), (0.36, -0.03), (0.31, -0.18)),
+    ((0.41, 0.26), (0.21, 0.44), (0.17, 0.32), (0.29, 0.22)),
+    ((-0.41, 0.26), (-0.21, 0.44), (-0.17, 0.32), (-0.29, 0.22)),
+    ((-0.40, -0.27), (-0.48, -0.03), (-0.36, -0.03), (-0.31, -0.18)),
+)
+FOOTBALL = Animal(
+    "football",
+    {"body": (240, 240, 238), "patch": BLACK, "seam": (150, 150, 150)},
+    (
+        Pose(
+            (
+                oval("body", 0, 0.5, 0.5, 0.5),
+                *(
+                    limb(
+                        "seam",
+                        x,
+                        y + 0.5,
+                        0.72 * (rim[2][0] + rim[3][0]),
+                        0.72 * (rim[2][1] + rim[3][1]) + 0.5,
+                        0.01,
+                        0.01,
+                    )
+                    for (x, y), rim in zip(_PENTAGON, _RIM, strict=True)
+                ),
+                poly("patch", *(value for x, y in _PENTAGON for value in (x, y + 0.5))),
+                *(poly("patch", *(value for x, y in rim for value in (x, y + 0.5))) for rim in _RIM),
+            )
+        ),
+    ),
+    height=0.5,
+    tilt=180.0,
+)
+
+DARK_EYES = {"eye": INK, "nose": (60, 40, 40)}
+CAT = Animal(
+    "cat",
+    {"body": (150, 128, 104), "muzzle": (226, 216, 200), "inner": (206, 150, 140), "belly": (226, 216, 200)}
+    | DARK_EYES,
+    (SIT, LIE, quadruped(0.42, 0.18, 0.34, 0.055, (0.16, 0.16), 0.19, 0.5)),
+    round_face(POINTED),
+    Marking("stripes", ("body", "band", "neck", "leg", "arm", "tail", "face"), (96, 78, 62)),
+    0.7,
+    shades=({}, {"body": (216, 140, 66)}, {"body": (112, 112, 120)}),
+)
+FOX = Animal(
+    "fox",
+    {"body": (206, 102, 40), "leg": (52, 36, 32), "arm": (52, 36, 32), "far": (36, 26, 24), "muzzle": (240, 232, 220)}
+    | {"inner": (70, 46, 40), "tail": (222, 128, 70)}
+    | DARK_EYES,
+    (quadruped(0.46, 0.18, 0.34, 0.045, (0.18, 0.14), 0.18, 0.6), SIT),
+    round_face(POINTED, 0.5),
+    height=0.75,
+)
+COW = Animal(
+    "cow",
+    {"body": (150, 92, 58), "muzzle": (226, 178, 160), "horn": (220, 210, 186), "far": (104, 64, 40)} | DARK_EYES,
+    (quadruped(0.55, 0.28, 0.36, 0.07, (0.24, 0.10), 0.17, 0.35),),
+    long_face(*HORNS),
+    Marking("patches", ("body", "leg"), (226, 214, 196)),
+    1.1,
+    shades=({}, {"body": (92, 58, 42)}, {"body": (196, 150, 100)}),
+)
+GIRAFFE = Animal(
+    "giraffe",
+    {"body": (226, 186, 118), "muzzle": (214, 190, 150), "horn": (90, 60, 40), "far": (176, 140, 88)} | DARK_EYES,
+    (quadruped(0.28, 0.13, 0.38, 0.035, (0.18, 0.42), 0.085, 0.2),),
+    long_face(*KNOBS),
+    Marking("patches", ("body", "neck", "leg"), (150, 88, 42)),
+    1.5,
+)
+PIG = Animal(
+    "pig",
+    {"body": (232, 168, 160), "muzzle": (216, 140, 136), "far": (196, 132, 126), "eye": INK, "nose": (140, 76, 76)},
+    (quadruped(0.52, 0.28, 0.26, 0.075, (0.14, 0.02), 0.22, 0.15), LIE),
+    (
+        *FLAPS,
+        oval("face", 0, 0, 1.0, 0.88),
+        oval("muzzle", 0, 0.32, 0.42, 0.32, 0, 0.8),
+        *both(oval("eye", 0.45, -0.15, 0.09, 0.11, 0, 0.4), oval("nose", 0.15, 0.32, 0.07, 0.12, 0, 1.0)),
+    ),
+    height=0.8,
+    shades=({}, {"body": (120, 90, 80)}),
+)
+RABBIT = Animal(
+    "rabbit",
+    {"body": (168, 140, 112), "inner": (222, 170, 160), "muzzle": (226, 214, 200), "sole": (200, 180, 160)} | DARK_EYES,
+    (SIT, LIE),
+    round_face(LONG_EARS),
+    height=0.65,
+    shades=({}, {"body": (126, 122, 122)}, {"body": (104, 76, 56)}),
+)
+DUCK = Animal(
+    "duck",
+    {"body": (240, 206, 70), "wing": (222, 180, 50), "beak": (232, 120, 36), "eye": INK, "leg": (226, 120, 40)},
+    (
+        Pose(
+            (
+                *both(limb("leg", 0.06, 0.88, 0.05, 0.97, 0.02, 0.05)),
+                poly("body", 0.30, 0.55, 0.66, 0.42, 0.45, 0.80),
+                oval("body", 0.05, 0.68, 0.42, 0.25),
+                limb("body", -0.22, 0.55, -0.26, 0.28, 0.14, 0.12),
+                oval("body", -0.28, 0.20, 0.19, 0.18),
+                poly("beak", -0.42, 0.15, -0.66, 0.25, -0.42, 0.30),
+                oval("eye", -0.33, 0.15, 0.035, 0.04),
+                oval("wing", 0.12, 0.64, 0.26, 0.14, -12),
+            )
+        ),
+    ),
+    height=0.6,
+    shades=({}, {"body": (120, 92, 70), "wing": (92, 70, 56)}, {"body": (110, 130, 120), "wing": (70, 100, 150)}),
+)
+
+LOOKALIKES = (FOOTBALL, PENGUIN, ZEBRA, POLAR_BEAR)
+OTHERS = (CAT, FOX, COW, GIRAFFE, DUCK, PIG, RABBIT)

@@ -1,0 +1,194 @@
+"""Pictures from bytes, refused when half of one is missing, and the search for near-duplicates among them."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+THUMBNAIL = 16  # px; side of the thumbnails that confirm a near-duplicate
+
+
+class PictureError(ValueError):
+    """Bytes that are no whole picture, or not the picture they should be; the message says what is wrong."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture. image: (H, W, 3) uint8 RGB as shown; orientation: 1-8, what EXIF said about the raster;
+    converted: what had to be converted to 8-bit RGB ("CMYK", "16-bit", "transparency"), "" where nothing.
+    """
+
+    image: np.ndarray
+    orientation: int
+    converted: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one reading of a picture file tells; hash and thumbnail are what near-duplicates share."""
+
+    sha256: str
+    width: int
+    height: int
+    orientation: int
+    converted: str
+    hash: np.uint64
+    thumbnail: np.ndarray
+
+
+def decode(data: bytes) -> np.ndarray:
+    """A picture as shown, (H, W, 3) uint8 RGB: EXIF orientation applied, grey repeated, CMYK converted, 16 bits
+    scaled to 8, transparency ignored (the colours beneath it stay).
+
+    Errors: PictureError when the data are empty, no picture, or cut off.
+    """
+    return inspect(data).image
+
+
+def shape(data: bytes) -> tuple[int, int]:
+    """(height, width) of a picture as shown. Errors: as `decode`."""
+    height, width, _ = decode(data).shape
+    return height, width
+
+
+def read_picture(path: Path | str, sha256: str | None = None) -> np.ndarray:
+    """Decode a file; with `sha256`, only if it still holds the very bytes with that hash.
+
+    Errors: PictureError naming the file when it is missing, unreadable, or another one than expected.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror}); restore the file or ingest again") from None
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise PictureError(f"{path}: not the file that was ingested (its hash differs); restore it or ingest again")
+    try:
+        return decode(data)
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}") from None
+
+
+def inspect(data: bytes) -> Picture:
+    """Decode, and say how the picture was stored. Errors: as `decode`."""
+    # OpenCV fills the missing part of a cut-off picture with grey and says nothing, so look for the end first.
+    converted = _check_whole(data)
+    try:
+        image, kinds, blobs = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        raise PictureError(f"cannot be decoded ({error.err or error})") from None
+    if image is None:
+        raise PictureError("cannot be decoded")
+    exif = next((blob.tobytes() for kind, blob in zip(kinds, blobs, strict=True) if kind == 0), b"")
+    return Picture(image, _orientation(exif or data), converted)
+
+
+def _check_whole(data: bytes) -> str:
+    """Raise PictureError unless `data` are a picture with its end; return what will be converted."""
+    if not data:
+        raise PictureError("empty file")
+    whole, converted = True, ""
+    if data.startswith(b"\xff\xd8\xff"):
+        scan, channels = _jpeg_scan(data)
+        whole = scan > 0 and data.find(b"\xff\xd9", scan) > 0  # within a scan, 0xff is never followed by 0xd9
+        converted = "CMYK" if channels == 4 else ""
+    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
+        whole = b"IEND\xaeB`\x82" in data
+        if whole:
+            converted = "16-bit" if data[24] == 16 else "transparency" if data[25] in (4, 6) else ""
+    elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        whole = len(data) >= struct.unpack("<I", data[4:8])[0] + 8
+    elif data.startswith(b"BM") and len(data) >= 6:
+        whole = len(data) >= struct.unpack("<I", data[2:6])[0]
+    elif data.startswith((b"GIF87a", b"GIF89a")):
+        whole = data.rstrip(b"\0").endswith(b";")
+    elif data[4:8] == b"ftyp":
+        raise PictureError("HEIF or AVIF, which is not supported; convert it to JPEG or PNG")
+    elif not data.startswith((b"II*\0", b"MM\0*")):
+        raise PictureError(f"not a picture (begins with {data[:8]!r})")
+    if not whole:
+        raise PictureError("cut off: the end of the picture is missing")
+    return converted
+
+
+def _jpeg_scan(data: bytes) -> tuple[int, int]:
+    """Where the first scan of a JPEG starts (0: nowhere) and how many channels it has. Skips segment by segment,
+    because an embedded preview has an end marker of its own.
+    """
+    at, channels = 2, 0
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker == 0xDA:
+            return at, channels
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and at + 9 < len(data):
+            channels = data[at + 9]
+        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
+    return 0, channels
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation tag (0x0112) of a TIFF structure's first directory; 1 where there is none."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
+        return 1
+    try:
+        (at,) = struct.unpack_from(f"{order}I", exif, 4)
+        (entries,) = struct.unpack_from(f"{order}H", exif, at)
+        for entry in range(entries):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, at + 2 + 12 * entry)
+            if tag == 0x0112:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        return 1
+    return 1
+
+
+def look(path: Path | str) -> Look:
+    """Read and decode a file once. Errors: PictureError with the reason alone, without the file's name."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PictureError(error.strerror or str(error)) from None
+    picture = inspect(data)
+    height, width, _ = picture.image.shape
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Look(sha256, width, height, picture.orientation, picture.converted, *fingerprint(picture.image))
+
+
+def fingerprint(image: np.ndarray) -> tuple[np.uint64, np.ndarray]:
+    """What near-duplicates share: a 64-bit difference hash, and a grey thumbnail (256,) uint8."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
+    bits = np.packbits(small[:, 1:] > small[:, :-1])
+    return bits.view(np.uint64)[0], cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel()
+
+
+def near_duplicates(
+    hashes: np.ndarray, thumbnails: np.ndarray, *, distance: int = 3, difference: float = 4.0
+) -> np.ndarray:
+    """Pairs of rows that show the same picture, (k, 2) int, first < second, sorted.
+
+    hashes: (n,) uint64; thumbnails: (n, 256) uint8. A pair differs in at most `distance` <= 3 bits and its
+    thumbnails by at most `difference` grey levels on average: the hash alone takes plain pictures for each other.
+    """
+    pairs = [np.zeros((0, 2), np.int64)]
+    for band in range(4):  # at most three bits differ, so one of four 16-bit bands is equal in both
+        keys = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
+        order = np.argsort(keys, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+            for i, row in enumerate(rows[:-1]):
+                others = rows[i + 1 :]
+                others = others[np.bitwise_count(hashes[others] ^ hashes[row]) <= distance]
+                if len(others):
+                    gap = np.abs(thumbnails[others].astype(np.int16) - thumbnails[row]).mean(axis=1)
+                    others = others[gap <= difference]
+                    pairs.append(np.stack([np.full(len(others), row), others], axis=1))
+    return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)

@@ -1,0 +1,127 @@
+"""The file contracts: Parquet schemas, and reading and writing of tables, JSON and YAML.
+
+Every file is written to a temporary name and renamed, so a reader never sees half of one. Parquet bytes depend
+on the rows alone, so that an unchanged table does not make DVC run the next stage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+IMAGES = pa.schema(
+    {
+        "image_id": pa.int64(),
+        "file": pa.string(),  # relative to data.root
+        "sha256": pa.string(),
+        "width": pa.int32(),  # of the picture as shown (EXIF orientation applied)
+        "height": pa.int32(),
+        "group": pa.string(),  # video, near-duplicate cluster; else the file itself
+        "split": pa.string(),  # pool | search | test
+    }
+)
+_BOX = {"x1": pa.float32(), "y1": pa.float32(), "x2": pa.float32(), "y2": pa.float32()}
+BOXES = pa.schema(
+    {"box_id": pa.int64(), "image_id": pa.int64(), **_BOX, "label": pa.int32(), "crowd": pa.bool_()}
+)
+# One row per clean box of the pool (box_id null: it is missing from the labels) and one per invented box
+# (coordinates null). Empty when no mistakes were injected.
+TRUTH = pa.schema(
+    {"image_id": pa.int64(), "box_id": pa.int64(), **_BOX, "label": pa.int32(), "mistake": pa.string()}
+)
+PREDICTIONS = pa.schema({"image_id": pa.int64(), **_BOX, "score": pa.float32(), "label": pa.int32()})
+SCORES = pa.schema(
+    {"image_id": pa.int64(), "box_id": pa.int64(), "score": pa.float64(), "error": pa.string()}
+)
+# The labels a trial trains on, whole: a trial depends on its manifest, never on the rest of the pool.
+# use: keep | mask (region filled with the mean colour) | none (an image without boxes: one row, box columns null).
+# An arm without chance stores draw 0 only; it stands for every seed.
+SUBSET = pa.schema(
+    {
+        "draw": pa.int32(),
+        "image_id": pa.int64(),
+        "box_id": pa.int64(),
+        **_BOX,
+        "label": pa.int32(),
+        "use": pa.string(),
+    }
+)
+
+
+class TableError(ValueError):
+    """A table on disk does not hold what its contract promises."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path | str, schema: pa.Schema, columns: Mapping[str, Any]) -> None:
+    """Write `columns` (arrays or lists of equal length, None or masked for null) as Parquet under `schema`."""
+    table = pa.table({name: pa.array(columns[name], type=schema.field(name).type) for name in schema.names}, schema)
+    with replacing(Path(path)) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
+    """Read a Parquet table and hold it to its schema."""
+    path = Path(path)
+    if not path.is_file():
+        raise TableError(f"{path} does not exist; the stage that writes it has not run")
+    table = pq.read_table(path)
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise TableError(f"{path} has no column {', '.join(missing)}; it holds {', '.join(table.column_names)}")
+    return table.select(schema.names).cast(schema)
+
+
+def column(table: pa.Table, name: str) -> np.ndarray:
+    """One column as a NumPy array; nulls become nan in float columns and -1 in integer ones."""
+    values = table[name].combine_chunks()
+    if values.null_count:
+        if pa.types.is_integer(values.type):
+            values = values.fill_null(-1)
+        elif pa.types.is_floating(values.type):
+            values = values.fill_null(float("nan"))
+    return values.to_numpy(zero_copy_only=False)
+
+
+def xyxy(table: pa.Table) -> np.ndarray:
+    """The box columns of a table as (n, 4) float32."""
+    return np.stack([column(table, name) for name in ("x1", "y1", "x2", "y2")], axis=1).astype(np.float32)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write JSON, indented, keys in the order given; nan and infinity are refused."""
+    with replacing(Path(path)) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    return json.loads(Path(path).read_text())
+
+
+def read_yaml(path: Path | str) -> Any:
+    with Path(path).open() as stream:
+        return yaml.safe_load(stream) or {}

@@ -1,0 +1,1 @@
+"""DECIDE: what happens next. Prefect flows and the command line; no numerics, no torch."""

@@ -1,0 +1,136 @@
+"""What each command of the command line does."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from detection.tables import read_json
+
+
+def init(given: Namespace) -> None:
+    from flows.workspace import Plan, WorkspaceError, create, demo_plan
+
+    folder: Path = given.folder
+    name = given.name or folder.resolve().name
+    if given.demo:
+        plan = demo_plan(name, given.full)
+    elif given.data is None:
+        raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
+    else:
+        from detection.formats import recognise
+
+        source = Path(given.data).resolve()
+        kind = given.format if given.format != "auto" else recognise(source)
+        planted = given.corrupt != "none"
+        plan = Plan(
+            name=name, source=str(source), budget=given.budget, format=kind, categories=tuple(given.categories),
+            detector=given.detector, weights=_path_or_word(given.weights), image_size=given.image_size,
+            iterations=given.iterations, corrupt=given.corrupt, strength=given.strength, copy=given.copy,
+            arms=("arms-full.yaml" if given.full else "arms-demo.yaml") if planted else "arms.yaml",
+        )  # fmt: skip
+    create(folder, plan)
+    print(f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
+          f"  look first:  metricloop run -C {folder} --dry-run\n  run:         metricloop run -C {folder}")
+
+
+def _path_or_word(weights: str) -> str:
+    return weights if weights in ("drawn", "none", "default") else str(Path(weights).resolve())
+
+
+def run(given: Namespace) -> None:
+    from flows.settings import change_params
+
+    folder = given.folder.resolve()
+    for line in change_params(folder / "params.yaml", given.set):
+        print(line)
+    if given.dry_run:
+        from flows.outlook import outlook
+
+        print(outlook(folder))
+        return
+    began = time.monotonic()
+    if given.arm:
+        from flows.experiment import experiment
+
+        experiment(str(folder), given.arm)
+    else:
+        from flows.improve import improve
+
+        improve(str(folder))
+    _show(folder)
+    print(f"took {time.monotonic() - began:.0f} s")
+
+
+def _show(folder: Path) -> None:
+    from tasks.table import print_table
+
+    print()
+    print_table(read_json(folder / "comparison.json"))
+    report = folder / "report.html"
+    if report.is_file():
+        print(f"\nreport:     {report}")
+    if (folder / "confirmation.json").is_file():
+        print(f"test split: metricloop compare --confirmed -C {folder}")
+    print(f"MLflow UI:  mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}   then open http://127.0.0.1:5000")
+
+
+def status(given: Namespace) -> None:
+    from flows.outlook import stage_names
+    from flows.stage import outdated
+
+    folder = given.folder.resolve()
+    names = stage_names(folder)
+    old = set(outdated(folder, names))
+    for name in names:
+        print(f"{'to do     ' if name in old else 'up to date'}  {name}")
+    print(f"{len(names) - len(old)} of {len(names)} stages are up to date" + ("" if old else "; nothing to do"))
+
+
+def compare(given: Namespace) -> None:
+    from tasks.table import markdown_table, print_confirmation, print_table
+
+    folder = given.folder.resolve()
+    wanted = folder / ("confirmation.json" if given.confirmed else "comparison.json")
+    if not wanted.is_file():
+        raise FileNotFoundError(f"{wanted} does not exist yet; run the study first: metricloop run -C {folder}")
+    if given.confirmed:
+        print_confirmation(read_json(wanted))
+    elif given.markdown:
+        print(markdown_table(read_json(wanted)))
+    else:
+        print_table(read_json(wanted))
+
+
+def reproduce(given: Namespace) -> int:
+    from flows.reproduce import reproduce_block
+
+    differences = reproduce_block(given.folder.resolve(), given.block)
+    if differences:
+        print("\n".join(differences))
+        print(f"{given.block}: {len(differences)} numbers differ from the recorded ones", file=sys.stderr)
+        return 1
+    print(f"{given.block}: computed again from the inputs alone; every number equals the recorded one")
+    return 0
+
+
+def report(given: Namespace) -> None:
+    _step(given.folder.resolve(), "tasks.report")
+
+
+def track(given: Namespace) -> None:
+    _step(given.folder.resolve(), "tasks.track")
+
+
+def _step(folder: Path, module: str) -> None:
+    from flows.stage import call
+
+    call(folder, [sys.executable, "-P", "-m", module], module)
+
+
+def export(given: Namespace) -> None:
+    from tasks.export import export as write
+
+    print(write(given.folder.resolve(), given.what, given.target, given.seed))

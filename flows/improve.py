@@ -1,0 +1,132 @@
+"""improve: the study. Controls and the person's arms first, then rounds of suggest and experiment, then confirm."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from detection.tables import read_json
+from flows.stage import outdated, say, stages, step
+from flows.workspace import commit, create, demo_plan, refresh_code
+from tasks.params import Params, load_params
+from tasks.plan import add_block, load_plan
+
+
+@flow(name="improve", log_prints=False, validate_parameters=False)
+def improve(workspace: str = ".", demo: bool = False) -> None:
+    """Run or go on with the study of a workspace; what is up to date is left alone.
+
+    demo: make the workspace first, of drawn pandas, where it does not exist.
+    """
+    folder = Path(workspace).resolve()
+    if demo and not folder.exists():
+        create(folder, demo_plan(folder.name))
+    params = load_params(folder / "params.yaml")
+    refresh_code(folder)
+    prepare(folder)
+    experiments(folder, params)
+    for number in range(1, params.llm.rounds + 1 if params.llm.provider != "none" else 1):
+        step(folder, "tasks.suggest", str(number))
+        experiments(folder, params)
+        commit(folder, f"round {number}")
+    while more := promising(read_json(folder / "comparison.json"), load_plan(folder), params):
+        for arm, seeds in more:
+            add_block(folder, arm, seeds)
+        say(f"more seeds for undecided arms: {', '.join(sorted({arm for arm, _ in more}))}")
+        experiments(folder, params)
+    bring(folder, ["confirm"], "confirm on the test split")
+    step(folder, "tasks.report")
+    step(folder, "tasks.track")
+    commit(folder, "study finished")
+
+
+def prepare(folder: Path) -> None:
+    """Data up to the point where arms can be made: drawn, ingested, predicted upon."""
+    import yaml
+
+    known = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    for name in ("draw", "ingest"):
+        if name in known:
+            bring(folder, [name], name)
+    if needs_predictions(load_plan(folder)):
+        bring(folder, ["predict"], "predict, out of fold")
+
+
+def needs_predictions(plan: dict[str, Any]) -> bool:
+    return any(batch["needs"] == "data/predictions.parquet" for batch in plan["batches"].values())
+
+
+def experiments(folder: Path, params: Params) -> None:
+    """Score, select, train, evaluate and compare whatever the plan holds and is not up to date."""
+    plan = load_plan(folder)
+    if needs_predictions(plan):
+        bring(folder, ["predict"], "predict, out of fold")
+    bring(folder, [f"score@{batch}" for batch in plan["batches"]], "score")
+    # an arm may be matched to another arm's subset, which must then come first
+    arms = sorted(plan["arms"], key=lambda arm: str(plan["arms"][arm]["b"]).startswith("subsets/"))
+    bring(folder, [f"select@{arm}" for arm in arms], "select")
+    train_and_evaluate(folder, plan["blocks"], params)
+    bring(folder, ["compare"], "compare")
+
+
+def bring(folder: Path, names: list[str], label: str) -> None:
+    """Bring stages up to date, in order, in one DVC process."""
+    if old := outdated(folder, names):
+        what = f"{label} ({', '.join(name.partition('@')[2] for name in old)})" if "@" in old[0] else label
+        stages(folder, old, what)
+
+
+def train_and_evaluate(folder: Path, blocks: Iterable[str], params: Params) -> None:
+    """Train and evaluate blocks, as many side by side as the machine has room for."""
+    names = list(blocks)
+    old = outdated(folder, [f"{stage}@{block}" for block in names for stage in ("train", "evaluate")])
+    todo = [block for block in names if f"train@{block}" in old or f"evaluate@{block}" in old]
+    if not todo:
+        return
+    runner = ThreadPoolTaskRunner(max_workers=jobs(params))
+    blocks_flow.with_options(task_runner=runner)(folder, todo)
+
+
+@flow(name="blocks", validate_parameters=False)
+def blocks_flow(folder: Path, blocks: list[str]) -> None:
+    """Blocks side by side; when one fails the others are finished first."""
+    total = len(blocks)
+    futures = [
+        stages.submit(folder, [f"train@{b}", f"evaluate@{b}"], f"train and evaluate {b} ({k} of {total})")
+        for k, b in enumerate(blocks, start=1)
+    ]
+    for future in futures:
+        future.result()
+
+
+def jobs(params: Params) -> int:
+    """Blocks trained side by side: cores by threads on a CPU, one on a GPU."""
+    if params.train.device.startswith("cuda") or (params.train.device == "auto" and Path("/dev/nvidia0").exists()):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // params.train.threads)
+
+
+def promising(comparison: dict[str, Any], plan: dict[str, Any], params: Params) -> list[tuple[str, str]]:
+    """Further blocks worth their time: (arm, seeds) for undecided treatments whose gain may still prove real.
+
+    An arm gets one more block when its gain is positive and the seeds it would probably take are within seeds.max;
+    the baseline gets the same seeds, because trials are paired.
+    """
+    size, most = params.seeds.block, params.seeds.max
+    arms = {arm["name"]: arm for arm in comparison["arms"]}
+    base = next(arm for arm in comparison["arms"] if arm["role"] == "baseline")
+    more = []
+    for arm in arms.values():
+        if arm["role"] != "treatment" or arm["verdict"] != "undecided" or arm["name"] not in plan["arms"]:
+            continue
+        done, needed = len(arm["seeds"]), arm["seeds_needed"]
+        if done < most and needed is not None and needed <= most:
+            more.append((arm["name"], f"{done}-{min(done + size, most) - 1}"))
+    wanted = {seeds for _, seeds in more}
+    return [(base["name"], seeds) for seeds in sorted(wanted) if int(seeds.split("-")[0]) >= len(base["seeds"])] + more

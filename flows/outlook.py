@@ -1,0 +1,117 @@
+"""`metricloop run --dry-run`: what would run, and how long it would take, before anything is spent."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from flows.improve import jobs, needs_predictions
+from flows.stage import StageError, environment, outdated
+from tasks.blocks import parse_seeds
+from tasks.params import Params, load_params
+from tasks.plan import load_plan
+
+DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
+STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
+SUGGESTED_ARMS = 2  # per replayed round; what a round will hold is known only when it comes
+
+
+def stage_names(folder: Path) -> list[str]:
+    """Every stage of the study in the order of the data."""
+    plan = load_plan(folder)
+    known = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    names = [name for name in ("draw", "ingest") if name in known]
+    names += ["predict"] * needs_predictions(plan)
+    names += [f"score@{batch}" for batch in plan["batches"]] + [f"select@{arm}" for arm in plan["arms"]]
+    names += [f"{stage}@{block}" for block in plan["blocks"] for stage in ("train", "evaluate")]
+    return [*names, "compare", "confirm"]
+
+
+def outlook(folder: Path) -> str:
+    """A person's view of what `metricloop run` would do, with an estimate from a few timed iterations."""
+    params, plan = load_params(folder / "params.yaml"), load_plan(folder)
+    names = stage_names(folder)
+    # a stage whose input is yet to be made counts as changed, and so does everything behind it
+    old = set(outdated(folder, names)) if (folder / "dvc.lock").is_file() else set(names)
+    if "ingest" in old:
+        old = set(names)
+    blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
+    trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
+    suggested = params.llm.rounds * SUGGESTED_ARMS if params.llm.provider != "none" and old else 0
+    suggested = suggested if not (folder / "journal.jsonl").is_file() else 0
+    folds = params.predict.folds if "predict" in old else 0
+    confirms = 3 * params.confirm.seeds if "confirm" in old else 0
+    lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped([n for n in names if n in old])}"]
+    lines.append(
+        f"trials   {trials} in {len(blocks)} blocks"
+        + (f", {suggested * params.seeds.block} more for about {suggested} suggested arms" if suggested else "")
+        + (f", {folds} out-of-fold models" if folds else "")
+        + (f", {confirms} to confirm" if confirms else "")
+    )
+    lines.append(f"images   {_images(folder, params)}")
+    if not old:
+        return "\n".join([*lines, "time     nothing to do"])
+    seconds, basis = estimate(folder, params, blocks=len(blocks), trials=trials, suggested=suggested, folds=folds, confirms=confirms)
+    lines.append(f"time     about {_duration(seconds)} ({basis})")
+    if params.seeds.max > params.seeds.block:
+        lines.append(f"         undecided arms may then get up to {params.seeds.max} seeds, which is not counted here")
+    return "\n".join(lines)
+
+
+def estimate(folder: Path, params: Params, *, blocks: int, trials: int, suggested: int, folds: int, confirms: int) -> tuple[float, str]:
+    """Seconds for the whole run, and on what they rest."""
+    side_by_side = jobs(params)
+    timed = _timed(folder, side_by_side)
+    start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
+    trial = params.train.iterations * iteration
+    everything = trials + suggested * params.seeds.block
+    chains = blocks + suggested
+    work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
+    work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)
+    total = work / side_by_side + STEP_SECONDS + math.ceil(suggested and 1) * 4
+    return total, f"{1000 * iteration:.0f} ms an iteration, {side_by_side} trials side by side, timed just now"
+
+
+def _timed(folder: Path, side_by_side: int) -> dict[str, float]:
+    """Time some iterations in as many processes as will train at once; the slowest counts."""
+    command = [sys.executable, "-P", "-m", "tasks.estimate"]
+    running = [
+        subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(side_by_side)
+    ]
+    results = []
+    for process in running:
+        out, err = process.communicate()
+        if process.returncode:
+            raise StageError(f"timing a few iterations failed:\n{err.strip()[-2000:]}")
+        results.append(json.loads(out.strip().splitlines()[-1]))
+    return {name: max(result[name] for result in results) for name in results[0]}
+
+
+def _images(folder: Path, params: Params) -> str:
+    summary = folder / "data" / "summary.json"
+    budget = f"{params.study.budget:.0%} of the pool a subset"
+    if not summary.is_file():
+        return f"not ingested yet; {budget}"
+    splits = json.loads(summary.read_text())["splits"]
+    counts = ", ".join(f"{name} {value['images'] if isinstance(value, dict) else value}" for name, value in splits.items())
+    return f"{counts}; {budget}"
+
+
+def _grouped(names: list[str]) -> str:
+    groups: dict[str, int] = {}
+    for name in names:
+        stage = name.partition("@")[0]
+        groups[stage] = groups.get(stage, 0) + 1
+    return ", ".join(f"{stage} x{count}" if count > 1 else stage for stage, count in groups.items()) or "none"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,120 @@
+"""DVC stages as Prefect tasks: one subprocess, its output passed on, its whole process group ended with the flow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+
+
+class StageError(RuntimeError):
+    """A stage failed; the message holds the end of what it printed and the command that runs it again."""
+
+
+def environment() -> dict[str, str]:
+    """What a stage gets: ours without secrets, this interpreter first on PATH, this process as its owner."""
+    kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in SECRETS)}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    return kept | QUIET | {"PATH": path, "METRICLOOP_OWNER": str(os.getpid())}
+
+
+def say(text: str) -> None:
+    """One line of progress, with the time."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def call(workspace: Path, command: Sequence[str], label: str) -> None:
+    """Run a command in the workspace, passing on what it prints.
+
+    The command gets its own process group, which is ended when this call is interrupted or cancelled.
+    Errors: StageError when it fails.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=workspace,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    lines: list[str] = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            line = line.rstrip()
+            lines.append(line)
+            if _worth_showing(line):
+                say(f"  {line}")
+        code = process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
+    if code:
+        tail = "\n".join(f"    {line}" for line in lines[-25:])
+        raise StageError(f"{label} failed (exit status {code}):\n{tail}\n  once mended, go on with: metricloop run -C {workspace}")
+
+
+def _worth_showing(line: str) -> bool:
+    """DVC's own chatter is left out: what it runs is said before, and git hints do not apply."""
+    noise = ("Running stage", "> python", "Updating lock file", "Generating lock file", "To track the changes", "git add",
+             "To enable auto staging", "Use `dvc push`", "dvc config", "Verifying outputs", "WARNING:", "Stage '")
+    return bool(line.strip()) and not line.strip().startswith(noise)
+
+
+def dvc(*arguments: str) -> list[str]:
+    """A dvc command line run by this interpreter."""
+    return [sys.executable, "-m", "dvc", *arguments]
+
+
+@task(task_run_name="{label}", cache_policy=NO_CACHE)
+def stages(workspace: Path, names: Sequence[str], label: str) -> None:
+    """Bring DVC stages up to date, in the order given; `label` names them in the UI and in the terminal."""
+    began = time.monotonic()
+    say(label)
+    call(workspace, dvc("repro", "--single-item", *names), label)
+    say(f"{label}: done in {time.monotonic() - began:.1f} s")
+
+
+@task(task_run_name="{module}", cache_policy=NO_CACHE)
+def step(workspace: Path, module: str, *arguments: str) -> None:
+    """Run a step that is not a DVC stage: suggest, track, report."""
+    call(workspace, [sys.executable, "-P", "-m", module, *arguments], module)
+
+
+def outdated(workspace: Path, names: Sequence[str]) -> list[str]:
+    """Which of these stages DVC would run now, in the order given."""
+    if not names:
+        return []
+    result = subprocess.run(
+        dvc("status", "--json", *names), cwd=workspace, env=environment(), capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise StageError(f"dvc status failed in {workspace}:\n{result.stderr.strip()}")
+    changed = json.loads(result.stdout.strip().splitlines()[-1] if result.stdout.strip() else "{}")
+    return [name for name in names if name in changed]

@@ -1,0 +1,195 @@
+"""Workspaces: make one, refresh its code digests, commit what a round produced."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from detection.damage import Corrupt, Mistake
+from detection.tables import replacing
+from flows.stage import dvc, environment
+from tasks import code
+from tasks.params import check_params
+
+TEMPLATES = Path(__file__).parent / "templates"
+IGNORED = (".metricloop/", "mlflow.db*", "mlruns/", "report.html", "__pycache__/")
+COMMITTED = ("dvc.yaml", "dvc.lock", "params.yaml", "arms.yaml", "rounds.yaml", "code.yaml", "metrics", "data",
+             "comparison.json", "confirmation.json", "opened.jsonl", ".gitignore", "subsets", "scores", "models",
+             "results", "journal.jsonl")
+PRESET_NOTES = {
+    "article": "                # the article's: half missing or elsewhere, the rest moved and rescaled",
+    "sloppy": "                 # an annotator in a third of the groups, worse the smaller the object",
+    "custom": "                 # for you to fill in: kinds are missing, spurious, moved, scaled, replaced, class, doubled",
+}
+
+
+class WorkspaceError(RuntimeError):
+    """A workspace cannot be made or used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `init` is asked for; the fields of the same names in params.yaml."""
+
+    name: str
+    source: str
+    budget: float = 0.25
+    format: str = "auto"
+    categories: tuple[str, ...] = ()
+    detector: str = "fcos_shufflenet"
+    weights: str = "drawn"
+    image_size: int = 224
+    iterations: int = 250
+    max_seeds: int = 9
+    confirm_seeds: int = 3
+    corrupt: str = "none"
+    strength: float = 0.5
+    drawn: bool = False
+    images: int = 720
+    provider: str = "none"
+    cassette: str = '""'
+    rounds: int = 1
+    arms: str = "arms.yaml"
+    copy: bool = False
+
+
+def demo_plan(name: str, full: bool = False) -> Plan:
+    """The demo's study: drawn pandas, small pictures, the article's damage; `full` adds controls, policies, seeds."""
+    return Plan(
+        name=name,
+        source="source",
+        format="coco",
+        corrupt="article",
+        drawn=True,
+        image_size=96,
+        iterations=120,
+        max_seeds=9 if full else 3,
+        provider="replay",
+        cassette="demo",
+        rounds=1,
+        arms="arms-full.yaml" if full else "arms-demo.yaml",
+    )
+
+
+def create(folder: Path, plan: Plan) -> None:
+    """Make a workspace: a git and DVC repository with params.yaml, arms.yaml, rounds.yaml, dvc.yaml and code.yaml.
+
+    Errors: WorkspaceError when `folder` already holds something.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there with: metricloop run -C {folder}")
+    params = align_comments(render("params.yaml.j2", **params_values(plan)))
+    check_params(yaml.safe_load(params), "the new params.yaml")
+    folder.mkdir(parents=True, exist_ok=True)
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    _run(folder, dvc("init", "--quiet"))
+    if plan.copy:
+        shutil.copytree(plan.source, folder / "source")
+        _run(folder, dvc("add", "--quiet", "source"))
+        params = params.replace(f"source: {plan.source}", "source: source", 1)
+    _write(folder / "params.yaml", params)
+    _write(folder / "arms.yaml", (TEMPLATES / plan.arms).read_text())
+    _write(folder / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
+    _write(folder / "dvc.yaml", render_stages(root=False, drawn=plan.drawn))
+    with (folder / ".gitignore").open("a") as stream:
+        stream.write("\n".join(IGNORED) + "\n")
+    refresh_code(folder)
+    _git(folder, "add", "--all")
+    commit_all(folder, f"study {plan.name}: {plan.budget:g} of the images of {plan.source}")
+
+
+def params_values(plan: Plan) -> dict[str, Any]:
+    """What the template of params.yaml is filled with."""
+    corrupt = Corrupt()
+    presets = {
+        name: [_mistake(mistake) for mistake in getattr(corrupt, name)]
+        for name in PRESET_NOTES
+    }
+    return vars(plan) | {"presets": presets, "preset_notes": PRESET_NOTES}
+
+
+def _mistake(mistake: Mistake) -> str:
+    """A mistake on one line of YAML, with every number that has a say in it."""
+    values = mistake.model_dump(exclude_defaults=True)
+    if mistake.rate_growth or mistake.magnitude_growth:
+        values["small"] = mistake.small
+    if mistake.kind in ("replaced", "spurious"):
+        values["lookalike"] = mistake.lookalike
+    if "scale" in values:
+        values["scale"] = [list(part) for part in values["scale"]]
+    return yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=1000).strip()
+
+
+def align_comments(text: str, column: int = 28) -> str:
+    """Start the comments behind values at one column, wherever the values leave room."""
+    lines = []
+    for line in text.splitlines():
+        value, mark, comment = line.partition("  # ")
+        lines.append(f"{value.rstrip():<{column - 2}}{mark}{comment.strip()}" if mark and value.strip() else line)
+    return "\n".join(lines) + "\n"
+
+
+def render_stages(*, root: bool, drawn: bool) -> str:
+    """dvc.yaml: in the repository's root with source files as dependencies, elsewhere with code.yaml."""
+    return render("dvc.yaml.j2", root=root, drawn=drawn, sources=code.sources)
+
+
+def render(template: str, **values: Any) -> str:
+    loader = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
+    return loader.get_template(template).render(**values)
+
+
+def refresh_code(folder: Path) -> None:
+    """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, where the workspace has them."""
+    if folder == code.HOME:
+        return
+    note = "# Digests of the code each stage runs; written by metricloop, so that new code counts as a change.\n"
+    _write(folder / "code.yaml", note + yaml.safe_dump(code.digests(), sort_keys=False))
+    _write(folder / "metrics" / "catalogue.yaml", note + yaml.safe_dump(code.catalogue_digests()))
+
+
+def commit(folder: Path, message: str) -> bool:
+    """Commit the record of a study. Only in a workspace of its own: never in a repository that merely holds it."""
+    if folder == code.HOME or not (folder / ".git").exists() or not (folder / "code.yaml").is_file():
+        return False
+    present = [name for name in COMMITTED if (folder / name).exists()]
+    _git(folder, "add", "--", *present)
+    return commit_all(folder, message)
+
+
+def commit_all(folder: Path, message: str) -> bool:
+    if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=folder, check=False).returncode == 0:
+        return False
+    identity = ["-c", "user.name=metricloop", "-c", "user.email=metricloop@localhost"]
+    has_name = subprocess.run(["git", "config", "user.email"], cwd=folder, capture_output=True, check=False).returncode == 0
+    _git(folder, *([] if has_name else identity), "commit", "--quiet", "--message", message)
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    """Write only what differs, so that times do not change for nothing."""
+    if path.is_file() and path.read_text() == text:
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    _run(folder, ["git", *arguments])
+
+
+def _run(folder: Path, command: list[str]) -> None:
+    result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise WorkspaceError(f"`{' '.join(command)}` failed in {folder}:\n{result.stderr.strip() or result.stdout.strip()}")
+
+
+if __name__ == "__main__":  # rewrites the root's dvc.yaml after stages or their imports have changed
+    sys.stdout.write(render_stages(root=True, drawn=True))

@@ -1,0 +1,1 @@
+"""JUDGE: the metric contract, the catalogue, and loading of metrics by path."""

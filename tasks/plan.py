@@ -1,0 +1,77 @@
+"""The plan of a study: the batches, arms and blocks of arms.yaml and rounds.yaml together."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detection.tables import read_yaml, replacing
+
+FILES = ("arms.yaml", "rounds.yaml")  # a person's, and the flow's
+REQUIRED = {
+    "batches": ("code", "needs", "metrics"),
+    "arms": ("role", "a", "b", "policy"),
+    "blocks": ("arm", "seeds"),
+}
+CONFIRM_SEED_BASE = 1000  # the seeds that confirm uses start here, so that no earlier trial has seen them
+
+
+Plan = dict[str, dict[str, dict[str, Any]]]
+
+
+class PlanError(ValueError):
+    """arms.yaml or rounds.yaml cannot be used; the message names the file and the entry."""
+
+
+def load_plan(folder: Path | str = ".") -> Plan:
+    """Read both files of a workspace: {"batches": {name: {...}}, "arms": {...}, "blocks": {...}}.
+
+    A missing file counts as empty, as long as one is there. Errors: PlanError.
+    """
+    paths = [Path(folder) / name for name in FILES]
+    if not any(path.is_file() for path in paths):
+        raise PlanError(f"no {' or '.join(FILES)} in {Path(folder).resolve()}: this is not a workspace")
+    plan: Plan = {section: {} for section in REQUIRED}
+    for path in paths:
+        for section, entries in (read_yaml(path) if path.is_file() else {}).items():
+            if section not in REQUIRED:
+                raise PlanError(f"{path}: unknown section {section!r}; known: {', '.join(REQUIRED)}")
+            for name, entry in (entries or {}).items():
+                if name in plan[section]:
+                    raise PlanError(f"{path}: {section}.{name} is written in {FILES[0]} already; rename one of them")
+                missing = [key for key in REQUIRED[section] if key not in (entry or {})]
+                if missing:
+                    raise PlanError(f"{path}: {section}.{name} lacks {', '.join(missing)}")
+                plan[section][name] = entry
+    for name, block in plan["blocks"].items():
+        entry_of(plan, "arms", block["arm"], f"named by block {name}")
+    return plan
+
+
+def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, Any]:
+    """One entry of the plan. Errors: PlanError with the nearest known name."""
+    if name in plan[section]:
+        return plan[section][name]
+    near = get_close_matches(name, plan[section], 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(plan[section]) or 'none'}"
+    raise PlanError(f"no {name!r} among the {section} of {' and '.join(FILES)}{where and f' ({where})'}; {hint}")
+
+
+def add_block(folder: Path | str, arm: str, seeds: str) -> None:
+    """Give an arm a further block of seeds in rounds.yaml; its number follows the arm's last."""
+    blocks = load_plan(folder)["blocks"]
+    number = sum(block["arm"] == arm for block in blocks.values())
+    write_rounds({"blocks": {f"{arm}.{number}": {"arm": arm, "seeds": seeds}}}, folder)
+
+
+def write_rounds(addition: Plan, folder: Path | str = ".") -> None:
+    """Merge sections into rounds.yaml; entries of the same name are replaced, so writing twice changes nothing."""
+    path = Path(folder) / FILES[1]
+    rounds = read_yaml(path) if path.is_file() else {}
+    merged = {section: (rounds.get(section) or {}) | addition.get(section, {}) for section in REQUIRED}
+    note = "# Written by the rounds of a study: batches, arms and blocks that are merged with those of arms.yaml.\n"
+    with replacing(path) as temporary:
+        temporary.write_text(note + yaml.safe_dump(merged, sort_keys=False, width=120))

@@ -1,0 +1,252 @@
+"""score@BATCH: every metric of a batch on every image, or labelled object, of the pool, in one pass.
+
+An image is decoded at most once, and only if a metric of the batch needs its pixels. What a metric says of a frame
+is kept; where it fails, the failure is kept in the score's place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from detection.dataset import Dataset
+from detection.frame import Detections, Frame
+from detection.pictures import read_picture
+from detection.tables import PREDICTIONS, SCORES, TableError, column, read_table, write_table, xyxy
+from metrics.contract import Metric, MetricError, evaluate, spec_of
+from metrics.loading import load_metrics
+from tasks.guard import die_with_parent, guard
+from tasks.params import load_params
+from tasks.plan import PlanError, entry_of, load_plan
+from tasks.pool import read_pool
+
+CHUNK = 32  # images a worker takes at a time: bounds its memory, and is the step of the progress shown
+PREDICTED = "data/predictions.parquet"
+
+
+class ScoreError(RuntimeError):
+    """A batch cannot be scored, or a metric failed on too many images."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image to score: its frame without pixels, and where those lie."""
+
+    frame: Frame
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one metric said of one frame: float64 scores, (1,) or (n,); all nan where `error` says what went wrong."""
+
+    scores: np.ndarray
+    error: str | None = None
+
+
+def score(
+    pool: Dataset,
+    metrics: Sequence[Metric],
+    predictions: Mapping[int, Detections] | None = None,
+    *,
+    jobs: int = 1,
+    max_failures: float = 0.2,
+    progress: Callable[[int, int], None] = lambda done, images: None,
+) -> dict[str, dict[str, list]]:
+    """Score a pool: columns of detection.tables.SCORES by the metric's name, rows in the order of the pool.
+
+    predictions: by image id, out of fold; an image without an entry was predicted to be empty.
+    jobs: worker processes that decode and score where pixels are needed (0: one per core); jobs=1 stays in-process.
+    An object-level metric is not called for an image without boxes: there is nothing to score.
+    Errors: ScoreError when predictions are needed and None, or when a metric fails on more than the share
+    `max_failures` of the images, naming the first few.
+    """
+    asks = {need for metric in metrics for need in spec_of(metric).needs}
+    if "predictions" in asks and predictions is None:
+        raise ScoreError(f"a metric needs predictions; give its batch `needs: {PREDICTED}` in arms.yaml")
+    verdicts: dict[str, list[Verdict]] = {spec_of(metric).name: [] for metric in metrics}
+    per_frame = [metric for metric in metrics if spec_of(metric).scope == "frame"]
+    for metric in metrics:
+        if spec_of(metric).scope == "dataset":
+            verdicts[spec_of(metric).name] = _split(evaluate(metric, pool), pool, spec_of(metric).level)
+    done, jobs = 0, jobs if "image" in asks else 1
+    for chunk in _map(per_frame, _chunks(pool, predictions), jobs):
+        for metric, found in zip(per_frame, chunk, strict=True):
+            verdicts[spec_of(metric).name] += found
+        done = min(len(pool), done + CHUNK)
+        progress(done, len(pool))
+        for metric in per_frame:
+            _check_failures(spec_of(metric).name, verdicts[spec_of(metric).name], pool, max_failures)
+    return {spec_of(m).name: _columns(pool, verdicts[spec_of(m).name], spec_of(m).level) for m in metrics}
+
+
+def score_frame(task: Task, metrics: Sequence[Metric]) -> list[Verdict]:
+    """What each metric says of one image. A failure is recorded for the metrics it concerns, and for no other."""
+    frame, unreadable = task.frame, None
+    if any(_applies(metric, frame) and "image" in spec_of(metric).needs for metric in metrics):
+        try:
+            image = read_picture(task.path, task.sha256)
+            if image.shape != (frame.height, frame.width, 3):
+                raise ValueError(f"{task.path} is {image.shape}, but listed as {frame.width} x {frame.height}")
+            frame = replace(frame, image=image)
+        except ValueError as error:  # PictureError is one
+            unreadable = f"{type(error).__name__}: {error}"
+    for array in (frame.image, frame.boxes, frame.labels):
+        if array is not None:
+            array.flags.writeable = False  # no metric can change by mistake what the next one sees
+    verdicts = []
+    for metric in metrics:
+        nothing = np.full(len(frame.boxes) if spec_of(metric).level == "object" else 1, np.nan)
+        if not _applies(metric, frame):
+            verdicts.append(Verdict(nothing))
+        elif unreadable and "image" in spec_of(metric).needs:
+            verdicts.append(Verdict(nothing, unreadable))
+        else:
+            try:
+                verdicts.append(Verdict(evaluate(metric, frame)))
+            except Exception as error:  # a metric may raise anything: it is recorded, and counted by the caller
+                verdicts.append(Verdict(nothing, f"{type(error).__name__}: {error}"))
+    return verdicts
+
+
+def read_predictions(path: Path) -> dict[int, Detections]:
+    """Predictions by image id."""
+    table = read_table(path, PREDICTIONS)
+    image_id, boxes = column(table, "image_id"), xyxy(table)
+    scores, labels = column(table, "score"), column(table, "label").astype(np.int64)
+    order = np.argsort(image_id, kind="stable")
+    known, starts = np.unique(image_id[order], return_index=True)
+    return {
+        int(image): Detections(boxes[rows], scores[rows], labels[rows])
+        for image, rows in zip(known, np.split(order, starts[1:]), strict=True)
+    }
+
+
+def _applies(metric: Metric, frame: Frame) -> bool:
+    return spec_of(metric).level == "image" or len(frame.boxes) > 0
+
+
+def _chunks(pool: Dataset, predictions: Mapping[int, Detections] | None) -> Iterator[list[Task]]:
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    for start in range(0, len(pool), CHUNK):
+        chunk = []
+        for row in range(start, min(start + CHUNK, len(pool))):
+            own, image_id = pool.slice(row), int(pool.image_id[row])
+            frame = Frame(
+                image_id=image_id,
+                width=int(pool.width[row]),
+                height=int(pool.height[row]),
+                boxes=pool.boxes[own].copy(),
+                labels=pool.labels[own].copy(),
+                class_names=pool.class_names,
+                predictions=None if predictions is None else predictions.get(image_id, nothing),
+            )
+            chunk.append(Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row])))
+        yield chunk
+
+
+def _map(metrics: Sequence[Metric], chunks: Iterable[list[Task]], jobs: int) -> Iterator[list[list[Verdict]]]:
+    """Per chunk, and in its order, the verdicts of every metric."""
+    if not metrics:
+        return
+    if jobs == 1:
+        yield from (_score_chunk(chunk, metrics) for chunk in chunks)
+        return
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=jobs or -1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
+    yield from parallel(delayed(_in_worker)(chunk, metrics) for chunk in chunks)
+
+
+def _in_worker(chunk: list[Task], metrics: Sequence[Metric]) -> list[list[Verdict]]:
+    import cv2
+
+    die_with_parent()
+    cv2.setNumThreads(1)  # the processes are the parallelism
+    return _score_chunk(chunk, metrics)
+
+
+def _score_chunk(chunk: list[Task], metrics: Sequence[Metric]) -> list[list[Verdict]]:
+    return [list(found) for found in zip(*(score_frame(task, metrics) for task in chunk), strict=True)]
+
+
+def _split(scores: np.ndarray, pool: Dataset, level: str) -> list[Verdict]:
+    ends = pool.offsets[1:-1] if level == "object" else np.arange(1, len(pool))
+    return [Verdict(part) for part in np.split(scores, ends)]
+
+
+def _check_failures(name: str, verdicts: list[Verdict], pool: Dataset, limit: float) -> None:
+    failed = [(row, verdict.error) for row, verdict in enumerate(verdicts) if verdict.error]
+    if len(failed) > limit * len(pool):
+        first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in failed[:3])
+        raise ScoreError(
+            f"{name} failed on {len(failed)} of the first {len(verdicts)} images; score.max_failures allows a share of "
+            f"{limit} of {len(pool)}. The first:\n{first}"
+        )
+
+
+def _columns(pool: Dataset, verdicts: list[Verdict], level: str) -> dict[str, list]:
+    sizes = [len(verdict.scores) for verdict in verdicts]
+    errors = [verdict.error for verdict in verdicts]
+    return {
+        "image_id": np.repeat(pool.image_id, sizes).tolist(),
+        "box_id": pool.box_id.tolist() if level == "object" else [None] * sum(sizes),
+        "score": np.concatenate([verdict.scores for verdict in verdicts] or [np.zeros(0)]).tolist(),
+        "error": [error for error, size in zip(errors, sizes, strict=True) for _ in range(size)],
+    }
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """`BATCH [--code CODE --needs FILE --metrics NAME ...]`, the way DVC unpacks a batch; the rest from arms.yaml."""
+    parser = argparse.ArgumentParser(prog="tasks.score")
+    parser.add_argument("batch")
+    parser.add_argument("--code")
+    parser.add_argument("--needs")
+    parser.add_argument("--metrics", nargs="+")
+    given = parser.parse_args(argv)
+    if None in (given.code, given.needs, given.metrics):
+        vars(given).update(entry_of(load_plan(), "batches", given.batch))
+    return given
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    try:
+        item = arguments(argv)
+        guard(f"score@{item.batch}")
+        params = load_params()
+        metrics = load_metrics(item.code, item.metrics)
+        pool = read_pool("data", params.data.folder)
+        predictions = read_predictions(Path(PREDICTED)) if item.needs == PREDICTED else None
+
+        def show(done: int, images: int) -> None:
+            if done < images and 10 * done // images == 10 * (done - CHUNK) // images:
+                return  # some ten lines in all
+            print(f"score {item.batch}: {done}/{images} images", file=sys.stderr, flush=True)
+
+        tables = score(
+            pool,
+            metrics,
+            predictions,
+            jobs=params.score.jobs,
+            max_failures=params.score.max_failures,
+            progress=show,
+        )
+    except (MetricError, PlanError, ScoreError, TableError) as error:
+        sys.exit(f"score: {error}")
+    for name, columns in tables.items():
+        write_table(Path("scores") / item.batch / f"{name}.parquet", SCORES, columns)
+        unknown = int(np.isnan(columns["score"]).sum())
+        failed = sum(error is not None for error in columns["error"])
+        print(
+            f"score {item.batch}: {name}: {len(columns['score'])} scores, {unknown} unknown, {failed} of them failures"
+        )
+
+
+if __name__ == "__main__":
+    main()

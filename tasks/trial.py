@@ -1,0 +1,188 @@
+"""One trial: a subset's labels and a seed in, a trained detector and its detections out.
+
+Shared by the stages that train: train, predict and confirm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from detection.dataset import Dataset
+from detection.tables import column, xyxy
+from tasks.guard import die_with_parent
+from tasks.params import Params
+
+CACHE = Path(".metricloop/cache")  # scratch: deletable at any time, never a dependency
+
+
+def train_recipe(params: Params, search: Dataset) -> dict[str, Any]:
+    """Everything in a trained model but its subset and seed: trials must share it to be comparable."""
+    from detection.augment import choose_backend
+    from detection.engine import choose_device
+
+    train = params.train
+    device = choose_device(train.device).type
+    return {
+        "detector": train.detector,
+        "weights": _weights_digest(train.weights),
+        "image_size": train.image_size,
+        "iterations": train.iterations,
+        "batch_size": train.batch_size,
+        "learning_rate": train.learning_rate,
+        "augment": choose_backend(train.augment),
+        "device": device,
+        "amp": train.amp and device == "cuda",
+        "search_images": digest(search.sha256.tolist()),
+    }
+
+
+def full_recipe(trained: dict[str, Any], params: Params, search: Dataset) -> dict[str, Any]:
+    """{"hash", "fields"}: the recipe of a trained model with what its evaluation adds."""
+    fields = trained | {
+        "score_threshold": params.evaluate.score_threshold,
+        "max_detections": params.evaluate.max_detections,
+        "search_labels": digest(search.boxes.tolist(), search.labels.tolist()),
+    }
+    return {"hash": digest(fields), "fields": fields}
+
+
+def digest(*values: Any) -> str:
+    """A short content hash of JSON-able values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def train_trial(
+    pool: Dataset,
+    draw: pa.Table,
+    params: Params,
+    seed: int,
+    *,
+    iterations: int | None = None,
+    resume: Path | None = None,
+    progress: Callable[[int, float, float], None] = lambda iteration, loss, rate: None,
+):
+    """Train the study's detector on one draw (SUBSET rows); returns (model, History)."""
+    from detection.augment import build_augment, choose_backend
+    from detection.detectors import build_detector
+    from detection.engine import Schedule, choose_device, fit, settle
+    from detection.pixels import Pixels
+
+    train = params.train
+    settle(train.threads)
+    schedule = Schedule(iterations or train.iterations, train.batch_size, train.learning_rate, train.amp)
+    model = build_detector(train.detector, len(pool.class_names), train.image_size, train.weights, seed)
+    history = fit(
+        model,
+        samples(pool, draw, train.image_size),
+        Pixels(pool, train.image_size, CACHE),
+        build_augment(choose_backend(train.augment)),
+        schedule,
+        seed,
+        device=choose_device(train.device),
+        resume=resume,
+        name_of=lambda row: str(pool.file[row]),
+        progress=progress,
+    )
+    return model, history
+
+
+def samples(pool: Dataset, draw: pa.Table, image_size: int) -> list:
+    """The images of a draw as training samples in resized pixels, ordered by image id.
+
+    Errors: KeyError naming an image id of the manifest that the pool does not hold.
+    """
+    from detection.engine import Sample
+    from detection.pixels import scales
+
+    row_of = {int(image_id): row for row, image_id in enumerate(pool.image_id)}
+    factor = scales(pool, image_size)
+    image_ids, boxes, labels, use = column(draw, "image_id"), xyxy(draw), column(draw, "label"), column(draw, "use")
+    result = []
+    for image_id in np.unique(image_ids):
+        if int(image_id) not in row_of:
+            raise KeyError(f"the subset names image {image_id}, which is not in the pool; select it again")
+        row = row_of[int(image_id)]
+        own = image_ids == image_id
+        kept, masked = own & (use == "keep"), own & (use == "mask")
+        result.append(
+            Sample(row, boxes[kept] * factor[row], labels[kept].astype(np.int64), boxes[masked] * factor[row])
+        )
+    return result
+
+
+def detect(model, dataset: Dataset, params: Params) -> list:
+    """Detections of a trained model on every image of `dataset`, in original pixels."""
+    from detection.engine import choose_device, predict, settle
+    from detection.pixels import Pixels, scales
+
+    settle(params.train.threads)
+    size = params.train.image_size
+    return predict(
+        model,
+        range(len(dataset)),
+        Pixels(dataset, size, CACHE),
+        scales(dataset, size),
+        device=choose_device(params.train.device),
+        score_threshold=params.evaluate.score_threshold,
+        max_detections=params.evaluate.max_detections,
+    )
+
+
+def prediction_columns(dataset: Dataset, detections: Iterable) -> dict[str, np.ndarray]:
+    """Detections per image as the columns of the PREDICTIONS table."""
+    detections = list(detections)
+    counts = [len(found.scores) for found in detections]
+    boxes = np.concatenate([found.boxes for found in detections] or [np.zeros((0, 4), np.float32)])
+    return {
+        "image_id": np.repeat(dataset.image_id, counts),
+        **{name: boxes[:, k] for k, name in enumerate(("x1", "y1", "x2", "y2"))},
+        "score": np.concatenate([found.scores for found in detections] or [np.zeros(0, np.float32)]),
+        "label": np.concatenate([found.labels for found in detections] or [np.zeros(0, np.int64)]),
+    }
+
+
+def in_processes(function: Callable, items: list, jobs: int) -> list:
+    """Map over fresh processes that end with this one; results in the order of `items`."""
+    if jobs <= 1 or len(items) <= 1:
+        return [function(item) for item in items]
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=die_with_parent) as pool:
+        return list(pool.map(function, items))
+
+
+def parallel_jobs(params: Params) -> int:
+    """How many trials fit side by side: cores by threads on a CPU, one on a GPU."""
+    from detection.engine import choose_device
+
+    if choose_device(params.train.device).type != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // params.train.threads)
+
+
+def progress_line(label: str, iterations: int) -> Callable[[int, float, float], None]:
+    """A progress callback that prints some ten lines a trial."""
+    every = max(1, iterations // 5)
+
+    def show(iteration: int, loss: float, rate: float) -> None:
+        if iteration % every == 0 or iteration == iterations:
+            print(f"{label}: {iteration}/{iterations}  loss {loss:.3f}  {rate:.0f} images/s", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _weights_digest(weights: str) -> str:
+    from detection.detectors import BUILT_IN
+
+    path = BUILT_IN / "drawn_animals.pt" if weights == "drawn" else Path(weights)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else weights

@@ -1,0 +1,97 @@
+"""The tiny study that the end-to-end tests share: 36 drawn scenes of 64 pixels, three iterations, two arms."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+for name, value in {
+    "PREFECT_LOGGING_LEVEL": "ERROR",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DVC_NO_ANALYTICS": "1",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@localhost",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@localhost",
+}.items():
+    os.environ[name] = value
+
+ARMS = """
+batches:
+  labels: {code: metrics/catalogue.yaml, needs: data/images.parquet, metrics: [object_count]}
+arms:
+  random: {role: baseline, a: data/images.parquet, b: data/images.parquet, policy: {name: random}}
+  object_count:
+    role: treatment
+    metric: object_count
+    a: scores/labels/object_count.parquet
+    b: scores/labels/object_count.parquet
+    policy: {name: best, direction: higher}
+blocks:
+  random.0: {arm: random, seeds: "0-1"}
+  object_count.0: {arm: object_count, seeds: "0-1"}
+"""
+CHANGES = ["scenes.images=36", "scenes.size=64", "train.image_size=64", "train.iterations=3", "predict.iterations=3",
+           "train.augment=none", "train.weights=none", "seeds.block=2", "seeds.max=2", "confirm.seeds=1",
+           "llm.provider=none", "compare.bootstrap=50"]  # fmt: skip
+
+
+def make_tiny(folder: Path) -> Path:
+    """A workspace of the tiny study, nothing run yet."""
+    from flows.settings import change_params
+    from flows.workspace import create, demo_plan
+
+    create(folder, replace(demo_plan("tiny"), weights="none"))
+    change_params(folder / "params.yaml", CHANGES)
+    (folder / "arms.yaml").write_text(ARMS)
+    subprocess.run(["git", "commit", "-qam", "tiny"], cwd=folder, check=True)
+    return folder
+
+
+def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
+    """Run the command line as a person would, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "flows.cli", *arguments], capture_output=True, text=True, timeout=400, **options
+    )
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    """Run dvc in a workspace, this interpreter first on PATH, and return what it printed."""
+    from flows.stage import environment
+
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True, text=True,
+        check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prefect_home(tmp_path_factory):
+    """A Prefect database of our own: no test sees, or leaves, anything in the home folder."""
+    os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, _prefect_home) -> Path:
+    """The tiny study, run to its end once. Read only: take `tiny` to change something."""
+    folder = make_tiny(tmp_path_factory.mktemp("study") / "tiny")
+    done = metricloop("run", "-C", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "terminal.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def tiny(finished, tmp_path) -> Path:
+    """A copy of the finished tiny study to change at will."""
+    return Path(shutil.copytree(finished, tmp_path / "tiny", symlinks=True))

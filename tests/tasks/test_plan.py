@@ -1,0 +1,87 @@
+"""arms.yaml and rounds.yaml are read as one plan, and what is wrong in them is named."""
+
+import pytest
+
+from tasks.plan import PlanError, add_block, entry_of, load_plan, write_rounds
+
+ARMS = """
+batches:
+  labels: {code: metrics/catalogue, needs: data/images.parquet, metrics: [object_count]}
+arms:
+  random: {role: baseline, a: x, b: x, policy: {name: random}}
+blocks:
+  random.0: {arm: random, seeds: "0-2"}
+"""
+ROUNDS = """
+arms:
+  edges: {role: treatment, a: y, b: y, policy: {name: best}}
+blocks:
+  edges.0: {arm: edges, seeds: "0-2"}
+"""
+
+
+def test_both_files_make_one_plan(tmp_path):
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    alone = load_plan(tmp_path)
+    assert list(alone["arms"]) == ["random"]
+    (tmp_path / "rounds.yaml").write_text(ROUNDS)
+    plan = load_plan(tmp_path)
+    assert list(plan["arms"]) == ["random", "edges"]
+    assert plan["arms"]["edges"]["policy"] == {"name": "best"}
+    assert plan["blocks"]["random.0"] == {"arm": "random", "seeds": "0-2"}
+    assert list(plan["batches"]) == ["labels"]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "message"),
+    [
+        ("arm: {}", r"rounds\.yaml: unknown section 'arm'; known: batches, arms, blocks"),
+        ("arms: {random: {role: control, a: x, b: x, policy: {}}}", r"arms\.random is written in arms\.yaml already"),
+        ("arms: {new: {role: control, policy: {}}}", r"arms\.new lacks a, b"),
+        (
+            "blocks: {b: {arm: randon, seeds: 0-2}}",
+            "no 'randon' among the arms.*named by block b.*did you mean 'random'",
+        ),
+    ],
+)
+def test_faults_are_named(tmp_path, rounds, message):
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    (tmp_path / "rounds.yaml").write_text(rounds)
+    with pytest.raises(PlanError, match=message):
+        load_plan(tmp_path)
+
+
+def test_empty_files_and_sections_are_legal(tmp_path):
+    (tmp_path / "rounds.yaml").write_text("")
+    (tmp_path / "arms.yaml").write_text("arms:\nblocks:\n")
+    assert load_plan(tmp_path) == {"batches": {}, "arms": {}, "blocks": {}}
+
+
+def test_a_folder_without_a_plan_is_no_workspace(tmp_path):
+    with pytest.raises(PlanError, match="not a workspace"):
+        load_plan(tmp_path)
+
+
+def test_an_unknown_entry_is_answered_with_what_there_is():
+    with pytest.raises(PlanError, match=r"no 'zzz' among the arms.*known: random"):
+        entry_of({"arms": {"random": {}}}, "arms", "zzz")
+
+
+def test_a_round_is_added_to_rounds_yaml_and_nothing_of_before_is_lost(tmp_path):
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    (tmp_path / "rounds.yaml").write_text("batches: {}\narms: {}\nblocks:\n")
+    arm = {"role": "treatment", "a": "y", "b": "y", "policy": {"name": "among", "share": 0.45}}
+    write_rounds({"arms": {"edges": arm}}, tmp_path)
+    write_rounds({"arms": {"other": arm}, "blocks": {"edges.0": {"arm": "edges", "seeds": "0-2"}}}, tmp_path)
+    plan = load_plan(tmp_path)
+    assert plan["arms"]["edges"] == plan["arms"]["other"] == arm
+    assert list(plan["blocks"]) == ["random.0", "edges.0"]
+    assert (tmp_path / "arms.yaml").read_text() == ARMS
+
+
+def test_a_further_block_gets_the_next_free_number(tmp_path):
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    add_block(tmp_path, "random", "3-5")
+    add_block(tmp_path, "random", "6-8")
+    assert load_plan(tmp_path)["blocks"]["random.1"] == {"arm": "random", "seeds": "3-5"}
+    assert load_plan(tmp_path)["blocks"]["random.2"] == {"arm": "random", "seeds": "6-8"}
