@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detection.animals import Colour
+from detection.parts import Colour
 from detection.sprites import Sprite, noise
 
 

@@ -17,6 +17,7 @@ from torchvision.ops import FeaturePyramidNetwork
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB in [0, 1]
 STD = (0.229, 0.224, 0.225)
+CLASS_LAYER = "head.classification_head.cls_logits"  # the part of the small detector that depends on the classes
 BUILT_IN = Path(__file__).parent / "backbones"
 
 
@@ -79,13 +80,6 @@ class ShuffleNetPyramid(nn.Module):
                 f"(first: {missing[:1]}), {len(result.unexpected_keys)} unknown"
             )
 
-    def backbone_state(self) -> dict[str, Tensor]:
-        """The stem and stages in torchvision's names, what `load_backbone` reads."""
-        state = {f"conv1.{name}": value for name, value in self.stem[0].state_dict().items()}
-        for number, stage in enumerate(self.stages, start=2):
-            state |= {f"stage{number}.{name}": value for name, value in stage.state_dict().items()}
-        return state
-
 
 def _stage_name(name: str) -> str:
     stage, _, rest = name.partition(".")
@@ -121,14 +115,16 @@ DETECTORS: dict[str, Callable[[int, int, str], nn.Module]] = {
 def build_detector(name: str, n_classes: int, image_size: int, weights: str, seed: int) -> nn.Module:
     """A detector for `n_classes` classes (labels 1..n; 0 is background) with seeded initial weights.
 
-    weights: `none` (from scratch), `drawn` (the small backbone that ships with metricloop, trained on drawn
-    animals), `default` (torchvision's backbone download) or the path of a state dict.
+    weights: `none` (from scratch), `drawn` (the small weights that ship with metricloop, trained on drawn
+    animals; fcos_shufflenet only), `default` (torchvision's backbone download) or the path of a state dict.
     Errors: DetectorError for an unknown name or weights that do not fit.
     """
     if name not in DETECTORS:
         raise DetectorError(f"unknown detector {name!r}; known: {', '.join(DETECTORS)}")
     torch.manual_seed(seed)
     if weights == "drawn":
+        if name != "fcos_shufflenet":
+            raise DetectorError(f"train.weights: drawn is made for fcos_shufflenet; give {name} default, none or a path")
         weights = str(BUILT_IN / "drawn_animals.pt")
     model = DETECTORS[name](n_classes + 1, image_size, weights)
     if weights not in ("none", "default"):
@@ -138,14 +134,16 @@ def build_detector(name: str, n_classes: int, image_size: int, weights: str, see
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:
+    """Load a state dict of this detector (layers of other shapes, such as the classes', are left as they are), or of
+    the bare backbone in torchvision's names."""
     if not path.is_file():
         raise DetectorError(f"train.weights: {path} does not exist; give none, drawn, default or the path of a file")
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(model.backbone, ShuffleNetPyramid):
+    if isinstance(model.backbone, ShuffleNetPyramid) and not any(name.startswith("backbone.") for name in state):
         model.backbone.load_backbone(state)
         return
     own = model.state_dict()
-    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
     if len(fitting) < len(own) // 2:
         raise DetectorError(f"train.weights: only {len(fitting)} of {len(own)} tensors of this detector are in {path}")
     model.load_state_dict(fitting, strict=False)

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 
 from detection import backdrops
-from detection.animals import LOOKALIKES, OTHERS, PANDA, Animal, Colour
+from detection.animals import LOOKALIKES, OTHERS
+from detection.bears import PANDA
+from detection.parts import Animal, Colour
 from detection.sprites import Sprite, draw_animal
 from detection.tables import write_json
 
@@ -24,7 +26,7 @@ LEAST_VISIBLE = 0.25  # share of a silhouette that must be seen, or the animal i
 SMALLEST = 16  # visible px; less is not labelled
 SPLITS = ("train", "train", "train", "train", "val", "test")  # of every six scenes
 CATEGORIES = {"pandas": (PANDA,), "others": OTHERS}
-HEIGHTS = (0.16, 0.62)  # of a panda that sits, as a share of the shorter side
+HEIGHTS = (0.22, 0.70)  # of a panda that sits, as a share of the shorter side
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detection.animals import Animal, Marking, Part, Pose
+from detection.parts import Animal, Marking, Part, Pose
 
 UNIT = 144  # px that one unit of the tables is drawn at, before it is scaled down to its place in the scene
 HALF_WIDTH, TOP, BOTTOM = 1.25, -0.75, 1.4  # units of the sheet it is drawn on

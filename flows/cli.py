@@ -26,6 +26,8 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--weights", default="drawn", help="drawn, none, default or a path")
     init.add_argument("--image-size", type=int, default=224, help="long side in training, pixels (224)")
     init.add_argument("--iterations", type=int, default=250, help="batches of 8 per trial (250)")
+    init.add_argument("--seeds", type=int, default=3, help="trials every arm starts with (3)")
+    init.add_argument("--max-seeds", type=int, default=0, help="trials a promising arm may get (as many as --seeds)")
     init.add_argument("--corrupt", default="none", choices=["none", "article", "sloppy", "custom"],
                       help="make mistakes in the pool's labels on purpose, to measure what metrics find")
     init.add_argument("--strength", type=float, default=0.5, help="of the deliberate mistakes, 0 to 1 (0.5)")

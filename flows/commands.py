@@ -29,7 +29,8 @@ def init(given: Namespace) -> None:
             name=name, source=str(source), budget=given.budget, format=kind, categories=tuple(given.categories),
             detector=given.detector, weights=_path_or_word(given.weights), image_size=given.image_size,
             iterations=given.iterations, corrupt=given.corrupt, strength=given.strength, copy=given.copy,
-            arms=("arms-full.yaml" if given.full else "arms-demo.yaml") if planted else "arms.yaml",
+            block_seeds=given.seeds, max_seeds=max(given.seeds, given.max_seeds),
+            arms=("arms-full" if given.full else "arms-demo") if planted else "arms",
         )  # fmt: skip
     create(folder, plan)
     print(f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"

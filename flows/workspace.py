@@ -47,6 +47,7 @@ class Plan:
     weights: str = "drawn"
     image_size: int = 224
     iterations: int = 250
+    block_seeds: int = 3
     max_seeds: int = 9
     confirm_seeds: int = 3
     corrupt: str = "none"
@@ -56,7 +57,7 @@ class Plan:
     provider: str = "none"
     cassette: str = '""'
     rounds: int = 1
-    arms: str = "arms.yaml"
+    arms: str = "arms"
     copy: bool = False
 
 
@@ -74,7 +75,7 @@ def demo_plan(name: str, full: bool = False) -> Plan:
         provider="replay",
         cassette="demo",
         rounds=1,
-        arms="arms-full.yaml" if full else "arms-demo.yaml",
+        arms="arms-full" if full else "arms-demo",
     )
 
 
@@ -95,7 +96,7 @@ def create(folder: Path, plan: Plan) -> None:
         _run(folder, dvc("add", "--quiet", "source"))
         params = params.replace(f"source: {plan.source}", "source: source", 1)
     _write(folder / "params.yaml", params)
-    _write(folder / "arms.yaml", (TEMPLATES / plan.arms).read_text())
+    _write(folder / "arms.yaml", render(f"{plan.arms}.yaml.j2", seeds=f"0-{plan.block_seeds - 1}"))
     _write(folder / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
     _write(folder / "dvc.yaml", render_stages(root=False, drawn=plan.drawn))
     with (folder / ".gitignore").open("a") as stream:

@@ -35,7 +35,7 @@ def find_coco(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if source.suffix.lower() == ".json" else []
     for pattern in PLACES:
-        found = [path for path in sorted(source.glob(pattern)) if _looks_like_coco(path)]
+        found = [path for path in sorted(source.glob(pattern)) if path.is_file() and _looks_like_coco(path)]
         named = [path for path in found if path.name.startswith("instances")]
         if found:
             return named or found

@@ -78,7 +78,11 @@ def _fit(boxes: np.ndarray, width: int, height: int, notes: list[tuple[str, str]
     edges = np.array([width, height, width, height], float)
     kept = np.ones(len(boxes), bool)
     fitted = boxes.copy()
-    for row, box in enumerate(boxes):
+    good = (
+        (boxes >= 0).all(axis=1) & (boxes <= edges).all(axis=1) & (boxes[:, 2:] - boxes[:, :2] >= SMALLEST).all(axis=1)
+    )
+    for row in np.flatnonzero(~good):
+        box = boxes[row]
         stated = "({})".format(", ".join(f"{value:.6g}" for value in box))
         if not np.isfinite(box).all():
             kept[row] = False

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.models import shufflenet_v2_x0_5
 
 from detection import engine
 from detection.augment import build_augment, choose_backend
-from detection.detectors import DETECTORS, DetectorError, ShuffleNetPyramid, build_detector
+from detection.detectors import BUILT_IN, DETECTORS, DetectorError, build_detector
 from detection.engine import NonFiniteLossError, Sample, Schedule, fit, predict
 
 SIZE = 64
@@ -145,17 +146,29 @@ def test_every_detector_trains_a_step_and_predicts(name):
     assert all(set(one.labels) <= {0, 1} for one in found)
 
 
-def test_backbone_weights_survive_a_round_trip_and_wrong_ones_are_refused(tmp_path):
-    torch.manual_seed(0)
-    trained = ShuffleNetPyramid()
-    torch.save(trained.backbone_state(), tmp_path / "backbone.pt")
-    model = build_detector("fcos_shufflenet", 1, SIZE, str(tmp_path / "backbone.pt"), 5)
-    for name, value in trained.stages.state_dict().items():
-        assert torch.equal(model.backbone.stages.state_dict()[name], value), name
+def test_weights_are_taken_over_whole_or_as_a_bare_backbone_and_unfit_ones_are_refused(tmp_path):
+    trained = build_detector("fcos_shufflenet", 3, SIZE, "none", 5)
+    torch.save(trained.state_dict(), tmp_path / "detector.pt")
+    own = build_detector("fcos_shufflenet", 1, SIZE, str(tmp_path / "detector.pt"), 0).state_dict()
+    for name, value in trained.state_dict().items():
+        assert torch.equal(own[name], value) != name.startswith("head.classification_head.cls_logits.w"), name
+    torch.manual_seed(1)
+    plain = shufflenet_v2_x0_5(weights=None)
+    torch.save(plain.state_dict(), tmp_path / "backbone.pt")
+    own = build_detector("fcos_shufflenet", 1, SIZE, str(tmp_path / "backbone.pt"), 0)
+    assert torch.equal(own.backbone.stages[1][0].branch1[0].weight, plain.stage3[0].branch1[0].weight)
     torch.save({"conv1.0.weight": torch.zeros(24, 3, 3, 3)}, tmp_path / "other.pt")
-    with pytest.raises(DetectorError, match="not ShuffleNetV2"):
-        build_detector("fcos_shufflenet", 1, SIZE, str(tmp_path / "other.pt"), 0)
-    with pytest.raises(DetectorError, match="does not exist"):
-        build_detector("fcos_shufflenet", 1, SIZE, "nowhere.pt", 0)
+    for weights, said in (("other.pt", "not ShuffleNetV2"), ("nowhere.pt", "does not exist")):
+        with pytest.raises(DetectorError, match=said):
+            build_detector("fcos_shufflenet", 1, SIZE, str(tmp_path / weights), 0)
     with pytest.raises(DetectorError, match="known: fcos_shufflenet"):
         build_detector("yolo", 1, SIZE, "none", 0)
+    with pytest.raises(DetectorError, match="made for fcos_shufflenet"):
+        build_detector("fcos_resnet50_fpn", 1, SIZE, "drawn", 0)
+
+
+def test_the_weights_that_ship_fit_and_are_small():
+    assert (BUILT_IN / "drawn_animals.pt").stat().st_size < 1_000_000
+    drawn, scratch = (build_detector("fcos_shufflenet", 1, SIZE, w, 0).state_dict() for w in ("drawn", "none"))
+    same = [name for name in drawn if torch.equal(drawn[name], scratch[name]) and drawn[name].numel() > 256]
+    assert all(name.startswith("head.classification_head.cls_logits") for name in same), same

@@ -95,7 +95,7 @@ def test_categories_filter_keeps_true_background_only(tmp_path):
     source = read(path, categories=["zebra"])
     assert source.class_names == ("zebra",)
     assert [(r.file.name, r.labels.tolist()) for r in source.records] == [("a.png", [0]), ("c.png", [])]
-    with pytest.raises(SourceError, match="lion.*panda, zebra"):
+    with pytest.raises(SourceError, match=r"lion.*panda, zebra"):
         read(path, categories=["lion"])
 
 

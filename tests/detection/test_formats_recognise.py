@@ -29,5 +29,5 @@ def test_empty_folder_and_unknown_file(tmp_path):
 
 def test_named_format_must_fit(tmp_path):
     (tmp_path / "a.json").write_text('{"images": [], "annotations": []}')
-    with pytest.raises(SourceError, match="is not voc .* looks like coco"):
+    with pytest.raises(SourceError, match=r"is not voc .* looks like coco"):
         read(tmp_path / "a.json", format="voc")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from detection import scenes
-from detection.animals import LOOKALIKES, OTHERS, PANDA
+from detection.animals import LOOKALIKES, OTHERS
 from detection.backdrops import over, window
+from detection.bears import PANDA
 from detection.scenes import bounding_box, draw_scene, draw_scenes
 from detection.sprites import Sprite, draw_animal
 
