@@ -53,7 +53,12 @@ def _albumentations() -> Augment:
             A.RandomBrightnessContrast(brightness_limit=LIGHT, contrast_limit=LIGHT, p=0.7),
         ],
         bbox_params=A.BboxParams(
-            format="pascal_voc", label_fields=["labels"], min_visibility=MIN_VISIBLE, clip=True, min_width=1, min_height=1
+            format="pascal_voc",
+            label_fields=["labels"],
+            min_visibility=MIN_VISIBLE,
+            clip=True,
+            min_width=1,
+            min_height=1,
         ),
     )
 

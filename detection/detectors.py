@@ -31,6 +31,9 @@ class Normalise(nn.Module):
     torchvision resizes every image on every pass; ours are resized once, when they are loaded.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
@@ -124,7 +127,9 @@ def build_detector(name: str, n_classes: int, image_size: int, weights: str, see
     torch.manual_seed(seed)
     if weights == "drawn":
         if name != "fcos_shufflenet":
-            raise DetectorError(f"train.weights: drawn is made for fcos_shufflenet; give {name} default, none or a path")
+            raise DetectorError(
+                f"train.weights: drawn is made for fcos_shufflenet; give {name} default, none or a path"
+            )
         weights = str(BUILT_IN / "drawn_animals.pt")
     model = DETECTORS[name](n_classes + 1, image_size, weights)
     if weights not in ("none", "default"):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,12 @@ from torch import nn
 
 from detection.augment import Augment
 from detection.frame import Detections
-from detection.pixels import Pixels
+
+
+class Pictures(Protocol):
+    """Resized pictures by row, each (size, size, 3) uint8 RGB: detection.pixels.Pixels, or an array of them."""
+
+    def __getitem__(self, row: int, /) -> np.ndarray: ...
 
 
 class NonFiniteLossError(RuntimeError):
@@ -23,7 +29,7 @@ class NonFiniteLossError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One training image in resized pixels: row in `Pixels`, boxes (n, 4) xyxy, labels (n,) from 0, masks (m, 4)."""
+    """One training image in resized pixels: row in `Pictures`, boxes (n, 4) xyxy, labels (n,) from 0, masks (m, 4)."""
 
     row: int
     boxes: np.ndarray
@@ -74,7 +80,7 @@ def settle(threads: int) -> None:
 def fit(
     model: nn.Module,
     samples: Sequence[Sample],
-    pixels: Pixels,
+    pixels: Pictures,
     augment: Augment,
     schedule: Schedule,
     seed: int,
@@ -135,7 +141,7 @@ def fit(
 def predict(
     model: nn.Module,
     rows: Sequence[int],
-    pixels: Pixels,
+    pixels: Pictures,
     scales: np.ndarray,
     *,
     device: torch.device,
@@ -180,7 +186,7 @@ def _batch(n: int, size: int, seed: int, iteration: int) -> list[int]:
     return [int(epochs[int(p // n)][p % n]) for p in positions]
 
 
-def _collate(samples, pixels: Pixels, augment: Augment, seed: int, iteration: int, device: torch.device):
+def _collate(samples, pixels: Pictures, augment: Augment, seed: int, iteration: int, device: torch.device):
     images, targets = [], []
     for position, sample in enumerate(samples):
         image = pixels[sample.row]

@@ -12,13 +12,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from detection.augment import build_augment
 from detection.detectors import BUILT_IN, CLASS_LAYER, build_detector
 from detection.engine import Sample, Schedule, fit, settle
+from detection.pictures import read_picture
 from detection.pixels import letterbox
 from detection.scenes import draw_scenes
 from detection.tables import read_json, replacing
@@ -36,7 +36,7 @@ def drawn_samples(folder: Path, size: int) -> tuple[list[Sample], np.ndarray, in
     pictures, samples = [], []
     for row, image in enumerate(content["images"]):
         scale = size / max(image["width"], image["height"])
-        pictures.append(letterbox(cv2.imread(str(folder / image["file_name"]))[..., ::-1], size))
+        pictures.append(letterbox(read_picture(folder / image["file_name"]), size))
         of_image = np.array(boxes[image["id"]], np.float32).reshape(-1, 4) * scale
         samples.append(Sample(row, of_image, np.array(labels[image["id"]], np.int64)))
     return samples, np.stack(pictures), len(content["categories"])
@@ -61,7 +61,16 @@ def main() -> None:
             print(f"{iteration}/{given.iterations}  loss {loss:.3f}  {rate:.0f} images/s", flush=True)
 
     schedule = Schedule(given.iterations, batch_size=8, learning_rate=2e-3)
-    fit(model, samples, pictures, build_augment("albumentations"), schedule, 0, device=torch.device("cpu"), progress=show)  # type: ignore[arg-type]
+    fit(
+        model,
+        samples,
+        pictures,
+        build_augment("albumentations"),
+        schedule,
+        0,
+        device=torch.device("cpu"),
+        progress=show,
+    )
     state = {
         name: value.half() if value.is_floating_point() else value
         for name, value in model.state_dict().items()

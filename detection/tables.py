@@ -31,18 +31,12 @@ IMAGES = pa.schema(
     }
 )
 _BOX = {"x1": pa.float32(), "y1": pa.float32(), "x2": pa.float32(), "y2": pa.float32()}
-BOXES = pa.schema(
-    {"box_id": pa.int64(), "image_id": pa.int64(), **_BOX, "label": pa.int32(), "crowd": pa.bool_()}
-)
+BOXES = pa.schema({"box_id": pa.int64(), "image_id": pa.int64(), **_BOX, "label": pa.int32(), "crowd": pa.bool_()})
 # One row per clean box of the pool (box_id null: it is missing from the labels) and one per invented box
 # (coordinates null). Empty when no mistakes were injected.
-TRUTH = pa.schema(
-    {"image_id": pa.int64(), "box_id": pa.int64(), **_BOX, "label": pa.int32(), "mistake": pa.string()}
-)
+TRUTH = pa.schema({"image_id": pa.int64(), "box_id": pa.int64(), **_BOX, "label": pa.int32(), "mistake": pa.string()})
 PREDICTIONS = pa.schema({"image_id": pa.int64(), **_BOX, "score": pa.float32(), "label": pa.int32()})
-SCORES = pa.schema(
-    {"image_id": pa.int64(), "box_id": pa.int64(), "score": pa.float64(), "error": pa.string()}
-)
+SCORES = pa.schema({"image_id": pa.int64(), "box_id": pa.int64(), "score": pa.float64(), "error": pa.string()})
 # The labels a trial trains on, whole: a trial depends on its manifest, never on the rest of the pool.
 # use: keep | mask (region filled with the mean colour) | none (an image without boxes: one row, box columns null).
 # An arm without chance stores draw 0 only; it stands for every seed.

@@ -28,11 +28,19 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--iterations", type=int, default=250, help="batches of 8 per trial (250)")
     init.add_argument("--seeds", type=int, default=3, help="trials every arm starts with (3)")
     init.add_argument("--max-seeds", type=int, default=0, help="trials a promising arm may get (as many as --seeds)")
-    init.add_argument("--corrupt", default="none", choices=["none", "article", "sloppy", "custom"],
-                      help="make mistakes in the pool's labels on purpose, to measure what metrics find")
+    init.add_argument(
+        "--corrupt",
+        default="none",
+        choices=["none", "article", "sloppy", "custom"],
+        help="make mistakes in the pool's labels on purpose, to measure what metrics find",
+    )
     init.add_argument("--strength", type=float, default=0.5, help="of the deliberate mistakes, 0 to 1 (0.5)")
-    init.add_argument("--import", dest="copy", action="store_true",
-                      help="copy the pictures into the workspace and its DVC cache, to retrain on another machine")
+    init.add_argument(
+        "--import",
+        dest="copy",
+        action="store_true",
+        help="copy the pictures into the workspace and its DVC cache, to retrain on another machine",
+    )
     init.add_argument("--demo", action="store_true", help="drawn panda scenes instead of --data")
     init.add_argument("--full", action="store_true", help="all controls and policies, not the lean list")
 

@@ -33,8 +33,10 @@ def init(given: Namespace) -> None:
             arms=("arms-full" if given.full else "arms-demo") if planted else "arms",
         )  # fmt: skip
     create(folder, plan)
-    print(f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
-          f"  look first:  metricloop run -C {folder} --dry-run\n  run:         metricloop run -C {folder}")
+    print(
+        f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
+        f"  look first:  metricloop run -C {folder} --dry-run\n  run:         metricloop run -C {folder}"
+    )
 
 
 def _path_or_word(weights: str) -> str:
@@ -75,7 +77,9 @@ def _show(folder: Path) -> None:
         print(f"\nreport:     {report}")
     if (folder / "confirmation.json").is_file():
         print(f"test split: metricloop compare --confirmed -C {folder}")
-    print(f"MLflow UI:  mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}   then open http://127.0.0.1:5000")
+    print(
+        f"MLflow UI:  mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}   then open http://127.0.0.1:5000"
+    )
 
 
 def status(given: Namespace) -> None:

@@ -88,7 +88,7 @@ def train_and_evaluate(folder: Path, blocks: Iterable[str], params: Params) -> N
     todo = [block for block in names if f"train@{block}" in old or f"evaluate@{block}" in old]
     if not todo:
         return
-    runner = ThreadPoolTaskRunner(max_workers=jobs(params))
+    runner: Any = ThreadPoolTaskRunner(max_workers=jobs(params))
     blocks_flow.with_options(task_runner=runner)(folder, todo)
 
 

@@ -56,14 +56,18 @@ def outlook(folder: Path) -> str:
     lines.append(f"images   {_images(folder, params)}")
     if not old:
         return "\n".join([*lines, "time     nothing to do"])
-    seconds, basis = estimate(folder, params, blocks=len(blocks), trials=trials, suggested=suggested, folds=folds, confirms=confirms)
+    seconds, basis = estimate(
+        folder, params, blocks=len(blocks), trials=trials, suggested=suggested, folds=folds, confirms=confirms
+    )
     lines.append(f"time     about {_duration(seconds)} ({basis})")
     if params.seeds.max > params.seeds.block:
         lines.append(f"         undecided arms may then get up to {params.seeds.max} seeds, which is not counted here")
     return "\n".join(lines)
 
 
-def estimate(folder: Path, params: Params, *, blocks: int, trials: int, suggested: int, folds: int, confirms: int) -> tuple[float, str]:
+def estimate(
+    folder: Path, params: Params, *, blocks: int, trials: int, suggested: int, folds: int, confirms: int
+) -> tuple[float, str]:
     """Seconds for the whole run, and on what they rest."""
     side_by_side = jobs(params)
     timed = _timed(folder, side_by_side)
@@ -81,7 +85,9 @@ def _timed(folder: Path, side_by_side: int) -> dict[str, float]:
     """Time some iterations in as many processes as will train at once; the slowest counts."""
     command = [sys.executable, "-P", "-m", "tasks.estimate"]
     running = [
-        subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(side_by_side)
     ]
     results = []
@@ -99,7 +105,9 @@ def _images(folder: Path, params: Params) -> str:
     if not summary.is_file():
         return f"not ingested yet; {budget}"
     splits = json.loads(summary.read_text())["splits"]
-    counts = ", ".join(f"{name} {value['images'] if isinstance(value, dict) else value}" for name, value in splits.items())
+    counts = ", ".join(
+        f"{name} {value['images'] if isinstance(value, dict) else value}" for name, value in splits.items()
+    )
     return f"{counts}; {budget}"
 
 

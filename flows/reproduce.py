@@ -35,7 +35,9 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
         say(f"pulling inputs of {block} into a fresh clone: {', '.join(inputs)}")
         _run(clone, dvc("pull", "--quiet", "--remote", "origin-cache", *inputs))
         refresh_code(clone)
-        call(clone, dvc("repro", "--force", "--single-item", f"train@{block}", f"evaluate@{block}"), f"reproduce {block}")
+        call(
+            clone, dvc("repro", "--force", "--single-item", f"train@{block}", f"evaluate@{block}"), f"reproduce {block}"
+        )
         again = read_json(clone / "results" / block / "metrics.json")["seeds"]
         device = read_json(clone / "results" / block / "recipe.json")["fields"]["device"]
     return list(differences(read_json(recorded / "metrics.json")["seeds"], again, TOLERANCE[device]))

@@ -77,13 +77,27 @@ def call(workspace: Path, command: Sequence[str], label: str) -> None:
         raise
     if code:
         tail = "\n".join(f"    {line}" for line in lines[-25:])
-        raise StageError(f"{label} failed (exit status {code}):\n{tail}\n  once mended, go on with: metricloop run -C {workspace}")
+        raise StageError(
+            f"{label} failed (exit status {code}):\n{tail}\n  once mended, go on with: metricloop run -C {workspace}"
+        )
 
 
 def _worth_showing(line: str) -> bool:
     """DVC's own chatter is left out: what it runs is said before, and git hints do not apply."""
-    noise = ("Running stage", "> python", "Updating lock file", "Generating lock file", "To track the changes", "git add",
-             "To enable auto staging", "Use `dvc push`", "dvc config", "Verifying outputs", "WARNING:", "Stage '")
+    noise = (
+        "Running stage",
+        "> python",
+        "Updating lock file",
+        "Generating lock file",
+        "To track the changes",
+        "git add",
+        "To enable auto staging",
+        "Use `dvc push`",
+        "dvc config",
+        "Verifying outputs",
+        "WARNING:",
+        "Stage '",
+    )
     return bool(line.strip()) and not line.strip().startswith(noise)
 
 

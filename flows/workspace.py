@@ -20,13 +20,29 @@ from tasks.params import check_params
 
 TEMPLATES = Path(__file__).parent / "templates"
 IGNORED = (".metricloop/", "mlflow.db*", "mlruns/", "report.html", "__pycache__/")
-COMMITTED = ("dvc.yaml", "dvc.lock", "params.yaml", "arms.yaml", "rounds.yaml", "code.yaml", "metrics", "data",
-             "comparison.json", "confirmation.json", "opened.jsonl", ".gitignore", "subsets", "scores", "models",
-             "results", "journal.jsonl")
+COMMITTED = (
+    "dvc.yaml",
+    "dvc.lock",
+    "params.yaml",
+    "arms.yaml",
+    "rounds.yaml",
+    "code.yaml",
+    "metrics",
+    "data",
+    "comparison.json",
+    "confirmation.json",
+    "opened.jsonl",
+    ".gitignore",
+    "subsets",
+    "scores",
+    "models",
+    "results",
+    "journal.jsonl",
+)
 PRESET_NOTES = {
     "article": "                # the article's: half missing or elsewhere, the rest moved and rescaled",
     "sloppy": "                 # an annotator in a third of the groups, worse the smaller the object",
-    "custom": "                 # for you to fill in: kinds are missing, spurious, moved, scaled, replaced, class, doubled",
+    "custom": "                 # for you to edit: missing, spurious, moved, scaled, replaced, class, doubled",
 }
 
 
@@ -85,7 +101,9 @@ def create(folder: Path, plan: Plan) -> None:
     Errors: WorkspaceError when `folder` already holds something.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there with: metricloop run -C {folder}")
+        raise WorkspaceError(
+            f"{folder} is not empty; name a new folder, or go on there with: metricloop run -C {folder}"
+        )
     params = align_comments(render("params.yaml.j2", **params_values(plan)))
     check_params(yaml.safe_load(params), "the new params.yaml")
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,10 +127,7 @@ def create(folder: Path, plan: Plan) -> None:
 def params_values(plan: Plan) -> dict[str, Any]:
     """What the template of params.yaml is filled with."""
     corrupt = Corrupt()
-    presets = {
-        name: [_mistake(mistake) for mistake in getattr(corrupt, name)]
-        for name in PRESET_NOTES
-    }
+    presets = {name: [_mistake(mistake) for mistake in getattr(corrupt, name)] for name in PRESET_NOTES}
     return vars(plan) | {"presets": presets, "preset_notes": PRESET_NOTES}
 
 
@@ -169,7 +184,9 @@ def commit_all(folder: Path, message: str) -> bool:
     if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=folder, check=False).returncode == 0:
         return False
     identity = ["-c", "user.name=metricloop", "-c", "user.email=metricloop@localhost"]
-    has_name = subprocess.run(["git", "config", "user.email"], cwd=folder, capture_output=True, check=False).returncode == 0
+    has_name = (
+        subprocess.run(["git", "config", "user.email"], cwd=folder, capture_output=True, check=False).returncode == 0
+    )
     _git(folder, *([] if has_name else identity), "commit", "--quiet", "--message", message)
     return True
 
@@ -189,7 +206,9 @@ def _git(folder: Path, *arguments: str) -> None:
 def _run(folder: Path, command: list[str]) -> None:
     result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     if result.returncode:
-        raise WorkspaceError(f"`{' '.join(command)}` failed in {folder}:\n{result.stderr.strip() or result.stdout.strip()}")
+        raise WorkspaceError(
+            f"`{' '.join(command)}` failed in {folder}:\n{result.stderr.strip() or result.stdout.strip()}"
+        )
 
 
 if __name__ == "__main__":  # rewrites the root's dvc.yaml after stages or their imports have changed

@@ -28,7 +28,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def block_from_arguments(arguments: list[str] | None = None) -> Block:
-    """The block a stage is called with: `NAME [--arm ARM --seeds 0-2]`, the rest looked up in arms.yaml, rounds.yaml."""
+    """The block a stage is called with: `NAME [--arm ARM --seeds 0-2]`, the rest from arms.yaml, rounds.yaml."""
     parser = argparse.ArgumentParser()
     parser.add_argument("block")
     parser.add_argument("--arm")
@@ -37,6 +37,8 @@ def block_from_arguments(arguments: list[str] | None = None) -> Block:
     if given.arm is None or given.seeds is None:
         blocks = load_plan(".")["blocks"]
         if given.block not in blocks:
-            parser.error(f"no block {given.block!r} in arms.yaml or rounds.yaml; there are: {', '.join(sorted(blocks))}")
+            parser.error(
+                f"no block {given.block!r} in arms.yaml or rounds.yaml; there are: {', '.join(sorted(blocks))}"
+            )
         given.arm, given.seeds = blocks[given.block]["arm"], blocks[given.block]["seeds"]
     return Block(given.block, given.arm, parse_seeds(given.seeds))

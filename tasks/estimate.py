@@ -33,7 +33,7 @@ def main() -> None:
     fit(
         model,
         samples,
-        pictures,  # type: ignore[arg-type]  # indexed by row, like Pixels
+        pictures,
         augment,
         Schedule(WARM + TIMED, train.batch_size, train.learning_rate, train.amp),
         0,
@@ -43,7 +43,7 @@ def main() -> None:
     began = time.monotonic()
     with torch.inference_mode():
         predict(
-            model, range(train.batch_size), pictures, np.ones(train.batch_size, np.float32),  # type: ignore[arg-type]
+            model, range(train.batch_size), pictures, np.ones(train.batch_size, np.float32),
             device=device, score_threshold=params.evaluate.score_threshold, max_detections=100,
         )  # fmt: skip
     per_image = (time.monotonic() - began) / train.batch_size

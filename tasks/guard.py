@@ -50,7 +50,9 @@ def hold(path: Path, patience: float = 20.0) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 owner = os.read(descriptor, 32).decode(errors="replace") or "unknown"
-                sys.exit(f"{path.stem} is already running here (process {owner}); wait for it or end it, then run again")
+                sys.exit(
+                    f"{path.stem} is already running here (process {owner}); wait for it or end it, then run again"
+                )
             time.sleep(0.2)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, str(os.getpid()).encode())

@@ -35,7 +35,6 @@ class Data(Section):
     test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     corrupt: Corrupt = Corrupt()
 
-
     @property
     def folder(self) -> Path:
         """What the `file` column of images.parquet is relative to: data.root, else the folder of data.source."""

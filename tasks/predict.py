@@ -14,7 +14,16 @@ from tasks.guard import guard
 from tasks.params import Params, load_params
 from tasks.pool import read_pool
 from tasks.subset import manifest
-from tasks.trial import CACHE, detect, digest, in_processes, parallel_jobs, prediction_columns, progress_line, train_trial
+from tasks.trial import (
+    CACHE,
+    detect,
+    digest,
+    in_processes,
+    parallel_jobs,
+    prediction_columns,
+    progress_line,
+    train_trial,
+)
 
 
 def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
@@ -68,7 +77,9 @@ def main() -> None:
         for row, of_image in zip(np.flatnonzero(fold_of == fold), found, strict=True):
             detections[row] = of_image
     write_table("data/predictions.parquet", PREDICTIONS, prediction_columns(pool, detections))
-    print(f"predict: {params.predict.folds} folds, {sum(len(d.scores) for d in detections)} detections", file=sys.stderr)
+    print(
+        f"predict: {params.predict.folds} folds, {sum(len(d.scores) for d in detections)} detections", file=sys.stderr
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""suggest: a round's ideas become arms in rounds.yaml, each with metric, direction and policy fixed before any trial."""
+"""suggest: a round's ideas become arms in rounds.yaml; metric, direction and policy are fixed before any trial."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def arms_of_round(
             predicted = "predictions" in spec_of(catalogue[metric]).needs
             batch = f"round{number}-{'model' if predicted else 'pool'}"
             needs = "data/predictions.parquet" if predicted else "data/images.parquet"
-            addition["batches"].setdefault(batch, {"code": code, "needs": needs, "metrics": []})["metrics"].append(metric)
+            addition["batches"].setdefault(batch, {"code": code, "needs": needs, "metrics": []})["metrics"].append(
+                metric
+            )
             scored[metric] = batch
         addition["arms"][suggestion.name] = suggestion.arm(f"scores/{scored[metric]}/{metric}.parquet")
         addition["blocks"][f"{suggestion.name}.0"] = {"arm": suggestion.name, "seeds": seeds}

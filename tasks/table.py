@@ -18,10 +18,9 @@ COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 def print_table(comparison: dict[str, Any], console: Console | None = None) -> None:
     """What was found, then the table, then what needs explaining; readable in 100 columns."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    console = console or Console()
+    console = console or _console()
     summary = summarise(comparison)
     table = Table(title=title(comparison), title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False)
     for name in HEADER:
@@ -48,10 +47,9 @@ def markdown_table(comparison: dict[str, Any]) -> str:
 def print_confirmation(confirmation: dict[str, Any], console: Console | None = None) -> None:
     """confirmation.json: the finalists on the test split, with seeds no earlier trial has used."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    console = console or Console()
+    console = console or _console()
     seeds = count(len(confirmation["seeds"]), "fresh seed")
     if not confirmation["arms"]:
         console.print("The test split has not been opened: confirm.seeds is 0.", highlight=False)
@@ -115,3 +113,11 @@ def notes(comparison: dict[str, Any]) -> list[str]:
             f"Too close to the baseline for any reasonable number of seeds, or of test images: {listing(hopeless)}."
         )
     return lines
+
+
+def _console() -> Console:
+    """The terminal; where output goes to a file, as wide as the table wants."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=118)

@@ -41,6 +41,9 @@ def train_block(block: Block, pool: Dataset, params: Params, recipe: dict[str, A
             results[seed] = torch.load(final, map_location="cpu", weights_only=True)
             continue
         iterations = params.train.iterations
+        if resume.is_file():
+            done = len(torch.load(resume, map_location="cpu", weights_only=True)["history"]["loss"])
+            print(f"{label}: going on at iteration {done} of {iterations}", file=sys.stderr, flush=True)
         model, history = train_trial(
             pool, draw, params, seed, iterations=iterations, resume=resume, progress=progress_line(label, iterations)
         )

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -171,12 +172,16 @@ def parallel_jobs(params: Params) -> int:
 
 
 def progress_line(label: str, iterations: int) -> Callable[[int, float, float], None]:
-    """A progress callback that prints some ten lines a trial."""
-    every = max(1, iterations // 5)
+    """A progress callback that prints a line every 15 seconds, and one at the end."""
+    shown = time.monotonic()
 
     def show(iteration: int, loss: float, rate: float) -> None:
-        if iteration % every == 0 or iteration == iterations:
-            print(f"{label}: {iteration}/{iterations}  loss {loss:.3f}  {rate:.0f} images/s", file=sys.stderr, flush=True)
+        nonlocal shown
+        if iteration == iterations or time.monotonic() - shown > 15:
+            shown = time.monotonic()
+            print(
+                f"{label}: {iteration}/{iterations}  loss {loss:.3f}  {rate:.0f} images/s", file=sys.stderr, flush=True
+            )
 
     return show
 

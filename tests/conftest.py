@@ -59,7 +59,12 @@ def make_tiny(folder: Path) -> Path:
 def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
     """Run the command line as a person would, in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "flows.cli", *arguments], capture_output=True, text=True, timeout=400, **options
+        [sys.executable, "-P", "-m", "flows.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+        **options,
     )
 
 

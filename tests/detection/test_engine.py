@@ -12,9 +12,9 @@ from detection.engine import NonFiniteLossError, Sample, Schedule, fit, predict
 
 SIZE = 64
 PIXELS = np.random.default_rng(0).integers(0, 255, (4, SIZE, SIZE, 3), dtype=np.uint8)
-SAMPLES = [
-    Sample(row, np.array([[8, 8, 40, 48]], np.float32), np.zeros(1, np.int64)) for row in range(3)
-] + [Sample(3, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))]
+SAMPLES = [Sample(row, np.array([[8, 8, 40, 48]], np.float32), np.zeros(1, np.int64)) for row in range(3)] + [
+    Sample(3, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+]
 CPU = torch.device("cpu")
 
 
@@ -30,21 +30,23 @@ def test_same_seed_same_weights_and_another_seed_other_weights():
     first, second, other = train()[0], train()[0], train(seed=1)[0]
     for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(a, b)
-    assert not torch.equal(first.head.classification_head.cls_logits.weight, other.head.classification_head.cls_logits.weight)
+    assert not torch.equal(
+        first.head.classification_head.cls_logits.weight, other.head.classification_head.cls_logits.weight
+    )
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop_at_2(iteration, loss, rate):
         if iteration == 3:
-            raise Stop
+            raise StopError
 
     clock = iter(range(0, 10_000, 60))  # a minute passes at every look, so that every iteration is saved
     monkeypatch.setattr(engine.time, "monotonic", lambda: next(clock))
     path = tmp_path / "state.pt"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train(resume=path, progress=stop_at_2)
     assert len(torch.load(path)["history"]["loss"]) == 2
     resumed, history = train(resume=path)

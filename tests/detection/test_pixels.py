@@ -5,14 +5,13 @@ import os
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from detection.dataset import assemble
 from detection.pictures import PictureError
 from detection.pixels import GREY, Pixels, letterbox, scales
 from detection.tables import BOXES, IMAGES
-
-import pyarrow as pa
 
 
 def a_dataset(folder, shapes):
@@ -61,12 +60,12 @@ def test_a_picture_that_is_not_the_ingested_one_is_refused(tmp_path, cached):
     path = tmp_path / "0.png"
     cv2.imwrite(str(path), np.zeros((20, 40, 3), np.uint8))
     os.utime(path, ns=(1, 1))
-    with pytest.raises(PictureError, match="0.png"):
+    with pytest.raises(PictureError, match=r"0\.png"):
         Pixels(dataset, 64, tmp_path / "store")[0]
 
 
 def test_a_missing_picture_is_named(tmp_path):
     dataset = a_dataset(tmp_path, [(20, 40)])
     (tmp_path / "0.png").unlink()
-    with pytest.raises((PictureError, FileNotFoundError), match="0.png"):
+    with pytest.raises((PictureError, FileNotFoundError), match=r"0\.png"):
         Pixels(dataset, 64, tmp_path / "store")[0]

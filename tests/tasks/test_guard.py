@@ -18,7 +18,14 @@ WORKER = textwrap.dedent("""
     print("up", flush=True)
     time.sleep(60)
 """)
-HOLDER = "import sys, time; from pathlib import Path; from tasks.guard import hold; hold(Path(sys.argv[1]), patience=0.3); print('held', flush=True); time.sleep(60)"
+HOLDER = textwrap.dedent("""
+    import sys, time
+    from pathlib import Path
+    from tasks.guard import hold
+    hold(Path(sys.argv[1]), patience=0.3)
+    print("held", flush=True)
+    time.sleep(60)
+""")
 
 
 def start(code, *arguments, shell_parent=False, owner=None):

@@ -66,12 +66,18 @@ def test_set_changes_one_key_and_keeps_comments(tmp_path):
     assert changes == ["params.yaml: train.iterations: 250 -> 7", "params.yaml: data.corrupt.strength: 0.5 -> 1"]
     assert load_params(path).train.iterations == 7
     before, after = TEXT.splitlines(), path.read_text().splitlines()
-    assert [line.split("#")[1] for line in before if "#" in line] == [line.split("#")[1] for line in after if "#" in line]
+    assert [line.split("#")[1] for line in before if "#" in line] == [
+        line.split("#")[1] for line in after if "#" in line
+    ]
 
 
 @pytest.mark.parametrize(
     ("assignment", "said"),
-    [("train.iters=7", "did you mean 'train.iterations'"), ("train.iterations=0", "greater than"), ("train", "KEY=VALUE")],
+    [
+        ("train.iters=7", "did you mean 'train.iterations'"),
+        ("train.iterations=0", "greater than"),
+        ("train", "KEY=VALUE"),
+    ],
 )
 def test_set_refuses_and_leaves_the_file_alone(tmp_path, assignment, said):
     path = tmp_path / "params.yaml"
