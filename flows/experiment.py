@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.improve import bring, needs_predictions, prepare, train_and_evaluate
+from flows.reaper import end_server_with_me
 from flows.stage import step
 from flows.workspace import refresh_code
 from tasks.params import load_params
@@ -16,6 +17,7 @@ from tasks.plan import load_plan
 @flow(name="experiment", log_prints=False, validate_parameters=False)
 def experiment(workspace: str = ".", arm: str = "") -> None:
     """Run one arm, and the baseline it is compared with."""
+    end_server_with_me()
     folder = Path(workspace).resolve()
     params = load_params(folder / "params.yaml")
     plan = load_plan(folder)

@@ -11,6 +11,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from detection.tables import read_json
+from flows.reaper import end_server_with_me
 from flows.stage import outdated, say, stages, step
 from flows.workspace import commit, create, demo_plan, refresh_code
 from tasks.params import Params, load_params
@@ -23,6 +24,7 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
 
     demo: make the workspace first, of drawn pandas, where it does not exist.
     """
+    end_server_with_me()
     folder = Path(workspace).resolve()
     if demo and not folder.exists():
         create(folder, demo_plan(folder.name))

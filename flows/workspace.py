@@ -119,6 +119,8 @@ def create(folder: Path, plan: Plan) -> None:
     _write(folder / "dvc.yaml", render_stages(root=False, drawn=plan.drawn))
     with (folder / ".gitignore").open("a") as stream:
         stream.write("\n".join(IGNORED) + "\n")
+    with (folder / ".dvcignore").open("a") as stream:
+        stream.write("__pycache__/\n")
     refresh_code(folder)
     _git(folder, "add", "--all")
     commit_all(folder, f"study {plan.name}: {plan.budget:g} of the images of {plan.source}")

@@ -75,11 +75,14 @@ def _gains(numbers: dict[str, Any]) -> dict[str, Any]:
     if "baseline" not in numbers:
         return {}
     base = numbers["baseline"]
-    return {
-        role: {name: paired_gain(values[name], base[name]) for name in ("mAP", "mAR")}
-        for role, values in numbers.items()
-        if role != "baseline"
-    }
+    gains: dict[str, Any] = {}
+    for role, values in numbers.items():
+        if role != "baseline":  # None where the test split shows no object at all
+            pairs = {name: (values[name], base[name]) for name in ("mAP", "mAR")}
+            gains[role] = {
+                n: None if None in own + other else paired_gain(own, other) for n, (own, other) in pairs.items()
+            }
+    return gains
 
 
 def _record_opening(study: str, arms: list[str], seeds: list[int]) -> None:

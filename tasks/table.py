@@ -58,11 +58,11 @@ def print_confirmation(confirmation: dict[str, Any], console: Console | None = N
     for name in ("role", "arm", "mAP", "mAR", "gain", "95 % interval", "p"):
         table.add_column(name, justify="left" if name in ("role", "arm") else "right")
     for role, arm in confirmation["arms"].items():
-        change = confirmation["gain"].get(role, {}).get("mAP", {})
+        change = confirmation["gain"].get(role, {}).get("mAP") or {}
         table.add_row(
             role,
             arm["arm"],
-            *(fixed(sum(arm[measure]) / len(arm[measure])) for measure in ("mAP", "mAR")),
+            *(fixed(None if None in arm[m] else sum(arm[m]) / len(arm[m])) for m in ("mAP", "mAR")),
             gain(change.get("abs"), change.get("rel")),
             interval(change.get("ci95")),
             probability(change.get("p")),
@@ -79,7 +79,7 @@ def title(comparison: dict[str, Any]) -> str:
 
 def cells(arm: dict[str, Any]) -> list[str]:
     """The texts of one row, in the order of HEADER."""
-    change = (arm["gain"] or {}).get("mAP", {})
+    change = (arm["gain"] or {}).get("mAP") or {}
     sd = f" ± {fixed(arm['mAP']['sd'])}" if arm["mAP"]["sd"] is not None else ""
     return [
         arm["name"],

@@ -1,0 +1,48 @@
+"""End Prefect's temporary server with the flow it was started for, even when that is killed with -9.
+
+Without a PREFECT_API_URL a flow starts a server of its own, which nothing would end if the flow could not say goodbye.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+
+def end_server_with_me() -> None:
+    """Start a small process that waits for this one to end and then ends the temporary server, if there is one."""
+    servers = [pid for pid in _children(os.getpid()) if b"prefect.server" in _command(pid)]
+    if servers and hasattr(os, "pidfd_open"):
+        command = [sys.executable, "-P", "-m", "flows.reaper", str(os.getpid()), *map(str, servers)]
+        subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+
+
+def _children(parent: int) -> list[int]:
+    listed = Path(f"/proc/{parent}/task")
+    tasks = listed.iterdir() if listed.is_dir() else []
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def main(flow: int, servers: list[int]) -> None:
+    watched = {pid: os.pidfd_open(pid) for pid in servers}
+    with suppress(ProcessLookupError):  # gone already
+        select.select([os.pidfd_open(flow)], [], [])
+    for descriptor in watched.values():
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)  # by descriptor: never a stranger with the same number
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), [int(pid) for pid in sys.argv[2:]])

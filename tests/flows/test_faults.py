@@ -1,0 +1,64 @@
+"""Killed half-way with -9: nothing goes on behind one's back, and running again loses nothing."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import make_tiny, metricloop
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+LONG = ["--set", "train.iterations=600"]  # some fifteen seconds a seed: the state is saved every ten
+
+
+def processes(folder: Path) -> dict[int, str]:
+    """Command lines of every process that works in `folder`, or whose owner does."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (entry / "environ").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if command and f"FAULT_TEST={folder}\0" in environment + "\0":
+            found[int(entry.name)] = command
+    return found
+
+
+def wait_for(condition, patience, what):
+    deadline = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return value
+
+
+@pytest.mark.parametrize("victim", ["flows.cli run", "dvc repro", "tasks.train random.0"])
+def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim):
+    folder = make_tiny(tmp_path / "tiny")
+    environment = os.environ | {"FAULT_TEST": str(folder)}
+    command = [sys.executable, "-P", "-m", "flows.cli", "run", "-C", str(folder), *LONG]
+    flow = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    states = folder / ".metricloop" / "cache" / "resume"
+    wait_for(lambda: list(states.glob("*/state.pt")), 200, "no training state was saved")
+    (target, *_) = [pid for pid, name in processes(folder).items() if victim in name]
+    os.kill(target, signal.SIGKILL)
+    flow.wait(120)
+    wait_for(lambda: not processes(folder), 15, f"still running: {processes(folder)}")
+    saved = {path.parent.name for path in states.glob("*/*.pt")}
+    assert saved
+
+    done = metricloop("run", "-C", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"going on at iteration [1-9]\d* of 600|already trained before the interruption", done.stdout)
+    history = pq.read_table(folder / "models/random.0/history.parquet").to_pydict()
+    assert history["iteration"] == [*range(1, 601)] * 2
+    again = metricloop("reproduce", "random.0", "-C", str(folder))
+    assert again.returncode == 0, again.stdout + again.stderr  # never stopped, and the same numbers
