@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import rankdata
 
 from detection.dataset import Dataset, assemble
 from detection.tables import column
@@ -100,6 +99,8 @@ def _combine(options: Scored, one: Any, a: pa.Table, b: pa.Table | None) -> np.n
         return first
     if b is None:
         raise PolicyError(f"combine={options.combine!r} needs a second table of scores as input b")
+    from scipy.stats import rankdata  # a second to import, and only combinations need it
+
     second = fill(one(b, options.direction_b), options.unknown)
     ranks = rankdata(-first), rankdata(-second)
     return -(ranks[0] * ranks[1]) if options.combine == "product" else -np.maximum(*ranks)
