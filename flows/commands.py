@@ -24,13 +24,12 @@ def init(given: Namespace) -> None:
 
         source = Path(given.data).resolve()
         kind = given.format if given.format != "auto" else recognise(source)
-        planted = given.corrupt != "none"
         plan = Plan(
             name=name, source=str(source), budget=given.budget, format=kind, categories=tuple(given.categories),
             detector=given.detector, weights=_path_or_word(given.weights), image_size=given.image_size,
             iterations=given.iterations, corrupt=given.corrupt, strength=given.strength, copy=given.copy,
             block_seeds=given.seeds, max_seeds=max(given.seeds, given.max_seeds),
-            arms=("arms-full" if given.full else "arms-demo") if planted else "arms",
+            full=given.full,
         )  # fmt: skip
     create(folder, plan)
     print(

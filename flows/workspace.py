@@ -63,6 +63,7 @@ class Plan:
     weights: str = "drawn"
     image_size: int = 224
     iterations: int = 250
+    learning_rate: float = 0.001
     block_seeds: int = 3
     max_seeds: int = 9
     confirm_seeds: int = 3
@@ -73,7 +74,7 @@ class Plan:
     provider: str = "none"
     cassette: str = '""'
     rounds: int = 1
-    arms: str = "arms"
+    full: bool = False  # all controls and policies, not the lean list
     copy: bool = False
 
 
@@ -87,11 +88,12 @@ def demo_plan(name: str, full: bool = False) -> Plan:
         drawn=True,
         image_size=96,
         iterations=120,
+        learning_rate=0.002,
         max_seeds=9 if full else 3,
         provider="replay",
         cassette="demo",
         rounds=1,
-        arms="arms-full" if full else "arms-demo",
+        full=full,
     )
 
 
@@ -114,7 +116,7 @@ def create(folder: Path, plan: Plan) -> None:
         _run(folder, dvc("add", "--quiet", "source"))
         params = params.replace(f"source: {plan.source}", "source: source", 1)
     _write(folder / "params.yaml", params)
-    _write(folder / "arms.yaml", render(f"{plan.arms}.yaml.j2", seeds=f"0-{plan.block_seeds - 1}"))
+    _write(folder / "arms.yaml", render_arms(plan))
     _write(folder / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
     _write(folder / "dvc.yaml", render_stages(root=False, drawn=plan.drawn))
     with (folder / ".gitignore").open("a") as stream:
@@ -124,6 +126,13 @@ def create(folder: Path, plan: Plan) -> None:
     refresh_code(folder)
     _git(folder, "add", "--all")
     commit_all(folder, f"study {plan.name}: {plan.budget:g} of the images of {plan.source}")
+
+
+def render_arms(plan: Plan) -> str:
+    """arms.yaml: the baseline, controls and the article's metrics, one block each."""
+    options = {"planted": plan.corrupt != "none", "full": plan.full, "seeds": f"0-{plan.block_seeds - 1}"}
+    arms = yaml.safe_load(render("arms.yaml.j2", arms=[], **options))["arms"]
+    return render("arms.yaml.j2", arms=arms, **options)
 
 
 def params_values(plan: Plan) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import yaml
 from flows.improve import needs_predictions, promising
 from flows.outlook import _duration, _grouped
 from flows.reproduce import differences
-from flows.workspace import Plan, WorkspaceError, create, render_stages
+from flows.workspace import Plan, WorkspaceError, create, render_arms, render_stages
 from tasks.code import HOME
 from tasks.params import check_params
+from tasks.plan import load_plan
+from tasks.policies import check_policy
 
 PARAMS = check_params({"study": {"name": "x"}, "data": {"source": "y"}, "seeds": {"block": 3, "max": 9}})
 
@@ -81,3 +83,21 @@ def test_differences_name_the_number():
 def test_durations_and_groups_read_well():
     assert [_duration(s) for s in (7, 65, 3720)] == ["7 s", "1 min 5 s", "1 h 2 min"]
     assert _grouped(["ingest", "train@a", "train@b"]) == "ingest, train x2"
+
+
+@pytest.mark.parametrize(
+    ("plan", "controls"),
+    [
+        (Plan("x", "y"), set()),
+        (Plan("x", "y", corrupt="article"), {"oracle"}),
+        (Plan("x", "y", corrupt="article", full=True), {"oracle", "relabelled", "full", "inverse", "box_matched"}),
+        (Plan("x", "y", full=True), {"full", "inverse", "box_matched"}),  # nothing to be an oracle of
+    ],
+)
+def test_arms_yaml_holds_the_controls_that_make_sense_and_a_block_for_every_arm(tmp_path, plan, controls):
+    (tmp_path / "arms.yaml").write_text(render_arms(plan))
+    made = load_plan(tmp_path)
+    assert {name for name, arm in made["arms"].items() if arm["role"] == "control"} == controls
+    assert [block["arm"] for block in made["blocks"].values()] == list(made["arms"])
+    for arm in made["arms"].values():
+        check_policy(arm["policy"])
