@@ -68,6 +68,7 @@ def run(given: Namespace) -> None:
 
 def _show(folder: Path) -> None:
     from tasks.table import print_table
+    from tasks.track import where_to_look
 
     print()
     print_table(read_json(folder / "comparison.json"))
@@ -76,9 +77,7 @@ def _show(folder: Path) -> None:
         print(f"\nreport:     {report}")
     if (folder / "confirmation.json").is_file():
         print(f"test split: metricloop compare --confirmed -C {folder}")
-    print(
-        f"MLflow UI:  mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}   then open http://127.0.0.1:5000"
-    )
+    print(where_to_look(folder))
 
 
 def status(given: Namespace) -> None:
@@ -125,7 +124,10 @@ def report(given: Namespace) -> None:
 
 
 def track(given: Namespace) -> None:
+    from tasks.track import where_to_look
+
     _step(given.folder.resolve(), "tasks.track")
+    print(where_to_look(given.folder))
 
 
 def _step(folder: Path, module: str) -> None:

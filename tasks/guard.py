@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from tasks.code import CodeChangedError, check_code
+from tasks.code import PACKAGES, check_code
 
 OWNER = "METRICLOOP_OWNER"  # the pid of the flow or command line that owns this stage
 LOCKS = Path(".metricloop/locks")
@@ -25,14 +25,23 @@ _held: list[int] = []
 def guard(name: str) -> None:
     """First line of every stage: tie its life to its ancestors', check its code, and lock its output while it lives.
 
-    Errors: SystemExit with a message when the code differs, or another process runs the same stage here.
+    Errors that our own packages raise end the process with their message alone; a traceback means a bug.
+    Errors: CodeChangedError (tasks.code); SystemExit when another process runs the same stage here.
     """
+    sys.excepthook = _brief(name)
     tie_to_ancestors()
-    try:
-        check_code(name.partition("@")[0])
-    except CodeChangedError as error:
-        sys.exit(str(error))
+    check_code(name.partition("@")[0])
     hold(LOCKS / f"{name.replace('/', '_')}.lock")
+
+
+def _brief(name: str):
+    def show(kind, error, traceback) -> None:
+        if kind.__module__.partition(".")[0] in PACKAGES:
+            print(f"{name}: {error}", file=sys.stderr)
+        else:
+            sys.__excepthook__(kind, error, traceback)
+
+    return show
 
 
 def hold(path: Path, patience: float = 20.0) -> None:

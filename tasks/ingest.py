@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from detection.damage import Corrupt, Damaged, damage
-from detection.formats import Problem, Record, Source, SourceError, read
+from detection.formats import Problem, Record, Source, read
 from detection.formats.repair import repair
 from detection.formats.source import merge
 from detection.pictures import Look, PictureError, look, near_duplicates
-from detection.splits import SplitError, assign, join_groups, leaks
+from detection.splits import assign, join_groups, leaks
 from detection.tables import BOXES, IMAGES, TRUTH, replacing, write_json, write_table
 from tasks.guard import guard
 from tasks.inventory import describe, summarise
@@ -233,19 +233,16 @@ def main() -> None:
     guard("ingest")
     params = load_params()
     data = params.data
-    try:
-        tables = ingest(
-            read(data.source, data.format, data.categories),
-            Path(os.path.abspath(data.folder)),
-            corrupt=data.corrupt,
-            search_share=data.search_share,
-            test_share=data.test_share,
-            seed=params.study.seed,
-            jobs=-1,
-            progress=_show,
-        )
-    except (SourceError, IngestError, SplitError) as error:
-        sys.exit(f"ingest: {error}")
+    tables = ingest(
+        read(data.source, data.format, data.categories),
+        Path(os.path.abspath(data.folder)),
+        corrupt=data.corrupt,
+        search_share=data.search_share,
+        test_share=data.test_share,
+        seed=params.study.seed,
+        jobs=-1,
+        progress=_show,
+    )
     write(tables, FOLDER)
     print(describe(tables.summary))
 

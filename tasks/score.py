@@ -17,12 +17,12 @@ import numpy as np
 from detection.dataset import Dataset
 from detection.frame import Detections, Frame
 from detection.pictures import read_picture
-from detection.tables import PREDICTIONS, SCORES, TableError, column, read_table, write_table, xyxy
-from metrics.contract import Metric, MetricError, evaluate, spec_of
+from detection.tables import PREDICTIONS, SCORES, column, read_table, write_table, xyxy
+from metrics.contract import Metric, evaluate, spec_of
 from metrics.loading import load_metrics
 from tasks.guard import die_with_parent, guard
 from tasks.params import load_params
-from tasks.plan import PlanError, entry_of, load_plan
+from tasks.plan import entry_of, load_plan
 from tasks.pool import read_pool
 
 CHUNK = 32  # images a worker takes at a time: bounds its memory, and is the step of the progress shown
@@ -216,29 +216,26 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    try:
-        item = arguments(argv)
-        guard(f"score@{item.batch}")
-        params = load_params()
-        metrics = load_metrics(item.code, item.metrics)
-        pool = read_pool("data", params.data.folder)
-        predictions = read_predictions(Path(PREDICTED)) if item.needs == PREDICTED else None
+    guard(f"score@{argv[0]}")
+    item = arguments(argv)
+    params = load_params()
+    metrics = load_metrics(item.code, item.metrics)
+    pool = read_pool("data", params.data.folder)
+    predictions = read_predictions(Path(PREDICTED)) if item.needs == PREDICTED else None
 
-        def show(done: int, images: int) -> None:
-            if done < images and 10 * done // images == 10 * (done - CHUNK) // images:
-                return  # some ten lines in all
-            print(f"score {item.batch}: {done}/{images} images", file=sys.stderr, flush=True)
+    def show(done: int, images: int) -> None:
+        if done < images and 10 * done // images == 10 * (done - CHUNK) // images:
+            return  # some ten lines in all
+        print(f"score {item.batch}: {done}/{images} images", file=sys.stderr, flush=True)
 
-        tables = score(
-            pool,
-            metrics,
-            predictions,
-            jobs=params.score.jobs,
-            max_failures=params.score.max_failures,
-            progress=show,
-        )
-    except (MetricError, PlanError, ScoreError, TableError) as error:
-        sys.exit(f"score: {error}")
+    tables = score(
+        pool,
+        metrics,
+        predictions,
+        jobs=params.score.jobs,
+        max_failures=params.score.max_failures,
+        progress=show,
+    )
     for name, columns in tables.items():
         write_table(Path("scores") / item.batch / f"{name}.parquet", SCORES, columns)
         unknown = int(np.isnan(columns["score"]).sum())

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from detection.dataset import Dataset
-from detection.tables import SCORES, SUBSET, TRUTH, TableError, column, read_table, write_table
+from detection.tables import SCORES, SUBSET, TRUTH, column, read_table, write_table
 from tasks.goodness import damaged_share, image_goodness, object_goodness, relabel, without_crowds
 from tasks.guard import guard
 from tasks.params import load_params
-from tasks.plan import CONFIRM_SEED_BASE, PlanError, entry_of, load_plan
+from tasks.plan import CONFIRM_SEED_BASE, entry_of, load_plan
 from tasks.policies import POLICIES, Draw, PolicyError, check_policy
 from tasks.pool import read_pool
 from tasks.subset import draw_of, manifest
@@ -121,30 +121,27 @@ def arguments(argv: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 
 def main(argv: Sequence[str]) -> None:
-    try:
-        arm, policy = arguments(argv)
-        guard(f"select@{arm}")
-        params = load_params()
-        if "a" not in policy or "b" not in policy:
-            entry = entry_of(load_plan(), "arms", arm)
-            policy = {"a": entry["a"], "b": entry["b"]} | (policy or entry["policy"])
-        files = policy.pop("a"), policy.pop("b")
-        name, _ = check_policy(policy)
-        schema = SCHEMAS.get(POLICIES[name].reads)
-        pool = read_pool("data", params.data.folder)
-        combined = policy.get("combine") or schema is SUBSET
-        subset = select(
-            pool,
-            policy,
-            read_table(files[0], schema) if schema and schema is not SUBSET else None,
-            read_table(files[1], schema) if schema and combined else None,
-            study=(params.study.name, params.study.seed),
-            arm=arm,
-            budget=params.study.budget,
-            seeds=[*range(params.seeds.max), *(CONFIRM_SEED_BASE + k for k in range(params.confirm.seeds))],
-        )
-    except (PlanError, PolicyError, TableError) as error:
-        sys.exit(f"select: {error}")
+    guard(f"select@{argv[0]}")
+    arm, policy = arguments(argv)
+    params = load_params()
+    if "a" not in policy or "b" not in policy:
+        entry = entry_of(load_plan(), "arms", arm)
+        policy = {"a": entry["a"], "b": entry["b"]} | (policy or entry["policy"])
+    files = policy.pop("a"), policy.pop("b")
+    name, _ = check_policy(policy)
+    schema = SCHEMAS.get(POLICIES[name].reads)
+    pool = read_pool("data", params.data.folder)
+    combined = policy.get("combine") or schema is SUBSET
+    subset = select(
+        pool,
+        policy,
+        read_table(files[0], schema) if schema and schema is not SUBSET else None,
+        read_table(files[1], schema) if schema and combined else None,
+        study=(params.study.name, params.study.seed),
+        arm=arm,
+        budget=params.study.budget,
+        seeds=[*range(params.seeds.max), *(CONFIRM_SEED_BASE + k for k in range(params.confirm.seeds))],
+    )
     write_table(Path("subsets") / f"{arm}.parquet", SUBSET, {n: subset[n].combine_chunks() for n in SUBSET.names})
     draws = np.unique(column(subset, "draw"))
     first = draw_of(subset, 0, arm)

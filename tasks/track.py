@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,6 +160,18 @@ def _create(client: MlflowClient, experiment: str, folder: Path, run: Run, time:
     return run_id
 
 
+def where_to_look(folder: Path) -> str:
+    """The command that starts the MLflow UI of a tracked study, and the page of its comparison. Imports no mlflow."""
+    import sqlite3
+
+    database = folder.resolve() / "mlflow.db"
+    name = read_json(folder / "comparison.json")["study"]
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        (experiment,) = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]).fetchone()
+    summary = Summary(str(experiment), 0, 0, 0, database)
+    return f"MLflow UI:  {summary.ui_command}\n            then {summary.page}"
+
+
 def _all_runs(client: MlflowClient, experiment: str) -> Iterator[Any]:
     token = None
     while True:
@@ -172,7 +185,6 @@ def _all_runs(client: MlflowClient, experiment: str) -> Iterator[Any]:
 def main() -> None:
     summary = track(Path.cwd())
     print(f"MLflow: {summary.made} runs made, {summary.deleted} deleted, {summary.unchanged} as before")
-    print(f"database: {summary.database}\nlook:     {summary.ui_command}\n          {summary.page}")
 
 
 if __name__ == "__main__":
