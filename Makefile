@@ -24,7 +24,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 setup: $(VENV)/ready  ## create .venv with the pinned dependencies
 
 demo: setup  ## run a whole study on drawn pandas (minutes; FULL=1 adds the rest)
-	@test -d $(DEMO) || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full)
+	@test -f $(DEMO)/code.yaml || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full)
 	@$(BIN)/metricloop run -C $(DEMO)
 
 test: setup  ## the tests

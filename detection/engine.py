@@ -23,6 +23,10 @@ class Pictures(Protocol):
     def __getitem__(self, row: int, /) -> np.ndarray: ...
 
 
+class DeviceError(RuntimeError):
+    """The device asked for is not there."""
+
+
 class NonFiniteLossError(RuntimeError):
     """The loss became nan or infinite; the message names the images of the batch."""
 
@@ -60,7 +64,7 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise RuntimeError(f"train.device is {wanted}, and no CUDA device is usable here; use auto or cpu")
+        raise DeviceError(f"train.device is {wanted}, and no CUDA device is usable here; use auto or cpu")
     return torch.device(wanted)
 
 
@@ -151,17 +155,21 @@ def predict(
 ) -> list[Detections]:
     """Detections for image rows, in original pixels (resized pixels divided by `scales[row]`), best first."""
     model.to(device).eval()
+    # torchvision's detectors have limits of their own (FCOS drops what scores below 0.2); ours are the only ones
+    head = getattr(model, "roi_heads", model)
+    head.score_thresh, head.detections_per_img = score_threshold, 2 * max_detections
     found = []
     for begin in range(0, len(rows), batch_size):
         chosen = rows[begin : begin + batch_size]
         images = [torch.from_numpy(pixels[row]).permute(2, 0, 1) for row in chosen]
         for row, output in zip(chosen, model(images), strict=True):
             scores = output["scores"].float().cpu().numpy()
-            order = np.argsort(-scores, kind="stable")[:max_detections]
-            order = order[scores[order] >= score_threshold]
+            labels = output["labels"].cpu().numpy() - 1
+            # label -1: the background channel, which single-stage heads have and never train to fire
+            order = np.flatnonzero((scores >= score_threshold) & (labels >= 0))
+            order = order[np.argsort(-scores[order], kind="stable")][:max_detections]
             boxes = output["boxes"].float().cpu().numpy()[order] / scales[row]
-            labels = output["labels"].cpu().numpy()[order] - 1
-            found.append(Detections(boxes.astype(np.float32), scores[order].astype(np.float32), labels))
+            found.append(Detections(boxes.astype(np.float32), scores[order].astype(np.float32), labels[order]))
     return found
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from detection import pictures
 from detection.dataset import Dataset
 from detection.pictures import read_picture
 
@@ -32,16 +35,17 @@ def scales(dataset: Dataset, size: int) -> np.ndarray:
 class Pixels:
     """Resized pictures of a data set by image row, (size, size, 3) uint8 RGB, decoded on first use.
 
-    The store is a memory-mapped file named by the pictures' hashes, so it is bounded by the disk and shared by
-    all processes. It can be deleted at any time. Every picture is checked against its recorded hash when it is
-    decoded, and again when the file's size or time has changed since.
+    The store is a memory-mapped file named by the hashes of the pictures and of this code, so it is bounded by the
+    disk and shared by all processes. It can be deleted at any time. Every picture is checked against its recorded
+    hash when it is decoded, and again when the file's size or time has changed since.
     Errors: PictureError naming the file when it is missing, unreadable, or not the one that was ingested.
     """
 
     def __init__(self, dataset: Dataset, size: int, store: Path) -> None:
         self._dataset = dataset
         self._size = size
-        name = hashlib.sha256("\n".join([str(size), *dataset.sha256]).encode()).hexdigest()[:16]
+        made_by = [inspect.getsource(module) for module in (pictures, sys.modules[__name__])]
+        name = hashlib.sha256("\n".join([str(size), *made_by, *dataset.sha256]).encode()).hexdigest()[:16]
         store.mkdir(parents=True, exist_ok=True)
         n = max(1, len(dataset))
         self._pictures = _memory_map(store / f"pixels-{name}.u8", np.uint8, (n, size, size, 3))

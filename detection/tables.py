@@ -117,5 +117,9 @@ def read_json(path: Path | str) -> Any:
 
 
 def read_yaml(path: Path | str) -> Any:
-    with Path(path).open() as stream:
-        return yaml.safe_load(stream) or {}
+    """What a YAML file holds; {} for an empty one. Errors: TableError where it is no YAML, with line and column."""
+    try:
+        with Path(path).open() as stream:
+            return yaml.safe_load(stream) or {}
+    except yaml.YAMLError as error:
+        raise TableError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None

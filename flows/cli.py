@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--format", default="auto", choices=["auto", "coco", "voc", "yolo", "ytvos"])
     init.add_argument("--categories", nargs="+", default=[], help="keep these classes only, e.g. giant_panda")
     init.add_argument("--detector", default="fcos_shufflenet")
-    init.add_argument("--weights", default="drawn", help="drawn, none, default or a path")
+    init.add_argument("--weights", help="drawn (fcos_shufflenet's default), default (the others'), none or a path")
     init.add_argument("--image-size", type=int, default=224, help="long side in training, pixels (224)")
     init.add_argument("--iterations", type=int, default=250, help="batches of 8 per trial (250)")
     init.add_argument("--seeds", type=int, default=3, help="trials every arm starts with (3)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from argparse import Namespace
@@ -14,7 +15,7 @@ def init(given: Namespace) -> None:
     from flows.workspace import Plan, WorkspaceError, create, demo_plan
 
     folder: Path = given.folder
-    name = given.name or folder.resolve().name
+    name = given.name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
     if given.demo:
         plan = demo_plan(name, given.full)
     elif given.data is None:
@@ -23,14 +24,27 @@ def init(given: Namespace) -> None:
         from detection.formats import recognise
 
         source = Path(given.data).resolve()
-        kind = given.format if given.format != "auto" else recognise(source)
+        kind = recognise(source) if given.format == "auto" or not source.exists() else given.format
+        if kind == "yolo" and source.is_file():
+            source = source.parent  # the labels lie beside the YAML file, and must count as inputs too
         plan = Plan(
-            name=name, source=str(source), budget=given.budget, format=kind, categories=tuple(given.categories),
-            detector=given.detector, weights=_path_or_word(given.weights), image_size=given.image_size,
-            iterations=given.iterations, corrupt=given.corrupt, strength=given.strength, copy=given.copy,
-            block_seeds=given.seeds, max_seeds=max(given.seeds, given.max_seeds),
+            name=name,
+            source=str(source),
+            root=str(source if source.is_dir() else source.parent),
+            budget=given.budget,
+            format=kind,
+            categories=tuple(given.categories),
+            detector=given.detector,
+            weights=_weights(given.weights, given.detector),
+            image_size=given.image_size,
+            iterations=given.iterations,
+            block_seeds=given.seeds,
+            max_seeds=max(given.seeds, given.max_seeds),
+            corrupt=given.corrupt,
+            strength=given.strength,
+            copy=given.copy,
             full=given.full,
-        )  # fmt: skip
+        )
     create(folder, plan)
     print(
         f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
@@ -38,8 +52,15 @@ def init(given: Namespace) -> None:
     )
 
 
-def _path_or_word(weights: str) -> str:
-    return weights if weights in ("drawn", "none", "default") else str(Path(weights).resolve())
+def _weights(weights: str | None, detector: str) -> str:
+    """The word, or the full path of an existing file; by default what fits the detector."""
+    if weights is None:
+        return "drawn" if detector == "fcos_shufflenet" else "default"
+    if weights in ("drawn", "none", "default"):
+        return weights
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f"--weights: {weights} does not exist; give drawn, none, default or the path of a file")
+    return str(Path(weights).resolve())
 
 
 def run(given: Namespace) -> None:
@@ -81,12 +102,9 @@ def _show(folder: Path) -> None:
 
 
 def status(given: Namespace) -> None:
-    from flows.outlook import stage_names
-    from flows.stage import outdated
+    from flows.outlook import stale
 
-    folder = given.folder.resolve()
-    names = stage_names(folder)
-    old = set(outdated(folder, names))
+    names, old = stale(given.folder.resolve())
     for name in names:
         print(f"{'to do     ' if name in old else 'up to date'}  {name}")
     print(f"{len(names) - len(old)} of {len(names)} stages are up to date" + ("" if old else "; nothing to do"))

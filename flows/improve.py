@@ -11,8 +11,9 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from detection.tables import read_json
+from flows.graph import stages_of
 from flows.reaper import end_server_with_me
-from flows.stage import outdated, say, stages, step
+from flows.stage import end_all, outdated, say, stages, step
 from flows.workspace import commit, create, demo_plan, refresh_code
 from tasks.params import Params, load_params
 from tasks.plan import add_block, load_plan
@@ -30,7 +31,6 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
         create(folder, demo_plan(folder.name))
     params = load_params(folder / "params.yaml")
     refresh_code(folder)
-    prepare(folder)
     experiments(folder, params)
     for number in range(1, params.llm.rounds + 1 if params.llm.provider != "none" else 1):
         step(folder, "tasks.suggest", str(number))
@@ -47,32 +47,12 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
     commit(folder, "study finished")
 
 
-def prepare(folder: Path) -> None:
-    """Data up to the point where arms can be made: drawn, ingested, predicted upon."""
-    import yaml
-
-    known = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
-    for name in ("draw", "ingest"):
-        if name in known:
-            bring(folder, [name], name)
-    if needs_predictions(load_plan(folder)):
-        bring(folder, ["predict"], "predict, out of fold")
-
-
-def needs_predictions(plan: dict[str, Any]) -> bool:
-    return any(batch["needs"] == "data/predictions.parquet" for batch in plan["batches"].values())
-
-
 def experiments(folder: Path, params: Params) -> None:
-    """Score, select, train, evaluate and compare whatever the plan holds and is not up to date."""
-    plan = load_plan(folder)
-    if needs_predictions(plan):
-        bring(folder, ["predict"], "predict, out of fold")
-    bring(folder, [f"score@{batch}" for batch in plan["batches"]], "score")
-    # an arm may be matched to another arm's subset, which must then come first
-    arms = sorted(plan["arms"], key=lambda arm: str(plan["arms"][arm]["b"]).startswith("subsets/"))
-    bring(folder, [f"select@{arm}" for arm in arms], "select")
-    train_and_evaluate(folder, plan["blocks"], params)
+    """Bring everything that the plan holds up to date, but confirm."""
+    graph = stages_of(folder, load_plan(folder))
+    for kind in ("draw", "ingest", "predict", "score", "select"):
+        bring(folder, [stage for stage in graph if stage.partition("@")[0] == kind], kind)
+    train_and_evaluate(folder, [stage[6:] for stage in graph if stage.startswith("train@")], params)
     bring(folder, ["compare"], "compare")
 
 
@@ -96,14 +76,19 @@ def train_and_evaluate(folder: Path, blocks: Iterable[str], params: Params) -> N
 
 @flow(name="blocks", validate_parameters=False)
 def blocks_flow(folder: Path, blocks: list[str]) -> None:
-    """Blocks side by side; when one fails the others are finished first."""
+    """Blocks side by side; when one fails the others are finished first, when interrupted all are ended."""
     total = len(blocks)
     futures = [
         stages.submit(folder, [f"train@{b}", f"evaluate@{b}"], f"train and evaluate {b} ({k} of {total})")
         for k, b in enumerate(blocks, start=1)
     ]
-    for future in futures:
-        future.result()
+    try:
+        failed = [future.state for future in futures if not future.wait() and future.state.is_failed()]
+    except BaseException:
+        end_all()
+        raise
+    if failed:
+        failed[0].result()
 
 
 def jobs(params: Params) -> int:

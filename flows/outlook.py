@@ -8,45 +8,36 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
-from flows.improve import jobs, needs_predictions
+from flows.graph import downstream, stages_of
+from flows.improve import jobs
 from flows.stage import StageError, environment, outdated
-from tasks.blocks import parse_seeds
+from flows.workspace import refresh_code
 from tasks.params import Params, load_params
-from tasks.plan import load_plan
+from tasks.plan import load_plan, parse_seeds
 
 DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
 STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
 SUGGESTED_ARMS = 2  # per replayed round; what a round will hold is known only when it comes
 
 
-def stage_names(folder: Path) -> list[str]:
-    """Every stage of the study in the order of the data."""
-    plan = load_plan(folder)
-    known = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
-    names = [name for name in ("draw", "ingest") if name in known]
-    names += ["predict"] * needs_predictions(plan)
-    names += [f"score@{batch}" for batch in plan["batches"]] + [f"select@{arm}" for arm in plan["arms"]]
-    names += [f"{stage}@{block}" for block in plan["blocks"] for stage in ("train", "evaluate")]
-    return [*names, "compare", "confirm"]
+def stale(folder: Path) -> tuple[list[str], list[str]]:
+    """Every stage of the study, and those that a run would bring up to date, in the order of the data."""
+    refresh_code(folder)
+    graph = stages_of(folder, load_plan(folder))
+    return list(graph), downstream(graph, outdated(folder, list(graph)))
 
 
 def outlook(folder: Path) -> str:
     """A person's view of what `metricloop run` would do, with an estimate from a few timed iterations."""
     params, plan = load_params(folder / "params.yaml"), load_plan(folder)
-    names = stage_names(folder)
-    # a stage whose input is yet to be made counts as changed, and so does everything behind it
-    old = set(outdated(folder, names)) if (folder / "dvc.lock").is_file() else set(names)
-    if "ingest" in old:
-        old = set(names)
+    names, old = stale(folder)
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
     suggested = params.llm.rounds * SUGGESTED_ARMS if params.llm.provider != "none" and old else 0
     suggested = suggested if not (folder / "journal.jsonl").is_file() else 0
     folds = params.predict.folds if "predict" in old else 0
     confirms = 3 * params.confirm.seeds if "confirm" in old else 0
-    lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped([n for n in names if n in old])}"]
+    lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
     lines.append(
         f"trials   {trials} in {len(blocks)} blocks"
         + (f", {suggested * params.seeds.block} more for about {suggested} suggested arms" if suggested else "")

@@ -13,19 +13,24 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from flows.stage import environment
+
 
 def end_server_with_me() -> None:
     """Start a small process that waits for this one to end and then ends the temporary server, if there is one."""
     servers = [pid for pid in _children(os.getpid()) if b"prefect.server" in _command(pid)]
     if servers and hasattr(os, "pidfd_open"):
         command = [sys.executable, "-P", "-m", "flows.reaper", str(os.getpid()), *map(str, servers)]
-        subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+        subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, env=environment())
 
 
 def _children(parent: int) -> list[int]:
     listed = Path(f"/proc/{parent}/task")
-    tasks = listed.iterdir() if listed.is_dir() else []
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    children = []
+    for task in listed.iterdir() if listed.is_dir() else []:
+        with suppress(OSError):  # a thread that just ended, or a kernel that does not tell
+            children += [int(pid) for pid in (task / "children").read_text().split()]
+    return children
 
 
 def _command(pid: int) -> bytes:
@@ -36,7 +41,10 @@ def _command(pid: int) -> bytes:
 
 
 def main(flow: int, servers: list[int]) -> None:
-    watched = {pid: os.pidfd_open(pid) for pid in servers}
+    watched = {}
+    for pid in servers:
+        with suppress(ProcessLookupError):
+            watched[pid] = os.pidfd_open(pid)
     with suppress(ProcessLookupError):  # gone already
         select.select([os.pidfd_open(flow)], [], [])
     for descriptor in watched.values():

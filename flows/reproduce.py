@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,13 +14,14 @@ from flows.stage import call, dvc, environment, say
 from flows.workspace import WorkspaceError, refresh_code
 from tasks.plan import entry_of, load_plan
 
+RECORDS = ("params.yaml", "arms.yaml", "rounds.yaml", "dvc.yaml", "dvc.lock", "code.yaml", "data/categories.json")
 TOLERANCE = {"cpu": 0.0, "cuda": 0.005}  # absolute, on numbers in 0..1; a GPU's kernels are not all deterministic
 
 
 def reproduce_block(workspace: Path, block: str) -> list[str]:
     """Clone the workspace's last commit, pull inputs only, train and evaluate again; a line per number that differs.
 
-    Errors: WorkspaceError when there is no commit or result to compare with, StageError when a stage fails.
+    Errors: WorkspaceError when there is no result to compare with, StageError when a stage fails.
     """
     arm = entry_of(load_plan(workspace), "blocks", block)["arm"]
     recorded = workspace / "results" / block
@@ -28,6 +30,9 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="metricloop-reproduce-") as scratch:
         clone = Path(scratch) / "clone"
         _run(workspace, ["git", "clone", "--quiet", str(workspace), str(clone)])
+        for name in RECORDS:  # as they are now, committed or not
+            if (workspace / name).is_file():
+                shutil.copyfile(workspace / name, clone / name)
         # the workspace's own cache serves as the remote that inputs are pulled from
         _run(clone, dvc("remote", "add", "--quiet", "--force", "--local", "origin-cache", str(_cache(workspace))))
         inputs = ["data/images.parquet", "data/boxes.parquet", f"subsets/{arm}.parquet"]
@@ -40,6 +45,9 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
         )
         again = read_json(clone / "results" / block / "metrics.json")["seeds"]
         device = read_json(clone / "results" / block / "recipe.json")["fields"]["device"]
+    then = read_json(recorded / "recipe.json")["fields"]["device"]
+    if then != device:
+        return [f"recorded on {then}, computed again on {device}: not comparable number by number"]
     return list(differences(read_json(recorded / "metrics.json")["seeds"], again, TOLERANCE[device]))
 
 

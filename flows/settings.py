@@ -34,7 +34,12 @@ def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ParamsError(f"--set takes KEY=VALUE, found {assignment!r}")
-        value = yaml.safe_load(text)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ParamsError(
+                f"--set {key.strip()}: {text!r} is not valid YAML: {' '.join(str(error).split())}"
+            ) from None
         old = _assign(document, key.strip(), value)
         changes.append(f"{path.name}: {key.strip()}: {_show(old)} -> {_show(value)}")
     edited = io.StringIO()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from prefect import task
@@ -22,7 +23,29 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+# What a stage, dvc and git may know of our environment. Everything else stays here: it may be a secret.
+PASSED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TERM",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "SSH_AUTH_SOCK",
+    "FAULT_TEST",
+)
+PASSED_PREFIXES = ("LC_", "XDG_", "GIT_AUTHOR_", "GIT_COMMITTER_", "OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH_", "DVC_")
+
+
+_live: set[int] = set()  # process groups of running commands
 
 
 class StageError(RuntimeError):
@@ -30,8 +53,8 @@ class StageError(RuntimeError):
 
 
 def environment() -> dict[str, str]:
-    """What a stage gets: ours without secrets, this interpreter first on PATH, this process as its owner."""
-    kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in SECRETS)}
+    """What a stage gets: ours as far as it is needed, this interpreter first on PATH, this process as its owner."""
+    kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(PASSED_PREFIXES)}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
     return kept | QUIET | {"PATH": path, "METRICLOOP_OWNER": str(os.getpid())}
 
@@ -59,6 +82,7 @@ def call(workspace: Path, command: Sequence[str], label: str) -> None:
         start_new_session=True,
     )
     lines: list[str] = []
+    _live.add(process.pid)
     try:
         assert process.stdout is not None
         for line in process.stdout:
@@ -68,18 +92,28 @@ def call(workspace: Path, command: Sequence[str], label: str) -> None:
                 say(f"  {line}")
         code = process.wait()
     except BaseException:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        _end(process.pid)
+        process.wait()
         raise
+    finally:
+        _live.discard(process.pid)
     if code:
-        tail = "\n".join(f"    {line}" for line in lines[-25:])
+        tail = "\n".join(f"    {line}" for line in lines[-25:] if _worth_showing(line))
         raise StageError(
             f"{label} failed (exit status {code}):\n{tail}\n  once mended, go on with: metricloop run -C {workspace}"
         )
+
+
+def end_all() -> None:
+    """End every command that `call` is waiting for, in whatever thread: an interrupt reaches the main one alone."""
+    for group in list(_live):
+        _end(group)
+
+
+def _end(group: int) -> None:
+    """Stages save their state as they go and need no time to say goodbye."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _worth_showing(line: str) -> bool:
@@ -95,6 +129,7 @@ def _worth_showing(line: str) -> bool:
         "Use `dvc push`",
         "dvc config",
         "Verifying outputs",
+        "ERROR: failed to reproduce",
         "WARNING:",
         "Stage '",
     )
@@ -103,7 +138,7 @@ def _worth_showing(line: str) -> bool:
 
 def dvc(*arguments: str) -> list[str]:
     """A dvc command line run by this interpreter."""
-    return [sys.executable, "-m", "dvc", *arguments]
+    return [sys.executable, "-P", "-m", "dvc", *arguments]
 
 
 @task(task_run_name="{label}", cache_policy=NO_CACHE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from detection.damage import Corrupt, Mistake
 from detection.tables import replacing
 from flows.stage import dvc, environment
 from tasks import code
-from tasks.params import check_params
+from tasks.params import check_params, load_params, weights_digest
 
 TEMPLATES = Path(__file__).parent / "templates"
 IGNORED = (".metricloop/", "mlflow.db*", "mlruns/", "report.html", "__pycache__/")
@@ -30,6 +31,7 @@ COMMITTED = (
     "metrics",
     "data",
     "comparison.json",
+    "finalists.json",
     "confirmation.json",
     "opened.jsonl",
     ".gitignore",
@@ -56,6 +58,7 @@ class Plan:
 
     name: str
     source: str
+    root: str
     budget: float = 0.25
     format: str = "auto"
     categories: tuple[str, ...] = ()
@@ -72,7 +75,7 @@ class Plan:
     drawn: bool = False
     images: int = 720
     provider: str = "none"
-    cassette: str = '""'
+    cassette: str = ""
     rounds: int = 1
     full: bool = False  # all controls and policies, not the lean list
     copy: bool = False
@@ -83,6 +86,7 @@ def demo_plan(name: str, full: bool = False) -> Plan:
     return Plan(
         name=name,
         source="source",
+        root="source",
         format="coco",
         corrupt="article",
         drawn=True,
@@ -100,32 +104,41 @@ def demo_plan(name: str, full: bool = False) -> Plan:
 def create(folder: Path, plan: Plan) -> None:
     """Make a workspace: a git and DVC repository with params.yaml, arms.yaml, rounds.yaml, dvc.yaml and code.yaml.
 
-    Errors: WorkspaceError when `folder` already holds something.
+    It is built under another name beside `folder` and renamed, so it is there whole or not at all.
+    Errors: WorkspaceError when `folder` already holds something, or would lie inside the data set.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise WorkspaceError(
-            f"{folder} is not empty; name a new folder, or go on there with: metricloop run -C {folder}"
-        )
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there: metricloop run -C {folder}")
+    if not plan.drawn and folder.is_relative_to(plan.root):
+        raise WorkspaceError(f"{folder} lies inside the data set ({plan.root}); put the workspace elsewhere")
+    if plan.copy:
+        inside = Path("source") / Path(plan.source).relative_to(plan.root)
+        copied_from, plan = plan.root, replace(plan, source=inside.as_posix(), root="source")
     params = align_comments(render("params.yaml.j2", **params_values(plan)))
     check_params(yaml.safe_load(params), "the new params.yaml")
-    folder.mkdir(parents=True, exist_ok=True)
-    _git(folder, "init", "--quiet", "--initial-branch=main")
-    _run(folder, dvc("init", "--quiet"))
-    if plan.copy:
-        shutil.copytree(plan.source, folder / "source")
-        _run(folder, dvc("add", "--quiet", "source"))
-        params = params.replace(f"source: {plan.source}", "source: source", 1)
-    _write(folder / "params.yaml", params)
-    _write(folder / "arms.yaml", render_arms(plan))
-    _write(folder / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
-    _write(folder / "dvc.yaml", render_stages(root=False, drawn=plan.drawn))
-    with (folder / ".gitignore").open("a") as stream:
-        stream.write("\n".join(IGNORED) + "\n")
-    with (folder / ".dvcignore").open("a") as stream:
-        stream.write("__pycache__/\n")
-    refresh_code(folder)
-    _git(folder, "add", "--all")
-    commit_all(folder, f"study {plan.name}: {plan.budget:g} of the images of {plan.source}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        made = Path(scratch) / folder.name
+        made.mkdir()
+        _git(made, "init", "--quiet", "--initial-branch=main")
+        _run(made, dvc("init", "--quiet"))
+        if plan.copy:
+            shutil.copytree(copied_from, made / "source")
+            _run(made, dvc("add", "--quiet", "source"))
+        _write(made / "params.yaml", params)
+        _write(made / "arms.yaml", render_arms(plan))
+        _write(made / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
+        _write(made / "dvc.yaml", render_stages(root=False, drawn=plan.drawn))
+        for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
+            with (made / name).open("a") as stream:
+                stream.write("\n".join(lines) + "\n")
+        refresh_code(made)
+        _git(made, "add", "--all")
+        commit_all(made, f"study {plan.name}: {plan.budget:g} of the images of {plan.source}")
+        if folder.exists():
+            folder.rmdir()
+        made.rename(folder)
 
 
 def render_arms(plan: Plan) -> str:
@@ -170,7 +183,14 @@ def render_stages(*, root: bool, drawn: bool) -> str:
 
 def render(template: str, **values: Any) -> str:
     loader = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
+    loader.filters["quoted"] = quoted
     return loader.get_template(template).render(**values)
+
+
+def quoted(value: Any) -> str:
+    """A value as YAML on one line, in quotes where it would be read as something else."""
+    value = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
 
 
 def refresh_code(folder: Path) -> None:
@@ -178,7 +198,8 @@ def refresh_code(folder: Path) -> None:
     if folder == code.HOME:
         return
     note = "# Digests of the code each stage runs; written by metricloop, so that new code counts as a change.\n"
-    _write(folder / "code.yaml", note + yaml.safe_dump(code.digests(), sort_keys=False))
+    weights = {"weights": weights_digest(load_params(folder / "params.yaml").train.weights)}
+    _write(folder / "code.yaml", note + yaml.safe_dump(code.digests() | weights, sort_keys=False))
     _write(folder / "metrics" / "catalogue.yaml", note + yaml.safe_dump(code.catalogue_digests()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from tasks.plan import load_plan
+from tasks.plan import load_plan, parse_seeds
 
 
 @dataclass(frozen=True)
@@ -13,18 +13,6 @@ class Block:
     name: str
     arm: str
     seeds: tuple[int, ...]
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0-2` or `4` as a tuple of seeds. Errors: ValueError naming the text."""
-    first, _, last = str(text).partition("-")
-    try:
-        seeds = tuple(range(int(first), int(last or first) + 1))
-    except ValueError:
-        seeds = ()
-    if not seeds:
-        raise ValueError(f"seeds must look like 0-2 or 4, found {text!r}")
-    return seeds
 
 
 def block_from_arguments(arguments: list[str] | None = None) -> Block:

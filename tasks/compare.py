@@ -14,6 +14,7 @@ from detection.average_precision import count_positives, weighted_ap
 from detection.dataset import Dataset, load
 from detection.evaluation import Matches, read_matches
 from detection.tables import SUBSET, column, read_json, read_table, write_json
+from tasks.finalists import finalists
 from tasks.guard import guard
 from tasks.params import load_params
 from tasks.plan import load_plan
@@ -258,6 +259,7 @@ def main() -> None:
         looks=-(-params.seeds.max // params.seeds.block),
     )
     write_json("comparison.json", comparison)
+    write_json("finalists.json", finalists(comparison, Path("subsets")))
 
 
 if __name__ == "__main__":

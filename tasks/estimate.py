@@ -16,8 +16,10 @@ def main() -> None:
     from detection.augment import build_augment, choose_backend
     from detection.detectors import build_detector
     from detection.engine import Sample, Schedule, choose_device, fit, predict, settle
+    from tasks.guard import tell_errors_briefly
     from tasks.params import load_params
 
+    tell_errors_briefly("estimate")
     params = load_params()
     train = params.train
     settle(train.threads)

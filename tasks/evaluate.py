@@ -13,20 +13,9 @@ from detection.tables import PREDICTIONS, read_json, write_json, write_table
 from tasks.blocks import block_from_arguments
 from tasks.guard import guard
 from tasks.params import Params, load_params
-from tasks.trial import detect, full_recipe, prediction_columns
+from tasks.trial import detect, full_recipe, load_model, prediction_columns
 
 SEED_PREDICTIONS = pa.schema([pa.field("seed", pa.int32()), *PREDICTIONS])
-
-
-def load_model(path: Path, classes: int, params: Params):
-    """The trained detector in the state dict at `path`."""
-    import torch
-
-    from detection.detectors import build_detector
-
-    model = build_detector(params.train.detector, classes, params.train.image_size, "none", seed=0)
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return model
 
 
 def evaluate_models(models: dict, held_out: Dataset, params: Params):
@@ -42,10 +31,15 @@ def evaluate_models(models: dict, held_out: Dataset, params: Params):
 def main() -> None:
     block = block_from_arguments()
     guard(f"evaluate@{block.name}")
+    import torch
+
     params = load_params()
     search = load("data", params.data.folder, "search")
     folder, out = Path("models") / block.name, Path("results") / block.name
-    models = {s: load_model(folder / f"seed_{s}.pt", len(search.class_names), params) for s in block.seeds}
+    states = {
+        seed: torch.load(folder / f"seed_{seed}.pt", map_location="cpu", weights_only=True) for seed in block.seeds
+    }
+    models = {seed: load_model(state, len(search.class_names), params) for seed, state in states.items()}
     results = evaluate_models(models, search, params)
     columns = [{"seed": np.full(len(found["score"]), seed)} | found for seed, (_, _, found) in results.items()]
     write_table(

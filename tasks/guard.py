@@ -28,20 +28,22 @@ def guard(name: str) -> None:
     Errors that our own packages raise end the process with their message alone; a traceback means a bug.
     Errors: CodeChangedError (tasks.code); SystemExit when another process runs the same stage here.
     """
-    sys.excepthook = _brief(name)
+    tell_errors_briefly(name)
     tie_to_ancestors()
     check_code(name.partition("@")[0])
     hold(LOCKS / f"{name.replace('/', '_')}.lock")
 
 
-def _brief(name: str):
+def tell_errors_briefly(name: str) -> None:
+    """From now on an error class of our own packages ends the process with its message, without a traceback."""
+
     def show(kind, error, traceback) -> None:
-        if kind.__module__.partition(".")[0] in PACKAGES:
+        if kind.__module__.partition(".")[0] in (*PACKAGES, "llm", "__main__"):
             print(f"{name}: {error}", file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, traceback)
 
-    return show
+    sys.excepthook = show
 
 
 def hold(path: Path, patience: float = 20.0) -> None:

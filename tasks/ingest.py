@@ -243,6 +243,12 @@ def main() -> None:
         jobs=-1,
         progress=_show,
     )
+    for name in ("search", "test"):  # better now than after all training
+        if not tables.summary["splits"].get(name, {}).get("boxes"):
+            raise IngestError(
+                f"the {name} split holds no labelled object to evaluate on; hold out more with data.{name}_share, or "
+                "name other splits in the source"
+            )
     write(tables, FOLDER)
     print(describe(tables.summary))
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+import detection
 from detection.damage import Corrupt
 from detection.settings import Section
 from detection.tables import read_yaml
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+BUILT_IN = Path(detection.__file__).parent / "backbones" / "drawn_animals.pt"  # train.weights: drawn
 
 
 class ParamsError(ValueError):
@@ -78,6 +83,14 @@ class Train(Section):
     amp: bool = True
     threads: Count = 1
 
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Train:
+        small = self.detector == "fcos_shufflenet"
+        if self.weights == ("default" if small else "drawn"):
+            fitting = "drawn, none or a path" if small else "default, none or a path"
+            raise ValueError(f"train.weights: {self.weights} does not exist for {self.detector}; give {fitting}")
+        return self
+
 
 class Evaluate(Section):
     score_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -85,8 +98,14 @@ class Evaluate(Section):
 
 
 class Seeds(Section):
-    block: Count = 3
-    max: Count = 9
+    block: Annotated[int, Field(ge=1, le=20)] = 3
+    max: Annotated[int, Field(ge=1, le=20)] = 9  # tasks.plan.MOST_SEEDS draws are made of every arm
+
+    @model_validator(mode="after")
+    def _block_within_max(self) -> Seeds:
+        if self.max < self.block:
+            raise ValueError(f"seeds.max ({self.max}) must be at least seeds.block ({self.block})")
+        return self
 
 
 class Compare(Section):
@@ -95,7 +114,7 @@ class Compare(Section):
 
 
 class Confirm(Section):
-    seeds: Annotated[int, Field(ge=0, le=100)] = 3
+    seeds: Annotated[int, Field(ge=0, le=5)] = 3
 
 
 class LanguageModel(Section):
@@ -139,6 +158,12 @@ def check_params(values: dict[str, Any], where: str = "params.yaml") -> Params:
     except ValidationError as error:
         faults = "\n".join(f"  {_explain(fault)}" for fault in error.errors())
         raise ParamsError(f"{where} cannot be used:\n{faults}") from None
+
+
+def weights_digest(weights: str) -> str:
+    """What train.weights stands for: the hash of the file, or the word itself (none, default)."""
+    path = BUILT_IN if weights == "drawn" else Path(weights)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else weights
 
 
 def known_keys(model: type[BaseModel] = Params, prefix: str = "") -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from detection.tables import read_yaml, replacing
+from tasks.policies import check_policy
 
 FILES = ("arms.yaml", "rounds.yaml")  # a person's, and the flow's
 REQUIRED = {
@@ -16,7 +17,11 @@ REQUIRED = {
     "arms": ("role", "a", "b", "policy"),
     "blocks": ("arm", "seeds"),
 }
+# A manifest holds the draws of these seeds whatever params.yaml asks for, so that raising seeds.max or confirm.seeds
+# changes no manifest, and with it no trial.
+MOST_SEEDS, MOST_CONFIRM_SEEDS = 20, 5
 CONFIRM_SEED_BASE = 1000  # the seeds that confirm uses start here, so that no earlier trial has seen them
+ROLES = ("baseline", "control", "treatment")
 
 
 Plan = dict[str, dict[str, dict[str, Any]]]
@@ -36,9 +41,14 @@ def load_plan(folder: Path | str = ".") -> Plan:
         raise PlanError(f"no {' or '.join(FILES)} in {Path(folder).resolve()}: this is not a workspace")
     plan: Plan = {section: {} for section in REQUIRED}
     for path in paths:
-        for section, entries in (read_yaml(path) if path.is_file() else {}).items():
+        content = read_yaml(path) if path.is_file() else {}
+        if not isinstance(content, dict):
+            raise PlanError(f"{path} must hold sections ({', '.join(REQUIRED)}), and holds a {type(content).__name__}")
+        for section, entries in content.items():
             if section not in REQUIRED:
                 raise PlanError(f"{path}: unknown section {section!r}; known: {', '.join(REQUIRED)}")
+            if not isinstance(entries or {}, dict):
+                raise PlanError(f"{path}: {section} must map names to entries, and is a {type(entries).__name__}")
             for name, entry in (entries or {}).items():
                 if name in plan[section]:
                     raise PlanError(f"{path}: {section}.{name} is written in {FILES[0]} already; rename one of them")
@@ -46,9 +56,44 @@ def load_plan(folder: Path | str = ".") -> Plan:
                 if missing:
                     raise PlanError(f"{path}: {section}.{name} lacks {', '.join(missing)}")
                 plan[section][name] = entry
+    _check(plan)
+    return plan
+
+
+def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """What would otherwise be noticed only after hours of training."""
+    for name, arm in plan["arms"].items():
+        if arm["role"] not in ROLES:
+            raise PlanError(f"arms.{name}: role {arm['role']!r} is none of {', '.join(ROLES)}")
+        try:
+            check_policy(arm["policy"])
+        except ValueError as error:
+            raise PlanError(f"arms.{name}: {error}") from None
+    baselines = [name for name, arm in plan["arms"].items() if arm["role"] == "baseline"]
+    if plan["arms"] and len(baselines) != 1:
+        raise PlanError(
+            f"a study has exactly one arm of role baseline, and these files have {len(baselines)}: {baselines}"
+        )
     for name, block in plan["blocks"].items():
         entry_of(plan, "arms", block["arm"], f"named by block {name}")
-    return plan
+        try:
+            seeds = parse_seeds(block["seeds"])
+        except ValueError as error:
+            raise PlanError(f"blocks.{name}: {error}") from None
+        if max(seeds) >= MOST_SEEDS:
+            raise PlanError(f"blocks.{name}: seeds go from 0 to {MOST_SEEDS - 1}, found {block['seeds']}")
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-2` or `4` as a tuple of seeds. Errors: ValueError naming the text."""
+    first, _, last = str(text).partition("-")
+    try:
+        seeds = tuple(range(int(first), int(last or first) + 1))
+    except ValueError:
+        seeds = ()
+    if not seeds:
+        raise ValueError(f"seeds must look like 0-2 or 4, found {text!r}")
+    return seeds
 
 
 def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, Any]:

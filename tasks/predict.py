@@ -6,6 +6,7 @@ The folds are whole groups, the labels the pool's own, mistakes included; held-o
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,25 +16,29 @@ from tasks.params import Params, load_params
 from tasks.pool import read_pool
 from tasks.subset import manifest
 from tasks.trial import (
-    CACHE,
+    Trained,
     detect,
-    digest,
     in_processes,
+    load_model,
     parallel_jobs,
     prediction_columns,
-    progress_line,
+    train_recipe,
     train_trial,
 )
+
+
+class PredictError(ValueError):
+    """The pool cannot be split into folds."""
 
 
 def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
     """Assign every image to one of k folds, whole groups together, sizes as even as groups allow; (n,) int.
 
-    Errors: ValueError when there are fewer groups than folds.
+    Errors: PredictError when there are fewer groups than folds.
     """
     names, member = np.unique(groups, return_inverse=True)
     if len(names) < k:
-        raise ValueError(f"predict.folds is {k}, but the pool holds only {len(names)} groups of images; lower it")
+        raise PredictError(f"predict.folds is {k}, but the pool holds only {len(names)} groups of images; lower it")
     order = np.random.default_rng((seed, 7)).permutation(len(names))
     sizes = np.bincount(member)
     filled, fold_of = np.zeros(k, int), np.zeros(len(names), int)
@@ -43,26 +48,21 @@ def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
     return fold_of[member]
 
 
-def predict_fold(task: tuple[int, np.ndarray, Params]) -> list:
+def predict_fold(task: tuple[int, np.ndarray, Params]) -> tuple[list, Trained]:
     """Train on all folds but one and detect on that one."""
     fold, fold_of, params = task
     pool = read_pool("data", params.data.folder)
-    iterations = params.predict.iterations
-    seed = params.study.seed + 10_000 + fold  # apart from every trial's seed
-    key = digest("fold", fold, params.model_dump(mode="json"), pool.sha256.tolist(), pool.boxes.tolist())
-    resume = CACHE / "resume" / key / "state.pt"
-    model, _ = train_trial(
+    trained = train_trial(
+        f"out-of-fold model {fold + 1} of {params.predict.folds}",
         pool,
         manifest(pool, np.flatnonzero(fold_of != fold)),
         params,
-        seed,
-        iterations=iterations,
-        resume=resume,
-        progress=progress_line(f"out-of-fold model {fold + 1} of {params.predict.folds}", iterations),
+        train_recipe(params, pool),
+        params.study.seed + 10_000 + fold,  # apart from every trial's seed
+        iterations=params.predict.iterations,
     )
-    found = detect(model, pool, params)
-    resume.unlink(missing_ok=True)
-    return [found[row] for row in np.flatnonzero(fold_of == fold)]
+    found = detect(load_model(trained.model, len(pool.class_names), params), pool, params)
+    return [found[row] for row in np.flatnonzero(fold_of == fold)], replace(trained, model={})
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def main() -> None:
     tasks = [(fold, fold_of, params) for fold in range(params.predict.folds)]
     per_fold = in_processes(predict_fold, tasks, parallel_jobs(params))
     detections: list = [None] * len(pool)
-    for fold, found in enumerate(per_fold):
+    for fold, (found, _) in enumerate(per_fold):
         for row, of_image in zip(np.flatnonzero(fold_of == fold), found, strict=True):
             detections[row] = of_image
     write_table("data/predictions.parquet", PREDICTIONS, prediction_columns(pool, detections))

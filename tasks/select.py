@@ -17,7 +17,7 @@ from detection.tables import SCORES, SUBSET, TRUTH, column, read_table, write_ta
 from tasks.goodness import damaged_share, image_goodness, object_goodness, relabel, without_crowds
 from tasks.guard import guard
 from tasks.params import load_params
-from tasks.plan import CONFIRM_SEED_BASE, entry_of, load_plan
+from tasks.plan import CONFIRM_SEED_BASE, MOST_CONFIRM_SEEDS, MOST_SEEDS, entry_of, load_plan
 from tasks.policies import POLICIES, Draw, PolicyError, check_policy
 from tasks.pool import read_pool
 from tasks.subset import draw_of, manifest
@@ -140,7 +140,7 @@ def main(argv: Sequence[str]) -> None:
         study=(params.study.name, params.study.seed),
         arm=arm,
         budget=params.study.budget,
-        seeds=[*range(params.seeds.max), *(CONFIRM_SEED_BASE + k for k in range(params.confirm.seeds))],
+        seeds=[*range(MOST_SEEDS), *range(CONFIRM_SEED_BASE, CONFIRM_SEED_BASE + MOST_CONFIRM_SEEDS)],
     )
     write_table(Path("subsets") / f"{arm}.parquet", SUBSET, {n: subset[n].combine_chunks() for n in SUBSET.names})
     draws = np.unique(column(subset, "draw"))

@@ -113,7 +113,7 @@ def gain(differences: np.ndarray, replicated: np.ndarray, units: int) -> Gain:
     return Gain(
         mean=float(np.mean(differences)),
         seed_variance=float(seed),
-        seed_df=n - 1,
+        seed_df=n - 1 if units > 1 else 0,  # of one test image nothing can be said about others
         image_variance=float(max(image - interaction, 0.0) * correction),
         image_df=max(units - 1, 1),
     )
@@ -136,7 +136,7 @@ def p_value(gain: Gain, differences: np.ndarray) -> float | None:
     against zero at 95 %, and in 5-8 % with the larger p in Holm's procedure.
     """
     over_seeds = paired_p(differences)
-    if over_seeds is None:
+    if over_seeds is None or gain.seed_df < 1:
         return None
     error, df = _error(gain)
     return max(over_seeds, float(2 * stats.t.sf(abs(gain.mean) / error, df)) if error else 0.0)

@@ -26,8 +26,7 @@ def draw_of(subset: pa.Table, seed: int, where: str) -> pa.Table:
     if seed not in stored:
         if stored.tolist() != [0]:
             raise TableError(
-                f"{where} holds no draw for seed {seed}, only {', '.join(map(str, stored)) or 'none'}; "
-                "raise seeds.max or confirm.seeds in params.yaml and select again"
+                f"{where} holds no draw for seed {seed}, only {', '.join(map(str, stored)) or 'none'}; select it again"
             )
         seed = 0
     return subset.filter(pa.array(draws == seed))

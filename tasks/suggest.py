@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from detection.tables import read_yaml
 from llm.replay import load_cassette, replay
 from llm.suggestion import Suggestion
 from metrics.contract import spec_of
 from metrics.loading import catalogue as load_catalogue
-from tasks.guard import hold, tie_to_ancestors
+from tasks.guard import hold, tell_errors_briefly, tie_to_ancestors
 from tasks.params import load_params
 from tasks.plan import load_plan, write_rounds
 from tasks.policies import check_policy
@@ -68,6 +69,7 @@ def _refusal(suggestion: Suggestion, catalogue: dict[str, Any], plan: dict[str, 
 
 
 def main(number: int) -> None:
+    tell_errors_briefly("suggest")
     tie_to_ancestors()
     hold(Path(".metricloop/locks/suggest.lock"))
     params = load_params()
@@ -77,10 +79,15 @@ def main(number: int) -> None:
     cassette = load_cassette(params.llm.cassette)
     suggestions = replay(cassette, number)
     print(f"round {number}: {len(suggestions)} suggestions recorded on {cassette.recorded} from {cassette.model}")
-    addition, entries = arms_of_round(number, suggestions, load_plan(), f"0-{params.seeds.block - 1}")
+    names = {suggestion.name for suggestion in suggestions}
+    plan = load_plan()
+    written = (read_yaml("rounds.yaml").get("arms") or {}) if Path("rounds.yaml").is_file() else {}
+    # arms of this round are there already when a kill came between the two files below
+    plan["arms"] = {name: arm for name, arm in plan["arms"].items() if not (name in names and name in written)}
+    addition, entries = arms_of_round(number, suggestions, plan, f"0-{params.seeds.block - 1}")
     write_rounds(addition)
     with JOURNAL.open("a") as stream:  # after rounds.yaml: a round is done when it is in the journal
-        stream.writelines(json.dumps(entry) + "\n" for entry in entries)
+        stream.write("".join(json.dumps(entry) + "\n" for entry in entries))
     for entry in entries:
         idea = entry["suggestion"]
         said = f"refused: {entry['reason']}" if entry["reason"] else f"{idea['metric']}, {idea['policy']}"

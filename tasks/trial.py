@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,9 @@ import pyarrow as pa
 
 from detection.dataset import Dataset
 from detection.tables import column, xyxy
+from tasks.code import stage_digest
 from tasks.guard import die_with_parent
-from tasks.params import Params
+from tasks.params import Params, weights_digest
 
 CACHE = Path(".metricloop/cache")  # scratch: deletable at any time, never a dependency
 
@@ -36,7 +39,7 @@ def train_recipe(params: Params, search: Dataset) -> dict[str, Any]:
     device = choose_device(train.device).type
     return {
         "detector": train.detector,
-        "weights": _weights_digest(train.weights),
+        "weights": weights_digest(train.weights),
         "image_size": train.image_size,
         "iterations": train.iterations,
         "batch_size": train.batch_size,
@@ -63,17 +66,56 @@ def digest(*values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A trained detector: its state dict, loss and rate of every iteration, and where it lies in the scratch store."""
+
+    model: dict[str, Any]
+    history: dict[str, list[float]]
+    scratch: Path
+
+    def forget(self) -> None:
+        """Clear the scratch copy. Called once the stage's outputs are written: asked again, it must train again."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
 def train_trial(
+    label: str,
     pool: Dataset,
     draw: pa.Table,
     params: Params,
+    recipe: dict[str, Any],
     seed: int,
     *,
     iterations: int | None = None,
-    resume: Path | None = None,
-    progress: Callable[[int, float, float], None] = lambda iteration, loss, rate: None,
-):
-    """Train the study's detector on one draw (SUBSET rows); returns (model, History)."""
+) -> Trained:
+    """Train the study's detector on one draw (SUBSET rows), going on where a killed process was.
+
+    The finished model, or the state of an unfinished one, lies in the scratch store under a hash of everything that
+    made it: recipe, labels, pictures, seed and code.
+    """
+    import torch
+
+    iterations = iterations or params.train.iterations
+    key = digest(recipe, iterations, draw.to_pydict(), pool.sha256.tolist(), seed, stage_digest("train"))
+    scratch = CACHE / "resume" / key
+    final, resume = scratch / "final.pt", scratch / "state.pt"
+    if final.is_file():
+        print(f"{label}: already trained before the interruption", file=sys.stderr, flush=True)
+        return Trained(**torch.load(final, map_location="cpu", weights_only=True), scratch=scratch)
+    if resume.is_file():
+        done = len(torch.load(resume, map_location="cpu", weights_only=True)["history"]["loss"])
+        print(f"{label}: going on at iteration {done} of {iterations}", file=sys.stderr, flush=True)
+    model, history = _fit(pool, draw, params, seed, iterations, resume, progress_line(label, iterations))
+    result = {"model": model.cpu().state_dict(), "history": vars(history)}
+    scratch.mkdir(parents=True, exist_ok=True)
+    torch.save(result, scratch / "final.part")
+    (scratch / "final.part").replace(final)
+    resume.unlink(missing_ok=True)
+    return Trained(**result, scratch=scratch)
+
+
+def _fit(pool, draw, params, seed, iterations, resume, progress):
     from detection.augment import build_augment, choose_backend
     from detection.detectors import build_detector
     from detection.engine import Schedule, choose_device, fit, settle
@@ -81,14 +123,13 @@ def train_trial(
 
     train = params.train
     settle(train.threads)
-    schedule = Schedule(iterations or train.iterations, train.batch_size, train.learning_rate, train.amp)
     model = build_detector(train.detector, len(pool.class_names), train.image_size, train.weights, seed)
     history = fit(
         model,
         samples(pool, draw, train.image_size),
         Pixels(pool, train.image_size, CACHE),
         build_augment(choose_backend(train.augment)),
-        schedule,
+        Schedule(iterations, train.batch_size, train.learning_rate, train.amp),
         seed,
         device=choose_device(train.device),
         resume=resume,
@@ -96,6 +137,15 @@ def train_trial(
         progress=progress,
     )
     return model, history
+
+
+def load_model(state: dict[str, Any], classes: int, params: Params):
+    """The study's detector with the weights of a trained one."""
+    from detection.detectors import build_detector
+
+    model = build_detector(params.train.detector, classes, params.train.image_size, "none", seed=0)
+    model.load_state_dict(state)
+    return model
 
 
 def samples(pool: Dataset, draw: pa.Table, image_size: int) -> list:
@@ -184,10 +234,3 @@ def progress_line(label: str, iterations: int) -> Callable[[int, float, float], 
             )
 
     return show
-
-
-def _weights_digest(weights: str) -> str:
-    from detection.detectors import BUILT_IN
-
-    path = BUILT_IN / "drawn_animals.pt" if weights == "drawn" else Path(weights)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else weights

@@ -95,6 +95,17 @@ def test_predictions_come_back_in_original_pixels():
     assert found.boxes.tolist() == [[0, 0, 60, 60], [0, 0, 20, 40]]
 
 
+def test_a_detectors_own_threshold_gives_way_to_ours():
+    engine.settle(1)
+    model = build_detector(
+        "fcos_shufflenet", 1, SIZE, "none", 0
+    )  # untrained: every score is near 0.1, below FCOS's 0.2
+    (found,) = predict(model, [0], PIXELS, np.ones(4), device=CPU, score_threshold=0.01, max_detections=30)
+    assert len(found.scores) == 30
+    assert found.scores.max() < 0.2
+    assert set(found.labels) == {0}
+
+
 def test_masked_regions_take_the_mean_colour_and_nothing_else_changes():
     image = PIXELS[0].copy()
     masked = engine._mask(PIXELS[0], np.array([[10.2, 5, 20, 15]], np.float32))

@@ -1,12 +1,27 @@
 """What the flow decides: which arms get more seeds, which stages exist, and how params and dvc.yaml are made."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 import yaml
 
-from flows.improve import needs_predictions, promising
+from flows.graph import downstream, needed_for, needs_predictions, upstream
+from flows.improve import promising
 from flows.outlook import _duration, _grouped
 from flows.reproduce import differences
-from flows.workspace import Plan, WorkspaceError, create, render_arms, render_stages
+from flows.stage import environment
+from flows.workspace import (
+    Plan,
+    WorkspaceError,
+    align_comments,
+    create,
+    params_values,
+    render,
+    render_arms,
+    render_stages,
+)
 from tasks.code import HOME
 from tasks.params import check_params
 from tasks.plan import load_plan
@@ -70,7 +85,7 @@ def test_dvc_yaml_is_valid_yaml_with_every_stage(root, drawn):
 def test_init_refuses_a_folder_with_something_in_it(tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(WorkspaceError, match="not empty"):
-        create(tmp_path, Plan(name="x", source="y"))
+        create(tmp_path, Plan(name="x", source="/y", root="/y"))
 
 
 def test_differences_name_the_number():
@@ -88,10 +103,13 @@ def test_durations_and_groups_read_well():
 @pytest.mark.parametrize(
     ("plan", "controls"),
     [
-        (Plan("x", "y"), set()),
-        (Plan("x", "y", corrupt="article"), {"oracle"}),
-        (Plan("x", "y", corrupt="article", full=True), {"oracle", "relabelled", "full", "inverse", "box_matched"}),
-        (Plan("x", "y", full=True), {"full", "inverse", "box_matched"}),  # nothing to be an oracle of
+        (Plan("x", "/y", "/y"), set()),
+        (Plan("x", "/y", "/y", corrupt="article"), {"oracle"}),
+        (
+            Plan("x", "/y", "/y", corrupt="article", full=True),
+            {"oracle", "relabelled", "full", "inverse", "box_matched"},
+        ),
+        (Plan("x", "/y", "/y", full=True), {"full", "inverse", "box_matched"}),  # nothing to be an oracle of
     ],
 )
 def test_arms_yaml_holds_the_controls_that_make_sense_and_a_block_for_every_arm(tmp_path, plan, controls):
@@ -101,3 +119,72 @@ def test_arms_yaml_holds_the_controls_that_make_sense_and_a_block_for_every_arm(
     assert [block["arm"] for block in made["blocks"].values()] == list(made["arms"])
     for arm in made["arms"].values():
         check_policy(arm["policy"])
+
+
+PLAN = {
+    "batches": {
+        "labels": {"needs": "data/images.parquet"},
+        "model": {"needs": "data/predictions.parquet"},
+    },
+    "arms": {
+        "matched": {"a": "data/images.parquet", "b": "subsets/count.parquet"},
+        "random": {"a": "data/images.parquet", "b": "data/images.parquet"},
+        "count": {"a": "scores/labels/object_count.parquet", "b": "scores/labels/object_count.parquet"},
+        "agree": {"a": "scores/model/agree.parquet", "b": "scores/model/agree.parquet"},
+    },
+    "blocks": {"random.0": {"arm": "random"}, "count.0": {"arm": "count"}},
+}
+GRAPH = upstream(PLAN, drawn=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "stale"),
+    [
+        (["train@count.0"], ["train@count.0", "evaluate@count.0", "compare", "confirm"]),
+        (["select@agree"], ["select@agree", "compare", "confirm"]),
+        (
+            ["score@labels"],
+            [
+                "score@labels",
+                "select@count",
+                "select@matched",
+                "train@count.0",
+                "evaluate@count.0",
+                "compare",
+                "confirm",
+            ],
+        ),
+        (["draw"], list(GRAPH)),
+        ([], []),
+    ],
+)
+def test_an_edit_makes_all_that_follows_out_of_date_and_nothing_else(changed, stale):
+    assert downstream(GRAPH, changed) == stale
+
+
+def test_one_arm_needs_its_own_chain_only():
+    assert needed_for(GRAPH, ["select@matched"]) == ["draw", "ingest", "score@labels", "select@count", "select@matched"]
+    assert needed_for(GRAPH, ["select@agree"]) == ["draw", "ingest", "predict", "score@model", "select@agree"]
+
+
+def test_what_stages_are_told_holds_no_secrets(monkeypatch):
+    for name in ("OPENAI_API_KEY", "PREFECT_API_AUTH_STRING", "DATABASE_URL", "PGPASSFILE", "GH_PAT"):
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    told = environment()
+    assert "s3cret" not in told.values()
+    assert told["OMP_NUM_THREADS"] == "1"
+    assert Path(told["PATH"].split(os.pathsep)[0]) == Path(sys.executable).parent
+
+
+def test_params_survive_names_that_yaml_reads_otherwise(tmp_path):
+    plan = Plan("1e3", "/data/lions #1", "/data/lions #1", categories=("no", "a, b"))
+    values = yaml.safe_load(align_comments(render("params.yaml.j2", **params_values(plan))))
+    params = check_params(values)
+    assert (params.study.name, params.data.source, params.data.categories) == ("1e3", "/data/lions #1", ("no", "a, b"))
+
+
+def test_a_workspace_inside_the_data_set_is_refused(tmp_path):
+    with pytest.raises(WorkspaceError, match="lies inside the data set"):
+        create(tmp_path / "w", Plan("x", str(tmp_path), str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 import pytest
 
-from tasks.blocks import Block, block_from_arguments, parse_seeds
+from tasks.blocks import Block, block_from_arguments
+from tasks.plan import parse_seeds
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("0-2", (0, 1, 2)), ("4", (4,)), ("7-7", (7,))])

@@ -11,7 +11,9 @@ from flows.workspace import Plan, align_comments, demo_plan, params_values, rend
 from tasks.params import Params, ParamsError, check_params, known_keys, load_params
 
 MINIMAL = {"study": {"name": "x"}, "data": {"source": "y"}}
-TEXT = align_comments(render("params.yaml.j2", **params_values(Plan(name="lion", source="/data/lion"))))
+TEXT = align_comments(
+    render("params.yaml.j2", **params_values(Plan(name="lion", source="/data/lion", root="/data/lion")))
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,8 @@ TEXT = align_comments(render("params.yaml.j2", **params_values(Plan(name="lion",
         ({"data": {}}, "data.source: required, and missing"),
         ({"train": {"detector": "yolo"}}, "train.detector"),
         ({"train": {"device": "gpu"}}, "train.device"),
+        ({"train": {"detector": "fcos_resnet50_fpn"}}, "drawn does not exist for fcos_resnet50_fpn; give default"),
+        ({"seeds": {"block": 6, "max": 3}}, "seeds.max (3) must be at least seeds.block (6)"),
     ],
 )
 def test_faults_are_named_with_the_key_and_what_to_do(values, said):
@@ -39,7 +43,9 @@ def test_a_folder_without_params_is_no_workspace(tmp_path):
 
 def test_the_template_holds_every_key_with_its_default_and_a_comment():
     values = yaml.safe_load(TEXT)
-    assert check_params(values) == check_params({"study": {"name": "lion"}, "data": {"source": "/data/lion"}})
+    assert check_params(values) == check_params(
+        {"study": {"name": "lion"}, "data": {"source": "/data/lion", "root": "/data/lion"}}
+    )
     for key in known_keys():
         node = values
         if key.startswith("scenes."):
