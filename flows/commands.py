@@ -65,10 +65,14 @@ def _weights(weights: str | None, detector: str) -> str:
 
 def run(given: Namespace) -> None:
     from flows.settings import change_params
+    from tasks.params import load_params
+    from tasks.plan import load_plan
 
     folder = given.folder.resolve()
     for line in change_params(folder / "params.yaml", given.set):
         print(line)
+    load_params(folder / "params.yaml")  # before a server is started for nothing
+    load_plan(folder)
     if given.dry_run:
         from flows.outlook import outlook
 

@@ -11,17 +11,11 @@ import yaml
 PREDICTIONS = "data/predictions.parquet"
 
 
-def needs_predictions(plan: dict[str, Any]) -> bool:
-    """Whether any batch of the plan asks the out-of-fold models."""
-    return any(batch["needs"] == PREDICTIONS for batch in plan["batches"].values())
-
-
 def upstream(plan: dict[str, Any], drawn: bool) -> dict[str, set[str]]:
     """Every stage of a study, in the order of the data, with the stages whose outputs it reads."""
     graph: dict[str, set[str]] = {"draw": set()} if drawn else {}
     graph["ingest"] = set(graph)
-    if needs_predictions(plan):
-        graph["predict"] = {"ingest"}
+    graph["predict"] = {"ingest"}
     for name, batch in plan["batches"].items():
         graph[f"score@{name}"] = {"ingest", "predict"} if batch["needs"] == PREDICTIONS else {"ingest"}
     # an arm may be matched to another arm's subset, which must then come first

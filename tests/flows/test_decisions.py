@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.graph import downstream, needed_for, needs_predictions, upstream
+from flows.graph import downstream, needed_for, upstream
 from flows.improve import promising
 from flows.outlook import _duration, _grouped
 from flows.reproduce import differences
@@ -58,11 +58,6 @@ def test_more_seeds_go_to_the_promising_and_to_the_baseline_with_them(arms, more
 def test_the_baseline_is_not_trained_twice_on_the_same_seeds():
     comparison = {"arms": [row("random", role="baseline", verdict=None, seeds=6), row("a")]}
     assert promising(comparison, plan("random", "a"), PARAMS) == [("a", "3-5")]
-
-
-def test_predictions_are_made_only_where_a_batch_asks_for_them():
-    assert needs_predictions({"batches": {"m": {"needs": "data/predictions.parquet"}}})
-    assert not needs_predictions({"batches": {"m": {"needs": "data/images.parquet"}}})
 
 
 def test_the_roots_dvc_yaml_is_what_the_template_gives():

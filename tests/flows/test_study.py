@@ -19,7 +19,7 @@ OUTPUTS = ("scores", "subsets", "models", "results")
 
 def stamps(folder: Path) -> dict[str, int]:
     """When every output was last written."""
-    files = [path for name in OUTPUTS for path in (folder / name).rglob("*") if path.is_file()]
+    files = [path for name in OUTPUTS for path in (folder / name).rglob("*") if path.suffix]
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
 
 
@@ -70,7 +70,7 @@ def test_adding_seeds_trains_those_seeds_only(tiny):
 def test_editing_a_policy_selects_and_trains_its_arm_only(tiny):
     plan = yaml.safe_load((tiny / "arms.yaml").read_text())
     plan["arms"]["object_count"]["policy"]["direction"] = "lower"
-    (tiny / "arms.yaml").write_text(yaml.safe_dump(plan))
+    (tiny / "arms.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
     before = stamps(tiny)
     dvc(tiny, "repro")
     assert rewritten(tiny, before) == {
@@ -97,7 +97,7 @@ def test_a_block_is_computed_again_elsewhere_with_the_same_numbers(finished, tmp
     subprocess.run(["git", "commit", "-qam", "remote"], cwd=copy, check=True)
     subprocess.run(["git", "clone", "-q", str(copy), str(clone)], check=True)
     dvc(clone, "pull", "--quiet", "source", "data/images.parquet", "data/boxes.parquet", "subsets/random.parquet")
-    assert not (clone / "models").exists()
+    assert not (clone / "models/random.0").exists()
     dvc(clone, "repro", "--force", "--single-item", "train@random.0", "evaluate@random.0")
     history = pq.read_table(clone / "models/random.0/history.parquet").to_pydict()
     assert history["iteration"] == [1, 2, 3] * 2  # training ran
