@@ -40,8 +40,16 @@ def wait_for(condition, patience, what):
     return value
 
 
-@pytest.mark.parametrize("victim", ["flows.cli run", "dvc repro", "tasks.train random.0"])
-def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim):
+@pytest.mark.parametrize(
+    ("victim", "blow"),
+    [
+        ("flows.cli run", signal.SIGKILL),
+        ("flows.cli run", signal.SIGINT),  # Ctrl-C
+        ("dvc repro", signal.SIGKILL),
+        ("tasks.train random.0", signal.SIGKILL),
+    ],
+)
+def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim, blow):
     folder = make_tiny(tmp_path / "tiny")
     environment = os.environ | {"FAULT_TEST": str(folder)}
     command = [sys.executable, "-P", "-m", "flows.cli", "run", "-C", str(folder), *LONG]
@@ -49,7 +57,7 @@ def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim):
     states = folder / ".metricloop" / "cache" / "resume"
     wait_for(lambda: list(states.glob("*/state.pt")), 200, "no training state was saved")
     (target, *_) = [pid for pid, name in processes(folder).items() if victim in name]
-    os.kill(target, signal.SIGKILL)
+    os.kill(target, blow)
     flow.wait(120)
     wait_for(lambda: not processes(folder), 15, f"still running: {processes(folder)}")
     saved = {path.parent.name for path in states.glob("*/*.pt")}

@@ -19,7 +19,7 @@ OUTPUTS = ("scores", "subsets", "models", "results")
 
 def stamps(folder: Path) -> dict[str, int]:
     """When every output was last written."""
-    files = [path for name in OUTPUTS for path in (folder / name).rglob("*") if path.suffix]
+    files = [path for name in OUTPUTS for path in (folder / name).rglob("*") if path.is_file() and path.suffix]
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
 
 
