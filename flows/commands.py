@@ -38,6 +38,7 @@ def init(given: Namespace) -> None:
             weights=_weights(given.weights, given.detector),
             image_size=given.image_size,
             iterations=given.iterations,
+            learning_rate=0.0001 if "resnet50" in given.detector else 0.001,
             block_seeds=given.seeds,
             max_seeds=max(given.seeds, given.max_seeds),
             corrupt=given.corrupt,
@@ -118,9 +119,7 @@ def compare(given: Namespace) -> None:
     from tasks.table import markdown_table, print_confirmation, print_table
 
     folder = given.folder.resolve()
-    wanted = folder / ("confirmation.json" if given.confirmed else "comparison.json")
-    if not wanted.is_file():
-        raise FileNotFoundError(f"{wanted} does not exist yet; run the study first: metricloop run -C {folder}")
+    wanted = _made(folder, "confirmation.json" if given.confirmed else "comparison.json")
     if given.confirmed:
         print_confirmation(read_json(wanted))
     elif given.markdown:
@@ -152,9 +151,17 @@ def track(given: Namespace) -> None:
     print(where_to_look(given.folder))
 
 
+def _made(folder: Path, name: str) -> Path:
+    """A file that the study writes. Errors: FileNotFoundError saying how it is made."""
+    if not (folder / name).is_file():
+        raise FileNotFoundError(f"{folder / name} does not exist yet; run the study first: metricloop run -C {folder}")
+    return folder / name
+
+
 def _step(folder: Path, module: str) -> None:
     from flows.stage import call
 
+    _made(folder, "comparison.json")
     call(folder, [sys.executable, "-P", "-m", module], module)
 
 
