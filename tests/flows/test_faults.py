@@ -13,7 +13,7 @@ import pytest
 from conftest import make_tiny, metricloop
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
-LONG = ["--set", "train.iterations=600"]  # some fifteen seconds a seed: the state is saved every ten
+LONG = ["--set", "train.iterations=350"]  # some fifteen seconds a seed: the state is saved every ten
 
 
 def processes(folder: Path) -> dict[int, str]:
@@ -52,7 +52,7 @@ def wait_for(condition, patience, what):
 def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim, blow):
     folder = make_tiny(tmp_path / "tiny")
     environment = os.environ | {"FAULT_TEST": str(folder)}
-    command = [sys.executable, "-P", "-m", "flows.cli", "run", "-C", str(folder), *LONG]
+    command = [sys.executable, "-P", "-m", "flows.cli", "run", "-C", str(folder), "--arm", "random", *LONG]
     flow = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     states = folder / ".metricloop" / "cache" / "resume"
     wait_for(lambda: list(states.glob("*/state.pt")), 200, "no training state was saved")
@@ -63,10 +63,10 @@ def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim, blow):
     saved = {path.parent.name for path in states.glob("*/*.pt")}
     assert saved
 
-    done = metricloop("run", "-C", str(folder))
+    done = metricloop("run", "-C", str(folder), "--arm", "random")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"going on at iteration [1-9]\d* of 600|already trained before the interruption", done.stdout)
+    assert re.search(r"going on at iteration [1-9]\d* of 350|already trained before the interruption", done.stdout)
     history = pq.read_table(folder / "models/random.0/history.parquet").to_pydict()
-    assert history["iteration"] == [*range(1, 601)] * 2
+    assert history["iteration"] == [*range(1, 351)] * 2
     again = metricloop("reproduce", "random.0", "-C", str(folder))
     assert again.returncode == 0, again.stdout + again.stderr  # never stopped, and the same numbers
