@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from flows.stage import end_all, outdated, say, stages, step
 from flows.workspace import commit, create, demo_plan, refresh_code
 from tasks.params import Params, load_params
 from tasks.plan import add_block, load_plan
+from tasks.trial import trials_by_cores
 
 
 @flow(name="improve", log_prints=False, validate_parameters=False)
@@ -95,8 +95,7 @@ def jobs(params: Params) -> int:
     """Blocks trained side by side: cores by threads on a CPU, one on a GPU."""
     if params.train.device.startswith("cuda") or (params.train.device == "auto" and Path("/dev/nvidia0").exists()):
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // params.train.threads)
+    return trials_by_cores(params)
 
 
 def promising(comparison: dict[str, Any], plan: dict[str, Any], params: Params) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +67,7 @@ def estimate(
     chains = blocks + suggested
     work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
     work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)
-    total = work / side_by_side + STEP_SECONDS + math.ceil(suggested and 1) * 4
+    total = work / side_by_side + STEP_SECONDS
     return total, f"{1000 * iteration:.0f} ms an iteration, {side_by_side} trials side by side, timed just now"
 
 

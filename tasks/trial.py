@@ -217,6 +217,11 @@ def parallel_jobs(params: Params) -> int:
 
     if choose_device(params.train.device).type != "cpu":
         return 1
+    return trials_by_cores(params)
+
+
+def trials_by_cores(params: Params) -> int:
+    """How many trials of train.threads threads the processor has room for."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // params.train.threads)
 
