@@ -41,6 +41,16 @@ class Spec:
             raise MetricError(f"{self.name}: a metric of scope 'dataset' sees labels only, but needs {self.needs}")
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What one metric said of one frame, or of the pool: float64 scores, (1,) or (n,); all nan where `error` says what
+    went wrong.
+    """
+
+    scores: np.ndarray
+    error: str | None = None
+
+
 def metric(
     *,
     level: Level,

@@ -1,1 +1,1 @@
-"""CONTAIN: where code nobody has read will run. Nothing from a language model is executed until it exists."""
+"""CONTAIN: where code nobody has read runs, and the only place where it does. docs/sandbox.md says what holds it."""

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from detection.average_precision import count_positives, weighted_ap
-from detection.dataset import Dataset, load
+from detection.dataset import Dataset
 from detection.evaluation import Matches, read_matches
+from detection.loading import load
 from detection.tables import SUBSET, column, read_json, read_table, write_json
 from tasks.finalists import finalists
 from tasks.guard import guard

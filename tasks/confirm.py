@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from detection.dataset import load
+from detection.loading import load
 from detection.tables import read_json, write_json
 from tasks.evaluate import evaluate_models
 from tasks.guard import guard

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from detection.dataset import Dataset, load
+from detection.dataset import Dataset
 from detection.evaluation import coco_evaluate, write_matches
+from detection.loading import load
 from detection.tables import PREDICTIONS, read_json, write_json, write_table
 from tasks.blocks import block_from_arguments
 from tasks.guard import guard

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detection.dataset import load
 from detection.formats.export import ExportError, export_coco, export_yolo, of_subset
+from detection.loading import load
 from tasks.params import load_params
 from tasks.pool import read_pool
 from tasks.subset import read_draw

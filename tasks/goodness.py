@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detection.dataset import Dataset, assemble
+from detection.dataset import Dataset
+from detection.loading import assemble
 from detection.tables import column
 from tasks.policies import PolicyError, Scored
 

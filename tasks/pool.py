@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from detection.dataset import Dataset, assemble
+from detection.dataset import Dataset
+from detection.loading import assemble
 from detection.tables import BOXES, IMAGES, column, read_json, read_table
 
 

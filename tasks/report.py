@@ -15,7 +15,8 @@ import jinja2
 import numpy as np
 import pyarrow as pa
 
-from detection.dataset import Dataset, load
+from detection.dataset import Dataset
+from detection.loading import load
 from detection.pictures import PictureError, read_picture
 from detection.tables import SUBSET, TRUTH, column, read_json, read_table, replacing
 from tasks import figures, format, portrait, verdict

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from detection.dataset import load
+from detection.loading import load
 from detection.tables import write_json, write_table
 from tasks.blocks import block_from_arguments
 from tasks.guard import guard

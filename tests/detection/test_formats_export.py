@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from pycocotools.coco import COCO
 
-from detection.dataset import assemble
 from detection.formats import read
 from detection.formats.export import ExportError, export_coco, export_yolo, of_subset
 from detection.formats.repair import repair
+from detection.loading import assemble
 from detection.tables import BOXES, IMAGES, SUBSET
 
 FILES = ["a/1.png", "b/1.png", "c.png"]  # two share a name

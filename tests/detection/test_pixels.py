@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from detection.dataset import assemble
+from detection.loading import assemble
 from detection.pictures import PictureError
 from detection.pixels import GREY, Pixels, letterbox, scales
 from detection.tables import BOXES, IMAGES

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from detection.dataset import assemble
 from detection.frame import Frame
+from detection.loading import assemble
 from detection.tables import BOXES, IMAGES
 from metrics.contract import MetricError, Spec, evaluate, metric, spec_of
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from detection.average_precision import count_positives, weighted_ap
-from detection.dataset import Dataset, load
+from detection.dataset import Dataset
 from detection.evaluation import coco_evaluate, write_matches
 from detection.frame import Detections
+from detection.loading import load
 from detection.tables import BOXES, IMAGES, SUBSET, read_json, write_json, write_table
 from tasks.compare import CompareError, Result, compare, main, read_results
 

@@ -15,8 +15,8 @@ import yaml
 from PIL import Image
 
 from detection.damage import Corrupt
-from detection.dataset import load
 from detection.formats import read
+from detection.loading import load
 from detection.tables import TRUTH, column, read_json, read_table
 from tasks.ingest import IngestError, ingest, write
 from tasks.inventory import describe

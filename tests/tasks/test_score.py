@@ -13,8 +13,8 @@ import pytest
 
 import metrics.catalogue
 import tasks.score
-from detection.dataset import assemble
 from detection.frame import Detections
+from detection.loading import assemble
 from detection.tables import BOXES, IMAGES, PREDICTIONS, SCORES, read_table, write_json, write_table
 from metrics.catalogue.labels import aspect_ratio, object_count
 from metrics.catalogue.model import label_agreement, object_confidence

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tasks
-from detection.dataset import assemble
+from detection.loading import assemble
 from detection.tables import BOXES, IMAGES, SCORES, SUBSET, TRUTH, TableError, read_table, write_json, write_table
 from tasks.goodness import fill, image_goodness
 from tasks.policies import POLICIES, PolicyError, Scored, check_policy

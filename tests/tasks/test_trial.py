@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from detection.dataset import assemble
+from detection.loading import assemble
 from detection.tables import BOXES, IMAGES
 from tasks.params import check_params
 from tasks.subset import manifest

@@ -1,0 +1,185 @@
+"""Metrics that nobody has read, seen from outside the sandbox: packed frames go in, checked numbers come out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from detection.dataset import Dataset
+from detection.frame import Frame
+from metrics.contract import MetricError, Spec, Verdict
+from metrics.inside import BROKEN, CHUNK, FAILED, PLACE, READY, VALUES
+from sandbox import walls
+from sandbox.child import Child
+from sandbox.errors import BittenError
+from sandbox.payload import pack
+from sandbox.supervisor import Sandbox
+from sandbox.words import clean
+
+ENTRIES = ("metrics.inside",)  # what a Sandbox for metrics must be made with
+MOST_DEATHS = 3  # children that a metric may cost per batch before it is given up
+FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a file of metrics, and the name that its errors carry."""
+
+    code: str
+    filename: str
+
+
+def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
+    """The metrics that a file declares, by name.
+
+    Errors: MetricError with the reason, and the line of the file, when it cannot be loaded or declares nonsense.
+    """
+    with _packed(source) as code:
+        try:
+            with sandbox.child("score", "metrics.inside:declare", _arguments(sandbox, source), [code]) as child:
+                packet = child.receive(sandbox.limits.start_seconds, "importing the code")
+                end = "" if packet else child.end()
+        except BittenError as bitten:
+            packet, end = b"", bitten.reason
+    if not packet.startswith(READY):
+        raise MetricError(f"{source.filename}: {_complaint(packet, end)}")
+    try:
+        specs = [_spec(entry) for entry in json.loads(packet[1:])]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MetricError(f"{source.filename}: its declaration is not one of a metric: {clean(str(error))}") from None
+    return {spec.name: spec for spec in specs}
+
+
+def score(
+    sandbox: Sandbox, source: Source, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset
+) -> list[list[Verdict]]:
+    """What each metric of a file says of each frame; or of a pool, one Verdict over all of it.
+
+    Every metric has a process of its own, so none can touch another's scores. Where a metric fails on a frame, or a
+    limit ends it, that frame's verdict says why and the next frame gets a fresh process; after MOST_DEATHS of those
+    the rest is given up.
+    """
+    with _packed(source) as code, _packed(subjects) as payload:
+        return [_scored(sandbox, source, spec, subjects, code, payload) for spec in specs]
+
+
+def _scored(
+    sandbox: Sandbox, source: Source, spec: Spec, subjects: Sequence[Frame] | Dataset, code: int, payload: int
+) -> list[Verdict]:
+    sizes = _sizes(spec, subjects)
+    verdicts = [Verdict(np.full(size, np.nan)) for size in sizes]
+    rows = [row for row, size in enumerate(sizes) if size]  # nothing to ask where there is nothing to score
+    deaths = 0
+    while rows:
+        arguments = _arguments(sandbox, source) | {"metric": spec.name, "rows": rows}
+        size = os.fstat(payload).st_size + os.fstat(code).st_size
+        try:
+            with sandbox.child("score", "metrics.inside:score", arguments, [code, payload], size=size) as child:
+                if failure := _started(child, sandbox):
+                    return [Verdict(v.scores, failure if len(v.scores) else None) for v in verdicts]
+                while rows:
+                    verdicts[rows[0]] = _answer(child, sandbox, spec, rows[0], sizes[rows[0]])
+                    rows.pop(0)
+        except BittenError as bitten:
+            deaths += 1
+            ended = rows if deaths == MOST_DEATHS else rows[:1]
+            for row in ended:
+                verdicts[row] = Verdict(np.full(sizes[row], np.nan), bitten.reason)
+            rows = rows[len(ended) :]
+    return verdicts
+
+
+def _started(child: Child, sandbox: Sandbox) -> str | None:
+    """Wait until the code is imported; what went wrong, or None."""
+    try:
+        packet = child.receive(sandbox.limits.start_seconds, "importing the code")
+    except BittenError as bitten:
+        return bitten.reason
+    return None if packet == READY else _complaint(packet, "" if packet else child.end())
+
+
+def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int) -> Verdict:
+    """One frame's verdict. Errors: BittenError when the child is over, or answers anything but this frame, in order."""
+    values = np.empty(0)
+    while len(values) < size:
+        packet = child.receive(sandbox.limits.frame_seconds, "one frame" if spec.scope == "frame" else "the pool")
+        if not packet:
+            raise BittenError(child.end() or "ended before it had answered")
+        kind, place, rest = packet[:1], packet[1 : 1 + PLACE.size], packet[1 + PLACE.size :]
+        if kind == BROKEN:
+            raise BittenError(clean(packet[1:]))
+        if kind == FAILED and place == PLACE.pack(row, 0):
+            return Verdict(np.full(size, np.nan), clean(rest) or "failed without a word")
+        due = min(CHUNK, size - len(values))
+        if kind != VALUES or place != PLACE.pack(row, len(values)) or len(rest) != 8 * due:
+            raise BittenError("answered out of turn: one array of numbers per frame, in order, is all it may say")
+        values = np.concatenate([values, np.frombuffer(rest, np.float64)])
+    if np.isinf(values).any():
+        return Verdict(np.full(size, np.nan), f"{spec.name} returned infinity (nan is 'cannot say')")
+    return Verdict(values)
+
+
+def _sizes(spec: Spec, subjects: Sequence[Frame] | Dataset) -> list[int]:
+    if isinstance(subjects, Dataset):
+        return [len(subjects.boxes) if spec.level == "object" else len(subjects)]
+    return [len(frame.boxes) if spec.level == "object" else 1 for frame in subjects]
+
+
+def _arguments(sandbox: Sandbox, source: Source) -> dict[str, Any]:
+    return {"filename": source.filename, "memory_mb": sandbox.limits.memory_mb}
+
+
+def _complaint(packet: bytes, end: str) -> str:
+    return clean(packet[1:]) if packet.startswith((BROKEN, b"W")) else end or "it answered nonsense"
+
+
+def _spec(entry: Any) -> Spec:
+    if not isinstance(entry, dict) or set(entry) != {field.name for field in fields(Spec)}:
+        raise ValueError(f"got {entry!r}")
+    needs = tuple(map(str, entry.pop("needs")))
+    if not all(isinstance(value, str) for value in entry.values()) or not entry["name"].isidentifier():
+        raise ValueError(f"got {entry!r}")
+    return Spec(**entry, needs=needs)
+
+
+@contextmanager
+def _packed(what: Source | Sequence[Frame] | Dataset) -> Iterator[int]:
+    """A sealed memory file of what goes in; closed at the end."""
+    sealed = "seals" in walls.WALLS
+    if isinstance(what, Source):
+        descriptor = pack(None, {"code": np.frombuffer(what.code.encode(), np.uint8)}, sealed)
+    elif isinstance(what, Dataset):
+        flat = {name: getattr(what, name) for name in FLAT}
+        flat = {name: array.astype(str) if array.dtype == object else array for name, array in flat.items()}
+        descriptor = pack({"scope": "dataset", "class_names": what.class_names}, flat, sealed)
+    else:
+        parts = [_parts(frame) for frame in what]
+        meta = {
+            "scope": "frame",
+            "class_names": what[0].class_names if what else (),
+            "frames": [
+                {"image_id": f.image_id, "width": f.width, "height": f.height, "arrays": list(p)}
+                for f, p in zip(what, parts, strict=True)
+            ],
+        }
+        arrays = {f"{row}.{name}": array for row, part in enumerate(parts) for name, array in part.items()}
+        descriptor = pack(meta, arrays, sealed)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _parts(frame: Frame) -> dict[str, np.ndarray]:
+    """The arrays of a frame by name; those it lacks are left out."""
+    said = frame.predictions
+    arrays = {"boxes": frame.boxes, "labels": frame.labels, "image": frame.image, "embedding": frame.embedding}
+    if said is not None:
+        arrays |= {"predicted_boxes": said.boxes, "predicted_scores": said.scores, "predicted_labels": said.labels}
+    return {name: array for name, array in arrays.items() if array is not None}

@@ -1,0 +1,124 @@
+"""What runs within the walls: load a file of metrics, declare or score, answer in small packets.
+
+Everything here may be tampered with by the code it runs. `metrics.contained`, outside, believes nothing of it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import json
+import linecache
+import os
+import struct
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from detection.dataset import Dataset
+from detection.frame import Detections, Frame
+from metrics.contract import evaluate, is_metric, spec_of
+from sandbox.payload import unpack
+
+READY, VALUES, FAILED, BROKEN = b"R", b"V", b"E", b"B"  # the first byte of a packet
+PLACE = struct.Struct("<II")  # row, number of the first value
+CHUNK = 4096  # values in one packet
+WORDS = 2000  # bytes of an explanation
+
+
+def declare(descriptors: list[int], arguments: dict[str, Any]) -> None:
+    """Answer with the declarations of a file's metrics: a JSON list of Specs. arguments: filename."""
+    report, code = descriptors
+    _guarded(report, arguments, lambda: os.write(report, READY + _declarations(code, arguments["filename"])))
+
+
+def score(descriptors: list[int], arguments: dict[str, Any]) -> None:
+    """Score frames, or a pool, in turn. arguments: filename, metric, rows (which frames), memory_mb."""
+    report, code, payload = descriptors
+
+    def work() -> None:
+        metric = _load(code, arguments["filename"])[arguments["metric"]]
+        os.write(report, READY)
+        for row, subject in _subjects(payload, arguments["rows"]):
+            try:
+                values = evaluate(metric, subject)
+            except BaseException as error:  # SystemExit and KeyboardInterrupt are foreign too
+                os.write(report, FAILED + PLACE.pack(row, 0) + _explain(error, arguments))
+                continue
+            for start in range(0, len(values), CHUNK):
+                os.write(report, VALUES + PLACE.pack(row, start) + values[start : start + CHUNK].tobytes())
+
+    _guarded(report, arguments, work)
+
+
+def explain(error: BaseException, filename: str, memory_mb: int) -> str:
+    """What went wrong, with the line of `filename` that did it and none of ours; what a wall forbade is said."""
+    words = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES):
+        words += "; the sandbox forbids it (no network, no processes, no files but Python's own packages)"
+    if isinstance(error, MemoryError):
+        words += f"; the limit is {memory_mb} MB"
+    lines = [(f.lineno, f.line) for f in traceback.extract_tb(error.__traceback__) if f.filename == filename]
+    if isinstance(error, SyntaxError) and error.filename == filename:
+        lines = [(error.lineno, (error.text or "").strip())]
+    return f"{words} (line {lines[-1][0]}: {lines[-1][1]})" if lines else words
+
+
+def load(code: str, filename: str) -> dict[str, Callable]:
+    """Execute the text of a file as a module of its own and return its metrics by name."""
+    module = ModuleType(f"_metric_file_{Path(filename).stem}")
+    module.__file__ = filename
+    linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # for `explain`
+    sys.modules[module.__name__] = module  # dataclasses look their module up while it is executed
+    builtins.exec(compile(code, filename, "exec"), module.__dict__)
+    return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}
+
+
+def _load(code: int, filename: str) -> dict[str, Callable]:
+    _, arrays = unpack(code)
+    return load(arrays["code"].tobytes().decode(), filename)
+
+
+def _declarations(code: int, filename: str) -> bytes:
+    return json.dumps([asdict(spec_of(metric)) for metric in _load(code, filename).values()]).encode()
+
+
+def _guarded(report: int, arguments: dict[str, Any], work: Callable[[], object]) -> None:
+    """Do the work, say why it could not be done, and end the process; nothing that was registered for its end runs."""
+    try:
+        work()
+    except BaseException as error:
+        os.write(report, BROKEN + _explain(error, arguments))
+    os._exit(0)
+
+
+def _explain(error: BaseException, arguments: dict[str, Any]) -> bytes:
+    try:
+        return explain(error, arguments["filename"], arguments["memory_mb"]).encode(errors="replace")[:WORDS]
+    except BaseException:  # an exception that cannot even be printed
+        return b"an exception that cannot be printed"
+
+
+def _subjects(payload: int, rows: list[int]) -> Iterator[tuple[int, Frame | Dataset]]:
+    meta, arrays = unpack(payload)
+    if meta["scope"] == "dataset":
+        names = tuple(meta["class_names"])
+        yield 0, Dataset(root=Path(), class_names=names, **arrays)
+        return
+    for row in rows:
+        yield row, _frame(meta, row, arrays)
+
+
+def _frame(meta: dict[str, Any], row: int, arrays: dict[str, np.ndarray]) -> Frame:
+    own: dict[str, Any] = {name: arrays[f"{row}.{name}"] for name in meta["frames"][row]["arrays"]}
+    predicted = None
+    if "predicted_boxes" in own:
+        predicted = Detections(*(own.pop(name) for name in ("predicted_boxes", "predicted_scores", "predicted_labels")))
+    whole = {name: meta["frames"][row][name] for name in ("image_id", "width", "height")}
+    return Frame(**whole, **own, predictions=predicted, class_names=tuple(meta["class_names"]))

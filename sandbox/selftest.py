@@ -1,0 +1,82 @@
+"""Before the first foreign line: try to break out. If anything gets through, nothing foreign is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from sandbox import walls
+from sandbox.errors import BittenError, SandboxError
+from sandbox.payload import pack
+from sandbox.syscalls import Mode
+
+if TYPE_CHECKING:
+    from sandbox.supervisor import Sandbox
+
+SECONDS = 5.0  # for all attempts of one mode
+
+
+def prove(sandbox: Sandbox) -> None:
+    """Let a child of each mode attack every wall, and another outstay its time.
+
+    Errors: SandboxError naming the wall and what got through it.
+    """
+    with tempfile.TemporaryDirectory(prefix="metricloop-canary-") as folder:
+        os.chmod(folder, 0o755)  # no help from the permissions: the walls are to hold by themselves
+        canary, word = Path(folder) / "canary", secrets.token_hex(8)
+        canary.write_text(word)
+        os.chmod(canary, 0o666)
+        through: dict[str, str] = {}
+        for mode in get_args(Mode):
+            through |= _attack(sandbox, mode, Path(folder))
+        if canary.read_text() != word:
+            through["landlock"] = "it wrote to a file outside"
+    if not through and not _clock_bites(sandbox):
+        through["time"] = "it outlived its time"
+    if through:
+        held = "; ".join(f"{wall}: {what}" for wall, what in sorted(through.items()))
+        raise SandboxError(
+            f"the sandbox's self-test got out, so nothing was run in it ({held}). "
+            "Run `metricloop doctor` to see what this machine lacks"
+        )
+
+
+def _attack(sandbox: Sandbox, mode: Mode, folder: Path) -> dict[str, str]:
+    payload = pack(None, {"image": np.ones(4096, np.uint8)}, seal="seals" in walls.WALLS)
+    limits, order = sandbox.limits, sandbox.order(mode, "", {})
+    arguments = {
+        "mode": mode,
+        "canary": str(folder / "canary"),
+        "supervisor": os.getpid(),
+        "memory": order.memory,
+        "cpu": order.cpu_seconds,
+        "processes": order.processes + limits.processes,  # others of the same user come and go
+        "file_bytes": order.file_bytes,
+        "open_files": order.open_files,
+    }
+    try:
+        with sandbox.child(mode, "sandbox.selftest_inside:main", arguments, [payload]) as child:
+            report = child.receive(SECONDS, "the self-test")
+            end = child.end()
+    except BittenError as bitten:
+        report, end = b"", bitten.reason
+    finally:
+        os.close(payload)
+    if not report.startswith(b"{"):
+        raise SandboxError(f"the sandbox cannot raise its walls ({report[1:].decode(errors='replace') or end})")
+    return json.loads(report)
+
+
+def _clock_bites(sandbox: Sandbox) -> bool:
+    try:
+        with sandbox.child("score", "sandbox.selftest_inside:outstay", {"seconds": 0.5}) as child:
+            child.receive(0.02, "the self-test")
+    except BittenError:
+        return True
+    return False

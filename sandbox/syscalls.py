@@ -1,0 +1,137 @@
+"""Which system calls contained code may make: an allow-list as data, and the seccomp filter libseccomp makes of it.
+
+Whatever is not listed fails with EPERM; calls of another architecture (32-bit, x32) end the process. A filter sees
+numbers, not paths: which files may be opened is Landlock's part.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import tempfile
+from typing import Any, Literal
+
+Mode = Literal["score", "run"]
+Masked = tuple[int, int, int]  # argument number, mask, value: allowed where argument & mask == value
+
+_EVERY = 0xFFFF_FFFF_FFFF_FFFF
+_NEW_NAMESPACES = 0x7E02_0000 | 0x80  # CLONE_NEWNS ... CLONE_NEWNET, CLONE_NEWTIME
+_CLONE_PARENT_OR_PTRACE = 0x8000 | 0x2000
+_WRONLY, _RDWR, _ACCESS, _CREAT, _TRUNC, _TMPFILE = 1, 2, 3, 0o100, 0o1000, 0o20000000
+_UNIX, _STREAM, _TYPE = 1, 1, 0xF
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+def _equal(argument: int, value: int) -> Masked:
+    return argument, _EVERY, value
+
+
+# Reading, computing, ending: what numpy and OpenCV need in one thread.
+ALWAYS = _names("""
+    read readv pread64 write writev close lseek fstat newfstatat stat lstat statx access faccessat faccessat2
+    readlink readlinkat getdents64 getcwd fadvise64 dup dup2 dup3 mmap munmap mprotect mremap madvise brk futex
+    membarrier rseq set_robust_list set_tid_address rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending
+    sigaltstack restart_syscall clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
+    getrusage getpid gettid getppid getpgid getpgrp getsid getuid geteuid getgid getegid getresuid getresgid
+    getgroups capget getrandom getcpu getrlimit uname sysinfo sched_yield poll ppoll select pselect6 exit
+    exit_group
+""")
+
+# Allowed with these arguments only; several entries of one name are alternatives.
+ALWAYS_CHECKED: list[tuple[str, list[Masked]]] = [
+    *(("fcntl", [_equal(1, command)]) for command in (0, 1, 2, 3, 4, 1030)),  # F_DUPFD, F_[GS]ETFD, F_[GS]ETFL, ...
+    *(("ioctl", [_equal(1, request)]) for request in (0x5401, 0x541B, 0x5450, 0x5451)),  # TCGETS, FIONREAD, FIO[N]CLEX
+    ("prlimit64", [_equal(0, 0), _equal(2, 0)]),  # read one's own limits
+    ("sched_getaffinity", [_equal(0, 0)]),
+    *(("prctl", [_equal(0, option)]) for option in (2, 15, 16)),  # PR_GET_PDEATHSIG, PR_[SG]ET_NAME
+]
+
+# A metric opens files to read; it has nothing to write to.
+SCORE_CHECKED: list[tuple[str, list[Masked]]] = [
+    ("open", [(1, _ACCESS | _CREAT | _TRUNC | _TMPFILE, 0)]),
+    ("openat", [(2, _ACCESS | _CREAT | _TRUNC | _TMPFILE, 0)]),
+]
+
+# A project also writes files, starts threads and processes, and has pipes and event loops.
+RUN = _names("""
+    pwrite64 pwritev preadv ftruncate fsync fdatasync fallocate mkdir mkdirat rmdir unlink unlinkat rename
+    renameat renameat2 chdir fchdir umask copy_file_range sendfile flock msync wait4 waitid pipe pipe2 eventfd2
+    epoll_create1 epoll_ctl epoll_wait epoll_pwait timerfd_create timerfd_settime timerfd_gettime recvfrom
+    shutdown getsockopt getsockname getpeername setitimer getitimer alarm pause rt_sigtimedwait rt_sigsuspend
+    signalfd4 sched_getscheduler sched_getparam sched_get_priority_max sched_get_priority_min getpriority
+    get_mempolicy
+""")
+
+RUN_CHECKED: list[tuple[str, list[Masked]]] = [
+    ("clone", [(0, _NEW_NAMESPACES | _CLONE_PARENT_OR_PTRACE, 0)]),
+    ("socketpair", [_equal(0, _UNIX), (1, _TYPE, _STREAM)]),  # a datagram pair could be sent elsewhere
+    ("sendto", [_equal(4, 0)]),  # no address: to the other end of the pair
+    ("ioctl", [_equal(1, 0x5421)]),  # FIONBIO
+    *(("fcntl", [_equal(1, command)]) for command in (5, 6, 7)),  # locks
+    # O_TRUNC needs an access that Landlock sees as writing: before ABI 3 it does not see truncation itself.
+    *(("open", [(1, _TRUNC | _TMPFILE, 0)]), ("openat", [(2, _TRUNC | _TMPFILE, 0)])),
+    *(("open", [(1, _ACCESS | _TMPFILE, way)]) for way in (_WRONLY, _RDWR)),
+    *(("openat", [(2, _ACCESS | _TMPFILE, way)]) for way in (_WRONLY, _RDWR)),
+]
+SIGNALS = ["kill", "tgkill"]  # only where Landlock keeps them within the tree
+
+# Landlock does not see these. They are refused with the answer that programs know how to live with.
+ABSENT = {"clone3": errno.ENOSYS, "listxattr": errno.ENOTSUP, "llistxattr": errno.ENOTSUP, "flistxattr": errno.ENOTSUP}
+# They say yes and do nothing in a project, so that shutil.copy works: modes and times of files stay as they are.
+PRETENDED = ["chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"]
+
+
+class FilterError(RuntimeError):
+    """The filter cannot be made; the message says what is missing."""
+
+
+@functools.cache
+def compile_filter(mode: Mode, signals: bool, architecture: str = "native") -> bytes:
+    """The seccomp program, 8 bytes an instruction.
+
+    signals: allow `run` to send signals; the caller must know that the kernel keeps them within the tree.
+    architecture: "native", or "x86_64" or "aarch64" to look at a foreign one.
+    Errors: FilterError where libseccomp is missing or refuses.
+    """
+    seccomp = _libseccomp()
+    chosen = getattr(seccomp.Arch, architecture.upper())
+    program = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    if architecture != "native":
+        program.remove_arch(seccomp.system_arch())
+        program.add_arch(chosen)
+    program.set_attr(seccomp.Attr.ACT_BADARCH, seccomp.KILL_PROCESS)
+    plain, checked = [*ALWAYS], [*ALWAYS_CHECKED, *(SCORE_CHECKED if mode == "score" else RUN_CHECKED)]
+    if mode == "run":
+        plain += RUN + (SIGNALS if signals else [])
+    answers = ABSENT | (dict.fromkeys(PRETENDED, 0) if mode == "run" else {})
+    try:
+        for name in plain:
+            _add(seccomp, program, chosen, seccomp.ALLOW, name, [])
+        for name, arguments in checked:
+            _add(seccomp, program, chosen, seccomp.ALLOW, name, arguments)
+        for name, number in answers.items():
+            _add(seccomp, program, chosen, seccomp.ERRNO(number), name, [])
+        with tempfile.TemporaryFile() as file:
+            program.export_bpf(file)
+            return os.pread(file.fileno(), 1 << 20, 0)
+    except OSError as error:
+        raise FilterError(f"libseccomp cannot make the filter: {error}") from error
+
+
+def _add(seccomp: Any, program: Any, architecture: int, action: int, name: str, arguments: list[Masked]) -> None:
+    if seccomp.resolve_syscall(architecture, name) < 0:
+        return  # this architecture, or this libseccomp, has no such call: it stays refused
+    masked = [seccomp.Arg(argument, seccomp.MASKED_EQ, mask, value) for argument, mask, value in arguments]
+    program.add_rule_exactly(action, seccomp.resolve_syscall(seccomp.Arch.NATIVE, name), *masked)  # it translates
+
+
+def _libseccomp() -> Any:
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError) as error:
+        raise FilterError(f"{error}; install libseccomp2 (apt install libseccomp2) and pyseccomp") from None
+    return pyseccomp
