@@ -71,9 +71,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_table(path: Path | str, schema: pa.Schema, columns: Mapping[str, Any]) -> None:
-    """Write `columns` (arrays or lists of equal length, None or masked for null) as Parquet under `schema`."""
+def write_table(
+    path: Path | str, schema: pa.Schema, columns: Mapping[str, Any], stamp: Mapping[str, str] | None = None
+) -> None:
+    """Write `columns` (arrays or lists of equal length, None or masked for null) as Parquet under `schema`.
+
+    stamp: words about how the table came to be, kept in the file; see `stamp_of`.
+    """
     table = pa.table({name: pa.array(columns[name], type=schema.field(name).type) for name in schema.names}, schema)
+    if stamp:
+        table = table.replace_schema_metadata(dict(stamp))
     with replacing(Path(path)) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
@@ -88,6 +95,11 @@ def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
     if missing:
         raise TableError(f"{path} has no column {', '.join(missing)}; it holds {', '.join(table.column_names)}")
     return table.select(schema.names).cast(schema)
+
+
+def stamp_of(path: Path | str) -> dict[str, str]:
+    """The stamp that a table was written with; {} where it has none."""
+    return {key.decode(): value.decode() for key, value in (pq.read_schema(path).metadata or {}).items()}
 
 
 def column(table: pa.Table, name: str) -> np.ndarray:

@@ -49,6 +49,20 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="change params.yaml first")
     run.add_argument("--dry-run", action="store_true", help="show what would run and how long it would take")
     run.add_argument("--arm", help="one arm only")
+    run.add_argument(
+        "--trust",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="you have read these files of metrics: as they are now, they run without the sandbox",
+    )
+    run.add_argument(
+        "--unsafe-in-process",
+        dest="unsafe",
+        action="store_true",
+        help="run metrics that nobody has read without the sandbox; every result is marked",
+    )
 
     _workspace(_command(commands, "status", "what is up to date and what is not"))
     compare = _command(commands, "compare", "print the comparison table")
@@ -59,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument("block", help="for example random.0")
     _workspace(reproduce)
     _workspace(_command(commands, "report", "write report.html"))
+    _command(commands, "doctor", "what this machine offers to contain code that nobody has read")
     _workspace(_command(commands, "track", "rebuild the MLflow view of the study"))
     export = _command(commands, "export", "write a subset, or a split, as COCO or YOLO")
     export.add_argument("what", help="an arm's name (its subset), or pool, search, test")

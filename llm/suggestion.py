@@ -1,4 +1,4 @@
-"""What the language model hands in: a hypothesis, a metric and a policy. Data, never code that is run."""
+"""What the language model hands in: a hypothesis, a metric's code and a policy. The code is text here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detection.settings import Section
 
 
 class Suggestion(Section):
-    """One idea of one round. `metric` names a function of the catalogue."""
+    """One idea of one round. `code` is the text of a file that declares the metric `metric`; nobody has read it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")
     hypothesis: str = Field(min_length=1, max_length=2000)
@@ -18,6 +18,7 @@ class Suggestion(Section):
     family: str = Field(pattern=r"^[a-z][a-z0-9_-]{2,40}$")
     parent: str | None = None
     metric: str = Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")
+    code: str = Field(min_length=1, max_length=50_000)
     policy: dict[str, str | float | int]
     predicted_gain: float = Field(ge=-1, le=1)  # absolute mAP
 

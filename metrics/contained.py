@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import keyword
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -16,13 +18,14 @@ from detection.frame import Frame
 from metrics.contract import MetricError, Spec, Verdict
 from metrics.inside import BROKEN, CHUNK, FAILED, PLACE, READY, VALUES
 from sandbox import walls
-from sandbox.child import Child
+from sandbox.child import WALLS_FAILED, Child
 from sandbox.errors import BittenError
 from sandbox.payload import pack
 from sandbox.supervisor import Sandbox
 from sandbox.words import clean
 
 ENTRIES = ("metrics.inside",)  # what a Sandbox for metrics must be made with
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_DEATHS = 3  # children that a metric may cost per batch before it is given up
 FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
 
@@ -53,20 +56,34 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
         specs = [_spec(entry) for entry in json.loads(packet[1:])]
     except (ValueError, TypeError, RecursionError) as error:
         raise MetricError(f"{source.filename}: its declaration is not one of a metric: {clean(str(error))}") from None
-    return {spec.name: spec for spec in specs}
+    names = [spec.name for spec in specs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise MetricError(f"{source.filename}: declares {', '.join(sorted(twice))} more than once")
+    return dict(zip(names, specs, strict=True))
 
 
 def score(
     sandbox: Sandbox, source: Source, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset
 ) -> list[list[Verdict]]:
-    """What each metric of a file says of each frame; or of a pool, one Verdict over all of it.
+    """What each metric of a file says of each frame; see `score_all`."""
+    return score_all(sandbox, [(source, spec) for spec in specs], subjects)
+
+
+def score_all(
+    sandbox: Sandbox, metrics: Sequence[tuple[Source, Spec]], subjects: Sequence[Frame] | Dataset
+) -> list[list[Verdict]]:
+    """What each metric says of each frame; or of a pool, one Verdict over all of it.
 
     Every metric has a process of its own, so none can touch another's scores. Where a metric fails on a frame, or a
     limit ends it, that frame's verdict says why and the next frame gets a fresh process; after MOST_DEATHS of those
     the rest is given up.
     """
-    with _packed(source) as code, _packed(subjects) as payload:
-        return [_scored(sandbox, source, spec, subjects, code, payload) for spec in specs]
+    verdicts = []
+    with _packed(subjects) as payload:
+        for source, spec in metrics:
+            with _packed(source) as code:
+                verdicts.append(_scored(sandbox, source, spec, subjects, code, payload))
+    return verdicts
 
 
 def _scored(
@@ -74,15 +91,21 @@ def _scored(
 ) -> list[Verdict]:
     sizes = _sizes(spec, subjects)
     verdicts = [Verdict(np.full(size, np.nan)) for size in sizes]
-    rows = [row for row, size in enumerate(sizes) if size]  # nothing to ask where there is nothing to score
+    rows = [row for row, size in enumerate(sizes) if size]  # `metrics.inside` leaves out the same ones
     deaths = 0
     while rows:
-        arguments = _arguments(sandbox, source) | {"metric": spec.name, "rows": rows}
+        arguments = _arguments(sandbox, source) | {"metric": spec.name, "first": rows[0]}
         size = os.fstat(payload).st_size + os.fstat(code).st_size
         try:
-            with sandbox.child("score", "metrics.inside:score", arguments, [code, payload], size=size) as child:
-                if failure := _started(child, sandbox):
-                    return [Verdict(v.scores, failure if len(v.scores) else None) for v in verdicts]
+            with (
+                _own(code) as own_code,
+                _own(payload) as own_payload,
+                sandbox.child("score", "metrics.inside:score", arguments, [own_code, own_payload], size=size) as child,
+            ):
+                if (failure := _started(child, sandbox)) is not None:
+                    for row in rows:
+                        verdicts[row] = Verdict(verdicts[row].scores, failure)
+                    break
                 while rows:
                     verdicts[rows[0]] = _answer(child, sandbox, spec, rows[0], sizes[rows[0]])
                     rows.pop(0)
@@ -113,7 +136,7 @@ def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int) -> 
             raise BittenError(child.end() or "ended before it had answered")
         kind, place, rest = packet[:1], packet[1 : 1 + PLACE.size], packet[1 + PLACE.size :]
         if kind == BROKEN:
-            raise BittenError(clean(packet[1:]))
+            raise BittenError(clean(packet[1:]) or "failed without a word")
         if kind == FAILED and place == PLACE.pack(row, 0):
             return Verdict(np.full(size, np.nan), clean(rest) or "failed without a word")
         due = min(CHUNK, size - len(values))
@@ -136,16 +159,29 @@ def _arguments(sandbox: Sandbox, source: Source) -> dict[str, Any]:
 
 
 def _complaint(packet: bytes, end: str) -> str:
-    return clean(packet[1:]) if packet.startswith((BROKEN, b"W")) else end or "it answered nonsense"
+    said = clean(packet[1:]) or "failed without a word"
+    return said if packet.startswith((BROKEN, WALLS_FAILED)) else end or "ended before it had answered"
 
 
 def _spec(entry: Any) -> Spec:
     if not isinstance(entry, dict) or set(entry) != {field.name for field in fields(Spec)}:
         raise ValueError(f"got {entry!r}")
     needs = tuple(map(str, entry.pop("needs")))
-    if not all(isinstance(value, str) for value in entry.values()) or not entry["name"].isidentifier():
+    if not all(isinstance(value, str) for value in entry.values()):
         raise ValueError(f"got {entry!r}")
+    if not NAME.fullmatch(entry["name"]) or keyword.iskeyword(entry["name"]):  # it will name files and columns
+        raise ValueError(f"a metric's name is a letter and up to 63 of a-z, 0-9, _; got {entry['name']!r}")
     return Spec(**entry, needs=needs)
+
+
+@contextmanager
+def _own(descriptor: int) -> Iterator[int]:
+    """The same memory, opened anew to be read: a shared offset would let one child leave word for the next."""
+    own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield own
+    finally:
+        os.close(own)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import errno
 import json
 import linecache
 import os
+import random
 import struct
 import sys
 import traceback
@@ -39,13 +40,18 @@ def declare(descriptors: list[int], arguments: dict[str, Any]) -> None:
 
 
 def score(descriptors: list[int], arguments: dict[str, Any]) -> None:
-    """Score frames, or a pool, in turn. arguments: filename, metric, rows (which frames), memory_mb."""
+    """Score frames, or a pool, in turn. arguments: filename, metric, first (frame to start with), memory_mb."""
     report, code, payload = descriptors
 
     def work() -> None:
+        random.seed(0)
+        np.random.seed(0)
         metric = _load(code, arguments["filename"])[arguments["metric"]]
+        by_object = spec_of(metric).level == "object"
         os.write(report, READY)
-        for row, subject in _subjects(payload, arguments["rows"]):
+        for row, subject in _subjects(payload, arguments["first"]):
+            if by_object and not len(subject.boxes):
+                continue  # nothing to ask where there is nothing to score
             try:
                 values = evaluate(metric, subject)
             except BaseException as error:  # SystemExit and KeyboardInterrupt are foreign too
@@ -105,13 +111,13 @@ def _explain(error: BaseException, arguments: dict[str, Any]) -> bytes:
         return b"an exception that cannot be printed"
 
 
-def _subjects(payload: int, rows: list[int]) -> Iterator[tuple[int, Frame | Dataset]]:
+def _subjects(payload: int, first: int) -> Iterator[tuple[int, Frame | Dataset]]:
     meta, arrays = unpack(payload)
     if meta["scope"] == "dataset":
         names = tuple(meta["class_names"])
         yield 0, Dataset(root=Path(), class_names=names, **arrays)
         return
-    for row in rows:
+    for row in range(first, len(meta["frames"])):
         yield row, _frame(meta, row, arrays)
 
 

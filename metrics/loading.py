@@ -14,12 +14,20 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import metrics.catalogue
-from metrics.contract import Metric, MetricError, is_metric
+from metrics.batch import Batch, Foreign, Ours, Trust, sandbox
+from metrics.contained import Source, declared
+from metrics.contract import Metric, MetricError, Spec, is_metric
+from metrics.trust import is_trusted
+from sandbox.errors import SandboxError
+from sandbox.limits import Limits
 
 CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the latter: its digests, in a workspace of its own
 ADOPTED = "metrics/adopted"
+MOST_BYTES = 100_000  # of a foreign file
+Found = TypeVar("Found", Metric, Spec)
 
 
 def catalogue() -> dict[str, Metric]:
@@ -36,30 +44,62 @@ def metrics_in(module: ModuleType) -> dict[str, Metric]:
     return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}
 
 
-def load_metrics(code: str, names: Sequence[str], workspace: Path | str = ".") -> list[Metric]:
-    """The metrics of a batch.
+def open_batch(
+    code: str, names: Sequence[str], workspace: Path | str = ".", limits: Limits | None = None, unsafe: bool = False
+) -> Batch:
+    """The metrics of a batch, ready to score.
 
     code: one of CATALOGUE (always ours, whatever the workspace holds there); or a file, or a folder with one NAME.py
-    per metric, under metrics/adopted of the workspace. Anything else has not been read by a person and is not executed
-    in this process: MetricError.
+    per metric. Files under metrics/adopted, and files that a person has vouched for (metrics.trust), run in this
+    process; all others run in the sandbox, under `limits`.
+    unsafe: run those in this process too, unread. Only ever because a person typed it.
+    Errors: MetricError naming file and metric; SandboxError where the sandbox is needed and there is none.
     """
     if code in CATALOGUE:
         known = catalogue()
-        return [_pick(known, name, "the catalogue") for name in names]
+        return Ours(tuple(_pick(known, name, "the catalogue") for name in names))
     root = Path(workspace).resolve()
-    adopted, place = root / ADOPTED, (root / code).resolve()
-    if not place.is_relative_to(adopted):
-        raise MetricError(
-            f"{code}: metrics outside the catalogue must run in the sandbox, which this version does not have; "
-            f"nothing of it was executed. Use a metric of the catalogue, or read the file and move it to {ADOPTED}/"
-        )
-    found = []
-    for name in names:
-        path = place / f"{name}.py" if place.is_dir() else place
-        if not path.resolve().is_relative_to(adopted):
-            raise MetricError(f"{path} leads outside {ADOPTED}/ and was not executed")
-        found.append(_pick(load_file(path), name, str(path)))
-    return found
+    place = (root / code).resolve()
+    paths = [(place / f"{name}.py").resolve() if place.is_dir() else place for name in names]
+    trusts: tuple[tuple[Trust, bool], ...] = (
+        ("adopted", all(path.is_relative_to(root / ADOPTED) for path in paths)),
+        ("trusted", all(is_trusted(path, root) for path in paths)),
+        ("unsafe-in-process", unsafe),
+    )
+    for trust, given in trusts:
+        if given:
+            found = [_pick(load_file(path), name, str(path)) for path, name in zip(paths, names, strict=True)]
+            return Ours(tuple(found), trust)
+    limits = limits or Limits()
+    return Foreign(tuple(_declared(path, name, root, limits) for path, name in zip(paths, names, strict=True)), limits)
+
+
+def read_source(path: Path, root: Path) -> Source:
+    """The text of a foreign file, not executed; errors will carry its name relative to `root`.
+
+    Errors: MetricError when it is missing, too long or not text.
+    """
+    if not path.is_file():
+        raise MetricError(f"{path} does not exist")
+    if path.stat().st_size > MOST_BYTES:
+        raise MetricError(f"{path} is {path.stat().st_size} bytes long; a metric's file may have {MOST_BYTES}")
+    try:
+        code = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise MetricError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    return Source(code, path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
+
+
+def _declared(path: Path, name: str, root: Path, limits: Limits) -> tuple[Source, Spec]:
+    source = read_source(path, root)
+    try:
+        walled = sandbox(limits)
+    except SandboxError as error:
+        raise SandboxError(
+            f"{source.filename} has to run in the sandbox, because nobody has vouched for it. {error}. "
+            f"If you have read it: metricloop run --trust {source.filename}"
+        ) from None
+    return source, _pick(declared(walled, source), name, source.filename)
 
 
 def load_file(path: Path) -> dict[str, Metric]:
@@ -79,7 +119,7 @@ def load_file(path: Path) -> dict[str, Metric]:
     return metrics_in(module)
 
 
-def _pick(known: dict[str, Metric], name: str, where: str) -> Metric:
+def _pick(known: dict[str, Found], name: str, where: str) -> Found:
     if name in known:
         return known[name]
     near = get_close_matches(name, known, 1)

@@ -16,9 +16,12 @@ from sandbox import tree, walls
 from sandbox.errors import BittenError
 from sandbox.limits import Limits
 from sandbox.syscalls import Mode
+from sandbox.words import clean
 
 ANSWER = 1 << 16  # bytes of one packet at most
+WALLS_FAILED = b"W"  # first byte of the one packet that is ours, before foreign code runs
 MB = 1 << 20
+GRACE_SECONDS = 0.5  # from a child's last word to its end, so that what ended it can be told
 WATCH_SECONDS = 0.02  # how often the use of a tree is summed
 
 
@@ -45,6 +48,7 @@ class Child:
         self.peak = 0  # bytes of memory the tree was seen to use
         self._mode, self._pidfd, self._report = mode, pidfd, report
         self._scratch, self._shared, self._ended = scratch, shared, ended
+        self._silent = False  # it has closed its end of the socket: it is ending, or up to something
         self._over: str | None = None
         self._watched = time.monotonic()
         self._deadline = self._watched + limits.batch_seconds
@@ -61,10 +65,13 @@ class Child:
         seconds: how long it may take; what: named in the reason when it takes longer, "one frame".
         Errors: BittenError when a limit ends the child.
         """
-        deadline = time.monotonic() + seconds
-        if self.wait([self._report.fileno()], deadline, f"{what} took more than {seconds:g} s"):
-            with suppress(ConnectionResetError):
-                return self._report.recv(ANSWER)
+        if self._over is not None:
+            return b""
+        self.wait([self._report.fileno()], time.monotonic() + seconds, f"{what} took more than {seconds:g} s")
+        with suppress(OSError):  # nothing there; or the child has ended, and its last word may have come just before
+            packet = self._report.recv(ANSWER, socket.MSG_DONTWAIT)
+            self._silent = not packet
+            return packet
         return b""
 
     def wait(self, readers: Sequence[int], deadline: float | None = None, limit: str = "") -> list[int]:
@@ -93,20 +100,29 @@ class Child:
     def end(self) -> str:
         """End the child, with all it started; says what became of it: "" after a clean end."""
         if self._over is None:
+            self._over = "the zygote died; the next call starts a new one"
+            alone = self._ends_alone(GRACE_SECONDS if self._silent else 0)
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            told = self._ended()
-            os.close(self._pidfd)
-            self._report.close()
-            if told is None:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self.pid, signal.SIGKILL)
-                self._over = "the zygote died; the next call starts a new one"
-            else:
+            try:
+                told = self._ended()
+                if told is None:
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.killpg(self.pid, signal.SIGKILL)
+                    self._ends_alone(GRACE_SECONDS)
+            finally:
+                os.close(self._pidfd)
+                self._report.close()
+            if told is not None:
                 self.peak = max(self.peak, told["peak"])
                 self.status = os.waitstatus_to_exitcode(told["status"])
-                self._over = epitaph(self.status)
+                self._over = epitaph(self.status) if alone else ""
         return self._over
+
+    def _ends_alone(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def _watch(self) -> None:
         """Hold a project's tree to its limits."""
@@ -118,7 +134,7 @@ class Child:
         if "processes" in walls.WALLS and used.tasks > most.processes:
             self._bite(f"it had more than {most.processes} processes and threads")
         if self._scratch is not None and "files" in walls.WALLS:
-            size, entries = tree.scratch_use(str(self._scratch), pids, most.scratch_entries)
+            size, entries = tree.scratch_use(str(self._scratch), pids, most.scratch_entries, most.file_mb * MB)
             if entries > most.scratch_entries:
                 self._bite(f"it made more than {most.scratch_entries} files and folders")
             if size > most.scratch_mb * MB:
@@ -129,12 +145,19 @@ class Child:
         self._over = reason
         raise BittenError(reason)
 
+    def failure(self) -> str:
+        """What a child that could not raise its walls said of it; "" where they are up."""
+        with suppress(OSError):
+            packet = self._report.recv(ANSWER, socket.MSG_DONTWAIT)
+            return clean(packet[1:]) if packet.startswith(WALLS_FAILED) else ""
+        return ""
+
 
 def epitaph(status: int) -> str:
     """How a process ended, in words: an exit status, or minus a signal; "" for a clean end."""
     if status >= 0:
         return f"ended with status {status}" if status else ""
-    words = {
+    words: dict[int, str] = {
         signal.SIGKILL: "killed; its CPU time or the machine's memory was used up",
         signal.SIGXCPU: "used up its CPU time",
         signal.SIGXFSZ: "wrote a file that is too large",
@@ -143,4 +166,4 @@ def epitaph(status: int) -> str:
         signal.SIGBUS: "crashed: it touched memory that is not there (SIGBUS)",
         signal.SIGABRT: "aborted (SIGABRT)",
     }
-    return words.get(signal.Signals(-status), f"ended by {signal.Signals(-status).name}")
+    return words.get(-status, f"ended by signal {-status}")

@@ -23,7 +23,7 @@ def pack(meta: Any, arrays: Mapping[str, np.ndarray], seal: bool = True) -> int:
 
     The seals (memfd_create(2)) refuse every later write, growth and shrinking, whoever holds the descriptor.
     """
-    offset, whole = 0, {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    offset, whole = 0, {name: np.asarray(array, order="C") for name, array in arrays.items()}
     places: dict[str, tuple[int, str, tuple[int, ...]]] = {}
     for name, array in whole.items():
         places[name] = (offset, array.dtype.str, array.shape)

@@ -38,13 +38,16 @@ def unused_user() -> int | None:
     inside, _, length = max(ranges, key=lambda one: one[2])
     # Beyond what systems give to people, services and containers; in a container of 65,536 ids what is left there.
     low, high = (2_000_000_000, 2_100_000_000) if inside + length > 2_100_000_000 else (60_514, 61_183)
+    low, high = max(low, inside), min(high, inside + length - 1)
+    if low > high:
+        return None
     running = set()
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             running.add(os.stat(entry).st_uid)
     chance = random.SystemRandom()
     for _ in range(100):
-        user = chance.randint(max(low, inside), min(high, inside + length - 1))
+        user = chance.randint(low, high)
         try:
             pwd.getpwuid(user)
         except KeyError:

@@ -1,4 +1,4 @@
-"""Run a small Python project that nobody has read, in a copy of its folder, and bring back what it wrote."""
+"""Run a small Python project that nobody has read, in a copy of its folder, and hand over the files it made."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.child import MB, Child
-from sandbox.errors import BittenError
+from sandbox.errors import BittenError, SandboxError
 from sandbox.limits import Limits
 from sandbox.supervisor import Sandbox
+from sandbox.words import printable
 
 ENTRIES = ("sandbox.inside_project",)
 READ = 1 << 16
@@ -28,50 +29,58 @@ class Outcome:
     """How a project's run ended.
 
     status: its exit status, minus the signal that ended it, or None when a limit did; reason: which, in a line, else
-    ""; output, errors: what it printed, the middle left out beyond `Limits.output_kb`; changed: files it made or
-    changed, relative to the folder; left_out: those that could not be brought back, a folder being in their place;
-    seconds; peak_mb: the most memory that all its processes were seen to use together.
+    ""; output, errors: what it printed, made printable, the middle left out beyond `Limits.output_kb`; made: files it
+    made or changed, relative to the folder; left_out: how many more there are, too many or with names that are hidden
+    or unprintable; seconds; peak_mb: the most memory that all its processes were seen to use together.
     """
 
     status: int | None
     reason: str
     output: str
     errors: str
-    changed: tuple[str, ...]
-    left_out: tuple[str, ...]
+    made: tuple[str, ...]
+    left_out: int
     seconds: float
     peak_mb: float
 
 
-def run(folder: Path | str, argv: Sequence[str], limits: Limits | None = None) -> Outcome:
-    """Run `python ARGV` in a copy of `folder`, within the walls; then bring files it made or changed into `folder`.
+def run(
+    folder: Path | str, argv: Sequence[str], limits: Limits | None = None, results: Path | str | None = None
+) -> Outcome:
+    """Run `python ARGV` in a copy of `folder`, within the walls. `folder` itself is never changed.
 
     argv: ["main.py", "--epochs", "3"] or ["-m", "package", ...]. The program may start threads and fork processes
-    within the limits; it cannot execute programs or reach a network. Files it deleted stay in `folder`.
-    Errors: SandboxError where there are no walls; ValueError when `folder` holds links or devices, or is too large;
-    FileNotFoundError when it does not exist.
+    within the limits; it cannot execute programs or reach a network.
+    results: a new or empty folder that gets the files it made or changed. Hidden ones never: a `.git/config` would run
+    code at the next `git status`. The rest is as little to be trusted as the program: data, not code to be run.
+    Errors: SandboxError where there are no walls; ValueError when `folder` holds links or devices or is too large, or
+    `results` is not empty; FileNotFoundError when `folder` does not exist.
     """
-    folder, limits = Path(folder), limits or Limits()
+    folder, limits = Path(folder).resolve(), limits or Limits()
     if not argv:
         raise ValueError("argv is empty; give the file to run, or -m and a module")
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder")
+    if results is not None and Path(results).exists() and any(Path(results).iterdir()):
+        raise ValueError(f"{results} is not empty; results go to a folder of their own")
     _check(folder, limits)
     with Sandbox(ENTRIES, limits) as sandbox:
         scratch = Path(tempfile.mkdtemp(prefix="metricloop-run-")).resolve()
         try:
-            shutil.copytree(folder, scratch, dirs_exist_ok=True)
-            if sandbox.user is not None:
-                for path in (scratch, *scratch.rglob("*")):
-                    os.chown(path, sandbox.user, sandbox.user)
+            shutil.copytree(folder, scratch, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            _hand_over(scratch, sandbox.user)
             began = time.monotonic()
             status, reason, texts, peak = _execute(sandbox, scratch, argv)
             seconds = time.monotonic() - began
-            changed, left_out = _bring_back(scratch, folder, limits)
+            made, left_out = _made(scratch, folder, limits)
+            for name in made if results is not None else ():
+                target = Path(results or "", name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(scratch / name, target, follow_symlinks=False)
         finally:
             subprocess.run(["rm", "-rf", "--", str(scratch)], check=False)  # copes with any depth, shutil does not
-    output, errors = (text.replace(f"{scratch}/", "").replace(str(scratch), ".") for text in texts)
-    return Outcome(status, reason, output, errors, changed, left_out, seconds, peak / MB)
+    output, errors = (printable(text.replace(f"{scratch}/", "").replace(str(scratch), ".")) for text in texts)
+    return Outcome(status, reason, output, errors, made, left_out, seconds, peak / MB)
 
 
 class _Kept:
@@ -98,10 +107,13 @@ def _execute(sandbox: Sandbox, scratch: Path, argv: Sequence[str]) -> tuple[int 
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in kept]
         for reader, _ in pipes:
             open_ends.callback(os.close, reader)
+            os.set_blocking(reader, False)  # the program can read what it wrote, between our poll and our read
         try:
             child = sandbox.child(
                 "run", "sandbox.inside_project:main", {"argv": list(argv)}, [writer for _, writer in pipes], scratch
             )
+        except BittenError as bitten:
+            return None, bitten.reason, ["", ""], 0
         finally:
             for _, writer in pipes:
                 os.close(writer)
@@ -112,24 +124,31 @@ def _execute(sandbox: Sandbox, scratch: Path, argv: Sequence[str]) -> tuple[int 
 
 def _listen(child: Child, streams: dict[int, _Kept]) -> tuple[int | None, str]:
     """Keep what a child prints until it ends; its status and, where a limit or a signal ended it, the reason."""
-    reason = ""
     with child:
         try:
             while ready := child.wait(list(streams)):
                 for reader in ready:
-                    if data := os.read(reader, READ):
-                        streams[reader].add(data)
-                    else:
+                    if not _take(reader, streams[reader]):
                         del streams[reader]
         except BittenError as bitten:
             return None, bitten.reason
+        if failure := child.failure():
+            raise SandboxError(f"the sandbox cannot raise its walls ({failure})")
         end = child.end()
         for reader, keep in streams.items():  # the whole group is gone, so what is left in the pipes is all
-            while data := os.read(reader, READ):
-                keep.add(data)
-        if child.status is None or child.status < 0:
-            reason = end
-    return child.status, reason
+            while _take(reader, keep):
+                pass
+    return child.status, end if child.status is None or child.status < 0 else ""
+
+
+def _take(reader: int, keep: _Kept) -> bool:
+    """Read once from a pipe; False at its end."""
+    try:
+        data = os.read(reader, READ)
+    except BlockingIOError:
+        return True
+    keep.add(data)
+    return bool(data)
 
 
 def _check(folder: Path, limits: Limits) -> None:
@@ -142,26 +161,36 @@ def _check(folder: Path, limits: Limits) -> None:
         raise ValueError(f"{folder} holds {size // MB} MB; scratch_mb allows {limits.scratch_mb}")
 
 
-def _bring_back(scratch: Path, folder: Path, limits: Limits) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Copy new and changed files; nothing runs in `scratch` any more. Only regular files: nothing else can be made."""
-    changed, left_out = [], []
-    for number, (path, status) in enumerate(_walk(scratch)):
+def _hand_over(scratch: Path, user: int | None) -> None:
+    """Make the copy writable to whoever will run in it, and readable to us afterwards."""
+    for path in (scratch, *scratch.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        if user is not None:
+            os.chown(path, user, user)
+
+
+def _made(scratch: Path, folder: Path, limits: Limits) -> tuple[tuple[str, ...], int]:
+    """Names of new and changed files, and how many were left out; nothing runs in `scratch` any more."""
+    made: list[str] = []
+    left_out = size = 0
+    for path, status in _walk(scratch):
         name = path.relative_to(scratch)
-        target = folder / name
-        if not stat.S_ISREG(status.st_mode) or (target.is_file() and filecmp.cmp(path, target, shallow=False)):
+        if not stat.S_ISREG(status.st_mode) or _same(path, folder / name):
             continue
-        parents = [folder / parent for parent in name.parents]
-        if (
-            number > 2 * limits.scratch_entries
-            or target.is_dir()
-            or any(p.is_file() or p.is_symlink() for p in parents)
-        ):
-            left_out.append(str(name))
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target, follow_symlinks=False)
-        changed.append(str(name))
-    return tuple(sorted(changed)), tuple(sorted(left_out))
+        plain = str(name).isprintable() and not any(part.startswith(".") for part in name.parts)
+        if plain and len(made) < limits.scratch_entries and size + status.st_size <= limits.scratch_mb * MB:
+            made.append(str(name))
+            size += status.st_size
+        else:
+            left_out += 1
+    return tuple(sorted(made)), left_out
+
+
+def _same(path: Path, other: Path) -> bool:
+    try:
+        return other.is_file() and filecmp.cmp(path, other, shallow=False)
+    except OSError:  # a name too long for the other folder
+        return False
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -169,11 +198,10 @@ def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     todo = [folder]
     while todo:
         try:
-            entries = sorted(todo.pop().iterdir())
+            entries = [(path, path.lstat()) for path in sorted(todo.pop().iterdir())]
         except OSError:  # too deep to be named
             continue
-        for path in entries:
-            status = path.lstat()
+        for path, status in entries:
             yield path, status
             if stat.S_ISDIR(status.st_mode):
                 todo.append(path)

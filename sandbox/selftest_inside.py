@@ -73,7 +73,7 @@ def _parent(descriptors: list[int], arguments: dict[str, Any]) -> str:
 
 
 def _memory(descriptors: list[int], arguments: dict[str, Any]) -> str:
-    with mmap.mmap(-1, arguments["memory"] + (64 << 20)):
+    with mmap.mmap(-1, arguments["memory"] + (64 << 20), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
         return "it was given more memory than its limit"
 
 
@@ -110,11 +110,17 @@ def _landlock_writing(descriptors: list[int], arguments: dict[str, Any]) -> str:
     with suppress(OSError), open(arguments["canary"], "a", encoding="utf-8") as file:
         file.write("x")
         return f"it wrote to {arguments['canary']}"
+    with suppress(OSError):
+        os.mkdir(f"{arguments['canary']}-{arguments['mode']}")
+        return "it made a folder outside its own"
+    with suppress(OSError):
+        os.unlink(arguments["canary"])
+        return "it removed a file outside its folder"
     return _landlock(descriptors, arguments)
 
 
 def _seccomp(descriptors: list[int], arguments: dict[str, Any]) -> str:
-    return _calls({"a network socket": _socket, "a process": _fork, **_DOORS}, arguments)
+    return _calls({"a network socket": _socket, "a process": _fork, "a pipe": _pipe, **_DOORS}, arguments)
 
 
 def _seccomp_project(descriptors: list[int], arguments: dict[str, Any]) -> str:
@@ -135,9 +141,16 @@ def _socket(arguments: dict[str, Any]) -> bool:
 
 
 def _fork(arguments: dict[str, Any]) -> bool:
-    if os.fork() == 0:
-        os._exit(0)
+    try:
+        if os.fork() == 0:
+            os._exit(0)
+    except OSError as error:
+        return error.errno != errno.EPERM  # RLIMIT_NPROC says EAGAIN, so the call got past the filter
     return True
+
+
+def _pipe(arguments: dict[str, Any]) -> bool:
+    return bool(os.pipe())
 
 
 def _session(arguments: dict[str, Any]) -> bool:
@@ -150,7 +163,15 @@ def _session(arguments: dict[str, Any]) -> bool:
 
 
 def _signal(arguments: dict[str, Any]) -> bool:
-    os.kill(arguments["supervisor"], 0)
+    for pid in (arguments["supervisor"], os.getppid()):
+        with suppress(OSError):
+            os.kill(pid, 0)
+            return True
+    return False
+
+
+def _shared_memory(arguments: dict[str, Any]) -> bool:
+    mmap.mmap(-1, 4096, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS).close()
     return True
 
 
@@ -180,7 +201,8 @@ def _exec(arguments: dict[str, Any]) -> bool:
 
 _DOORS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "a program": _exec,
-    "the supervisor to signal": _signal,
+    "the supervisor or the zygote to signal": _signal,
+    "memory that counts towards no limit": _shared_memory,
     "a tracer": _trace,
     "a user namespace": _namespace,
     "io_uring": _io_uring,

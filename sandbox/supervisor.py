@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -15,7 +16,7 @@ from typing import Any
 
 from sandbox import landlock, tree, walls
 from sandbox.child import ANSWER, MB, Child
-from sandbox.errors import SandboxError
+from sandbox.errors import BittenError, SandboxError
 from sandbox.limits import Limits
 from sandbox.places import library_folders, readable_places, unused_user
 from sandbox.selftest import prove
@@ -46,6 +47,7 @@ class Sandbox:
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
         self._shared = 0
+        self._busy = False
         self._proven = False
 
     def __enter__(self) -> Sandbox:
@@ -73,7 +75,10 @@ class Sandbox:
 
     def close(self) -> None:
         """End the zygote and whatever it has running."""
+        self._busy = False
         if self._control is not None:
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_RDWR)  # a forked process of ours may hold a copy
             self._control.close()
             self._control = None
         if self._process is not None:
@@ -96,7 +101,10 @@ class Sandbox:
 
         descriptors: what it gets besides the socket it answers on; they stay ours to close. size: bytes of address
         space those need. scratch: the one folder that it may write to.
+        Errors: SandboxError as for the class; BittenError when the zygote dies (the next call starts anew).
         """
+        if self._busy:
+            raise SandboxError("a child is running in this sandbox; end it first, or use another Sandbox")
         self.start()
         assert self._control is not None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -104,14 +112,18 @@ class Sandbox:
         try:
             socket.send_fds(self._control, [json.dumps(asdict(order)).encode()], [theirs.fileno(), *descriptors])
             said, pidfds, _, _ = socket.recv_fds(self._control, ANSWER, 1)
-            pid = json.loads(said)["pid"]
-        except (OSError, ValueError) as error:
+            pid, (pidfd,) = json.loads(said)["pid"], pidfds
+            os.set_inheritable(pidfd, False)
+        except BaseException as error:  # Ctrl-C too: what the zygote says next would be taken for another child's
             ours.close()
             self.close()
-            raise SandboxError(f"the zygote ended before it could start a child ({error})") from None
+            if isinstance(error, OSError | ValueError):
+                raise BittenError(f"the zygote died before it could start a child ({error})") from None
+            raise
         finally:
             theirs.close()
-        return Child(self.limits, mode, pid, pidfds[0], ours, scratch, self._shared, self._ended)
+        self._busy = True
+        return Child(self.limits, mode, pid, pidfd, ours, scratch, self._shared, self._ended)
 
     def order(
         self, mode: Mode, entry: str, arguments: Mapping[str, Any], scratch: Path | None = None, size: int = 0
@@ -135,23 +147,31 @@ class Sandbox:
 
     def _ended(self) -> dict[str, int] | None:
         """How the running child ended, from the zygote; None when the zygote cannot say, and is ended itself."""
-        assert self._control is not None
+        self._busy = False
+        if self._control is None:  # closed while the child ran: the zygote has ended it
+            return None
         try:
             return json.loads(self._control.recv(ANSWER))
         except (OSError, ValueError):
             self.close()
             return None
+        except BaseException:
+            self.close()
+            raise
 
     def _spawn(self) -> None:
         self.user = unused_user() if os.geteuid() == 0 and "user" in walls.WALLS else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        found = [folder for folder in sys.path if folder and Path(folder).exists()]
-        boot = f"import sys; sys.path[:] = {found!r}; from sandbox.zygote import main; main({theirs.fileno()})"
-        with theirs:
+        home = str(Path(__file__).resolve().parent.parent)  # an editable install is on no path
+        found = [home, *(folder for folder in sys.path if folder and Path(folder).exists())]
+        end = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)  # not a standard stream's number, should those be closed
+        boot = f"import sys; sys.path[:] = {found!r}; from sandbox.zygote import main; main({end})"
+        with theirs, os.fdopen(end):
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", boot],  # isolated: no site, no user's folders
-                env={} if "environment" in walls.WALLS else None,
-                pass_fds=[theirs.fileno()],
+                # No current folder, user's folder, site or bytecode; sets have the same order each time.
+                [sys.executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", boot],
+                env={"PYTHONHASHSEED": "0"} if "environment" in walls.WALLS else None,
+                pass_fds=[end],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ import errno
 import functools
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import Any, Literal
 
 Mode = Literal["score", "run"]
@@ -18,8 +19,9 @@ Masked = tuple[int, int, int]  # argument number, mask, value: allowed where arg
 _EVERY = 0xFFFF_FFFF_FFFF_FFFF
 _NEW_NAMESPACES = 0x7E02_0000 | 0x80  # CLONE_NEWNS ... CLONE_NEWNET, CLONE_NEWTIME
 _CLONE_PARENT_OR_PTRACE = 0x8000 | 0x2000
-_WRONLY, _RDWR, _ACCESS, _CREAT, _TRUNC, _TMPFILE = 1, 2, 3, 0o100, 0o1000, 0o20000000
+_RDONLY, _WRONLY, _RDWR, _ACCESS, _CREAT, _TRUNC, _TMPFILE = 0, 1, 2, 3, 0o100, 0o1000, 0o20000000
 _UNIX, _STREAM, _TYPE = 1, 1, 0xF
+_MAP_SHARED, _MAP_PRIVATE, _MAP_TYPE, _MAP_ANONYMOUS = 1, 2, 0xF, 0x20
 
 
 def _names(text: str) -> list[str]:
@@ -30,10 +32,21 @@ def _equal(argument: int, value: int) -> Masked:
     return argument, _EVERY, value
 
 
+def _opening(call: str, flags: int) -> Iterator[tuple[str, list[Masked]]]:
+    """To read, to write, or both, in a file that is there or made readable; `flags` is the number of that argument.
+
+    O_TRUNC needs an access that Landlock sees as writing: before ABI 3 it does not see truncation itself.
+    """
+    for access, without in ((_RDONLY, _TRUNC), (_WRONLY, 0), (_RDWR, 0)):
+        mask = _ACCESS | _CREAT | _TMPFILE | without
+        yield call, [(flags, mask, access)]
+        yield call, [(flags, mask, access | _CREAT), (flags + 1, 0o600, 0o600)]
+
+
 # Reading, computing, ending: what numpy and OpenCV need in one thread.
 ALWAYS = _names("""
     read readv pread64 write writev close lseek fstat newfstatat stat lstat statx access faccessat faccessat2
-    readlink readlinkat getdents64 getcwd fadvise64 dup dup2 dup3 mmap munmap mprotect mremap madvise brk futex
+    readlink readlinkat getdents64 getcwd fadvise64 dup dup2 dup3 munmap mprotect mremap madvise brk futex
     membarrier rseq set_robust_list set_tid_address rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending
     sigaltstack restart_syscall clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
     getrusage getpid gettid getppid getpgid getpgrp getsid getuid geteuid getgid getegid getresuid getresgid
@@ -45,6 +58,9 @@ ALWAYS = _names("""
 ALWAYS_CHECKED: list[tuple[str, list[Masked]]] = [
     *(("fcntl", [_equal(1, command)]) for command in (0, 1, 2, 3, 4, 1030)),  # F_DUPFD, F_[GS]ETFD, F_[GS]ETFL, ...
     *(("ioctl", [_equal(1, request)]) for request in (0x5401, 0x541B, 0x5450, 0x5451)),  # TCGETS, FIONREAD, FIO[N]CLEX
+    # Private memory, or a file shared: memory that is shared and of no file would count towards no limit of a process.
+    ("mmap", [(3, _MAP_TYPE, _MAP_PRIVATE)]),
+    ("mmap", [(3, _MAP_TYPE | _MAP_ANONYMOUS, _MAP_SHARED)]),
     ("prlimit64", [_equal(0, 0), _equal(2, 0)]),  # read one's own limits
     ("sched_getaffinity", [_equal(0, 0)]),
     *(("prctl", [_equal(0, option)]) for option in (2, 15, 16)),  # PR_GET_PDEATHSIG, PR_[SG]ET_NAME
@@ -58,8 +74,8 @@ SCORE_CHECKED: list[tuple[str, list[Masked]]] = [
 
 # A project also writes files, starts threads and processes, and has pipes and event loops.
 RUN = _names("""
-    pwrite64 pwritev preadv ftruncate fsync fdatasync fallocate mkdir mkdirat rmdir unlink unlinkat rename
-    renameat renameat2 chdir fchdir umask copy_file_range sendfile flock msync wait4 waitid pipe pipe2 eventfd2
+    pwrite64 pwritev preadv ftruncate fsync fdatasync rmdir unlink unlinkat rename
+    renameat chdir fchdir copy_file_range sendfile flock msync wait4 waitid pipe pipe2 eventfd2
     epoll_create1 epoll_ctl epoll_wait epoll_pwait timerfd_create timerfd_settime timerfd_gettime recvfrom
     shutdown getsockopt getsockname getpeername setitimer getitimer alarm pause rt_sigtimedwait rt_sigsuspend
     signalfd4 sched_getscheduler sched_getparam sched_get_priority_max sched_get_priority_min getpriority
@@ -69,20 +85,22 @@ RUN = _names("""
 RUN_CHECKED: list[tuple[str, list[Masked]]] = [
     ("clone", [(0, _NEW_NAMESPACES | _CLONE_PARENT_OR_PTRACE, 0)]),
     ("socketpair", [_equal(0, _UNIX), (1, _TYPE, _STREAM)]),  # a datagram pair could be sent elsewhere
+    *(("renameat2", [_equal(4, flags)]) for flags in (0, 1)),  # RENAME_NOREPLACE; a whiteout would be a device
     ("sendto", [_equal(4, 0)]),  # no address: to the other end of the pair
     ("ioctl", [_equal(1, 0x5421)]),  # FIONBIO
     *(("fcntl", [_equal(1, command)]) for command in (5, 6, 7)),  # locks
-    # O_TRUNC needs an access that Landlock sees as writing: before ABI 3 it does not see truncation itself.
-    *(("open", [(1, _TRUNC | _TMPFILE, 0)]), ("openat", [(2, _TRUNC | _TMPFILE, 0)])),
-    *(("open", [(1, _ACCESS | _TMPFILE, way)]) for way in (_WRONLY, _RDWR)),
-    *(("openat", [(2, _ACCESS | _TMPFILE, way)]) for way in (_WRONLY, _RDWR)),
+    # What is made can be listed and read by the supervisor of the same user, or it could not be counted.
+    ("mkdir", [(1, 0o700, 0o700)]),
+    ("mkdirat", [(2, 0o700, 0o700)]),
+    *_opening("open", 1),
+    *_opening("openat", 2),
 ]
 SIGNALS = ["kill", "tgkill"]  # only where Landlock keeps them within the tree
 
 # Landlock does not see these. They are refused with the answer that programs know how to live with.
 ABSENT = {"clone3": errno.ENOSYS, "listxattr": errno.ENOTSUP, "llistxattr": errno.ENOTSUP, "flistxattr": errno.ENOTSUP}
 # They say yes and do nothing in a project, so that shutil.copy works: modes and times of files stay as they are.
-PRETENDED = ["chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"]
+PRETENDED = ["umask", "chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"]
 
 
 class FilterError(RuntimeError):

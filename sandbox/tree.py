@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 KB = 1024
+WALKS = 5  # tries at a folder that changes while it is listed
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ def members(group: int) -> list[int]:
             with suppress(OSError, ValueError):
                 with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as file:
                     fields = file.read().rpartition(")")[2].split()
-                if int(fields[2]) == group and fields[0] != "Z":
+                # A leader that has ended is a zombie as long as its threads go on.
+                if int(fields[2]) == group and (fields[0] != "Z" or int(fields[17]) > 1):
                     found.append(int(name))
     return found
 
@@ -37,7 +39,7 @@ def use(pids: Collection[int], shared: int) -> Use:
     for pid in pids:
         with suppress(OSError, ValueError):
             status = _status(pid)
-            tasks += status["Threads"]
+            tasks += status.get("Threads", 0)
             own = (status.get("RssAnon", 0) + status.get("VmSwap", 0)) * KB - shared
             memory += max(0, own) + status.get("RssShmem", 0) * KB
     return Use(tasks, memory)
@@ -57,15 +59,26 @@ def tasks_of_user(user: int) -> int:
         if name.isdigit():
             with suppress(OSError, ValueError):
                 if os.stat(f"/proc/{name}").st_uid == user:
-                    total += _status(int(name))["Threads"]
+                    total += _status(int(name)).get("Threads", 0)
     return total
 
 
-def scratch_use(folder: str, pids: Collection[int], most: int) -> tuple[int, int]:
-    """(bytes on disk, entries) of a scratch folder, deleted files that a process still holds open included.
+def scratch_use(folder: str, pids: Collection[int], most: int, largest: int = 0) -> tuple[int, int]:
+    """(bytes on disk, entries) of a scratch folder, deleted files that a process still holds included.
 
-    Counts no further than `most` entries. A folder too deep to be named counts as too many.
+    Counts no further than `most` entries. Folders too deep to be named, or renamed faster than they can be listed,
+    count as too many. The size of a deleted file that is held by a mapping alone cannot be seen, so it counts as
+    `largest`, what a file may have at most.
     """
+    for _ in range(WALKS):
+        if found := _walk(folder, most):
+            total, entries, seen = found
+            return total + _deleted(pids, seen) + largest * _mapped(folder, pids, seen), entries
+    return 0, most + 1
+
+
+def _walk(folder: str, most: int) -> tuple[int, int, set[tuple[int, int]]] | None:
+    """(bytes, entries, inodes) beneath a folder; None when a part of it was renamed or removed meanwhile."""
     total = entries = 0
     seen: set[tuple[int, int]] = set()
     todo = [folder]
@@ -79,23 +92,23 @@ def scratch_use(folder: str, pids: Collection[int], most: int) -> tuple[int, int
                     with suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
                         seen.add((status.st_dev, status.st_ino))
-                        total += status.st_blocks * 512
+                        total += max(status.st_size, status.st_blocks * 512)  # a copy of a sparse file is whole
                         if entry.is_dir(follow_symlinks=False):
                             todo.append(entry.path)
-        except (FileNotFoundError, PermissionError):
-            continue
-        except OSError:  # ENAMETOOLONG
-            return total, most + 1
-    return total + _deleted(pids, seen), entries
+        except FileNotFoundError:
+            return None
+        except OSError:  # too deep to be named, or closed to us
+            return total, most + 1, seen
+    return total, entries, seen
 
 
 def _deleted(pids: Collection[int], seen: set[tuple[int, int]]) -> int:
     total = 0
-    for pid in pids:
+    for task in _tasks(pids):
         with suppress(OSError):
-            for name in os.listdir(f"/proc/{pid}/fd"):
+            for name in os.listdir(f"{task}/fd"):
                 with suppress(OSError):
-                    status = os.stat(f"/proc/{pid}/fd/{name}")
+                    status = os.stat(f"{task}/fd/{name}")
                     key = (status.st_dev, status.st_ino)
                     if status.st_nlink == 0 and key not in seen:
                         seen.add(key)
@@ -103,8 +116,33 @@ def _deleted(pids: Collection[int], seen: set[tuple[int, int]]) -> int:
     return total
 
 
+def _mapped(folder: str, pids: Collection[int], seen: set[tuple[int, int]]) -> int:
+    """How many deleted files of the folder, not in `seen`, processes hold by a mapping."""
+    found = set()
+    for task in _tasks(pids):
+        with suppress(OSError), open(f"{task}/maps", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.endswith("(deleted)\n") and folder in line:
+                    device, inode = line.split(None, 5)[3:5]
+                    major, minor = (int(part, 16) for part in device.split(":"))
+                    found.add((os.makedev(major, minor), int(inode)))
+    return len(found - seen)
+
+
 def _status(pid: int) -> dict[str, int]:
-    """The numbers of /proc/PID/status by name; sizes are in kB."""
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-        lines = [line.split() for line in file]
-    return {line[0].rstrip(":"): int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
+    """The numbers of /proc/PID/status by name; sizes are in kB. Those of a thread, where the leader has ended."""
+    told: dict[str, int] = {}
+    for folder in (f"/proc/{pid}", *_tasks([pid])):
+        with suppress(OSError), open(f"{folder}/status", encoding="ascii", errors="replace") as file:
+            lines = [line.split() for line in file]
+            told |= {line[0].rstrip(":"): int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
+        if "RssAnon" in told:
+            break
+    return told
+
+
+def _tasks(pids: Collection[int]) -> Iterator[str]:
+    """The folders of all threads: each may have descriptors of its own."""
+    for pid in pids:
+        with suppress(OSError):
+            yield from (f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task"))

@@ -5,6 +5,7 @@ Runs inside the child of the zygote; any failure here ends the child, so there i
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from sandbox import landlock, libc
 
-KEPT, MOST_KEPT = 900, 16  # descriptors of library folders, where the user could not reach them by name
+KEPT, MOST_KEPT = 100, 16  # descriptors of library folders, where the user could not reach them by name
 
 # Every wall by name. The supervisor asks for all of them; only tests, which check that the self-test notices, ask for
 # fewer.
@@ -55,14 +56,15 @@ class Order:
     filter: str
 
 
-def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], version: int, parent: int) -> list[int]:
-    """Raise the walls of an order around this process; returns the descriptors under their new, low numbers.
+def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], version: int, parent: int) -> None:
+    """Raise the walls of an order around this process; `descriptors` change to their new, low numbers.
 
     readable: rights by descriptor of a place (sandbox.landlock); version: of Landlock; parent: the zygote's pid.
     """
     walls = order.walls
     if "group" in walls:
         os.setpgid(0, 0)
+    os.umask(0o022)  # what it makes can be counted, and removed, by the supervisor of the same user
     if "parent" in walls:
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -74,11 +76,10 @@ def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], ve
     address_space = _address_space()  # /proc is out of sight from here on
     if "landlock" in walls:
         landlock.restrict(allowed, version)
-    descriptors = _renumber(descriptors, walls)
+    descriptors[:] = _renumber(descriptors, walls)
     set_limits(order, address_space)
     if "seccomp" in walls:
         libc.install_filter(bytes.fromhex(order.filter))
-    return descriptors
 
 
 def set_limits(order: Order, address_space: int) -> None:
@@ -106,7 +107,7 @@ def _address_space() -> int:
 
 def _renumber(descriptors: list[int], walls: Collection[str]) -> list[int]:
     """Move the job's descriptors to 3, 4, ...; standard input, output and error lead nowhere; close all others."""
-    high = [os.dup2(d, 200 + n, inheritable=True) for n, d in enumerate(descriptors)]  # out of each other's way
+    high = [fcntl.fcntl(d, fcntl.F_DUPFD, 3 + len(descriptors)) for d in descriptors]  # out of each other's way
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)

@@ -12,9 +12,14 @@ def clean(said: bytes | str, most: int = MOST) -> str:
     direction of the text) becomes "?". What the words claim is not checked: show them as the code's own.
     """
     text = said.decode("utf-8", errors="replace") if isinstance(said, bytes) else said
-    lines = " / ".join(line.strip() for line in text[: 20 * most].splitlines() if line.strip())
-    line = "".join(letter if letter.isprintable() else "?" for letter in lines)
+    lines = " / ".join(" ".join(line.split()) for line in text[: 20 * most].splitlines() if line.strip())
+    line = printable(lines)
     if len(line) <= most:
         return line
-    half = (most - 5) // 2
-    return f"{line[:half]} ... {line[-half:]}"
+    half = max(1, (most - 5) // 2)
+    return f"{line[:half]} ... {line[-half:]}"[:most]
+
+
+def printable(text: str) -> str:
+    """The same lines and tabs, everything else that a terminal might obey, or cannot write, as "?"."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)

@@ -21,14 +21,18 @@ from sandbox import landlock, libc
 from sandbox.walls import KEPT, MOST_KEPT, Order, raise_all
 
 MESSAGE = 1 << 18  # bytes of one order at most
-INHERITED = frozenset(os.environ) - {"LC_CTYPE"}  # names this process was started with; Python sets that one itself
+OWN = {"LC_CTYPE", "PYTHONHASHSEED"}  # set by Python itself, and by the supervisor
+INHERITED = frozenset(os.environ) - OWN  # names of variables that this process was started with
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # one process, one core
 
 
 def main(descriptor: int) -> None:
     """Serve orders from the control socket until it is closed."""
     control = socket.socket(fileno=descriptor)
+    supervisor = os.pidfd_open(os.getppid())
     setup = json.loads(control.recv(MESSAGE))
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")  # should the machine run out of memory, it is ours that goes first
     for name in THREADS:
         os.environ[name] = "1"
     for module in setup["entries"]:
@@ -51,11 +55,14 @@ def main(descriptor: int) -> None:
     gc.collect()
     gc.freeze()  # the collector would touch, and so copy, every page it shares with its children
     _tell(control, {"ready": os.getpid()})
-    while True:
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(supervisor, select.POLLIN)  # a forked process of the supervisor may keep its end of the socket open
+    while supervisor not in (descriptor for descriptor, _ in poll.poll()):
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 16)
         if not message:
             return
-        serve(control, Order(**json.loads(message)), descriptors, readable, version)
+        serve(control, supervisor, Order(**json.loads(message)), descriptors, readable, version)
 
 
 def become(user: int) -> None:
@@ -86,19 +93,28 @@ def reach(folders: dict[str, int]) -> None:
     sys.path_importer_cache.clear()
 
 
-def serve(control: socket.socket, order: Order, descriptors: list[int], readable: dict[int, int], abi: int) -> None:
+def serve(
+    control: socket.socket,
+    supervisor: int,
+    order: Order,
+    descriptors: list[int],
+    readable: dict[int, int],
+    abi: int,
+) -> None:
     """One job: fork, tell the supervisor the pid, wait, end the whole group, tell how the child ended."""
     zygote = os.getpid()
     child = os.fork()
     if child == 0:
         try:
-            walled = raise_all(order, descriptors, readable, abi, zygote)
+            raise_all(order, descriptors, readable, abi, zygote)
         except BaseException as error:
-            os.write(descriptors[0], b"W" + f"{type(error).__name__}: {error}".encode())
-            os._exit(70)
+            try:
+                os.write(descriptors[0], b"W" + f"{type(error).__name__}: {error}".encode())
+            finally:
+                os._exit(70)
         try:
             module, _, function = order.entry.partition(":")
-            getattr(sys.modules[module], function)(walled, order.arguments)
+            getattr(sys.modules[module], function)(descriptors, order.arguments)
         finally:
             os._exit(71)  # an entry ends the process itself; to get here is a failure
     with suppress(PermissionError, ProcessLookupError):
@@ -112,10 +128,11 @@ def serve(control: socket.socket, order: Order, descriptors: list[int], readable
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     poll.register(control, select.POLLHUP)
+    poll.register(supervisor, select.POLLIN)
     while pidfd not in (ready := [descriptor for descriptor, _ in poll.poll()]):
-        if ready:  # the supervisor is gone
-            os.kill(child, signal.SIGKILL)
-            poll.unregister(control)
+        os.kill(child, signal.SIGKILL)  # the supervisor is gone
+        for descriptor in ready:
+            poll.unregister(descriptor)
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # not reaped yet, so the number cannot have passed to anyone else
     _, status, usage = os.wait4(child, 0)

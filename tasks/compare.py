@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from detection.average_precision import count_positives, weighted_ap
 from detection.dataset import Dataset
 from detection.evaluation import Matches, read_matches
 from detection.loading import load
-from detection.tables import SUBSET, column, read_json, read_table, write_json
+from detection.tables import SUBSET, column, read_json, read_table, stamp_of, write_json
+from metrics.trust import UNSAFE
 from tasks.finalists import finalists
 from tasks.guard import guard
 from tasks.params import load_params
@@ -70,15 +71,17 @@ def compare(
     truth: Dataset,
     sizes: Mapping[str, tuple[int, int]],
     *,
+    unsafe: Collection[str] = (),
     alpha: float = 0.05,
     replicates: int = 500,
     looks: int = 1,
 ) -> dict[str, Any]:
     """The content of comparison.json: arms ordered baseline, treatments, controls, each by falling gain in mAP.
 
-    truth: the search split; sizes: {arm: (images, boxes)} of its subset; looks: how often the study plans to look
-    at its results. An arm is paired with the baseline by the seeds they share. The family of tests is every arm but
-    the baseline that has a block in the plan, those still to be run included.
+    truth: the search split; sizes: {arm: (images, boxes)} of its subset; unsafe: arms whose scores were made by
+    unread code without the sandbox; looks: how often the study plans to look at its results. An arm is paired with
+    the baseline by the seeds they share. The family of tests is every arm but the baseline that has a block in the
+    plan, those still to be run included.
     Errors: CompareError without a baseline, a shared seed or truth, and for blocks of different recipes.
     """
     results = list(results)
@@ -109,7 +112,7 @@ def compare(
 
     rows = []
     for name, own in present.items():
-        row = _row(name, plan["arms"][name], sizes[name], own)
+        row = _row(name, plan["arms"][name], sizes[name], own) | {"unsafe_in_process": name in unsafe}
         if name in tests:
             first = tests[name][MEASURES[0]]
             row["gain"] = {measure: test.shown for measure, test in tests[name].items()}
@@ -234,6 +237,10 @@ def read_results(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path("res
     return results
 
 
+def _subset(arm: str) -> Path:
+    return Path("subsets") / f"{arm}.parquet"
+
+
 def subset_size(path: Path) -> tuple[int, int]:
     """Images, and boxes to learn from, of a subset: the mean over its draws, rounded."""
     table = read_table(path, SUBSET)
@@ -254,7 +261,8 @@ def main() -> None:
         plan,
         results,
         load("data", params.data.folder, "search"),
-        {result.arm: subset_size(Path("subsets") / f"{result.arm}.parquet") for result in results},
+        {result.arm: subset_size(_subset(result.arm)) for result in results},
+        unsafe={result.arm for result in results if UNSAFE in stamp_of(_subset(result.arm))},
         alpha=params.compare.alpha,
         replicates=params.compare.bootstrap,
         looks=-(-params.seeds.max // params.seeds.block),

@@ -13,6 +13,7 @@ import detection
 from detection.damage import Corrupt
 from detection.settings import Section
 from detection.tables import read_yaml
+from sandbox.limits import MetricLimits
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -129,6 +130,7 @@ class Params(Section):
     scenes: Scenes = Scenes()
     predict: Predict = Predict()
     score: Score = Score()
+    sandbox: MetricLimits = MetricLimits()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     seeds: Seeds = Seeds()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from detection.tables import column, read_json, read_yaml
 from tasks import format, verdict
+from tasks.plan import load_plan
 
 CURVE_POINTS = 100  # of a loss curve; longer ones are averaged
 
@@ -84,6 +85,7 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
         "recipe": comparison["recipe"],
         "subset_md5": md5,
         "blocks": " ".join(blocks),
+        **_trust(folder, arm["name"]),
     }
     role = "" if arm["role"] == "treatment" else f" ({arm['role']})"
     return Run(
@@ -129,6 +131,18 @@ def subset_md5(folder: Path, subset: str) -> str | None:
                 return out["md5"]
     file = folder / subset
     return hashlib.md5(file.read_bytes()).hexdigest() if file.is_file() else None
+
+
+def _trust(folder: Path, arm: str) -> dict[str, str]:
+    """Where the code behind an arm's scores ran: its trust, and the sandbox's tier where it was not trusted."""
+    entry = load_plan(folder)["arms"].get(arm, {})
+    files = {folder / Path(str(entry[name])).parent / "trust.json" for name in ("a", "b") if name in entry}
+    told = [read_json(file) for file in sorted(files) if file.is_file()]
+    return {
+        name: " ".join(dict.fromkeys(str(one[key]) for one in told if one[key]))
+        for name, key in (("metric.trust", "trust"), ("sandbox.tier", "tier"))
+        if any(one[key] for one in told)
+    }
 
 
 def _blocks(folder: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -7,6 +7,7 @@ is kept; where it fails, the failure is kept in the score's place.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +18,19 @@ import numpy as np
 from detection.dataset import Dataset
 from detection.frame import Detections, Frame
 from detection.pictures import read_picture
-from detection.tables import PREDICTIONS, SCORES, column, read_table, write_table, xyxy
-from metrics.contract import Metric, evaluate, spec_of
-from metrics.loading import load_metrics
+from detection.tables import PREDICTIONS, SCORES, column, read_table, write_json, write_table, xyxy
+from metrics.batch import Batch
+from metrics.contract import Spec, Verdict
+from metrics.loading import open_batch
+from metrics.trust import UNSAFE
+from sandbox.limits import Limits
+from sandbox.tiers import tier
 from tasks.guard import die_with_parent, guard
 from tasks.params import load_params
 from tasks.plan import entry_of, load_plan
 from tasks.pool import read_pool
 
-CHUNK = 32  # images a worker takes at a time: bounds its memory, and is the step of the progress shown
+CHUNK, CHUNK_PIXELS = 32, 32_000_000  # images, and their pixels, that a worker takes at a time: bounds its memory
 PREDICTED = "data/predictions.parquet"
 
 
@@ -42,17 +47,9 @@ class Task:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What one metric said of one frame: float64 scores, (1,) or (n,); all nan where `error` says what went wrong."""
-
-    scores: np.ndarray
-    error: str | None = None
-
-
 def score(
     pool: Dataset,
-    metrics: Sequence[Metric],
+    batch: Batch,
     predictions: Mapping[int, Detections] | None = None,
     *,
     jobs: int = 1,
@@ -67,52 +64,51 @@ def score(
     Errors: ScoreError when predictions are needed and None, or when a metric fails on more than the share
     `max_failures` of the images, naming the first few.
     """
-    asks = {need for metric in metrics for need in spec_of(metric).needs}
+    asks = {need for spec in batch.specs for need in spec.needs}
     if "predictions" in asks and predictions is None:
         raise ScoreError(f"a metric needs predictions; give its batch `needs: {PREDICTED}` in arms.yaml")
-    verdicts: dict[str, list[Verdict]] = {spec_of(metric).name: [] for metric in metrics}
-    per_frame = [metric for metric in metrics if spec_of(metric).scope == "frame"]
-    for metric in metrics:
-        if spec_of(metric).scope == "dataset":
-            verdicts[spec_of(metric).name] = _split(evaluate(metric, pool), pool, spec_of(metric).level)
+    verdicts: dict[str, list[Verdict]] = {spec.name: [] for spec in batch.specs}
+    per_frame = [spec for spec in batch.specs if spec.scope == "frame"]
+    of_pool = [spec for spec in batch.specs if spec.scope == "dataset"]
+    for spec, (found,) in zip(of_pool, batch.score(of_pool, pool) if of_pool else [], strict=True):
+        if found.error:
+            raise ScoreError(f"{spec.name} failed on the pool: {found.error}")
+        verdicts[spec.name] = _split(found.scores, pool, spec.level)
     done, jobs = 0, jobs if "image" in asks else 1
-    for chunk in _map(per_frame, _chunks(pool, predictions), jobs):
-        for metric, found in zip(per_frame, chunk, strict=True):
-            verdicts[spec_of(metric).name] += found
-        done = min(len(pool), done + CHUNK)
+    for chunk in _map(batch, per_frame, _chunks(pool, predictions), jobs):
+        for spec, said in zip(per_frame, chunk, strict=True):
+            verdicts[spec.name] += said
+        done += len(chunk[0])
         progress(done, len(pool))
-        for metric in per_frame:
-            _check_failures(spec_of(metric).name, verdicts[spec_of(metric).name], pool, max_failures)
-    return {spec_of(m).name: _columns(pool, verdicts[spec_of(m).name], spec_of(m).level) for m in metrics}
+        for spec in per_frame:
+            _check_failures(spec.name, verdicts[spec.name], pool, max_failures)
+    return {spec.name: _columns(pool, verdicts[spec.name], spec.level) for spec in batch.specs}
 
 
-def score_frame(task: Task, metrics: Sequence[Metric]) -> list[Verdict]:
-    """What each metric says of one image. A failure is recorded for the metrics it concerns, and for no other."""
-    frame, unreadable = task.frame, None
-    if any(_applies(metric, frame) and "image" in spec_of(metric).needs for metric in metrics):
-        try:
-            image = read_picture(task.path, task.sha256)
-            if image.shape != (frame.height, frame.width, 3):
-                raise ValueError(f"{task.path} is {image.shape}, but listed as {frame.width} x {frame.height}")
-            frame = replace(frame, image=image)
-        except ValueError as error:  # PictureError is one
-            unreadable = f"{type(error).__name__}: {error}"
-    for array in (frame.image, frame.boxes, frame.labels):
-        if array is not None:
-            array.flags.writeable = False  # no metric can change by mistake what the next one sees
-    verdicts = []
-    for metric in metrics:
-        nothing = np.full(len(frame.boxes) if spec_of(metric).level == "object" else 1, np.nan)
-        if not _applies(metric, frame):
-            verdicts.append(Verdict(nothing))
-        elif unreadable and "image" in spec_of(metric).needs:
-            verdicts.append(Verdict(nothing, unreadable))
-        else:
-            try:
-                verdicts.append(Verdict(evaluate(metric, frame)))
-            except Exception as error:  # a metric may raise anything: it is recorded, and counted by the caller
-                verdicts.append(Verdict(nothing, f"{type(error).__name__}: {error}"))
+def score_chunk(tasks: Sequence[Task], batch: Batch, specs: Sequence[Spec]) -> list[list[Verdict]]:
+    """Per metric, what it says of each image. An image that cannot be read fails for the metrics that need it."""
+    wanted = [spec for spec in specs if "image" in spec.needs]
+    read = [_read(task, any(_applies(spec, task.frame) for spec in wanted)) for task in tasks]
+    verdicts = batch.score(specs, [frame for frame, _ in read])
+    for spec, said in zip(specs, verdicts, strict=True):
+        for row, (frame, unreadable) in enumerate(read):
+            if unreadable and spec in wanted and _applies(spec, frame):
+                said[row] = Verdict(np.full_like(said[row].scores, np.nan), unreadable)
     return verdicts
+
+
+def _read(task: Task, pixels: bool) -> tuple[Frame, str | None]:
+    """The frame of a task, with its pixels where wanted; what was wrong with them, where they cannot be read."""
+    if not pixels:
+        return task.frame, None
+    frame = task.frame
+    try:
+        image = read_picture(task.path, task.sha256)
+        if image.shape != (frame.height, frame.width, 3):
+            raise ValueError(f"{task.path} is {image.shape}, but listed as {frame.width} x {frame.height}")
+    except ValueError as error:  # PictureError is one
+        return frame, f"{type(error).__name__}: {error}"
+    return replace(frame, image=image), None
 
 
 def read_predictions(path: Path) -> dict[int, Detections]:
@@ -128,52 +124,52 @@ def read_predictions(path: Path) -> dict[int, Detections]:
     }
 
 
-def _applies(metric: Metric, frame: Frame) -> bool:
-    return spec_of(metric).level == "image" or len(frame.boxes) > 0
+def _applies(spec: Spec, frame: Frame) -> bool:
+    return spec.level == "image" or len(frame.boxes) > 0
 
 
 def _chunks(pool: Dataset, predictions: Mapping[int, Detections] | None) -> Iterator[list[Task]]:
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-    for start in range(0, len(pool), CHUNK):
-        chunk = []
-        for row in range(start, min(start + CHUNK, len(pool))):
-            own, image_id = pool.slice(row), int(pool.image_id[row])
-            frame = Frame(
-                image_id=image_id,
-                width=int(pool.width[row]),
-                height=int(pool.height[row]),
-                boxes=pool.boxes[own].copy(),
-                labels=pool.labels[own].copy(),
-                class_names=pool.class_names,
-                predictions=None if predictions is None else predictions.get(image_id, nothing),
-            )
-            chunk.append(Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row])))
+    chunk, pixels = list[Task](), 0
+    for row in range(len(pool)):
+        own, image_id = pool.slice(row), int(pool.image_id[row])
+        frame = Frame(
+            image_id=image_id,
+            width=int(pool.width[row]),
+            height=int(pool.height[row]),
+            boxes=pool.boxes[own].copy(),
+            labels=pool.labels[own].copy(),
+            class_names=pool.class_names,
+            predictions=None if predictions is None else predictions.get(image_id, nothing),
+        )
+        pixels += frame.width * frame.height
+        if chunk and (len(chunk) == CHUNK or pixels > CHUNK_PIXELS):
+            yield chunk
+            chunk, pixels = [], frame.width * frame.height
+        chunk.append(Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row])))
+    if chunk:
         yield chunk
 
 
-def _map(metrics: Sequence[Metric], chunks: Iterable[list[Task]], jobs: int) -> Iterator[list[list[Verdict]]]:
+def _map(batch: Batch, specs: Sequence[Spec], chunks: Iterable[list[Task]], jobs: int) -> Iterator[list[list[Verdict]]]:
     """Per chunk, and in its order, the verdicts of every metric."""
-    if not metrics:
+    if not specs:
         return
     if jobs == 1:
-        yield from (_score_chunk(chunk, metrics) for chunk in chunks)
+        yield from (score_chunk(chunk, batch, specs) for chunk in chunks)
         return
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs or -1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(delayed(_in_worker)(chunk, metrics) for chunk in chunks)
+    yield from parallel(delayed(_in_worker)(chunk, batch, specs) for chunk in chunks)
 
 
-def _in_worker(chunk: list[Task], metrics: Sequence[Metric]) -> list[list[Verdict]]:
+def _in_worker(chunk: list[Task], batch: Batch, specs: Sequence[Spec]) -> list[list[Verdict]]:
     import cv2
 
     die_with_parent()
     cv2.setNumThreads(1)  # the processes are the parallelism
-    return _score_chunk(chunk, metrics)
-
-
-def _score_chunk(chunk: list[Task], metrics: Sequence[Metric]) -> list[list[Verdict]]:
-    return [list(found) for found in zip(*(score_frame(task, metrics) for task in chunk), strict=True)]
+    return score_chunk(chunk, batch, specs)
 
 
 def _split(scores: np.ndarray, pool: Dataset, level: str) -> list[Verdict]:
@@ -219,7 +215,9 @@ def main(argv: Sequence[str]) -> None:
     guard(f"score@{argv[0]}")
     item = arguments(argv)
     params = load_params()
-    metrics = load_metrics(item.code, item.metrics)
+    batch = open_batch(item.code, item.metrics, limits=Limits.of(params.sandbox), unsafe=bool(os.environ.get(UNSAFE)))
+    if batch.trust == "unsafe-in-process":
+        print(f"WARNING: {item.code} runs in this process, unread and without the sandbox", file=sys.stderr)
     pool = read_pool("data", params.data.folder)
     predictions = read_predictions(Path(PREDICTED)) if item.needs == PREDICTED else None
 
@@ -230,19 +228,22 @@ def main(argv: Sequence[str]) -> None:
 
     tables = score(
         pool,
-        metrics,
+        batch,
         predictions,
         jobs=params.score.jobs,
         max_failures=params.score.max_failures,
         progress=show,
     )
     for name, columns in tables.items():
-        write_table(Path("scores") / item.batch / f"{name}.parquet", SCORES, columns)
+        stamp = {UNSAFE: "yes"} if batch.trust == "unsafe-in-process" else {}
+        write_table(Path("scores") / item.batch / f"{name}.parquet", SCORES, columns, stamp)
         unknown = int(np.isnan(columns["score"]).sum())
         failed = sum(error is not None for error in columns["error"])
         print(
             f"score {item.batch}: {name}: {len(columns['score'])} scores, {unknown} unknown, {failed} of them failures"
         )
+    contained = tier() if batch.trust == "sandbox" else None
+    write_json(Path("scores") / item.batch / "trust.json", {"trust": batch.trust, "tier": contained})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from detection.dataset import Dataset
-from detection.tables import SCORES, SUBSET, TRUTH, column, read_table, write_table
+from detection.tables import SCORES, SUBSET, TRUTH, column, read_table, stamp_of, write_table
+from metrics.trust import UNSAFE
 from tasks.goodness import damaged_share, image_goodness, object_goodness, relabel, without_crowds
 from tasks.guard import guard
 from tasks.params import load_params
@@ -142,7 +143,9 @@ def main(argv: Sequence[str]) -> None:
         budget=params.study.budget,
         seeds=[*range(MOST_SEEDS), *range(CONFIRM_SEED_BASE, CONFIRM_SEED_BASE + MOST_CONFIRM_SEEDS)],
     )
-    write_table(Path("subsets") / f"{arm}.parquet", SUBSET, {n: subset[n].combine_chunks() for n in SUBSET.names})
+    stamp = {UNSAFE: "yes"} if any(UNSAFE in stamp_of(file) for file in files) else {}
+    columns = {name: subset[name].combine_chunks() for name in SUBSET.names}
+    write_table(Path("subsets") / f"{arm}.parquet", SUBSET, columns, stamp)
     draws = np.unique(column(subset, "draw"))
     first = draw_of(subset, 0, arm)
     print(

@@ -1,71 +1,98 @@
-"""suggest: a round's ideas become arms in rounds.yaml; metric, direction and policy are fixed before any trial."""
+"""suggest: a round's ideas become files of code and arms; metric, direction and policy are fixed before any trial."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from detection.tables import read_yaml
+from detection.tables import read_yaml, replacing
 from llm.replay import load_cassette, replay
 from llm.suggestion import Suggestion
-from metrics.contract import spec_of
+from metrics.contract import MetricError, Spec
 from metrics.loading import catalogue as load_catalogue
+from metrics.loading import open_batch
+from metrics.trust import UNSAFE
+from sandbox.limits import Limits
+from sandbox.tiers import missing
 from tasks.guard import hold, tell_errors_briefly, tie_to_ancestors
 from tasks.params import load_params
 from tasks.plan import load_plan, write_rounds
 from tasks.policies import check_policy
 
 JOURNAL = Path("journal.jsonl")
+GENERATED = "metrics/generated"  # folder of the workspace; one folder a round, one file a metric
 
 
 def arms_of_round(
-    number: int, suggestions: Sequence[Suggestion], plan: dict[str, Any], seeds: str
+    number: int,
+    suggestions: Sequence[Suggestion],
+    plan: dict[str, Any],
+    seeds: str,
+    declare: Callable[[Suggestion], Spec],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Turn suggestions into an addition to rounds.yaml, and journal entries that say what became of each.
 
-    A metric that the study scores already is not scored again. A suggestion that cannot be tried (unknown metric,
-    unfit policy, name taken) is refused with the reason and kept in the journal.
+    declare: the metric a suggestion's code declares, read within the walls; MetricError where there is none.
+    A suggestion that cannot be tried (code that does not load, unfit policy, name taken) is refused with the reason
+    and kept in the journal.
     """
-    scored = {metric: batch for batch, item in plan["batches"].items() for metric in item["metrics"]}
-    code = next((item["code"] for item in plan["batches"].values() if "catalogue" in item["code"]), "metrics/catalogue")
-    catalogue = load_catalogue()
+    taken = {metric for item in plan["batches"].values() for metric in item["metrics"]} | set(load_catalogue())
     addition: dict[str, Any] = {"batches": {}, "arms": {}, "blocks": {}}
     entries = []
     for suggestion in suggestions:
-        reason = _refusal(suggestion, catalogue, plan)
+        name, metric = suggestion.name, suggestion.metric
+        reason = _refusal(suggestion, taken, {*plan["arms"], *addition["arms"]})
+        if reason is None:
+            try:
+                spec = declare(suggestion)
+            except MetricError as error:
+                reason = str(error)
         entries.append(
             {"event": "refused" if reason else "accepted", "round": number, "reason": reason}
             | {"suggestion": suggestion.model_dump(mode="json")}
         )
         if reason:
             continue
-        metric = suggestion.metric
-        if metric not in scored:
-            predicted = "predictions" in spec_of(catalogue[metric]).needs
-            batch = f"round{number}-{'model' if predicted else 'pool'}"
-            needs = "data/predictions.parquet" if predicted else "data/images.parquet"
-            addition["batches"].setdefault(batch, {"code": code, "needs": needs, "metrics": []})["metrics"].append(
-                metric
-            )
-            scored[metric] = batch
-        addition["arms"][suggestion.name] = suggestion.arm(f"scores/{scored[metric]}/{metric}.parquet")
-        addition["blocks"][f"{suggestion.name}.0"] = {"arm": suggestion.name, "seeds": seeds}
+        predicted = "predictions" in spec.needs
+        batch = f"round{number}-{'model' if predicted else 'pool'}"
+        needs = "data/predictions.parquet" if predicted else "data/images.parquet"
+        empty: dict[str, Any] = {"code": f"{GENERATED}/{number}", "needs": needs, "metrics": []}
+        addition["batches"].setdefault(batch, empty)["metrics"].append(metric)
+        addition["arms"][name] = suggestion.arm(f"scores/{batch}/{metric}.parquet")
+        addition["blocks"][f"{name}.0"] = {"arm": name, "seeds": seeds}
+        taken.add(metric)
     return addition, entries
 
 
-def _refusal(suggestion: Suggestion, catalogue: dict[str, Any], plan: dict[str, Any]) -> str | None:
-    if suggestion.metric not in catalogue:
-        return f"no metric {suggestion.metric!r} in the catalogue"
-    if suggestion.name in plan["arms"]:
+def _refusal(suggestion: Suggestion, metrics: Collection[str], arms: Collection[str]) -> str | None:
+    if suggestion.metric in metrics:
+        return f"a metric is called {suggestion.metric!r} already"
+    if suggestion.name in arms:
         return f"an arm is called {suggestion.name!r} already"
     try:
         check_policy(suggestion.policy)
     except ValueError as error:
         return str(error)
     return None
+
+
+def declare(suggestion: Suggestion, number: int, limits: Limits, unsafe: bool = False) -> Spec:
+    """Write a suggestion's code to its place in the workspace and have it declare its metric, within the walls.
+
+    Errors: MetricError when it does not, and the file is gone again.
+    """
+    path = Path(GENERATED) / str(number) / f"{suggestion.metric}.py"
+    with replacing(path) as temporary:
+        temporary.write_text(suggestion.code)
+    try:
+        return open_batch(str(path.parent), [suggestion.metric], limits=limits, unsafe=unsafe).specs[0]
+    except MetricError:
+        path.unlink()
+        raise
 
 
 def main(number: int) -> None:
@@ -76,6 +103,10 @@ def main(number: int) -> None:
     done = [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.is_file() else []
     if any(entry["round"] == number for entry in done):
         return  # this round's suggestions are in rounds.yaml already
+    unsafe = bool(os.environ.get(UNSAFE))
+    if (lacks := missing()) and not unsafe:
+        print(f"round {number}: left out, because its metrics are unread code and there is no sandbox here: {lacks[0]}")
+        return
     cassette = load_cassette(params.llm.cassette)
     suggestions = replay(cassette, number)
     print(f"round {number}: {len(suggestions)} suggestions recorded on {cassette.recorded} from {cassette.model}")
@@ -84,7 +115,14 @@ def main(number: int) -> None:
     written = (read_yaml("rounds.yaml").get("arms") or {}) if Path("rounds.yaml").is_file() else {}
     # arms of this round are there already when a kill came between the two files below
     plan["arms"] = {name: arm for name, arm in plan["arms"].items() if not (name in names and name in written)}
-    addition, entries = arms_of_round(number, suggestions, plan, f"0-{params.seeds.block - 1}")
+    plan["batches"] = {n: item for n, item in plan["batches"].items() if item["code"] != f"{GENERATED}/{number}"}
+    addition, entries = arms_of_round(
+        number,
+        suggestions,
+        plan,
+        f"0-{params.seeds.block - 1}",
+        lambda suggestion: declare(suggestion, number, Limits.of(params.sandbox), unsafe),
+    )
     write_rounds(addition)
     with JOURNAL.open("a") as stream:  # after rounds.yaml: a round is done when it is in the journal
         stream.write("".join(json.dumps(entry) + "\n" for entry in entries))

@@ -90,7 +90,7 @@ def cells(arm: dict[str, Any]) -> list[str]:
         interval(change.get("ci95")).replace(" to ", "…"),
         probability(change.get("p_holm")),
         fixed(arm["mAR"]["mean"]),
-        arm["verdict"] or arm["role"],
+        (arm["verdict"] or arm["role"]) + (" (unsafe)" if arm.get("unsafe_in_process") else ""),
     ]
 
 
@@ -103,6 +103,8 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     for arm in arms:
         if arm["role"] == "control":
             lines.append(f"{arm['name']} (control): {POLICIES[arm['policy']['name']].about}.")
+    if unsafe := [arm["name"] for arm in arms if arm.get("unsafe_in_process")]:
+        lines.append(f"Scored by unread code, without the sandbox (--unsafe-in-process): {listing(unsafe)}.")
     needed = [f"{arm['name']} {arm['seeds_needed']}" for arm in arms if arm["seeds_needed"]]
     if needed:
         lines.append(f"Seeds that would probably decide what is undecided: {listing(needed)}.")

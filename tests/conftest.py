@@ -79,6 +79,15 @@ def dvc(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="session")
+def walls() -> None:
+    """Skip, with the reason, where this machine cannot contain foreign code."""
+    from sandbox.tiers import missing
+
+    if lacks := missing():
+        pytest.skip(f"no sandbox here: {lacks[0]}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _prefect_home(tmp_path_factory):
     """A Prefect database of our own: no test sees, or leaves, anything in the home folder."""

@@ -1,5 +1,6 @@
 """Metrics are found by name in our catalogue and by path in a workspace; nothing else there is executed."""
 
+import builtins
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 import metrics.catalogue
 from metrics.contract import MetricError, spec_of
-from metrics.loading import catalogue, load_metrics
+from metrics.loading import catalogue, open_batch
+from metrics.trust import trust
+from sandbox.errors import SandboxError
 
 ARTICLE = ["aspect_ratio", "object_count", "object_proximity", "box_tightness", "object_confidence"]
 WIDTH = """
@@ -24,6 +27,7 @@ class Scale:
 def width(frame) -> float:
     return Scale().factor * frame.width
 """
+TELLTALE = "import builtins\nbuiltins.executed_here = True\n"
 EXPLODES = "raise SystemExit('executed')\n"
 
 
@@ -37,7 +41,7 @@ def test_the_catalogue_holds_the_articles_five_and_each_states_its_direction():
 
 def test_an_unknown_name_gets_the_nearest_known():
     with pytest.raises(MetricError, match="no metric 'object_cuont' in the catalogue; did you mean 'object_count'"):
-        load_metrics("metrics/catalogue", ["object_cuont"])
+        open_batch("metrics/catalogue", ["object_cuont"])
 
 
 def test_adopted_code_is_loaded_by_path_from_a_file_or_a_folder(tmp_path):
@@ -45,11 +49,13 @@ def test_adopted_code_is_loaded_by_path_from_a_file_or_a_folder(tmp_path):
     adopted.mkdir(parents=True)
     (adopted / "width.py").write_text(WIDTH)
     for code in ("metrics/adopted", "metrics/adopted/width.py"):
-        (function,) = load_metrics(code, ["width"], tmp_path)
+        batch = open_batch(code, ["width"], tmp_path)
+        assert batch.trust == "adopted"
+        (function,) = batch.metrics
         assert spec_of(function).level == "image"
         assert function.__module__ not in sys.modules
     with pytest.raises(MetricError, match=r"height\.py does not exist"):
-        load_metrics("metrics/adopted", ["height"], tmp_path)
+        open_batch("metrics/adopted", ["height"], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -63,20 +69,70 @@ def test_adopted_code_is_loaded_by_path_from_a_file_or_a_folder(tmp_path):
         "elsewhere.py",
     ],
 )
-def test_code_nobody_has_read_is_not_executed(tmp_path, code):
+def test_code_nobody_has_read_is_not_executed_here(tmp_path, code, walls):
     for path in ("metrics/generated/1/width.py", "metrics/adopted_not/width.py", "elsewhere.py"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(EXPLODES)
-    with pytest.raises(MetricError, match="must run in the sandbox"):
-        load_metrics(code, ["width"], tmp_path)
+        (tmp_path / path).write_text(WIDTH + TELLTALE)
+    batch = open_batch(code, ["width"], tmp_path)
+    assert batch.trust == "sandbox"
+    assert [spec.name for spec in batch.specs] == ["width"]
+    assert not hasattr(builtins, "executed_here")
 
 
-def test_a_link_does_not_lead_out_of_the_adopted_folder(tmp_path):
+def test_without_walls_it_is_refused_and_says_how_to_vouch_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("metrics.loading.sandbox", lambda limits: raise_(SandboxError("there is no sandbox here")))
+    (tmp_path / "mine.py").write_text(WIDTH + TELLTALE)
+    with pytest.raises(SandboxError, match=r"no sandbox here.*metricloop run --trust mine\.py"):
+        open_batch("mine.py", ["width"], tmp_path)
+    assert not hasattr(builtins, "executed_here")
+
+
+def test_a_link_does_not_lead_out_of_the_adopted_folder(tmp_path, walls):
     (tmp_path / "metrics/adopted").mkdir(parents=True)
-    (tmp_path / "width.py").write_text(EXPLODES)
+    (tmp_path / "width.py").write_text(WIDTH + TELLTALE)
     (tmp_path / "metrics/adopted/width.py").symlink_to(tmp_path / "width.py")
-    with pytest.raises(MetricError, match="leads outside metrics/adopted"):
-        load_metrics("metrics/adopted", ["width"], tmp_path)
+    assert open_batch("metrics/adopted", ["width"], tmp_path).trust == "sandbox"
+    assert not hasattr(builtins, "executed_here")
+
+
+def test_a_file_a_person_vouched_for_runs_here_until_it_changes(tmp_path, walls):
+    file = tmp_path / "mine.py"
+    file.write_text(WIDTH)
+    assert trust(file, tmp_path) == "mine.py"
+    assert open_batch("mine.py", ["width"], tmp_path).trust == "trusted"
+    file.write_text(WIDTH + TELLTALE)
+    assert open_batch("mine.py", ["width"], tmp_path).trust == "sandbox"
+    assert not hasattr(builtins, "executed_here")
+
+
+def test_vouching_is_for_files_of_the_workspace(tmp_path):
+    outside = tmp_path / "width.py"
+    outside.write_text(WIDTH)
+    (tmp_path / "workspace").mkdir()
+    with pytest.raises(MetricError, match="move it into the workspace"):
+        trust(outside, tmp_path / "workspace")
+    with pytest.raises(MetricError, match="does not exist"):
+        trust(tmp_path / "workspace/none.py", tmp_path / "workspace")
+
+
+def test_unsafe_runs_unread_code_here_and_says_so(tmp_path):
+    (tmp_path / "mine.py").write_text(WIDTH)
+    assert open_batch("mine.py", ["width"], tmp_path, unsafe=True).trust == "unsafe-in-process"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xff\xfe", "not UTF-8"), (b"#" * 200_000, "200000 bytes long"), (None, "does not exist")],
+)
+def test_what_is_no_file_of_text_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "mine.py").write_bytes(content)
+    with pytest.raises(MetricError, match=message):
+        open_batch("mine.py", ["width"], tmp_path)
+
+
+def raise_(error: Exception):
+    raise error
 
 
 def test_a_hostile_package_in_the_workspace_is_not_imported(tmp_path):
@@ -86,8 +142,9 @@ def test_a_hostile_package_in_the_workspace_is_not_imported(tmp_path):
         (folder / "__init__.py").write_text(EXPLODES)
     (adopted / "width.py").write_text(WIDTH)
     program = (
-        "from metrics.loading import load_metrics as load\n"
-        "print([f.__name__ for f in load('metrics/catalogue', ['object_count']) + load('metrics/adopted', ['width'])])"
+        "from metrics.loading import open_batch as load\n"
+        "found = load('metrics/catalogue', ['object_count']).specs + load('metrics/adopted', ['width']).specs\n"
+        "print([spec.name for spec in found])"
     )
     ours = str(Path(metrics.catalogue.__file__).parents[2])
     command = [sys.executable, "-P", "-c", program]

@@ -51,7 +51,7 @@ def arm(
         "mAP": summary(mean), "mAR": summary(mean + 0.2), "mAP50": summary(mean + 0.25),
         "gain": gain and {"mAP": change(gain, mean - gain), "mAR": change(gain / 2, mean + 0.2 - gain)},
         "oracle_gap_closed": gain / 0.1 if gain and role == "treatment" else None,
-        "verdict": verdict, "seeds_needed": needed,
+        "verdict": verdict, "seeds_needed": needed, "unsafe_in_process": False,
     }  # fmt: skip
 
 

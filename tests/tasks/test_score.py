@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,12 +16,24 @@ import metrics.catalogue
 import tasks.score
 from detection.frame import Detections
 from detection.loading import assemble
-from detection.tables import BOXES, IMAGES, PREDICTIONS, SCORES, read_table, write_json, write_table
+from detection.tables import (
+    BOXES,
+    IMAGES,
+    PREDICTIONS,
+    SCORES,
+    read_json,
+    read_table,
+    stamp_of,
+    write_json,
+    write_table,
+)
+from metrics.batch import Ours
 from metrics.catalogue.labels import aspect_ratio, object_count
 from metrics.catalogue.model import label_agreement, object_confidence
 from metrics.catalogue.pixels import box_tightness, edge_support
 from metrics.contract import metric
-from metrics.loading import load_metrics
+from metrics.loading import open_batch
+from metrics.trust import UNSAFE
 from tasks.pool import read_pool
 from tasks.score import ScoreError, arguments, read_predictions, score
 
@@ -65,7 +78,15 @@ def pool():
 
 
 def test_image_scores_have_a_row_per_image_and_object_scores_one_per_box(pool, decoded):
-    tables = score(pool, [object_count, aspect_ratio])
+    tables = score(
+        pool,
+        Ours(
+            (
+                object_count,
+                aspect_ratio,
+            )
+        ),
+    )
     assert tables["object_count"] == {
         "image_id": [1, 2, 3],
         "box_id": [None, None, None],
@@ -82,13 +103,31 @@ def test_image_scores_have_a_row_per_image_and_object_scores_one_per_box(pool, d
 
 
 def test_a_picture_is_decoded_once_for_all_metrics_and_only_where_there_is_something_to_score(pool, decoded):
-    score(pool, [object_count, box_tightness, edge_support])
+    score(
+        pool,
+        Ours(
+            (
+                object_count,
+                box_tightness,
+                edge_support,
+            )
+        ),
+    )
     assert decoded == ["a.png", "c.png"]
 
 
 def test_an_image_that_nothing_was_predicted_on_counts_as_predicted_empty(pool):
     found = {1: Detections(np.float32([[0, 0, 20, 10]]), np.float32([0.5]), np.array([0]))}
-    tables = score(pool, [object_confidence, label_agreement], found)
+    tables = score(
+        pool,
+        Ours(
+            (
+                object_confidence,
+                label_agreement,
+            )
+        ),
+        found,
+    )
     # the second box shares 50 of 350 pixels with the prediction
     np.testing.assert_allclose(tables["object_confidence"]["score"], [0.5, 0.5 / 7, 0.0])
     np.testing.assert_allclose(tables["label_agreement"]["score"], [(0.5 + 0.5 / 7) / 2, np.nan, 0.0])
@@ -96,7 +135,7 @@ def test_an_image_that_nothing_was_predicted_on_counts_as_predicted_empty(pool):
 
 def test_predictions_that_are_needed_and_not_given_are_asked_for():
     with pytest.raises(ScoreError, match=r"needs: data/predictions\.parquet"):
-        score(None, [object_confidence])
+        score(None, Ours((object_confidence,)))
 
 
 @metric(level="image", needs=("image",))
@@ -107,7 +146,16 @@ def picky(frame):
 
 
 def test_one_failure_is_kept_with_its_image_and_hurts_no_other_metric(pool, decoded):
-    tables = score(pool, [picky, object_count], max_failures=0.4)
+    tables = score(
+        pool,
+        Ours(
+            (
+                picky,
+                object_count,
+            )
+        ),
+        max_failures=0.4,
+    )
     np.testing.assert_array_equal(tables["picky"]["score"], [1, np.nan, 1])
     assert tables["picky"]["error"] == [None, "RuntimeError: no boxes here", None]
     assert tables["object_count"]["error"] == [None] * 3
@@ -115,7 +163,7 @@ def test_one_failure_is_kept_with_its_image_and_hurts_no_other_metric(pool, deco
 
 def test_too_many_failures_end_the_batch_and_name_the_first(pool, decoded):
     with pytest.raises(ScoreError, match=r"picky failed on 1 of .*3 images(?s:.*)b\.png: RuntimeError: no boxes here"):
-        score(pool, [picky], max_failures=0.3)
+        score(pool, Ours((picky,)), max_failures=0.3)
 
 
 def test_an_unreadable_picture_fails_the_metrics_that_need_it_and_no_other(pool, monkeypatch):
@@ -125,7 +173,17 @@ def test_an_unreadable_picture_fails_the_metrics_that_need_it_and_no_other(pool,
         return np.zeros((29 if path.name == "b.png" else 30, 40, 3), np.uint8)
 
     monkeypatch.setattr(tasks.score, "read_picture", read)
-    tables = score(pool, [box_tightness, picky, object_count], max_failures=0.7)
+    tables = score(
+        pool,
+        Ours(
+            (
+                box_tightness,
+                picky,
+                object_count,
+            )
+        ),
+        max_failures=0.7,
+    )
     assert tables["box_tightness"]["error"] == [None, None, "ValueError: pictures/c.png is truncated"]
     assert "listed as 40 x 30" in tables["picky"]["error"][1]
     assert tables["object_count"]["score"] == [2, 0, 1]
@@ -137,7 +195,16 @@ def test_a_metric_cannot_change_what_the_next_one_sees(pool, decoded):
         frame.boxes[:] = 0
         return np.zeros(len(frame.boxes))
 
-    tables = score(pool, [vandal, aspect_ratio], max_failures=1)
+    tables = score(
+        pool,
+        Ours(
+            (
+                vandal,
+                aspect_ratio,
+            )
+        ),
+        max_failures=1,
+    )
     assert tables["vandal"]["error"][0].startswith("ValueError")
     assert tables["aspect_ratio"]["score"] == [2.0, 0.5, 1.0]
     assert pool.boxes.max() == 25
@@ -151,7 +218,15 @@ def test_a_dataset_metric_is_called_once(pool):
         calls.append(pool)
         return np.arange(len(pool.boxes))
 
-    tables = score(pool, [rank, object_count])
+    tables = score(
+        pool,
+        Ours(
+            (
+                rank,
+                object_count,
+            )
+        ),
+    )
     assert calls == [pool]
     assert tables["rank"]["score"] == [0, 1, 2]
     assert tables["rank"]["box_id"] == [10, 11, 12]
@@ -159,7 +234,7 @@ def test_a_dataset_metric_is_called_once(pool):
 
 def test_progress_ends_at_the_number_of_images(pool):
     seen = []
-    score(pool, [object_count], progress=lambda done, images: seen.append((done, images)))
+    score(pool, Ours((object_count,)), progress=lambda done, images: seen.append((done, images)))
     assert seen[-1] == (3, 3)
 
 
@@ -231,7 +306,7 @@ def test_the_stage_scores_the_pool_alone_in_parallel_as_it_does_alone(workspace)
     tightness = read_table(workspace / "scores/pixels/box_tightness.parquet", SCORES)
     assert tightness["image_id"].to_pylist() == list(range(40))  # no held-out image, no crowd
     pool = read_pool(workspace / "data", workspace / "pictures")
-    assert tightness["score"].to_pylist() == score(pool, [box_tightness])["box_tightness"]["score"]
+    assert tightness["score"].to_pylist() == score(pool, Ours((box_tightness,)))["box_tightness"]["score"]
     counts = read_table(workspace / "scores/pixels/object_count.parquet", SCORES)
     assert counts["score"].to_pylist() == [1.0] * 40
     assert counts["box_id"].null_count == 40
@@ -241,12 +316,63 @@ def test_the_batch_is_read_as_dvc_writes_it():
     line = "pixels --code metrics/catalogue.yaml --needs data/images.parquet --metrics box_tightness object_count"
     item = arguments(line.split())
     assert (item.batch, item.code) == ("pixels", "metrics/catalogue.yaml")
-    assert load_metrics(item.code, item.metrics) == [box_tightness, object_count]
+    assert open_batch(item.code, item.metrics) == Ours((box_tightness, object_count))
 
 
-def test_the_stage_refuses_generated_code_unread(workspace):
+GENERATED = """
+import numpy as np
+from metrics.contract import metric
+
+@metric(level="object", needs=("image",))
+def bad(frame) -> np.ndarray:
+    if frame.image_id == 7:
+        open("trace", "w")
+    return np.full(len(frame.boxes), frame.image.mean())
+"""
+
+
+def test_the_stage_scores_generated_code_in_the_sandbox_as_it_would_here(workspace, walls):
+    file = workspace / "metrics/generated/1/bad.py"
+    file.write_text(GENERATED)
+    done = run(workspace, "new")
+    assert done.returncode == 0, done.stderr
+    table = read_table(workspace / "scores/new/bad.parquet", SCORES)
+    assert not (workspace / "trace").exists()
+    (error,) = filter(None, table["error"].to_pylist())
+    assert error.startswith("PermissionError")
+    assert "the sandbox forbids it" in error
+    assert '(line 8: open("trace", "w"))' in error
+    assert read_json(workspace / "scores/new/trust.json") == {"trust": "sandbox", "tier": "full"}
+    file.write_text(GENERATED.replace("7:", "-1:"))
+    pool = read_pool(workspace / "data", workspace / "pictures")
+    here = score(pool, open_batch("metrics/generated/1", ["bad"], workspace, unsafe=True))["bad"]["score"]
+    assert [one for row, one in enumerate(table["score"].to_pylist()) if row != 7] == here[:7] + here[8:]
+    assert stamp_of(workspace / "scores/new/bad.parquet") == {}
+
+
+def test_hostile_generated_code_ends_the_stage_with_a_short_reason(workspace, walls):
     done = run(workspace, "new")
     assert done.returncode == 1
-    assert "must run in the sandbox" in done.stderr
-    assert "hostile" not in done.stderr
+    assert done.stderr.splitlines() == [
+        "score@new: metrics/generated/1/bad.py: SystemExit: hostile code was executed "
+        "(line 1: raise SystemExit('hostile code was executed'))"
+    ]
     assert not (workspace / "scores").exists()
+
+
+def test_unsafe_has_to_be_typed_and_marks_the_table(workspace, monkeypatch):
+    (workspace / "metrics/generated/1/bad.py").write_text(GENERATED)
+    monkeypatch.setenv(UNSAFE, "1")
+    done = run(workspace, "new")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: metrics/generated/1 runs in this process, unread and without the sandbox" in done.stderr
+    assert (workspace / "trace").exists()
+    assert stamp_of(workspace / "scores/new/bad.parquet") == {UNSAFE: "yes"}
+
+
+def test_big_pictures_come_in_smaller_portions(pool):
+    from tasks.score import CHUNK_PIXELS, _chunks
+
+    assert [len(chunk) for chunk in _chunks(pool, None)] == [3]
+    huge = replace(pool, width=np.full(3, CHUNK_PIXELS), height=np.ones(3, int))
+    assert [len(chunk) for chunk in _chunks(huge, None)] == [1, 1, 1]

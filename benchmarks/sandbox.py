@@ -1,0 +1,177 @@
+"""What the walls cost: a metric of about two milliseconds a frame, in the same two processes with and without them.
+
+python -P benchmarks/sandbox.py PHOTOS > benchmarks/results/sandbox.md
+
+PHOTOS is a folder of pictures; those found are cycled to 1,400. One process reads, checks and decodes, the other runs
+the metric on shared memory. Both ways run in turn, several times; ratios of medians are what counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from detection.dataset import Dataset
+from detection.pictures import SUFFIXES, shape
+from metrics.batch import Foreign
+from metrics.contained import ENTRIES, Source, declared
+from sandbox.limits import Limits
+from sandbox.supervisor import Sandbox
+from sandbox.walls import WALLS
+from tasks.score import CHUNK, score
+
+FRAMES, ROUNDS, STARTS, BATCHES = 1400, 5, 7, 100
+METRIC = """
+import cv2
+import numpy as np
+from metrics.contract import metric
+
+
+@metric(level="image", needs=("image",))
+def detail(frame):
+    grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+    fine = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    coarse = cv2.GaussianBlur(grey, (0, 0), 2.0)
+    edges = cv2.Canny(fine, 50, 150)
+    return float(np.abs(fine.astype(np.float32) - coarse).mean() + edges.mean())
+
+
+@metric(level="image")
+def nothing(frame):
+    return 0.0
+"""
+
+
+def photos(folder: Path) -> Dataset:
+    """A pool of FRAMES pictures, those of the folder cycled; no labels."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    facts = [(str(path.relative_to(folder)), *_facts(path)) for path in files]
+    rows = [facts[k % len(facts)] for k in range(FRAMES)]
+    name, digest, height, width = (np.array(column) for column in zip(*rows, strict=True))
+    ids, none = np.arange(FRAMES), np.zeros(0, int)
+    return Dataset(
+        root=folder, class_names=("object",), image_id=ids, file=name, sha256=digest, width=width, height=height,
+        group=name, split=name, box_id=none, boxes=np.zeros((0, 4), np.float32), labels=none, crowd=none > 0,
+        offsets=np.zeros(FRAMES + 1, int),
+    )  # fmt: skip
+
+
+def _facts(path: Path) -> tuple[str, int, int]:
+    data = path.read_bytes()
+    return hashlib.sha256(data).hexdigest(), *shape(data)
+
+
+@contextlib.contextmanager
+def no_walls() -> Iterator[None]:
+    """The same two processes without any wall; the self-test would notice, so it is left out."""
+    with mock.patch("sandbox.walls.WALLS", frozenset()), mock.patch("sandbox.supervisor.prove"):
+        yield
+
+
+def throughput(pool: Dataset, walled: bool) -> tuple[float, float]:
+    """Frames per second through `tasks.score.score`, and the milliseconds a frame that the metric alone takes."""
+    source = Source(METRIC, "detail.py")
+    with contextlib.nullcontext() if walled else no_walls(), Sandbox(ENTRIES) as sandbox:
+        foreign = Foreign(((source, declared(sandbox, source)["detail"]),), Limits())
+        with mock.patch("metrics.batch.sandbox", lambda limits: sandbox):
+            began = time.perf_counter()
+            columns = score(pool, foreign)["detail"]
+            seconds = time.perf_counter() - began
+    assert not any(columns["error"])
+    return len(pool) / seconds, 0.0
+
+
+def metric_milliseconds(pool: Dataset) -> float:
+    """What the metric takes in this process, decoding left out."""
+    from detection.frame import Frame
+    from detection.pictures import read_picture
+    from metrics.inside import load
+
+    detail = load(METRIC, "detail.py")["detail"]
+    images = [read_picture(pool.root / str(pool.file[row])) for row in range(0, 350, 5)]
+    frames = [Frame(0, i.shape[1], i.shape[0], np.zeros((0, 4)), np.zeros(0), image=i) for i in images]
+    times = []
+    for frame in frames:
+        began = time.perf_counter()
+        detail(frame)
+        times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+def start_seconds() -> float:
+    began = time.perf_counter()
+    with Sandbox(ENTRIES):
+        return time.perf_counter() - began
+
+
+def batch_milliseconds(walled: bool) -> float:
+    """From handing over a batch to the child's word that the code is imported and the walls are up."""
+    source, times = Source(METRIC, "detail.py"), []
+    from metrics.contained import _packed
+
+    with contextlib.nullcontext() if walled else no_walls(), Sandbox(ENTRIES) as sandbox, _packed(source) as code:
+        with _packed([]) as payload:
+            for _ in range(BATCHES):
+                arguments = {"filename": "detail.py", "memory_mb": 1024, "metric": "nothing", "first": 0}
+                began = time.perf_counter()
+                with sandbox.child("score", "metrics.inside:score", arguments, [code, payload]) as child:
+                    assert child.receive(10, "the start") == b"R"
+                    times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+def memory_mb(pool: Dataset) -> tuple[float, float]:
+    """The supervisor's and the child's peak, for the whole pool: bounded by a batch, not by the pool."""
+    import resource
+
+    throughput(pool, True)
+    own, children = (
+        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own, children
+
+
+def main(folder: Path) -> None:
+    pool = photos(folder)
+    rates = {walled: [] for walled in (True, False)}
+    for turn in range(ROUNDS):
+        for walled in (True, False) if turn % 2 else (False, True):
+            rates[walled].append(throughput(pool, walled)[0])
+    pairs = [a / b for a, b in zip(rates[True], rates[False], strict=True)]
+    with_walls, without = (statistics.median(rates[walled]) for walled in (True, False))
+    starts = statistics.median(start_seconds() for _ in range(STARTS))
+    begin = {walled: batch_milliseconds(walled) for walled in (True, False)}
+    own, child = memory_mb(pool)
+    cpu = next(
+        (line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+    )
+    print(f"""# What the walls cost
+
+`python -P benchmarks/sandbox.py {folder}`, {date.today()}, {os.cpu_count()} cores ({cpu.strip()}), kernel
+{platform.release()}, Python {platform.python_version()}, as {"root" if os.geteuid() == 0 else "an ordinary user"}.
+{len(set(pool.file))} photos cycled to {FRAMES:,}, {int(np.median(pool.width))} x {int(np.median(pool.height))} pixels
+(median), {CHUNK} to a batch; the metric alone takes {metric_milliseconds(pool):.1f} ms a frame. One process reads,
+checks and decodes, the other scores; {ROUNDS} rounds of each in turn, medians.
+
+| | with walls | without walls | ratio | aim |
+|---|---:|---:|---:|---:|
+| throughput, decoding included, frames/s | {with_walls:.0f} | {without:.0f} | {with_walls / without:.2f} ({min(pairs):.2f} to {max(pairs):.2f} by round) | >= 0.85 |
+| begin a batch (fork, walls, import of the code), ms | {begin[True]:.1f} | {begin[False]:.1f} | {begin[True] / begin[False]:.2f} | < 10 ms |
+| start, self-test included, s | {starts:.2f} | | | < 1 s |
+| peak memory of supervisor / child, MB | {own:.0f} / {child:.0f} | | | a batch is {32 * 3 * int(np.median(pool.width)) * int(np.median(pool.height)) / 1e6:.0f} MB |
+""")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,47 @@
+"""Files of metrics that a person has vouched for, by content: whoever changes a file takes its trust away."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import yaml
+
+from detection.tables import read_yaml, replacing
+from metrics.contract import MetricError
+
+UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and stamp on what was scored while it was set
+FILE = "metrics/trusted.yaml"  # path relative to the workspace -> sha256 of the file that was read
+NOTE = "# Files that a person has read and vouched for (metricloop run --trust FILE). They run without the sandbox.\n"
+
+
+def trust(path: Path, workspace: Path) -> str:
+    """Vouch for a file as it is now; returns its name in the workspace.
+
+    Errors: MetricError when it does not exist or lies outside the workspace.
+    """
+    path, workspace = path.resolve(), workspace.resolve()
+    if not path.is_file():
+        raise MetricError(f"--trust: {path} does not exist")
+    if not path.is_relative_to(workspace):
+        raise MetricError(f"--trust: {path} lies outside {workspace}; move it into the workspace first")
+    name = path.relative_to(workspace).as_posix()
+    with replacing(workspace / FILE) as temporary:
+        temporary.write_text(NOTE + yaml.safe_dump(_trusted(workspace) | {name: _digest(path)}))
+    return name
+
+
+def is_trusted(path: Path, workspace: Path) -> bool:
+    """Whether a person has vouched for this very content."""
+    if not path.is_file() or not path.is_relative_to(workspace):
+        return False
+    return _trusted(workspace).get(path.relative_to(workspace).as_posix()) == _digest(path)
+
+
+def _trusted(workspace: Path) -> dict[str, str]:
+    path = workspace / FILE
+    return (read_yaml(path) or {}) if path.is_file() else {}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,102 @@
+"""Unread metrics in a whole study: with walls, without them, vouched for, and unsafe because it was typed."""
+
+import json
+import os
+import sqlite3
+import subprocess
+from contextlib import closing
+
+from conftest import metricloop
+
+from detection.tables import read_json, read_yaml
+
+REPLAY = ("--set", "llm.provider=replay", "llm.cassette=demo", "llm.rounds=1")
+MINE = """
+from metrics.contract import metric
+
+@metric(level="image")
+def area(frame):
+    return frame.width * frame.height + frame.image_id
+"""
+
+
+def without_walls(folder) -> dict:
+    """An environment in which libseccomp cannot be had, as on a machine that lacks it."""
+    fake = folder.parent / "fake"
+    fake.mkdir(exist_ok=True)
+    (fake / "pyseccomp.py").write_text('raise RuntimeError("Unable to find libseccomp")\n')
+    return os.environ | {"PYTHONPATH": str(fake)}
+
+
+def add_own(folder) -> None:
+    (folder / "mine.py").write_text(MINE)
+    (folder / "rounds.yaml").write_text(
+        "batches:\n  mine: {code: mine.py, needs: data/images.parquet, metrics: [area]}\n"
+        "arms:\n  large: {role: treatment, metric: area, a: scores/mine/area.parquet, b: scores/mine/area.parquet,\n"
+        "    policy: {name: best, direction: higher}}\n"
+        'blocks:\n  large.0: {arm: large, seeds: "0-1"}\n'
+    )
+
+
+def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
+    done = metricloop("run", "-C", str(tiny), *REPLAY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {arm["name"] for arm in read_json(tiny / "comparison.json")["arms"]}
+    assert {"agreement_among", "contrast_by_size"} <= names
+    kept = subprocess.run(["git", "ls-files", "metrics"], cwd=tiny, capture_output=True, text=True, check=True).stdout
+    assert "metrics/generated/1/border_contrast.py" in kept
+    assert read_json(tiny / "scores/round1-pool/trust.json") == {"trust": "sandbox", "tier": "full"}
+    journal = [json.loads(line) for line in (tiny / "journal.jsonl").read_text().splitlines()]
+    assert [entry["event"] for entry in journal] == ["accepted", "accepted"]
+    with closing(sqlite3.connect(tiny / "mlflow.db")) as database:
+        tags = dict(database.execute("SELECT value, key FROM tags WHERE key IN ('sandbox.tier', 'metric.trust')"))
+    assert tags == {"full": "sandbox.tier", "sandbox": "metric.trust", "catalogue": "metric.trust"}
+    again = metricloop("run", "-C", str(tiny))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "train" not in again.stdout
+
+
+def test_without_walls_replayed_arms_are_left_out_in_one_line_and_the_study_ends_well(tiny):
+    done = metricloop("run", "-C", str(tiny), *REPLAY, env=without_walls(tiny))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "left out" in line]
+    assert "round 1: left out, because its metrics are unread code and there is no sandbox here: seccomp" in line
+    assert not read_yaml(tiny / "rounds.yaml").get("arms")
+    assert not (tiny / "journal.jsonl").exists()
+
+
+def test_a_persons_own_file_needs_walls_or_their_word(tiny):
+    add_own(tiny)
+    env = without_walls(tiny)
+    refused = metricloop("run", "-C", str(tiny), env=env)
+    assert refused.returncode == 1
+    assert "mine.py has to run in the sandbox" in refused.stderr
+    assert "If you have read it: metricloop run --trust mine.py" in refused.stderr
+    done = metricloop("run", "-C", str(tiny), "--trust", str(tiny / "mine.py"), env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "trusted as it is now: mine.py" in done.stdout
+    assert read_json(tiny / "scores/mine/trust.json") == {"trust": "trusted", "tier": None}
+    assert "unsafe" not in done.stdout
+
+
+def test_unsafe_has_to_be_typed_warns_and_marks_every_result(tiny):
+    add_own(tiny)
+    done = metricloop("run", "-C", str(tiny), "--unsafe-in-process", env=without_walls(tiny))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING: metrics that nobody has read will run without the sandbox" in done.stderr
+    marked = [arm["name"] for arm in read_json(tiny / "comparison.json")["arms"] if arm["unsafe_in_process"]]
+    assert marked == ["large"]
+    assert "(unsafe)" in done.stdout
+    assert "Scored by unread code, without the sandbox (--unsafe-in-process): large." in done.stdout
+    assert "without the sandbox" in (tiny / "report.html").read_text()
+
+
+def test_doctor_says_what_there_is_and_what_is_missing(tiny, walls):
+    sound = metricloop("doctor")
+    assert sound.returncode == 0, sound.stdout
+    assert "every wall held" in sound.stdout
+    assert sound.stdout.rstrip().endswith("full")
+    lacking = metricloop("doctor", env=without_walls(tiny))
+    assert lacking.returncode == 1
+    assert "missing     seccomp: Unable to find libseccomp; install libseccomp2" in lacking.stdout
+    assert "tier        none" in lacking.stdout

@@ -1,0 +1,34 @@
+"""One world for the whole suite; it is planted before any zygote starts, so that there is something to inherit."""
+
+from __future__ import annotations
+
+import pytest
+from world import World
+
+from metrics import contained
+from sandbox import project
+from sandbox.supervisor import Sandbox
+from sandbox.tiers import missing
+
+
+@pytest.fixture(scope="session")
+def planted():
+    if lacks := missing():
+        pytest.skip(f"no sandbox here: {'; '.join(lacks)}")
+    made = World()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(planted):
+    planted.reset()
+    yield planted
+    planted.reset()
+
+
+@pytest.fixture(scope="module")
+def sandbox(planted):
+    """One zygote for both ways in; a test sets `limits` as it needs them."""
+    with Sandbox((*contained.ENTRIES, *project.ENTRIES)) as made:
+        yield made
