@@ -11,6 +11,7 @@ from flows.graph import downstream, stages_of
 from flows.improve import jobs
 from flows.stage import StageError, environment, outdated
 from flows.workspace import refresh_code
+from sandbox.tiers import missing
 from tasks.params import Params, load_params
 from tasks.plan import load_plan, parse_seeds
 
@@ -33,7 +34,7 @@ def outlook(folder: Path) -> str:
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
     suggested = params.llm.rounds * SUGGESTED_ARMS if params.llm.provider != "none" and old else 0
-    suggested = suggested if not (folder / "journal.jsonl").is_file() else 0
+    suggested = suggested if not (folder / "journal.jsonl").is_file() and not missing() else 0
     folds = params.predict.folds if "predict" in old else 0
     confirms = 3 * params.confirm.seeds if "confirm" in old else 0
     lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]

@@ -129,9 +129,10 @@ def _started(child: Child, sandbox: Sandbox) -> str | None:
 
 def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int) -> Verdict:
     """One frame's verdict. Errors: BittenError when the child is over, or answers anything but this frame, in order."""
-    values = np.empty(0)
+    values, limits = np.empty(0), sandbox.limits
+    seconds, what = (limits.frame_seconds, "one frame") if spec.scope == "frame" else (limits.batch_seconds, "the pool")
     while len(values) < size:
-        packet = child.receive(sandbox.limits.frame_seconds, "one frame" if spec.scope == "frame" else "the pool")
+        packet = child.receive(seconds, what)
         if not packet:
             raise BittenError(child.end() or "ended before it had answered")
         kind, place, rest = packet[:1], packet[1 : 1 + PLACE.size], packet[1 + PLACE.size :]

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 from contextlib import closing
 
+import pytest
 from conftest import metricloop
 
 from detection.tables import read_json, read_yaml
@@ -51,37 +52,30 @@ def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
     with closing(sqlite3.connect(tiny / "mlflow.db")) as database:
         tags = dict(database.execute("SELECT value, key FROM tags WHERE key IN ('sandbox.tier', 'metric.trust')"))
     assert tags == {"full": "sandbox.tier", "sandbox": "metric.trust", "catalogue": "metric.trust"}
-    again = metricloop("run", "-C", str(tiny))
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "train" not in again.stdout
 
 
-def test_without_walls_replayed_arms_are_left_out_in_one_line_and_the_study_ends_well(tiny):
-    done = metricloop("run", "-C", str(tiny), *REPLAY, env=without_walls(tiny))
-    assert done.returncode == 0, done.stdout + done.stderr
-    (line,) = [line for line in done.stdout.splitlines() if "left out" in line]
-    assert "round 1: left out, because its metrics are unread code and there is no sandbox here: seccomp" in line
-    assert not read_yaml(tiny / "rounds.yaml").get("arms")
-    assert not (tiny / "journal.jsonl").exists()
-
-
-def test_a_persons_own_file_needs_walls_or_their_word(tiny):
+def test_without_walls_replayed_arms_are_left_out_and_a_vouched_for_file_runs(tiny):
     add_own(tiny)
     env = without_walls(tiny)
     refused = metricloop("run", "-C", str(tiny), env=env)
     assert refused.returncode == 1
     assert "mine.py has to run in the sandbox" in refused.stderr
     assert "If you have read it: metricloop run --trust mine.py" in refused.stderr
-    done = metricloop("run", "-C", str(tiny), "--trust", str(tiny / "mine.py"), env=env)
+    done = metricloop("run", "-C", str(tiny), "--trust", str(tiny / "mine.py"), *REPLAY, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "trusted as it is now: mine.py" in done.stdout
     assert read_json(tiny / "scores/mine/trust.json") == {"trust": "trusted", "tier": None}
     assert "unsafe" not in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if "left out" in line]
+    assert "round 1: left out, because its metrics are unread code and there is no sandbox here: seccomp" in line
+    assert list(read_yaml(tiny / "rounds.yaml")["arms"]) == ["large"]
+    assert not (tiny / "journal.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_unsafe_has_to_be_typed_warns_and_marks_every_result(tiny):
     add_own(tiny)
-    done = metricloop("run", "-C", str(tiny), "--unsafe-in-process", env=without_walls(tiny))
+    done = metricloop("run", "-C", str(tiny), "--arm", "large", "--unsafe-in-process", env=without_walls(tiny))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING: metrics that nobody has read will run without the sandbox" in done.stderr
     marked = [arm["name"] for arm in read_json(tiny / "comparison.json")["arms"] if arm["unsafe_in_process"]]

@@ -242,3 +242,8 @@ def test_a_seed_without_detections_is_compared_too(tmp_path, truth):
     for seed, expected in ((0, 0), (1, 2 / 12)):
         _, mean_ar = weighted_ap(again.matches[seed], truth.image_id, count_positives(truth), weights)
         assert mean_ar == pytest.approx([expected])
+
+
+def test_an_arm_scored_without_the_sandbox_says_so(truth):
+    arms = run(three_arms(truth), truth, unsafe={"count"})["arms"]
+    assert [arm["name"] for arm in arms if arm["unsafe_in_process"]] == ["count"]

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 import tasks
 from detection.loading import assemble
-from detection.tables import BOXES, IMAGES, SCORES, SUBSET, TRUTH, TableError, read_table, write_json, write_table
+from detection.tables import (
+    BOXES,
+    IMAGES,
+    SCORES,
+    SUBSET,
+    TRUTH,
+    TableError,
+    read_table,
+    stamp_of,
+    write_json,
+    write_table,
+)
+from metrics.trust import UNSAFE
 from tasks.goodness import fill, image_goodness
 from tasks.policies import POLICIES, PolicyError, Scored, check_policy
 from tasks.select import arguments, select
@@ -509,3 +521,13 @@ def test_the_stage_names_what_is_wrong(workspace):
         assert done.returncode == 1
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_what_was_scored_without_the_sandbox_stays_marked(workspace):
+    scores = read_table(workspace / "scores/x/count.parquet", SCORES)
+    columns = {name: scores[name].to_pylist() for name in SCORES.names}
+    write_table(workspace / "scores/x/count.parquet", SCORES, columns, {UNSAFE: "yes"})
+    for line in ("random --name random", "count --name best", "matched --name match"):
+        assert run(workspace, line).returncode == 0
+    marked = [file.stem for file in sorted((workspace / "subsets").iterdir()) if UNSAFE in stamp_of(file)]
+    assert marked == ["count", "matched"]

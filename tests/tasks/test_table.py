@@ -93,3 +93,10 @@ def test_confirmation():
     assert all(text in winner for text in ("winner", "0.250", "0.450", gain(0.05, 0.25), "+0.010 to +0.090", "0.020"))
     assert "0.200" in next(line for line in lines if "random" in line)
     assert "has not been opened" in confirmed(values | {"arms": {}, "gain": {}, "seeds": []})
+
+
+def test_an_arm_scored_without_the_sandbox_is_marked_in_the_table_and_below(comparison):
+    comparison["arms"][1]["unsafe_in_process"] = True
+    text = markdown_table(comparison)
+    assert "undecided (unsafe)" in text
+    assert "- Scored by unread code, without the sandbox (--unsafe-in-process): object_proximity." in text

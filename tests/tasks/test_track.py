@@ -11,6 +11,7 @@ import pytest
 from study_fixture import arms, comparison, make_study, md5_of
 
 from detection.tables import write_json
+from tasks.plan import load_plan
 from tasks.runs import CURVE_POINTS, arm_runs, thinned
 from tasks.track import KEY, PARENT, VIEW, track
 
@@ -131,3 +132,14 @@ def test_long_curves_are_averaged() -> None:
     assert len(curve) == CURVE_POINTS
     assert curve[0] == (4.5, 9)  # mean of 0..9, at the last step it covers
     assert thinned(np.zeros(0), np.zeros(0)) == ()
+
+
+def test_an_arm_says_where_its_metrics_code_ran(study: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study, tmp_path / "study"))
+    batch = Path(load_plan(folder)["arms"]["object_count"]["a"]).parent
+    write_json(folder / batch / "trust.json", {"trust": "sandbox", "tier": "full"})
+    track(folder)
+    _, _, runs = client_of(folder)
+    tags = runs["object_count"].data.tags
+    assert (tags["metric.trust"], tags["sandbox.tier"]) == ("sandbox", "full")
+    assert "sandbox.tier" not in runs["random (baseline)"].data.tags
