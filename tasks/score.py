@@ -88,7 +88,7 @@ def score(
 def score_chunk(tasks: Sequence[Task], batch: Batch, specs: Sequence[Spec]) -> list[list[Verdict]]:
     """Per metric, what it says of each image. An image that cannot be read fails for the metrics that need it."""
     wanted = [spec for spec in specs if "image" in spec.needs]
-    read = [_read(task, any(_applies(spec, task.frame) for spec in wanted)) for task in tasks]
+    read = [read_frame(task, any(_applies(spec, task.frame) for spec in wanted)) for task in tasks]
     verdicts = batch.score(specs, [frame for frame, _ in read])
     for spec, said in zip(specs, verdicts, strict=True):
         for row, (frame, unreadable) in enumerate(read):
@@ -97,7 +97,23 @@ def score_chunk(tasks: Sequence[Task], batch: Batch, specs: Sequence[Spec]) -> l
     return verdicts
 
 
-def _read(task: Task, pixels: bool) -> tuple[Frame, str | None]:
+def frame_of(pool: Dataset, row: int, predictions: Mapping[int, Detections] | None) -> Task:
+    """One image of the pool without its pixels; no entry in `predictions` means that nothing was found in it."""
+    own, image_id = pool.slice(row), int(pool.image_id[row])
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    frame = Frame(
+        image_id=image_id,
+        width=int(pool.width[row]),
+        height=int(pool.height[row]),
+        boxes=pool.boxes[own].copy(),
+        labels=pool.labels[own].copy(),
+        class_names=pool.class_names,
+        predictions=None if predictions is None else predictions.get(image_id, nothing),
+    )
+    return Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
+
+
+def read_frame(task: Task, pixels: bool) -> tuple[Frame, str | None]:
     """The frame of a task, with its pixels where wanted; what was wrong with them, where they cannot be read."""
     if not pixels:
         return task.frame, None
@@ -129,24 +145,14 @@ def _applies(spec: Spec, frame: Frame) -> bool:
 
 
 def _chunks(pool: Dataset, predictions: Mapping[int, Detections] | None) -> Iterator[list[Task]]:
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     chunk, pixels = list[Task](), 0
     for row in range(len(pool)):
-        own, image_id = pool.slice(row), int(pool.image_id[row])
-        frame = Frame(
-            image_id=image_id,
-            width=int(pool.width[row]),
-            height=int(pool.height[row]),
-            boxes=pool.boxes[own].copy(),
-            labels=pool.labels[own].copy(),
-            class_names=pool.class_names,
-            predictions=None if predictions is None else predictions.get(image_id, nothing),
-        )
-        pixels += frame.width * frame.height
-        if chunk and (len(chunk) == CHUNK or pixels > CHUNK_PIXELS):
+        size = int(pool.width[row]) * int(pool.height[row])
+        if chunk and (len(chunk) == CHUNK or pixels + size > CHUNK_PIXELS):
             yield chunk
-            chunk, pixels = [], frame.width * frame.height
-        chunk.append(Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row])))
+            chunk, pixels = [], 0
+        chunk.append(frame_of(pool, row, predictions))
+        pixels += size
     if chunk:
         yield chunk
 

@@ -5,23 +5,32 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from detection.frame import Frame
 from detection.tables import read_yaml, replacing
 from llm.replay import load_cassette, replay
 from llm.suggestion import Suggestion
+from metrics.batch import sandbox
+from metrics.contained import Source
 from metrics.contract import MetricError, Spec
+from metrics.gate import pass_gate
 from metrics.loading import catalogue as load_catalogue
 from metrics.loading import open_batch
 from metrics.trust import UNSAFE
 from sandbox.limits import Limits
 from sandbox.tiers import missing
 from tasks.guard import hold, tell_errors_briefly, tie_to_ancestors
-from tasks.params import load_params
+from tasks.params import Params, load_params
 from tasks.plan import load_plan, write_rounds
 from tasks.policies import check_policy
+from tasks.pool import read_pool
+from tasks.score import PREDICTED, read_predictions
+from tasks.specimens import scores_so_far, specimens
 
 JOURNAL = Path("journal.jsonl")
 GENERATED = "metrics/generated"  # folder of the workspace; one folder a round, one file a metric
@@ -80,19 +89,43 @@ def _refusal(suggestion: Suggestion, metrics: Collection[str], arms: Collection[
     return None
 
 
-def declare(suggestion: Suggestion, number: int, limits: Limits, unsafe: bool = False) -> Spec:
-    """Write a suggestion's code to its place in the workspace and have it declare its metric, within the walls.
+def admit(
+    suggestion: Suggestion,
+    number: int,
+    limits: Limits,
+    frames: Sequence[Frame] = (),
+    earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
+) -> Spec:
+    """Hold a suggestion's code to the rules of the gate, within the walls, and write it to its place in the workspace.
 
-    Errors: MetricError when it does not, and the file is gone again.
+    frames, earlier: see `metrics.gate.pass_gate`; without frames the code only has to load.
+    Errors: MetricError with the rules it broke; then no file is written.
+    """
+    path = Path(GENERATED) / str(number) / f"{suggestion.metric}.py"
+    passage = pass_gate(sandbox(limits), Source(suggestion.code, path.as_posix()), suggestion.metric, frames, earlier)
+    if passage.spec is None or not passage.accepted:
+        raise MetricError("; ".join(f"{finding.rule}: {finding.said}" for finding in passage.broken))
+    with replacing(path) as temporary:
+        temporary.write_text(suggestion.code)
+    return passage.spec
+
+
+def admit_unread(suggestion: Suggestion, number: int) -> Spec:
+    """Write a suggestion's code to its place and execute it in this process. Only ever because a person typed it.
+
+    Errors: MetricError when it declares no such metric.
     """
     path = Path(GENERATED) / str(number) / f"{suggestion.metric}.py"
     with replacing(path) as temporary:
         temporary.write_text(suggestion.code)
-    try:
-        return open_batch(str(path.parent), [suggestion.metric], limits=limits, unsafe=unsafe).specs[0]
-    except MetricError:
-        path.unlink()
-        raise
+    return open_batch(str(path.parent), [suggestion.metric], unsafe=True).specs[0]
+
+
+def _gate(number: int, params: Params) -> Callable[[Suggestion], Spec]:
+    pool, found = read_pool("data", params.data.folder), Path(PREDICTED)
+    rows, frames = specimens(pool, read_predictions(found) if found.is_file() else None)
+    earlier = scores_so_far(Path(), pool, rows)
+    return lambda suggestion: admit(suggestion, number, Limits.of(params.sandbox), frames, earlier)
 
 
 def main(number: int) -> None:
@@ -121,7 +154,7 @@ def main(number: int) -> None:
         suggestions,
         plan,
         f"0-{params.seeds.block - 1}",
-        lambda suggestion: declare(suggestion, number, Limits.of(params.sandbox), unsafe),
+        (lambda suggestion: admit_unread(suggestion, number)) if unsafe else _gate(number, params),
     )
     write_rounds(addition)
     with JOURNAL.open("a") as stream:  # after rounds.yaml: a round is done when it is in the journal

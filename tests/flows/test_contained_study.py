@@ -4,12 +4,14 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 from conftest import metricloop
 
 from detection.tables import read_json, read_yaml
+from flows.settings import change_params
 
 REPLAY = ("--set", "llm.provider=replay", "llm.cassette=demo", "llm.rounds=1")
 MINE = """
@@ -54,6 +56,18 @@ def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
     assert tags == {"full": "sandbox.tier", "sandbox": "metric.trust", "catalogue": "metric.trust"}
 
 
+def test_without_walls_a_round_is_left_out_in_one_line(tiny):
+    change_params(tiny / "params.yaml", list(REPLAY[1:]))
+    step = [sys.executable, "-P", "-m", "tasks.suggest", "1"]
+    done = subprocess.run(step, cwd=tiny, env=without_walls(tiny), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = "round 1: left out, because its metrics are unread code and there is no sandbox here: seccomp"
+    assert done.stdout.startswith(said)
+    assert done.stdout.count("\n") == 1
+    assert not (tiny / "journal.jsonl").exists()
+
+
+@pytest.mark.slow
 def test_without_walls_replayed_arms_are_left_out_and_a_vouched_for_file_runs(tiny):
     add_own(tiny)
     env = without_walls(tiny)

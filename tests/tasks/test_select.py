@@ -372,7 +372,7 @@ def truth_of(pool, mistakes, missing=(), invented=()):
     rows += [(image, None, *map(float, box), 0, "missing") for image, *box in missing]
     image_of = dict(zip(pool.box_id.tolist(), pool.image_id[pool.box_row].tolist(), strict=True))
     rows += [(image_of[box_id], box_id, None, None, None, None, 0, "spurious") for box_id in invented]
-    return pa.table(dict(zip(TRUTH.names, map(list, zip(*rows, strict=True)), strict=True)), TRUTH)
+    return pa.Table.from_pylist([dict(zip(TRUTH.names, row, strict=True)) for row in rows], TRUTH)
 
 
 class TestTruth:
