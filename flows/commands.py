@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -67,6 +66,7 @@ def _weights(weights: str | None, detector: str) -> str:
 
 def run(given: Namespace) -> None:
     from flows.settings import change_params
+    from flows.stage import typed
     from metrics.trust import UNSAFE, trust
     from tasks.params import load_params
     from tasks.plan import load_plan
@@ -85,7 +85,7 @@ def run(given: Namespace) -> None:
         print(f"trusted as it is now: {trust(file, folder)}")
     if given.unsafe:
         print("WARNING: metrics that nobody has read will run without the sandbox; results are marked", file=sys.stderr)
-        os.environ[UNSAFE] = "1"
+        typed[UNSAFE] = "1"
     began = time.monotonic()
     if given.arm:
         from flows.experiment import experiment

@@ -41,11 +41,11 @@ PASSED = (
     "LD_LIBRARY_PATH",
     "SSH_AUTH_SOCK",
     "FAULT_TEST",
-    "METRICLOOP_UNSAFE_IN_PROCESS",  # as metrics.trust.UNSAFE
 )
 PASSED_PREFIXES = ("LC_", "XDG_", "GIT_AUTHOR_", "GIT_COMMITTER_", "OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH_", "DVC_")
 
 
+typed: dict[str, str] = {}  # variables that an option of the command line stands for; never from the environment
 _live: set[int] = set()  # process groups of running commands
 
 
@@ -57,7 +57,11 @@ def environment() -> dict[str, str]:
     """What a stage gets: ours as far as it is needed, this interpreter first on PATH, this process as its owner."""
     kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(PASSED_PREFIXES)}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-    return kept | QUIET | {"PATH": path, "METRICLOOP_OWNER": str(os.getpid())}
+    # A relative part, or an empty one, would put the workspace before the installed packages.
+    parts = [part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(part)]
+    kept = {name: value for name, value in kept.items() if name != "PYTHONPATH"}
+    kept |= {"PYTHONPATH": os.pathsep.join(parts)} if parts else {}
+    return kept | QUIET | typed | {"PATH": path, "METRICLOOP_OWNER": str(os.getpid())}
 
 
 def say(text: str) -> None:

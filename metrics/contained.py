@@ -26,6 +26,7 @@ from sandbox.words import clean
 
 ENTRIES = ("metrics.inside",)  # what a Sandbox for metrics must be made with
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+MOST_METRICS = 32  # in one file
 MOST_DEATHS = 3  # children that a metric may cost per batch before it is given up
 FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
 
@@ -57,6 +58,8 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
     except (ValueError, TypeError, RecursionError) as error:
         raise MetricError(f"{source.filename}: its declaration is not one of a metric: {clean(str(error))}") from None
     names = [spec.name for spec in specs]
+    if len(names) > MOST_METRICS:
+        raise MetricError(f"{source.filename}: declares {len(names)} metrics; a file may have {MOST_METRICS}")
     if twice := {name for name in names if names.count(name) > 1}:
         raise MetricError(f"{source.filename}: declares {', '.join(sorted(twice))} more than once")
     return dict(zip(names, specs, strict=True))
@@ -193,7 +196,8 @@ def _packed(what: Source | Sequence[Frame] | Dataset) -> Iterator[int]:
         descriptor = pack(None, {"code": np.frombuffer(what.code.encode(), np.uint8)}, sealed)
     elif isinstance(what, Dataset):
         flat = {name: getattr(what, name) for name in FLAT}
-        flat = {name: array.astype(str) if array.dtype == object else array for name, array in flat.items()}
+        # What pictures are called is nobody's business inside; that two are the same, or of one group, is.
+        flat |= {name: _codes(flat[name]) for name in ("file", "sha256", "group")} | {"split": what.split.astype(str)}
         descriptor = pack({"scope": "dataset", "class_names": what.class_names}, flat, sealed)
     else:
         parts = [_parts(frame) for frame in what]
@@ -211,6 +215,11 @@ def _packed(what: Source | Sequence[Frame] | Dataset) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _codes(names: np.ndarray) -> np.ndarray:
+    """Equal names as equal numbers, written as text."""
+    return np.unique(names.astype(str), return_inverse=True)[1].astype(str)
 
 
 def _parts(frame: Frame) -> dict[str, np.ndarray]:

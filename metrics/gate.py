@@ -17,6 +17,7 @@ from detection.frame import Detections, Frame
 from metrics.contained import Source, declared, score
 from metrics.contract import MetricError, Spec, Verdict
 from sandbox.supervisor import Sandbox
+from sandbox.words import clean
 
 MOST_UNKNOWN = 0.5  # share of scores that may be nan
 COPY = 0.95  # |Spearman's rho| with an earlier metric from which on a metric is its copy
@@ -64,7 +65,7 @@ def pass_gate(
     except MetricError as error:
         return Passage(None, (Finding("loads", str(error)),))
     if name not in specs:
-        known = ", ".join(specs) or "none"
+        known = clean(", ".join(specs)) or "none"
         return Passage(None, (Finding("loads", f"declares no metric {name!r}, but {known}"),))
     spec = specs[name]
     if lacks := [need for need in spec.needs if any(getattr(frame, need) is None for frame in frames)]:

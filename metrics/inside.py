@@ -5,26 +5,23 @@ Everything here may be tampered with by the code it runs. `metrics.contained`, o
 
 from __future__ import annotations
 
-import builtins
 import errno
 import json
-import linecache
 import os
 import random
 import struct
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from detection.dataset import Dataset
 from detection.frame import Detections, Frame
-from metrics.contract import evaluate, is_metric, spec_of
+from metrics.contract import evaluate, spec_of
+from metrics.source import load
 from sandbox.payload import unpack
 
 READY, VALUES, FAILED, BROKEN = b"R", b"V", b"E", b"B"  # the first byte of a packet
@@ -74,16 +71,6 @@ def explain(error: BaseException, filename: str, memory_mb: int) -> str:
     if isinstance(error, SyntaxError) and error.filename == filename:
         lines = [(error.lineno, (error.text or "").strip())]
     return f"{words} (line {lines[-1][0]}: {lines[-1][1]})" if lines else words
-
-
-def load(code: str, filename: str) -> dict[str, Callable]:
-    """Execute the text of a file as a module of its own and return its metrics by name."""
-    module = ModuleType(f"_metric_file_{Path(filename).stem}")
-    module.__file__ = filename
-    linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # for `explain`
-    sys.modules[module.__name__] = module  # dataclasses look their module up while it is executed
-    builtins.exec(compile(code, filename, "exec"), module.__dict__)
-    return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}
 
 
 def _load(code: int, filename: str) -> dict[str, Callable]:

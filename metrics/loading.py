@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
-import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,9 +20,11 @@ import metrics.catalogue
 from metrics.batch import Batch, Foreign, Ours, Trust, sandbox
 from metrics.contained import Source, declared
 from metrics.contract import Metric, MetricError, Spec, is_metric
+from metrics.source import load
 from metrics.trust import is_trusted
 from sandbox.errors import SandboxError
 from sandbox.limits import Limits
+from sandbox.words import clean
 
 CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the latter: its digests, in a workspace of its own
 ADOPTED = "metrics/adopted"
@@ -61,17 +63,23 @@ def open_batch(
     root = Path(workspace).resolve()
     place = (root / code).resolve()
     paths = [(place / f"{name}.py").resolve() if place.is_dir() else place for name in names]
+    sources = [read_source(path, root) for path in paths]  # read once: what is judged is what is executed
     trusts: tuple[tuple[Trust, bool], ...] = (
-        ("adopted", all(path.is_relative_to(root / ADOPTED) for path in paths)),
-        ("trusted", all(is_trusted(path, root) for path in paths)),
+        # By name and in fact: no link makes generated code an adopted one, and none leads out of the folder.
+        ("adopted", _beneath(root / code, root / ADOPTED) and all(_beneath(path, root / ADOPTED) for path in paths)),
+        ("trusted", all(is_trusted(source, root) for source in sources)),
         ("unsafe-in-process", unsafe),
     )
     for trust, given in trusts:
         if given:
-            found = [_pick(load_file(path), name, str(path)) for path, name in zip(paths, names, strict=True)]
-            return Ours(tuple(found), trust)
+            loaded = [_pick(load(s.code, s.filename), name, s.filename) for s, name in zip(sources, names, strict=True)]
+            return Ours(tuple(loaded), trust)
     limits = limits or Limits()
-    return Foreign(tuple(_declared(path, name, root, limits) for path, name in zip(paths, names, strict=True)), limits)
+    return Foreign(tuple(_declared(source, name, limits) for source, name in zip(sources, names, strict=True)), limits)
+
+
+def _beneath(path: Path, folder: Path) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(folder)
 
 
 def read_source(path: Path, root: Path) -> Source:
@@ -90,8 +98,7 @@ def read_source(path: Path, root: Path) -> Source:
     return Source(code, path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
-def _declared(path: Path, name: str, root: Path, limits: Limits) -> tuple[Source, Spec]:
-    source = read_source(path, root)
+def _declared(source: Source, name: str, limits: Limits) -> tuple[Source, Spec]:
     try:
         walled = sandbox(limits)
     except SandboxError as error:
@@ -102,26 +109,9 @@ def _declared(path: Path, name: str, root: Path, limits: Limits) -> tuple[Source
     return source, _pick(declared(walled, source), name, source.filename)
 
 
-def load_file(path: Path) -> dict[str, Metric]:
-    """Execute one Python file and return its metrics by name. The caller vouches for the file."""
-    if not path.is_file():
-        raise MetricError(f"{path} does not exist")
-    name = f"_metric_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise MetricError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while it is executed ...
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[name]  # ... and joblib sends a function by value only if its module is not importable
-    return metrics_in(module)
-
-
 def _pick(known: dict[str, Found], name: str, where: str) -> Found:
     if name in known:
         return known[name]
     near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {clean(', '.join(sorted(known))) or 'none'}"
     raise MetricError(f"no metric {name!r} in {where}; {hint}")

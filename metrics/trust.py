@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from detection.tables import read_yaml, replacing
+from metrics.contained import Source
 from metrics.contract import MetricError
 
 UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and stamp on what was scored while it was set
@@ -27,21 +28,22 @@ def trust(path: Path, workspace: Path) -> str:
         raise MetricError(f"--trust: {path} lies outside {workspace}; move it into the workspace first")
     name = path.relative_to(workspace).as_posix()
     with replacing(workspace / FILE) as temporary:
-        temporary.write_text(NOTE + yaml.safe_dump(_trusted(workspace) | {name: _digest(path)}))
+        temporary.write_text(NOTE + yaml.safe_dump(_trusted(workspace) | {name: _digest(path.read_bytes())}))
     return name
 
 
-def is_trusted(path: Path, workspace: Path) -> bool:
-    """Whether a person has vouched for this very content."""
-    if not path.is_file() or not path.is_relative_to(workspace):
-        return False
-    return _trusted(workspace).get(path.relative_to(workspace).as_posix()) == _digest(path)
+def is_trusted(source: Source, workspace: Path) -> bool:
+    """Whether a person has vouched for this very text under this name."""
+    return _trusted(workspace).get(source.filename) == _digest(source.code.encode())
 
 
 def _trusted(workspace: Path) -> dict[str, str]:
     path = workspace / FILE
-    return (read_yaml(path) or {}) if path.is_file() else {}
+    noted = read_yaml(path) if path.is_file() else {}
+    if not isinstance(noted, dict):
+        raise MetricError(f"{path} must map files to digests; delete it, and vouch for the files again")
+    return noted
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -27,6 +27,7 @@ def examine() -> tuple[list[str], bool]:
             lines += [
                 f"runs as     {user}",
                 f"self-test   every wall held; ready in {time.monotonic() - began:.2f} s",
+                f"projects    {sandbox.blind or 'their processes, memory and files can be counted'}",
             ]
         except SandboxError as error:
             lacks = [str(error)]

@@ -6,6 +6,7 @@ Every function raises OSError with the kernel's errno when the call fails; none 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import sys
 
@@ -59,6 +60,15 @@ def syscall(number: int, *arguments: object) -> int:
 def close_range(first: int, last: int = 0xFFFFFFFF) -> None:
     """close_range(2): close the descriptors from `first` to `last`; by default every one above, however high."""
     syscall(SYS_CLOSE_RANGE, first, last, 0)
+
+
+def map_page(descriptor: int) -> None:
+    """mmap(2): map the first page of a file for reading, for as long as this process lives."""
+    assert _libc is not None
+    _libc.mmap.restype = ctypes.c_void_p
+    size, offset = ctypes.c_size_t(mmap.PAGESIZE), ctypes.c_long(0)
+    place = _libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, offset)
+    _checked(-1 if place == ctypes.c_void_p(-1).value else 0, "mmap")
 
 
 def parent_death_signal() -> int:

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from sandbox import walls
+from sandbox import tree, walls
 from sandbox.errors import BittenError, SandboxError
 from sandbox.payload import pack
 from sandbox.syscalls import Mode
+from sandbox.words import clean
 
 if TYPE_CHECKING:
     from sandbox.supervisor import Sandbox
 
 SECONDS = 5.0  # for all attempts of one mode
+HELD = 1 << 16  # bytes of each deleted file that the supervisor has to find
 
 
 def prove(sandbox: Sandbox) -> None:
@@ -39,6 +41,7 @@ def prove(sandbox: Sandbox) -> None:
             through["landlock"] = "it wrote to a file outside"
     if not through and not _clock_bites(sandbox):
         through["time"] = "it outlived its time"
+    sandbox.blind = _blindness(sandbox)
     if through:
         held = "; ".join(f"{wall}: {what}" for wall, what in sorted(through.items()))
         raise SandboxError(
@@ -71,6 +74,29 @@ def _attack(sandbox: Sandbox, mode: Mode, folder: Path) -> dict[str, str]:
     if not report.startswith(b"{"):
         raise SandboxError(f"the sandbox cannot raise its walls ({report[1:].decode(errors='replace') or end})")
     return json.loads(report)
+
+
+def _blindness(sandbox: Sandbox) -> str:
+    """Why a project's use cannot be counted: its processes, and the deleted files that they hold. "" where it can."""
+    with tempfile.TemporaryDirectory(prefix="metricloop-sums-") as folder:
+        if sandbox.user is not None:
+            os.chown(folder, sandbox.user, sandbox.user)
+        arguments = {"bytes": HELD, "seconds": SECONDS}
+        try:
+            with sandbox.child("run", "sandbox.selftest_inside:hold", arguments, (), Path(folder)) as child:
+                report = child.receive(SECONDS, "the self-test")
+                pids = tree.members(child.pid)
+                size, _ = tree.scratch_use(folder, pids, 100, HELD)
+        except BittenError as bitten:
+            return f"what a project uses cannot be counted here: {bitten.reason}"
+    if report != b"held":
+        return f"what a project uses cannot be counted here: {clean(report[1:]) or 'the self-test did not come so far'}"
+    if len(pids) == 2 and size >= 2 * HELD:
+        return ""
+    return (
+        f"what a project uses cannot be counted here: of 2 processes and {2 * HELD} bytes in deleted files, "
+        f"{len(pids)} and {size} were seen. Root needs CAP_SYS_PTRACE for that: start metricloop as an ordinary user"
+    )
 
 
 def _clock_bites(sandbox: Sandbox) -> bool:

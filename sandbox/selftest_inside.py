@@ -47,6 +47,25 @@ def outstay(descriptors: list[int], arguments: dict[str, Any]) -> None:
     os._exit(0)
 
 
+def hold(descriptors: list[int], arguments: dict[str, Any]) -> None:
+    """In a scratch folder: hold a deleted file open, another by a mapping, and a process more; wait to be killed."""
+    for name in ("opened", "mapped"):
+        with open(name, "w+b") as file:
+            file.write(bytes(arguments["bytes"]))
+            file.flush()
+            os.unlink(name)
+            if name == "opened":
+                os.dup(file.fileno())
+            else:
+                libc.map_page(file.fileno())  # Python's own mmap keeps a descriptor too
+    if os.fork() == 0:
+        time.sleep(arguments["seconds"])
+        os._exit(0)
+    os.write(descriptors[0], b"held")
+    time.sleep(arguments["seconds"])
+    os._exit(0)
+
+
 def _environment(descriptors: list[int], arguments: dict[str, Any]) -> str:
     return f"{len(INHERITED)} environment variables of the parent" if INHERITED else ""
 

@@ -24,6 +24,7 @@ from sandbox.syscalls import Mode, compile_filter
 from sandbox.tiers import missing
 from sandbox.walls import Order
 
+MOST_BYTES = 150_000  # of an order, in one packet
 PATIENCE = 10.0  # seconds for the zygote to start, or to say that a child it killed is gone
 PRELOAD = (  # numpy and OpenCV, and what code is likely to import; further modules are found at run time
     "numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random", "cv2",
@@ -49,6 +50,8 @@ class Sandbox:
         self._shared = 0
         self._busy = False
         self._proven = False
+        self._owner = os.getpid()
+        self.blind = ""  # why the supervisor cannot count what a project uses; "" where it can
 
     def __enter__(self) -> Sandbox:
         self.start()
@@ -59,6 +62,8 @@ class Sandbox:
 
     def start(self) -> None:
         """Start the zygote; the first time, let the self-test try to break out. Does nothing where one is running."""
+        if self._owner != os.getpid():
+            self._forget()
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
@@ -73,8 +78,17 @@ class Sandbox:
                 raise
             self._proven = True
 
+    def _forget(self) -> None:
+        """In a process forked from the one that started the zygote: leave that to it, and start one's own."""
+        if self._control is not None:
+            self._control.close()
+        self._control = self._process = None
+        self._busy, self._owner = False, os.getpid()
+
     def close(self) -> None:
         """End the zygote and whatever it has running."""
+        if self._owner != os.getpid():
+            self._forget()
         self._busy = False
         if self._control is not None:
             with suppress(OSError):
@@ -106,11 +120,17 @@ class Sandbox:
         if self._busy:
             raise SandboxError("a child is running in this sandbox; end it first, or use another Sandbox")
         self.start()
+        if mode == "run" and self.blind:
+            raise SandboxError(self.blind)
         assert self._control is not None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = self.order(mode, entry, arguments, scratch, size)
+        order = json.dumps(asdict(self.order(mode, entry, arguments, scratch, size))).encode()
+        if len(order) > MOST_BYTES:
+            ours.close()
+            theirs.close()
+            raise ValueError(f"the arguments are {len(order)} bytes long, and may be {MOST_BYTES}")
         try:
-            socket.send_fds(self._control, [json.dumps(asdict(order)).encode()], [theirs.fileno(), *descriptors])
+            socket.send_fds(self._control, [order], [theirs.fileno(), *descriptors])
             said, pidfds, _, _ = socket.recv_fds(self._control, ANSWER, 1)
             pid, (pidfd,) = json.loads(said)["pid"], pidfds
             os.set_inheritable(pidfd, False)
@@ -118,7 +138,7 @@ class Sandbox:
             ours.close()
             self.close()
             if isinstance(error, OSError | ValueError):
-                raise BittenError(f"the zygote died before it could start a child ({error})") from None
+                raise BittenError("the zygote died before it could start a child") from None
             raise
         finally:
             theirs.close()
@@ -163,7 +183,8 @@ class Sandbox:
         self.user = unused_user() if os.geteuid() == 0 and "user" in walls.WALLS else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         home = str(Path(__file__).resolve().parent.parent)  # an editable install is on no path
-        found = [home, *(folder for folder in sys.path if folder and Path(folder).exists())]
+        # Nothing that depends on where we are: a workspace must not stand before the installed packages.
+        found = [home, *(p for p in sys.path if os.path.isabs(p) and p != os.getcwd() and Path(p).exists())]
         end = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)  # not a standard stream's number, should those be closed
         boot = f"import sys; sys.path[:] = {found!r}; from sandbox.zygote import main; main({end})"
         with theirs, os.fdopen(end):

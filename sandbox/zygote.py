@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -33,6 +34,8 @@ def main(descriptor: int) -> None:
     setup = json.loads(control.recv(MESSAGE))
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")  # should the machine run out of memory, it is ours that goes first
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # numbers up to KEPT are needed
     for name in THREADS:
         os.environ[name] = "1"
     for module in setup["entries"]:
@@ -67,9 +70,12 @@ def main(descriptor: int) -> None:
 
 def become(user: int) -> None:
     """Change to a user id, its group id the same, no further groups. For good: real, effective and saved."""
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except PermissionError:
+        sys.exit("root may not become another user here (no CAP_SETUID); start metricloop as an ordinary user")
 
 
 def reach(folders: dict[str, int]) -> None:

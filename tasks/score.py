@@ -221,9 +221,9 @@ def main(argv: Sequence[str]) -> None:
     guard(f"score@{argv[0]}")
     item = arguments(argv)
     params = load_params()
-    batch = open_batch(item.code, item.metrics, limits=Limits.of(params.sandbox), unsafe=bool(os.environ.get(UNSAFE)))
+    batch = open_batch(item.code, item.metrics, limits=Limits.of(params.sandbox), unsafe=os.environ.get(UNSAFE) == "1")
     if batch.trust == "unsafe-in-process":
-        print(f"WARNING: {item.code} runs in this process, unread and without the sandbox", file=sys.stderr)
+        print(f"unsafe: {item.code} runs in this process, unread and without the sandbox", file=sys.stderr)
     pool = read_pool("data", params.data.folder)
     predictions = read_predictions(Path(PREDICTED)) if item.needs == PREDICTED else None
 

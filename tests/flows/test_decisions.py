@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows import stage
 from flows.graph import downstream, needed_for, upstream
 from flows.improve import promising
 from flows.outlook import _duration, _grouped
@@ -22,6 +23,7 @@ from flows.workspace import (
     render_arms,
     render_stages,
 )
+from metrics.trust import UNSAFE
 from tasks.code import HOME
 from tasks.params import check_params
 from tasks.plan import load_plan
@@ -183,3 +185,19 @@ def test_a_workspace_inside_the_data_set_is_refused(tmp_path):
     with pytest.raises(WorkspaceError, match="lies inside the data set"):
         create(tmp_path / "w", Plan("x", str(tmp_path), str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_is_told_of_unsafe_by_the_option_alone_and_never_by_the_environment(monkeypatch):
+    monkeypatch.setenv(UNSAFE, "1")
+    assert UNSAFE not in stage.environment()
+    monkeypatch.setitem(stage.typed, UNSAFE, "1")
+    assert stage.environment()[UNSAFE] == "1"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [("/a:/b", "/a:/b"), (":/a", "/a"), ("/a::.:lib", "/a"), (".", None), ("", None)],
+)
+def test_no_relative_folder_stands_before_the_installed_packages(monkeypatch, given, passed):
+    monkeypatch.setenv("PYTHONPATH", given)
+    assert stage.environment().get("PYTHONPATH") == passed

@@ -66,7 +66,7 @@ def rarity(dataset):
 
 @metric(level="image", scope="dataset")
 def crowdedness(dataset):
-    return dataset.counts + dataset.width + (dataset.split == "pool") + [len(file) for file in dataset.file]
+    return dataset.counts + dataset.width + (dataset.split == "pool") + np.unique(dataset.group).size
 """
 FRAME_METRICS = ["width_by_height", "area", "blur", "confidence", "everything"]
 
@@ -475,3 +475,22 @@ def test_a_dead_zygote_costs_a_frame_and_no_more(sandbox):
     assert verdicts[0].scores == [7.0]
     assert verdicts[2].scores == [7.0]
     assert verdicts[1].error == "the zygote died; the next call starts a new one"
+
+
+SPY = """
+from metrics.contract import metric
+
+@metric(level="image", scope="dataset")
+def names(dataset):
+    raise ValueError(" ".join([*dataset.file[:9], "|", *dataset.group[:9], "|", *dataset.sha256[:9]]))
+"""
+
+
+def test_a_metric_of_the_pool_learns_which_files_are_alike_and_not_what_they_are_called(sandbox):
+    dataset = pool(3)
+    source = Source(SPY, "spy.py")
+    ((verdict,),) = score(sandbox, source, list(declared(sandbox, source).values()), dataset)
+    file, group, sha256 = verdict.error.removeprefix("ValueError: ").split(" | ", 2)
+    assert len({*map(int, file.split())}) == 9
+    assert group.split() == ["0", "1", "2", "3", "4", "5", "6", "0", "1"]
+    assert sha256.startswith("0 0 0 0 0 0 0 0 0 (line")

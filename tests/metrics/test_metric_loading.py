@@ -1,6 +1,7 @@
 """Metrics are found by name in our catalogue and by path in a workspace; nothing else there is executed."""
 
 import builtins
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,46 @@ def test_a_file_a_person_vouched_for_runs_here_until_it_changes(tmp_path, walls)
     file.write_text(WIDTH + TELLTALE)
     assert open_batch("mine.py", ["width"], tmp_path).trust == "sandbox"
     assert not hasattr(builtins, "executed_here")
+
+
+def test_what_was_read_is_what_runs_whatever_lies_in_the_bytecode_cache(tmp_path):
+    for folder in ("metrics/adopted", "mine"):
+        (tmp_path / folder).mkdir(parents=True)
+        file = tmp_path / folder / "width.py"
+        file.write_text(WIDTH + TELLTALE)
+        py_compile.compile(str(file), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        file.write_text(WIDTH)
+    trust(tmp_path / "mine/width.py", tmp_path)
+    for code, why in (("metrics/adopted", "adopted"), ("mine/width.py", "trusted")):
+        assert open_batch(code, ["width"], tmp_path).trust == why
+    assert not hasattr(builtins, "executed_here")
+
+
+def test_generated_code_is_not_adopted_through_a_link(tmp_path, walls):
+    (tmp_path / "metrics/adopted/1").mkdir(parents=True)
+    (tmp_path / "metrics/adopted/1/width.py").write_text(WIDTH + TELLTALE)
+    (tmp_path / "metrics/generated").symlink_to(tmp_path / "metrics/adopted")
+    assert open_batch("metrics/generated/1", ["width"], tmp_path).trust == "sandbox"
+    assert not hasattr(builtins, "executed_here")
+
+
+def test_a_broken_list_of_trusted_files_is_named(tmp_path):
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/trusted.yaml").write_text("- mine.py\n")
+    (tmp_path / "mine.py").write_text(WIDTH)
+    with pytest.raises(MetricError, match=r"trusted\.yaml must map files to digests"):
+        open_batch("mine.py", ["width"], tmp_path)
+
+
+def test_names_chosen_by_foreign_code_do_not_flood_the_message(tmp_path, walls):
+    many = "".join(f"@metric(level='image')\ndef ignore_{'x' * 50}_{k}(frame):\n    return 0\n" for k in range(30))
+    (tmp_path / "mine.py").write_text(f"from metrics.contract import metric\n{many}")
+    with pytest.raises(MetricError) as caught:
+        open_batch("mine.py", ["width"], tmp_path)
+    assert len(str(caught.value)) < 400
+    (tmp_path / "mine.py").write_text(f"from metrics.contract import metric\n{many}{many.replace('ignore', 'obey')}")
+    with pytest.raises(MetricError, match="declares 60 metrics; a file may have 32"):
+        open_batch("mine.py", ["width"], tmp_path)
 
 
 def test_vouching_is_for_files_of_the_workspace(tmp_path):

@@ -212,3 +212,15 @@ def refused(reason):
         with pytest.raises(SandboxError, match="there is no sandbox here; missing") as raised:
             Sandbox().start()
     assert reason in str(raised.value)
+
+
+@pytest.mark.parametrize("blind", ["_deleted", "_mapped"])
+def test_a_supervisor_that_cannot_count_refuses_projects_and_scores_on(monkeypatch, walls, blind):
+    """Root without CAP_SYS_PTRACE, as in a container, does not see what descriptors another user's process holds."""
+    monkeypatch.setattr(f"sandbox.tree.{blind}", lambda *arguments: 0)
+    with Sandbox() as sandbox:
+        assert "Root needs CAP_SYS_PTRACE" in sandbox.blind
+        with pytest.raises(SandboxError, match="cannot be counted here"):
+            sandbox.child("run", "sandbox.selftest_inside:outstay", {"seconds": 0})
+        with sandbox.child("score", "sandbox.selftest_inside:outstay", {"seconds": 0}) as child:
+            assert child.receive(5, "it") == b"outlived its time"
