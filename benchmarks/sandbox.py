@@ -98,7 +98,7 @@ def metric_milliseconds(pool: Dataset) -> float:
     """What the metric takes in this process, decoding left out."""
     from detection.frame import Frame
     from detection.pictures import read_picture
-    from metrics.inside import load
+    from metrics.source import load
 
     cv2.setNumThreads(1)  # as in the sandbox
     detail = load(METRIC, "detail.py")["detail"]

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from detection.dataset import Dataset
 from detection.frame import Frame
 from metrics.contract import MetricError, Spec, Verdict
 from metrics.inside import BROKEN, CHUNK, FAILED, PLACE, READY, VALUES
+from metrics.source import Source
 from sandbox import walls
 from sandbox.child import WALLS_FAILED, Child
 from sandbox.errors import BittenError
@@ -29,14 +30,6 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_METRICS = 32  # in one file
 MOST_DEATHS = 3  # children that a metric may cost per batch before it is given up
 FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
-
-
-@dataclass(frozen=True)
-class Source:
-    """The text of a file of metrics, and the name that its errors carry."""
-
-    code: str
-    filename: str
 
 
 def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:

@@ -18,9 +18,9 @@ from typing import TypeVar
 
 import metrics.catalogue
 from metrics.batch import Batch, Foreign, Ours, Trust, sandbox
-from metrics.contained import Source, declared
+from metrics.contained import declared
 from metrics.contract import Metric, MetricError, Spec, is_metric
-from metrics.source import load
+from metrics.source import Source, load, read_source
 from metrics.trust import is_trusted
 from sandbox.errors import SandboxError
 from sandbox.limits import Limits
@@ -28,7 +28,6 @@ from sandbox.words import clean
 
 CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the latter: its digests, in a workspace of its own
 ADOPTED = "metrics/adopted"
-MOST_BYTES = 100_000  # of a foreign file
 Found = TypeVar("Found", Metric, Spec)
 
 
@@ -80,22 +79,6 @@ def open_batch(
 
 def _beneath(path: Path, folder: Path) -> bool:
     return Path(os.path.normpath(path)).is_relative_to(folder)
-
-
-def read_source(path: Path, root: Path) -> Source:
-    """The text of a foreign file, not executed; errors will carry its name relative to `root`.
-
-    Errors: MetricError when it is missing, too long or not text.
-    """
-    if not path.is_file():
-        raise MetricError(f"{path} does not exist")
-    if path.stat().st_size > MOST_BYTES:
-        raise MetricError(f"{path} is {path.stat().st_size} bytes long; a metric's file may have {MOST_BYTES}")
-    try:
-        code = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise MetricError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    return Source(code, path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
 def _declared(source: Source, name: str, limits: Limits) -> tuple[Source, Spec]:

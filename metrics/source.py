@@ -1,14 +1,41 @@
-"""Execute the text of a file of metrics: within the walls for unread code, in this process where it is trusted."""
+"""A file of metrics as text: read it, and execute it, within the walls or, where it is trusted, in this process."""
 
 from __future__ import annotations
 
 import builtins
 import linecache
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from metrics.contract import Metric, is_metric
+from metrics.contract import Metric, MetricError, is_metric
+
+MOST_BYTES = 100_000  # of a file
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a file of metrics, and the name that its errors carry."""
+
+    code: str
+    filename: str
+
+
+def read_source(path: Path, root: Path) -> Source:
+    """The text of a file, not executed; errors will carry its name relative to `root`.
+
+    Errors: MetricError when it is missing, too long or not text.
+    """
+    if not path.is_file():
+        raise MetricError(f"{path} does not exist")
+    if path.stat().st_size > MOST_BYTES:
+        raise MetricError(f"{path} is {path.stat().st_size} bytes long; a metric's file may have {MOST_BYTES}")
+    try:
+        code = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MetricError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    return Source(code, path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
 def load(code: str, filename: str) -> dict[str, Metric]:

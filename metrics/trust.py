@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 from detection.tables import read_yaml, replacing
-from metrics.contained import Source
 from metrics.contract import MetricError
+from metrics.source import Source, read_source
 
 UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and stamp on what was scored while it was set
-FILE = "metrics/trusted.yaml"  # path relative to the workspace -> sha256 of the file that was read
+FILE = "metrics/trusted.yaml"  # path relative to the workspace -> sha256 of the text that was read
 NOTE = "# Files that a person has read and vouched for (metricloop run --trust FILE). They run without the sandbox.\n"
 
 
@@ -28,13 +28,13 @@ def trust(path: Path, workspace: Path) -> str:
         raise MetricError(f"--trust: {path} lies outside {workspace}; move it into the workspace first")
     name = path.relative_to(workspace).as_posix()
     with replacing(workspace / FILE) as temporary:
-        temporary.write_text(NOTE + yaml.safe_dump(_trusted(workspace) | {name: _digest(path.read_bytes())}))
+        temporary.write_text(NOTE + yaml.safe_dump(_trusted(workspace) | {name: _digest(read_source(path, workspace))}))
     return name
 
 
 def is_trusted(source: Source, workspace: Path) -> bool:
     """Whether a person has vouched for this very text under this name."""
-    return _trusted(workspace).get(source.filename) == _digest(source.code.encode())
+    return _trusted(workspace).get(source.filename) == _digest(source)
 
 
 def _trusted(workspace: Path) -> dict[str, str]:
@@ -45,5 +45,5 @@ def _trusted(workspace: Path) -> dict[str, str]:
     return noted
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _digest(source: Source) -> str:
+    return hashlib.sha256(source.code.encode()).hexdigest()

@@ -146,6 +146,13 @@ def test_names_chosen_by_foreign_code_do_not_flood_the_message(tmp_path, walls):
         open_batch("mine.py", ["width"], tmp_path)
 
 
+@pytest.mark.parametrize("content", [WIDTH.replace("\n", "\r\n").encode(), b"\xef\xbb\xbf" + WIDTH.encode()])
+def test_a_file_from_windows_can_be_vouched_for(tmp_path, content):
+    (tmp_path / "mine.py").write_bytes(content)
+    trust(tmp_path / "mine.py", tmp_path)
+    assert open_batch("mine.py", ["width"], tmp_path).trust == "trusted"
+
+
 def test_vouching_is_for_files_of_the_workspace(tmp_path):
     outside = tmp_path / "width.py"
     outside.write_text(WIDTH)

@@ -41,7 +41,7 @@ import json, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from detection.frame import Frame
-from metrics.inside import load
+from metrics.source import load
 none = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
 frames = [Frame(number, 8, 8, *none, image=np.full((8, 8, 3), number, np.uint8)) for number in (1, 2)]
 for frame in frames:
