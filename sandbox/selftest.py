@@ -6,25 +6,45 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
 from sandbox import tree, walls
+from sandbox.child import Child
 from sandbox.errors import BittenError, SandboxError
+from sandbox.limits import Limits
 from sandbox.payload import pack
 from sandbox.syscalls import Mode
+from sandbox.walls import Order
 from sandbox.words import clean
-
-if TYPE_CHECKING:
-    from sandbox.supervisor import Sandbox
 
 SECONDS = 5.0  # for all attempts of one mode
 HELD = 1 << 16  # bytes of each deleted file that the supervisor has to find
 
 
-def prove(sandbox: Sandbox) -> None:
+class Walled(Protocol):
+    """What the self-test needs of a sandbox.supervisor.Sandbox."""
+
+    limits: Limits
+    user: int | None
+    blind: str
+
+    def order(self, mode: Mode, entry: str, arguments: Mapping[str, Any]) -> Order: ...
+
+    def child(
+        self,
+        mode: Mode,
+        entry: str,
+        arguments: Mapping[str, Any],
+        descriptors: Sequence[int] = (),
+        scratch: Path | None = None,
+    ) -> Child: ...
+
+
+def prove(sandbox: Walled) -> None:
     """Let a child of each mode attack every wall, and another outstay its time.
 
     Errors: SandboxError naming the wall and what got through it.
@@ -50,7 +70,7 @@ def prove(sandbox: Sandbox) -> None:
         )
 
 
-def _attack(sandbox: Sandbox, mode: Mode, folder: Path) -> dict[str, str]:
+def _attack(sandbox: Walled, mode: Mode, folder: Path) -> dict[str, str]:
     payload = pack(None, {"image": np.ones(4096, np.uint8)}, seal="seals" in walls.WALLS)
     limits, order = sandbox.limits, sandbox.order(mode, "", {})
     arguments = {
@@ -76,7 +96,7 @@ def _attack(sandbox: Sandbox, mode: Mode, folder: Path) -> dict[str, str]:
     return json.loads(report)
 
 
-def _blindness(sandbox: Sandbox) -> str:
+def _blindness(sandbox: Walled) -> str:
     """Why a project's use cannot be counted: its processes, and the deleted files that they hold. "" where it can."""
     with tempfile.TemporaryDirectory(prefix="metricloop-sums-") as folder:
         if sandbox.user is not None:
@@ -99,7 +119,7 @@ def _blindness(sandbox: Sandbox) -> str:
     )
 
 
-def _clock_bites(sandbox: Sandbox) -> bool:
+def _clock_bites(sandbox: Walled) -> bool:
     try:
         with sandbox.child("score", "sandbox.selftest_inside:outstay", {"seconds": 0.5}) as child:
             child.receive(0.02, "the self-test")
