@@ -140,6 +140,8 @@ def _varies(first: Answers) -> str:
 def _new(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> str:
     """Ranks as another metric does: object by object where both score objects, else by the means of frames."""
     for name, others in earlier.items():
+        if name == spec.name:
+            continue  # a round that is played again finds the scores of its first time
         own = [answer.scores for answer in first]
         alike = spec.level == "object" and all(len(a) == len(b) for a, b in zip(own, others, strict=True))
         mine, theirs = (np.concatenate(s) if alike else np.array([_mean(one) for one in s]) for s in (own, others))

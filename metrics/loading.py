@@ -7,20 +7,18 @@ module name, and its __init__.py is not read.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import pkgutil
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
 import metrics.catalogue
 from metrics.batch import Batch, Foreign, Ours, Trust, sandbox
 from metrics.contained import declared
-from metrics.contract import Metric, MetricError, Spec, is_metric
-from metrics.source import Source, load, read_source
+from metrics.contract import Metric, MetricError, Spec
+from metrics.source import Source, load, metrics_in, read_source
 from metrics.trust import is_trusted
 from sandbox.errors import SandboxError
 from sandbox.limits import Limits
@@ -38,11 +36,6 @@ def catalogue() -> dict[str, Metric]:
         for info in pkgutil.iter_modules(metrics.catalogue.__path__)
     ]
     return {name: function for module in modules for name, function in metrics_in(module).items()}
-
-
-def metrics_in(module: ModuleType) -> dict[str, Metric]:
-    """The metrics a module defines itself (not those it imported)."""
-    return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}
 
 
 def open_batch(

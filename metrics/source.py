@@ -48,4 +48,9 @@ def load(code: str, filename: str) -> dict[str, Metric]:
         builtins.exec(compile(code, filename, "exec"), module.__dict__)
     finally:
         del sys.modules[module.__name__]  # ... and joblib sends a function by value only if its module is not found
+    return metrics_in(module)
+
+
+def metrics_in(module: ModuleType) -> dict[str, Metric]:
+    """The metrics a module defines itself (not those it imported), by name."""
     return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}

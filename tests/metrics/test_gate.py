@@ -106,3 +106,9 @@ def test_too_few_frames_say_nothing_about_copies(sandbox, frames):
     few = frames[:5]
     counts = [np.array([float(len(frame.boxes))]) for frame in few]
     assert broken(sandbox, few, COUNT.format("len(frame.boxes)"), {"count": counts}) == {}
+
+
+def test_a_metric_is_no_copy_of_itself(sandbox, frames):
+    counts = [np.array([float(len(frame.boxes))]) for frame in frames]
+    assert broken(sandbox, frames, COUNT.format("len(frame.boxes)"), {"it": counts}) == {}
+    assert "new" in broken(sandbox, frames, COUNT.format("len(frame.boxes)"), {"other": counts})
