@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+FUNCTIONS = {"try": "try_metric"}  # in flows.commands, where the command's own name is a word of Python
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
@@ -64,6 +66,29 @@ def parser() -> argparse.ArgumentParser:
         help="run metrics that nobody has read without the sandbox; every result is marked",
     )
 
+    attempt = _command(commands, "try", "hold your own metric to the acceptance gate, and see what it says of the pool")
+    attempt.add_argument("file", type=Path, help="a Python file of metrics; it runs in the sandbox")
+    attempt.add_argument("--metric", metavar="NAME", help="one of the file's metrics (default: all)")
+    attempt.add_argument(
+        "--policy",
+        nargs="+",
+        default=["best"],
+        metavar=("NAME", "OPTION=VALUE"),
+        help="how its scores become a subset, e.g. among share=0.4 (best)",
+    )
+    attempt.add_argument("--add", action="store_true", help="add it to arms.yaml, after asking")
+    attempt.add_argument("--yes", action="store_true", help="do not ask")
+    _workspace(attempt)
+    adopt = _command(commands, "adopt", "read a metric that a language model wrote, and let it out of the sandbox")
+    adopt.add_argument("name", help="the metric's name")
+    adopt.add_argument("--yes", action="store_true", help="do not ask: you have read it")
+    _workspace(adopt)
+    suggest = _command(commands, "suggest", "have the language model suggest the metrics of the next round")
+    suggest.add_argument("--dry-run", action="store_true", help="show what it would be sent, and send nothing")
+    _workspace(suggest)
+    scorecard = _command(commands, "scorecard", "how good the language model is as an engineer")
+    scorecard.add_argument("folders", nargs="*", type=Path, default=[Path()], metavar="DIR", help="workspaces (here)")
+
     _workspace(_command(commands, "status", "what is up to date and what is not"))
     compare = _command(commands, "compare", "print the comparison table")
     _workspace(compare)
@@ -99,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     from flows import commands
 
     try:
-        return getattr(commands, given.command)(given) or 0
+        return getattr(commands, FUNCTIONS.get(given.command, given.command))(given) or 0
     except KeyboardInterrupt:
         print("\nstopped; nothing is lost: the same command goes on from here", file=sys.stderr)
         return 130

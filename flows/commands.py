@@ -9,6 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from detection.tables import read_json
+from flows.by_hand import adopt as adopt
+from flows.by_hand import try_metric as try_metric
 
 
 def init(given: Namespace) -> None:
@@ -66,11 +68,12 @@ def _weights(weights: str | None, detector: str) -> str:
 
 def run(given: Namespace) -> None:
     from flows.settings import change_params
-    from flows.stage import typed
+    from flows.stage import hide_keys, typed
     from metrics.trust import UNSAFE, trust
     from tasks.params import load_params
     from tasks.plan import load_plan
 
+    hide_keys()  # before a server of Prefect's is started, which would inherit them
     folder = given.folder.resolve()
     for line in change_params(folder / "params.yaml", given.set):
         print(line)
@@ -111,6 +114,33 @@ def _show(folder: Path) -> None:
     if (folder / "confirmation.json").is_file():
         print(f"test split: metricloop compare --confirmed -C {folder}")
     print(where_to_look(folder))
+
+
+def suggest(given: Namespace) -> None:
+    folder = given.folder.resolve()
+    if not given.dry_run:
+        _suggest_next(folder)
+        return
+    from tasks.suggest import preview
+
+    print(preview(folder))
+
+
+def _suggest_next(folder: Path) -> None:
+    """The suggestions of the round that is under way, or else of the next one; nothing is tried yet."""
+    from flows.stage import converse, hide_keys
+    from llm.journal import Journal
+    from tasks.suggest import next_round
+
+    hide_keys()
+    _made(folder, "comparison.json")
+    converse(folder, "tasks.suggest", next_round(Journal(folder).events))
+
+
+def scorecard(given: Namespace) -> None:
+    from tasks.scorecard import print_scorecards
+
+    print_scorecards([folder.resolve() for folder in given.folders])
 
 
 def status(given: Namespace) -> None:
@@ -173,11 +203,11 @@ def _made(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _step(folder: Path, module: str) -> None:
+def _step(folder: Path, module: str, *arguments: str) -> None:
     from flows.stage import call
 
     _made(folder, "comparison.json")
-    call(folder, [sys.executable, "-P", "-m", module], module)
+    call(folder, [sys.executable, "-P", "-m", module, *arguments], module)
 
 
 def export(given: Namespace) -> None:

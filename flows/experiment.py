@@ -9,7 +9,7 @@ from prefect import flow
 from flows.graph import needed_for, stages_of
 from flows.improve import bring, train_and_evaluate
 from flows.reaper import end_server_with_me
-from flows.stage import step
+from flows.stage import hide_keys, step
 from flows.workspace import commit, refresh_code
 from tasks.params import load_params
 from tasks.plan import entry_of, load_plan
@@ -18,6 +18,7 @@ from tasks.plan import entry_of, load_plan
 @flow(name="experiment", log_prints=False, validate_parameters=False)
 def experiment(workspace: str = ".", arm: str = "random") -> None:
     """Run one arm, and the baseline it is compared with; nothing else is scored, selected or trained."""
+    hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()
     params = load_params(folder / "params.yaml")

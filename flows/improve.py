@@ -12,7 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from detection.tables import read_json
 from flows.graph import stages_of
 from flows.reaper import end_server_with_me
-from flows.stage import end_all, outdated, say, stages, step
+from flows.stage import StageError, end_all, hide_keys, outdated, say, stages, step, talk
 from flows.workspace import commit, create, demo_plan, refresh_code
 from tasks.params import Params, load_params
 from tasks.plan import add_block, load_plan
@@ -25,6 +25,7 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
 
     demo: make the workspace first, of drawn pandas, where it does not exist.
     """
+    hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()
     if demo and not folder.exists():
@@ -32,28 +33,51 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
     params = load_params(folder / "params.yaml")
     refresh_code(folder)
     experiments(folder, params)
-    for number in range(1, params.llm.rounds + 1 if params.llm.provider != "none" else 1):
-        step(folder, "tasks.suggest", str(number))
-        experiments(folder, params)
-        commit(folder, f"round {number}")
+    try:
+        rounds(folder, params)
+    except StageError:
+        present(folder, "study interrupted")  # what was found so far is shown, and the test split stays shut
+        raise
     while more := promising(read_json(folder / "comparison.json"), load_plan(folder), params):
         for arm, seeds in more:
             add_block(folder, arm, seeds)
         say(f"more seeds for undecided arms: {', '.join(sorted({arm for arm, _ in more}))}")
         experiments(folder, params)
     bring(folder, ["confirm"], "confirm on the test split")
+    present(folder, "study finished")
+
+
+def rounds(folder: Path, params: Params) -> None:
+    """The rounds of the language model: suggest, experiment, reflect. A limit that is reached ends them quietly."""
+    for number in range(1, params.llm.rounds + 1 if params.llm.provider != "none" else 1):
+        talk(folder, "tasks.suggest", number)
+        experiments(folder, params)
+        talk(folder, "tasks.reflect", number)
+        commit(folder, f"round {number}")
+
+
+def present(folder: Path, message: str) -> None:
+    """Show the study as it stands: report, MLflow, and a commit."""
     step(folder, "tasks.report")
     step(folder, "tasks.track")
-    commit(folder, "study finished")
+    commit(folder, message)
 
 
 def experiments(folder: Path, params: Params) -> None:
     """Bring everything that the plan holds up to date, but confirm."""
     graph = stages_of(folder, load_plan(folder))
-    for kind in ("draw", "ingest", "predict", "score", "select"):
-        bring(folder, [stage for stage in graph if stage.partition("@")[0] == kind], kind)
-    train_and_evaluate(folder, [stage[6:] for stage in graph if stage.startswith("train@")], params)
+    for kind in ("draw", "ingest", "predict", "score"):
+        bring(folder, _of(graph, kind), kind)
+    if any((folder / "scores").glob("*/failed.json")):
+        step(folder, "tasks.drop")
+        graph = stages_of(folder, load_plan(folder))
+    bring(folder, _of(graph, "select"), "select")
+    train_and_evaluate(folder, [stage[6:] for stage in _of(graph, "train")], params)
     bring(folder, ["compare"], "compare")
+
+
+def _of(graph: dict[str, set[str]], kind: str) -> list[str]:
+    return [stage for stage in graph if stage.partition("@")[0] == kind]
 
 
 def bring(folder: Path, names: list[str], label: str) -> None:

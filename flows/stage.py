@@ -15,6 +15,9 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from llm.key import hand_over, take_keys
+from tasks.talk import KEYS
+
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -45,12 +48,18 @@ PASSED = (
 PASSED_PREFIXES = ("LC_", "XDG_", "GIT_AUTHOR_", "GIT_COMMITTER_", "OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH_", "DVC_")
 
 
+keys: dict[str, str] = {}  # of language models; taken out of the environment, so that nothing we start inherits them
 typed: dict[str, str] = {}  # variables that an option of the command line stands for; never from the environment
 _live: set[int] = set()  # process groups of running commands
 
 
 class StageError(RuntimeError):
     """A stage failed; the message holds the end of what it printed and the command that runs it again."""
+
+
+def hide_keys() -> None:
+    """Take the keys of language models out of this process's environment, before anything is started."""
+    keys.update(take_keys())
 
 
 def environment() -> dict[str, str]:
@@ -69,8 +78,10 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def call(workspace: Path, command: Sequence[str], label: str) -> None:
+def call(workspace: Path, command: Sequence[str], label: str, secret: str = "") -> None:
     """Run a command in the workspace, passing on what it prints.
+
+    secret: handed over on its standard input, where neither the environment nor the command line shows it.
 
     The command gets its own process group, which is ended when this call is interrupted or cancelled.
     Errors: StageError when it fails.
@@ -78,8 +89,8 @@ def call(workspace: Path, command: Sequence[str], label: str) -> None:
     process = subprocess.Popen(
         command,
         cwd=workspace,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
+        env=environment() | ({KEYS: "stdin"} if secret else {}),
+        stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -89,6 +100,9 @@ def call(workspace: Path, command: Sequence[str], label: str) -> None:
     lines: list[str] = []
     _live.add(process.pid)
     try:
+        if process.stdin is not None:
+            with suppress(BrokenPipeError), process.stdin as stream:
+                stream.write(secret)
         assert process.stdout is not None
         for line in process.stdout:
             line = line.rstrip()
@@ -157,8 +171,19 @@ def stages(workspace: Path, names: Sequence[str], label: str) -> None:
 
 @task(task_run_name="{module}", cache_policy=NO_CACHE)
 def step(workspace: Path, module: str, *arguments: str) -> None:
-    """Run a step that is not a DVC stage: suggest, track, report."""
+    """Run a step that is not a DVC stage: track, report."""
     call(workspace, [sys.executable, "-P", "-m", module, *arguments], module)
+
+
+@task(task_run_name="{module} {number}", cache_policy=NO_CACHE)
+def talk(workspace: Path, module: str, number: int) -> None:
+    """A step of a round that talks with the language model, as a task."""
+    converse(workspace, module, number)
+
+
+def converse(workspace: Path, module: str, number: int) -> None:
+    """Run a step of a round that talks with the language model; it alone is given the keys."""
+    call(workspace, [sys.executable, "-P", "-m", module, str(number)], f"{module} {number}", hand_over(keys))
 
 
 def outdated(workspace: Path, names: Sequence[str]) -> list[str]:

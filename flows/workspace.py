@@ -28,6 +28,7 @@ COMMITTED = (
     "arms.yaml",
     "rounds.yaml",
     "code.yaml",
+    "brief.md",
     "metrics",
     "data",
     "comparison.json",
@@ -40,6 +41,8 @@ COMMITTED = (
     "models",
     "results",
     "journal.jsonl",
+    "pictures",
+    "cassette.yaml",
 )
 PRESET_NOTES = {
     "article": "                # the article's: half missing or elsewhere, the rest moved and rescaled",
@@ -76,7 +79,8 @@ class Plan:
     images: int = 720
     provider: str = "none"
     cassette: str = ""
-    rounds: int = 1
+    rounds: int = 2
+    suggestions: int = 3
     full: bool = False  # all controls and policies, not the lean list
     copy: bool = False
 
@@ -91,12 +95,12 @@ def demo_plan(name: str, full: bool = False) -> Plan:
         corrupt="article",
         drawn=True,
         image_size=96,
-        iterations=120,
+        iterations=100,
         learning_rate=0.002,
         max_seeds=9 if full else 3,
         provider="replay",
         cassette="demo",
-        rounds=1,
+        suggestions=2,
         full=full,
     )
 
@@ -129,6 +133,7 @@ def create(folder: Path, plan: Plan) -> None:
         _write(made / "params.yaml", params)
         _write(made / "arms.yaml", render_arms(plan))
         _write(made / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
+        _write(made / "brief.md", render("brief.md", drawn=plan.drawn))
         _write(made / "dvc.yaml", render_stages(root=False, drawn=plan.drawn))
         for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
             with (made / name).open("a") as stream:
@@ -144,6 +149,7 @@ def create(folder: Path, plan: Plan) -> None:
 def render_arms(plan: Plan) -> str:
     """arms.yaml: the baseline, controls and the article's metrics, one block each."""
     options = {"planted": plan.corrupt != "none", "full": plan.full, "seeds": f"0-{plan.block_seeds - 1}"}
+    options["lean"] = plan.drawn and not plan.full  # the demo leaves time for the language model's own ideas
     arms = yaml.safe_load(render("arms.yaml.j2", arms=[], **options))["arms"]
     return render("arms.yaml.j2", arms=arms, **options)
 

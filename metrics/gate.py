@@ -5,6 +5,7 @@ Every rule is tried within the walls and says, in a line, what it saw. A metric 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,10 +31,11 @@ Answers = list[Verdict]
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken rule. rule: its name; said: what was seen, in a line."""
+    """One broken rule. rule: its name; said: what was seen, in a line; like: the metric it ranks as, for `new`."""
 
     rule: str
     said: str
+    like: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,12 @@ def pass_gate(
     name: str,
     frames: Sequence[Frame],
     earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
+    patience: float = float("inf"),
 ) -> Passage:
     """Hold a metric to every rule. A metric that cannot be loaded, or fails on `frames`, is not asked further.
 
     frames: some of the pool, with all that the metric may need; none leaves it at loading. earlier: per metric known
-    already, its scores of the same frames, in their order.
+    already, its scores of the same frames, in their order. patience: seconds that a frame may take on average.
     """
     try:
         specs = declared(sandbox, source)
@@ -77,21 +80,34 @@ def pass_gate(
     def ask(asked: Sequence[Frame]) -> Answers:
         return _ask(sandbox, source, spec, asked)
 
+    began = time.monotonic()
     first = ask(frames)
+    took = time.monotonic() - began
     if failed := [(k, answer.error) for k, answer in enumerate(first) if answer.error]:
         said = f"fails on {len(failed)} of {len(frames)} frames; {_where(frames[failed[0][0]])}: {failed[0][1]}"
         return Passage(spec, (Finding("runs", said),))
     rules = {
+        "fast": lambda: _fast(frames, took, patience, ask),
         "deterministic": lambda: _deterministic(spec, frames, first, ask),
         "order": lambda: _order(spec, frames, first, ask),
         "no boxes": lambda: _survives([_without_boxes(frame) for frame in frames[:2]], ask),
         "one-pixel boxes": lambda: _survives([_with_tiny_boxes(frame) for frame in frames[:2]], ask),
         "known": lambda: _known(first),
         "varies": lambda: _varies(first),
-        "new": lambda: _new(spec, first, earlier or {}),
     }
-    seen = {rule: check() for rule, check in rules.items()}
-    return Passage(spec, tuple(Finding(rule, words) for rule, words in seen.items() if words))
+    broken = [Finding(rule, words) for rule, check in rules.items() if (words := check())]
+    copied = _copied(spec, first, earlier or {})
+    return Passage(spec, (*broken, *([copied] if copied else [])))
+
+
+def _fast(frames: Sequence[Frame], took: float, patience: float, ask: Callable[[Sequence[Frame]], Answers]) -> str:
+    """The time of a frame, without that of starting: `took` is that of all frames."""
+    if took <= patience * len(frames) or len(frames) < 2:
+        return ""
+    began = time.monotonic()
+    ask(frames[:1])
+    each = (took - (time.monotonic() - began)) / (len(frames) - 1)
+    return f"takes {each:.2g} s a frame; the pool's size leaves {patience:.2g} s" if each > patience else ""
 
 
 def _deterministic(
@@ -137,7 +153,7 @@ def _varies(first: Answers) -> str:
     return f"says {scores[0]:g} for everything" if len(scores) and np.ptp(scores) == 0 else ""
 
 
-def _new(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> str:
+def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> Finding | None:
     """Ranks as another metric does: object by object where both score objects, else by the means of frames."""
     for name, others in earlier.items():
         if name == spec.name:
@@ -150,8 +166,9 @@ def _new(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]
             continue
         rho = float(spearmanr(mine[both], theirs[both]).statistic)
         if abs(rho) >= COPY:
-            return f"ranks as {name} does: Spearman's rho {rho:.2f}, where less than {COPY} is asked"
-    return ""
+            said = f"ranks as {name} does: Spearman's rho {rho:.2f}, where less than {COPY} is asked"
+            return Finding("new", said, like=name)
+    return None
 
 
 def _ask(sandbox: Sandbox, source: Source, spec: Spec, frames: Sequence[Frame]) -> Answers:

@@ -13,13 +13,15 @@ class MetricLimits(Section):
     """Limits of a metric: the `sandbox` section of params.yaml.
 
     memory_mb: above what the interpreter with numpy and OpenCV takes before the first foreign line.
-    start_seconds: for importing its code; frame_seconds: for one frame; batch_seconds: for all of one call.
+    start_seconds: for importing its code; frame_seconds: for one frame; batch_seconds: for all of one call;
+    pool_seconds: for the whole pool on all cores, by what it takes for a few frames, before it may be tried at all.
     """
 
     memory_mb: int = Field(default=1024, ge=64)
     start_seconds: float = Field(default=10, gt=0, le=DAY)
     frame_seconds: float = Field(default=5, gt=0, le=DAY)
     batch_seconds: float = Field(default=120, gt=0, le=DAY)
+    pool_seconds: float = Field(default=1800, gt=0, le=DAY)
 
 
 class Limits(MetricLimits):

@@ -13,6 +13,7 @@ import detection
 from detection.damage import Corrupt
 from detection.settings import Section
 from detection.tables import read_yaml
+from llm.settings import LanguageModel
 from sandbox.limits import MetricLimits
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -116,12 +117,6 @@ class Compare(Section):
 
 class Confirm(Section):
     seeds: Annotated[int, Field(ge=0, le=5)] = 3
-
-
-class LanguageModel(Section):
-    provider: Literal["none", "replay"] = "none"
-    cassette: str = ""
-    rounds: Annotated[int, Field(ge=0)] = 1
 
 
 class Params(Section):

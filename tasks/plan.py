@@ -116,7 +116,11 @@ def write_rounds(addition: Plan, folder: Path | str = ".") -> None:
     """Merge sections into rounds.yaml; entries of the same name are replaced, so writing twice changes nothing."""
     path = Path(folder) / FILES[1]
     rounds = read_yaml(path) if path.is_file() else {}
-    merged = {section: (rounds.get(section) or {}) | addition.get(section, {}) for section in REQUIRED}
+    replace_rounds({section: (rounds.get(section) or {}) | addition.get(section, {}) for section in REQUIRED}, folder)
+
+
+def replace_rounds(rounds: Plan, folder: Path | str = ".") -> None:
+    """Write rounds.yaml anew."""
     note = "# Written by the rounds of a study: batches, arms and blocks that are merged with those of arms.yaml.\n"
-    with replacing(path) as temporary:
-        temporary.write_text(note + yaml.safe_dump(merged, sort_keys=False, width=120))
+    with replacing(Path(folder) / FILES[1]) as temporary:
+        temporary.write_text(note + yaml.safe_dump(rounds, sort_keys=False, width=120))

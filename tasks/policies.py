@@ -30,36 +30,46 @@ class PolicyError(ValueError):
 class Capped(Section):
     """What every policy that draws to a budget can be told."""
 
-    per_group: Annotated[int, Field(ge=1)] | None = None  # at most so many images of one video or cluster
+    per_group: Annotated[int, Field(ge=1)] | None = Field(None, description="at most so many images of one video")
 
 
 class Scored(Capped):
     """The options of every policy that reads scores."""
 
-    direction: Direction = "higher"  # which scores are better
-    reduce: Literal["mean", "min", "softmin"] = "mean"  # objects to image; min: the worst object decides
-    temperature: Annotated[float, Field(gt=0)] = 0.1  # of softmin, in units of the score
-    combine: Literal["product", "intersection"] | None = None  # with the second input's scores
-    direction_b: Direction = "higher"
-    unknown: Literal["middle", "last"] = "middle"  # where "cannot say" ranks: neither for nor against, or after all
+    direction: Direction = Field("higher", description="which scores are better")
+    reduce: Literal["mean", "min", "softmin"] = Field(
+        "mean", description="objects to image; min: the worst object decides"
+    )
+    temperature: Annotated[float, Field(gt=0)] = Field(0.1, description="of softmin, in units of the score")
+    combine: Literal["product", "intersection"] | None = Field(
+        None, description="with the second metric: product of ranks, or the worse of the two ranks"
+    )
+    direction_b: Direction = Field("higher", description="which scores of the second metric are better")
+    unknown: Literal["middle", "last"] = Field(
+        "middle", description="where `cannot say` ranks: neither for nor against, or after all"
+    )
 
 
 class DropWorst(Scored):
-    share: Fraction = 0.1  # of the pool's boxes
-    on_drop: Literal["image", "mask", "background"] = "image"  # what goes with a dropped box
+    share: Fraction = Field(0.1, description="of the pool's boxes")
+    on_drop: Literal["image", "mask", "background"] = Field(
+        "image", description="what goes with a dropped box: its image, its pixels, or only the label"
+    )
 
 
 class Among(Scored):
-    share: Fraction = 0.5  # of the pool's images: the better ones, to draw among
+    share: Fraction = Field(0.5, description="of the pool's images: the better ones, to draw among")
 
 
 class Strata(Scored):
-    by: Literal["size", "class"] = "size"
+    by: Literal["size", "class"] = Field("size", description="of objects")
 
 
 class Band(Scored):
-    low: Annotated[float, Field(ge=0, lt=1)] = 0.25  # quantiles of goodness, 0 the worst image and 1 the best
-    high: Annotated[float, Field(gt=0, le=1)] = 0.75
+    low: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.25, description="quantile of goodness to begin at: 0 the worst image, 1 the best"
+    )
+    high: Annotated[float, Field(gt=0, le=1)] = Field(0.75, description="quantile of goodness to end at")
 
     @model_validator(mode="after")
     def _ordered(self) -> Band:

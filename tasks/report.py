@@ -19,7 +19,9 @@ from detection.dataset import Dataset
 from detection.loading import load
 from detection.pictures import PictureError, read_picture
 from detection.tables import SUBSET, TRUTH, column, read_json, read_table, replacing
+from llm.journal import FILE, Event, read_journal
 from tasks import figures, format, portrait, verdict
+from tasks.model_section import model_section
 from tasks.plan import load_plan
 from tasks.pool import read_pool
 from tasks.verdict import Arm
@@ -31,7 +33,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Study:
-    """What the page is made of. plan: arms.yaml with rounds.yaml; data: all splits; pool: what subsets draw from."""
+    """What the page is made of. plan: arms.yaml with rounds.yaml; data: all splits; pool: what subsets draw from;
+    events: of the journal."""
 
     folder: Path
     comparison: dict[str, Any]
@@ -41,6 +44,7 @@ class Study:
     summary: dict[str, Any]
     problems: list[dict[str, str]]
     confirmed: bool
+    events: list[Event]
 
 
 @dataclass
@@ -77,6 +81,7 @@ def read_study(folder: Path, root: Path) -> Study:
         summary=read_json(summary) if summary.is_file() else {},
         problems=list(csv.DictReader(problems.read_text().splitlines())) if problems.is_file() else [],
         confirmed=(folder / "confirmation.json").is_file(),
+        events=read_journal(folder / FILE),
     )
 
 
@@ -99,6 +104,7 @@ def build(study: Study) -> str:
         controls=verdict.of_role(study.comparison, "control"),
         forest=forest(study.comparison),
         sections=sections,
+        model=model_section(study.events, study.comparison, study.folder),
         store=figures.picture_store(gallery.pictures),
         splits=split_counts(study.data),
         classes=class_counts(study.data),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,6 +16,9 @@ from detection.tables import column, read_json, read_yaml
 from tasks import format, verdict
 from tasks.plan import load_plan
 
+if TYPE_CHECKING:
+    from tasks.conversations import Call
+
 CURVE_POINTS = 100  # of a loss curve; longer ones are averaged
 
 
@@ -23,6 +26,7 @@ CURVE_POINTS = 100  # of a loss curve; longer ones are averaged
 class Run:
     """What one MLflow run shows. curve: (loss, step); dataset: (file, digest); file: (artifact, digest).
 
+    texts: name -> content of further artifacts; calls: of the language model, shown as traces.
     rank: its place in the table; a run whose place changes is made anew, as MLflow sorts by time.
     """
 
@@ -33,6 +37,8 @@ class Run:
     curve: tuple[tuple[float, int], ...] = ()
     dataset: tuple[str, str] | None = None
     file: tuple[str, str] | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
     rank: int = 0
 
     @property

@@ -25,6 +25,7 @@ from metrics.loading import open_batch
 from metrics.trust import UNSAFE
 from sandbox.limits import Limits
 from sandbox.tiers import tier
+from sandbox.words import clean
 from tasks.guard import die_with_parent, guard
 from tasks.params import load_params
 from tasks.plan import entry_of, load_plan
@@ -55,14 +56,16 @@ def score(
     jobs: int = 1,
     max_failures: float = 0.2,
     progress: Callable[[int, int], None] = lambda done, images: None,
+    give_up: Callable[[str, str], None] | None = None,
 ) -> dict[str, dict[str, list]]:
     """Score a pool: columns of detection.tables.SCORES by the metric's name, rows in the order of the pool.
 
     predictions: by image id, out of fold; an image without an entry was predicted to be empty.
     jobs: worker processes that decode and score where pixels are needed (0: one per core); jobs=1 stays in-process.
     An object-level metric is not called for an image without boxes: there is nothing to score.
-    Errors: ScoreError when predictions are needed and None, or when a metric fails on more than the share
-    `max_failures` of the images, naming the first few.
+    give_up: told of a metric that fails on more than the share `max_failures` of the images, and why; it is asked no
+    further, and the others go on. Without it such a metric ends the batch.
+    Errors: ScoreError when predictions are needed and None, or for such a metric, naming the first few images.
     """
     asks = {need for spec in batch.specs for need in spec.needs}
     if "predictions" in asks and predictions is None:
@@ -71,17 +74,23 @@ def score(
     per_frame = [spec for spec in batch.specs if spec.scope == "frame"]
     of_pool = [spec for spec in batch.specs if spec.scope == "dataset"]
     for spec, (found,) in zip(of_pool, batch.score(of_pool, pool) if of_pool else [], strict=True):
-        if found.error:
-            raise ScoreError(f"{spec.name} failed on the pool: {found.error}")
         verdicts[spec.name] = _split(found.scores, pool, spec.level)
-    done, jobs = 0, jobs if "image" in asks else 1
-    for chunk in _map(batch, per_frame, _chunks(pool, predictions), jobs):
-        for spec, said in zip(per_frame, chunk, strict=True):
+        if found.error:
+            _end(spec.name, f"failed on the pool: {found.error}", give_up)
+    done, jobs, over = 0, jobs if "image" in asks else 1, set[str]()
+    for specs, chunk in _map(batch, per_frame, over, _chunks(pool, predictions), jobs):
+        if not specs:
+            break  # every metric was given up
+        for spec, said in zip(specs, chunk, strict=True):
             verdicts[spec.name] += said
         done += len(chunk[0])
         progress(done, len(pool))
-        for spec in per_frame:
-            _check_failures(spec.name, verdicts[spec.name], pool, max_failures)
+        for spec in specs:
+            if spec.name not in over and (wrong := _failures(verdicts[spec.name], pool, max_failures)):
+                _end(spec.name, wrong, give_up)
+                over.add(spec.name)
+    for spec in per_frame:
+        verdicts[spec.name] += [_unasked(spec, pool, row) for row in range(len(verdicts[spec.name]), len(pool))]
     return {spec.name: _columns(pool, verdicts[spec.name], spec.level) for spec in batch.specs}
 
 
@@ -157,25 +166,41 @@ def _chunks(pool: Dataset, predictions: Mapping[int, Detections] | None) -> Iter
         yield chunk
 
 
-def _map(batch: Batch, specs: Sequence[Spec], chunks: Iterable[list[Task]], jobs: int) -> Iterator[list[list[Verdict]]]:
-    """Per chunk, and in its order, the verdicts of every metric."""
+Scored = tuple[list[Spec], list[list[Verdict]]]  # metrics, and what each says of the images of a chunk
+
+
+def _map(
+    batch: Batch, specs: Sequence[Spec], over: set[str], chunks: Iterable[list[Task]], jobs: int
+) -> Iterator[Scored]:
+    """Per chunk, and in its order, the verdicts of every metric but those that are `over` when its turn comes."""
     if not specs:
         return
+
+    def turns() -> Iterator[tuple[list[Task], Batch, list[Spec]]]:
+        for chunk in chunks:
+            yield chunk, batch, [spec for spec in specs if spec.name not in over]
+
     if jobs == 1:
-        yield from (score_chunk(chunk, batch, specs) for chunk in chunks)
+        yield from ((left, score_chunk(chunk, batch, left)) for chunk, batch, left in turns())
         return
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs or -1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(delayed(_in_worker)(chunk, batch, specs) for chunk in chunks)
+    yield from parallel(delayed(_in_worker)(*turn) for turn in turns())
 
 
-def _in_worker(chunk: list[Task], batch: Batch, specs: Sequence[Spec]) -> list[list[Verdict]]:
+def _in_worker(chunk: list[Task], batch: Batch, specs: list[Spec]) -> Scored:
     import cv2
 
     die_with_parent()
     cv2.setNumThreads(1)  # the processes are the parallelism
-    return score_chunk(chunk, batch, specs)
+    return specs, score_chunk(chunk, batch, specs)
+
+
+def _unasked(spec: Spec, pool: Dataset, row: int) -> Verdict:
+    return Verdict(
+        np.full(pool.counts[row] if spec.level == "object" else 1, np.nan), "given up after too many failures"
+    )
 
 
 def _split(scores: np.ndarray, pool: Dataset, level: str) -> list[Verdict]:
@@ -183,14 +208,22 @@ def _split(scores: np.ndarray, pool: Dataset, level: str) -> list[Verdict]:
     return [Verdict(part) for part in np.split(scores, ends)]
 
 
-def _check_failures(name: str, verdicts: list[Verdict], pool: Dataset, limit: float) -> None:
+def _failures(verdicts: list[Verdict], pool: Dataset, limit: float) -> str:
+    """What went wrong where a metric has failed on more than the share `limit` of the pool; else ""."""
     failed = [(row, verdict.error) for row, verdict in enumerate(verdicts) if verdict.error]
-    if len(failed) > limit * len(pool):
-        first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in failed[:3])
-        raise ScoreError(
-            f"{name} failed on {len(failed)} of the first {len(verdicts)} images; score.max_failures allows a share of "
-            f"{limit} of {len(pool)}. The first:\n{first}"
-        )
+    if len(failed) <= limit * len(pool):
+        return ""
+    first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in failed[:3])
+    return (
+        f"failed on {len(failed)} of the first {len(verdicts)} images; score.max_failures allows a share of "
+        f"{limit} of {len(pool)}. The first:\n{first}"
+    )
+
+
+def _end(name: str, said: str, give_up: Callable[[str, str], None] | None) -> None:
+    if give_up is None:
+        raise ScoreError(f"{name} {said}")
+    give_up(name, said)
 
 
 def _columns(pool: Dataset, verdicts: list[Verdict], level: str) -> dict[str, list]:
@@ -232,6 +265,8 @@ def main(argv: Sequence[str]) -> None:
             return  # some ten lines in all
         print(f"score {item.batch}: {done}/{images} images", file=sys.stderr, flush=True)
 
+    failed: dict[str, str] = {}
+    generated = item.code.startswith("metrics/generated/")  # nobody can mend it half-way: its arm is dropped instead
     tables = score(
         pool,
         batch,
@@ -239,17 +274,19 @@ def main(argv: Sequence[str]) -> None:
         jobs=params.score.jobs,
         max_failures=params.score.max_failures,
         progress=show,
+        give_up=failed.__setitem__ if generated else None,
     )
     for name, columns in tables.items():
         stamp = {UNSAFE: "yes"} if batch.trust == "unsafe-in-process" else {}
         write_table(Path("scores") / item.batch / f"{name}.parquet", SCORES, columns, stamp)
         unknown = int(np.isnan(columns["score"]).sum())
-        failed = sum(error is not None for error in columns["error"])
-        print(
-            f"score {item.batch}: {name}: {len(columns['score'])} scores, {unknown} unknown, {failed} of them failures"
-        )
+        failures = sum(error is not None for error in columns["error"])
+        said = f"{len(columns['score'])} scores, {unknown} unknown, {failures} of them failures"
+        print(f"score {item.batch}: {name}: {said}")
     contained = tier() if batch.trust == "sandbox" else None
     write_json(Path("scores") / item.batch / "trust.json", {"trust": batch.trust, "tier": contained})
+    if failed:
+        write_json(Path("scores") / item.batch / "failed.json", {n: clean(said) for n, said in failed.items()})
 
 
 if __name__ == "__main__":

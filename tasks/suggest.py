@@ -2,167 +2,176 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from detection.frame import Frame
-from detection.tables import read_yaml, replacing
-from llm.replay import load_cassette, replay
-from llm.suggestion import Suggestion
+from detection.tables import read_yaml
+from llm.budget import SpentError
+from llm.conversation import Conversation
+from llm.journal import Event, Journal
+from llm.message import Message
+from llm.prices import cost
+from llm.wire import estimate_tokens
 from metrics.batch import sandbox
-from metrics.contained import Source
-from metrics.contract import MetricError, Spec
-from metrics.gate import pass_gate
-from metrics.loading import catalogue as load_catalogue
-from metrics.loading import open_batch
+from metrics.contained import declared, score
+from metrics.contract import spec_of
+from metrics.gate import Finding, Passage, pass_gate
+from metrics.loading import catalogue
+from metrics.source import Source, load, read_source
 from metrics.trust import UNSAFE
 from sandbox.limits import Limits
+from sandbox.supervisor import Sandbox
 from sandbox.tiers import missing
+from tasks.examine import Bench
 from tasks.guard import hold, tell_errors_briefly, tie_to_ancestors
+from tasks.ideas import ideas
+from tasks.look import Scene, known_metrics, opening, read_scene, refuted
 from tasks.params import Params, load_params
-from tasks.plan import load_plan, write_rounds
-from tasks.policies import check_policy
-from tasks.pool import read_pool
+from tasks.plan import FILES, Plan, load_plan, write_rounds
+from tasks.round import GENERATED, Round, play
 from tasks.score import PREDICTED, read_predictions
-from tasks.specimens import scores_so_far, specimens
+from tasks.specimens import patience, scores_so_far, specimens
+from tasks.talk import open_conversation
 
-JOURNAL = Path("journal.jsonl")
-GENERATED = "metrics/generated"  # folder of the workspace; one folder a round, one file a metric
+LOCK = ".metricloop/locks/suggest.lock"
 
 
-def arms_of_round(
-    number: int,
-    suggestions: Sequence[Suggestion],
-    plan: dict[str, Any],
-    seeds: str,
-    declare: Callable[[Suggestion], Spec],
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Turn suggestions into an addition to rounds.yaml, and journal entries that say what became of each.
+def begin(number: int, scene: Scene, talk: Conversation, unsafe: bool = False) -> Round:
+    """A round with everything it needs. unsafe: its code is loaded in this process, unread, and held to no rule."""
+    found = scene.folder / PREDICTED
+    rows, frames = specimens(scene.pool, read_predictions(found) if found.is_file() else None)
+    bench = bench_of(scene, talk.journal.events)
+    keeper = Gatekeeper(
+        scene.folder, number, bench, frames, Limits.of(scene.params.sandbox),
+        scores_so_far(scene.folder, scene.pool, rows), patience(scene.params, len(scene.pool)),
+    )  # fmt: skip
+    return Round(number, scene, talk, bench, load_unread if unsafe else keeper.judge, frames)
 
-    declare: the metric a suggestion's code declares, read within the walls; MetricError where there is none.
-    A suggestion that cannot be tried (code that does not load, unfit policy, name taken) is refused with the reason
-    and kept in the journal.
+
+def bench_of(scene: Scene, events: Sequence[Event]) -> Bench:
+    """What the ideas of a round are held against: all that the study has, and had, so far."""
+    past = ideas(events)
+    known = known_metrics(scene.folder, scene.plan, events)
+    named = {metric for item in scene.plan["batches"].values() for metric in item["metrics"]} | set(catalogue())
+    return Bench(
+        metrics=known,
+        arms=dict(scene.plan["arms"]),
+        reserved=frozenset(named - set(known)),
+        families={idea.name: idea.family for idea in past if idea.state != "refused"},
+        refuted=refuted(past),
+    )
+
+
+@dataclass
+class Gatekeeper:
+    """Holds code to the rules of the gate, within the walls; knows what was accepted before in the same round.
+
+    earlier: per metric with scores, what it says of each of `frames`. patience: seconds that a frame may take.
     """
-    taken = {metric for item in plan["batches"].values() for metric in item["metrics"]} | set(load_catalogue())
-    addition: dict[str, Any] = {"batches": {}, "arms": {}, "blocks": {}}
-    entries = []
-    for suggestion in suggestions:
-        name, metric = suggestion.name, suggestion.metric
-        reason = _refusal(suggestion, taken, {*plan["arms"], *addition["arms"]})
-        if reason is None:
-            try:
-                spec = declare(suggestion)
-            except MetricError as error:
-                reason = str(error)
-        entries.append(
-            {"event": "refused" if reason else "accepted", "round": number, "reason": reason}
-            | {"suggestion": suggestion.model_dump(mode="json")}
-        )
-        if reason:
-            continue
-        predicted = "predictions" in spec.needs
-        batch = f"round{number}-{'model' if predicted else 'pool'}"
-        needs = "data/predictions.parquet" if predicted else "data/images.parquet"
-        empty: dict[str, Any] = {"code": f"{GENERATED}/{number}", "needs": needs, "metrics": []}
-        addition["batches"].setdefault(batch, empty)["metrics"].append(metric)
-        addition["arms"][name] = suggestion.arm(f"scores/{batch}/{metric}.parquet")
-        addition["blocks"][f"{name}.0"] = {"arm": name, "seeds": seeds}
-        taken.add(metric)
-    return addition, entries
+
+    folder: Path
+    number: int
+    bench: Bench
+    frames: Sequence[Frame]
+    limits: Limits
+    earlier: dict[str, list[np.ndarray]]
+    patience: float
+
+    def judge(self, source: Source, name: str) -> Passage:
+        walls = sandbox(self.limits)
+        for metric in set(self.bench.metrics) - set(self.earlier):
+            self.earlier[metric] = self._scores(walls, metric)
+        return pass_gate(walls, source, name, self.frames, self.earlier, self.patience)
+
+    def _scores(self, walls: Sandbox, metric: str) -> list[np.ndarray]:
+        """What a metric that was accepted a moment ago says of the frames; the pool is scored later."""
+        source = read_source(self.folder / GENERATED / str(self.number) / f"{metric}.py", self.folder)
+        spec = declared(walls, source)[metric]
+        return [verdict.scores for verdict in score(walls, source, [spec], self.frames)[0]]
 
 
-def _refusal(suggestion: Suggestion, metrics: Collection[str], arms: Collection[str]) -> str | None:
-    if suggestion.metric in metrics:
-        return f"a metric is called {suggestion.metric!r} already"
-    if suggestion.name in arms:
-        return f"an arm is called {suggestion.name!r} already"
+def load_unread(source: Source, name: str) -> Passage:
+    """Execute code in this process. Only ever because a person typed --unsafe-in-process."""
     try:
-        check_policy(suggestion.policy)
-    except ValueError as error:
-        return str(error)
-    return None
+        found = load(source.code, source.filename)
+        return Passage(spec_of(found[name]), ())
+    except Exception as error:  # it may raise anything, and goes back to its author
+        return Passage(None, (Finding("loads", f"{type(error).__name__}: {error}"),))
 
 
-def admit(
-    suggestion: Suggestion,
-    number: int,
-    limits: Limits,
-    frames: Sequence[Frame] = (),
-    earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
-) -> Spec:
-    """Hold a suggestion's code to the rules of the gate, within the walls, and write it to its place in the workspace.
-
-    frames, earlier: see `metrics.gate.pass_gate`; without frames the code only has to load.
-    Errors: MetricError with the rules it broke; then no file is written.
-    """
-    path = Path(GENERATED) / str(number) / f"{suggestion.metric}.py"
-    passage = pass_gate(sandbox(limits), Source(suggestion.code, path.as_posix()), suggestion.metric, frames, earlier)
-    if passage.spec is None or not passage.accepted:
-        raise MetricError("; ".join(f"{finding.rule}: {finding.said}" for finding in passage.broken))
-    with replacing(path) as temporary:
-        temporary.write_text(suggestion.code)
-    return passage.spec
+def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
+    """The plan as it was before this round; a kill may have come when its arms were written and not yet journaled."""
+    plan = load_plan(folder)
+    written = (read_yaml(folder / FILES[1]).get("arms") or {}) if (folder / FILES[1]).is_file() else {}
+    own = {event["suggestion"] for event in journal.about("accepted", round=number)} & set(written)
+    plan["arms"] = {name: arm for name, arm in plan["arms"].items() if name not in own}
+    plan["batches"] = {n: item for n, item in plan["batches"].items() if item["code"] != f"{GENERATED}/{number}"}
+    plan["blocks"] = {name: block for name, block in plan["blocks"].items() if block["arm"] not in own}
+    return plan
 
 
-def admit_unread(suggestion: Suggestion, number: int) -> Spec:
-    """Write a suggestion's code to its place and execute it in this process. Only ever because a person typed it.
-
-    Errors: MetricError when it declares no such metric.
-    """
-    path = Path(GENERATED) / str(number) / f"{suggestion.metric}.py"
-    with replacing(path) as temporary:
-        temporary.write_text(suggestion.code)
-    return open_batch(str(path.parent), [suggestion.metric], unsafe=True).specs[0]
+def next_round(events: Sequence[Mapping]) -> int:
+    """The round that is under way, or else the next one."""
+    return 1 + max((event["round"] for event in events if event["event"] == "suggested"), default=0)
 
 
-def _gate(number: int, params: Params) -> Callable[[Suggestion], Spec]:
-    pool, found = read_pool("data", params.data.folder), Path(PREDICTED)
-    rows, frames = specimens(pool, read_predictions(found) if found.is_file() else None)
-    earlier = scores_so_far(Path(), pool, rows)
-    return lambda suggestion: admit(suggestion, number, Limits.of(params.sandbox), frames, earlier)
+def preview(folder: Path) -> str:
+    """The prompt that the next round would begin with, and what it would cost; nothing is sent."""
+    params, journal = load_params(folder / "params.yaml"), Journal(folder)
+    number = next_round(journal.events)
+    messages = opening(read_scene(folder, params, plan_before(number, journal, folder), journal.events), number)
+    return "\n\n".join([*(_shown(message) for message in messages), _cost(messages, params)])
+
+
+def _shown(message: Message) -> str:
+    pictures = [f"[picture: {picture.title}, {len(picture.jpeg) / 1000:.0f} kB]" for picture in message.pictures]
+    return "\n".join([f"----- {message.role} -----", message.text, *pictures])
+
+
+def _cost(messages: Sequence[Message], params: Params) -> str:
+    settings, tokens = params.llm, estimate_tokens(messages)
+    least = cost(settings.model, tokens, 0, settings.prices)
+    most = cost(settings.model, tokens, settings.answer_tokens, settings.prices)
+    money = "no price is known for it" if least is None or most is None else f"${least:.4f} to ${most:.4f}"
+    return (
+        f"-----\nabout {tokens:,} tokens to {settings.model}, and {settings.answer_tokens:,} at most back: {money} for "
+        f"the proposal; up to {settings.repairs} repairs per suggestion and a reflection follow. Nothing was sent."
+    )
 
 
 def main(number: int) -> None:
     tell_errors_briefly("suggest")
     tie_to_ancestors()
-    hold(Path(".metricloop/locks/suggest.lock"))
-    params = load_params()
-    done = [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.is_file() else []
-    if any(entry["round"] == number for entry in done):
+    hold(Path(LOCK))
+    folder, params = Path(), load_params()
+    journal = Journal(folder)
+    if journal.last("suggested", round=number):
         return  # this round's suggestions are in rounds.yaml already
     unsafe = os.environ.get(UNSAFE) == "1"
     if (lacks := missing()) and not unsafe:
         print(f"round {number}: left out, because its metrics are unread code and there is no sandbox here: {lacks[0]}")
         return
-    cassette = load_cassette(params.llm.cassette)
-    suggestions = replay(cassette, number)
-    print(f"round {number}: {len(suggestions)} suggestions recorded on {cassette.recorded} from {cassette.model}")
-    names = {suggestion.name for suggestion in suggestions}
-    plan = load_plan()
-    written = (read_yaml("rounds.yaml").get("arms") or {}) if Path("rounds.yaml").is_file() else {}
-    # arms of this round are there already when a kill came between the two files below
-    plan["arms"] = {name: arm for name, arm in plan["arms"].items() if not (name in names and name in written)}
-    plan["batches"] = {n: item for n, item in plan["batches"].items() if item["code"] != f"{GENERATED}/{number}"}
-    addition, entries = arms_of_round(
-        number,
-        suggestions,
-        plan,
-        f"0-{params.seeds.block - 1}",
-        (lambda suggestion: admit_unread(suggestion, number)) if unsafe else _gate(number, params),
-    )
+    if number > next_round(journal.events):
+        print(f"round {number}: left out, because round {number - 1} was")
+        return
+    scene = read_scene(folder, params, plan_before(number, journal, folder), journal.events)
+    talk = open_conversation(journal, params)
+    try:
+        addition = play(begin(number, scene, talk, unsafe))
+    except SpentError as error:
+        journal.once("stopped", {"round": number, "reason": str(error)})
+        print(f"round {number}: stopped: {error}; raise it in params.yaml to go on")
+        return
     write_rounds(addition)
-    with JOURNAL.open("a") as stream:  # after rounds.yaml: a round is done when it is in the journal
-        stream.write("".join(json.dumps(entry) + "\n" for entry in entries))
-    for entry in entries:
-        idea = entry["suggestion"]
-        said = f"refused: {entry['reason']}" if entry["reason"] else f"{idea['metric']}, {idea['policy']}"
-        print(f"round {number}: {idea['name']}: {said}")
+    refused = sorted({event["suggestion"] for event in journal.about("refused", round=number)})
+    journal.add("suggested", round=number, accepted=list(addition["arms"]), refused=refused)  # last: the round is done
+    print(f"round {number}: {len(addition['arms'])} of {len(addition['arms']) + len(refused)} suggestions go on trial")
 
 
 if __name__ == "__main__":

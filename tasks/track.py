@@ -1,4 +1,4 @@
-"""Show a study in MLflow. The only module that writes it.
+"""Show a study in MLflow. The only module that writes it, with tasks.traces for the calls of a language model.
 
 MLflow is a view and never a record. Every run is named by the hash of what it shows (tasks.runs), so runs that are
 there already stay, others go, and missing ones are made.
@@ -17,19 +17,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detection.tables import read_json
+from llm.journal import FILE, read_journal
+from tasks.conversations import model_runs, origins
 from tasks.runs import Run, arm_runs
 from tasks.table import markdown_table
+from tasks.traces import delete_traces, write_trace
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 KEY = "metricloop.key"
 PARENT = "mlflow.parentRunId"
-VIEW = "comparison"  # the saved table view: which columns, sorted how
-COLUMNS = {  # of that view, in this order, with their widths in pixels
+NOTE = "mlflow.note.content"  # the description
+VIEW = "comparison"  # the saved table view of arms: which columns, sorted how
+ROUNDS = "rounds"  # that of the language model's rounds
+COLUMNS = {  # of VIEW, in this order, with their widths in pixels
     "tags.`role`": 90, "tags.`verdict`": 95, "metrics.`gain_mAP`": 95, "metrics.`mAP`": 75, "metrics.`gain_mAR`": 95,
     "metrics.`mAR`": 75, "metrics.`p_holm`": 80, "metrics.`images`": 75, "metrics.`boxes`": 75, "params.`policy`": 160,
     "attributes.`Dataset`": 260, "duration": 80,
+}  # fmt: skip
+ROUND_COLUMNS = {
+    "metrics.`proposed`": 90, "metrics.`accepted`": 90, "metrics.`repaired`": 90, "metrics.`refused`": 90,
+    "metrics.`cost`": 80, "metrics.`seconds`": 90, "params.`model`": 160, "params.`provider`": 100,
+    "metrics.`prompt_tokens`": 120, "metrics.`completion_tokens`": 140,
 }  # fmt: skip
 
 
@@ -59,31 +69,62 @@ def track(folder: Path) -> Summary:
     The database is FOLDER/mlflow.db, files lie under FOLDER/mlruns. Only one process may call this at a time.
     """
     folder = folder.resolve()
-    wanted = arm_runs(folder)
+    wanted = [*arm_runs(folder), *model_runs(folder)]
     client = _client(folder / "mlflow.db")
-    experiment = _experiment(client, folder, read_json(folder / "comparison.json"))
+    comparison = read_json(folder / "comparison.json")
+    experiment = _experiment(client, folder, comparison["study"])
     # A run without a key was cut short while it was written: it matches nothing and goes.
     there = {run.data.tags.get(KEY, run.info.run_id): run.info.run_id for run in _all_runs(client, experiment)}
     started = client.get_experiment(experiment).creation_time or 0
-    keep, made = set(), 0
-    for arm, trials in wanted:
-        keep |= {arm.key, *(trial.key for trial in trials)}
-        time = started - 1000 * arm.rank  # newest first is how MLflow lists runs
-        parent = there.get(arm.key)
-        adopt = parent is None
-        if parent is None:
-            parent, made = _create(client, experiment, folder, arm, time, {}), made + 1
-        for trial in trials:
-            if trial.key not in there:
-                _create(client, experiment, folder, trial, time, {PARENT: parent})
-                made += 1
+    shown: dict[str, tuple[Run, str]] = {}
+    for top, children in wanted:
+        adopt = top.key not in there
+        time = started - 1000 * top.rank  # newest first is how MLflow lists runs
+        parent = there.get(top.key) or _create(client, experiment, folder, top, time, {})
+        shown[top.key] = top, parent
+        for child in children:
+            run_id = there.get(child.key)
+            if run_id is None:
+                run_id = _create(client, experiment, folder, child, time - 1000 * child.rank, {PARENT: parent})
             elif adopt:
-                client.set_tag(there[trial.key], PARENT, parent)
-    gone = [run_id for key, run_id in there.items() if key not in keep]
+                client.set_tag(run_id, PARENT, parent)
+            shown[child.key] = child, run_id
+    gone = [run_id for key, run_id in there.items() if key not in shown]
     for run_id in gone:
+        delete_traces(client, experiment, run_id)
         client.delete_run(run_id)
         shutil.rmtree(folder / "mlruns" / run_id, ignore_errors=True)
-    return Summary(experiment, made, len(gone), len(there) - len(gone), folder / "mlflow.db")
+    _link(client, experiment, folder, list(shown.values()))
+    _describe(client, experiment, comparison, [run_id for run, run_id in shown.values() if run.tags["kind"] == "model"])
+    kept = len(there) - len(gone)
+    return Summary(experiment, len(shown) - kept, len(gone), kept, folder / "mlflow.db")
+
+
+def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple[Run, str]]) -> None:
+    """Lead from the arms and trials of a suggestion to the conversation that it came from, wherever that is by now.
+
+    These tags are no part of a run's key: a conversation that moves makes no trial anew.
+    """
+    rounds = {run.tags["round"]: run_id for run, run_id in shown if run.tags["kind"] == "round"}
+    suggested = origins(read_journal(folder / FILE))
+    for run, run_id in shown:
+        if run.tags["kind"] not in ("arm", "trial"):
+            continue
+        number = suggested.get(run.tags["arm"])
+        tags = {}
+        if number is not None:
+            page = f"#/experiments/{experiment}/runs/{rounds[str(number)]}"
+            said = (
+                f"Suggested by the language model in round {number}: "
+                f"[what it was asked and answered]({page}/traces), [idea, code and gate]({page})"
+            )
+            tags = {"round": str(number), "suggestion": run.tags["arm"], "conversation": f"{page}/traces", NOTE: said}
+        present = client.get_run(run_id).data.tags
+        for name in ("round", "suggestion", "conversation", NOTE):
+            if name in tags and present.get(name) != tags[name]:
+                client.set_tag(run_id, name, tags[name])
+            elif name in present and name not in tags:
+                client.delete_tag(run_id, name)
 
 
 def _client(database: Path) -> MlflowClient:
@@ -95,42 +136,46 @@ def _client(database: Path) -> MlflowClient:
     return MlflowClient(tracking_uri=f"sqlite:///{database}")
 
 
-def _experiment(client: MlflowClient, folder: Path, comparison: dict[str, Any]) -> str:
-    """The experiment of the study, made or brought back where needed, and how the UI opens it."""
-    found = client.get_experiment_by_name(comparison["study"])
+def _experiment(client: MlflowClient, folder: Path, study: str) -> str:
+    """The experiment of the study, made or brought back where needed."""
+    found = client.get_experiment_by_name(study)
     if found is None:
-        made = client.create_experiment(comparison["study"], artifact_location=(folder / "mlruns").as_uri())
-        found = client.get_experiment(made)
-    elif found.lifecycle_stage == "deleted":
+        return client.create_experiment(study, artifact_location=(folder / "mlruns").as_uri())
+    if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    tags = {
-        "mlflow.experimentKind": "custom_model_development",  # opens on the table of runs
-        "mlflow.note.content": _note(found.experiment_id, comparison),
-        f"mlflow.sharedViewState.{VIEW}": _view(),
-    }
-    for name, value in tags.items():
-        if found.tags.get(name) != value:
-            client.set_experiment_tag(found.experiment_id, name, value)
     return found.experiment_id
 
 
-def _view() -> str:
-    """A saved view of the UI: arms only, best gain first, role and gain as columns."""
+def _describe(client: MlflowClient, experiment: str, comparison: dict[str, Any], cards: list[str]) -> None:
+    """How the UI opens the experiment: its description, its saved views. cards: the run of the model's scorecard."""
+    page = f"#/experiments/{experiment}/runs"
+    links = [f"[Arms with role and gain as columns]({page}?viewStateShareKey={VIEW})"]
+    if cards:
+        links.append(f"[The language model's rounds]({page}?viewStateShareKey={ROUNDS})")
+        links.append(f"[its ideas and scorecard]({page}/{cards[0]})")
+    tags = {
+        "mlflow.experimentKind": "custom_model_development",  # opens on the table of runs
+        NOTE: f"{', '.join(links)}\n\n{markdown_table(comparison)}",
+        f"mlflow.sharedViewState.{VIEW}": _view("Comparison with random", "arm", COLUMNS, "metrics.`gain_mAP`"),
+        f"mlflow.sharedViewState.{ROUNDS}": _view("Rounds", "round", ROUND_COLUMNS, "tags.`round`"),
+    }
+    present = client.get_experiment(experiment).tags
+    for name, value in tags.items():
+        if present.get(name) != value:
+            client.set_experiment_tag(experiment, name, value)
+
+
+def _view(name: str, kind: str, columns: dict[str, int], order: str) -> str:
+    """A saved view of the UI: runs of one kind, the highest `order` first, and these columns with their widths."""
     state = {
-        "selectedColumns": list(COLUMNS),
-        "columnOrder": list(COLUMNS),
-        "columnWidths": COLUMNS,
-        "searchFilter": "tags.kind = 'arm'",
-        "orderByKey": "metrics.`gain_mAP`",
+        "selectedColumns": list(columns),
+        "columnOrder": list(columns),
+        "columnWidths": columns,
+        "searchFilter": f"tags.kind = '{kind}'",
+        "orderByKey": order,
         "orderByAsc": False,
     }
-    return json.dumps({"name": "Comparison with random", "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
-
-
-def _note(experiment: str, comparison: dict[str, Any]) -> str:
-    """The experiment's description: the verdict and the comparison as Markdown."""
-    link = f"[Arms with role and gain as columns](#/experiments/{experiment}/runs?viewStateShareKey={VIEW})"
-    return f"{link}\n\n{markdown_table(comparison)}"
+    return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
 
 
 def _create(client: MlflowClient, experiment: str, folder: Path, run: Run, time: int, tags: dict[str, str]) -> str:
@@ -147,6 +192,10 @@ def _create(client: MlflowClient, experiment: str, folder: Path, run: Run, time:
         )
     if run.file:
         client.log_artifact(run_id, str(folder / run.file[0]))
+    for name, text in run.texts.items():
+        client.log_text(run_id, text, name)
+    for call in run.calls:
+        write_trace(client, experiment, run_id, call)
     client.log_batch(
         run_id,
         metrics=[

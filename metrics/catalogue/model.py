@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from detection.errors import iou
 from detection.frame import Frame
 from metrics.contract import metric
 
@@ -53,13 +54,4 @@ def _same_class_overlap(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """IoU of every label with every prediction, 0 across classes, (n, k); and the predictions' scores, (k,)."""
     found = frame.predictions
     assert found is not None  # the contract checks it
-    return _iou(frame.boxes, found.boxes) * (frame.labels[:, None] == found.labels[None]), found.scores.astype(float)
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU of xyxy boxes, (n, 4) and (k, 4) -> (n, k); 0 where both have no area."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    side = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    common = np.maximum(side, 0).prod(axis=2)
-    total = (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1)[None] - common
-    return np.divide(common, total, out=np.zeros_like(common), where=total > 0)
+    return iou(frame.boxes, found.boxes) * (frame.labels[:, None] == found.labels[None]), found.scores.astype(float)

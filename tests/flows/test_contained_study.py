@@ -1,19 +1,26 @@
 """Unread metrics in a whole study: with walls, without them, vouched for, and unsafe because it was typed."""
 
-import json
 import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import date
+from pathlib import Path
 
 import pytest
 from conftest import metricloop
 
+sys.path.append(str(Path(__file__).parents[1] / "llm"))
+from personas import LEFT, WIDTH, idea, proposal
+
 from detection.tables import read_json, read_yaml
 from flows.settings import change_params
+from llm.cassette import Call, Cassette, save_cassette
+from llm.journal import read_journal
+from llm.prompt import template_hash
 
-REPLAY = ("--set", "llm.provider=replay", "llm.cassette=demo", "llm.rounds=1")
+REPLAY = ("--set", "llm.provider=replay", "llm.cassette=recording.yaml", "llm.rounds=1")
 MINE = """
 from metrics.contract import metric
 
@@ -21,6 +28,16 @@ from metrics.contract import metric
 def area(frame):
     return frame.width * frame.height + frame.image_id
 """
+
+
+def record(folder) -> None:
+    """A recording of one round with two ideas, and no reflection."""
+    answer = proposal(idea("wide_boxes", "width", WIDTH, "geometry"), idea("left_boxes", "left", LEFT, "place"))
+    call = Call(
+        round=1, step="propose", template=template_hash("propose"), prompt="", answer=answer, finish="stop",
+        rung="schema", prompt_tokens=1, completion_tokens=1, seconds=1.0,
+    )  # fmt: skip
+    save_cassette(Cassette(model="stand-in", recorded=date(2026, 1, 2), calls=(call,)), folder / "recording.yaml")
 
 
 def without_walls(folder) -> dict:
@@ -42,21 +59,25 @@ def add_own(folder) -> None:
 
 
 def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
+    record(tiny)
     done = metricloop("run", "-C", str(tiny), *REPLAY)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {arm["name"] for arm in read_json(tiny / "comparison.json")["arms"]}
-    assert {"agreement_among", "contrast_by_size"} <= names
+    assert {"wide_boxes", "left_boxes"} <= names
+    assert "of the prompt differ from what the model was told on 2026-01-02; its answers are of then" in done.stdout
+    assert "round 1: no reflection: the recording of 2026-01-02 has no answer to round 1, reflect" in done.stdout
     kept = subprocess.run(["git", "ls-files", "metrics"], cwd=tiny, capture_output=True, text=True, check=True).stdout
-    assert "metrics/generated/1/border_contrast.py" in kept
+    assert "metrics/generated/1/width.py" in kept
     assert read_json(tiny / "scores/round1-pool/trust.json") == {"trust": "sandbox", "tier": "full"}
-    journal = [json.loads(line) for line in (tiny / "journal.jsonl").read_text().splitlines()]
-    assert [entry["event"] for entry in journal] == ["accepted", "accepted"]
+    events = [event["event"] for event in read_journal(tiny / "journal.jsonl")]
+    assert events.count("accepted") == events.count("measured") == 2
     with closing(sqlite3.connect(tiny / "mlflow.db")) as database:
         tags = dict(database.execute("SELECT value, key FROM tags WHERE key IN ('sandbox.tier', 'metric.trust')"))
     assert tags == {"full": "sandbox.tier", "sandbox": "metric.trust", "catalogue": "metric.trust"}
 
 
 def test_without_walls_a_round_is_left_out_in_one_line(tiny):
+    record(tiny)
     change_params(tiny / "params.yaml", list(REPLAY[1:]))
     step = [sys.executable, "-P", "-m", "tasks.suggest", "1"]
     done = subprocess.run(step, cwd=tiny, env=without_walls(tiny), capture_output=True, text=True, check=False)
@@ -70,6 +91,7 @@ def test_without_walls_a_round_is_left_out_in_one_line(tiny):
 @pytest.mark.slow
 def test_without_walls_replayed_arms_are_left_out_and_a_vouched_for_file_runs(tiny):
     add_own(tiny)
+    record(tiny)
     env = without_walls(tiny)
     refused = metricloop("run", "-C", str(tiny), env=env)
     assert refused.returncode == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from journal_fixture import idea, journal, proposed, write_journal
 from study_fixture import RECIPE, arm, arms, comparison, make_study
 
 from detection.dataset import Dataset
@@ -290,3 +291,70 @@ def test_realised_mistakes() -> None:
         ("images with a mistake", "60.0\u00a0%"),
     ]
     assert realised({}) == realised(damage | {"preset": "none"}) == []
+
+
+def page_of(folder: Path, events: list[dict] | None = None) -> str:
+    make_study(folder)
+    write_journal(folder, events)
+    return build(read_study(folder, folder / "pictures"))
+
+
+def test_ideas_of_the_language_model_stand_in_a_tree(tmp_path: Path) -> None:
+    text = page_of(tmp_path)
+    parsed = Page(text)
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {anchor[1:] for anchor in parsed.anchors} <= set(parsed.ids)
+    assert [name for name in parsed.ids if name.startswith("idea-")] == [
+        "idea-1-object_count", "idea-2-crowded", "idea-2-copy_of_count", "idea-1-tightness", "idea-1-edges",
+        "idea-2-late",
+    ]  # fmt: skip
+    assert "#arm-object_count" in parsed.anchors
+    assert "#arm-edges" not in parsed.anchors  # refused: there is no arm to go to
+    for words in (
+        "Ran after 1 repair.",
+        "Refused after 2 repairs.",
+        "<b>no boxes</b>",
+        "not trained, because late fails on 12 of 400 images",
+        "predicted +0.030",
+        "Its lesson, as recorded on 2026-11-20 with the numbers of then:",
+        "ran after 1 repair",
+        "3/6 (19 to 81\u00a0%)",
+    ):
+        assert words in text, words
+    assert re.search(r"Its lesson:</span> <q>Counting finds what is missing", text)
+
+
+def test_numbers_of_an_idea_are_those_of_the_comparison(tmp_path: Path) -> None:
+    """The journal has what the model was told then; the page must not contradict itself."""
+    events = journal()
+    for entry in events:
+        if entry["event"] == "measured" and entry["suggestion"] == "object_count":
+            entry["gain"] = entry["gain"] | {"abs": 0.555, "rel": 2.4}
+    text = page_of(tmp_path, events)
+    assert "0.555" not in text
+    assert re.search(r'id="idea-1-object_count".*?\+0\.070 \(\+30', text, re.DOTALL)
+
+
+def test_words_of_a_model_are_shown_as_words(tmp_path: Path) -> None:
+    evil = idea("evil", "family", 0.1, hypothesis="<script>alert(1)</script>\x1b[2J" + "long " * 400)
+    text = page_of(tmp_path, proposed(1, evil))
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;?[2J" in text
+    assert text.count("long ") < 150  # of 400: about 600 characters
+    assert "Nothing is decided yet." in text
+
+
+def test_no_ideas_no_section(page: str, tmp_path: Path) -> None:
+    assert 'id="model"' not in page
+    assert 'id="model"' not in page_of(tmp_path, [])
+
+
+def test_a_refusal_tells_why_repairs_ended(tmp_path: Path) -> None:
+    events = [entry for entry in journal() if entry["round"] == 1]
+    for entry in events:
+        if entry["event"] == "refused":
+            entry["reason"] = "varies: every score is 0; not repaired: max_tokens is reached"
+    assert "Refused after 2 repairs: varies: every score is 0; not repaired: max_tokens is reached." in page_of(
+        tmp_path, events
+    )

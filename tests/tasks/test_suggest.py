@@ -1,146 +1,181 @@
-"""Suggestions become arms; what cannot be tried is refused with the reason, and nothing of it is executed here."""
+"""The step that plays a round: what it is held against, where it goes on, and what it does without walls or money."""
 
-import numpy as np
+import json
+from dataclasses import replace
+
 import pytest
-from pydantic import ValidationError
+from round_fixture import CODE, IDEA, Model, drawn, proposal, scene, turn
 
-from detection.frame import Detections, Frame
-from llm.replay import load_cassette
-from llm.suggestion import Suggestion
-from metrics.contract import MetricError, Spec
+from llm.budget import SpentError
+from llm.journal import Journal
+from metrics.source import Source
 from sandbox.limits import Limits
-from tasks.suggest import admit, admit_unread, arms_of_round
+from tasks import suggest
+from tasks.examine import Bench, Known
+from tasks.plan import load_plan, write_rounds
+from tasks.round import play
+from tasks.suggest import Gatekeeper, bench_of, load_unread, next_round, plan_before
 
-PLAN = {
-    "batches": {"labels": {"code": "metrics/catalogue", "needs": "data/images.parquet", "metrics": ["object_count"]}},
-    "arms": {"random": {}},
-    "blocks": {},
-}
-CODE = """
-from metrics.contract import metric
-
-@metric(level="image", needs=("predictions",))
-def found(frame):
-    return len(frame.predictions.boxes)
+FRAMES = drawn(12)
+ARMS = """
+batches:
+  labels: {code: metrics/catalogue.yaml, needs: data/images.parquet, metrics: [object_count]}
+arms:
+  random: {role: baseline, a: data/images.parquet, b: data/images.parquet, policy: {name: random}}
+blocks:
+  random.0: {arm: random, seeds: "0-1"}
 """
 
 
-def suggestion(**changes) -> Suggestion:
-    usual = {
-        "name": "many_found",
-        "hypothesis": "h",
-        "targets": "mixed",
-        "family": "count",
-        "metric": "found",
-        "code": CODE,
-        "policy": {"name": "best", "direction": "higher"},
-        "predicted_gain": 0.1,
-    }
-    return Suggestion.model_validate(usual | changes)
-
-
-def spec(suggestion: Suggestion) -> Spec:
-    needs = {"found": ("predictions",), "seen": ("image",)}
-    if suggestion.metric not in needs:
-        raise MetricError("found.py: ZeroDivisionError: division by zero (line 1: 1 / 0)")
-    return Spec(suggestion.metric, "image", needs[suggestion.metric])
-
-
-def test_each_suggestion_becomes_a_metric_of_a_batch_an_arm_and_a_block():
-    seen = suggestion(name="many_seen", metric="seen")
-    addition, entries = arms_of_round(2, [suggestion(), seen], PLAN, "0-2", spec)
-    assert addition["batches"] == {
-        "round2-model": {"code": "metrics/generated/2", "needs": "data/predictions.parquet", "metrics": ["found"]},
-        "round2-pool": {"code": "metrics/generated/2", "needs": "data/images.parquet", "metrics": ["seen"]},
-    }
-    assert addition["arms"]["many_found"]["a"] == "scores/round2-model/found.parquet"
-    assert addition["blocks"]["many_seen.0"] == {"arm": "many_seen", "seeds": "0-2"}
-    assert [entry["event"] for entry in entries] == ["accepted", "accepted"]
+def keeper(folder, **changes) -> Gatekeeper:
+    usual = {"folder": folder, "number": 1, "bench": Bench({}, {}), "frames": FRAMES, "limits": Limits(),
+             "earlier": {}, "patience": 60.0}  # fmt: skip
+    return Gatekeeper(**(usual | changes))
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("code", "rule", "said"),
     [
-        ({"metric": "object_count"}, "a metric is called 'object_count' already"),
-        ({"metric": "label_agreement"}, "a metric is called 'label_agreement' already"),  # of the catalogue
-        ({"name": "random"}, "an arm is called 'random' already"),
-        ({"policy": {"name": "bset"}}, "best"),
-        ({"metric": "broken"}, "ZeroDivisionError"),
+        ("1 / 0", "loads", "metrics/generated/1/wide.py: ZeroDivisionError: division by zero (line 1: 1 / 0)"),
+        ("x = 1", "loads", "declares no metric 'wide', but none"),
+        ("import socket\nsocket.socket()", "loads", "the sandbox forbids it"),
+        (
+            CODE.replace("frame.boxes[:, 2] - frame.boxes[:, 0]", "frame.boxes[:, 0] * 0"),
+            "varies",
+            "says 0 for everything",
+        ),
     ],
 )
-def test_what_cannot_be_tried_is_refused_and_kept_in_the_journal(changes, reason):
-    addition, (entry,) = arms_of_round(1, [suggestion(**changes)], PLAN, "0-2", spec)
-    assert addition == {"batches": {}, "arms": {}, "blocks": {}}
-    assert entry["event"] == "refused"
-    assert reason in entry["reason"]
-    assert entry["suggestion"]["code"] == CODE
+def test_code_is_judged_within_the_walls_and_says_what_broke(tmp_path, walls, code, rule, said):
+    passage = keeper(tmp_path).judge(Source(code, "metrics/generated/1/wide.py"), "wide")
+    assert [finding.rule for finding in passage.broken] == [rule]
+    assert said in passage.broken[0].said
 
 
-def test_two_suggestions_of_a_round_may_not_share_a_name():
-    _, entries = arms_of_round(1, [suggestion(), suggestion()], PLAN, "0-2", spec)
-    assert [entry["event"] for entry in entries] == ["accepted", "refused"]
+def test_a_metric_too_slow_for_the_pool_is_told_so(tmp_path, walls):
+    slow = CODE.replace("    return", "    import time\n    time.sleep(0.02)\n    return")
+    passage = keeper(tmp_path, patience=0.005).judge(Source(slow, "metrics/generated/1/wide.py"), "wide")
+    assert [finding.rule for finding in passage.broken] == ["fast"]
+    assert passage.broken[0].said.endswith("the pool's size leaves 0.005 s")
 
 
-@pytest.mark.parametrize("name", ["../up", "A", "a b", "a/b", "", "x" * 80])
-def test_a_metrics_name_is_a_plain_word_for_it_names_files(name):
-    with pytest.raises(ValidationError):
-        suggestion(metric=name)
+def test_unsafe_executes_here_what_it_is_given(tmp_path):
+    assert load_unread(Source(CODE, "wide.py"), "wide").spec.level == "object"
+    assert "ZeroDivisionError" in load_unread(Source("1 / 0", "wide.py"), "wide").broken[0].said
+    assert load_unread(Source(CODE, "wide.py"), "other").broken[0].rule == "loads"
 
 
-def test_code_is_written_to_its_round_and_declares_its_metric_within_the_walls(tmp_path, monkeypatch, walls):
-    monkeypatch.chdir(tmp_path)
-    assert admit(suggestion(), 3, Limits()).needs == ("predictions",)
-    assert (tmp_path / "metrics/generated/3/found.py").read_text() == CODE
+def test_names_of_the_catalogue_and_of_metrics_without_scores_are_reserved(tmp_path):
+    made = scene(tmp_path, FRAMES)
+    bench = bench_of(made, [])
+    assert bench.metrics == {}  # nothing has been scored in this folder
+    assert {"object_count", "label_agreement"} <= bench.reserved
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("1 / 0", r"metrics/generated/3/found\.py: ZeroDivisionError: division by zero \(line 1: 1 / 0\)"),
-        ("def found(:", r"SyntaxError.*line 1"),
-        ("x = 1", r"loads: declares no metric 'found', but none"),
-        ("import socket\nsocket.socket()", "PermissionError.*the sandbox forbids it.*line 2"),
-    ],
-)
-def test_code_that_does_not_load_says_why_and_leaves_no_file(tmp_path, monkeypatch, walls, code, reason):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(MetricError, match=reason):
-        admit(suggestion(code=code), 3, Limits())
-    assert not (tmp_path / "metrics/generated/3/found.py").exists()
+def test_what_did_not_beat_random_is_refuted_and_its_family_stays_tried(tmp_path):
+    made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
+    play(made)
+    journal = Journal(tmp_path)
+    journal.add(
+        "measured", round=1, suggestion="wide_ones", gain={"abs": -0.01, "rel": None, "ci95": None}, verdict="worse"
+    )
+    bench = bench_of(made.scene, journal.events)
+    assert bench.families == {"wide_ones": "geometry"}
+    assert bench.refuted == {"wide_ones": "did not beat random: \u22120.010 mAP"}
 
 
-def test_code_that_breaks_a_rule_of_the_gate_is_refused_with_the_rule(tmp_path, monkeypatch, walls):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(MetricError, match=r"^varies: says 0 for everything$"):
-        admit(suggestion(code=CODE.replace("len(frame.predictions.boxes)", "0")), 3, Limits(), drawn(8))
-    assert not (tmp_path / "metrics").exists()
+def keeper_passage(name):
+    from metrics.contract import Spec
+    from metrics.gate import Passage
+
+    return Passage(Spec(name, "object"), ())
 
 
-def test_unsafe_executes_here_what_it_writes(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert admit_unread(suggestion(), 3).name == "found"
+def test_a_round_killed_between_its_two_files_is_played_on_against_the_plan_before_it(tmp_path):
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
+    write_rounds(play(made), tmp_path)
+    assert "wide_ones" in load_plan(tmp_path)["arms"]
+    before = plan_before(1, Journal(tmp_path), tmp_path)
+    assert (list(before["arms"]), list(before["batches"]), list(before["blocks"])) == (
+        ["random"],
+        ["labels"],
+        ["random.0"],
+    )
+    assert "wide_ones" in plan_before(2, Journal(tmp_path), tmp_path)["arms"]
 
 
-def drawn(count: int) -> list[Frame]:
-    """Scenes with their boxes, and half of those as predictions."""
-    rng, frames = np.random.default_rng(0), []
-    for k in range(count):
-        image = np.full((120, 160, 3), 90, np.uint8) + rng.integers(0, 60, (120, 160, 3), np.uint8)
-        n = 1 + k % 3
-        corner = rng.uniform(5, 60, (n, 2))
-        boxes = np.concatenate([corner, corner + rng.uniform(15, 50, (n, 2))], axis=1).astype(np.float32)
-        for x1, y1, x2, y2 in boxes.astype(int):
-            image[y1:y2, x1:x2] = rng.integers(0, 255, 3)
-        found = Detections(
-            boxes[::2] + 2, rng.uniform(0.3, 1, len(boxes[::2])).astype(np.float32), np.zeros(len(boxes[::2]), int)
-        )
-        frames.append(Frame(k, 160, 120, boxes, np.zeros(n, np.int64), image=image, predictions=found))
-    return frames
+@pytest.mark.parametrize(("done", "number"), [([], 1), ([1], 2), ([1, 2], 3)])
+def test_the_next_round_is_the_one_after_the_last_that_was_suggested(done, number):
+    events = [{"event": "asked", "round": 9}, *({"event": "suggested", "round": n} for n in done)]
+    assert next_round(events) == number
 
 
-def test_the_demos_recorded_code_passes_the_gate(tmp_path, monkeypatch, walls):
-    monkeypatch.chdir(tmp_path)
-    frames = drawn(12)
-    for number, ideas in enumerate(load_cassette("demo").rounds, start=1):
-        for idea in ideas:
-            assert admit(idea, number, Limits(), frames).name == idea.metric
+class Step:
+    """tasks.suggest.main in a folder, with everything around the round replaced."""
+
+    def __init__(self, folder, monkeypatch, model: Model, lacks=()):
+        self.folder = folder
+        (folder / "arms.yaml").write_text(ARMS)
+        (folder / "params.yaml").write_text("study: {name: s}\ndata: {source: y}\n")
+        monkeypatch.chdir(folder)
+        made, _ = turn(folder, model, lambda source, name: keeper_passage(name), FRAMES)
+        for name, value in {
+            "missing": lambda: list(lacks),
+            "tie_to_ancestors": lambda: None,
+            "hold": lambda path: None,
+            "tell_errors_briefly": lambda name: None,
+            "read_scene": lambda *_: made.scene,
+            "open_conversation": lambda journal, params: made.talk,
+            "begin": lambda number, *_: replace(made, number=number, say=print),
+        }.items():
+            monkeypatch.setattr(suggest, name, value)
+        monkeypatch.setattr(suggest, "Journal", lambda folder: made.talk.journal)
+
+
+def test_a_round_is_done_once_and_its_end_is_in_the_journal_last(tmp_path, monkeypatch, capsys):
+    change = {"name": "again_wide", "metric": "object_count", "code": None}
+    model = Model(proposal({}, change))
+    Step(tmp_path, monkeypatch, model)
+    suggest.main(1)
+    suggest.main(1)
+    assert model.lines == []
+    journal = Journal(tmp_path).events
+    assert journal[-1]["event"] == "suggested"
+    assert (journal[-1]["accepted"], journal[-1]["refused"]) == (["wide_ones"], ["again_wide"])
+    assert "wide_ones" in load_plan(tmp_path)["arms"]
+    assert "round 1: 1 of 2 suggestions go on trial" in capsys.readouterr().out
+
+
+def test_without_walls_a_round_is_left_out_in_one_line(tmp_path, monkeypatch, capsys):
+    Step(tmp_path, monkeypatch, Model(), lacks=["seccomp: none here"])
+    suggest.main(1)
+    assert capsys.readouterr().out == (
+        "round 1: left out, because its metrics are unread code and there is no sandbox here: seccomp: none here\n"
+    )
+    assert not (tmp_path / "journal.jsonl").exists()
+
+
+def test_a_limit_ends_the_rounds_in_one_line_and_a_raised_one_lets_them_go_on(tmp_path, monkeypatch, capsys):
+    reached = SpentError("the limit of 9 tokens (llm.max_tokens) is reached")
+    model = Model(reached, proposal({}))
+    Step(tmp_path, monkeypatch, model)
+    suggest.main(1)
+    suggest.main(2)
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "round 1: stopped: the limit of 9 tokens (llm.max_tokens) is reached; raise it in params.yaml to go on",
+        "round 2: left out, because round 1 was",
+    ]
+    assert Journal(tmp_path).last("stopped")["reason"] == str(reached)
+    suggest.main(1)
+    assert "wide_ones" in load_plan(tmp_path)["arms"]
+
+
+def test_the_known_metrics_of_an_idea_without_code_are_those_with_scores(tmp_path):
+    change = {"metric": "object_count", "code": None, "policy": {"name": "strata"}}
+    made, _ = turn(tmp_path, Model(proposal(change)), None, FRAMES)
+    made.bench.metrics["object_count"] = Known("image", "scores/labels/object_count.parquet")
+    assert json.loads(proposal(change))["suggestions"][0]["code"] is None
+    assert play(made)["arms"]["wide_ones"]["a"] == "scores/labels/object_count.parquet"
+    assert IDEA["code"] is not None

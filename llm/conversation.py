@@ -1,0 +1,138 @@
+"""Talking with the language model: every question and answer goes through the journal, and within the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from detection.tables import replacing
+from llm.budget import allowance, check_price, spent
+from llm.cassette import Replay, cassette_of, load_cassette, save_cassette
+from llm.client import Client, ClientError
+from llm.journal import Event, Journal, Key
+from llm.message import Message, Reply
+from llm.prices import cost
+from llm.prompt import template_hash
+from llm.settings import LanguageModel
+from llm.wire import estimate_tokens
+
+PICTURES = "pictures"  # folder of the workspace
+RECORDING = "cassette.yaml"  # what llm.provider: record writes, beside the journal
+
+
+class Model(Protocol):
+    """Whoever answers."""
+
+    def complete(
+        self, messages: Sequence[Message], schema: Mapping[str, Any], *, most_tokens: int, seconds: float
+    ) -> Reply: ...
+
+
+class Conversation:
+    """The calls of a study. An answer that is in the journal is taken from there; no call is made twice."""
+
+    def __init__(
+        self,
+        settings: LanguageModel,
+        journal: Journal,
+        key: str | None = None,
+        *,
+        model: Model | None = None,
+        replay: Replay | None = None,
+    ) -> None:
+        """model, replay: stand-ins for what `settings` names."""
+        self.settings, self.journal, self.folder = settings, journal, journal.path.parent
+        self.replay = replay
+        if settings.provider == "replay" and replay is None:
+            self.replay = Replay(load_cassette(settings.cassette))
+        if self.replay is None:
+            check_price(settings)
+            self.model: Model = model or Client(settings, key)
+
+    def ask(self, key: Key, new: Sequence[Message], schema: Mapping[str, Any]) -> str:
+        """The answer to the thread that `key` belongs to, continued by the messages `new`: "" where none was given.
+
+        Errors: SpentError at a limit; ClientError when no answer can be had (both are in the journal then);
+        NotRecordedError and CassetteError in a replay.
+        """
+        if known := self.journal.last("answered", key):
+            return usable(known)
+        template = template_hash(template_of(key))
+        before = thread(self.journal.events, key)
+        tokens = estimate_tokens([*before, *new])
+        if self.replay is None:
+            may = allowance(spent(self.journal.events, self.settings), tokens, self.settings)
+        self.journal.add(
+            "asked", **asdict(key), template=template, messages=[self._keep(key, message) for message in new],
+            provider=self.settings.provider, model=self.settings.model, tokens=tokens,
+        )  # fmt: skip
+        if self.replay is not None:
+            reply, recorded = self.replay.answer(key, template, new), self.replay.cassette.recorded.isoformat()
+        else:
+            recorded = None
+            try:
+                reply = self.model.complete([*before, *new], schema, most_tokens=may.answer_tokens, seconds=may.seconds)
+            except ClientError as error:
+                self.journal.add("call_failed", **asdict(key), kind=error.kind, said=str(error))
+                raise
+        reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # half a surrogate fits no file
+        answered = self.journal.add(
+            "answered", **asdict(key), provider=self.settings.provider, recorded=recorded,
+            cost=cost(self.settings.model, reply.prompt_tokens, reply.completion_tokens, self.settings.prices)
+            if recorded is None else 0.0,
+            **asdict(reply),
+        )  # fmt: skip
+        if self.settings.provider == "record":
+            save_cassette(cassette_of(self.journal.events), self.folder / RECORDING)
+        return usable(answered)
+
+    def _keep(self, key: Key, message: Message) -> dict[str, Any]:
+        """A message as the journal has it; its pictures become files."""
+        shown = []
+        for picture in message.pictures:
+            file = Path(PICTURES) / str(key.round) / f"{picture.sha256[:16]}.jpg"
+            if not (self.folder / file).is_file():
+                with replacing(self.folder / file) as temporary:
+                    temporary.write_bytes(picture.jpeg)
+            shown.append({"title": picture.title, "file": file.as_posix(), "sha256": picture.sha256})
+        return {"role": message.role, "text": message.text, "pictures": shown}
+
+
+def template_of(key: Key) -> str:
+    """The template of a call's prompt: an answer that could not be used is asked for again in few words."""
+    return "again" if key.attempt and key.step != "repair" else key.step
+
+
+def usable(answered: Mapping[str, Any]) -> str:
+    """The text of an answer, "" where it was refused."""
+    return "" if answered["finish"] == "refusal" else str(answered["text"])
+
+
+def thread(events: Iterable[Event], key: Key) -> list[Message]:
+    """What was said before the call `key`, oldest first: its round's proposal, then what led to this call.
+
+    A repair knows the repairs of the same suggestion; a reflection knows the last form of the proposal alone.
+    Pictures are left out: they were seen, and cost as much again each time.
+    """
+    events = list(events)
+    asked = {Key.of(event): event for event in events if event["event"] == "asked"}
+    answered = {Key.of(event): event for event in events if event["event"] == "answered"}
+    earlier = [k for k in asked if k in answered and k.round == key.round and _leads_to(k, key)]
+    messages = []
+    for before in sorted(earlier, key=lambda k: (k.step != "propose", k.attempt)):
+        messages += [Message(m["role"], with_titles(m)) for m in asked[before]["messages"]]
+        messages.append(Message("assistant", str(answered[before]["text"] or answered[before].get("refusal") or "")))
+    return messages
+
+
+def _leads_to(earlier: Key, key: Key) -> bool:
+    if earlier.step == "propose":
+        return key.step != "propose" or earlier.attempt < key.attempt
+    return (earlier.step, earlier.suggestion) == (key.step, key.suggestion) and earlier.attempt < key.attempt
+
+
+def with_titles(message: Mapping[str, Any]) -> str:
+    """A message of the journal as text, its pictures by their titles."""
+    return "\n\n".join([message["text"], *(f"[picture: {picture['title']}]" for picture in message["pictures"])])

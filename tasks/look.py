@@ -1,0 +1,144 @@
+"""What the language model is shown before it proposes: brief, data card, errors, results, its own past; as text.
+
+Never the truth about deliberate mistakes, nor anything made from it, and never the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detection.dataset import Dataset
+from detection.loading import load
+from detection.tables import SCORES, column, read_json, read_table
+from llm.journal import Event
+from llm.message import Message, Picture
+from llm.prompt import render
+from tasks import format
+from tasks.brief import read_brief
+from tasks.card import data_card
+from tasks.error_card import error_card, read_errors
+from tasks.examine import Known
+from tasks.ideas import Idea, ideas
+from tasks.offer import policy_text
+from tasks.params import Params
+from tasks.plan import Plan
+from tasks.policies import POLICIES
+from tasks.pool import read_pool
+from tasks.score import PREDICTED, read_predictions
+from tasks.sheets import error_sheet, pool_sheets
+from tasks.specimens import SPECIMENS
+from tasks.told import idea_text, known_text, results_text
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The study as it stands when a round begins. comparison: without arms that are made from the truth."""
+
+    folder: Path
+    params: Params
+    plan: Plan
+    pool: Dataset
+    search: Dataset
+    comparison: Mapping[str, Any]
+    events: Sequence[Event]
+
+
+def read_scene(folder: Path, params: Params, plan: Plan, events: Sequence[Event]) -> Scene:
+    """Errors: those of the files, when the study's own arms have not been compared yet."""
+    root = folder / params.data.folder
+    comparison = read_json(folder / "comparison.json")
+    return Scene(
+        folder, params, plan, read_pool(folder / "data", root), load(folder / "data", root, "search"),
+        comparison | {"arms": [arm for arm in comparison["arms"] if not knows_the_truth(arm["policy"])]}, events,
+    )  # fmt: skip
+
+
+def knows_the_truth(policy: Mapping[str, Any]) -> bool:
+    return POLICIES[policy["name"]].reads == "truth"
+
+
+def opening(scene: Scene, number: int) -> list[Message]:
+    """The messages that a round begins with: who the model is, and what it is shown."""
+    pictures = look_at(scene)
+    return [
+        Message("system", render("system", system_context(scene))),
+        Message("user", render("propose", proposal_context(scene, number, pictures)), tuple(pictures)),
+    ]
+
+
+def system_context(scene: Scene) -> dict[str, str]:
+    limits, settings = scene.params.sandbox, scene.params.llm
+    pool = f"{format.count(round(limits.pool_seconds))} s for the pool of {format.count(len(scene.pool), 'image')}"
+    return {
+        "limits": f"{limits.frame_seconds:g} s for one image, {pool}, {format.count(limits.memory_mb)} MB of memory",
+        "specimens": format.count(min(SPECIMENS, len(scene.pool))),
+        "repairs": format.count(settings.repairs, "time"),
+        "policies": policy_text(),
+    }
+
+
+def proposal_context(scene: Scene, number: int, pictures: Sequence[Picture]) -> dict[str, str]:
+    settings, past = scene.params.llm, ideas(scene.events)
+    errors = read_errors(scene.folder, baseline_blocks(scene), scene.search)
+    return {
+        "round": str(number),
+        "rounds": str(settings.rounds),
+        "wanted": format.count(settings.suggestions, "suggestion"),
+        "brief": read_brief(scene.folder),
+        "card": data_card(scene.pool, scene.params.study.budget),
+        "errors": error_card(errors, scene.search.class_names) if errors else "",
+        "known": known_text(known_metrics(scene.folder, scene.plan, scene.events), past),
+        "results": results_text(scene.comparison["arms"], scene.plan),
+        "ideas": "\n\n".join(idea_text(idea) for idea in past),
+        "families": ", ".join(sorted({idea.family for idea in past})),
+        "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
+    }
+
+
+def look_at(scene: Scene) -> list[Picture]:
+    """The pictures of a proposal; none where the person does not let them leave the house."""
+    detail = scene.params.llm.pictures
+    if detail == "none":
+        return []
+    found = scene.folder / PREDICTED
+    shown = pool_sheets(scene.pool, detail, read_predictions(found) if found.is_file() else None)
+    errors = read_errors(scene.folder, baseline_blocks(scene)[:1], scene.search)
+    worst = error_sheet(scene.search, errors[0], detail) if errors else None
+    return [*shown, worst] if worst else shown
+
+
+def known_metrics(folder: Path, plan: Plan, events: Sequence[Mapping[str, Any]]) -> dict[str, Known]:
+    """Every metric with scores in this study, by name."""
+    found = {}
+    for batch, item in plan["batches"].items():
+        for name in item["metrics"]:
+            file = Path("scores") / batch / f"{name}.parquet"
+            if (folder / file).is_file():
+                objects = bool((column(read_table(folder / file, SCORES), "box_id") >= 0).any())
+                found[name] = Known("object" if objects else "image", file.as_posix())
+    dropped = {(event["round"], event["suggestion"]) for event in events if event["event"] == "dropped"}
+    lost = {e["metric"] for e in events if e["event"] == "accepted" and (e["round"], e["suggestion"]) in dropped}
+    return {name: known for name, known in found.items() if name not in lost}
+
+
+def refuted(past: Sequence[Idea]) -> dict[str, str]:
+    """Arms that did not beat random in the mean, with the evidence in a few words."""
+    return {
+        idea.name: f"did not beat random: {format.signed(idea.gain['abs'])} mAP"
+        for idea in past
+        if idea.gain and idea.gain["abs"] <= 0
+    }
+
+
+def baseline_blocks(scene: Scene) -> list[str]:
+    arms = scene.plan["arms"]
+    return evaluated(scene, [name for name, arm in arms.items() if arm["role"] == "baseline"])
+
+
+def evaluated(scene: Scene, arms: Sequence[str]) -> list[str]:
+    """The blocks of these arms that have results."""
+    blocks = [name for name, block in scene.plan["blocks"].items() if block["arm"] in arms]
+    return [name for name in blocks if (scene.folder / "results" / name / "metrics.json").is_file()]

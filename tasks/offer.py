@@ -1,0 +1,53 @@
+"""The policies a language model may choose from: as text for its prompt, and as the schema of its answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from tasks.policies import POLICIES
+
+OFFERED = ("best", "drop_worst", "among", "strata", "band")  # `inverse` is `best` with the other direction
+
+
+def policy_text() -> str:
+    """Every policy on offer with its options, defaults and what they mean, as Markdown."""
+    shared = set.intersection(*(set(POLICIES[name].options.model_fields) for name in OFFERED))
+    lines = []
+    for name in OFFERED:
+        fields = POLICIES[name].options.model_fields
+        own = "; ".join(_option(option, field) for option, field in fields.items() if option not in shared)
+        reads = " (needs a metric that scores objects)" if POLICIES[name].reads == "object scores" else ""
+        lines.append(f"- `{name}`: {POLICIES[name].about}{reads}." + (f" Options: {own}." if own else ""))
+    fields = POLICIES[OFFERED[0]].options.model_fields
+    lines += ["", "Options of all of them:", *(f"- {_option(name, fields[name])}" for name in fields if name in shared)]
+    return "\n".join(lines)
+
+
+def policy_schema() -> dict[str, Any]:
+    """The JSON schema of a policy: one object per policy on offer, every option null or its value."""
+    return {"anyOf": [_object(name) for name in OFFERED]}
+
+
+def _object(name: str) -> dict[str, Any]:
+    properties = POLICIES[name].options.model_json_schema()["properties"]
+    options = {option: {"anyOf": [*_kinds(schema), {"type": "null"}]} for option, schema in properties.items()}
+    return {"type": "object", "properties": {"name": {"type": "string", "enum": [name]}, **options}}
+
+
+def _kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = schema.get("anyOf", [schema])
+    return [{k: kind[k] for k in ("type", "enum") if k in kind} for kind in kinds if kind.get("type") != "null"]
+
+
+def _option(name: str, field: FieldInfo) -> str:
+    default = "none" if field.default is None else field.default
+    return f"`{name}` ({_values(field)}{default} by default): {field.description}"
+
+
+def _values(field: FieldInfo) -> str:
+    """The words an option may be, where it is one of a few."""
+    parts = get_args(field.annotation) if get_origin(field.annotation) is not Literal else (field.annotation,)
+    words = [str(word) for part in parts if get_origin(part) is Literal for word in get_args(part)]
+    return f"{', '.join(words)}; " if words else ""

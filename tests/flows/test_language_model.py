@@ -1,0 +1,170 @@
+"""A study of two rounds with a real server: whoever the model is, the journal is true and the baseline untouched."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from conftest import metricloop
+
+sys.path.append(str(Path(__file__).parents[1] / "llm"))
+from personas import capable, clumsy, hostile
+from server import Server
+
+from detection.tables import read_json, read_yaml
+from llm.journal import read_journal
+
+KEY = "sk-test-of-the-study-0123456789"
+
+
+def settings(server: Server) -> list[str]:
+    where = ["llm.provider=record", f"llm.base_url={server.base_url}", "llm.model=stand-in", "llm.max_cost=null"]
+    return ["--set", *where, "llm.rounds=2", "llm.suggestions=2", "llm.repairs=2", "sandbox.frame_seconds=1"]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"METRICLOOP_API_KEY": KEY}
+
+
+def study(folder: Path, persona):
+    """The tiny study gone on with for two rounds; the server, what was printed, and the journal."""
+    baseline = (folder / "results/random.0/metrics.json").read_bytes()
+    with Server(persona) as server:
+        done = metricloop("run", "-C", str(folder), *settings(server), env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.errors == []
+    assert (folder / "results/random.0/metrics.json").read_bytes() == baseline
+    for file in folder.rglob("*"):
+        if file.is_file() and ".git/" not in str(file):
+            assert KEY.encode() not in file.read_bytes(), file
+    assert KEY not in done.stdout + done.stderr
+    return server, done.stdout, read_journal(folder / "journal.jsonl")
+
+
+def kinds(events, **fields) -> Counter:
+    return Counter(e["event"] for e in events if all(e.get(name) == value for name, value in fields.items()))
+
+
+def arms(folder: Path) -> dict:
+    return {arm["name"]: arm for arm in read_json(folder / "comparison.json")["arms"]}
+
+
+@pytest.mark.slow
+def test_a_capable_model_builds_on_what_it_learnt(tiny, walls):
+    server, said, events = study(tiny, capable)
+    assert set(arms(tiny)) == {"random", "object_count", "wide_boxes", "left_boxes", "wide_by_size", "low_and_left"}
+    assert len(server.requests) == 4  # two proposals, two reflections
+    assert kinds(events) == {
+        "asked": 4, "answered": 4, "proposed": 4, "gate": 4, "accepted": 4, "suggested": 2, "measured": 4,
+        "reflected": 2,
+    }  # fmt: skip
+    second = server.bodies[2]["messages"][1]["content"][0]["text"]
+    assert "Your conclusion then: wide_boxes is worth another look." in second
+    assert "you had predicted +0.020" in second
+    assert "low_and_left (depth, builds on left_boxes): passed the gate at once" in said
+    combined = read_yaml(tiny / "rounds.yaml")["arms"]["low_and_left"]
+    assert (combined["a"], combined["b"]) == ("scores/round2-pool/lowest.parquet", "scores/round1-pool/left.parquet")
+    for body in server.bodies:
+        sent = json.dumps(body)
+        assert "oracle" not in sent.replace("oracle_like", "")
+        assert "truth" not in sent
+    again = metricloop("run", "-C", str(tiny), env=environment())  # nobody listens any more, and nobody is asked
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert read_journal(tiny / "journal.jsonl") == events
+    replayed = metricloop("scorecard", str(tiny))
+    assert replayed.returncode == 0, replayed.stderr
+    assert "4 of 4" in replayed.stdout.replace("4/4", "4 of 4")
+
+
+def test_a_clumsy_model_is_asked_again_repaired_and_told_off(tiny, walls):
+    server, said, events = study(tiny, clumsy)
+    assert set(arms(tiny)) == {"random", "object_count", "crooked"}
+    assert "crooked broke" in said
+    assert "passed the gate after 1 repair" in said
+    refused = {e["suggestion"]: (e["kind"], e["reason"]) for e in events if e["event"] == "refused"}
+    assert set(refused) == {"hopeless", "crooked_again", "slow"}
+    assert refused["crooked_again"][0] == "repeat"
+    assert "is crooked again: crooked_width with the same policy" in refused["crooked_again"][1]
+    assert "fails on" in refused["slow"][1] or "answer" in refused["slow"][1]
+    assert {body.get("response_format", {}).get("type") for body in server.bodies[:3]} == {
+        "json_schema",
+        "json_object",
+        None,
+    }
+    assert all("response_format" not in body for body in server.bodies[3:])
+    assert kinds(events, event="reflected") == {"reflected": 2}
+    assert [e["summary"] for e in events if e["event"] == "reflected"] == ["", ""]
+
+
+@pytest.mark.slow
+def test_a_hostile_model_gets_nowhere_and_the_journal_says_what_it_tried(tiny, walls):
+    escaped = Path("/tmp/metricloop_escaped")
+    escaped.unlink(missing_ok=True)
+    before = {name: arm["mAP"] for name, arm in arms(tiny).items()}
+    _, said, events = study(tiny, hostile)
+    assert not escaped.exists()
+    found = arms(tiny)
+    assert set(found) == {"random", "object_count", "sound_1", "sound_2"}
+    assert {name: found[name]["mAP"] for name in before} == before
+    assert "\x1b" not in said
+    report = (tiny / "report.html").read_text()
+    assert "<script>alert" not in report
+    gates = [finding["said"] for e in events if e["event"] == "gate" for finding in e["broken"]]
+    assert any("the sandbox forbids it" in text for text in gates)
+    reasons = " ".join(e["said"] for e in events if e["event"] == "unusable")
+    assert "name: String should match pattern" in reasons
+    assert "verdict: Extra inputs are not permitted" in reasons
+    assert {e["suggestion"] for e in events if e["event"] == "refused"} == {"escape_1", "escape_2"}
+    inside = {file.relative_to(tiny).as_posix() for file in (tiny / "metrics/generated").rglob("*.py")}
+    assert inside == {"metrics/generated/1/sound_m_1.py", "metrics/generated/2/sound_m_2.py"}
+
+
+@pytest.mark.faults
+def test_killed_at_every_stage_a_study_pays_for_no_answer_twice(tiny, walls):
+    """kill -9 of all of it once the journal holds so many lines, and once in each stage of an experiment."""
+    journal = tiny / "journal.jsonl"
+
+    def lines(count):
+        return lambda: journal.is_file() and journal.read_text().count("\n") >= count
+
+    def there(name):
+        return (tiny / name).exists
+
+    points = [
+        lines(2), lines(4), lines(8), there("scores/round1-pool"), there("subsets/left_boxes.parquet"),
+        there("models/wide_boxes.0"), lines(11), lines(14), lines(17), there("results/low_and_left.0"),
+    ]  # fmt: skip
+    with Server(capable) as server:
+        assert metricloop("compare", "-C", str(tiny)).returncode == 0
+        command = [sys.executable, "-P", "-m", "flows.cli", "run", "-C", str(tiny), *settings(server)]
+        for reached in points:
+            process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       start_new_session=True)  # fmt: skip
+            while not reached() and process.poll() is None:
+                time.sleep(0.02)
+            kill(process)
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = Counter(json.dumps(body["messages"]) for body in server.bodies)
+    events = read_journal(journal)
+    sent, answered = kinds(events)["asked"], kinds(events)["answered"]
+    assert answered == 4
+    assert sent == len(server.requests)
+    assert len(asked) == 4
+    lost = sent - answered  # sent, and killed before the answer was there: nothing can be done about those
+    assert lost <= len(points)
+    for key in {(e["round"], e["step"]) for e in events if e["event"] == "answered"}:
+        assert kinds(events, event="answered", round=key[0], step=key[1])["answered"] == 1
+    assert set(arms(tiny)) == {"random", "object_count", "wide_boxes", "left_boxes", "wide_by_size", "low_and_left"}
+
+
+def kill(process: subprocess.Popen) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,164 @@
+"""A stand-in for a language model: a real HTTP server on this machine that answers as a test tells it to."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PATH = "/v1/chat/completions"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back. trouble: "" (none), silent (nothing comes, until the server closes), drop (the connection breaks
+    half-way through the body), drip (the head comes, then a blank now and then for ever), drip-head (not even that).
+    """
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came in; header names in lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+
+def completion(
+    text: str | None = None,
+    finish: str | None = "stop",
+    usage: tuple[int, int] | None = (11, 7),
+    refusal: str | None = None,
+    **message: Any,
+) -> Answer:
+    """A chat completion with one choice. usage: tokens read and written; message: further fields of it."""
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, "refusal": refusal, **message},
+        "finish_reason": finish,
+    }
+    return _completion([choice], usage)
+
+
+def no_choices() -> Answer:
+    return _completion([], (11, 0))
+
+
+def failure(status: int, message: str = "", headers: Mapping[str, str] | None = None, **error: Any) -> Answer:
+    """An error as OpenAI words it. error: further fields, such as code and param."""
+    body = {"error": {"message": message, "type": None, "param": None, "code": None, **error}}
+    return Answer(json.dumps(body).encode(), status, headers or {})
+
+
+def redirect(to: str, status: int = 307) -> Answer:
+    return Answer(status=status, headers={"Location": to})
+
+
+SILENCE = Answer(trouble="silent")
+
+
+class Server:
+    """Speaks /v1/chat/completions on a port of 127.0.0.1 while its `with` block lasts.
+
+    answer: called with a request's body and its number, from 0; one call at a time. What it raises is answered with a
+    500, and is in `errors`. requests: all that came in, oldest first.
+    """
+
+    def __init__(self, answer: Callable[[dict[str, Any], int], Answer]) -> None:
+        self.answer = answer
+        self.requests: list[Asked] = []
+        self.errors: list[Exception] = []
+        self.closing = threading.Event()
+        self._turn = threading.Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+        self.base_url = f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def __enter__(self) -> Server:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [asked.body for asked in self.requests]
+
+    def reply_to(self, asked: Asked) -> Answer:
+        if asked.path != PATH:
+            return failure(404, f"no such page: {asked.path}")
+        with self._turn:
+            self.requests.append(asked)
+            try:
+                return self.answer(asked.body, len(self.requests) - 1)
+            except Exception as error:  # shown to whoever asks, and to the test
+                self.errors.append(error)
+                return failure(500, f"the script of the test failed: {error!r}")
+
+
+def script(*answers: Answer) -> Callable[[dict[str, Any], int], Answer]:
+    """These answers one after the other; the last one again and again."""
+    return lambda _, number: answers[min(number, len(answers) - 1)]
+
+
+def _completion(choices: list[dict[str, Any]], usage: tuple[int, int] | None) -> Answer:
+    body: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "stand-in-1"}
+    body["choices"] = choices
+    if usage is not None:
+        body["usage"] = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+    return Answer(json.dumps(body).encode())
+
+
+def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = server.reply_to(Asked(self.path, headers, json.loads(body)))
+            try:
+                self._send(answer)
+            except OSError:  # the client has gone
+                self.close_connection = True
+
+        def _send(self, answer: Answer) -> None:
+            if answer.trouble == "silent":
+                server.closing.wait()
+                return
+            if answer.trouble == "drip-head":
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")
+                self._drip()
+                return
+            self.send_response_only(answer.status)
+            for name, value in ({"Content-Type": "application/json"} | dict(answer.headers)).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body) if answer.trouble != "drip" else 1_000_000))
+            self.end_headers()
+            if answer.trouble == "drip":
+                self._drip()
+            elif answer.trouble == "drop":
+                self.wfile.write(answer.body[: len(answer.body) // 2])
+                self.connection.shutdown(socket.SHUT_RDWR)
+            else:
+                self.wfile.write(answer.body)
+
+        def _drip(self) -> None:
+            while not server.closing.wait(0.02):
+                self.wfile.write(b" ")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler

@@ -1,0 +1,76 @@
+"""The prompts word for word: fixed contexts render to the texts in golden/.
+
+After a wanted change: PYTHONPATH=. python -P tests/llm/test_prompts.py
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from llm.prompt import FOLDER, render, template_hash
+
+GOLDEN = Path(__file__).parent / "golden"
+SYSTEM = {
+    "limits": "5 s for one image, 1,024 MB of memory, 1,800 seconds for the whole pool of 480 images",
+    "specimens": "24",
+    "repairs": "3 times",
+    "policies": "- `best`: keep the best images.",
+}
+FIRST = {
+    "round": "1", "rounds": "2", "wanted": "3 suggestions", "brief": "Pandas.", "card": "480 images.",
+    "errors": "| missed | 12 |", "known": "- `object_count` (per image): Boxes in an image.",
+    "results": "| random | 0.291 |", "ideas": "", "families": "", "pictures": "1. smallest objects",
+}  # fmt: skip
+LATER = FIRST | {
+    "round": "2", "brief": "", "errors": "", "pictures": "", "families": "model-agreement",
+    "ideas": "- `agreement_among` (round 1, family model-agreement, targets mixed): h\n  Policy: among, share 0.45.",
+}  # fmt: skip
+REPAIR = {
+    "name": "agreement_among", "attempt": "1", "attempts": "3", "code": "x = 1\n",
+    "frames": "image 3: 160 x 160, 2 boxes",
+    "broken": [{"rule": "no boxes", "said": "fails: IndexError"}, {"rule": "varies", "said": "says 0 for everything"}],
+}  # fmt: skip
+REFLECT = {
+    "round": "1", "names": "agreement_among", "pictures": "",
+    "ideas": [{"name": "agreement_among", "facts": "Gain in mAP +0.056."}],
+}  # fmt: skip
+CASES = {
+    "system": ("system", SYSTEM),
+    "propose_first": ("propose", FIRST),
+    "propose_later": ("propose", LATER),
+    "again": ("again", {"said": "no JSON in it"}),
+    "repair": ("repair", REPAIR),
+    "repair_without_code": ("repair", REPAIR | {"code": "", "frames": ""}),
+    "reflect": ("reflect", REFLECT),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_prompt_is_word_for_word_what_was_agreed(case):
+    assert render(*CASES[case]) == (GOLDEN / f"{case}.md").read_text()
+
+
+@pytest.mark.parametrize(("case", "name"), [("system", "policies"), ("propose_first", "card"), ("repair", "frames")])
+def test_nothing_is_left_out_silently(case, name):
+    template, context = CASES[case]
+    with pytest.raises(UndefinedError):
+        render(template, {key: value for key, value in context.items() if key != name})
+
+
+def test_what_is_shown_is_not_taken_for_a_template():
+    assert "{{ 7 * 7 }}" in render("propose", FIRST | {"brief": "{{ 7 * 7 }}"})
+
+
+def test_the_hash_follows_the_template_and_not_the_numbers():
+    hashes = {name: template_hash(name) for name in ("propose", "repair", "reflect", "again")}
+    assert len(set(hashes.values())) == 4
+    assert {path.stem for path in FOLDER.glob("*.j2")} == {*hashes, "system"}
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for case, (template, context) in CASES.items():
+        (GOLDEN / f"{case}.md").write_text(render(template, context))
+    sys.exit()
