@@ -85,7 +85,7 @@ def _add(folder: Path, code: str, target: Path | None, addition: Any) -> None:
 def adopt(given: Namespace) -> None:
     from tasks.adopt import adopt as move
     from tasks.adopt import find, shown
-    from tasks.guard import hold
+    from tasks.guard import ROUNDS_LOCK, hold
 
     folder = given.folder.resolve()
     found = find(folder, given.name)
@@ -95,7 +95,7 @@ def adopt(given: Namespace) -> None:
     elif not _yes("adopt it? it will run without the sandbox from now on", given.yes):
         print("not adopted")
         return
-    hold(folder / ".metricloop/locks/suggest.lock")  # a round that is being written writes rounds.yaml, too
+    hold(folder / ROUNDS_LOCK)  # a round that is being written writes rounds.yaml, too
     move(folder, found)
     print(
         f"{found.metric} is in {found.adopted}, and yours to edit. Its scores are made again under another name, and "

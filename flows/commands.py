@@ -127,14 +127,23 @@ def suggest(given: Namespace) -> None:
 
 
 def _suggest_next(folder: Path) -> None:
-    """The suggestions of the round that is under way, or else of the next one; nothing is tried yet."""
+    """The suggestions of the round that is under way, or else of the next one; nothing is tried yet.
+
+    Errors: ValueError where params.yaml allows no further round, or the last one has not been put to the test.
+    """
     from flows.stage import converse, hide_keys
     from llm.journal import Journal
-    from tasks.suggest import next_round
+    from tasks.params import load_params
+    from tasks.suggest import next_round, untried
 
     hide_keys()
     _made(folder, "comparison.json")
-    converse(folder, "tasks.suggest", next_round(Journal(folder).events))
+    events, rounds = Journal(folder).events, load_params(folder / "params.yaml").llm.rounds
+    if (number := next_round(events)) > rounds:
+        raise ValueError(f"round {number} would be one more than llm.rounds ({rounds}) allows; raise it first")
+    if waiting := untried(events, folder):
+        raise ValueError(f"{', '.join(waiting)} of the last round first: metricloop run -C {folder}")
+    converse(folder, "tasks.suggest", number)
 
 
 def scorecard(given: Namespace) -> None:

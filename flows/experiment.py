@@ -7,12 +7,13 @@ from pathlib import Path
 from prefect import flow
 
 from flows.graph import needed_for, stages_of
-from flows.improve import bring, train_and_evaluate
+from flows.improve import bring, of_kind, scored, train_and_evaluate
 from flows.reaper import end_server_with_me
 from flows.stage import hide_keys, step
 from flows.workspace import commit, refresh_code
+from llm.journal import Journal
 from tasks.params import load_params
-from tasks.plan import entry_of, load_plan
+from tasks.plan import Plan, PlanError, entry_of, load_plan
 
 
 @flow(name="experiment", log_prints=False, validate_parameters=False)
@@ -23,15 +24,24 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     folder = Path(workspace).resolve()
     params = load_params(folder / "params.yaml")
     plan = load_plan(folder)
-    entry_of(plan, "arms", arm)
+    on_trial(folder, plan, arm)
     refresh_code(folder)
     wanted = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
-    blocks = [name for name, block in plan["blocks"].items() if block["arm"] in wanted]
+    plan = scored(folder, wanted)
+    on_trial(folder, plan, arm)
     needed = needed_for(stages_of(folder, plan), [f"select@{name}" for name in wanted])
-    for kind in ("draw", "ingest", "predict", "score", "select"):
-        bring(folder, [stage for stage in needed if stage.partition("@")[0] == kind], kind)
-    train_and_evaluate(folder, blocks, params)
+    bring(folder, of_kind(needed, "select"), "select")
+    train_and_evaluate(folder, [name for name, block in plan["blocks"].items() if block["arm"] in wanted], params)
     bring(folder, ["compare"], "compare")
     step(folder, "tasks.report")
     step(folder, "tasks.track")
     commit(folder, f"experiment {arm}")
+
+
+def on_trial(folder: Path, plan: Plan, arm: str) -> None:
+    """Errors: PlanError when the plan lacks the arm, with the reason where it was dropped."""
+    dropped = Journal(folder).last("dropped", suggestion=arm)
+    if arm not in plan["arms"] and dropped:
+        metric = dropped.get("metric", "its metric")
+        raise PlanError(f"{arm} was dropped, because {metric} failed while the pool was scored: {dropped['reason']}")
+    entry_of(plan, "arms", arm)

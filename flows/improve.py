@@ -10,12 +10,12 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from detection.tables import read_json
-from flows.graph import stages_of
+from flows.graph import needed_for, stages_of
 from flows.reaper import end_server_with_me
 from flows.stage import StageError, end_all, hide_keys, outdated, say, stages, step, talk
 from flows.workspace import commit, create, demo_plan, refresh_code
 from tasks.params import Params, load_params
-from tasks.plan import add_block, load_plan
+from tasks.plan import Plan, add_block, load_plan
 from tasks.trial import trials_by_cores
 
 
@@ -65,19 +65,29 @@ def present(folder: Path, message: str) -> None:
 
 def experiments(folder: Path, params: Params) -> None:
     """Bring everything that the plan holds up to date, but confirm."""
-    graph = stages_of(folder, load_plan(folder))
-    for kind in ("draw", "ingest", "predict", "score"):
-        bring(folder, _of(graph, kind), kind)
-    if any((folder / "scores").glob("*/failed.json")):
-        step(folder, "tasks.drop")
-        graph = stages_of(folder, load_plan(folder))
-    bring(folder, _of(graph, "select"), "select")
-    train_and_evaluate(folder, [stage[6:] for stage in _of(graph, "train")], params)
+    plan = scored(folder)
+    graph = stages_of(folder, plan)
+    bring(folder, of_kind(graph, "select"), "select")
+    train_and_evaluate(folder, plan["blocks"], params)
     bring(folder, ["compare"], "compare")
 
 
-def _of(graph: dict[str, set[str]], kind: str) -> list[str]:
-    return [stage for stage in graph if stage.partition("@")[0] == kind]
+def scored(folder: Path, arms: Iterable[str] | None = None) -> Plan:
+    """Bring the scores up to date that these arms need, or all; the plan without arms whose metric was given up."""
+    plan = load_plan(folder)
+    graph = stages_of(folder, plan)
+    names = graph if arms is None else needed_for(graph, [f"select@{arm}" for arm in arms])
+    for kind in ("draw", "ingest", "predict", "score"):
+        bring(folder, of_kind(names, kind), kind)
+    if not any((folder / "scores").glob("*/failed.json")):
+        return plan
+    step(folder, "tasks.drop")
+    return load_plan(folder)
+
+
+def of_kind(stages: Iterable[str], kind: str) -> list[str]:
+    """The stages of one kind, `train` for train@BLOCK, in the order given."""
+    return [stage for stage in stages if stage.partition("@")[0] == kind]
 
 
 def bring(folder: Path, names: list[str], label: str) -> None:

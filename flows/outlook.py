@@ -11,13 +11,13 @@ from flows.graph import downstream, stages_of
 from flows.improve import jobs
 from flows.stage import StageError, environment, outdated
 from flows.workspace import refresh_code
+from llm.journal import FILE, read_journal
 from sandbox.tiers import missing
 from tasks.params import Params, load_params
 from tasks.plan import load_plan, parse_seeds
 
 DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
 STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
-SUGGESTED_ARMS = 2  # per replayed round; what a round will hold is known only when it comes
 
 
 def stale(folder: Path) -> tuple[list[str], list[str]]:
@@ -33,8 +33,7 @@ def outlook(folder: Path) -> str:
     names, old = stale(folder)
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
-    suggested = params.llm.rounds * SUGGESTED_ARMS if params.llm.provider != "none" and old else 0
-    suggested = suggested if not (folder / "journal.jsonl").is_file() and not missing() else 0
+    suggested = _rounds_left(folder, params) * params.llm.suggestions
     folds = params.predict.folds if "predict" in old else 0
     confirms = 3 * params.confirm.seeds if "confirm" in old else 0
     lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
@@ -88,6 +87,14 @@ def _timed(folder: Path, side_by_side: int) -> dict[str, float]:
             raise StageError(f"timing a few iterations failed:\n{err.strip()[-2000:]}")
         results.append(json.loads(out.strip().splitlines()[-1]))
     return {name: max(result[name] for result in results) for name in results[0]}
+
+
+def _rounds_left(folder: Path, params: Params) -> int:
+    """Rounds that the language model will still be asked for; what one will hold is known only when it comes."""
+    if params.llm.provider == "none" or missing():
+        return 0
+    done = {event["round"] for event in read_journal(folder / FILE) if event["event"] == "suggested"}
+    return len(set(range(1, params.llm.rounds + 1)) - done)
 
 
 def _images(folder: Path, params: Params) -> str:

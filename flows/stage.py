@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from llm.key import hand_over, take_keys
+from llm.key import ANY_SERVER, OPENAI_ONLY, hand_over, take_keys
+from sandbox.libc import prctl
 from tasks.talk import KEYS
 
 QUIET = {
@@ -47,6 +48,17 @@ PASSED = (
 )
 PASSED_PREFIXES = ("LC_", "XDG_", "GIT_AUTHOR_", "GIT_COMMITTER_", "OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH_", "DVC_")
 
+# The way to a server: told to the one step that asks a model, because the address of a proxy may hold a password.
+WAY = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+)
+PR_SET_DUMPABLE = 4  # prctl(2)
 
 keys: dict[str, str] = {}  # of language models; taken out of the environment, so that nothing we start inherits them
 typed: dict[str, str] = {}  # variables that an option of the command line stands for; never from the environment
@@ -58,8 +70,17 @@ class StageError(RuntimeError):
 
 
 def hide_keys() -> None:
-    """Take the keys of language models out of this process's environment, before anything is started."""
-    keys.update(take_keys())
+    """Take the keys of language models out of this process's environment, before anything is started.
+
+    /proc/PID/environ shows the environment as it was at the start of a process, whatever was taken out since. So on
+    Linux a flow that was given a key is marked "not dumpable": its environment and its memory are then closed to every
+    other process of the same user, such as a stage or a git hook, and so are debuggers and core dumps. What it starts
+    is not marked. It does not stop root, nor hide the key where it also is: in the shell or `make` that started us.
+    """
+    found = take_keys()
+    keys.update(found)
+    if sys.platform == "linux" and {ANY_SERVER, OPENAI_ONLY} & set(found):
+        prctl(PR_SET_DUMPABLE, 0)
 
 
 def environment() -> dict[str, str]:
@@ -78,10 +99,13 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def call(workspace: Path, command: Sequence[str], label: str, secret: str = "") -> None:
+def call(
+    workspace: Path, command: Sequence[str], label: str, secret: str = "", told: Mapping[str, str] | None = None
+) -> None:
     """Run a command in the workspace, passing on what it prints.
 
     secret: handed over on its standard input, where neither the environment nor the command line shows it.
+    told: variables that it is told beyond `environment`.
 
     The command gets its own process group, which is ended when this call is interrupted or cancelled.
     Errors: StageError when it fails.
@@ -89,7 +113,7 @@ def call(workspace: Path, command: Sequence[str], label: str, secret: str = "") 
     process = subprocess.Popen(
         command,
         cwd=workspace,
-        env=environment() | ({KEYS: "stdin"} if secret else {}),
+        env=environment() | dict(told or {}) | ({KEYS: "stdin"} if secret else {}),
         stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -182,8 +206,9 @@ def talk(workspace: Path, module: str, number: int) -> None:
 
 
 def converse(workspace: Path, module: str, number: int) -> None:
-    """Run a step of a round that talks with the language model; it alone is given the keys."""
-    call(workspace, [sys.executable, "-P", "-m", module, str(number)], f"{module} {number}", hand_over(keys))
+    """Run a step of a round that talks with the language model; it alone is given the keys, and the way out."""
+    way = {name: os.environ[name] for name in WAY if name in os.environ}
+    call(workspace, [sys.executable, "-P", "-m", module, str(number)], f"{module} {number}", hand_over(keys), way)
 
 
 def outdated(workspace: Path, names: Sequence[str]) -> list[str]:

@@ -1,1 +1,1 @@
-"""PROPOSE: the language model as an engineer. Today: recorded suggestions that name committed metrics."""
+"""PROPOSE: the language model as an engineer: its conversation, journal, limits, prompts and recordings."""

@@ -35,7 +35,10 @@ class NotRecordedError(LookupError):
 
 
 class Call(Section):
-    """One recorded call. prompt: what was new in it, as text; pictures: the titles of those shown with it."""
+    """One recorded call. prompt: what was new in it, as text; pictures: the titles of those shown with it.
+
+    model, recorded: who answered, and when, where that differs from what the cassette says of all its calls.
+    """
 
     round: int
     step: str
@@ -51,6 +54,8 @@ class Call(Section):
     completion_tokens: int
     estimated: bool = False
     seconds: float
+    model: str | None = None
+    recorded: date | None = None
 
     @property
     def key(self) -> Key:
@@ -58,7 +63,7 @@ class Call(Section):
 
 
 class Cassette(Section):
-    """Calls of one study with one model, in the order in which they were made."""
+    """Calls of one study, in the order in which they were made, and the model and the day of its latest answer."""
 
     model: str
     recorded: date
@@ -80,8 +85,11 @@ def load_cassette(name: str) -> Cassette:
 
 
 def cassette_of(events: Iterable[Mapping[str, Any]]) -> Cassette:
-    """The recording that a journal amounts to: the last answer to every call. Errors: CassetteError without any."""
-    asked, calls, model, day = dict[Key, Mapping[str, Any]](), dict[Key, Call](), "", None
+    """The recording that a journal amounts to: the last answer to every call. Errors: CassetteError without any.
+
+    An answer that was itself replayed keeps its model and its date.
+    """
+    asked, calls, model, day = dict[Key, Mapping[str, Any]](), dict[Key, Call](), "", date.min
     for event in events:
         if event["event"] not in ("asked", "answered"):
             continue
@@ -90,7 +98,7 @@ def cassette_of(events: Iterable[Mapping[str, Any]]) -> Cassette:
             asked[key] = event
             continue
         question = asked[key]
-        model, day = event["model"], day or event["at"][:10]
+        model, day = event["model"], date.fromisoformat(event["recorded"] or event["at"][:10])
         calls[key] = Call(
             **vars(key),
             template=question["template"],
@@ -98,10 +106,21 @@ def cassette_of(events: Iterable[Mapping[str, Any]]) -> Cassette:
             pictures=tuple(p["title"] for message in question["messages"] for p in message["pictures"]),
             answer=event["text"],
             **{name: event[name] for name in REPLY},
+            model=model,
+            recorded=day,
         )
     if not calls:
         raise CassetteError("the journal holds no answer to record")
-    return Cassette(model=model, recorded=date.fromisoformat(str(day)), calls=tuple(calls.values()))
+    kept = [
+        call.model_copy(
+            update={
+                "model": None if call.model == model else call.model,
+                "recorded": None if call.recorded == day else call.recorded,
+            }
+        )
+        for call in calls.values()
+    ]
+    return Cassette(model=model, recorded=day, calls=tuple(kept))
 
 
 def prompt_text(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -113,7 +132,10 @@ def save_cassette(cassette: Cassette, path: Path) -> None:
     """Write a recording so that a person can read it: texts of several lines stand as such."""
     with replacing(path) as temporary:
         temporary.write_text(
-            NOTE + yaml.dump(cassette.model_dump(), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+            NOTE
+            + yaml.dump(
+                cassette.model_dump(exclude_none=True), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True
+            )
         )
 
 
@@ -139,9 +161,14 @@ class Replay:
         if now != call.prompt:
             self._differs(key, call.prompt, now)
         return Reply(
-            call.answer, self.cassette.model, call.finish, call.rung,
+            call.answer, call.model or self.cassette.model, call.finish, call.rung,
             call.prompt_tokens, call.completion_tokens, call.estimated, call.seconds,
         )  # fmt: skip
+
+    def recorded(self, key: Key) -> date:
+        """The day on which this call was answered."""
+        call = self._calls.get(key)
+        return (call and call.recorded) or self.cassette.recorded
 
     def _differs(self, key: Key, recorded: str, now: str) -> None:
         lines = list(difflib.unified_diff(recorded.splitlines(), now.splitlines(), "recorded", "now", lineterm="", n=0))
@@ -150,7 +177,7 @@ class Replay:
         if not self._warned:
             self.say(
                 f"replay: {sum(line.startswith('+') for line in lines) - 1} lines of the prompt differ from what the "
-                f"model was told on {self.cassette.recorded}; its answers are of then"
+                f"model was told on {self.recorded(key)}; its answers are of then"
             )
         self._warned = True
 

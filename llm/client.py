@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from llm.door import open_door, within
+from llm.budget import LEAST_ANSWER
+from llm.door import DoorError, open_door, within
 from llm.extract import json_in
-from llm.key import ANY_SERVER, clean_key, is_openai, variable_for
+from llm.key import clean_key, how_to_give
 from llm.message import Message, Reply
 from llm.settings import LanguageModel
 from llm.wire import Answer, Manner, NoChoiceError, estimate_tokens, read_answer, tokens_in
@@ -90,18 +91,20 @@ class Client:
     ) -> Reply:
         """The model's answer, as JSON that fits the schema if it does as it is told (see `json_in`).
 
-        schema: {"name": ..., "schema": JSON schema}. most_tokens: of the answer, hidden thoughts included.
+        schema: {"name": ..., "schema": JSON schema}. most_tokens: of the answer, hidden thoughts included,
+        and of all that asking again takes, prompts too; an answer gets llm.answer_tokens of them at most.
         seconds: wall time that all attempts and the pauses between them may take together.
         The reply's tokens are those of all attempts that were answered, with nothing or with something.
         Errors: ClientError.
         """
         began = self._clock()
         ends = began + seconds
-        most = min(most_tokens, self.settings.answer_tokens)
+        left = most_tokens
         manner, retries, counted = self._manner, 0, True
         bills: list[tuple[int, int]] = []
         while True:
             answer, failure = None, None
+            most = min(left, self.settings.answer_tokens)
             try:
                 answer = self._attempt(manner.request(self.settings.model, messages, schema, most), ends)
             except ClientError as error:
@@ -118,7 +121,8 @@ class Client:
                 counted = counted and answer.tokens is not None
                 asked = estimate_tokens(manner.messages(messages, schema))
                 bills.append(answer.tokens or (asked, tokens_in(answer.text)))
-                if last or answer.finish != "empty":
+                left -= sum(bills[-1])
+                if last or left < LEAST_ANSWER or answer.finish != "empty":
                     break
             self._sleep(pause)
             retries += 1
@@ -166,7 +170,10 @@ class Client:
 
     @cached_property
     def _door(self) -> openai.OpenAI:
-        return open_door(self.settings.base_url, self._key)
+        try:
+            return open_door(self.settings.base_url, self._key)
+        except DoorError as error:
+            raise ClientError("unreachable", f"{self.settings.base_url}: {error}") from None
 
     def _refused(self, error: openai.APIStatusError) -> ClientError:
         """What a status other than 2xx means."""
@@ -208,9 +215,7 @@ class Client:
     @property
     def _give(self) -> str:
         """What to do about a key."""
-        where = self.settings.base_url
-        first = f" ({ANY_SERVER}, where set, goes before it)" if is_openai(where) else ""
-        return f"give yours with: export {variable_for(where)}=...{first}"
+        return how_to_give(self.settings.base_url)
 
     def _hide(self, text: str) -> str:
         return text.replace(self._secret, "***") if len(self._secret) >= SHORTEST_SECRET else text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +19,13 @@ from llm.prompt import template_hash
 from llm.settings import LanguageModel
 from llm.wire import estimate_tokens
 
+PROVIDERS = ("openai", "record", "replay")
 PICTURES = "pictures"  # folder of the workspace
 RECORDING = "cassette.yaml"  # what llm.provider: record writes, beside the journal
+
+
+class NoProviderError(ValueError):
+    """The settings name nobody to talk with; the message says what to set."""
 
 
 class Model(Protocol):
@@ -41,15 +47,27 @@ class Conversation:
         *,
         model: Model | None = None,
         replay: Replay | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """model, replay: stand-ins for what `settings` names."""
+        """model, replay: stand-ins for what `settings` names; clock: seconds, for the time a failed call took.
+
+        A recording that a kill kept from being written is made up for here.
+        Errors: NoProviderError; CassetteError, BudgetError, and NoKeyError where the key cannot be one.
+        """
+        if settings.provider not in PROVIDERS:
+            raise NoProviderError(
+                f"llm.provider is {settings.provider}, so no language model is asked; set it in params.yaml to openai "
+                "(asks llm.model at llm.base_url), record (the same, and keeps a recording) or replay (plays "
+                "llm.cassette; nothing is sent)"
+            )
         self.settings, self.journal, self.folder = settings, journal, journal.path.parent
-        self.replay = replay
+        self.replay, self._clock = replay, clock
         if settings.provider == "replay" and replay is None:
             self.replay = Replay(load_cassette(settings.cassette))
         if self.replay is None:
-            check_price(settings)
+            check_price(settings, spent(journal.events, settings))
             self.model: Model = model or Client(settings, key)
+        self._record()
 
     def ask(self, key: Key, new: Sequence[Message], schema: Mapping[str, Any]) -> str:
         """The answer to the thread that `key` belongs to, continued by the messages `new`: "" where none was given.
@@ -69,13 +87,15 @@ class Conversation:
             provider=self.settings.provider, model=self.settings.model, tokens=tokens,
         )  # fmt: skip
         if self.replay is not None:
-            reply, recorded = self.replay.answer(key, template, new), self.replay.cassette.recorded.isoformat()
+            reply, recorded = self.replay.answer(key, template, new), self.replay.recorded(key).isoformat()
         else:
-            recorded = None
+            recorded, began = None, self._clock()
             try:
-                reply = self.model.complete([*before, *new], schema, most_tokens=may.answer_tokens, seconds=may.seconds)
+                reply = self.model.complete([*before, *new], schema, most_tokens=may.tokens, seconds=may.seconds)
             except ClientError as error:
-                self.journal.add("call_failed", **asdict(key), kind=error.kind, said=str(error))
+                self.journal.add(
+                    "call_failed", **asdict(key), kind=error.kind, said=str(error), seconds=self._clock() - began
+                )
                 raise
         reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # half a surrogate fits no file
         answered = self.journal.add(
@@ -84,9 +104,12 @@ class Conversation:
             if recorded is None else 0.0,
             **asdict(reply),
         )  # fmt: skip
-        if self.settings.provider == "record":
-            save_cassette(cassette_of(self.journal.events), self.folder / RECORDING)
+        self._record()
         return usable(answered)
+
+    def _record(self) -> None:
+        if self.settings.provider == "record" and self.journal.last("answered"):
+            save_cassette(cassette_of(self.journal.events), self.folder / RECORDING)
 
     def _keep(self, key: Key, message: Message) -> dict[str, Any]:
         """A message as the journal has it; its pictures become files."""

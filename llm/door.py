@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import queue
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+
+from sandbox.words import clean
 
 if TYPE_CHECKING:
     import httpx2
@@ -21,7 +25,13 @@ MOST_BYTES = 4_000_000  # of a server's response
 SENT = {"host", "accept", "connection", "user-agent", "content-type", "content-length"}
 SENT.add("x-stainless-raw-response")  # the SDK looks here whether its caller wants the response as it came
 
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
 T = TypeVar("T")
+
+
+class DoorError(RuntimeError):
+    """What the environment says about the way to a server cannot be used; the message names the variables."""
 
 
 def open_door(base_url: str, key: SecretStr) -> openai.OpenAI:
@@ -29,12 +39,14 @@ def open_door(base_url: str, key: SecretStr) -> openai.OpenAI:
 
     The SDK gets no key, so that it cannot log one, and the headers that its environment variables add
     (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and others) are taken out again. A proxy that the environment names is used
-    for https, where it cannot read along.
+    for https, where it cannot read along, and so are its certificates.
+    Errors: DoorError.
     """
     import httpx2
     import openai
 
     split = urlsplit(base_url)
+    secure = split.scheme == "https"
     home = (split.scheme, split.hostname, split.port or PORTS[split.scheme])
 
     def leave(request: httpx2.Request) -> None:
@@ -63,18 +75,29 @@ def open_door(base_url: str, key: SecretStr) -> openai.OpenAI:
         response.stream.close()  # type: ignore[union-attr]
         response.stream = httpx2.ByteStream(bytes(body))
 
-    return openai.OpenAI(
-        base_url=base_url,
-        api_key="none",
-        organization="",
-        project="",
-        max_retries=0,
-        http_client=openai.DefaultHttpxClient(
+    try:
+        client = openai.DefaultHttpxClient(
+            verify=_trusted() if secure else True,
             follow_redirects=False,
-            trust_env=base_url.lower().startswith("https://"),
+            trust_env=secure,
             event_hooks={"request": [leave], "response": [come_back]},
-        ),
+        )
+    except OSError as error:
+        said = f"the certificates that {', '.join(CERTIFICATES)} may name cannot be read: {clean(str(error))}"
+        raise DoorError(said) from None
+    except (ValueError, httpx2.InvalidURL):  # whose words hold the proxy's password
+        raise DoorError("a proxy that the environment names (HTTPS_PROXY, ALL_PROXY) is no address") from None
+    return openai.OpenAI(
+        base_url=base_url, api_key="none", organization="", project="", max_retries=0, http_client=client
     )
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """The certificates of REQUESTS_CA_BUNDLE, which httpx does not know, unless a variable that it knows is set."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE", "")
+    if not bundle or any(os.environ.get(name) for name in CERTIFICATES[:2]):
+        return True
+    return ssl.create_default_context(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})  # type: ignore[arg-type]
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:

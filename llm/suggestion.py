@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from detection.settings import Section
-from sandbox.words import printable
+from sandbox.words import clean, printable
 
 Kind = TypeVar("Kind", bound=BaseModel)
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
@@ -73,9 +73,10 @@ class Reflection(Section):
 
 
 def read_suggestions(answer: Any, most: int) -> tuple[list[Suggestion], list[tuple[str, str]]]:
-    """The suggestions in an answer of the shape {"suggestions": [...]}, and what is wrong with it, (name, fault).
+    """The suggestions in an answer of the shape {"suggestions": [...]}, and what is wrong with it, (which, fault).
 
-    A suggestion with a fault is left out; so are those after the first `most`, and a second one of the same name.
+    A suggestion with a fault is left out; so are those after the first `most`, and a second one of the same name. They
+    are called by their place: the name may be what is wrong.
     """
     entries = answer.get("suggestions") if isinstance(answer, dict) else None
     if not isinstance(entries, list) or not entries:
@@ -83,15 +84,14 @@ def read_suggestions(answer: Any, most: int) -> tuple[list[Suggestion], list[tup
     found: list[Suggestion] = []
     faults: list[tuple[str, str]] = []
     for number, entry in enumerate(entries, start=1):
-        name = str(entry.get("name", "")) if isinstance(entry, dict) else ""
-        label = printable(name)[:40] or f"suggestion {number}"
+        label = f"suggestion {number}"
         try:
             one = read_suggestion(entry)
         except AnswerError as error:
             faults.append((label, str(error)))
             continue
         if any(one.name == other.name for other in found):
-            faults.append((label, "two suggestions have this name"))
+            faults.append((label, f"its name, {one.name}, is that of an earlier one"))
         elif len(found) == most:
             faults.append((label, f"one too many: {most} were asked for"))
         else:
@@ -114,7 +114,7 @@ def _read(model: type[Kind], answer: Any) -> Kind:
         return model.model_validate(answer)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}" for fault in error.errors()[:8]]
-        raise AnswerError("; ".join(printable(fault) for fault in faults)) from None
+        raise AnswerError("; ".join(clean(fault) for fault in faults)) from None
 
 
 def proposal_schema(policy: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -63,11 +64,15 @@ class Ours:
 
 @dataclass(frozen=True)
 class Foreign:
-    """Metrics that nobody has read: they run in the sandbox, which starts with the first use in a process."""
+    """Metrics that nobody has read: they run in the sandbox, which starts with the first use in a process.
+
+    pace: seconds that each may take per image, on average over the images of one call, before it is ended.
+    """
 
     metrics: tuple[tuple[contained.Source, Spec], ...]
     limits: Limits
     trust: Trust = "sandbox"
+    pace: float = math.inf
 
     @property
     def specs(self) -> tuple[Spec, ...]:
@@ -75,7 +80,8 @@ class Foreign:
 
     def score(self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset) -> list[list[Verdict]]:
         chosen = [(source, spec) for source, spec in self.metrics if spec in specs]
-        return contained.score_all(sandbox(self.limits), chosen, subjects)
+        seconds = self.limits.start_seconds + self.pace * len(subjects)
+        return contained.score_all(sandbox(self.limits), chosen, subjects, seconds)
 
 
 @cache

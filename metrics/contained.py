@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import keyword
+import math
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -66,29 +68,38 @@ def score(
 
 
 def score_all(
-    sandbox: Sandbox, metrics: Sequence[tuple[Source, Spec]], subjects: Sequence[Frame] | Dataset
+    sandbox: Sandbox,
+    metrics: Sequence[tuple[Source, Spec]],
+    subjects: Sequence[Frame] | Dataset,
+    seconds: float = math.inf,
 ) -> list[list[Verdict]]:
     """What each metric says of each frame; or of a pool, one Verdict over all of it.
 
     Every metric has a process of its own, so none can touch another's scores. Where a metric fails on a frame, or a
     limit ends it, that frame's verdict says why and the next frame gets a fresh process; after MOST_DEATHS of those
-    the rest is given up.
+    the rest is given up. So it is once a metric has taken `seconds`, all its processes together.
     """
     verdicts = []
     with _packed(subjects) as payload:
         for source, spec in metrics:
             with _packed(source) as code:
-                verdicts.append(_scored(sandbox, source, spec, subjects, code, payload))
+                verdicts.append(_scored(sandbox, source, spec, subjects, code, payload, seconds))
     return verdicts
 
 
 def _scored(
-    sandbox: Sandbox, source: Source, spec: Spec, subjects: Sequence[Frame] | Dataset, code: int, payload: int
+    sandbox: Sandbox,
+    source: Source,
+    spec: Spec,
+    subjects: Sequence[Frame] | Dataset,
+    code: int,
+    payload: int,
+    seconds: float,
 ) -> list[Verdict]:
     sizes = _sizes(spec, subjects)
     verdicts = [Verdict(np.full(size, np.nan)) for size in sizes]
     rows = [row for row, size in enumerate(sizes) if size]  # `metrics.inside` leaves out the same ones
-    deaths = 0
+    deaths, deadline = 0, time.monotonic() + seconds
     while rows:
         arguments = _arguments(sandbox, source) | {"metric": spec.name, "first": rows[0]}
         size = os.fstat(payload).st_size + os.fstat(code).st_size
@@ -103,13 +114,15 @@ def _scored(
                         verdicts[row] = Verdict(verdicts[row].scores, failure)
                     break
                 while rows:
-                    verdicts[rows[0]] = _answer(child, sandbox, spec, rows[0], sizes[rows[0]])
+                    verdicts[rows[0]] = _answer(child, sandbox, spec, rows[0], sizes[rows[0]], deadline)
                     rows.pop(0)
         except BittenError as bitten:
             deaths += 1
-            ended = rows if deaths == MOST_DEATHS else rows[:1]
+            late = time.monotonic() >= deadline
+            reason = f"it took more than {seconds:.3g} s in all" if late else bitten.reason
+            ended = rows if late or deaths == MOST_DEATHS else rows[:1]
             for row in ended:
-                verdicts[row] = Verdict(np.full(sizes[row], np.nan), bitten.reason)
+                verdicts[row] = Verdict(np.full(sizes[row], np.nan), reason)
             rows = rows[len(ended) :]
     return verdicts
 
@@ -123,12 +136,12 @@ def _started(child: Child, sandbox: Sandbox) -> str | None:
     return None if packet == READY else _complaint(packet, "" if packet else child.end())
 
 
-def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int) -> Verdict:
+def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int, deadline: float) -> Verdict:
     """One frame's verdict. Errors: BittenError when the child is over, or answers anything but this frame, in order."""
     values, limits = np.empty(0), sandbox.limits
     seconds, what = (limits.frame_seconds, "one frame") if spec.scope == "frame" else (limits.batch_seconds, "the pool")
     while len(values) < size:
-        packet = child.receive(seconds, what)
+        packet = child.receive(min(seconds, deadline - time.monotonic()), what)
         if not packet:
             raise BittenError(child.end() or "ended before it had answered")
         kind, place, rest = packet[:1], packet[1 : 1 + PLACE.size], packet[1 + PLACE.size :]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
@@ -26,7 +27,9 @@ from sandbox.words import clean
 
 CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the latter: its digests, in a workspace of its own
 ADOPTED = "metrics/adopted"
+GENERATED = "metrics/generated"  # one folder a round, one file a metric
 Found = TypeVar("Found", Metric, Spec)
+Opened = TypeVar("Opened")
 
 
 def catalogue() -> dict[str, Metric]:
@@ -39,7 +42,12 @@ def catalogue() -> dict[str, Metric]:
 
 
 def open_batch(
-    code: str, names: Sequence[str], workspace: Path | str = ".", limits: Limits | None = None, unsafe: bool = False
+    code: str,
+    names: Sequence[str],
+    workspace: Path | str = ".",
+    limits: Limits | None = None,
+    unsafe: bool = False,
+    give_up: Callable[[str, str], None] | None = None,
 ) -> Batch:
     """The metrics of a batch, ready to score.
 
@@ -47,31 +55,58 @@ def open_batch(
     per metric. Files under metrics/adopted, and files that a person has vouched for (metrics.trust), run in this
     process; all others run in the sandbox, under `limits`.
     unsafe: run those in this process too, unread. Only ever because a person typed it.
-    Errors: MetricError naming file and metric; SandboxError where the sandbox is needed and there is none.
+    give_up: told of a metric of a file that cannot be opened, and why; the batch is that of the others.
+    Errors: MetricError naming file and metric, without `give_up`; SandboxError where the sandbox is needed and there
+    is none.
     """
     if code in CATALOGUE:
         known = catalogue()
         return Ours(tuple(_pick(known, name, "the catalogue") for name in names))
     root = Path(workspace).resolve()
     place = (root / code).resolve()
-    paths = [(place / f"{name}.py").resolve() if place.is_dir() else place for name in names]
-    sources = [read_source(path, root) for path in paths]  # read once: what is judged is what is executed
+    paths = {name: (place / f"{name}.py").resolve() if place.is_dir() else place for name in names}
+    # Read once: what is judged is what is executed.
+    sources = _each(names, lambda name: read_source(paths[name], root), give_up)
     trusts: tuple[tuple[Trust, bool], ...] = (
         # By name and in fact: no link makes generated code an adopted one, and none leads out of the folder.
-        ("adopted", _beneath(root / code, root / ADOPTED) and all(_beneath(path, root / ADOPTED) for path in paths)),
-        ("trusted", all(is_trusted(source, root) for source in sources)),
+        ("adopted", all(_beneath(path, root / ADOPTED) for path in (root / code, *paths.values()))),
+        ("trusted", bool(sources) and all(is_trusted(source, root) for source in sources.values())),
         ("unsafe-in-process", unsafe),
     )
     for trust, given in trusts:
         if given:
-            loaded = [_pick(load(s.code, s.filename), name, s.filename) for s, name in zip(sources, names, strict=True)]
-            return Ours(tuple(loaded), trust)
-    limits = limits or Limits()
-    return Foreign(tuple(_declared(source, name, limits) for source, name in zip(sources, names, strict=True)), limits)
+            return Ours(tuple(_each(sources, lambda name: _loaded(sources[name], name), give_up).values()), trust)
+    walls = limits or Limits()
+    return Foreign(tuple(_each(sources, lambda name: _declared(sources[name], name, walls), give_up).values()), walls)
+
+
+def _each(
+    names: Iterable[str], opened: Callable[[str], Opened], give_up: Callable[[str, str], None] | None
+) -> dict[str, Opened]:
+    """What `opened` makes of each name, without those that are given up."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = opened(name)
+        except MetricError as error:
+            if give_up is None:
+                raise
+            give_up(name, str(error))
+    return found
 
 
 def _beneath(path: Path, folder: Path) -> bool:
     return Path(os.path.normpath(path)).is_relative_to(folder)
+
+
+def _loaded(source: Source, name: str) -> Metric:
+    try:
+        known = load(source.code, source.filename)
+    except Exception as error:  # it may raise anything
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == source.filename]
+        where = f" (line {lines[-1]})" if lines else ""
+        raise MetricError(f"{source.filename}: {type(error).__name__}: {error}{where}") from error
+    return _pick(known, name, source.filename)
 
 
 def _declared(source: Source, name: str, limits: Limits) -> tuple[Source, Spec]:

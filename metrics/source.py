@@ -11,7 +11,7 @@ from types import ModuleType
 
 from metrics.contract import Metric, MetricError, is_metric
 
-MOST_BYTES = 100_000  # of a file
+MOST_BYTES = 400_000  # of a file; twice the longest that the language model can suggest
 
 
 @dataclass(frozen=True)

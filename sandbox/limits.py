@@ -14,7 +14,8 @@ class MetricLimits(Section):
 
     memory_mb: above what the interpreter with numpy and OpenCV takes before the first foreign line.
     start_seconds: for importing its code; frame_seconds: for one frame; batch_seconds: for all of one call;
-    pool_seconds: for the whole pool on all cores, by what it takes for a few frames, before it may be tried at all.
+    pool_seconds: for the whole pool on all cores, by what it takes for a few frames, before it may be tried at all;
+    a language model's metric that takes three times as long in the end is given up.
     """
 
     memory_mb: int = Field(default=1024, ge=64)

@@ -15,11 +15,10 @@ from typing import Any
 
 from detection.tables import read_yaml, replacing
 from llm.journal import Journal
-from metrics.loading import ADOPTED
+from metrics.loading import ADOPTED, GENERATED
 from metrics.source import MOST_BYTES
 from sandbox.words import clean, printable
 from tasks.plan import FILES, load_plan, replace_rounds
-from tasks.round import GENERATED
 
 
 class AdoptError(ValueError):

@@ -15,8 +15,8 @@ import yaml
 
 from detection.tables import replacing
 from metrics.contract import Spec
+from tasks.frames import PREDICTED
 from tasks.plan import Plan
-from tasks.score import PREDICTED
 
 MINE = "mine"  # begins the name of a batch of the person's own
 

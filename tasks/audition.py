@@ -23,12 +23,13 @@ from sandbox.limits import Limits
 from sandbox.supervisor import Sandbox
 from sandbox.words import clean
 from tasks import portrait
+from tasks.frames import PREDICTED, read_predictions
 from tasks.params import Params, load_params
 from tasks.policies import POLICIES, PolicyError, check_policy
 from tasks.pool import read_pool
-from tasks.score import PREDICTED, read_predictions, score
+from tasks.score import patience, score
 from tasks.select import select
-from tasks.specimens import patience, scores_so_far, specimens
+from tasks.specimens import scores_so_far, specimens
 
 MOST = 500  # images that are scored, evenly out of the pool
 LAST = ("loads", "needs", "runs")  # a metric that breaks one of these is not asked further

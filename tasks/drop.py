@@ -6,7 +6,7 @@ from pathlib import Path
 
 from detection.tables import read_json, read_yaml
 from llm.journal import Journal
-from tasks.guard import tell_errors_briefly, tie_to_ancestors
+from tasks.guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
 from tasks.plan import FILES, replace_rounds
 
 
@@ -16,7 +16,7 @@ def dropped(rounds: dict, failures: dict[str, str]) -> tuple[dict, dict[str, str
     failures: file of scores -> what went wrong.
     """
     arms, blocks = rounds.get("arms") or {}, rounds.get("blocks") or {}
-    lost = {n: failures[f] for n, arm in arms.items() for f in (arm["b"], arm["a"]) if f in failures}
+    lost = {name: failures[file] for name, arm in arms.items() if (file := failed_file(arm, failures))}
     kept = {
         "arms": {name: arm for name, arm in arms.items() if name not in lost},
         "blocks": {name: block for name, block in blocks.items() if block["arm"] not in lost},
@@ -24,26 +24,44 @@ def dropped(rounds: dict, failures: dict[str, str]) -> tuple[dict, dict[str, str
     return rounds | kept, lost
 
 
+def failed_file(arm: dict, failures: dict[str, str]) -> str | None:
+    """The file of scores that an arm reads and that failed, its own metric's before its partner's."""
+    return next((file for file in (arm["a"], arm["b"]) if file in failures), None)
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """Every file of scores of a metric that was given up, and why."""
+    return {
+        file.relative_to(folder).with_name(f"{metric}.parquet").as_posix(): said
+        for file in sorted((folder / "scores").glob("*/failed.json"))
+        for metric, said in read_json(file).items()
+    }
+
+
+def drop(folder: Path) -> None:
+    """Take the arms that lost their scores out of rounds.yaml; the journal says why, and which metric it was."""
+    failures, path = read_failures(folder), folder / FILES[1]
+    if not failures or not path.is_file():
+        return
+    before = read_yaml(path)
+    rounds, lost = dropped(before, failures)
+    if not lost:
+        return
+    journal = Journal(folder)
+    for name, said in lost.items():
+        metric = Path(failed_file(before["arms"][name], failures) or "").stem
+        accepted = journal.last("accepted", suggestion=name)
+        if accepted:
+            journal.once("dropped", {"round": accepted["round"], "suggestion": name}, metric=metric, reason=said)
+        print(f"{name}: dropped, because {metric} failed while the pool was scored: {said}")
+    replace_rounds(rounds, folder)
+
+
 def main() -> None:
     tell_errors_briefly("drop")
     tie_to_ancestors()
-    failures = {
-        f"{file.parent.as_posix()}/{metric}.parquet": said
-        for file in sorted(Path("scores").glob("*/failed.json"))
-        for metric, said in read_json(file).items()
-    }
-    if not failures or not Path(FILES[1]).is_file():
-        return
-    rounds, lost = dropped(read_yaml(FILES[1]), failures)
-    if not lost:
-        return
-    journal = Journal()
-    for name, said in lost.items():
-        accepted = journal.last("accepted", suggestion=name)
-        if accepted:
-            journal.once("dropped", {"round": accepted["round"], "suggestion": name}, reason=said)
-        print(f"{name}: dropped, because its metric failed while the pool was scored: {said}")
-    replace_rounds(rounds)
+    hold(ROUNDS_LOCK)
+    drop(Path())
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Scorecard:
 
     valid: its answer could be read, and its names and policy fit. after: repairs -> ideas that ran after so many.
     edited: generated files that a person changed, of those on this machine that nobody adopted. families: opened,
-    of ideas proposed. built_on: ideas with a parent among its own earlier ones that ran, of those that could have one;
+    of ideas that ran. built_on: ideas with a parent among its own earlier ones that ran, of those that could have one;
     improved: of these, with both measured, how many gained more than their parent. cost: None where a price is
     missing; points: significant points of mAP, those of its best idea whose verdict is "better".
     """
@@ -130,7 +130,9 @@ def scorecard(
         dropped=sum(idea.state == "dropped" for idea in found),
         edited=edited,
         adopted=adopted,
-        families=Share(len({idea.family for idea in found if idea.family}), len(found)),
+        families=Share(
+            len({idea.family for idea in found if idea.ran and idea.family}), sum(idea.ran for idea in found)
+        ),
         copies=sum(_copy(idea) for idea in found),
         better=Share(len(won), len(measured)),
         mean_gain=float(np.mean(gains)) if gains else None,

@@ -9,7 +9,6 @@ from typing import Any
 from llm.suggestion import Suggestion
 from metrics.contract import Spec
 from metrics.gate import Finding, Passage
-from metrics.source import Source
 from tasks.offer import OFFERED
 from tasks.policies import POLICIES, check_policy
 
@@ -29,7 +28,7 @@ class Bench:
     """What an idea is held against; `take` adds one that was accepted.
 
     metrics: those with scores; reserved: further names of metrics that are taken. arms: of the plan, by name.
-    families: of suggested arms. refuted: arm -> a few words of evidence, for those that did not beat random.
+    families: of suggested arms, by name. refuted: arm -> a few words of evidence, for those that did not beat random.
     """
 
     metrics: dict[str, Known]
@@ -57,10 +56,6 @@ def examine(idea: Suggestion, bench: Bench, gate: Callable[[], Passage]) -> Pass
     copied = [finding.like for finding in passage.broken if finding.like]
     repeats = [finding for like in copied for finding in _repeats(idea, like, bench)]
     return Passage(passage.spec, (*repeats, *passage.broken, *_level(idea, passage.spec)))
-
-
-def source_of(text: str, number: int, metric: str) -> Source:
-    return Source(text, f"metrics/generated/{number}/{metric}.py")
 
 
 def _names(idea: Suggestion, bench: Bench) -> list[Finding]:
@@ -100,10 +95,10 @@ def _level(idea: Suggestion, spec: Spec | None) -> list[Finding]:
 
 def _repeats(idea: Suggestion, metric: str, bench: Bench) -> list[Finding]:
     """The same metric under the same policy as any arm, or the family and policy of an idea that was refuted."""
-    policy = check_policy(idea.policy)
+    policy = _alike(idea.policy)
     partner = bench.metrics[idea.partner].scores if idea.partner else None
     for name, arm in bench.arms.items():
-        if "metric" not in arm or check_policy(arm["policy"]) != policy:
+        if "metric" not in arm or _alike(arm["policy"]) != policy:
             continue
         evidence = f", which {bench.refuted[name]}" if name in bench.refuted else ""
         if arm["metric"] == metric and (partner is None or partner == arm["b"]):
@@ -111,3 +106,9 @@ def _repeats(idea: Suggestion, metric: str, bench: Bench) -> list[Finding]:
         if evidence and bench.families.get(name) == idea.family:
             return [Finding(REPEAT, f"is of the family ({idea.family}) and policy of {name}{evidence}")]
     return []
+
+
+def _alike(policy: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A policy with every option, numbers to two places: what ranks the same but for a hair is the same."""
+    name, options = check_policy(policy)
+    return name, {n: round(v, 2) if isinstance(v, float) else v for n, v in options.model_dump().items()}

@@ -19,6 +19,7 @@ from tasks.code import PACKAGES, check_code
 
 OWNER = "METRICLOOP_OWNER"  # the pid of the flow or command line that owns this stage
 LOCKS = Path(".metricloop/locks")
+ROUNDS_LOCK = LOCKS / "suggest.lock"  # held by whoever writes rounds.yaml or talks with the language model
 _held: list[int] = []
 
 

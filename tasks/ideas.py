@@ -41,6 +41,7 @@ class Idea:
     parent: str | None = None
     metric: str = ""
     partner: str | None = None
+    wrote: bool = False  # it brought code of its own
     policy: dict[str, Any] = field(default_factory=dict)
     predicted_gain: float | None = None
     state: State = "proposed"
@@ -116,7 +117,8 @@ def _after(idea: Idea, event: Event) -> Idea:
 def _described(idea: Idea, words: Mapping[str, Any]) -> Idea:
     """The idea in the words of its latest form; a repair may change its metric and its policy."""
     names = ("hypothesis", "targets", "family", "parent", "metric", "partner", "policy", "predicted_gain")
-    return replace(idea, **{name: words[name] for name in names if name in words})
+    known = {name: words[name] for name in names if name in words}
+    return replace(idea, **known, wrote=bool(words.get("code")))
 
 
 def _tried(idea: Idea, number: int, broken: tuple[tuple[str, str], ...]) -> Idea:

@@ -21,13 +21,13 @@ from tasks.brief import read_brief
 from tasks.card import data_card
 from tasks.error_card import error_card, read_errors
 from tasks.examine import Known
-from tasks.ideas import Idea, ideas
+from tasks.frames import PREDICTED, read_predictions
+from tasks.ideas import Idea, compared, ideas
 from tasks.offer import policy_text
 from tasks.params import Params
 from tasks.plan import Plan
 from tasks.policies import POLICIES
 from tasks.pool import read_pool
-from tasks.score import PREDICTED, read_predictions
 from tasks.sheets import error_sheet, pool_sheets
 from tasks.specimens import SPECIMENS
 from tasks.told import idea_text, known_text, results_text
@@ -49,15 +49,27 @@ class Scene:
 def read_scene(folder: Path, params: Params, plan: Plan, events: Sequence[Event]) -> Scene:
     """Errors: those of the files, when the study's own arms have not been compared yet."""
     root = folder / params.data.folder
-    comparison = read_json(folder / "comparison.json")
+    comparison, truthful = read_json(folder / "comparison.json"), truth_arms(plan)
     return Scene(
         folder, params, plan, read_pool(folder / "data", root), load(folder / "data", root, "search"),
-        comparison | {"arms": [arm for arm in comparison["arms"] if not knows_the_truth(arm["policy"])]}, events,
+        comparison | {"arms": [arm for arm in comparison["arms"] if arm["name"] not in truthful]}, events,
     )  # fmt: skip
 
 
-def knows_the_truth(policy: Mapping[str, Any]) -> bool:
-    return POLICIES[policy["name"]].reads == "truth"
+def truth_arms(plan: Plan) -> set[str]:
+    """Arms that are made from the truth about deliberate mistakes, or from the subset of one that is."""
+    arms, found = plan["arms"], set[str]()
+    while more := {
+        name
+        for name, arm in arms.items()
+        if name not in found
+        and (
+            POLICIES[arm["policy"]["name"]].reads == "truth"
+            or {arm["a"], arm["b"]} & {"data/truth.parquet", *(f"subsets/{known}.parquet" for known in found)}
+        )
+    }:
+        found |= more
+    return found
 
 
 def opening(scene: Scene, number: int) -> list[Message]:
@@ -81,7 +93,7 @@ def system_context(scene: Scene) -> dict[str, str]:
 
 
 def proposal_context(scene: Scene, number: int, pictures: Sequence[Picture]) -> dict[str, str]:
-    settings, past = scene.params.llm, ideas(scene.events)
+    settings, past = scene.params.llm, past_ideas(scene)
     errors = read_errors(scene.folder, baseline_blocks(scene), scene.search)
     return {
         "round": str(number),
@@ -90,12 +102,17 @@ def proposal_context(scene: Scene, number: int, pictures: Sequence[Picture]) -> 
         "brief": read_brief(scene.folder),
         "card": data_card(scene.pool, scene.params.study.budget),
         "errors": error_card(errors, scene.search.class_names) if errors else "",
-        "known": known_text(known_metrics(scene.folder, scene.plan, scene.events), past),
+        "known": known_text(known_metrics(scene.folder, scene.plan), past),
         "results": results_text(scene.comparison["arms"], scene.plan),
         "ideas": "\n\n".join(idea_text(idea) for idea in past),
-        "families": ", ".join(sorted({idea.family for idea in past})),
+        "families": ", ".join(sorted({idea.family for idea in past if idea.state != "refused"})),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
+
+
+def past_ideas(scene: Scene) -> list[Idea]:
+    """Earlier ideas, with the gains that they have by now: seeds and arms may have come since they were measured."""
+    return compared(ideas(scene.events), scene.comparison)
 
 
 def look_at(scene: Scene) -> list[Picture]:
@@ -110,18 +127,18 @@ def look_at(scene: Scene) -> list[Picture]:
     return [*shown, worst] if worst else shown
 
 
-def known_metrics(folder: Path, plan: Plan, events: Sequence[Mapping[str, Any]]) -> dict[str, Known]:
-    """Every metric with scores in this study, by name."""
+def known_metrics(folder: Path, plan: Plan) -> dict[str, Known]:
+    """Every metric with scores in this study, by name; none that failed while the pool was scored."""
     found = {}
     for batch, item in plan["batches"].items():
+        place = Path("scores") / batch
+        failed = read_json(folder / place / "failed.json") if (folder / place / "failed.json").is_file() else {}
         for name in item["metrics"]:
-            file = Path("scores") / batch / f"{name}.parquet"
-            if (folder / file).is_file():
+            file = place / f"{name}.parquet"
+            if name not in failed and (folder / file).is_file():
                 objects = bool((column(read_table(folder / file, SCORES), "box_id") >= 0).any())
                 found[name] = Known("object" if objects else "image", file.as_posix())
-    dropped = {(event["round"], event["suggestion"]) for event in events if event["event"] == "dropped"}
-    lost = {e["metric"] for e in events if e["event"] == "accepted" and (e["round"], e["suggestion"]) in dropped}
-    return {name: known for name, known in found.items() if name not in lost}
+    return found
 
 
 def refuted(past: Sequence[Idea]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from tasks.engineer import scorecard
 from tasks.ideas import Event, Idea, Node, compared, ideas, tree
 from tasks.scorecard import table
 
-PROSE = 600  # characters of a hypothesis or a lesson
+PROSE = 2000  # characters of a hypothesis or a lesson
 REASON = 300  # of a broken rule
 
 
@@ -64,7 +64,7 @@ def _about(idea: Idea) -> str:
         "family": idea.family,
         "targets": "" if idea.targets == "none" else idea.targets.replace("_", " "),
     }
-    known = [f"{name} {clean(value, 80)}" for name, value in facts.items() if value]
+    known = [f"{name} {clean(value, 200)}" for name, value in facts.items() if value]
     return "; ".join([f"Round {idea.round}", *known])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ REQUIRED = {
 MOST_SEEDS, MOST_CONFIRM_SEEDS = 20, 5
 CONFIRM_SEED_BASE = 1000  # the seeds that confirm uses start here, so that no earlier trial has seen them
 ROLES = ("baseline", "control", "treatment")
+# Names and files become part of the command line of a stage, which a shell reads.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+FILE = re.compile(r"[\w./][\w./@+,:=-]*")
 
 
 Plan = dict[str, dict[str, dict[str, Any]]]
@@ -55,9 +59,27 @@ def load_plan(folder: Path | str = ".") -> Plan:
                 missing = [key for key in REQUIRED[section] if key not in (entry or {})]
                 if missing:
                     raise PlanError(f"{path}: {section}.{name} lacks {', '.join(missing)}")
+                if fault := _unfit(section, str(name), entry):
+                    raise PlanError(f"{path}: {fault}")
                 plan[section][name] = entry
     _check(plan)
     return plan
+
+
+def _unfit(section: str, name: str, entry: dict[str, Any]) -> str:
+    """What of an entry must not get into a command line; "" where all of it may."""
+    if not NAME.fullmatch(name):
+        return f"{section}.{name!r}: a name is made of A-Z, a-z, 0-9, _, . and -, and begins with none of the last two"
+    for key in ("a", "b") if section == "arms" else ():
+        if not FILE.fullmatch(str(entry[key])):
+            return f"{section}.{name}: {key} is {entry[key]!r}, and must be a file without spaces or quotes in its name"
+    if section == "batches":
+        if strange := [key for key in entry if key not in REQUIRED[section]]:
+            return f"{section}.{name} has {', '.join(map(repr, strange))}; known: {', '.join(REQUIRED[section])}"
+        for metric in entry["metrics"]:
+            if not str(metric).isidentifier():
+                return f"{section}.{name}: {metric!r} among its metrics is not the name of a function"
+    return ""
 
 
 def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:

@@ -21,11 +21,12 @@ from llm.prompt import render
 from llm.suggestion import Reflection, read_reflection, reflection_schema
 from tasks import format, portrait
 from tasks.error_card import error_change, read_errors
-from tasks.guard import hold, tell_errors_briefly, tie_to_ancestors
+from tasks.guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
 from tasks.ideas import Idea, ideas
 from tasks.look import Scene, baseline_blocks, evaluated, read_scene
 from tasks.params import load_params
 from tasks.plan import load_plan
+from tasks.round import REFUSED, unfinished
 from tasks.sheets import extremes_sheet
 from tasks.talk import open_conversation
 from tasks.told import account
@@ -39,6 +40,8 @@ def reflect(scene: Scene, number: int, talk: Conversation) -> Reflection | None:
     Errors: SpentError at a limit; NotRecordedError in a replay; ClientError when the model cannot be reached.
     """
     told = measure(scene, number, talk.journal)
+    if not told:
+        return None  # nothing was proposed
     pictures = sheets(scene, told)
     context = {
         "round": str(number),
@@ -52,8 +55,11 @@ def reflect(scene: Scene, number: int, talk: Conversation) -> Reflection | None:
         try:
             return read_reflection(json_in(talk.ask(key, new, reflection_schema())))
         except ValueError as error:
-            talk.journal.once("unusable", asdict(key), said=str(error))
-            new = [Message("user", render("again", {"said": str(error)}))]
+            said = unfinished(talk.journal, key) or str(error)
+            talk.journal.once("unusable", asdict(key), said=said)
+            if said.startswith(REFUSED):
+                return None
+            new = [Message("user", render("again", {"said": said}))]
     return None
 
 
@@ -138,7 +144,7 @@ def _proposed(journal: Journal, accepted: Event) -> dict[str, Any]:
 def main(number: int) -> None:
     tell_errors_briefly("reflect")
     tie_to_ancestors()
-    hold(Path(".metricloop/locks/suggest.lock"))
+    hold(ROUNDS_LOCK)
     folder, params, journal = Path(), load_params(), Journal()
     if journal.last("suggested", round=number) is None or journal.last("reflected", round=number):
         return
@@ -152,7 +158,7 @@ def main(number: int) -> None:
         return
     except NotRecordedError as error:
         print(f"round {number}: no reflection: {error}")
-        learnt = None
+        return
     answered = journal.last("answered", round=number, step="reflect")
     lessons = [lesson.model_dump() for lesson in learnt.lessons] if learnt else []
     journal.add(

@@ -104,6 +104,7 @@ def build(study: Study) -> str:
         controls=verdict.of_role(study.comparison, "control"),
         forest=forest(study.comparison),
         sections=sections,
+        gap=any(arm["oracle_gap_closed"] is not None for arm in study.comparison["arms"]),
         model=model_section(study.events, study.comparison, study.folder),
         store=figures.picture_store(gallery.pictures),
         splits=split_counts(study.data),

@@ -10,42 +10,33 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from detection.dataset import Dataset
 from detection.frame import Detections, Frame
-from detection.pictures import read_picture
-from detection.tables import PREDICTIONS, SCORES, column, read_table, write_json, write_table, xyxy
-from metrics.batch import Batch
+from detection.tables import SCORES, write_json, write_table
+from metrics.batch import Batch, Foreign
 from metrics.contract import Spec, Verdict
-from metrics.loading import open_batch
+from metrics.loading import GENERATED, open_batch
 from metrics.trust import UNSAFE
 from sandbox.limits import Limits
 from sandbox.tiers import tier
 from sandbox.words import clean
+from tasks.frames import PREDICTED, Task, frame_of, read_frame, read_predictions
 from tasks.guard import die_with_parent, guard
-from tasks.params import load_params
+from tasks.params import Params, load_params
 from tasks.plan import entry_of, load_plan
 from tasks.pool import read_pool
 
 CHUNK, CHUNK_PIXELS = 32, 32_000_000  # images, and their pixels, that a worker takes at a time: bounds its memory
-PREDICTED = "data/predictions.parquet"
+SLACK = 3  # a metric that takes so many times what the gate allows is given up: some images are harder than others
 
 
 class ScoreError(RuntimeError):
     """A batch cannot be scored, or a metric failed on too many images."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One image to score: its frame without pixels, and where those lie."""
-
-    frame: Frame
-    path: Path
-    sha256: str
 
 
 def score(
@@ -106,47 +97,16 @@ def score_chunk(tasks: Sequence[Task], batch: Batch, specs: Sequence[Spec]) -> l
     return verdicts
 
 
-def frame_of(pool: Dataset, row: int, predictions: Mapping[int, Detections] | None) -> Task:
-    """One image of the pool without its pixels; no entry in `predictions` means that nothing was found in it."""
-    own, image_id = pool.slice(row), int(pool.image_id[row])
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-    frame = Frame(
-        image_id=image_id,
-        width=int(pool.width[row]),
-        height=int(pool.height[row]),
-        boxes=pool.boxes[own].copy(),
-        labels=pool.labels[own].copy(),
-        class_names=pool.class_names,
-        predictions=None if predictions is None else predictions.get(image_id, nothing),
-    )
-    return Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
+def patience(params: Params, images: int) -> float:
+    """Seconds that one of so many images may take on average, for the pool to be scored in its time on all cores."""
+    from joblib import effective_n_jobs
+
+    return params.sandbox.pool_seconds * effective_n_jobs(params.score.jobs or -1) / max(images, 1)
 
 
-def read_frame(task: Task, pixels: bool) -> tuple[Frame, str | None]:
-    """The frame of a task, with its pixels where wanted; what was wrong with them, where they cannot be read."""
-    if not pixels:
-        return task.frame, None
-    frame = task.frame
-    try:
-        image = read_picture(task.path, task.sha256)
-        if image.shape != (frame.height, frame.width, 3):
-            raise ValueError(f"{task.path} is {image.shape}, but listed as {frame.width} x {frame.height}")
-    except ValueError as error:  # PictureError is one
-        return frame, f"{type(error).__name__}: {error}"
-    return replace(frame, image=image), None
-
-
-def read_predictions(path: Path) -> dict[int, Detections]:
-    """Predictions by image id."""
-    table = read_table(path, PREDICTIONS)
-    image_id, boxes = column(table, "image_id"), xyxy(table)
-    scores, labels = column(table, "score"), column(table, "label").astype(np.int64)
-    order = np.argsort(image_id, kind="stable")
-    known, starts = np.unique(image_id[order], return_index=True)
-    return {
-        int(image): Detections(boxes[rows], scores[rows], labels[rows])
-        for image, rows in zip(known, np.split(order, starts[1:]), strict=True)
-    }
+def unopened(pool: Dataset, said: str) -> dict[str, list]:
+    """The table of a metric that could not be opened, one row an image: nobody knows whether it would score boxes."""
+    return _columns(pool, [Verdict(np.full(1, np.nan), said) for _ in range(len(pool))], "image")
 
 
 def _applies(spec: Spec, frame: Frame) -> bool:
@@ -254,19 +214,23 @@ def main(argv: Sequence[str]) -> None:
     guard(f"score@{argv[0]}")
     item = arguments(argv)
     params = load_params()
-    batch = open_batch(item.code, item.metrics, limits=Limits.of(params.sandbox), unsafe=os.environ.get(UNSAFE) == "1")
+    failed: dict[str, str] = {}
+    generated = item.code.startswith(f"{GENERATED}/")  # nobody can mend it half-way: its arm is dropped instead
+    give_up = failed.__setitem__ if generated else None
+    limits, unsafe = Limits.of(params.sandbox), os.environ.get(UNSAFE) == "1"
+    batch = open_batch(item.code, item.metrics, limits=limits, unsafe=unsafe, give_up=give_up)
     if batch.trust == "unsafe-in-process":
         print(f"unsafe: {item.code} runs in this process, unread and without the sandbox", file=sys.stderr)
     pool = read_pool("data", params.data.folder)
     predictions = read_predictions(Path(PREDICTED)) if item.needs == PREDICTED else None
+    if generated and isinstance(batch, Foreign):
+        batch = replace(batch, pace=SLACK * patience(params, len(pool)))
 
     def show(done: int, images: int) -> None:
         if done < images and 10 * done // images == 10 * (done - CHUNK) // images:
             return  # some ten lines in all
         print(f"score {item.batch}: {done}/{images} images", file=sys.stderr, flush=True)
 
-    failed: dict[str, str] = {}
-    generated = item.code.startswith("metrics/generated/")  # nobody can mend it half-way: its arm is dropped instead
     tables = score(
         pool,
         batch,
@@ -274,8 +238,10 @@ def main(argv: Sequence[str]) -> None:
         jobs=params.score.jobs,
         max_failures=params.score.max_failures,
         progress=show,
-        give_up=failed.__setitem__ if generated else None,
+        give_up=give_up,
     )
+    failed = {name: clean(said) for name, said in failed.items()}
+    tables |= {name: unopened(pool, said) for name, said in failed.items() if name not in tables}
     for name, columns in tables.items():
         stamp = {UNSAFE: "yes"} if batch.trust == "unsafe-in-process" else {}
         write_table(Path("scores") / item.batch / f"{name}.parquet", SCORES, columns, stamp)
@@ -286,7 +252,7 @@ def main(argv: Sequence[str]) -> None:
     contained = tier() if batch.trust == "sandbox" else None
     write_json(Path("scores") / item.batch / "trust.json", {"trust": batch.trust, "tier": contained})
     if failed:
-        write_json(Path("scores") / item.batch / "failed.json", {n: clean(said) for n, said in failed.items()})
+        write_json(Path("scores") / item.batch / "failed.json", failed)
 
 
 if __name__ == "__main__":

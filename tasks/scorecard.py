@@ -9,6 +9,7 @@ from pathlib import Path
 
 from detection.tables import read_json, read_yaml
 from llm.journal import FILE, read_journal
+from sandbox.words import clean
 from tasks.engineer import Scorecard, Share, scorecard
 from tasks.format import DASH, count, fixed, signed
 
@@ -27,7 +28,7 @@ def read_card(folder: Path) -> tuple[str, Scorecard]:
     events, table, params = read_journal(folder / FILE), folder / "comparison.json", folder / "params.yaml"
     comparison = read_json(table) if table.is_file() else None
     study = (read_yaml(params).get("study") or {}).get("name") if params.is_file() else None
-    return str(study or folder.resolve().name), scorecard(events, comparison, folder)
+    return clean(str(study or folder.resolve().name)), scorecard(events, comparison, folder)
 
 
 def table(cards: Mapping[str, Scorecard]) -> list[tuple[str, ...]]:
@@ -46,14 +47,14 @@ def _after(repairs: int) -> str:
 
 
 def _column(card: Scorecard) -> dict[str, str]:
-    """One model's figures as text, by the names of their rows."""
-    replayed = f" of {', '.join(card.recorded)}" if card.recorded else ""
+    """One model's figures as text, by the names of their rows; its own words, and the server's, are made printable."""
+    replayed = f" of {clean(', '.join(card.recorded))}" if card.recorded else ""
     about = " (some estimated)" if card.estimated else ""
     tokens = card.prompt_tokens + card.completion_tokens
     settled = card.never.n
     return {
-        "model": ", ".join(card.models) or DASH,
-        "provider": ", ".join(card.providers) + replayed or DASH,
+        "model": clean(", ".join(card.models)) or DASH,
+        "provider": clean(", ".join(card.providers)) + replayed or DASH,
         "rounds": count(card.rounds),
         "ideas proposed": count(card.proposed),
         "valid as handed in": str(card.valid),
@@ -63,11 +64,11 @@ def _column(card: Scorecard) -> dict[str, str]:
         "failed on the whole pool": count(card.dropped),
         "files a person changed": str(card.edited) if card.edited.n else DASH,
         "files a person adopted": count(card.adopted),
-        "families opened, per idea": f"{card.families.k}/{card.families.n}" if card.families.n else DASH,
+        "families opened, per idea that ran": f"{card.families.k}/{card.families.n}" if card.families.n else DASH,
         "copies refused": count(card.copies),
         "ideas that beat random": str(card.better),
         "gain in mAP, mean": signed(card.mean_gain),
-        "gain in mAP, best": f"{signed(card.best[1])} {card.best[0]}" if card.best else DASH,
+        "gain in mAP, best": f"{signed(card.best[1])} {clean(card.best[0])}" if card.best else DASH,
         "measured minus predicted, mean": signed(card.bias),
         "error of predictions, mean": fixed(card.absolute_error),
         "sign predicted rightly": str(card.signs),
@@ -105,14 +106,15 @@ def print_scorecards(folders: Sequence[Path]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     cards = named([read_card(folder) for folder in folders], folders)
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     shown.add_column("study", no_wrap=True)
     for name in cards:
-        shown.add_column(name, overflow="fold")
+        shown.add_column(Text(name), overflow="fold")  # as Text: what looks like markup or emoji is shown as it is
     for row in table(cards):
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))
     console = Console()
     (console if console.is_terminal else Console(width=max(100, 60 + 30 * (len(cards) - 1)))).print(shown)
 
@@ -121,6 +123,6 @@ def named(read: Sequence[tuple[str, Scorecard]], folders: Sequence[Path]) -> dic
     """The cards by study; studies of one name are told apart by their folders."""
     often = Counter(study for study, _ in read)
     return {
-        f"{study} ({folder})" if often[study] > 1 else study: card
+        f"{study} ({clean(str(folder))})" if often[study] > 1 else study: card
         for (study, card), folder in zip(read, folders, strict=True)
     }

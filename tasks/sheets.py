@@ -16,8 +16,8 @@ from llm.message import Picture
 from tasks.card import class_name
 from tasks.contact import LAYOUTS, Detail, Layout, Mark, Style, Tile, contact_sheet, draw_tile
 from tasks.format import count, fixed, score
+from tasks.frames import frame_of, read_frame
 from tasks.portrait import Scores, extremes
-from tasks.score import frame_of, read_frame
 
 CONTEXT = 2.5  # an object is shown with this many times its box
 ENLARGED = 8  # at most, so that a tiny object keeps its surroundings

@@ -9,10 +9,8 @@ import numpy as np
 
 from detection.dataset import Dataset
 from detection.frame import Detections, Frame
-from tasks.params import Params
+from tasks.frames import frame_of, read_frame
 from tasks.portrait import read_scores
-from tasks.score import frame_of, read_frame
-from tasks.trial import trials_by_cores
 
 SPECIMENS = 24  # frames; a metric of two milliseconds passes the gate in about a second
 
@@ -29,11 +27,6 @@ def specimens(
     read = [(int(row), *read_frame(frame_of(pool, int(row), predictions), pixels=True)) for row in chosen]
     rows = [row for row, _, unreadable in read if not unreadable]
     return rows, [frame for _, frame, unreadable in read if not unreadable]
-
-
-def patience(params: Params, images: int) -> float:
-    """Seconds that one of so many images may take on average, for the pool to be scored in its time on all cores."""
-    return params.sandbox.pool_seconds * trials_by_cores(params) / max(images, 1)
 
 
 def scores_so_far(folder: Path, pool: Dataset, rows: Sequence[int]) -> dict[str, list[np.ndarray]]:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from detection.frame import Frame
-from detection.tables import read_yaml
+from detection.tables import read_json, read_yaml
 from llm.budget import SpentError
+from llm.cassette import NotRecordedError
 from llm.conversation import Conversation
 from llm.journal import Event, Journal
 from llm.message import Message
@@ -22,31 +23,30 @@ from metrics.batch import sandbox
 from metrics.contained import declared, score
 from metrics.contract import spec_of
 from metrics.gate import Finding, Passage, pass_gate
-from metrics.loading import catalogue
+from metrics.loading import GENERATED, catalogue
 from metrics.source import Source, load, read_source
 from metrics.trust import UNSAFE
 from sandbox.limits import Limits
 from sandbox.supervisor import Sandbox
 from sandbox.tiers import missing
 from tasks.examine import Bench
-from tasks.guard import hold, tell_errors_briefly, tie_to_ancestors
-from tasks.ideas import ideas
-from tasks.look import Scene, known_metrics, opening, read_scene, refuted
+from tasks.frames import PREDICTED, read_predictions
+from tasks.guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
+from tasks.look import Scene, known_metrics, opening, past_ideas, read_scene, refuted
 from tasks.params import Params, load_params
-from tasks.plan import FILES, Plan, load_plan, write_rounds
-from tasks.round import GENERATED, Round, play
-from tasks.score import PREDICTED, read_predictions
-from tasks.specimens import patience, scores_so_far, specimens
+from tasks.plan import FILES, Plan, PlanError, load_plan, write_rounds
+from tasks.play import play
+from tasks.round import Round
+from tasks.score import patience
+from tasks.specimens import scores_so_far, specimens
 from tasks.talk import open_conversation
-
-LOCK = ".metricloop/locks/suggest.lock"
 
 
 def begin(number: int, scene: Scene, talk: Conversation, unsafe: bool = False) -> Round:
     """A round with everything it needs. unsafe: its code is loaded in this process, unread, and held to no rule."""
     found = scene.folder / PREDICTED
     rows, frames = specimens(scene.pool, read_predictions(found) if found.is_file() else None)
-    bench = bench_of(scene, talk.journal.events)
+    bench = bench_of(scene)
     keeper = Gatekeeper(
         scene.folder, number, bench, frames, Limits.of(scene.params.sandbox),
         scores_so_far(scene.folder, scene.pool, rows), patience(scene.params, len(scene.pool)),
@@ -54,10 +54,10 @@ def begin(number: int, scene: Scene, talk: Conversation, unsafe: bool = False) -
     return Round(number, scene, talk, bench, load_unread if unsafe else keeper.judge, frames)
 
 
-def bench_of(scene: Scene, events: Sequence[Event]) -> Bench:
+def bench_of(scene: Scene) -> Bench:
     """What the ideas of a round are held against: all that the study has, and had, so far."""
-    past = ideas(events)
-    known = known_metrics(scene.folder, scene.plan, events)
+    past = past_ideas(scene)
+    known = known_metrics(scene.folder, scene.plan)
     named = {metric for item in scene.plan["batches"].values() for metric in item["metrics"]} | set(catalogue())
     return Bench(
         metrics=known,
@@ -106,8 +106,18 @@ def load_unread(source: Source, name: str) -> Passage:
 
 
 def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
-    """The plan as it was before this round; a kill may have come when its arms were written and not yet journaled."""
+    """The plan as it was before this round; a kill may have come when its arms were written and not yet journaled.
+
+    Errors: PlanError when rounds.yaml holds metrics of this round that the journal knows nothing of.
+    """
     plan = load_plan(folder)
+    known = {event["metric"] for event in journal.about("accepted", round=number)}
+    mine = {m for item in plan["batches"].values() if item["code"] == f"{GENERATED}/{number}" for m in item["metrics"]}
+    if mine - known:
+        raise PlanError(
+            f"{FILES[1]} holds metrics of round {number} ({', '.join(sorted(mine - known))}) that {journal.path.name} "
+            f"knows nothing of; bring that back (git checkout {journal.path.name}), or take them out of {FILES[1]}"
+        )
     written = (read_yaml(folder / FILES[1]).get("arms") or {}) if (folder / FILES[1]).is_file() else {}
     own = {event["suggestion"] for event in journal.about("accepted", round=number)} & set(written)
     plan["arms"] = {name: arm for name, arm in plan["arms"].items() if name not in own}
@@ -119,6 +129,14 @@ def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
 def next_round(events: Sequence[Mapping]) -> int:
     """The round that is under way, or else the next one."""
     return 1 + max((event["round"] for event in events if event["event"] == "suggested"), default=0)
+
+
+def untried(events: Sequence[Event], folder: Path) -> list[str]:
+    """Accepted ideas that have not been through their experiment: a new round would learn nothing from them."""
+    dropped = {(event["round"], event["suggestion"]) for event in events if event["event"] == "dropped"}
+    accepted = [(e["round"], e["suggestion"]) for e in events if e["event"] == "accepted"]
+    tried = {arm["name"] for arm in read_json(folder / "comparison.json")["arms"]}
+    return [name for number, name in accepted if (number, name) not in dropped and name not in tried]
 
 
 def preview(folder: Path) -> str:
@@ -148,7 +166,7 @@ def _cost(messages: Sequence[Message], params: Params) -> str:
 def main(number: int) -> None:
     tell_errors_briefly("suggest")
     tie_to_ancestors()
-    hold(Path(LOCK))
+    hold(ROUNDS_LOCK)
     folder, params = Path(), load_params()
     journal = Journal(folder)
     if journal.last("suggested", round=number):
@@ -158,17 +176,22 @@ def main(number: int) -> None:
         print(f"round {number}: left out, because its metrics are unread code and there is no sandbox here: {lacks[0]}")
         return
     if number > next_round(journal.events):
-        print(f"round {number}: left out, because round {number - 1} was")
+        print(f"round {number}: left out, because round {number - 1} is not finished")
         return
     scene = read_scene(folder, params, plan_before(number, journal, folder), journal.events)
     talk = open_conversation(journal, params)
     try:
-        addition = play(begin(number, scene, talk, unsafe))
+        addition, limit = play(begin(number, scene, talk, unsafe))
     except SpentError as error:
-        journal.once("stopped", {"round": number, "reason": str(error)})
-        print(f"round {number}: stopped: {error}; raise it in params.yaml to go on")
+        addition, limit = {}, error
+    except NotRecordedError as error:
+        print(f"round {number}: left out: {error}")
         return
     write_rounds(addition)
+    if limit:  # the round stays open: a raised limit lets it go on
+        journal.once("stopped", {"round": number, "reason": str(limit)})
+        print(f"round {number}: stopped: {limit}; raise it in params.yaml to go on")
+        return
     refused = sorted({event["suggestion"] for event in journal.about("refused", round=number)})
     journal.add("suggested", round=number, accepted=list(addition["arms"]), refused=refused)  # last: the round is done
     print(f"round {number}: {len(addition['arms'])} of {len(addition['arms']) + len(refused)} suggestions go on trial")

@@ -1,6 +1,7 @@
 """What the flow decides: which arms get more seeds, which stages exist, and how params and dvc.yaml are made."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -201,3 +202,62 @@ def test_a_stage_is_told_of_unsafe_by_the_option_alone_and_never_by_the_environm
 def test_no_relative_folder_stands_before_the_installed_packages(monkeypatch, given, passed):
     monkeypatch.setenv("PYTHONPATH", given)
     assert stage.environment().get("PYTHONPATH") == passed
+
+
+def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypatch, tmp_path):
+    """The address of a proxy may hold a password, which is no stage's business."""
+    way = {"HTTPS_PROXY": "http://me:s3cret@proxy:3128", "https_proxy": "http://proxy:3128",
+           "NO_PROXY": "a", "no_proxy": "b", "SSL_CERT_FILE": "/c.pem", "SSL_CERT_DIR": "/c",
+           "REQUESTS_CA_BUNDLE": "/r.pem"}  # fmt: skip
+    for name, value in way.items():
+        monkeypatch.setenv(name, value)
+    told = []
+    monkeypatch.setattr(stage.subprocess, "Popen", lambda command, **options: told.append(options["env"]) or none())
+
+    def none():
+        raise FileNotFoundError
+
+    assert not way.keys() & stage.environment().keys()
+    for start in (lambda: stage.call(tmp_path, ["x"], "x"), lambda: stage.converse(tmp_path, "tasks.suggest", 1)):
+        with pytest.raises(FileNotFoundError):
+            start()
+    assert not way.keys() & told[0].keys()
+    assert {name: told[1][name] for name in way} == way
+    assert told[1].keys() - told[0].keys() == way.keys() | {"METRICLOOP_KEYS"}
+
+
+HIDING = """
+import subprocess, sys
+from flows import stage
+from sandbox.libc import drop_capabilities
+drop_capabilities()  # root reads everything
+stage.hide_keys()
+done = subprocess.run([sys.executable, "-P", "-c", sys.argv[1]], capture_output=True, text=True)
+print(done.stdout or done.stderr)
+"""
+PEEKING = """
+import os
+from pathlib import Path
+from sandbox.libc import drop_capabilities
+from tasks.guard import _ancestors
+drop_capabilities()
+parent = Path(f"/proc/{os.getppid()}")
+assert (parent / "cmdline").read_bytes() and _ancestors()[0] == os.getppid()  # what ties a stage to us stays open
+print((parent / "environ").read_bytes().count(b"sk-s3cret"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc and prctl are Linux's")
+@pytest.mark.parametrize(
+    ("name", "seen"), [("OPENAI_API_KEY", "Permission denied"), ("METRICLOOP_API_HOST", "1"), ("OTHER", "1")]
+)
+def test_no_process_of_the_same_user_reads_a_key_in_the_environment_that_we_were_started_with(name, seen):
+    bare = {
+        variable: value for variable, value in os.environ.items() if not variable.endswith(("_API_KEY", "_API_HOST"))
+    }
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", HIDING, PEEKING], env=bare | {name: "sk-s3cret", "PYTHONPATH": str(HOME)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith(seen) or f"{seen}: " in done.stdout

@@ -4,15 +4,18 @@ import base64
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from server import SILENCE, Answer, Server, completion, failure, no_choices, redirect, script
 
 from llm.client import Client, ClientError, estimate_tokens
+from llm.door import _trusted
 from llm.key import NoKeyError
 from llm.message import Message, Picture
 from llm.settings import LanguageModel
@@ -484,6 +487,17 @@ def test_an_empty_answer_is_asked_for_again_and_paid_for_each_time(serve, text):
     assert (reply.finish, reply.text, reply.retries, reply.prompt_tokens) == ("stop", '{"a": 1}', 1, 22)
 
 
+def test_asking_again_takes_off_what_the_empty_answers_took(serve):
+    """Each takes 11 + 89 tokens; with less than 256 left it is not asked again."""
+    server, client = serve(completion("", usage=(11, 89)), retries=4)
+    reply = complete(client, most_tokens=500)
+    assert [body["max_completion_tokens"] for body in server.bodies] == [500, 400, 300]
+    assert (reply.finish, reply.prompt_tokens, reply.completion_tokens) == ("empty", 33, 267)
+    server, client = serve(completion("", usage=(11, 89)), answer_tokens=256)
+    complete(client, most_tokens=500)  # the longest answer and what all may take are two limits
+    assert [body["max_completion_tokens"] for body in server.bodies] == [256, 256, 256]
+
+
 def test_an_empty_answer_when_time_is_over_is_an_empty_answer(serve, clock):
     def answer(_request, _number):
         clock.now += 9.5
@@ -559,3 +573,39 @@ def test_the_key_is_in_no_log(serve, caplog):
     assert "chat/completions" in caplog.text  # there is a log
     assert KEY not in caplog.text
     assert KEY not in repr(client)
+
+
+# the way
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_certificates_that_are_not_there_are_named(monkeypatch, tmp_path, name):
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, str(tmp_path / "none.pem"))
+    error = failing(Client(LanguageModel(base_url="https://127.0.0.1:9/v1"), KEY))
+    assert error.kind == "unreachable"
+    assert "REQUESTS_CA_BUNDLE may name cannot be read" in str(error)
+
+
+def test_requests_ca_bundle_is_what_a_server_is_trusted_by(monkeypatch, tmp_path):
+    import certifi
+
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    roots = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
+    (tmp_path / "one.pem").write_text(roots[0] + roots[1] + "\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "one.pem"))
+    trusted = _trusted()
+    assert isinstance(trusted, ssl.SSLContext)
+    assert len(trusted.get_ca_certs()) == 1
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "other.pem"))
+    assert _trusted() is True  # httpx reads that one itself
+
+
+@pytest.mark.parametrize("proxy", ["smtp://user:pass-word@proxy.example", "http://user:pass-word@proxy.example:x"])
+def test_a_proxy_that_is_none_is_told_without_its_password(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    error = failing(Client(LanguageModel(base_url="https://127.0.0.1:9/v1"), KEY))
+    assert "a proxy that the environment names (HTTPS_PROXY, ALL_PROXY) is no address" in str(error)
+    assert "pass-word" not in "".join(traceback.format_exception(error))

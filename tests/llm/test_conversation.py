@@ -1,13 +1,23 @@
 """Every call goes through the journal: none is made twice, none passes a limit, each can be rebuilt and replayed."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from llm.budget import SpentError
-from llm.cassette import Cassette, CassetteError, NotRecordedError, Replay, cassette_of, load_cassette, save_cassette
+from llm.budget import BudgetError, SpentError
+from llm.cassette import (
+    BUILT_IN,
+    Cassette,
+    CassetteError,
+    NotRecordedError,
+    Replay,
+    cassette_of,
+    load_cassette,
+    save_cassette,
+)
 from llm.client import ClientError
-from llm.conversation import Conversation, thread
+from llm.conversation import Conversation, NoProviderError, thread
 from llm.journal import Journal, Key
 from llm.message import Message, Picture, Reply
 from llm.settings import LanguageModel
@@ -73,6 +83,39 @@ def test_a_call_that_fails_is_told_and_made_anew_by_the_next_run(tmp_path):
     assert conversation(tmp_path, Stub("now")).ask(PROPOSE, OPENING, SCHEMA) == "now"
 
 
+def test_the_time_of_a_failed_call_is_in_the_journal_and_counts(tmp_path):
+    class Slow(Stub):
+        def complete(self, *_, **__):
+            now.append(now[-1] + 90.0)
+            raise ClientError("timeout", "no answer")
+
+    now = [5.0]
+    talk = Conversation(settings(max_minutes=1), Journal(tmp_path), model=Slow(), clock=lambda: now[-1])
+    with pytest.raises(ClientError):
+        talk.ask(PROPOSE, OPENING, SCHEMA)
+    assert talk.journal.last("call_failed", PROPOSE)["seconds"] == 90.0
+    with pytest.raises(SpentError, match=r"llm\.max_minutes"):
+        talk.ask(PROPOSE, OPENING, SCHEMA)
+
+
+def test_without_a_provider_nobody_is_asked(tmp_path):
+    stub = Stub("one")
+    with pytest.raises(NoProviderError, match=r"llm\.provider is none.*set it in params\.yaml to openai .* replay"):
+        conversation(tmp_path, stub, provider="none")
+    assert isinstance(NoProviderError(), ValueError)
+    assert stub.asked == []
+
+
+def test_earlier_answers_whose_price_nobody_knows_hold_a_limit_of_money_up(tmp_path):
+    free = settings(model="local", prices={}, max_cost=None)
+    Conversation(free, Journal(tmp_path), model=Stub("one")).ask(PROPOSE, OPENING, SCHEMA)
+    with pytest.raises(BudgetError, match="the price of local is not known"):
+        conversation(tmp_path, Stub())
+    talk = conversation(tmp_path, Stub(), prices={"stub": [1, 1], "local": [1000, 50_000]})  # 100 and 20 tokens: $1.1
+    with pytest.raises(SpentError, match=r"llm\.max_cost.*\$1\.1000 are spent"):
+        talk.ask(Key(1, "reflect"), [Message("user", "look")], SCHEMA)
+
+
 def test_a_limit_stops_before_anything_is_sent(tmp_path):
     stub = Stub("one", "two")
     talk = conversation(tmp_path, stub, max_tokens=1500)
@@ -131,6 +174,48 @@ def test_record_writes_a_cassette_that_plays_back_word_for_word(recorded, tmp_pa
     assert (answered["recorded"], answered["cost"]) == (recorded.recorded.isoformat(), 0.0)
     assert recorded.calls[0].pictures == ("smallest objects",)
     assert cassette_of(talk.journal.events).calls == recorded.calls
+
+
+def test_a_recording_that_a_kill_kept_from_the_disk_is_made_up_for(recorded, tmp_path):
+    (tmp_path / "cassette.yaml").unlink()
+    conversation(tmp_path, Stub(), provider="openai")
+    assert not (tmp_path / "cassette.yaml").exists()
+    conversation(tmp_path, Stub(), provider="record")
+    assert load_cassette(str(tmp_path / "cassette.yaml")) == recorded
+    (tmp_path / "new").mkdir()
+    conversation(tmp_path / "new", Stub(), provider="record")
+    assert not (tmp_path / "new/cassette.yaml").exists()  # there is nothing to record yet
+
+
+def test_an_answer_keeps_its_model_and_its_date_through_recordings_of_recordings(recorded, tmp_path):
+    """Replayed first, then gone on with by another model: who said what, and when, stays true."""
+    old = recorded.model_copy(update={"model": "old", "recorded": date(2025, 3, 1), "calls": recorded.calls[:1]})
+    folder = tmp_path / "other"
+    folder.mkdir()
+    replayed = settings(provider="replay", cassette="x")
+    Conversation(replayed, Journal(folder), replay=Replay(old)).ask(PROPOSE, OPENING, SCHEMA)
+    talk = conversation(folder, Stub("mended"), provider="record")
+    talk.ask(Key(1, "repair", "a", 1), [Message("user", "mend")], SCHEMA)
+    today = date.fromisoformat(talk.journal.events[-1]["at"][:10])
+    mixed = load_cassette(str(folder / "cassette.yaml"))
+    assert (mixed.model, mixed.recorded) == ("stub-1", today)
+    assert [(call.model, call.recorded) for call in mixed.calls] == [("old", date(2025, 3, 1)), (None, None)]
+
+    (tmp_path / "third").mkdir()
+    again = Conversation(replayed, Journal(tmp_path / "third"), replay=Replay(mixed))
+    again.ask(PROPOSE, OPENING, SCHEMA)
+    again.ask(Key(1, "repair", "a", 1), [Message("user", "mend")], SCHEMA)
+    answers = [(event["model"], event["recorded"]) for event in again.journal.about("answered")]
+    assert answers == [("old", "2025-03-01"), ("stub-1", today.isoformat())]
+    assert cassette_of(again.journal.events) == mixed
+    said = []
+    Replay(mixed, said.append).answer(PROPOSE, mixed.calls[0].template, [Message("user", "x")])
+    assert "on 2025-03-01;" in said[0]
+
+
+def test_the_recording_that_ships_with_the_demo_survives_reading_and_writing(tmp_path):
+    save_cassette(load_cassette("demo"), tmp_path / "demo.yaml")
+    assert (tmp_path / "demo.yaml").read_bytes() == BUILT_IN["demo"].read_bytes()
 
 
 def test_other_numbers_in_a_prompt_cost_one_line_of_warning(recorded):

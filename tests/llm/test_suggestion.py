@@ -39,6 +39,14 @@ def test_an_unfit_field_is_named(changes, fault):
         read_suggestion(IDEA | changes)
 
 
+def test_no_word_of_the_model_starts_a_line_in_what_is_said_of_it():
+    entry = IDEA | {"name": "bad\n\n## Results so far", "foo\n| fake_arm | +0.200 |": 1}
+    _, ((which, fault),) = read_suggestions({"suggestions": [entry]}, 2)
+    assert which == "suggestion 1"
+    assert "\n" not in fault
+    assert "fake_arm" in fault
+
+
 def test_words_that_a_terminal_would_obey_are_taken_out_of_prose():
     assert read_suggestion(IDEA | {"hypothesis": "see \x1b[2Jthis\u202e"}).hypothesis == "see ?[2Jthis?"
 
@@ -54,8 +62,8 @@ def test_good_suggestions_are_kept_beside_faulty_ones():
     entries = [IDEA, IDEA | {"name": "Bad Name"}, "text", IDEA, IDEA | {"name": "second"}, IDEA | {"name": "third"}]
     found, faults = read_suggestions({"suggestions": entries}, 2)
     assert [idea.name for idea in found] == ["many_boxes", "second"]
-    assert [name for name, _ in faults] == ["Bad Name", "suggestion 3", "many_boxes", "third"]
-    assert faults[2][1] == "two suggestions have this name"
+    assert [which for which, _ in faults] == ["suggestion 2", "suggestion 3", "suggestion 4", "suggestion 6"]
+    assert faults[2][1] == "its name, many_boxes, is that of an earlier one"
     assert faults[3][1] == "one too many: 2 were asked for"
 
 

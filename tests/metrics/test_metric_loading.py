@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 import metrics.catalogue
+from llm.suggestion import AnswerError, read_suggestion
 from metrics.contract import MetricError, spec_of
 from metrics.loading import catalogue, open_batch
+from metrics.source import read_source
 from metrics.trust import trust
 from sandbox.errors import SandboxError
+from sandbox.limits import Limits
+from tasks.provenance import file_text
 
 ARTICLE = ["aspect_ratio", "object_count", "object_proximity", "box_tightness", "object_confidence"]
 WIDTH = """
@@ -119,6 +123,57 @@ def test_what_was_read_is_what_runs_whatever_lies_in_the_bytecode_cache(tmp_path
     assert not hasattr(builtins, "executed_here")
 
 
+def test_a_file_that_cannot_be_opened_takes_no_other_with_it_where_it_may_be_given_up(tmp_path, walls):
+    folder = tmp_path / "metrics/generated/1"
+    folder.mkdir(parents=True)
+    (folder / "width.py").write_text(WIDTH)
+    (folder / "late.py").write_text(WIDTH + "raise ValueError('not today')\n")
+    (folder / "slow.py").write_text(WIDTH + "while True: pass\n")
+    (folder / "odd.py").write_bytes(b"\xff\xfe")
+    (folder / "other.py").write_text(WIDTH)
+    names, limits = ["late", "width", "slow", "odd", "other", "lost"], Limits(start_seconds=1)
+    said = {}
+    batch = open_batch("metrics/generated/1", names, tmp_path, limits, give_up=said.__setitem__)
+    assert [spec.name for spec in batch.specs] == ["width"]
+    assert batch.trust == "sandbox"
+    assert said["late"] == (
+        "metrics/generated/1/late.py: ValueError: not today (line 13: raise ValueError('not today'))"
+    )
+    assert said["slow"] == "metrics/generated/1/slow.py: importing the code took more than 1 s"
+    assert "is not UTF-8 text" in said["odd"]
+    assert said["other"].startswith("no metric 'other' in metrics/generated/1/other.py; it has width")
+    assert said["lost"].endswith("lost.py does not exist")
+    with pytest.raises(MetricError, match="not today"):
+        open_batch("metrics/generated/1", names[:2], tmp_path)
+
+
+def test_a_batch_that_nothing_is_left_of_is_nobodys_trusted_code(tmp_path):
+    (tmp_path / "metrics/generated/1").mkdir(parents=True)
+    said = {}
+    batch = open_batch("metrics/generated/1", ["width"], tmp_path, give_up=said.__setitem__)
+    assert (batch.specs, batch.trust, list(said)) == ((), "sandbox", ["width"])
+
+
+def test_what_fails_in_this_process_is_told_with_its_line(tmp_path):
+    (tmp_path / "mine.py").write_text("one = 1\nthree = one / 0\n")
+    trust(tmp_path / "mine.py", tmp_path)
+    with pytest.raises(MetricError, match=r"^mine\.py: ZeroDivisionError: division by zero \(line 2\)$"):
+        open_batch("mine.py", ["width"], tmp_path)
+
+
+def test_the_longest_code_that_can_be_suggested_makes_a_file_that_can_be_read(tmp_path):
+    code = "#" + "\U00024b62" * 49_999  # four bytes each
+    idea = {"name": "longest", "hypothesis": "h", "targets": "none", "family": "fam", "parent": None, "metric": "width",
+            "partner": None, "code": code, "policy": {"name": "best"}, "predicted_gain": 0.0}  # fmt: skip
+    assert read_suggestion(idea).code == code
+    with pytest.raises(AnswerError, match="at most 50000"):
+        read_suggestion(idea | {"code": code + "#"})
+    origin = {"study": "s" * 255, "model": "m" * 80, "suggestion": "longest", "prompt": "0" * 16}
+    text = file_text(code, number=1, repairs=3, **origin)
+    (tmp_path / "width.py").write_text(text)
+    assert read_source(tmp_path / "width.py", tmp_path).code == text
+
+
 def test_generated_code_is_not_adopted_through_a_link(tmp_path, walls):
     (tmp_path / "metrics/adopted/1").mkdir(parents=True)
     (tmp_path / "metrics/adopted/1/width.py").write_text(WIDTH + TELLTALE)
@@ -170,7 +225,7 @@ def test_unsafe_runs_unread_code_here_and_says_so(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"\xff\xfe", "not UTF-8"), (b"#" * 200_000, "200000 bytes long"), (None, "does not exist")],
+    [(b"\xff\xfe", "not UTF-8"), (b"#" * 500_000, "500000 bytes long"), (None, "does not exist")],
 )
 def test_what_is_no_file_of_text_is_refused(tmp_path, content, message):
     if content is not None:

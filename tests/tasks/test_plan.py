@@ -51,6 +51,48 @@ def test_faults_are_named(tmp_path, rounds, message):
         load_plan(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("rounds", "message"),
+    [
+        ("arms: {'x; rm -rf /': {role: treatment, a: y, b: y, policy: {}}}", r"arms\.'x; rm -rf /': a name is made of"),
+        ('arms: {"x\\n": {role: treatment, a: y, b: y, policy: {}}}', r"arms\.'x\\n': a name is made of"),
+        ("batches: {$(id): {code: x, needs: y, metrics: []}}", r"batches\.'\$\(id\)': a name is made of"),
+        ("blocks: {--arm: {arm: random, seeds: 0-2}}", r"blocks\.'--arm': a name is made of"),
+        ("blocks: {.x: {arm: random, seeds: 0-2}}", r"blocks\.'\.x': a name is made of"),
+        (
+            "batches: {b: {code: x, needs: y, metrics: [m, a b]}}",
+            r"batches\.b: 'a b' among its metrics is not",
+        ),
+        (
+            "batches: {b: {code: x, needs: y, metrics: [../m]}}",
+            r"batches\.b: '\.\./m' among its metrics is not",
+        ),
+        (
+            "batches: {b: {code: x, needs: y, metrics: [m], '; id': z}}",
+            r"batches\.b has '; id'; known: code, needs",
+        ),
+        ("arms: {x: {role: treatment, a: y, b: y `id`, policy: {}}}", r"arms\.x: b is 'y `id`', and must be a file"),
+        ("arms: {x: {role: treatment, a: -y, b: y, policy: {}}}", r"arms\.x: a is '-y', and must be a file"),
+    ],
+)
+def test_what_a_shell_would_read_otherwise_is_refused_and_named(tmp_path, rounds, message):
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    (tmp_path / "rounds.yaml").write_text(rounds)
+    with pytest.raises(PlanError, match=rf"rounds\.yaml: {message}"):
+        load_plan(tmp_path)
+
+
+def test_names_and_files_that_people_use_are_fine(tmp_path):
+    (tmp_path / "arms.yaml").write_text(
+        "batches: {labels: {code: /elsewhere/my file.py, needs: data/images.parquet, metrics: [Object2]}}\n"
+        "arms: {Random-2.x: {role: baseline, a: ../ä/x.parquet, b: /x, policy: {name: random}}}\n"
+        "blocks: {Random-2.x.0: {arm: Random-2.x, seeds: 0-2}, 7: {arm: Random-2.x, seeds: 3}}\n"
+    )
+    plan = load_plan(tmp_path)
+    assert list(plan["arms"]) == ["Random-2.x"]
+    assert list(plan["blocks"]) == ["Random-2.x.0", 7]
+
+
 def test_empty_files_and_sections_are_legal(tmp_path):
     (tmp_path / "rounds.yaml").write_text("")
     (tmp_path / "arms.yaml").write_text("arms:\nblocks:\n")

@@ -13,9 +13,9 @@ from llm.journal import Journal
 from metrics.contract import Spec
 from metrics.gate import Finding, Passage
 from tasks.drop import dropped
+from tasks.play import play
 from tasks.portrait import Scores
 from tasks.reflect import histogram_text, measure, reflect
-from tasks.round import play
 
 FRAMES = drawn(8)
 LESSONS = {"summary": "Width says little.", "lessons": [{"suggestion": "wide_ones", "lesson": "Drop it."}]}

@@ -337,11 +337,11 @@ def test_numbers_of_an_idea_are_those_of_the_comparison(tmp_path: Path) -> None:
 
 
 def test_words_of_a_model_are_shown_as_words(tmp_path: Path) -> None:
-    evil = idea("evil", "family", 0.1, hypothesis="<script>alert(1)</script>\x1b[2J" + "long " * 400)
+    evil = idea("evil", "family", 0.1, hypothesis="<script>alert(1)</script>\x1b[2J" + "long " * 1000)
     text = page_of(tmp_path, proposed(1, evil))
     assert "<script>" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;?[2J" in text
-    assert text.count("long ") < 150  # of 400: about 600 characters
+    assert text.count("long ") < 420  # of 1000: about 2000 characters
     assert "Nothing is decided yet." in text
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import metrics.catalogue
-import tasks.score
+import tasks.frames
 from detection.frame import Detections
 from detection.loading import assemble
 from detection.tables import (
@@ -34,8 +34,10 @@ from metrics.catalogue.pixels import box_tightness, edge_support
 from metrics.contract import metric
 from metrics.loading import open_batch
 from metrics.trust import UNSAFE
+from tasks.frames import read_predictions
+from tasks.params import check_params
 from tasks.pool import read_pool
-from tasks.score import ScoreError, arguments, read_predictions, score
+from tasks.score import ScoreError, arguments, patience, score
 
 # three images: two boxes, none, one
 IMAGES_ROWS = {
@@ -68,7 +70,7 @@ def decoded(monkeypatch):
         names.append(path.name)
         return np.full((30, 40, 3), 100, np.uint8)
 
-    monkeypatch.setattr(tasks.score, "read_picture", read)
+    monkeypatch.setattr(tasks.frames, "read_picture", read)
     return names
 
 
@@ -172,7 +174,7 @@ def test_an_unreadable_picture_fails_the_metrics_that_need_it_and_no_other(pool,
             raise ValueError(f"{path} is truncated")
         return np.zeros((29 if path.name == "b.png" else 30, 40, 3), np.uint8)
 
-    monkeypatch.setattr(tasks.score, "read_picture", read)
+    monkeypatch.setattr(tasks.frames, "read_picture", read)
     tables = score(
         pool,
         Ours(
@@ -350,14 +352,67 @@ def test_the_stage_scores_generated_code_in_the_sandbox_as_it_would_here(workspa
     assert stamp_of(workspace / "scores/new/bad.parquet") == {}
 
 
-def test_hostile_generated_code_ends_the_stage_with_a_short_reason(workspace, walls):
+def test_generated_code_that_cannot_be_opened_is_given_up_and_the_others_are_scored(workspace, walls):
+    (workspace / "metrics/generated/1/good.py").write_text(GENERATED.replace("bad", "good").replace("7:", "-1:"))
+    arms = (workspace / "arms.yaml").read_text()
+    (workspace / "arms.yaml").write_text(arms.replace("[bad]", "[bad, good]"))
+    done = run(workspace, "new")
+    assert done.returncode == 0, done.stderr
+    said = (
+        "metrics/generated/1/bad.py: SystemExit: hostile code was executed "
+        "(line 1: raise SystemExit('hostile code was executed'))"
+    )
+    assert read_json(workspace / "scores/new/failed.json") == {"bad": said}
+    lost = read_table(workspace / "scores/new/bad.parquet", SCORES)
+    assert lost["image_id"].to_pylist() == list(range(40))
+    assert lost["box_id"].null_count == 40
+    assert np.isnan(lost["score"]).all()
+    assert lost["error"].to_pylist() == [said] * 40
+    good = read_table(workspace / "scores/new/good.parquet", SCORES)
+    assert good["error"].null_count == 40
+    assert "score new: good: 40 scores, 0 unknown" in done.stdout
+
+
+def test_a_persons_file_that_cannot_be_opened_ends_the_stage_with_a_short_reason(workspace, walls):
+    (workspace / "mine.py").write_text("raise SystemExit('later')\n")
+    arms = (workspace / "arms.yaml").read_text()
+    (workspace / "arms.yaml").write_text(arms.replace("metrics/generated/1", "mine.py"))
     done = run(workspace, "new")
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "score@new: metrics/generated/1/bad.py: SystemExit: hostile code was executed "
-        "(line 1: raise SystemExit('hostile code was executed'))"
-    ]
+    assert done.stderr.splitlines() == ["score@new: mine.py: SystemExit: later (line 1: raise SystemExit('later'))"]
     assert not (workspace / "scores").exists()
+
+
+SLOW = """
+import time
+from metrics.contract import metric
+
+@metric(level="image")
+def bad(frame) -> float:
+    time.sleep(0.2 if frame.image_id >= 2 else 0)
+    return frame.image_id
+"""
+
+
+def test_generated_code_that_is_slow_on_the_pool_is_given_up(workspace, walls):
+    (workspace / "metrics/generated/1/bad.py").write_text(SLOW)
+    (workspace / "params.yaml").write_text(
+        "study: {name: s}\ndata: {source: pictures, root: pictures}\nscore: {jobs: 1, max_failures: 0.2}\n"
+        "sandbox: {start_seconds: 1, pool_seconds: 0.5}\n"
+    )
+    done = run(workspace, "new")
+    assert done.returncode == 0, done.stderr
+    # 1 s and 3 x 0.5 s / 40 for each of the 32 images of the first portion: 2.2 s, and they want 6
+    assert "it took more than 2.2 s in all" in read_json(workspace / "scores/new/failed.json")["bad"]
+    errors = read_table(workspace / "scores/new/bad.parquet", SCORES)["error"].to_pylist()
+    assert errors[:2] == [None, None]
+    assert errors[31] == "it took more than 2.2 s in all"
+
+
+def test_an_image_has_its_share_of_the_pools_time_on_every_worker():
+    given = {"study": {"name": "s"}, "data": {"source": "y"}, "sandbox": {"pool_seconds": 100}}
+    assert patience(check_params(given | {"score": {"jobs": 4}}), 1000) == 0.4
+    assert patience(check_params(given | {"score": {"jobs": 1}}), 0) == 100
 
 
 def test_unsafe_has_to_be_typed_and_marks_the_table(workspace, monkeypatch):

@@ -53,7 +53,7 @@ def test_how_ideas_fared() -> None:
     assert card.first_time == Share(3, 6)  # object_count, crowded, late
     assert card.after == {1: 1}  # tightness
     assert card.never == Share(2, 6)  # edges, copy_of_count
-    assert card.families == Share(4, 6)  # counting, geometry, pixels, timing
+    assert card.families == Share(3, 4)  # counting, geometry, timing; of object_count, tightness, crowded and late
 
 
 def test_gain_and_calibration() -> None:
@@ -168,6 +168,22 @@ def test_read_from_workspaces_and_printed_in_a_hundred_columns(tmp_path: Path, c
     assert max(map(len, lines)) <= 100
     assert re.split(r"\s{2,}", lines[0].strip()) == ["study", "pandas", "lions"]
     assert any(re.split(r"\s{2,}", line.strip()) == ["model", "gpt-5-mini", "gpt-5-mini"] for line in lines)
+
+
+def test_words_of_a_server_reach_the_terminal_as_words(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Markup is not obeyed, nor an error; what a terminal would obey is taken out."""
+    events = journal()
+    for answer in (e for e in events if e["event"] == "answered"):
+        answer["model"] = "org/name[/b] [red]x \x1b[31m:fire:"
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    (tmp_path / "params.yaml").write_text('study: {name: "[/i]\\e[2J"}\n')
+    print_scorecards([tmp_path])
+    said = capsys.readouterr().out
+    assert "org/name[/b] [red]x ?[31m:fire:" in said
+    assert "[/i]?[2J" in said
+    assert "\x1b" not in said
+    study, card = read_card(tmp_path)
+    assert "\x1b" not in markdown({study: card})
 
 
 def test_studies_of_one_name_are_told_apart() -> None:

@@ -4,17 +4,18 @@ import json
 from dataclasses import replace
 
 import pytest
-from round_fixture import CODE, IDEA, Model, drawn, proposal, scene, turn
+from round_fixture import CODE, IDEA, Model, drawn, proposal, row, scene, turn
 
 from llm.budget import SpentError
+from llm.cassette import NotRecordedError
 from llm.journal import Journal
 from metrics.source import Source
 from sandbox.limits import Limits
 from tasks import suggest
 from tasks.examine import Bench, Known
-from tasks.plan import load_plan, write_rounds
-from tasks.round import play
-from tasks.suggest import Gatekeeper, bench_of, load_unread, next_round, plan_before
+from tasks.plan import PlanError, load_plan, write_rounds
+from tasks.play import play
+from tasks.suggest import Gatekeeper, bench_of, load_unread, next_round, plan_before, untried
 
 FRAMES = drawn(12)
 ARMS = """
@@ -67,21 +68,43 @@ def test_unsafe_executes_here_what_it_is_given(tmp_path):
 
 def test_names_of_the_catalogue_and_of_metrics_without_scores_are_reserved(tmp_path):
     made = scene(tmp_path, FRAMES)
-    bench = bench_of(made, [])
+    bench = bench_of(made)
     assert bench.metrics == {}  # nothing has been scored in this folder
     assert {"object_count", "label_agreement"} <= bench.reserved
 
 
-def test_what_did_not_beat_random_is_refuted_and_its_family_stays_tried(tmp_path):
+def test_what_did_not_beat_random_by_now_is_refuted_and_its_family_stays_tried(tmp_path):
+    """By the comparison as it is, not as it was when the idea was measured."""
     made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
     play(made)
     journal = Journal(tmp_path)
-    journal.add(
-        "measured", round=1, suggestion="wide_ones", gain={"abs": -0.01, "rel": None, "ci95": None}, verdict="worse"
-    )
-    bench = bench_of(made.scene, journal.events)
+    journal.add("measured", round=1, suggestion="wide_ones", gain={"abs": 0.01, "rel": None}, verdict="undecided")
+    later = replace(made.scene, events=journal.events)
+    assert bench_of(later).refuted == {}
+    later.comparison["arms"].append(row("wide_ones", "treatment", IDEA["policy"], -0.01, "wide"))
+    bench = bench_of(later)
     assert bench.families == {"wide_ones": "geometry"}
     assert bench.refuted == {"wide_ones": "did not beat random: \u22120.010 mAP"}
+
+
+def test_a_journal_that_was_lost_is_asked_for_where_rounds_yaml_was_kept(tmp_path):
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
+    write_rounds(play(made)[0], tmp_path)
+    (tmp_path / "journal.jsonl").unlink()
+    with pytest.raises(PlanError, match=r"metrics of round 1 \(wide\) that journal\.jsonl knows nothing of"):
+        plan_before(1, Journal(tmp_path), tmp_path)
+
+
+def test_ideas_that_wait_for_their_experiment_are_named(tmp_path):
+    (tmp_path / "comparison.json").write_text(json.dumps({"arms": [{"name": "tried"}]}))
+    events = [
+        {"event": "accepted", "round": 1, "suggestion": "tried"},
+        {"event": "accepted", "round": 1, "suggestion": "waiting"},
+        {"event": "accepted", "round": 1, "suggestion": "lost"},
+        {"event": "dropped", "round": 1, "suggestion": "lost"},
+    ]
+    assert untried(events, tmp_path) == ["waiting"]
 
 
 def keeper_passage(name):
@@ -94,7 +117,7 @@ def keeper_passage(name):
 def test_a_round_killed_between_its_two_files_is_played_on_against_the_plan_before_it(tmp_path):
     (tmp_path / "arms.yaml").write_text(ARMS)
     made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
-    write_rounds(play(made), tmp_path)
+    write_rounds(play(made)[0], tmp_path)
     assert "wide_ones" in load_plan(tmp_path)["arms"]
     before = plan_before(1, Journal(tmp_path), tmp_path)
     assert (list(before["arms"]), list(before["batches"]), list(before["blocks"])) == (
@@ -165,7 +188,7 @@ def test_a_limit_ends_the_rounds_in_one_line_and_a_raised_one_lets_them_go_on(tm
     said = capsys.readouterr().out.splitlines()
     assert said == [
         "round 1: stopped: the limit of 9 tokens (llm.max_tokens) is reached; raise it in params.yaml to go on",
-        "round 2: left out, because round 1 was",
+        "round 2: left out, because round 1 is not finished",
     ]
     assert Journal(tmp_path).last("stopped")["reason"] == str(reached)
     suggest.main(1)
@@ -177,5 +200,14 @@ def test_the_known_metrics_of_an_idea_without_code_are_those_with_scores(tmp_pat
     made, _ = turn(tmp_path, Model(proposal(change)), None, FRAMES)
     made.bench.metrics["object_count"] = Known("image", "scores/labels/object_count.parquet")
     assert json.loads(proposal(change))["suggestions"][0]["code"] is None
-    assert play(made)["arms"]["wide_ones"]["a"] == "scores/labels/object_count.parquet"
+    assert play(made)[0]["arms"]["wide_ones"]["a"] == "scores/labels/object_count.parquet"
     assert IDEA["code"] is not None
+
+
+def test_a_replay_that_holds_no_more_leaves_the_round_open(tmp_path, monkeypatch, capsys):
+    Step(tmp_path, monkeypatch, Model(NotRecordedError("the recording has no answer to it"), proposal({})))
+    suggest.main(1)
+    assert capsys.readouterr().out == "round 1: left out: the recording has no answer to it\n"
+    assert Journal(tmp_path).last("suggested") is None
+    suggest.main(1)  # with a model that answers
+    assert "wide_ones" in load_plan(tmp_path)["arms"]

@@ -1,0 +1,89 @@
+"""An arm whose metric was given up while the pool was scored is neither trained nor shown, whichever flow finds out."""
+
+import pytest
+
+from detection.tables import write_json
+from flows import experiment, improve
+from llm.journal import Journal
+from tasks.drop import drop
+from tasks.params import check_params
+from tasks.plan import PlanError, load_plan
+
+PARAMS = {"study": {"name": "s"}, "data": {"source": "y"}}
+ARMS = """
+batches:
+  labels: {code: metrics/catalogue, needs: data/images.parquet, metrics: [object_count]}
+arms:
+  random: {role: baseline, a: data/images.parquet, b: data/images.parquet, policy: {name: random}}
+blocks:
+  random.0: {arm: random, seeds: 0-1}
+"""
+ROUNDS = """
+batches:
+  new: {code: metrics/generated/1, needs: data/images.parquet, metrics: [bad, good]}
+arms:
+  lost: {role: treatment, metric: bad, a: scores/new/bad.parquet, b: scores/new/bad.parquet, policy: {name: best}}
+  kept: {role: treatment, metric: good, a: scores/new/good.parquet, b: scores/new/good.parquet, policy: {name: best}}
+blocks:
+  lost.0: {arm: lost, seeds: 0-1}
+  kept.0: {arm: kept, seeds: 0-1}
+"""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A study, and the stages it ran, which are only noted; scoring the batch `new` gives up its metric `bad`."""
+    (tmp_path / "arms.yaml").write_text(ARMS)
+    (tmp_path / "rounds.yaml").write_text(ROUNDS)
+    (tmp_path / "dvc.yaml").write_text("stages: {ingest: {}}\n")
+    write_json(tmp_path / "params.yaml", PARAMS)
+    Journal(tmp_path).add("accepted", round=1, suggestion="lost", metric="bad")
+    ran = []
+
+    def bring(folder, names, label):
+        ran.extend(names)
+        if "score@new" in names:
+            write_json(folder / "scores/new/failed.json", {"bad": "MemoryError"})
+
+    def step(folder, module):
+        if module == "tasks.drop":
+            drop(folder)
+
+    def train(folder, blocks, params):
+        ran.extend(f"train@{block}" for block in blocks)
+
+    for flow in (improve, experiment):
+        for name, stand_in in {"bring": bring, "step": step, "train_and_evaluate": train}.items():
+            monkeypatch.setattr(flow, name, stand_in)
+    for name in ("hide_keys", "end_server_with_me", "refresh_code", "commit"):
+        monkeypatch.setattr(experiment, name, lambda *arguments: None)
+    return tmp_path, ran
+
+
+def test_a_study_goes_on_without_the_arm(study):
+    folder, ran = study
+    improve.experiments(folder, check_params(PARAMS))
+    chain = ["ingest", "predict", "score@labels", "score@new", "select@random", "select@kept"]
+    assert ran == [*chain, "train@random.0", "train@kept.0", "compare"]
+
+
+def test_asked_for_alone_it_is_dropped_and_the_command_says_why(study):
+    folder, ran = study
+    for _ in range(2):  # found out now; known from before
+        with pytest.raises(PlanError, match=r"lost was dropped.* bad failed while the pool was scored: MemoryError"):
+            experiment.experiment.fn(str(folder), "lost")
+        assert ran == ["ingest", "score@new"]
+
+
+def test_another_arm_of_the_same_batch_goes_on_trial_alone(study):
+    folder, ran = study
+    experiment.experiment.fn(str(folder), "kept")
+    assert ran == ["ingest", "score@new", "select@random", "select@kept", "train@random.0", "train@kept.0", "compare"]
+    assert list(load_plan(folder)["arms"]) == ["random", "kept"]
+
+
+def test_an_arm_that_never_was_is_answered_with_the_nearest(study):
+    folder, ran = study
+    with pytest.raises(PlanError, match=r"no 'kpt' among the arms.*did you mean 'kept'"):
+        experiment.experiment.fn(str(folder), "kpt")
+    assert ran == []
