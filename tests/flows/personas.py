@@ -106,7 +106,7 @@ ESCAPES = (
     "open('/etc/passwd').read().count('root')",
     "__import__('os').system('touch /tmp/metricloop_escaped') + 1.0",
     "__import__('socket').create_connection(('127.0.0.1', 1)).fileno()",
-    "float(sum(map(len, __import__('os').environ.values()))) * frame.boxes[:, 0]",
+    "sum('sk-' in value for value in __import__('os').environ.values()) * frame.boxes[:, 0]",  # 0: there is no key
 )
 
 
