@@ -21,7 +21,7 @@ from llm.extract import json_in
 from llm.key import clean_key, how_to_give
 from llm.message import Message, Reply
 from llm.settings import LanguageModel
-from llm.wire import Answer, Manner, NoChoiceError, estimate_tokens, read_answer, tokens_in
+from llm.wire import RUNGS, Answer, Manner, NoChoiceError, estimate_tokens, read_answer, tokens_in
 from sandbox.words import clean
 
 if TYPE_CHECKING:
@@ -66,16 +66,19 @@ class Client:
         settings: LanguageModel,
         key: str | None,
         *,
+        rung: str = RUNGS[0],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """sleep, clock: stand-ins for pauses between attempts and the time they are measured by, both in seconds.
+        """rung: how to ask for structured output at first, where that is known of the server.
+
+        sleep, clock: stand-ins for pauses between attempts and the time they are measured by, both in seconds.
 
         Errors: NoKeyError where the key cannot be one.
         """
         self.settings = settings
         self._key = SecretStr(clean_key(key or ""))
-        self._manner = Manner(temperature=settings.temperature)
+        self._manner = Manner(rung, temperature=settings.temperature)
         self._sleep, self._clock = sleep, clock
 
     def __repr__(self) -> str:

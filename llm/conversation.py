@@ -17,7 +17,7 @@ from llm.message import Message, Reply
 from llm.prices import cost
 from llm.prompt import template_hash
 from llm.settings import LanguageModel
-from llm.wire import estimate_tokens
+from llm.wire import RUNGS, estimate_tokens
 
 PROVIDERS = ("openai", "record", "replay")
 PICTURES = "pictures"  # folder of the workspace
@@ -66,7 +66,7 @@ class Conversation:
             self.replay = Replay(load_cassette(settings.cassette))
         if self.replay is None:
             check_price(settings, spent(journal.events, settings))
-            self.model: Model = model or Client(settings, key)
+            self.model: Model = model or Client(settings, key, rung=rung_of(journal, settings.model))
         self._record()
 
     def ask(self, key: Key, new: Sequence[Message], schema: Mapping[str, Any]) -> str:
@@ -121,6 +121,16 @@ class Conversation:
                     temporary.write_bytes(picture.jpeg)
             shown.append({"title": picture.title, "file": file.as_posix(), "sha256": picture.sha256})
         return {"role": message.role, "text": message.text, "pictures": shown}
+
+
+def rung_of(journal: Journal, model: str) -> str:
+    """How this model was last asked for structured output with success; every step is a process of its own."""
+    known = RUNGS[0]
+    for answered in journal.about("answered"):
+        asked = journal.last("asked", Key.of(answered))
+        if answered["provider"] != "replay" and asked and asked["model"] == model and answered["rung"] in RUNGS:
+            known = answered["rung"]
+    return known
 
 
 def template_of(key: Key) -> str:

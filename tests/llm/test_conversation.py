@@ -17,7 +17,7 @@ from llm.cassette import (
     save_cassette,
 )
 from llm.client import ClientError
-from llm.conversation import Conversation, NoProviderError, thread
+from llm.conversation import Conversation, NoProviderError, rung_of, thread
 from llm.journal import Journal, Key
 from llm.message import Message, Picture, Reply
 from llm.settings import LanguageModel
@@ -73,6 +73,14 @@ def test_tokens_money_and_the_servers_words_are_in_the_journal(tmp_path):
     answered = Journal(tmp_path).last("answered", PROPOSE)
     assert (answered["prompt_tokens"], answered["completion_tokens"], answered["model"]) == (100, 20, "stub-1")
     assert answered["cost"] == pytest.approx((100 * 10 + 20 * 100) / 1e6)
+
+
+def test_the_next_step_asks_as_this_model_was_last_asked_with_success(tmp_path):
+    talk = conversation(tmp_path, Stub(Reply("one", "stub-1", "stop", "fenced", 1, 1, False, 1.0)))
+    assert rung_of(talk.journal, "stub") == "schema"
+    talk.ask(PROPOSE, OPENING, SCHEMA)
+    assert rung_of(Journal(tmp_path), "stub") == "fenced"
+    assert rung_of(Journal(tmp_path), "another") == "schema"
 
 
 def test_a_call_that_fails_is_told_and_made_anew_by_the_next_run(tmp_path):
