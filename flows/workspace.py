@@ -98,6 +98,7 @@ def demo_plan(name: str, full: bool = False) -> Plan:
         iterations=100,
         learning_rate=0.002,
         max_seeds=9 if full else 3,
+        confirm_seeds=3 if full else 2,
         provider="replay",
         cassette="demo",
         suggestions=2,
