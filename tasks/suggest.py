@@ -132,9 +132,10 @@ def next_round(events: Sequence[Mapping]) -> int:
 
 
 def untried(events: Sequence[Event], folder: Path) -> list[str]:
-    """Accepted ideas that have not been through their experiment: a new round would learn nothing from them."""
+    """Ideas of earlier rounds that have not been through their experiment: a new round would learn nothing of them."""
     dropped = {(event["round"], event["suggestion"]) for event in events if event["event"] == "dropped"}
-    accepted = [(e["round"], e["suggestion"]) for e in events if e["event"] == "accepted"]
+    begun = next_round(events)
+    accepted = [(e["round"], e["suggestion"]) for e in events if e["event"] == "accepted" and e["round"] < begun]
     tried = {arm["name"] for arm in read_json(folder / "comparison.json")["arms"]}
     return [name for number, name in accepted if (number, name) not in dropped and name not in tried]
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 from conftest import make_tiny
 
-from flows import by_hand, commands
+from flows import by_hand, stage
 from flows.cli import main
 from llm.journal import Journal
 from tasks.plan import load_plan
@@ -187,15 +187,36 @@ def test_scorecard_is_of_the_folders_named_or_of_this_one(monkeypatch, tmp_path)
     assert seen == [[tmp_path], [tmp_path / "a", Path("/b")]]
 
 
-def test_suggest_goes_on_after_the_last_round_that_is_complete(monkeypatch, tmp_path):
+@pytest.fixture
+def asked(monkeypatch, tmp_path) -> list:
+    """A workspace that has been compared; every step that would talk with a model, instead of the talk."""
     called = []
-    monkeypatch.setattr(commands, "_step", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(stage, "converse", lambda *arguments: called.append(arguments))
+    (tmp_path / "params.yaml").write_text("study: {name: s}\ndata: {source: y}\nllm: {rounds: 2}\n")
+    (tmp_path / "comparison.json").write_text('{"arms": [{"name": "tried"}]}')
+    return called
+
+
+def test_suggest_goes_on_after_the_last_round_that_is_complete(asked, tmp_path):
     assert main(["suggest", "-C", str(tmp_path)]) == 0
     journal = Journal(tmp_path)
-    journal.add("suggested", round=1, accepted=[], refused=[])
+    journal.add("accepted", round=1, suggestion="tried")
+    journal.add("suggested", round=1, accepted=["tried"], refused=[])
     journal.add("accepted", round=2, suggestion="x")  # cut short
     assert main(["suggest", "-C", str(tmp_path)]) == 0
-    assert called == [(tmp_path, "tasks.suggest", "1"), (tmp_path, "tasks.suggest", "2")]
+    assert asked == [(tmp_path, "tasks.suggest", 1), (tmp_path, "tasks.suggest", 2)]
+
+
+def test_suggest_waits_for_experiments_and_keeps_to_the_rounds_allowed(asked, tmp_path, capsys):
+    journal = Journal(tmp_path)
+    journal.add("accepted", round=1, suggestion="waiting")
+    journal.add("suggested", round=1, accepted=["waiting"], refused=[])
+    assert main(["suggest", "-C", str(tmp_path)]) == 1
+    assert "waiting of the last round first: metricloop run" in capsys.readouterr().err
+    journal.add("suggested", round=2, accepted=[], refused=[])
+    assert main(["suggest", "-C", str(tmp_path)]) == 1
+    assert "round 3 would be one more than llm.rounds (2) allows" in capsys.readouterr().err
+    assert asked == []
 
 
 def test_init_writes_a_brief_and_commits_it(tmp_path):

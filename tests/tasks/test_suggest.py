@@ -103,6 +103,8 @@ def test_ideas_that_wait_for_their_experiment_are_named(tmp_path):
         {"event": "accepted", "round": 1, "suggestion": "waiting"},
         {"event": "accepted", "round": 1, "suggestion": "lost"},
         {"event": "dropped", "round": 1, "suggestion": "lost"},
+        {"event": "suggested", "round": 1},
+        {"event": "accepted", "round": 2, "suggestion": "of_the_round_under_way"},
     ]
     assert untried(events, tmp_path) == ["waiting"]
 
