@@ -14,6 +14,7 @@ from flows.graph import needed_for, stages_of
 from flows.reaper import end_server_with_me
 from flows.stage import StageError, end_all, hide_keys, outdated, say, stages, step, talk
 from flows.workspace import commit, create, demo_plan, refresh_code
+from llm.journal import FILE, read_journal
 from tasks.params import Params, load_params
 from tasks.plan import Plan, add_block, load_plan
 from tasks.trial import trials_by_cores
@@ -48,8 +49,14 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
 
 
 def rounds(folder: Path, params: Params) -> None:
-    """The rounds of the language model: suggest, experiment, reflect. A limit that is reached ends them quietly."""
+    """The rounds of the language model: suggest, experiment, reflect. A limit that is reached ends them quietly.
+
+    The arms of a round that was reflected upon are in the plan, and up to date by now: it is not gone through again.
+    """
+    finished = {event["round"] for event in read_journal(folder / FILE) if event["event"] == "reflected"}
     for number in range(1, params.llm.rounds + 1 if params.llm.provider != "none" else 1):
+        if number in finished:
+            continue
         talk(folder, "tasks.suggest", number)
         experiments(folder, params)
         talk(folder, "tasks.reflect", number)

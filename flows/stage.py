@@ -15,9 +15,8 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from llm.key import ANY_SERVER, OPENAI_ONLY, hand_over, take_keys
+from llm.key import ANY_SERVER, HANDED, OPENAI_ONLY, hand_over, take_keys
 from sandbox.libc import prctl
-from tasks.talk import KEYS
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -113,7 +112,7 @@ def call(
     process = subprocess.Popen(
         command,
         cwd=workspace,
-        env=environment() | dict(told or {}) | ({KEYS: "stdin"} if secret else {}),
+        env=environment() | dict(told or {}) | ({HANDED: "stdin"} if secret else {}),
         stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

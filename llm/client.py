@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from llm.budget import LEAST_ANSWER
 from llm.door import DoorError, open_door, within
-from llm.extract import json_in
 from llm.key import clean_key, how_to_give
 from llm.message import Message, Reply
 from llm.settings import LanguageModel
@@ -27,7 +26,6 @@ from sandbox.words import clean
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Client", "ClientError", "estimate_tokens", "json_in"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between attempts, where the server names none
 SHORTEST_SECRET = 8  # a shorter key is a word for a server of one's own, and may well occur in an answer
@@ -92,7 +90,7 @@ class Client:
     def complete(
         self, messages: Sequence[Message], schema: Mapping[str, Any], *, most_tokens: int, seconds: float
     ) -> Reply:
-        """The model's answer, as JSON that fits the schema if it does as it is told (see `json_in`).
+        """The model's answer, as JSON that fits the schema if it does as it is told (see `llm.extract`).
 
         schema: {"name": ..., "schema": JSON schema}. most_tokens: of the answer, hidden thoughts included,
         and of all that asking again takes, prompts too; an answer gets llm.answer_tokens of them at most.

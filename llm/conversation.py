@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detection.tables import replacing
-from llm.budget import allowance, check_price, spent
+from llm.budget import Allowance, allowance, check_price, spent
 from llm.cassette import Replay, cassette_of, load_cassette, save_cassette
 from llm.client import Client, ClientError
 from llm.journal import Event, Journal, Key
@@ -80,23 +80,17 @@ class Conversation:
         template = template_hash(template_of(key))
         before = thread(self.journal.events, key)
         tokens = estimate_tokens([*before, *new])
-        if self.replay is None:
+        recorded = None
+        if self.replay is not None:  # before the question is noted: one that nobody answers was never put
+            reply, recorded = self.replay.answer(key, template, new), self.replay.recorded(key).isoformat()
+        else:
             may = allowance(spent(self.journal.events, self.settings), tokens, self.settings)
         self.journal.add(
             "asked", **asdict(key), template=template, messages=[self._keep(key, message) for message in new],
             provider=self.settings.provider, model=self.settings.model, tokens=tokens,
         )  # fmt: skip
-        if self.replay is not None:
-            reply, recorded = self.replay.answer(key, template, new), self.replay.recorded(key).isoformat()
-        else:
-            recorded, began = None, self._clock()
-            try:
-                reply = self.model.complete([*before, *new], schema, most_tokens=may.tokens, seconds=may.seconds)
-            except ClientError as error:
-                self.journal.add(
-                    "call_failed", **asdict(key), kind=error.kind, said=str(error), seconds=self._clock() - began
-                )
-                raise
+        if self.replay is None:
+            reply = self._call(key, [*before, *new], schema, may)
         reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # half a surrogate fits no file
         answered = self.journal.add(
             "answered", **asdict(key), provider=self.settings.provider, recorded=recorded,
@@ -106,6 +100,15 @@ class Conversation:
         )  # fmt: skip
         self._record()
         return usable(answered)
+
+    def _call(self, key: Key, messages: Sequence[Message], schema: Mapping[str, Any], may: Allowance) -> Reply:
+        began = self._clock()
+        try:
+            return self.model.complete(messages, schema, most_tokens=may.tokens, seconds=may.seconds)
+        except ClientError as error:
+            seconds = self._clock() - began
+            self.journal.add("call_failed", **asdict(key), kind=error.kind, said=str(error), seconds=seconds)
+            raise
 
     def _record(self) -> None:
         if self.settings.provider == "record" and self.journal.last("answered"):

@@ -15,6 +15,7 @@ from sandbox.words import clean
 OPENAI = "api.openai.com"
 ANY_SERVER, OPENAI_ONLY = "METRICLOOP_API_KEY", "OPENAI_API_KEY"
 HOST = "METRICLOOP_API_HOST"  # HOST or HOST:PORT of the server that ANY_SERVER is for; no secret
+HANDED = "METRICLOOP_KEYS"  # variable of a step; "stdin": its parent hands the keys over there, not in its environment
 LONGEST_LINE = 20_000  # characters of the line that hands keys over
 
 

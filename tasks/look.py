@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from detection.dataset import Dataset
+from detection.errors import Errors
 from detection.loading import load
 from detection.tables import SCORES, column, read_json, read_table
 from llm.journal import Event
@@ -74,10 +75,11 @@ def truth_arms(plan: Plan) -> set[str]:
 
 def opening(scene: Scene, number: int) -> list[Message]:
     """The messages that a round begins with: who the model is, and what it is shown."""
-    pictures = look_at(scene)
+    errors = baseline_errors(scene)
+    pictures = look_at(scene, errors)
     return [
         Message("system", render("system", system_context(scene))),
-        Message("user", render("propose", proposal_context(scene, number, pictures)), tuple(pictures)),
+        Message("user", render("propose", proposal_context(scene, number, errors, pictures)), tuple(pictures)),
     ]
 
 
@@ -92,9 +94,10 @@ def system_context(scene: Scene) -> dict[str, str]:
     }
 
 
-def proposal_context(scene: Scene, number: int, pictures: Sequence[Picture]) -> dict[str, str]:
+def proposal_context(
+    scene: Scene, number: int, errors: Sequence[Errors], pictures: Sequence[Picture]
+) -> dict[str, str]:
     settings, past = scene.params.llm, past_ideas(scene)
-    errors = read_errors(scene.folder, baseline_blocks(scene), scene.search)
     return {
         "round": str(number),
         "rounds": str(settings.rounds),
@@ -115,14 +118,13 @@ def past_ideas(scene: Scene) -> list[Idea]:
     return compared(ideas(scene.events), scene.comparison)
 
 
-def look_at(scene: Scene) -> list[Picture]:
+def look_at(scene: Scene, errors: Sequence[Errors]) -> list[Picture]:
     """The pictures of a proposal; none where the person does not let them leave the house."""
     detail = scene.params.llm.pictures
     if detail == "none":
         return []
     found = scene.folder / PREDICTED
     shown = pool_sheets(scene.pool, detail, read_predictions(found) if found.is_file() else None)
-    errors = read_errors(scene.folder, baseline_blocks(scene)[:1], scene.search)
     worst = error_sheet(scene.search, errors[0], detail) if errors else None
     return [*shown, worst] if worst else shown
 
@@ -150,12 +152,13 @@ def refuted(past: Sequence[Idea]) -> dict[str, str]:
     }
 
 
-def baseline_blocks(scene: Scene) -> list[str]:
-    arms = scene.plan["arms"]
-    return evaluated(scene, [name for name, arm in arms.items() if arm["role"] == "baseline"])
+def baseline_errors(scene: Scene) -> list[Errors]:
+    """What the detectors of the random arm get wrong on the search split, seed by seed."""
+    return errors_of(scene, [name for name, arm in scene.plan["arms"].items() if arm["role"] == "baseline"])
 
 
-def evaluated(scene: Scene, arms: Sequence[str]) -> list[str]:
-    """The blocks of these arms that have results."""
+def errors_of(scene: Scene, arms: Sequence[str]) -> list[Errors]:
+    """What the detectors of these arms get wrong on the search split; none of a block that has no results yet."""
     blocks = [name for name, block in scene.plan["blocks"].items() if block["arm"] in arms]
-    return [name for name in blocks if (scene.folder / "results" / name / "metrics.json").is_file()]
+    there = [name for name in blocks if (scene.folder / "results" / name / "metrics.json").is_file()]
+    return read_errors(scene.folder, there, scene.search)

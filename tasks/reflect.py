@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from detection.errors import Errors
 from detection.tables import SUBSET, read_table
 from llm.budget import SpentError
 from llm.cassette import NotRecordedError
@@ -20,10 +21,10 @@ from llm.message import Message, Picture
 from llm.prompt import render
 from llm.suggestion import Reflection, read_reflection, reflection_schema
 from tasks import format, portrait
-from tasks.error_card import error_change, read_errors
+from tasks.error_card import error_change
 from tasks.guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
 from tasks.ideas import Idea, ideas
-from tasks.look import Scene, baseline_blocks, evaluated, read_scene
+from tasks.look import Scene, baseline_errors, errors_of, read_scene
 from tasks.params import load_params
 from tasks.plan import load_plan
 from tasks.round import REFUSED, unfinished
@@ -42,18 +43,19 @@ def reflect(scene: Scene, number: int, talk: Conversation) -> Reflection | None:
     told = measure(scene, number, talk.journal)
     if not told:
         return None  # nothing was proposed
-    pictures = sheets(scene, told)
+    pictures, base = sheets(scene, told), baseline_errors(scene)
     context = {
         "round": str(number),
-        "ideas": [{"name": idea.name, "facts": facts(scene, idea)} for idea in told],
+        "ideas": [{"name": idea.name, "facts": facts(scene, idea, base)} for idea in told],
         "names": ", ".join(idea.name for idea in told),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
     new = [Message("user", render("reflect", context), tuple(pictures))]
     for attempt in range(scene.params.llm.repairs + 1):
         key = Key(number, "reflect", "", attempt)
+        answer = talk.ask(key, new, reflection_schema())
         try:
-            return read_reflection(json_in(talk.ask(key, new, reflection_schema())))
+            return read_reflection(json_in(answer))
         except ValueError as error:
             said = unfinished(talk.journal, key) or str(error)
             talk.journal.once("unusable", asdict(key), said=said)
@@ -84,8 +86,11 @@ def measure(scene: Scene, number: int, journal: Journal) -> list[Idea]:
     return [idea for idea in ideas(journal.events) if idea.round == number]
 
 
-def facts(scene: Scene, idea: Idea) -> str:
-    """What the study knows of one idea: its outcome, its scores, what its subset changed, errors that came and went."""
+def facts(scene: Scene, idea: Idea, base: Sequence[Errors]) -> str:
+    """What the study knows of one idea: its outcome, its scores, what its subset changed, errors that came and went.
+
+    base: the errors of the random arm's detectors.
+    """
     lines = [account(idea)]
     subset, arm = scene.folder / "subsets" / f"{idea.name}.parquet", scene.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
@@ -95,9 +100,7 @@ def facts(scene: Scene, idea: Idea) -> str:
     profiles = portrait.pool_profile(scene.pool), portrait.subset_profile(read_table(subset, SUBSET), scene.pool)
     lines += ["", "| what the subset changed | pool | subset |", "| --- | --- | --- |"]
     lines += [f"| {c.name} | {c.pool} | {c.subset} |" for c in portrait.changes(*profiles, scene.pool.class_names)]
-    sides = evaluated(scene, [idea.name]), baseline_blocks(scene)
-    ours, base = (read_errors(scene.folder, blocks, scene.search) for blocks in sides)
-    if ours and base:
+    if base and (ours := errors_of(scene, [idea.name])):
         lines += ["", "Errors on the held-out split, against the random baseline:", error_change(ours, base)]
     return "\n".join(lines)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from detection.frame import Frame
-from detection.tables import read_json, read_yaml
+from detection.tables import read_json
 from llm.budget import SpentError
 from llm.cassette import NotRecordedError
 from llm.conversation import Conversation
@@ -111,22 +111,22 @@ def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
     Errors: PlanError when rounds.yaml holds metrics of this round that the journal knows nothing of.
     """
     plan = load_plan(folder)
-    known = {event["metric"] for event in journal.about("accepted", round=number)}
-    mine = {m for item in plan["batches"].values() if item["code"] == f"{GENERATED}/{number}" for m in item["metrics"]}
-    if mine - known:
+    accepted = list(journal.about("accepted", round=number))
+    own, known = {event["suggestion"] for event in accepted}, {event["metric"] for event in accepted}
+    batches = {name for name, item in plan["batches"].items() if item["code"] == f"{GENERATED}/{number}"}
+    if strange := {metric for name in batches for metric in plan["batches"][name]["metrics"]} - known:
         raise PlanError(
-            f"{FILES[1]} holds metrics of round {number} ({', '.join(sorted(mine - known))}) that {journal.path.name} "
+            f"{FILES[1]} holds metrics of round {number} ({', '.join(sorted(strange))}) that {journal.path.name} "
             f"knows nothing of; bring that back (git checkout {journal.path.name}), or take them out of {FILES[1]}"
         )
-    written = (read_yaml(folder / FILES[1]).get("arms") or {}) if (folder / FILES[1]).is_file() else {}
-    own = {event["suggestion"] for event in journal.about("accepted", round=number)} & set(written)
-    plan["arms"] = {name: arm for name, arm in plan["arms"].items() if name not in own}
-    plan["batches"] = {n: item for n, item in plan["batches"].items() if item["code"] != f"{GENERATED}/{number}"}
-    plan["blocks"] = {name: block for name, block in plan["blocks"].items() if block["arm"] not in own}
-    return plan
+    return {
+        "batches": {name: item for name, item in plan["batches"].items() if name not in batches},
+        "arms": {name: arm for name, arm in plan["arms"].items() if name not in own},
+        "blocks": {name: block for name, block in plan["blocks"].items() if block["arm"] not in own},
+    }
 
 
-def next_round(events: Sequence[Mapping]) -> int:
+def next_round(events: Sequence[Event]) -> int:
     """The round that is under way, or else the next one."""
     return 1 + max((event["round"] for event in events if event["event"] == "suggested"), default=0)
 

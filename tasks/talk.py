@@ -7,14 +7,12 @@ import sys
 
 from llm.conversation import Conversation
 from llm.journal import Journal
-from llm.key import api_key, read_keys, take_keys
+from llm.key import HANDED, api_key, read_keys, take_keys
 from tasks.params import Params
-
-KEYS = "METRICLOOP_KEYS"  # environment variable; "stdin": the flow hands the keys over there, so no child can see them
 
 
 def open_conversation(journal: Journal, params: Params) -> Conversation:
     """Errors: those of llm.key, llm.cassette and llm.budget, each saying what to do."""
-    keys = read_keys(sys.stdin) if os.environ.get(KEYS) == "stdin" else take_keys()
+    keys = read_keys(sys.stdin) if os.environ.get(HANDED) == "stdin" else take_keys()
     live = params.llm.provider in ("openai", "record")
     return Conversation(params.llm, journal, api_key(params.llm.base_url, keys) if live else None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows import stage
+from flows import improve, stage
 from flows.graph import downstream, needed_for, upstream
 from flows.improve import promising
 from flows.outlook import _duration, _grouped
@@ -24,6 +24,7 @@ from flows.workspace import (
     render_arms,
     render_stages,
 )
+from llm.journal import Journal
 from metrics.trust import UNSAFE
 from tasks.code import HOME
 from tasks.params import check_params
@@ -228,7 +229,7 @@ def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypa
 
 HIDING = """
 import subprocess, sys
-from flows import stage
+from flows import improve, stage
 from sandbox.libc import drop_capabilities
 drop_capabilities()  # root reads everything
 stage.hide_keys()
@@ -261,3 +262,15 @@ def test_no_process_of_the_same_user_reads_a_key_in_the_environment_that_we_were
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith(seen) or f"{seen}: " in done.stdout
+
+
+def test_a_round_that_was_reflected_upon_is_not_gone_through_again(monkeypatch, tmp_path):
+    journal, done = Journal(tmp_path), []
+    journal.add("reflected", round=1, summary="", lessons=[], recorded=None)
+    for name in ("talk", "experiments", "commit"):
+        monkeypatch.setattr(improve, name, lambda *arguments, name=name: done.append((name, *arguments[1:])))
+    params = PARAMS.model_copy(update={"llm": PARAMS.llm.model_copy(update={"provider": "openai", "rounds": 2})})
+    improve.rounds(tmp_path, params)
+    assert done == [
+        ("talk", "tasks.suggest", 2), ("experiments", params), ("talk", "tasks.reflect", 2), ("commit", "round 2"),
+    ]  # fmt: skip

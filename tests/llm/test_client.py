@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from server import SILENCE, Answer, Server, completion, failure, no_choices, redirect, script
 
-from llm.client import Client, ClientError, estimate_tokens
+from llm.client import Client, ClientError
 from llm.door import _trusted
 from llm.key import NoKeyError
 from llm.message import Message, Picture
 from llm.settings import LanguageModel
+from llm.wire import estimate_tokens
 
 KEY = "sk-a-key-nobody-may-see-0123456789"
 SCHEMA = {"name": "ideas", "schema": {"type": "object", "properties": {"a": {"type": "integer"}}}}

@@ -287,6 +287,15 @@ def test_a_file_that_is_no_recording_is_named_with_what_is_wrong(tmp_path, text,
         load_cassette(str(tmp_path / "none.yaml"))
 
 
+def test_a_question_that_no_recording_answers_was_never_put(recorded, tmp_path):
+    (tmp_path / "other").mkdir()
+    talk = Conversation(settings(provider="replay", cassette="x"), Journal(tmp_path / "other"), replay=Replay(recorded))
+    for _ in range(2):
+        with pytest.raises(NotRecordedError):
+            talk.ask(Key(2, "propose"), OPENING, SCHEMA)
+    assert talk.journal.events == []
+
+
 def test_a_refusal_is_an_answer_without_text(tmp_path):
     refusal = replace(Reply("", "stub", "refusal", "schema", 1, 1, False, 0.1), refusal="I will not")
     talk = conversation(tmp_path, Stub(refusal))

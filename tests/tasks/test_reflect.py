@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from round_fixture import IDEA, Model, drawn, proposal, row, turn
 
-from llm.cassette import Cassette, NotRecordedError, Replay
+from llm.cassette import Call, Cassette, CassetteError, NotRecordedError, Replay
 from llm.conversation import Conversation
 from llm.journal import Journal
 from metrics.contract import Spec
@@ -80,6 +80,17 @@ def test_a_recording_without_a_reflection_says_so(played):
     talk = Conversation(made.scene.params.llm, Journal(made.scene.folder), replay=empty)
     with pytest.raises(NotRecordedError, match="no answer to round 1, reflect"):
         reflect(made.scene, 1, talk)
+
+
+def test_a_recording_for_another_prompt_is_an_error_and_not_a_bad_answer(played):
+    made, _ = played
+    call = Call(round=1, step="reflect", template="old", prompt="", answer="{}", finish="stop", rung="schema",
+                prompt_tokens=1, completion_tokens=1, seconds=1.0)  # fmt: skip
+    other = Replay(Cassette(model="m", recorded=date(2026, 1, 1), calls=(call,)))
+    talk = Conversation(made.scene.params.llm, Journal(made.scene.folder), replay=other)
+    with pytest.raises(CassetteError, match="another version of the prompt"):
+        reflect(made.scene, 1, talk)
+    assert talk.journal.last("unusable") is None
 
 
 def test_scores_are_told_by_quantiles_and_a_histogram():
