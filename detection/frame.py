@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import TypeVar
 
 import numpy as np
+
+Subject = TypeVar("Subject")  # a Frame, or a Dataset
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,10 @@ class Frame:
 
     boxes: (n, 4) float32, xyxy pixels; labels: (n,) int64, index into class_names;
     image: (height, width, 3) uint8 RGB, or None when no metric of the batch needs pixels;
-    predictions: out-of-fold detections, or None; embedding: (d,) float32, or None.
+    file_size: bytes of the picture's file, or None;
+    predictions: out-of-fold detections, or None; views: further ones by name, in the pixels of this frame, or None:
+    "flip" (of the mirrored picture), "crop" (of its middle), "seed" (of a model trained with another seed);
+    embedding: (d,) float32, or None.
     """
 
     image_id: int
@@ -37,3 +46,56 @@ class Frame:
     image: np.ndarray | None = None
     predictions: Detections | None = None
     embedding: np.ndarray | None = None
+    file_size: int | None = None
+    views: Mapping[str, Detections] | None = None
+
+
+def once(function: Callable[[Subject], Made]) -> Callable[[Subject], Made]:
+    """Compute what several metrics share once per frame, or per data set: it is kept in there, and goes with it."""
+    key = f"_{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def kept(subject: Subject) -> Made:
+        store = subject.__dict__
+        if key not in store:
+            store[key] = function(subject)
+        return store[key]
+
+    return kept
+
+
+def at_side(frame: Frame, side: int) -> Frame:
+    """The frame as if its picture were stored with this long side, in pixels; the same object for every caller.
+
+    A frame whose image was decoded at a smaller scale than its width and height say is legal here and nowhere else.
+    """
+    store, key = frame.__dict__, f"_at_side_{side}"
+    if key not in store:
+        store[key] = _at_side(frame, side)
+    return store[key]
+
+
+def _at_side(frame: Frame, side: int) -> Frame:
+    import cv2
+
+    assert frame.image is not None
+    scale = side / max(frame.width, frame.height)
+    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    shrinks = frame.image.shape[1] >= size[0]
+    image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    image.flags.writeable = False
+    factor = np.array([size[0] / frame.width, size[1] / frame.height] * 2, np.float32)
+
+    def scaled(found: Detections | None) -> Detections | None:
+        return found and replace(found, boxes=found.boxes * factor)
+
+    views = frame.views and {name: replace(found, boxes=found.boxes * factor) for name, found in frame.views.items()}
+    return replace(
+        frame,
+        image=image,
+        width=size[0],
+        height=size[1],
+        boxes=frame.boxes * factor,
+        predictions=scaled(frame.predictions),
+        views=views,
+    )

@@ -51,14 +51,40 @@ def decode(data: bytes) -> np.ndarray:
     return inspect(data).image
 
 
+def decode_small(data: bytes, reduction: int) -> np.ndarray:
+    """`decode` at a half, a quarter or an eighth of the size (reduction 2, 4, 8), sides rounded. A JPEG is decoded
+    at that scale in the first place, which takes a third of the time; anything else is decoded and resized.
+
+    Errors: as `decode`.
+    """
+    if reduction == 1:
+        return decode(data)
+    _check_whole(data)
+    try:  # the flag of a grey picture and that of RGB together ask for a reduced one in RGB
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[reduction] | cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        raise PictureError(f"cannot be decoded ({error.err or error})") from None
+    if image is None:
+        raise PictureError("cannot be decoded")
+    return image
+
+
+_REDUCED = {2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
+
+
+def reduction_for(long_side: int, wanted: int) -> int:
+    """The greatest reduction that leaves at least `wanted` pixels of a long side: 8, 4, 2 or 1."""
+    return next((factor for factor in (8, 4, 2) if long_side // factor >= wanted), 1)
+
+
 def shape(data: bytes) -> tuple[int, int]:
     """(height, width) of a picture as shown. Errors: as `decode`."""
     height, width, _ = decode(data).shape
     return height, width
 
 
-def read_picture(path: Path | str, sha256: str | None = None) -> np.ndarray:
-    """Decode a file; with `sha256`, only if it still holds the very bytes with that hash.
+def read_picture(path: Path | str, sha256: str | None = None, reduction: int = 1) -> np.ndarray:
+    """Decode a file, reduced as in `decode_small`; with `sha256`, only if it still holds the bytes with that hash.
 
     Errors: PictureError naming the file when it is missing, unreadable, or another one than expected.
     """
@@ -69,7 +95,7 @@ def read_picture(path: Path | str, sha256: str | None = None) -> np.ndarray:
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise PictureError(f"{path}: not the file that was ingested (its hash differs); restore it or ingest again")
     try:
-        return decode(data)
+        return decode_small(data, reduction)
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from None
 

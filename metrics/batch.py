@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import Literal, Protocol
 import numpy as np
 
 from detection.dataset import Dataset
+from detection.embeddings import Embeddings
 from detection.frame import Frame
 from metrics import contained
 from metrics.contract import Metric, Spec, Verdict, evaluate, spec_of
+from metrics.digest import digest_of, digest_of_text
 from sandbox.limits import Limits
 from sandbox.supervisor import Sandbox
 
@@ -31,11 +34,17 @@ class Batch(Protocol):
     @property
     def trust(self) -> Trust: ...
 
-    def score(self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset) -> list[list[Verdict]]:
+    def digest(self, spec: Spec) -> str | None:
+        """All that the scores of a metric depend on besides the frame; None where that is not known."""
+        ...
+
+    def score(
+        self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
+    ) -> list[list[Verdict]]:
         """Per spec, what its metric says of each frame, or of the pool: one Verdict over all of it.
 
         A failure is in the verdict that it concerns, and in no other. An object-level metric is not asked about a
-        frame without boxes: there is nothing to score.
+        frame without boxes: there is nothing to score. embedding: that of the pool, for metrics that need it.
         """
         ...
 
@@ -51,10 +60,16 @@ class Ours:
     def specs(self) -> tuple[Spec, ...]:
         return tuple(spec_of(metric) for metric in self.metrics)
 
-    def score(self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset) -> list[list[Verdict]]:
+    def digest(self, spec: Spec) -> str | None:
+        found = digest_of(next(metric for metric in self.metrics if spec_of(metric) == spec))
+        return found and _mixed(self.trust, spec, found)
+
+    def score(
+        self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
+    ) -> list[list[Verdict]]:
         chosen = {spec_of(metric).name: metric for metric in self.metrics}
         if isinstance(subjects, Dataset):
-            return [[_verdict(chosen[spec.name], subjects)] for spec in specs]
+            return [[_verdict(chosen[spec.name], subjects, embedding)] for spec in specs]
         for frame in subjects:
             for array in (frame.image, frame.boxes, frame.labels):
                 if array is not None:
@@ -78,7 +93,14 @@ class Foreign:
     def specs(self) -> tuple[Spec, ...]:
         return tuple(spec for _, spec in self.metrics)
 
-    def score(self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset) -> list[list[Verdict]]:
+    def digest(self, spec: Spec) -> str | None:
+        source = next(source for source, own in self.metrics if own == spec)
+        found = digest_of_text(source.code)
+        return found and _mixed(self.trust, spec, found)
+
+    def score(
+        self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
+    ) -> list[list[Verdict]]:
         chosen = [(source, spec) for source, spec in self.metrics if spec in specs]
         seconds = self.limits.start_seconds + self.pace * len(subjects)
         return contained.score_all(sandbox(self.limits), chosen, subjects, seconds)
@@ -92,11 +114,15 @@ def sandbox(limits: Limits) -> Sandbox:
     return made
 
 
-def _verdict(metric: Metric, subject: Frame | Dataset) -> Verdict:
+def _mixed(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def _verdict(metric: Metric, subject: Frame | Dataset, embedding: Embeddings | None = None) -> Verdict:
     n = len(subject.boxes) if spec_of(metric).level == "object" else len(subject) if isinstance(subject, Dataset) else 1
     if not n:
         return Verdict(np.zeros(0))
     try:
-        return Verdict(evaluate(metric, subject))
+        return Verdict(evaluate(metric, subject, embedding))
     except Exception as error:  # a metric may raise anything: it is recorded, and counted by the caller
         return Verdict(np.full(n, np.nan), f"{type(error).__name__}: {error}")

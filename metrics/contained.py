@@ -176,12 +176,14 @@ def _complaint(packet: bytes, end: str) -> str:
 def _spec(entry: Any) -> Spec:
     if not isinstance(entry, dict) or set(entry) != {field.name for field in fields(Spec)}:
         raise ValueError(f"got {entry!r}")
-    needs = tuple(map(str, entry.pop("needs")))
+    needs, side = tuple(map(str, entry.pop("needs"))), entry.pop("side")
+    if side is not None and type(side) is not int:
+        raise ValueError(f"got side={side!r}")
     if not all(isinstance(value, str) for value in entry.values()):
         raise ValueError(f"got {entry!r}")
     if not NAME.fullmatch(entry["name"]) or keyword.iskeyword(entry["name"]):  # it will name files and columns
         raise ValueError(f"a metric's name is a letter and up to 63 of a-z, 0-9, _; got {entry['name']!r}")
-    return Spec(**entry, needs=needs)
+    return Spec(**entry, needs=needs, side=side)
 
 
 @contextmanager

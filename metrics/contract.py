@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from detection.dataset import Dataset
-from detection.frame import Frame
+from detection.frame import Frame, at_side
 
 Level = Literal["image", "object"]
 Metric = Callable[..., Any]
-NEEDS = ("image", "predictions", "embedding")  # the optional fields of a Frame
+NEEDS = ("image", "file_size", "predictions", "views", "embedding")  # the optional fields of a Frame
 
 
 class MetricError(ValueError):
@@ -29,6 +29,7 @@ class Spec:
     needs: tuple[str, ...] = ()
     higher_is: Literal["better", "worse"] = "better"
     scope: Literal["frame", "dataset"] = "frame"
+    side: int | None = None
 
     def __post_init__(self) -> None:
         allowed = {"level": ("image", "object"), "higher_is": ("better", "worse"), "scope": ("frame", "dataset")}
@@ -37,8 +38,14 @@ class Spec:
                 raise MetricError(f"{self.name}: {field}={getattr(self, field)!r}; it must be one of {values}")
         if not set(self.needs) <= set(NEEDS):
             raise MetricError(f"{self.name}: needs={self.needs!r}; it must be a tuple out of {NEEDS}")
-        if self.scope == "dataset" and self.needs:
-            raise MetricError(f"{self.name}: a metric of scope 'dataset' sees labels only, but needs {self.needs}")
+        if self.scope == "dataset" and not set(self.needs) <= {"embedding"}:
+            raise MetricError(
+                f"{self.name}: a metric of scope 'dataset' sees labels and embeddings only, but needs {self.needs}"
+            )
+        if self.side is not None and ("image" not in self.needs or self.side < 8):
+            raise MetricError(
+                f"{self.name}: side={self.side} is of the image, in pixels: 8 and above, with needs image"
+            )
 
 
 @dataclass(frozen=True)
@@ -57,17 +64,21 @@ def metric(
     needs: Sequence[str] = (),
     higher_is: Literal["better", "worse"] = "better",
     scope: Literal["frame", "dataset"] = "frame",
+    side: int | None = None,
 ) -> Callable[[Metric], Metric]:
     """Declare a function as a metric. Nothing is registered: the Spec is attached to the function itself.
 
     level: "image" returns one float, "object" returns (n,) floats in the order of the boxes; nan is "cannot say".
     needs: the optional fields of the frame it reads; pixels are decoded only if one metric of a batch needs them.
     scope: "dataset" metrics are called once, with the pool's Dataset in place of a Frame, and return one score per
-        image, or per box, of it.
+        image, or per box, of it. With needs=("embedding",) they get detection.embeddings.Embeddings as well, as a
+        second argument.
+    side: the scale a metric of pixels is defined at: the frame, boxes and all, is resized to this long side before
+        the metric sees it, and is decoded no larger than its batch allows. None: the picture as it is stored.
     """
 
     def attach(function: Metric) -> Metric:
-        function.spec = Spec(function.__name__, level, tuple(needs), higher_is, scope)  # type: ignore[attr-defined]
+        function.spec = Spec(function.__name__, level, tuple(needs), higher_is, scope, side)  # type: ignore[attr-defined]
         return function
 
     return attach
@@ -84,20 +95,23 @@ def spec_of(function: Metric) -> Spec:
     return function.spec  # type: ignore[attr-defined]
 
 
-def evaluate(function: Metric, subject: Frame | Dataset) -> np.ndarray:
+def evaluate(function: Metric, subject: Frame | Dataset, embedding: Any = None) -> np.ndarray:
     """Call a metric and hold what it returns to its contract: float64, (1,) or (n,), finite or nan.
 
-    `subject` is a Frame, or the pool's Dataset for a metric of scope "dataset". What the metric itself raises is
-    passed on; a broken contract is a MetricError that names what was received.
+    `subject` is a Frame, or the pool's Dataset for a metric of scope "dataset"; `embedding` the Embeddings of that
+    pool. What the metric itself raises is passed on; a broken contract is a MetricError that names what was received.
     """
     spec = spec_of(function)
     if (spec.scope == "dataset") != isinstance(subject, Dataset):
         raise MetricError(f"{spec.name}: scope {spec.scope!r}, but called with a {type(subject).__name__}")
-    missing = [need for need in spec.needs if getattr(subject, need) is None]
+    given = {"embedding": embedding} if isinstance(subject, Dataset) else vars(subject)
+    missing = [need for need in spec.needs if given.get(need) is None]
     if missing:
         raise MetricError(f"{spec.name} needs {', '.join(missing)}, which the frame does not have")
     n = len(subject.boxes) if spec.level == "object" else len(subject) if isinstance(subject, Dataset) else 1
-    received = function(subject)
+    if isinstance(subject, Frame) and spec.side is not None:
+        subject = at_side(subject, spec.side)
+    received = function(subject, embedding) if isinstance(subject, Dataset) and spec.needs else function(subject)
     try:
         values = np.asarray(received)
     except ValueError:  # a ragged list

@@ -6,18 +6,18 @@ dvc.yaml lists them; in any other workspace `code.yaml` holds one digest a stage
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from functools import cache
 from pathlib import Path
 
 from detection.tables import read_yaml
+from metrics.digest import closure, file_of
 
 HOME = Path(__file__).resolve().parent.parent
 PACKAGES = ("tasks", "metrics", "sandbox", "detection")
 STAGES = ("draw", "ingest", "predict", "score", "select", "train", "evaluate", "compare", "confirm")
 # Files that shape no result: watching processes, describing parameters.
-NEUTRAL = {"tasks.guard", "tasks.code", "tasks.params", "detection.settings"}
+NEUTRAL = frozenset({"tasks.guard", "tasks.code", "tasks.params", "detection.settings"})
 
 
 class CodeChangedError(RuntimeError):
@@ -27,27 +27,18 @@ class CodeChangedError(RuntimeError):
 @cache
 def sources(stage: str) -> tuple[str, ...]:
     """Files that `tasks/STAGE.py` imports, itself included, relative to the repository's root, sorted."""
-    seen: set[str] = set()
-    queue = [f"tasks.{stage}"]
-    while queue:
-        module = queue.pop()
-        path = _file(module)
-        if path is None or module in seen or module in NEUTRAL:
-            continue
-        seen.add(module)
-        queue += [name for name in _imports(path) if name.partition(".")[0] in PACKAGES]
-    files = {path.relative_to(HOME).as_posix() for module in seen if (path := _file(module))}
+    files = {path.relative_to(HOME).as_posix() for path in closure([f"tasks.{stage}"], PACKAGES, NEUTRAL)}
     if stage == "score":
         files |= {path.relative_to(HOME).as_posix() for path in (HOME / "metrics" / "catalogue").glob("*.py")}
         files |= {"sandbox/zygote.py", "sandbox/selftest_inside.py"}  # started by name
-    if "detection.detectors" in seen:
+    if "detection/detectors.py" in files:
         files.add("detection/backbones/drawn_animals.pt")
     return tuple(sorted(files))
 
 
 def digests() -> dict[str, str]:
     """One digest a stage: what code.yaml holds."""
-    return {stage: stage_digest(stage) for stage in STAGES if _file(f"tasks.{stage}")}
+    return {stage: stage_digest(stage) for stage in STAGES if file_of(f"tasks.{stage}")}
 
 
 def stage_digest(stage: str) -> str:
@@ -81,21 +72,3 @@ def _digest(files) -> str:
     for name in files:
         total.update(Path(name).name.encode() + b"\0" + (HOME / name).read_bytes() + b"\0")
     return total.hexdigest()[:16]
-
-
-def _file(module: str) -> Path | None:
-    base = HOME.joinpath(*module.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
-def _imports(path: Path) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names

@@ -7,13 +7,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from detection.dataset import Dataset
+from detection.embeddings import Embeddings
 from detection.frame import Detections, Frame
-from detection.pictures import read_picture
-from detection.tables import PREDICTIONS, column, read_table, xyxy
+from detection.pictures import read_picture, reduction_for
+from detection.tables import PREDICTIONS, VIEWS, column, read_table, xyxy
 
 PREDICTED = "data/predictions.parquet"
+VIEWED = "data/views.parquet"
+EMBEDDED = "data/embeddings.parquet"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that metrics may see of a pool. predictions: by image id, out of fold; an image without an entry was
+    predicted to be empty. views: the same by the view's name. None where a study has none.
+    """
+
+    pool: Dataset
+    predictions: Mapping[int, Detections] | None = None
+    views: Mapping[str, Mapping[int, Detections]] | None = None
+    embeddings: Embeddings | None = None
 
 
 @dataclass(frozen=True)
@@ -25,10 +42,10 @@ class Task:
     sha256: str
 
 
-def frame_of(pool: Dataset, row: int, predictions: Mapping[int, Detections] | None) -> Task:
-    """One image of the pool without its pixels; no entry in `predictions` means that nothing was found in it."""
+def frame_of(evidence: Evidence, row: int) -> Task:
+    """One image of the pool without its pixels."""
+    pool = evidence.pool
     own, image_id = pool.slice(row), int(pool.image_id[row])
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     frame = Frame(
         image_id=image_id,
         width=int(pool.width[row]),
@@ -36,28 +53,52 @@ def frame_of(pool: Dataset, row: int, predictions: Mapping[int, Detections] | No
         boxes=pool.boxes[own].copy(),
         labels=pool.labels[own].copy(),
         class_names=pool.class_names,
-        predictions=None if predictions is None else predictions.get(image_id, nothing),
+        predictions=None if evidence.predictions is None else evidence.predictions.get(image_id, nothing()),
+        embedding=None if evidence.embeddings is None else evidence.embeddings.pool.images[row],
+        views=evidence.views and {name: found.get(image_id, nothing()) for name, found in evidence.views.items()},
     )
     return Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
 
 
-def read_frame(task: Task, pixels: bool) -> tuple[Frame, str | None]:
-    """The frame of a task, with its pixels where wanted; what was wrong with them, where they cannot be read."""
-    if not pixels:
-        return task.frame, None
+def nothing() -> Detections:
+    """What was detected where nothing was detected."""
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+def read_frame(task: Task, pixels: bool, side: int | None = None, sized: bool = False) -> tuple[Frame, str | None]:
+    """The frame of a task, with its pixels, and the size of its file, where wanted; what was wrong, where these
+    cannot be read. side: the long side the pixels are wanted at; the image may then be decoded smaller than the frame.
+    """
     frame = task.frame
     try:
-        image = read_picture(task.path, task.sha256)
-        if image.shape != (frame.height, frame.width, 3):
-            raise ValueError(f"{task.path} is {image.shape}, but listed as {frame.width} x {frame.height}")
-    except ValueError as error:  # PictureError is one
-        return frame, f"{type(error).__name__}: {error}"
+        if sized:
+            frame = replace(frame, file_size=task.path.stat().st_size)
+        if not pixels:
+            return frame, None
+        reduction = reduction_for(max(frame.width, frame.height), side) if side else 1
+        image = read_picture(task.path, task.sha256, reduction)
+        height, width, channels = image.shape
+        if max(abs(height - frame.height / reduction), abs(width - frame.width / reduction)) >= 1 or channels != 3:
+            raise ValueError(f"{task.path} is {width * reduction} x {height * reduction}, "
+                             f"but listed as {frame.width} x {frame.height}")  # fmt: skip
+    except (ValueError, OSError) as error:  # PictureError is a ValueError
+        return task.frame, f"{type(error).__name__}: {error}"
     return replace(frame, image=image), None
 
 
 def read_predictions(path: Path) -> dict[int, Detections]:
     """Predictions by image id."""
-    table = read_table(path, PREDICTIONS)
+    return _by_image(read_table(path, PREDICTIONS))
+
+
+def read_views(path: Path) -> dict[str, dict[int, Detections]]:
+    """Further predictions by view and image id."""
+    table = read_table(path, VIEWS)
+    names = sorted(set(table["view"].to_pylist()))
+    return {name: _by_image(table.filter(pc.equal(table["view"], name))) for name in names}
+
+
+def _by_image(table: pa.Table) -> dict[int, Detections]:
     image_id, boxes = column(table, "image_id"), xyxy(table)
     scores, labels = column(table, "score"), column(table, "label").astype(np.int64)
     order = np.argsort(image_id, kind="stable")

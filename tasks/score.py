@@ -1,7 +1,7 @@
 """score@BATCH: every metric of a batch on every image, or labelled object, of the pool, in one pass.
 
-An image is decoded at most once, and only if a metric of the batch needs its pixels. What a metric says of a frame
-is kept; where it fails, the failure is kept in the score's place.
+Scores that were computed before, by the same code from the same content, are taken from the scratch store. What a
+metric says of a frame is kept; where it fails, the failure is kept in the score's place.
 """
 
 from __future__ import annotations
@@ -9,30 +9,37 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from detection.dataset import Dataset
-from detection.frame import Detections, Frame
+from detection.embeddings import Embeddings
+from detection.frame import Detections
 from detection.tables import SCORES, write_json, write_table
 from metrics.batch import Batch, Foreign
-from metrics.contract import Spec, Verdict
+from metrics.contract import Spec
 from metrics.loading import GENERATED, open_batch
 from metrics.trust import UNSAFE
 from sandbox.limits import Limits
 from sandbox.tiers import tier
 from sandbox.words import clean
-from tasks.frames import PREDICTED, Task, frame_of, read_frame, read_predictions
-from tasks.guard import die_with_parent, guard
+from tasks.frames import EMBEDDED, PREDICTED, VIEWED, Evidence, read_predictions, read_views
+from tasks.guard import guard
 from tasks.params import Params, load_params
 from tasks.plan import entry_of, load_plan
 from tasks.pool import read_pool
+from tasks.progress import shown
+from tasks.scan import CHUNK, Portion, scan
+from tasks.score_store import Shelf
+from tasks.sheet import Sheet
 
-CHUNK, CHUNK_PIXELS = 32, 32_000_000  # images, and their pixels, that a worker takes at a time: bounds its memory
+STORE = Path(".metricloop/cache/scores")
 SLACK = 3  # a metric that takes so many times what the gate allows is given up: some images are harder than others
+MANY = 5_000  # images from which on worker processes are worth their start where no pixels are decoded
 
 
 class ScoreError(RuntimeError):
@@ -44,57 +51,129 @@ def score(
     batch: Batch,
     predictions: Mapping[int, Detections] | None = None,
     *,
+    views: Mapping[str, Mapping[int, Detections]] | None = None,
+    embeddings: Embeddings | None = None,
+    store: Path | None = None,
     jobs: int = 1,
     max_failures: float = 0.2,
     progress: Callable[[int, int], None] = lambda done, images: None,
     give_up: Callable[[str, str], None] | None = None,
-) -> dict[str, dict[str, list]]:
+) -> dict[str, dict[str, Any]]:
     """Score a pool: columns of detection.tables.SCORES by the metric's name, rows in the order of the pool.
 
-    predictions: by image id, out of fold; an image without an entry was predicted to be empty.
+    predictions: by image id, out of fold; an image without an entry was predicted to be empty. views: by name.
+    store: a folder of scores computed before (tasks.score_store), read and added to.
     jobs: worker processes that decode and score where pixels are needed (0: one per core); jobs=1 stays in-process.
     An object-level metric is not called for an image without boxes: there is nothing to score.
     give_up: told of a metric that fails on more than the share `max_failures` of the images, and why; it is asked no
     further, and the others go on. Without it such a metric ends the batch.
-    Errors: ScoreError when predictions are needed and None, or for such a metric, naming the first few images.
+    Errors: ScoreError when something is needed and None, or for such a metric, naming the first few images.
     """
+    evidence = Evidence(pool, predictions, views, embeddings)
+    _check_evidence(batch, evidence)
+    sheets = {spec.name: Sheet.blank(spec, pool) for spec in batch.specs}
+    _score_pool(batch, evidence, sheets, give_up)
+    per_frame = {name: sheet for name, sheet in sheets.items() if sheet.spec.scope == "frame"}
+    if per_frame:
+        shelf = Shelf(store, batch, evidence) if store else None
+        if shelf:
+            shelf.recall(per_frame)
+        try:
+            _score_frames(batch, evidence, per_frame, jobs, max_failures, progress, give_up)
+        finally:  # what was computed is not lost when the rest fails, or is stopped
+            if shelf:
+                shelf.keep(per_frame)
+    return {name: sheet.columns(pool) for name, sheet in sheets.items()}
+
+
+def _check_evidence(batch: Batch, evidence: Evidence) -> None:
     asks = {need for spec in batch.specs for need in spec.needs}
-    if "predictions" in asks and predictions is None:
+    if "predictions" in asks and evidence.predictions is None:
         raise ScoreError(f"a metric needs predictions; give its batch `needs: {PREDICTED}` in arms.yaml")
-    verdicts: dict[str, list[Verdict]] = {spec.name: [] for spec in batch.specs}
-    per_frame = [spec for spec in batch.specs if spec.scope == "frame"]
-    of_pool = [spec for spec in batch.specs if spec.scope == "dataset"]
-    for spec, (found,) in zip(of_pool, batch.score(of_pool, pool) if of_pool else [], strict=True):
-        verdicts[spec.name] = _split(found.scores, pool, spec.level)
+    if "views" in asks and not evidence.views:
+        raise ScoreError(
+            "a metric needs views: say which in params.yaml, for instance `predict: {views: [flip, seed]}`, "
+            f"and give its batch `needs: {VIEWED}` in arms.yaml"
+        )
+    if "embedding" in asks and evidence.embeddings is None:
+        raise ScoreError(f"a metric needs embeddings; give its batch `needs: {EMBEDDED}` in arms.yaml")
+
+
+def _score_pool(
+    batch: Batch, evidence: Evidence, sheets: dict[str, Sheet], give_up: Callable[[str, str], None] | None
+) -> None:
+    """Metrics that look at the pool as a whole."""
+    specs = [spec for spec in batch.specs if spec.scope == "dataset"]
+    if not specs:
+        return
+    for spec, (found,) in zip(specs, batch.score(specs, evidence.pool, evidence.embeddings), strict=True):
+        sheets[spec.name].scores[:] = found.scores
+        sheets[spec.name].asked[:] = True
         if found.error:
             _end(spec.name, f"failed on the pool: {found.error}", give_up)
-    done, jobs, over = 0, jobs if "image" in asks else 1, set[str]()
-    for specs, chunk in _map(batch, per_frame, over, _chunks(pool, predictions), jobs):
-        if not specs:
+
+
+def _score_frames(
+    batch: Batch,
+    evidence: Evidence,
+    sheets: dict[str, Sheet],
+    jobs: int,
+    max_failures: float,
+    progress: Callable[[int, int], None],
+    give_up: Callable[[str, str], None] | None,
+) -> None:
+    """Metrics that look at one frame after the other: the images that any of them has not been asked about yet."""
+    n, over = len(evidence.pool), set[str]()
+    wanted = {name: ~sheet.asked for name, sheet in sheets.items()}
+    rows = np.flatnonzero(np.any(list(wanted.values()), axis=0)) if n else np.zeros(0, int)
+    done = n - len(rows)
+    if not len(rows):
+        progress(n, n)
+        return
+    decodes = any("image" in sheets[name].spec.needs and wanted[name].any() for name in wanted)
+    if len(rows) <= (CHUNK if decodes else MANY):
+        jobs = 1
+    for part, portions in scan(evidence, rows, batch, wanted, over, jobs):
+        if not portions and len(over) == len(sheets):
             break  # every metric was given up
-        for spec, said in zip(specs, chunk, strict=True):
-            verdicts[spec.name] += said
-        done += len(chunk[0])
-        progress(done, len(pool))
-        for spec in specs:
-            if spec.name not in over and (wrong := _failures(verdicts[spec.name], pool, max_failures)):
-                _end(spec.name, wrong, give_up)
-                over.add(spec.name)
-    for spec in per_frame:
-        verdicts[spec.name] += [_unasked(spec, pool, row) for row in range(len(verdicts[spec.name]), len(pool))]
-    return {spec.name: _columns(pool, verdicts[spec.name], spec.level) for spec in batch.specs}
+        for portion in portions:
+            sheets[portion.spec.name].fill(part, portion.scores, portion.errors)
+        done += len(part)
+        progress(done, n)
+        _give_up_hopeless(portions, sheets, evidence.pool, over, max_failures, give_up)
+    for sheet in sheets.values():
+        sheet.errors |= dict.fromkeys(np.flatnonzero(~sheet.asked).tolist(), "given up after too many failures")
 
 
-def score_chunk(tasks: Sequence[Task], batch: Batch, specs: Sequence[Spec]) -> list[list[Verdict]]:
-    """Per metric, what it says of each image. An image that cannot be read fails for the metrics that need it."""
-    wanted = [spec for spec in specs if "image" in spec.needs]
-    read = [read_frame(task, any(_applies(spec, task.frame) for spec in wanted)) for task in tasks]
-    verdicts = batch.score(specs, [frame for frame, _ in read])
-    for spec, said in zip(specs, verdicts, strict=True):
-        for row, (frame, unreadable) in enumerate(read):
-            if unreadable and spec in wanted and _applies(spec, frame):
-                said[row] = Verdict(np.full_like(said[row].scores, np.nan), unreadable)
-    return verdicts
+def _give_up_hopeless(
+    portions: Sequence[Portion],
+    sheets: dict[str, Sheet],
+    pool: Dataset,
+    over: set[str],
+    limit: float,
+    give_up: Callable[[str, str], None] | None,
+) -> None:
+    for name in [portion.spec.name for portion in portions if portion.errors]:
+        failed = sheets[name].errors
+        if name not in over and len(failed) > limit * len(pool):
+            first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in list(failed.items())[:3])
+            _end(
+                name,
+                f"failed on {len(failed)} of the first {int(sheets[name].asked.sum())} images; "
+                f"score.max_failures allows a share of {limit} of {len(pool)}. The first:\n{first}",
+                give_up,
+            )
+            over.add(name)
+
+
+def read_evidence(needs: str, pool: Dataset) -> dict[str, Any]:
+    """What a batch sees besides pictures and labels, from the file that it names in arms.yaml."""
+    if needs == EMBEDDED:
+        from detection.embeddings import read_embeddings
+
+        return {"embeddings": read_embeddings(Path(EMBEDDED), pool)}
+    predictions = read_predictions(Path(PREDICTED)) if needs in (PREDICTED, VIEWED) else None
+    return {"predictions": predictions, "views": read_views(Path(VIEWED)) if needs == VIEWED else None}
 
 
 def patience(params: Params, images: int) -> float:
@@ -104,97 +183,17 @@ def patience(params: Params, images: int) -> float:
     return params.sandbox.pool_seconds * effective_n_jobs(params.score.jobs or -1) / max(images, 1)
 
 
-def unopened(pool: Dataset, said: str) -> dict[str, list]:
+def unopened(pool: Dataset, said: str) -> dict[str, Any]:
     """The table of a metric that could not be opened, one row an image: nobody knows whether it would score boxes."""
-    return _columns(pool, [Verdict(np.full(1, np.nan), said) for _ in range(len(pool))], "image")
-
-
-def _applies(spec: Spec, frame: Frame) -> bool:
-    return spec.level == "image" or len(frame.boxes) > 0
-
-
-def _chunks(pool: Dataset, predictions: Mapping[int, Detections] | None) -> Iterator[list[Task]]:
-    chunk, pixels = list[Task](), 0
-    for row in range(len(pool)):
-        size = int(pool.width[row]) * int(pool.height[row])
-        if chunk and (len(chunk) == CHUNK or pixels + size > CHUNK_PIXELS):
-            yield chunk
-            chunk, pixels = [], 0
-        chunk.append(frame_of(pool, row, predictions))
-        pixels += size
-    if chunk:
-        yield chunk
-
-
-Scored = tuple[list[Spec], list[list[Verdict]]]  # metrics, and what each says of the images of a chunk
-
-
-def _map(
-    batch: Batch, specs: Sequence[Spec], over: set[str], chunks: Iterable[list[Task]], jobs: int
-) -> Iterator[Scored]:
-    """Per chunk, and in its order, the verdicts of every metric but those that are `over` when its turn comes."""
-    if not specs:
-        return
-
-    def turns() -> Iterator[tuple[list[Task], Batch, list[Spec]]]:
-        for chunk in chunks:
-            yield chunk, batch, [spec for spec in specs if spec.name not in over]
-
-    if jobs == 1:
-        yield from ((left, score_chunk(chunk, batch, left)) for chunk, batch, left in turns())
-        return
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=jobs or -1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(delayed(_in_worker)(*turn) for turn in turns())
-
-
-def _in_worker(chunk: list[Task], batch: Batch, specs: list[Spec]) -> Scored:
-    import cv2
-
-    die_with_parent()
-    cv2.setNumThreads(1)  # the processes are the parallelism
-    return specs, score_chunk(chunk, batch, specs)
-
-
-def _unasked(spec: Spec, pool: Dataset, row: int) -> Verdict:
-    return Verdict(
-        np.full(pool.counts[row] if spec.level == "object" else 1, np.nan), "given up after too many failures"
-    )
-
-
-def _split(scores: np.ndarray, pool: Dataset, level: str) -> list[Verdict]:
-    ends = pool.offsets[1:-1] if level == "object" else np.arange(1, len(pool))
-    return [Verdict(part) for part in np.split(scores, ends)]
-
-
-def _failures(verdicts: list[Verdict], pool: Dataset, limit: float) -> str:
-    """What went wrong where a metric has failed on more than the share `limit` of the pool; else ""."""
-    failed = [(row, verdict.error) for row, verdict in enumerate(verdicts) if verdict.error]
-    if len(failed) <= limit * len(pool):
-        return ""
-    first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in failed[:3])
-    return (
-        f"failed on {len(failed)} of the first {len(verdicts)} images; score.max_failures allows a share of "
-        f"{limit} of {len(pool)}. The first:\n{first}"
-    )
+    sheet = Sheet.blank(Spec("unopened", "image"), pool)
+    sheet.errors = dict.fromkeys(range(len(pool)), said)
+    return sheet.columns(pool)
 
 
 def _end(name: str, said: str, give_up: Callable[[str, str], None] | None) -> None:
     if give_up is None:
         raise ScoreError(f"{name} {said}")
     give_up(name, said)
-
-
-def _columns(pool: Dataset, verdicts: list[Verdict], level: str) -> dict[str, list]:
-    sizes = [len(verdict.scores) for verdict in verdicts]
-    errors = [verdict.error for verdict in verdicts]
-    return {
-        "image_id": np.repeat(pool.image_id, sizes).tolist(),
-        "box_id": pool.box_id.tolist() if level == "object" else [None] * sum(sizes),
-        "score": np.concatenate([verdict.scores for verdict in verdicts] or [np.zeros(0)]).tolist(),
-        "error": [error for error, size in zip(errors, sizes, strict=True) for _ in range(size)],
-    }
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -222,24 +221,20 @@ def main(argv: Sequence[str]) -> None:
     if batch.trust == "unsafe-in-process":
         print(f"unsafe: {item.code} runs in this process, unread and without the sandbox", file=sys.stderr)
     pool = read_pool("data", params.data.folder)
-    predictions = read_predictions(Path(PREDICTED)) if item.needs == PREDICTED else None
     if generated and isinstance(batch, Foreign):
         batch = replace(batch, pace=SLACK * patience(params, len(pool)))
 
-    def show(done: int, images: int) -> None:
-        if done < images and 10 * done // images == 10 * (done - CHUNK) // images:
-            return  # some ten lines in all
-        print(f"score {item.batch}: {done}/{images} images", file=sys.stderr, flush=True)
-
-    tables = score(
-        pool,
-        batch,
-        predictions,
-        jobs=params.score.jobs,
-        max_failures=params.score.max_failures,
-        progress=show,
-        give_up=give_up,
-    )
+    with shown(f"score {item.batch}", "images") as show:
+        tables = score(
+            pool,
+            batch,
+            **read_evidence(item.needs, pool),
+            store=STORE,
+            jobs=params.score.jobs,
+            max_failures=params.score.max_failures,
+            progress=show,
+            give_up=give_up,
+        )
     failed = {name: clean(said) for name, said in failed.items()}
     tables |= {name: unopened(pool, said) for name, said in failed.items() if name not in tables}
     for name, columns in tables.items():

@@ -16,7 +16,7 @@ from llm.message import Picture
 from tasks.card import class_name
 from tasks.contact import LAYOUTS, Detail, Layout, Mark, Style, Tile, contact_sheet, draw_tile
 from tasks.format import count, fixed, score
-from tasks.frames import frame_of, read_frame
+from tasks.frames import Evidence, frame_of, read_frame
 from tasks.portrait import Scores, extremes
 
 CONTEXT = 2.5  # an object is shown with this many times its box
@@ -171,7 +171,7 @@ def _tiles(
     for candidate, row in list(pairs)[: TRIES * wanted]:
         if len(made) == wanted:
             break
-        frame, _unreadable = read_frame(frame_of(dataset, int(row), None), pixels=True)
+        frame, _unreadable = read_frame(frame_of(Evidence(dataset), int(row)), pixels=True)
         if frame.image is not None:
             made.append(tile(int(candidate), frame, frame.image))
     return made

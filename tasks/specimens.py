@@ -9,7 +9,7 @@ import numpy as np
 
 from detection.dataset import Dataset
 from detection.frame import Detections, Frame
-from tasks.frames import frame_of, read_frame
+from tasks.frames import Evidence, frame_of, read_frame
 from tasks.portrait import read_scores
 
 SPECIMENS = 24  # frames; a metric of two milliseconds passes the gate in about a second
@@ -24,7 +24,7 @@ def specimens(
     """
     ranked = np.lexsort((pool.image_id, pool.counts))
     chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int))]
-    read = [(int(row), *read_frame(frame_of(pool, int(row), predictions), pixels=True)) for row in chosen]
+    read = [(int(row), *read_frame(frame_of(Evidence(pool, predictions), int(row)), pixels=True)) for row in chosen]
     rows = [row for row, _, unreadable in read if not unreadable]
     return rows, [frame for _, frame, unreadable in read if not unreadable]
 

@@ -401,22 +401,22 @@ def honest(frame):
         ("import os; os.write(3, b'B\\x1b[31mred')", r"bad\.py: \?\[31mred"),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name='a b', level='image', needs=[],"
-            " higher_is='better', scope='frame')]).encode())",
+            " higher_is='better', scope='frame', side=None)]).encode())",
             r"bad\.py: its declaration is not one of a metric: .*got 'a b'",
         ),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name='a', level='image', needs=5,"
-            " higher_is='better', scope='frame')]).encode())",
+            " higher_is='better', scope='frame', side=None)]).encode())",
             r"bad\.py: its declaration is not one of a metric",
         ),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name=5, level='image', needs=[],"
-            " higher_is='better', scope='frame')]).encode())",
+            " higher_is='better', scope='frame', side=None)]).encode())",
             r"bad\.py: its declaration is not one of a metric",
         ),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name='a', level='box', needs=[],"
-            " higher_is='better', scope='frame')]).encode())",
+            " higher_is='better', scope='frame', side=None)]).encode())",
             r"bad\.py: its declaration is not one of a metric: a: level='box'",
         ),
         ("import os; os.write(3, b'R5')", r"bad\.py: its declaration is not one of a metric"),

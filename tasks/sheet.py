@@ -1,0 +1,71 @@
+"""The scores of one metric, filled in as they come, and the table that becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detection.dataset import Dataset
+from metrics.contract import Spec
+
+
+@dataclass
+class Sheet:
+    """scores: (n,) of images, or (m,) of boxes, nan until filled; ends: (n + 1,), where those of each image lie;
+    asked: (n,) bool, the images that have had their turn; errors: by image row.
+    """
+
+    spec: Spec
+    ends: np.ndarray
+    scores: np.ndarray
+    asked: np.ndarray
+    errors: dict[int, str] = field(default_factory=dict)
+
+    @staticmethod
+    def blank(spec: Spec, pool: Dataset) -> Sheet:
+        ends = pool.offsets if spec.level == "object" else np.arange(len(pool) + 1)
+        return Sheet(spec, ends, np.full(int(ends[-1]), np.nan), np.zeros(len(pool), bool))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Scores per image, (n,) int."""
+        return np.diff(self.ends)
+
+    def of(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The scores of some image rows, one after the other."""
+        return self.scores[spans(self.ends[rows], self.sizes[rows])]
+
+    def fill(
+        self, rows: Sequence[int] | np.ndarray, scores: np.ndarray, errors: Mapping[int, str] | None = None
+    ) -> None:
+        """Enter the scores of some image rows, given one after the other."""
+        rows = np.asarray(rows, int)
+        self.scores[spans(self.ends[rows], self.ends[rows + 1] - self.ends[rows])] = scores
+        self.asked[rows] = True
+        self.errors |= errors or {}
+
+    def columns(self, pool: Dataset) -> dict[str, Any]:
+        """The columns of detection.tables.SCORES."""
+        sizes, errors = self.sizes, np.full(len(pool), None, object)
+        for row, error in self.errors.items():
+            errors[row] = error
+        objects = self.spec.level == "object"
+        return {
+            "image_id": np.repeat(pool.image_id, sizes),
+            "box_id": pool.box_id if objects else [None] * len(self.scores),
+            "score": self.scores,
+            "error": np.repeat(errors, sizes),
+        }
+
+
+def spans(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The indices of spans, one after the other.
+
+    >>> spans(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths)
+    return np.repeat(starts - ends + lengths, lengths) + np.arange(int(ends[-1]) if len(ends) else 0)
