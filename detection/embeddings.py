@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,26 +40,23 @@ class Embeddings:
     held_out: Looks
 
 
-def looks_of(images: Any, hashes: Any = None, thumbnails: Any = None) -> Looks:
-    """Vectors of any length as pictures of no files: what a metric is tried on. Without hashes no two look alike."""
-    points = unit(np.atleast_2d(np.asarray(images, np.float32)))
-    n = len(points) if points.size else 0
-    if hashes is None:  # the last bits, spread so that two numbers differ in many of them
-        hashes = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    if thumbnails is None:
-        thumbnails = np.repeat(np.arange(n, dtype=np.int64)[:, None] * 37 % 256, THUMBNAIL, axis=1)
-    return Looks(points.reshape(n, -1), np.asarray(hashes, np.uint64), np.asarray(thumbnails, np.uint8))
-
-
 def embeddings_of(images: Any, crops: Any = (), held_out: Any = (), **marks: Any) -> Embeddings:
-    """Embeddings made up by hand: the vectors of a pool's pictures, of its boxes, and of held-out pictures.
+    """Embeddings made up by hand, without files: what a metric is tried on.
 
-    marks: hashes and thumbnails of the pool's pictures.
+    images: (n, d) vectors of any length, of a pool's pictures; crops: of its boxes; held_out: of held-out pictures.
+    marks: hashes and thumbnails of the pool's pictures. Without them, pictures look alike where vectors are equal.
     """
-    pool = looks_of(images, **marks)
-    d = pool.images.shape[1]
-    points = unit(np.asarray(crops, np.float32).reshape(-1, d))
-    return Embeddings(pool, points, looks_of(np.asarray(held_out, np.float32).reshape(-1, d)))
+    points = np.asarray(images, np.float32)
+    d = points.shape[1]
+    rest = (unit(np.asarray(vectors, np.float32).reshape(-1, d)) for vectors in (crops, held_out))
+    return Embeddings(_made_up(unit(points), **marks), next(rest), _made_up(next(rest)))
+
+
+def _made_up(images: np.ndarray, hashes: Any = None, thumbnails: Any = None) -> Looks:
+    digests = np.frombuffer(b"".join(sha256(image.tobytes()).digest() for image in images), np.uint8).reshape(-1, 32)
+    hashes = digests[:, :8].copy().view(np.uint64)[:, 0] if hashes is None else np.asarray(hashes, np.uint64)
+    thumbnails = np.tile(digests, THUMBNAIL // 32) if thumbnails is None else np.asarray(thumbnails, np.uint8)
+    return Looks(images, hashes, thumbnails)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -96,11 +94,10 @@ def write_embeddings(path: Path | str, parts: Iterable[Mapping[str, list]], stam
     from detection.tables import replacing
 
     made = schema().with_metadata(dict(stamp))
-    with replacing(Path(path)) as temporary:
-        # vectors are all different: a dictionary of them would only cost time
-        with pq.ParquetWriter(temporary, made, compression="zstd", use_dictionary=["split"]) as writer:
-            for part in parts:
-                writer.write_table(pa.table({name: pa.array(part[name], made.field(name).type) for name in made.names}))
+    options = {"compression": "zstd", "use_dictionary": ["split"]}  # vectors are all different
+    with replacing(Path(path)) as temporary, pq.ParquetWriter(temporary, made, **options) as writer:
+        for part in parts:
+            writer.write_table(pa.table({name: part[name] for name in made.names}, made))
 
 
 def read_embeddings(path: Path | str, pool: Dataset) -> Embeddings:
@@ -138,7 +135,9 @@ def read_embeddings(path: Path | str, pool: Dataset) -> Embeddings:
             held_out.append(_looks(table, rows, d))
     for found, what in ((pictures, "pictures"), (boxes, "boxes")):
         if lacking := int((~found.seen).sum()):
-            raise TableError(f"{path} lacks {lacking} of the pool's {len(found.seen)} {what}; run the stage embed again")
+            raise TableError(
+                f"{path} lacks {lacking} of the pool's {len(found.seen)} {what}; run the stage embed again"
+            )
     together = [np.concatenate(column) for column in zip(*held_out, strict=True)]
     return Embeddings(Looks(images, hashes, thumbnails), crops, Looks(*together))
 

@@ -38,6 +38,7 @@ TRUTH = pa.schema({"image_id": pa.int64(), "box_id": pa.int64(), **_BOX, "label"
 PREDICTIONS = pa.schema({"image_id": pa.int64(), **_BOX, "score": pa.float32(), "label": pa.int32()})
 # The same of other views of a picture (flip, crop), or of a second model (seed).
 VIEWS = pa.schema({"view": pa.string(), **{field.name: field.type for field in PREDICTIONS}})
+ASKED = "views"  # in the stamp of VIEWS: the names of those that were asked for
 SCORES = pa.schema({"image_id": pa.int64(), "box_id": pa.int64(), "score": pa.float64(), "error": pa.string()})
 # The labels a trial trains on, whole: a trial depends on its manifest, never on the rest of the pool.
 # use: keep | mask (region filled with the mean colour) | none (an image without boxes: one row, box columns null).

@@ -66,6 +66,14 @@ def parser() -> argparse.ArgumentParser:
         help="run metrics that nobody has read without the sandbox; every result is marked",
     )
 
+    scoring = _command(commands, "score", "score the pool with the metrics of arms.yaml, or list those there are")
+    scoring.add_argument("batches", nargs="*", metavar="BATCH", help="batches of arms.yaml (default: all)")
+    scoring.add_argument("--list", action="store_true", help="list every metric of the catalogue")
+    _workspace(scoring)
+    audit = _command(commands, "audit", "list the labels that look wrong, and measure the metrics on known mistakes")
+    audit.add_argument("--no-training", action="store_true", help="train nothing: labels and pixels alone may speak")
+    audit.add_argument("--most", type=int, default=50, help="lines of the list per kind of mistake (50)")
+    _workspace(audit)
     attempt = _command(commands, "try", "hold your own metric to the acceptance gate, and see what it says of the pool")
     attempt.add_argument("file", type=Path, help="a Python file of metrics; it runs in the sandbox")
     attempt.add_argument("--metric", metavar="NAME", help="one of the file's metrics (default: all)")

@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from detection.tables import read_json
+from flows.audit import audit as audit
 from flows.by_hand import adopt as adopt
 from flows.by_hand import try_metric as try_metric
 
@@ -114,6 +115,27 @@ def _show(folder: Path) -> None:
     if (folder / "confirmation.json").is_file():
         print(f"test split: metricloop compare --confirmed -C {folder}")
     print(where_to_look(folder))
+
+
+def score(given: Namespace) -> None:
+    if given.list:
+        from tasks.handbook import families, listing
+
+        print(listing(families()))
+        return
+    from flows.scoring import scoring
+    from flows.stage import hide_keys
+    from tasks.plan import entry_of, load_plan
+
+    hide_keys()
+    folder = given.folder.resolve()
+    plan = load_plan(folder)
+    for name in given.batches:
+        entry_of(plan, "batches", name)  # before a server is started for nothing
+    names = given.batches or list(plan["batches"])
+    scoring(str(folder), names)
+    for name in names:
+        print(f"{folder / 'scores' / name}: {', '.join(plan['batches'][name]['metrics'])}")
 
 
 def suggest(given: Namespace) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 PREDICTIONS = "data/predictions.parquet"
+VIEWS = "data/views.parquet"
+EMBEDDINGS = "data/embeddings.parquet"
 
 
 def upstream(plan: dict[str, Any], drawn: bool) -> dict[str, set[str]]:
@@ -16,8 +18,12 @@ def upstream(plan: dict[str, Any], drawn: bool) -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {"draw": set()} if drawn else {}
     graph["ingest"] = set(graph)
     graph["predict"] = {"ingest"}
+    makers = {PREDICTIONS: "predict", VIEWS: "predict", EMBEDDINGS: "embed"}
+    readers = [*plan["batches"].values(), *plan["arms"].values()]
+    if any(EMBEDDINGS in (one.get("needs"), one.get("a"), one.get("b")) for one in readers):  # nothing else reads them
+        graph["embed"] = {"ingest"}
     for name, batch in plan["batches"].items():
-        graph[f"score@{name}"] = {"ingest", "predict"} if batch["needs"] == PREDICTIONS else {"ingest"}
+        graph[f"score@{name}"] = {"ingest", makers.get(batch["needs"], "ingest")}
     # an arm may be matched to another arm's subset, which must then come first
     for name in sorted(plan["arms"], key=lambda arm: str(plan["arms"][arm]["b"]).startswith("subsets/")):
         graph[f"select@{name}"] = {"ingest"} | {_made_by(str(plan["arms"][name][side])) for side in ("a", "b")}
@@ -54,6 +60,8 @@ def needed_for(graph: dict[str, set[str]], wanted: Iterable[str]) -> list[str]:
 
 def _made_by(path: str) -> str:
     """The stage that writes the file an arm is made from."""
+    if path == EMBEDDINGS:
+        return "embed"
     folder, _, rest = path.partition("/")
     if folder == "scores":
         return f"score@{rest.partition('/')[0]}"

@@ -19,6 +19,8 @@ from tasks.params import Params, load_params
 from tasks.plan import Plan, add_block, load_plan
 from tasks.trial import trials_by_cores
 
+SCORING = ("draw", "ingest", "predict", "embed", "score")  # the kinds of stages up to the scores, in order
+
 
 @flow(name="improve", log_prints=False, validate_parameters=False)
 def improve(workspace: str = ".", demo: bool = False) -> None:
@@ -84,7 +86,7 @@ def scored(folder: Path, arms: Iterable[str] | None = None) -> Plan:
     plan = load_plan(folder)
     graph = stages_of(folder, plan)
     names = graph if arms is None else needed_for(graph, [f"select@{arm}" for arm in arms])
-    for kind in ("draw", "ingest", "predict", "score"):
+    for kind in SCORING:
         bring(folder, of_kind(names, kind), kind)
     if not any((folder / "scores").glob("*/failed.json")):
         return plan

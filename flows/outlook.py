@@ -36,6 +36,7 @@ def outlook(folder: Path) -> str:
     suggested = _rounds_left(folder, params) * params.llm.suggestions
     folds = params.predict.folds if "predict" in old else 0
     confirms = 3 * params.confirm.seeds if "confirm" in old else 0
+    looks = _looks(folder) if "embed" in old else 0
     lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
     lines.append(
         f"trials   {trials} in {len(blocks)} blocks"
@@ -47,7 +48,14 @@ def outlook(folder: Path) -> str:
     if not old:
         return "\n".join([*lines, "time     nothing to do"])
     seconds, basis = estimate(
-        folder, params, blocks=len(blocks), trials=trials, suggested=suggested, folds=folds, confirms=confirms
+        folder,
+        params,
+        blocks=len(blocks),
+        trials=trials,
+        suggested=suggested,
+        folds=folds,
+        confirms=confirms,
+        looks=looks,
     )
     lines.append(f"time     about {_duration(seconds)} ({basis})")
     if params.seeds.max > params.seeds.block:
@@ -56,9 +64,12 @@ def outlook(folder: Path) -> str:
 
 
 def estimate(
-    folder: Path, params: Params, *, blocks: int, trials: int, suggested: int, folds: int, confirms: int
+    folder: Path, params: Params, *, blocks: int, trials: int, suggested: int, folds: int, confirms: int, looks: int
 ) -> tuple[float, str]:
-    """Seconds for the whole run, and on what they rest."""
+    """Seconds for the whole run, and on what they rest.
+
+    looks: pictures and boxes to embed; a detector's inference stands for that of the network, at its own image size.
+    """
     side_by_side = jobs(params)
     timed = _timed(folder, side_by_side)
     start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
@@ -67,6 +78,7 @@ def estimate(
     chains = blocks + suggested
     work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
     work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)
+    work += looks * inference / 100 * (params.embed.image_size / params.train.image_size) ** 2
     total = work / side_by_side + STEP_SECONDS
     return total, f"{1000 * iteration:.0f} ms an iteration, {side_by_side} trials side by side, timed just now"
 
@@ -107,6 +119,15 @@ def _images(folder: Path, params: Params) -> str:
         f"{name} {value['images'] if isinstance(value, dict) else value}" for name, value in splits.items()
     )
     return f"{counts}; {budget}"
+
+
+def _looks(folder: Path) -> int:
+    """Pictures and boxes that embed makes vectors of; 0 before they are known."""
+    summary = folder / "data" / "summary.json"
+    if not summary.is_file():
+        return 0
+    content = json.loads(summary.read_text())
+    return content["images"] + content["splits"]["pool"]["boxes"]
 
 
 def _grouped(names: list[str]) -> str:

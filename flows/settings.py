@@ -60,8 +60,19 @@ def _assign(document: Any, key: str, value: Any) -> Any:
     for section in sections:
         document = document.setdefault(section, {})
     old = document.get(last)
-    document[last] = value
+    document[last] = _on_one_line(value)
     return old
+
+
+def _on_one_line(value: Any) -> Any:
+    """A list as [a, b], so that the comment behind it stays there."""
+    if not isinstance(value, list):
+        return value
+    from ruamel.yaml.comments import CommentedSeq
+
+    line = CommentedSeq(value)
+    line.fa.set_flow_style()
+    return line
 
 
 def _show(value: Any) -> str:

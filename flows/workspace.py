@@ -205,7 +205,8 @@ def refresh_code(folder: Path) -> None:
     if folder == code.HOME:
         return
     note = "# Digests of the code each stage runs; written by metricloop, so that new code counts as a change.\n"
-    weights = {"weights": weights_digest(load_params(folder / "params.yaml").train.weights)}
+    params = load_params(folder / "params.yaml")
+    weights = {"weights": weights_digest(params.train.weights), "embed_weights": weights_digest(params.embed.weights)}
     _write(folder / "code.yaml", note + yaml.safe_dump(code.digests() | weights, sort_keys=False))
     _write(folder / "metrics" / "catalogue.yaml", note + yaml.safe_dump(code.catalogue_digests()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -90,9 +91,10 @@ def is_metric(thing: object) -> bool:
 
 def spec_of(function: Metric) -> Spec:
     """The Spec attached to a metric; MetricError when there is none."""
-    if not is_metric(function):
-        raise MetricError(f"{getattr(function, '__name__', function)!r} is not a metric; decorate it with @metric(...)")
-    return function.spec  # type: ignore[attr-defined]
+    spec = getattr(function, "spec", None)
+    if isinstance(spec, Spec):
+        return spec
+    raise MetricError(f"{getattr(function, '__name__', function)!r} is not a metric; decorate it with @metric(...)")
 
 
 def evaluate(function: Metric, subject: Frame | Dataset, embedding: Any = None) -> np.ndarray:
@@ -105,20 +107,23 @@ def evaluate(function: Metric, subject: Frame | Dataset, embedding: Any = None) 
     if (spec.scope == "dataset") != isinstance(subject, Dataset):
         raise MetricError(f"{spec.name}: scope {spec.scope!r}, but called with a {type(subject).__name__}")
     given = {"embedding": embedding} if isinstance(subject, Dataset) else vars(subject)
-    missing = [need for need in spec.needs if given.get(need) is None]
-    if missing:
-        raise MetricError(f"{spec.name} needs {', '.join(missing)}, which the frame does not have")
-    n = len(subject.boxes) if spec.level == "object" else len(subject) if isinstance(subject, Dataset) else 1
+    for need in spec.needs:
+        if given.get(need) is None:
+            missing = ", ".join(need for need in spec.needs if given.get(need) is None)
+            raise MetricError(f"{spec.name} needs {missing}, which the frame does not have")
+    one = spec.level == "image" and isinstance(subject, Frame)
+    n = 1 if one else len(subject.boxes) if spec.level == "object" else len(subject)  # type: ignore[arg-type]
     if isinstance(subject, Frame) and spec.side is not None:
         subject = at_side(subject, spec.side)
     received = function(subject, embedding) if isinstance(subject, Dataset) and spec.needs else function(subject)
+    if one and type(received) is float and not math.isinf(received):
+        return np.array([received])  # what most metrics say, without the cost of looking at an array
     try:
         values = np.asarray(received)
     except ValueError:  # a ragged list
         values = np.asarray(None)
     if values.dtype.kind not in "iuf":
         raise MetricError(f"{spec.name} must return real numbers; got {_describe(received, values)}")
-    one = spec.level == "image" and isinstance(subject, Frame)
     if values.shape not in ([(), (1,)] if one else [(n,)]):
         wanted = "one float" if one else f"one float per {spec.level}, shape ({n},)"
         raise MetricError(f"{spec.name} must return {wanted}; got {_describe(received, values)}")

@@ -15,7 +15,7 @@ from metrics.digest import closure, file_of
 
 HOME = Path(__file__).resolve().parent.parent
 PACKAGES = ("tasks", "metrics", "sandbox", "detection")
-STAGES = ("draw", "ingest", "predict", "score", "select", "train", "evaluate", "compare", "confirm")
+STAGES = ("draw", "ingest", "predict", "embed", "score", "select", "train", "evaluate", "compare", "confirm")
 # Files that shape no result: watching processes, describing parameters.
 NEUTRAL = frozenset({"tasks.guard", "tasks.code", "tasks.params", "detection.settings"})
 

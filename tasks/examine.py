@@ -9,7 +9,7 @@ from typing import Any
 from llm.suggestion import Suggestion
 from metrics.contract import Spec
 from metrics.gate import Finding, Passage
-from tasks.offer import OFFERED
+from tasks.offer import check_offered
 from tasks.policies import POLICIES, check_policy
 
 REPEAT = "repeat"  # the rule whose breaking is no fault to mend: the idea was tried before
@@ -72,10 +72,8 @@ def _names(idea: Suggestion, bench: Bench) -> list[Finding]:
 
 
 def _policy(idea: Suggestion, bench: Bench) -> list[Finding]:
-    if idea.policy.get("name") not in OFFERED:
-        return [Finding("policy", f"unknown policy {idea.policy.get('name')!r}; there are {', '.join(OFFERED)}")]
     try:
-        _, options = check_policy(idea.policy)
+        options = check_offered(idea.policy)
     except ValueError as error:
         return [Finding("policy", str(error))]
     if options.combine and idea.partner not in bench.metrics:

@@ -14,7 +14,7 @@ from detection.dataset import Dataset
 from detection.embeddings import Embeddings
 from detection.frame import Detections, Frame
 from detection.pictures import read_picture, reduction_for
-from detection.tables import PREDICTIONS, VIEWS, column, read_table, xyxy
+from detection.tables import ASKED, PREDICTIONS, VIEWS, column, read_table, stamp_of, xyxy
 
 PREDICTED = "data/predictions.parquet"
 VIEWED = "data/views.parquet"
@@ -55,7 +55,9 @@ def frame_of(evidence: Evidence, row: int) -> Task:
         class_names=pool.class_names,
         predictions=None if evidence.predictions is None else evidence.predictions.get(image_id, nothing()),
         embedding=None if evidence.embeddings is None else evidence.embeddings.pool.images[row],
-        views=evidence.views and {name: found.get(image_id, nothing()) for name, found in evidence.views.items()},
+        views=None
+        if evidence.views is None
+        else {name: found.get(image_id, nothing()) for name, found in evidence.views.items()},
     )
     return Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
 
@@ -92,9 +94,9 @@ def read_predictions(path: Path) -> dict[int, Detections]:
 
 
 def read_views(path: Path) -> dict[str, dict[int, Detections]]:
-    """Further predictions by view and image id."""
+    """Further predictions by view and image id; a view in which nothing was found is empty, and {} stands for none."""
     table = read_table(path, VIEWS)
-    names = sorted(set(table["view"].to_pylist()))
+    names = stamp_of(path).get(ASKED, "").split()
     return {name: _by_image(table.filter(pc.equal(table["view"], name))) for name in names}
 
 
@@ -105,5 +107,5 @@ def _by_image(table: pa.Table) -> dict[int, Detections]:
     known, starts = np.unique(image_id[order], return_index=True)
     return {
         int(image): Detections(boxes[rows], scores[rows], labels[rows])
-        for image, rows in zip(known, np.split(order, starts[1:]), strict=True)
+        for image, rows in zip(known, np.split(order, starts)[1:], strict=True)
     }

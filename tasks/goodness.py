@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +12,13 @@ import pyarrow.compute as pc
 from detection.dataset import Dataset
 from detection.loading import assemble
 from detection.tables import column
-from tasks.policies import PolicyError, Scored
+from tasks.options import PolicyError, Scored
+
+Tables: TypeAlias = pa.Table | Mapping[str, pa.Table]  # one metric's scores, or with `objectives` each one's by name
 
 
 def image_goodness(
-    pool: Dataset, options: Scored, a: pa.Table, b: pa.Table | None = None, *, flip: bool = False
+    pool: Dataset, options: Scored, a: Tables, b: pa.Table | None = None, *, flip: bool = False
 ) -> np.ndarray:
     """Scores as goodness of the images, (n,): higher is better, no nan. flip: the other way round."""
 
@@ -27,7 +30,7 @@ def image_goodness(
     return _combine(options, one, a, b)
 
 
-def object_goodness(pool: Dataset, options: Scored, a: pa.Table, b: pa.Table | None = None) -> np.ndarray:
+def object_goodness(pool: Dataset, options: Scored, a: Tables, b: pa.Table | None = None) -> np.ndarray:
     """Scores as goodness of the boxes, (m,): higher is better, no nan. Errors: PolicyError for image scores."""
 
     def one(table: pa.Table, direction: str) -> np.ndarray:
@@ -90,21 +93,43 @@ def damaged_share(pool: Dataset, truth: pa.Table) -> np.ndarray:
     return np.bincount(rows[own & damaged], minlength=n) / np.maximum(objects, 1)
 
 
-def _combine(options: Scored, one: Any, a: pa.Table, b: pa.Table | None) -> np.ndarray:
-    """Goodness by a alone, or by the ranks (1 is best) of both: their product, or the worse of the two.
+def _combine(options: Scored, one: Callable[[pa.Table, str], np.ndarray], a: Tables, b: pa.Table | None) -> np.ndarray:
+    """Goodness by a alone, or by the ranks (1 is best) of several metrics: their product, each to the power of its
+    strength, or of two the worse one.
 
     Ordering by the worse rank is the intersection of the best q of both, with q as small as the budget allows.
     """
-    first = fill(one(a, options.direction), options.unknown)
+    if options.strengths:
+        ranks = [_ranks(one(a[name], "higher" if s > 0 else "lower"), options) for name, s in options.strengths.items()]
+        return -product(ranks, [abs(strength) for strength in options.strengths.values()])
     if options.combine is None:
-        return first
+        return fill(one(a, options.direction), options.unknown)
     if b is None:
         raise PolicyError(f"combine={options.combine!r} needs a second table of scores as input b")
+    both = [_ranks(one(a, options.direction), options), _ranks(one(b, options.direction_b), options)]
+    if options.combine == "intersection":
+        return -np.maximum(*both)
+    return -product(both, [options.strength, options.strength_b])
+
+
+def product(ranks: Sequence[np.ndarray], strengths: Sequence[float]) -> np.ndarray:
+    """The product of ranks, each to the power of its strength, (n,): lower is better.
+
+    A strength of 0 leaves a metric out, of 2 counts it twice. Whole strengths give exact products up to 2^53.
+
+    >>> product([np.array([1, 2, 3]), np.array([3, 2, 1])], [1, 2]).tolist()
+    [9.0, 8.0, 3.0]
+    """
+    result = np.ones(len(ranks[0]))
+    for rank, strength in zip(ranks, strengths, strict=True):
+        result = result * rank.astype(float) ** strength
+    return result
+
+
+def _ranks(goodness: np.ndarray, options: Scored) -> np.ndarray:
     from scipy.stats import rankdata  # a second to import, and only combinations need it
 
-    second = fill(one(b, options.direction_b), options.unknown)
-    ranks = rankdata(-first), rankdata(-second)
-    return -(ranks[0] * ranks[1]) if options.combine == "product" else -np.maximum(*ranks)
+    return rankdata(-fill(goodness, options.unknown))
 
 
 def _damaged(truth: pa.Table) -> np.ndarray:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from tasks.policies import POLICIES
+from tasks.policies import POLICIES, PolicyError, check_policy
 
 OFFERED = ("best", "drop_worst", "among", "strata", "band")  # `inverse` is `best` with the other direction
+# What no suggestion can serve (an image's name, folders of scores, embeddings), and what is a person's to settle.
+WITHHELD = frozenset({"always", "distinct", "objectives", "strength", "strength_b"})
 
 
 def policy_text() -> str:
     """Every policy on offer with its options, defaults and what they mean, as Markdown."""
-    shared = set.intersection(*(set(POLICIES[name].options.model_fields) for name in OFFERED))
+    shared = set.intersection(*(set(_fields(name)) for name in OFFERED))
     lines = []
     for name in OFFERED:
-        fields = POLICIES[name].options.model_fields
+        fields = _fields(name)
         own = "; ".join(_option(option, field) for option, field in fields.items() if option not in shared)
         reads = " (needs a metric that scores objects)" if POLICIES[name].reads == "object scores" else ""
         lines.append(f"- `{name}`: {POLICIES[name].about}{reads}." + (f" Options: {own}." if own else ""))
-    fields = POLICIES[OFFERED[0]].options.model_fields
+    fields = _fields(OFFERED[0])
     lines += ["", "Options of all of them:", *(f"- {_option(name, fields[name])}" for name in fields if name in shared)]
     return "\n".join(lines)
 
@@ -30,9 +33,28 @@ def policy_schema() -> dict[str, Any]:
     return {"anyOf": [_object(name) for name in OFFERED]}
 
 
+def check_offered(policy: Mapping[str, Any]) -> Any:
+    """The options of a policy that a language model has chosen, checked.
+
+    Errors: PolicyError for a policy or an option that is not on offer, or a value that does not fit.
+    """
+    name = policy.get("name")
+    if name not in OFFERED:
+        raise PolicyError(f"unknown policy {name!r}; there are {', '.join(OFFERED)}")
+    if strange := sorted(WITHHELD & set(policy)):
+        raise PolicyError(f"policy {name}: unknown option {strange[0]!r}; known: {', '.join(_fields(name))}")
+    return check_policy(policy)[1]
+
+
+def _fields(name: str) -> dict[str, FieldInfo]:
+    """The options of a policy that are on offer."""
+    fields = POLICIES[name].options.model_fields
+    return {option: field for option, field in fields.items() if option not in WITHHELD}
+
+
 def _object(name: str) -> dict[str, Any]:
     properties = POLICIES[name].options.model_json_schema()["properties"]
-    options = {option: {"anyOf": [*_kinds(schema), {"type": "null"}]} for option, schema in properties.items()}
+    options = {option: {"anyOf": [*_kinds(properties[option]), {"type": "null"}]} for option in _fields(name)}
     return {"type": "object", "properties": {"name": {"type": "string", "enum": [name]}, **options}}
 
 

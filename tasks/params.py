@@ -60,6 +60,13 @@ class Scenes(Section):
 class Predict(Section):
     folds: Annotated[int, Field(ge=2, le=20)] = 2
     iterations: Count = 250
+    views: tuple[Literal["flip", "crop", "seed"], ...] = ()
+
+
+class Embed(Section):
+    model: Annotated[str, Field(min_length=1)] = "backbone"
+    weights: Annotated[str, Field(min_length=1)] = "default"
+    image_size: Annotated[int, Field(ge=32, le=1024)] = 224
 
 
 class Score(Section):
@@ -124,6 +131,7 @@ class Params(Section):
     data: Data
     scenes: Scenes = Scenes()
     predict: Predict = Predict()
+    embed: Embed = Embed()
     score: Score = Score()
     sandbox: MetricLimits = MetricLimits()
     train: Train = Train()

@@ -8,74 +8,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from detection.dataset import Dataset
 from detection.settings import Section
+from tasks.greedy import Room, farthest_first, fewest_first, nearest_counts
+from tasks.options import (
+    Among,
+    Balanced,
+    Band,
+    Capped,
+    Diverse,
+    Drawn,
+    DropWorst,
+    PolicyError,
+    Scored,
+    Strata,
+)
 
-Direction = Literal["higher", "lower"]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+__all__ = ["POLICIES", "Chosen", "Draw", "Policy", "PolicyError", "Scored", "check_policy", "needs_looks"]
+
 STRATA = 5  # quintiles of object size
-
-
-class PolicyError(ValueError):
-    """A policy, or one of its options, cannot be used on this pool; the message says what to do."""
-
-
-class Capped(Section):
-    """What every policy that draws to a budget can be told."""
-
-    per_group: Annotated[int, Field(ge=1)] | None = Field(None, description="at most so many images of one video")
-
-
-class Scored(Capped):
-    """The options of every policy that reads scores."""
-
-    direction: Direction = Field("higher", description="which scores are better")
-    reduce: Literal["mean", "min", "softmin"] = Field(
-        "mean", description="objects to image; min: the worst object decides"
-    )
-    temperature: Annotated[float, Field(gt=0)] = Field(0.1, description="of softmin, in units of the score")
-    combine: Literal["product", "intersection"] | None = Field(
-        None, description="with the second metric: product of ranks, or the worse of the two ranks"
-    )
-    direction_b: Direction = Field("higher", description="which scores of the second metric are better")
-    unknown: Literal["middle", "last"] = Field(
-        "middle", description="where `cannot say` ranks: neither for nor against, or after all"
-    )
-
-
-class DropWorst(Scored):
-    share: Fraction = Field(0.1, description="of the pool's boxes")
-    on_drop: Literal["image", "mask", "background"] = Field(
-        "image", description="what goes with a dropped box: its image, its pixels, or only the label"
-    )
-
-
-class Among(Scored):
-    share: Fraction = Field(0.5, description="of the pool's images: the better ones, to draw among")
-
-
-class Strata(Scored):
-    by: Literal["size", "class"] = Field("size", description="of objects")
-
-
-class Band(Scored):
-    low: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.25, description="quantile of goodness to begin at: 0 the worst image, 1 the best"
-    )
-    high: Annotated[float, Field(gt=0, le=1)] = Field(0.75, description="quantile of goodness to end at")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Band:
-        if self.low >= self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
-        return self
+NONE = np.zeros(0, int)
 
 
 @dataclass(frozen=True)
@@ -89,11 +48,25 @@ class Draw:
     wanted: np.ndarray  # box counts to match, for match
     rng: np.random.Generator
     tie: np.ndarray  # (n,)
+    count: int = 0  # how many images are needed
+    fixed: np.ndarray = field(default_factory=lambda: NONE)  # rows that are taken whatever the order
+    points: np.ndarray | None = None  # (n, d) of length 1, for diverse
+    known: dict[bytes, np.ndarray] = field(default_factory=dict)  # what this arm's earlier draws chose, by images
 
     @property
     def ranked(self) -> np.ndarray:
         """Image rows, best first."""
         return np.lexsort((self.tie, -self.goodness))
+
+    @property
+    def better(self) -> np.ndarray:
+        """The rows that are fixed, then the best `share` of all, best first."""
+        rows = self.ranked[: math.ceil(self.options.share * len(self.data))]
+        return np.concatenate([self.fixed, rows[~np.isin(rows, self.fixed)]])
+
+    def room(self, rows: np.ndarray) -> Room:
+        """How many more images the groups of these rows take."""
+        return Room(self.data.group[rows], self.options.per_group)
 
 
 Chosen = tuple[np.ndarray, np.ndarray | None]  # image rows in order; per box keep | mask | drop (None: keep all)
@@ -111,6 +84,7 @@ def drop_worst(draw: Draw) -> Chosen:
     worst = np.lexsort((draw.rng.permutation(boxes), draw.box_goodness))[: round(draw.options.share * boxes)]
     dropped = np.zeros(boxes, bool)
     dropped[worst] = True
+    dropped[np.isin(data.box_row, draw.fixed)] = False
     hit = np.bincount(data.box_row[dropped], minlength=len(data))
     if draw.options.on_drop == "image":
         return draw.ranked[hit[draw.ranked] == 0], None
@@ -138,11 +112,34 @@ def strata(draw: Draw) -> Chosen:
     rank within its stratum as a fraction, so that any number taken from the front is spread evenly.
     """
     stratum = _size_stratum(draw.data) if draw.options.by == "size" else _class_stratum(draw.data)
+    ranked = draw.ranked[np.argsort(stratum[draw.ranked], kind="stable")]  # stratum by stratum, best first
+    _, first, sizes = np.unique(stratum[ranked], return_index=True, return_counts=True)
     place = np.empty(len(draw.data))
-    for value in np.unique(stratum):
-        own = draw.ranked[stratum[draw.ranked] == value]
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    place[ranked] = (np.arange(len(ranked)) - np.repeat(first, sizes) + 0.5) / np.repeat(sizes, sizes)
     return np.lexsort((draw.tie, place)), None
+
+
+def class_balanced(draw: Draw) -> Chosen:
+    """Again and again the best image that shows the class with the fewest boxes so far.
+
+    Against adding up what an image's boxes bring to rare classes, this evens the classes out more and prefers no
+    crowded images, and goodness decides more than ties.
+    """
+    rows = draw.better
+    labels, offsets = _boxes_of(draw.data, rows)
+    classes = len(draw.data.class_names)
+    return rows[fewest_first(labels, offsets, classes, draw.count, given=len(draw.fixed), room=draw.room(rows))], None
+
+
+def diverse(draw: Draw) -> Chosen:
+    """Among the best `share`, from the best one on: always the image least like those taken (k-center greedy)."""
+    assert draw.points is not None
+    rows = draw.better
+    key = draw.data.image_id[rows].tobytes()
+    if key not in draw.known:
+        given, room = max(len(draw.fixed), 1), draw.room(rows)
+        draw.known[key] = farthest_first(draw.points[rows], draw.count, given=given, room=room)
+    return rows[draw.known[key]], None
 
 
 def random_by_group(draw: Draw) -> Chosen:
@@ -153,28 +150,12 @@ def random_by_group(draw: Draw) -> Chosen:
 
 def match(draw: Draw) -> Chosen:
     """For every image of another subset a random one with as many boxes, or else with the nearest number."""
-    counts, free = draw.data.counts.astype(float), np.ones(len(draw.data), bool)
-    used: dict[str, int] = {}
-    rows: list[int] = []
-    wanted = draw.rng.permutation(draw.wanted)
-    if len(wanted) > len(free):
-        raise PolicyError(f"cannot match {len(wanted)} images out of a pool of {len(free)}")
-    for exact in (True, False):  # exact matches first, so that no near one takes another's
-        left: list[int] = []
-        for count in wanted:
-            distance = np.where(free, np.abs(counts - count), np.inf)
-            row = int(np.lexsort((draw.tie, distance))[0])
-            if np.isinf(distance[row]) or (exact and distance[row] > 0):
-                left.append(count)
-                continue
-            group = str(draw.data.group[row])
-            used[group] = used.get(group, 0) + 1
-            free[row] = False
-            if used[group] == draw.options.per_group:
-                free[draw.data.group == group] = False
-            rows.append(row)
-        wanted = np.array(left)
-    return np.array(rows, int), None
+    wanted, n = draw.rng.permutation(draw.wanted), len(draw.data)
+    if len(wanted) > n:
+        raise PolicyError(f"cannot match {len(wanted)} images out of a pool of {n}")
+    rows = np.argsort(draw.tie)
+    rows = np.concatenate([draw.fixed, rows[~np.isin(rows, draw.fixed)]])
+    return rows[nearest_counts(draw.data.counts[rows], wanted, given=len(draw.fixed), room=draw.room(rows))], None
 
 
 @dataclass(frozen=True)
@@ -183,7 +164,7 @@ class Policy:
 
     order: Callable[[Draw], Chosen]
     options: type[Section]
-    reads: Literal["scores", "object scores", "images", "truth", "subset"]
+    reads: Literal["scores", "object scores", "scores and embeddings", "images", "truth", "subset"]
     about: str
 
 
@@ -194,13 +175,24 @@ POLICIES: Mapping[str, Policy] = {
     "among": Policy(among, Among, "scores", "draw at random among the best share of the images"),
     "strata": Policy(strata, Strata, "scores", "keep the best images within strata of object size or class"),
     "band": Policy(band, Band, "scores", "draw at random between two quantiles of goodness"),
-    "random": Policy(best, Capped, "images", "draw at random"),
-    "random_by_group": Policy(random_by_group, Capped, "images", "draw whole groups (videos) at random"),
+    "class_balanced": Policy(
+        class_balanced, Balanced, "scores", "take in turn the best image that shows the class with the fewest boxes"
+    ),
+    "diverse": Policy(
+        diverse, Diverse, "scores and embeddings", "take in turn the good image least like those taken (k-center)"
+    ),
+    "random": Policy(best, Drawn, "images", "draw at random"),
+    "random_by_group": Policy(random_by_group, Drawn, "images", "draw whole groups (videos) at random"),
     "match": Policy(match, Capped, "subset", "draw at random with the box counts of another arm's subset, input b"),
     "full": Policy(best, Section, "images", "the whole pool, outside the budget"),
-    "oracle": Policy(best, Capped, "truth", "keep the images with the smallest share of damaged objects"),
-    "relabelled": Policy(best, Capped, "truth", "the images of the arm `random`, with their true labels"),
+    "oracle": Policy(best, Drawn, "truth", "keep the images with the smallest share of damaged objects"),
+    "relabelled": Policy(best, Drawn, "truth", "the images of the arm `random`, with their true labels"),
 }
+
+
+def needs_looks(name: str, options: Any) -> bool:
+    """Whether a policy with these options reads the embeddings, as input b."""
+    return POLICIES[name].reads == "scores and embeddings" or getattr(options, "distinct", None) == "looks"
 
 
 def check_policy(given: Mapping[str, Any]) -> tuple[str, Any]:
@@ -229,6 +221,13 @@ def check_policy(given: Mapping[str, Any]) -> tuple[str, Any]:
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
     near = get_close_matches(name, known, 1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
+
+
+def _boxes_of(data: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and offsets of the boxes of some images, in the order of the rows."""
+    counts = data.counts[rows]
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return data.labels[np.repeat(data.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])], offsets
 
 
 def _size_stratum(data: Dataset) -> np.ndarray:

@@ -1,22 +1,29 @@
 """predict: out-of-fold detections on the pool, from models that never saw the image they speak about.
 
-The folds are whole groups, the labels the pool's own, mistakes included; held-out splits are never opened.
+The folds are whole groups, the labels the pool's own, mistakes included; held-out splits are never opened. Where
+predict.views asks for it, the same models also look at other views of the pictures, or second models at the pictures.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detection.tables import PREDICTIONS, write_table
+from detection.dataset import Dataset
+from detection.frame import Detections
+from detection.tables import ASKED, PREDICTIONS, VIEWS, write_table
+from detection.views import Kind, Views
 from tasks.guard import guard
 from tasks.params import Params, load_params
 from tasks.pool import read_pool
 from tasks.subset import manifest
 from tasks.trial import (
-    Trained,
+    CACHE,
     detect,
     in_processes,
     load_model,
@@ -25,6 +32,12 @@ from tasks.trial import (
     train_recipe,
     train_trial,
 )
+
+if TYPE_CHECKING:
+    import torch
+
+PLAIN, SEED = "", "seed"
+PICTURED: tuple[Kind, ...] = ("flip", "crop")  # views that the first model has of other pictures
 
 
 class PredictError(ValueError):
@@ -48,21 +61,79 @@ def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
     return fold_of[member]
 
 
-def predict_fold(task: tuple[int, np.ndarray, Params]) -> tuple[list, Trained]:
-    """Train on all folds but one and detect on that one."""
-    fold, fold_of, params = task
-    pool = read_pool("data", params.data.folder)
+@dataclass(frozen=True)
+class Job:
+    """One model to train: on all folds but `fold`; `second`, with another seed."""
+
+    fold: int
+    second: bool = False
+
+
+def predict_fold(task: tuple[Job, np.ndarray, Params]) -> dict[str, list[Detections]]:
+    """Train on all folds but one, and detect on that one: by view, one entry per image of the fold.
+
+    The first model's plain detections are under PLAIN; those of the second model are the view "seed".
+    """
+    job, fold_of, params = task
+    pool, wanted = read_pool("data", params.data.folder), params.predict.views
+    seed = params.study.seed + (20_000 if job.second else 10_000) + job.fold  # apart from every trial's seed
     trained = train_trial(
-        f"out-of-fold model {fold + 1} of {params.predict.folds}",
+        f"{'second ' * job.second}out-of-fold model {job.fold + 1} of {params.predict.folds}",
         pool,
-        manifest(pool, np.flatnonzero(fold_of != fold)),
+        manifest(pool, np.flatnonzero(fold_of != job.fold)),
         params,
         train_recipe(params, pool),
-        params.study.seed + 10_000 + fold,  # apart from every trial's seed
+        seed,
         iterations=params.predict.iterations,
     )
-    found = detect(load_model(trained.model, len(pool.class_names), params), pool, params)
-    return [found[row] for row in np.flatnonzero(fold_of == fold)], replace(trained, model={})
+    model, rows = load_model(trained.model, len(pool.class_names), params), np.flatnonzero(fold_of == job.fold)
+    plain = detect(model, pool, params)
+    found = {SEED if job.second else PLAIN: [plain[row] for row in rows]}
+    if not job.second:
+        found |= {kind: detect_view(model, pool, rows, kind, params) for kind in PICTURED if kind in wanted}
+    return found
+
+
+def detect_view(
+    model: torch.nn.Module, pool: Dataset, rows: np.ndarray, kind: Kind, params: Params
+) -> list[Detections]:
+    """What a model finds in other pictures of some images, in the pixels of the original ones."""
+    from detection.engine import choose_device, predict
+    from detection.pixels import Pixels
+
+    size = params.train.image_size
+    views = Views(kind, pool, Pixels(pool, size, CACHE), size)
+    found = predict(
+        model,
+        rows.tolist(),
+        views,
+        np.ones(len(pool)),
+        device=choose_device(params.train.device),
+        score_threshold=params.evaluate.score_threshold,
+        max_detections=params.evaluate.max_detections,
+    )
+    return [views.back(int(row), seen) for row, seen in zip(rows, found, strict=True)]
+
+
+def gather(fold_of: np.ndarray, per_job: Iterable[tuple[Job, Mapping[str, list]]]) -> dict[str, list[Detections]]:
+    """The detections of all folds by view, one entry per image row."""
+    views: dict[str, list] = {}
+    for job, found in per_job:
+        for name, of_fold in found.items():
+            whole = views.setdefault(name, [None] * len(fold_of))
+            for row, of_image in zip(np.flatnonzero(fold_of == job.fold), of_fold, strict=True):
+                whole[row] = of_image
+    return views
+
+
+def view_columns(pool: Dataset, views: Mapping[str, list[Detections]]) -> dict[str, np.ndarray]:
+    """Detections by view as the columns of the VIEWS table, views in the order of their names."""
+    parts = [
+        {"view": np.full(sum(len(one.scores) for one in found), name, object)} | prediction_columns(pool, found)
+        for name, found in sorted(views.items())
+    ]
+    empty = {name: np.zeros(0, np.int64) for name in VIEWS.names} | {"view": np.zeros(0, object)}
+    return {name: np.concatenate([part[name] for part in parts]) if parts else empty[name] for name in VIEWS.names}
 
 
 def main() -> None:
@@ -70,16 +141,26 @@ def main() -> None:
     params = load_params()
     pool = read_pool("data", params.data.folder)
     fold_of = folds(pool.group, params.predict.folds, params.study.seed)
-    tasks = [(fold, fold_of, params) for fold in range(params.predict.folds)]
-    per_fold = in_processes(predict_fold, tasks, parallel_jobs(params))
-    detections: list = [None] * len(pool)
-    for fold, (found, _) in enumerate(per_fold):
-        for row, of_image in zip(np.flatnonzero(fold_of == fold), found, strict=True):
-            detections[row] = of_image
-    write_table("data/predictions.parquet", PREDICTIONS, prediction_columns(pool, detections))
-    print(
-        f"predict: {params.predict.folds} folds, {sum(len(d.scores) for d in detections)} detections", file=sys.stderr
-    )
+    jobs = [Job(fold) for fold in range(params.predict.folds)]
+    if SEED in params.predict.views:
+        jobs += [replace(job, second=True) for job in jobs]
+    per_job = in_processes(predict_fold, [(job, fold_of, params) for job in jobs], parallel_jobs(params))
+    views = gather(fold_of, zip(jobs, per_job, strict=True))
+    predictions = prediction_columns(pool, views.pop(PLAIN))
+    write_table("data/predictions.parquet", PREDICTIONS, predictions)
+    # The stamp names views in which nothing was found, too, and ties them to the predictions they are compared with.
+    stamp = {ASKED: " ".join(sorted(views)), "predictions": digest_of(predictions)} if views else {}
+    write_table("data/views.parquet", VIEWS, view_columns(pool, views), stamp)
+    beside = f"; views: {', '.join(sorted(views))}" if views else ""
+    print(f"predict: {params.predict.folds} folds, {len(predictions['score'])} detections{beside}", file=sys.stderr)
+
+
+def digest_of(columns: Mapping[str, np.ndarray]) -> str:
+    """A hash of the content of a table."""
+    hashed = hashlib.sha256()
+    for name, values in sorted(columns.items()):
+        hashed.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    return hashed.hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ def score(
     sheets = {spec.name: Sheet.blank(spec, pool) for spec in batch.specs}
     _score_pool(batch, evidence, sheets, give_up)
     per_frame = {name: sheet for name, sheet in sheets.items() if sheet.spec.scope == "frame"}
-    if per_frame:
+    if not per_frame:
+        progress(len(pool), len(pool))
+    else:
         shelf = Shelf(store, batch, evidence) if store else None
         if shelf:
             shelf.recall(per_frame)

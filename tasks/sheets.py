@@ -87,13 +87,13 @@ def error_sheet(search: Dataset, errors: Errors, detail: Detail = "thumbnails") 
 
 
 def extremes_sheet(
-    pool: Dataset, scores: Scores, higher: bool, title: str, detail: Detail = "thumbnails"
+    pool: Dataset, scores: Scores, higher: bool, title: str, detail: Detail | Layout = "thumbnails"
 ) -> Picture | None:
     """The best of a metric's scores above, best first, the worst below, worst first; None without a finite score.
 
     higher: the metric's direction. An object's score shows the object, an image's score the image.
     """
-    layout = LAYOUTS[detail]
+    layout = detail if isinstance(detail, Layout) else LAYOUTS[detail]
 
     def tile(index: int, frame: Frame, image: np.ndarray) -> Tile:
         box = int(scores.box[index])

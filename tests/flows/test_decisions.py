@@ -136,6 +136,11 @@ PLAN = {
 GRAPH = upstream(PLAN, drawn=True)
 
 
+def test_views_are_made_by_predict():
+    plan = {"batches": {"again": {"needs": "data/views.parquet"}}, "arms": {}, "blocks": {}}
+    assert upstream(plan, drawn=False)["score@again"] == {"ingest", "predict"}
+
+
 @pytest.mark.parametrize(
     ("changed", "stale"),
     [

@@ -40,7 +40,7 @@ def test_the_catalogue_holds_the_articles_five_and_each_states_its_direction():
     assert set(ARTICLE) < set(catalogue())
     for name, function in catalogue().items():
         assert spec_of(function).name == name
-        assert "Direction:" in function.__doc__
+        assert "Direction" in function.__doc__
         assert ">>>" in function.__doc__
 
 

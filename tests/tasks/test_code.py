@@ -13,7 +13,7 @@ def test_a_stage_depends_on_what_it_imports_directly_or_not():
     assert {"tasks/train.py", "tasks/trial.py", "detection/engine.py", "detection/augment.py"} <= set(files)
     assert not any(name.startswith(("flows/", "llm/")) for name in files)
     assert "detection/scenes.py" not in files
-    assert "metrics/catalogue/labels.py" in code.sources("score")
+    assert "metrics/catalogue/geometry.py" in code.sources("score")
 
 
 def test_the_digest_follows_the_content(tmp_path, monkeypatch):

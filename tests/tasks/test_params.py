@@ -77,6 +77,17 @@ def test_set_changes_one_key_and_keeps_comments(tmp_path):
     ]
 
 
+def test_set_writes_a_list_on_one_line_and_can_take_it_back(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT)
+    change_params(path, ["predict.views=[flip, seed]"])
+    assert load_params(path).predict.views == ("flip", "seed")
+    assert "  views: [flip, seed]       # " in path.read_text()
+    change_params(path, ["predict.views=[]"])
+    assert load_params(path).predict.views == ()
+    assert "  views: []                 # " in path.read_text()
+
+
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [

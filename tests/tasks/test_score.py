@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,9 +29,9 @@ from detection.tables import (
     write_table,
 )
 from metrics.batch import Ours
-from metrics.catalogue.labels import aspect_ratio, object_count
-from metrics.catalogue.model import label_agreement, object_confidence
-from metrics.catalogue.pixels import box_tightness, edge_support
+from metrics.catalogue.agreement import label_agreement, object_confidence
+from metrics.catalogue.fit import box_tightness, edge_support
+from metrics.catalogue.geometry import aspect_ratio, object_count
 from metrics.contract import metric
 from metrics.loading import open_batch
 from metrics.trust import UNSAFE
@@ -236,8 +237,12 @@ def test_a_dataset_metric_is_called_once(pool):
 
 
 def test_progress_ends_at_the_number_of_images(pool):
+    @metric(level="image")
+    def nothing(frame):
+        return 0.0
+
     seen = []
-    score(pool, Ours((object_count,)), progress=lambda done, images: seen.append((done, images)))
+    score(pool, Ours((nothing,)), progress=lambda done, images: seen.append((done, images)))
     assert seen[-1] == (3, 3)
 
 
@@ -313,6 +318,20 @@ def test_the_stage_scores_the_pool_alone_in_parallel_as_it_does_alone(workspace)
     counts = read_table(workspace / "scores/pixels/object_count.parquet", SCORES)
     assert counts["score"].to_pylist() == [1.0] * 40
     assert counts["box_id"].null_count == 40
+
+
+def test_deleting_the_store_changes_no_output(workspace):
+    def tables():
+        done = run(workspace, "pixels")
+        assert done.returncode == 0, done.stderr
+        return {path.name: path.read_bytes() for path in (workspace / "scores/pixels").iterdir()}
+
+    first = tables()
+    stored = list((workspace / ".metricloop/cache/scores").glob("*.npz"))
+    assert stored
+    assert tables() == first  # from the store
+    shutil.rmtree(workspace / ".metricloop/cache")
+    assert tables() == first
 
 
 def test_the_batch_is_read_as_dvc_writes_it():

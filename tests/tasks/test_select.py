@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from select_fixture import box_scores, draws, image_scores, images, make_pool, truth_of
 
 import tasks
-from detection.loading import assemble
 from detection.tables import (
     BOXES,
     IMAGES,
@@ -28,58 +26,10 @@ from detection.tables import (
 from metrics.trust import UNSAFE
 from tasks.goodness import fill, image_goodness
 from tasks.policies import POLICIES, PolicyError, Scored, check_policy
-from tasks.select import arguments, select
-from tasks.subset import draw_of, read_draw
+from tasks.select import arguments
+from tasks.subset import read_draw
 
 NAN = float("nan")
-
-
-def make_pool(counts, groups=None, sizes=None, labels=None, order=None):
-    """A pool of 100 x 100 images 1..n with so many boxes each; box ids count up; sizes: sides of the boxes."""
-    n, m = len(counts), sum(counts)
-    side = sizes if sizes is not None else [10] * m
-    images = {
-        "image_id": list(range(1, n + 1)),
-        "file": [f"{k}.png" for k in range(n)],
-        "sha256": [""] * n,
-        "width": [100] * n,
-        "height": [100] * n,
-        "group": groups or [str(k) for k in range(n)],
-        "split": ["pool"] * n,
-    }
-    boxes = {
-        "box_id": list(range(1, m + 1)),
-        "image_id": np.repeat(images["image_id"], counts).tolist(),
-        "x1": [0] * m,
-        "y1": [0] * m,
-        "x2": side,
-        "y2": side,
-        "label": labels or [0] * m,
-        "crowd": [False] * m,
-    }
-    images, boxes = pa.table(images, IMAGES), pa.table(boxes, BOXES)
-    if order is not None:
-        images, boxes = images.take(order.permutation(n)), boxes.take(order.permutation(m))
-    return assemble(images, boxes, ("cat", "dog", "emu"), Path())
-
-
-def image_scores(values, ids=None):
-    n = len(values)
-    rows = {"image_id": ids or list(range(1, n + 1)), "box_id": [None] * n, "score": values, "error": [None] * n}
-    return pa.table(rows, SCORES)
-
-
-def box_scores(pool, values):
-    rows = {"image_id": pool.image_id[pool.box_row], "box_id": pool.box_id, "score": values}
-    return pa.table({name: pa.array(v) for name, v in rows.items()} | {"error": [None] * len(values)}).cast(SCORES)
-
-
-def draws(pool, policy, a=None, b=None, *, budget=0.5, seeds=range(4), arm="arm", study=("s", 0)):
-    return select(pool, policy, a, b, study=study, arm=arm, budget=budget, seeds=list(seeds))
-
-
-def images(subset, seed=0):
-    return sorted(set(draw_of(subset, seed, "test")["image_id"].to_pylist()))
 
 
 FOUR = make_pool([1, 1, 1, 1])
@@ -121,46 +71,6 @@ class TestBudgetAndChance:
         subset = draws(make_pool([1] * 8), {"name": "random"}, budget=0.25, seeds=range(2000))
         share = np.bincount(subset["image_id"].to_numpy(), minlength=9)[1:] / 2000
         np.testing.assert_allclose(share, 0.25, atol=0.04)  # four standard errors
-
-    @settings(max_examples=60, deadline=None)
-    @given(
-        counts=st.lists(st.integers(0, 3), min_size=4, max_size=15),
-        name=st.sampled_from(sorted(set(POLICIES) - {"match"})),
-        seed=st.integers(0, 99),
-    )
-    def test_the_order_of_the_input_rows_does_not_matter(self, counts, name, seed):
-        order = np.random.default_rng(seed)
-        pool, again = make_pool(counts), make_pool(counts, order=order)
-        reads = POLICIES[name].reads
-        if reads == "truth":
-            a = truth_of(pool, dict.fromkeys(pool.box_id[::2], "shifted"))
-        elif reads == "object scores":
-            a = box_scores(pool, [k % 3 for k in pool.box_id])
-        else:
-            a = image_scores([k % 4 for k in range(len(counts))])
-        policy = {"name": name} | ({"share": 0.9} if name == "among" else {})
-        policy |= {"on_drop": "background"} if name == "drop_worst" else {}
-        budget = 0.25 if name != "drop_worst" else 1 / len(counts)
-        shuffled = a.take(order.permutation(len(a)))
-        assert draws(pool, policy, a, budget=budget).equals(draws(again, policy, shuffled, budget=budget))
-
-    @settings(max_examples=100, deadline=None)
-    @given(
-        scores=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, NAN]), min_size=4, max_size=12),
-        name=st.sampled_from(["best", "strata"]),
-        unknown=st.sampled_from(["middle", "last"]),
-        raised=st.sampled_from([0.5, 1, 10]),
-        data=st.data(),
-    )
-    def test_raising_the_score_of_a_kept_image_keeps_it(self, scores, name, unknown, raised, data):
-        pool = make_pool([1] * len(scores), sizes=[1 + k % 5 for k in range(len(scores))])
-        policy = {"name": name, "unknown": unknown}
-        kept = images(draws(pool, policy, image_scores(scores)), 2)
-        known = [image for image in kept if not np.isnan(scores[image - 1])]
-        if known:
-            image = data.draw(st.sampled_from(known))
-            scores[image - 1] += raised
-            assert image in images(draws(pool, policy, image_scores(scores)), 2)
 
 
 class TestScores:
@@ -363,18 +273,6 @@ class TestDropWorst:
             draws(self.POOL, {"name": "drop_worst"}, image_scores([1, 2, 3, 4]))
 
 
-def truth_of(pool, mistakes, missing=(), invented=()):
-    """TRUTH: the pool's own boxes with their mistakes by box id, missed boxes (image, x1, y1, x2, y2), invented ids."""
-    rows = []
-    for box_id, row, box in zip(pool.box_id, pool.box_row, pool.boxes, strict=True):
-        if box_id not in invented:
-            rows.append((int(pool.image_id[row]), int(box_id), *box.tolist(), 0, mistakes.get(int(box_id), "none")))
-    rows += [(image, None, *map(float, box), 0, "missing") for image, *box in missing]
-    image_of = dict(zip(pool.box_id.tolist(), pool.image_id[pool.box_row].tolist(), strict=True))
-    rows += [(image_of[box_id], box_id, None, None, None, None, 0, "spurious") for box_id in invented]
-    return pa.Table.from_pylist([dict(zip(TRUTH.names, row, strict=True)) for row in rows], TRUTH)
-
-
 class TestTruth:
     # boxes 1 2 | 3 4 | 5 | none. Image 1: one of two moved; image 2: clean; image 3: box 5 is invented; 4: one missed
     POOL = make_pool([2, 2, 1, 0])
@@ -434,7 +332,7 @@ class TestOptions:
                 {"name": "best", "directoin": "lower"},
                 "policy best: unknown option 'directoin'; did you mean 'direction'",
             ),
-            ({"name": "random", "direction": "lower"}, "unknown option 'direction'; known: per_group"),
+            ({"name": "random", "direction": "lower"}, "unknown option 'direction'; did you mean 'distinct'"),
             ({"name": "full", "per_group": 3}, "unknown option 'per_group'"),
             ({"name": "best", "direction": "up"}, "direction='up': .*'higher' or 'lower'"),
             ({"name": "among", "share": 1.5}, "share=1.5: .*less than 1"),

@@ -1,0 +1,98 @@
+"""Which bad files end a tool, and what is said of the good ones beside them: a part of benchmarks/pictures.py."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from detection.dataset import Dataset
+from detection.pictures import Look, look
+from metrics.batch import Ours
+from metrics.contract import Metric
+from tasks.score import score
+
+Listing = Callable[[Path, Sequence[Path], Sequence[Look]], Dataset]
+Peer = Callable[[Path], dict]  # what it says of a folder: "error", or "images" and "scores" by issue and file
+
+
+def bad_files(folder: Path) -> tuple[list[str], list[str]]:
+    """Good pictures, among them odd ones that can be read, and files that cannot. The names of both."""
+    scene = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (640, 480))
+    jpeg = cv2.imencode(".jpg", scene)[1].tobytes()
+    for k in range(6):
+        other = cv2.convertScaleAbs(scene, alpha=1 - 0.1 * k, beta=5 * k)
+        (folder / f"good_{k}.jpg").write_bytes(cv2.imencode(".jpg", other)[1].tobytes())
+    rgb = Image.fromarray(scene[..., ::-1].copy())
+    rgb.convert("LA").save(folder / "grey_and_alpha.png")
+    rgb.convert("RGBA").save(folder / "rgba.png")
+    rgb.convert("P").save(folder / "palette.png")
+    rgb.convert("1").save(folder / "one_bit.png")
+    rgb.convert("CMYK").save(folder / "cmyk.jpg")
+    rgb.resize((1, 1)).save(folder / "one_pixel.png")
+    cv2.imwrite(str(folder / "sixteen_bit.png"), scene[..., 0].astype(np.uint16) * 257)
+    good = sorted(path.name for path in folder.iterdir())
+    (folder / "cut_off.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("<html>404 not found</html>")
+    return good, sorted({path.name for path in folder.iterdir()} - set(good))
+
+
+def survive(folder: Path, metrics: tuple[Metric, ...], listing: Listing) -> dict[str, dict]:
+    """What `tasks.score.score` says of every file: the scores by metric, or the error."""
+    files = sorted(folder.iterdir())
+    looks = []
+    for path in files:  # a listing made before the files went bad
+        try:
+            looks.append(look(path))
+        except ValueError:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            looks.append(Look(digest, 640, 480, 1, "", np.uint64(0), np.zeros(0, np.uint8)))
+    columns = score(listing(folder, files, looks), Ours(metrics), max_failures=1)
+    return {path.name: {"error": next((c["error"][row] for c in columns.values() if c["error"][row]), None),
+                        "scores": {name: float(c["score"][row]) for name, c in columns.items()}}
+            for row, path in enumerate(files)}  # fmt: skip
+
+
+def show(metrics: tuple[Metric, ...], listing: Listing, peer: Peer | None) -> None:
+    """Print the section. AssertionError when a good picture has no score, or a bad one no error."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        good, bad = bad_files(folder)
+        ours = survive(folder, metrics, listing)
+        together = peer(folder) if peer else None
+        print(f"""## Bad files
+
+{len(good)} pictures that can be read, some of them odd, and {len(bad)} files that cannot, in one folder. Ours: every
+one of {len(metrics)} metrics. cleanvision: the whole folder at once; then each file alone with a good picture.
+""")
+        if together:
+            said = together.get("error") or f"scores for {together['images']} images"
+            print(f"cleanvision on the whole folder: {said}\n")
+        print("| file | readable | ours | cleanvision, alone with a good one |\n|---|---|---|---|")
+        for file in [*good, *bad]:
+            said = ours[file]
+            numbers = sum(not np.isnan(value) for value in said["scores"].values())
+            mine = said["error"].replace(f"{folder}/", "") if said["error"] else f"{numbers} of {len(metrics)} scores"
+            theirs = _alone(peer, folder, file) if peer else ""
+            print(f"| {file} | {'yes' if file in good else 'no'} | {mine} | {theirs} |", flush=True)
+        assert all(ours[file]["error"] is None for file in good)
+        assert all(ours[file]["error"] for file in bad)
+    print('\nA score that is missing without an error is nan, "cannot say": noise of an image too flat, for instance.')
+
+
+def _alone(peer: Peer, folder: Path, file: str) -> str:
+    with tempfile.TemporaryDirectory() as name:
+        for one in {"good_0.jpg", file}:
+            (Path(name) / one).write_bytes((folder / one).read_bytes())
+        said = peer(Path(name))
+    if "error" in said:
+        return f"ends: {said['error']}"
+    values = {issue: by[file] for issue, by in said["scores"].items() if file in by}
+    odd = [f"{issue} {value:.3g}" for issue, value in values.items() if not -0.001 <= value <= 1.001]
+    return ("out of [0, 1]: " + ", ".join(odd)) if odd else f"{len(values)} scores"

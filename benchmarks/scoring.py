@@ -1,0 +1,132 @@
+"""The scoring engine itself: memory over the size of the pool, two processes against one, and a second run.
+
+python -P benchmarks/scoring.py PHOTOS > benchmarks/results/scoring.md
+
+PHOTOS is a folder of pictures; those found are cycled to the sizes wanted, with drawn boxes, so that every image has
+content of its own for the store. Scored are all image-level pixel metrics of the catalogue, as the stage does it:
+`python -P -m tasks.score pictures` in a workspace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from detection.pictures import SUFFIXES, shape
+from detection.tables import BOXES, IMAGES, write_json, write_table
+from metrics.contract import spec_of
+from metrics.loading import catalogue
+
+SIZES = (1_000, 10_000, 50_000)
+SPEED, ROUNDS = 6_000, 5
+HOME = Path(__file__).resolve().parents[1]
+
+
+def metrics() -> list[str]:
+    """The image-level metrics that need pixels and nothing else, at a stated scale."""
+    specs = [spec_of(function) for function in catalogue().values()]
+    return [spec.name for spec in specs if spec.level == "image" and spec.needs == ("image",) and spec.side]
+
+
+def workspace(folder: Path, photos: Path, n: int, jobs: int) -> Path:
+    """A workspace with a pool of n images, two boxes each."""
+    files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES)
+    facts = [(str(path.relative_to(photos)), hashlib.sha256(path.read_bytes()).hexdigest(), *shape(path.read_bytes()))
+             for path in files]  # fmt: skip
+    rows = [facts[k % len(facts)] for k in range(n)]
+    corner = np.random.default_rng(0).uniform(0, 50, (2 * n, 2)).astype(np.float32)
+    images = {
+        "image_id": range(n), "file": [row[0] for row in rows], "sha256": [row[1] for row in rows],
+        "height": [row[2] for row in rows], "width": [row[3] for row in rows], "group": [str(k) for k in range(n)],
+        "split": ["pool"] * n,
+    }  # fmt: skip
+    boxes = {
+        "box_id": range(2 * n), "image_id": np.repeat(np.arange(n), 2), "x1": corner[:, 0], "y1": corner[:, 1],
+        "x2": corner[:, 0] + 40, "y2": corner[:, 1] + 30, "label": [0] * 2 * n, "crowd": [False] * 2 * n,
+    }  # fmt: skip
+    write_table(folder / "data/images.parquet", IMAGES, {name: list(column) for name, column in images.items()})
+    write_table(folder / "data/boxes.parquet", BOXES, {name: list(column) for name, column in boxes.items()})
+    write_json(folder / "data/categories.json", ["thing"])
+    (folder / "params.yaml").write_text(
+        f"study: {{name: s}}\ndata: {{source: {photos}, root: {photos}}}\nscore: {{jobs: {jobs}}}\n"
+    )
+    listed = ", ".join(metrics())
+    (folder / "arms.yaml").write_text(
+        f"batches:\n  pictures: {{code: metrics/catalogue, needs: data/images.parquet, metrics: [{listed}]}}\n"
+    )
+    return folder
+
+
+def run(folder: Path) -> tuple[float, float]:
+    """Seconds, and the peak of the memory of the stage and its workers in MB: the sum of their proportional sets."""
+    environment = os.environ | {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}
+    began, peak = time.perf_counter(), 0.0
+    stage = subprocess.Popen(
+        [sys.executable, "-P", "-m", "tasks.score", "pictures"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while stage.poll() is None:
+        peak = max(peak, _memory(stage.pid))
+        time.sleep(0.1)
+    took = time.perf_counter() - began
+    if stage.returncode:
+        raise RuntimeError(f"tasks.score ended with {stage.returncode} in {folder}")
+    return took, peak
+
+
+def _memory(pid: int) -> float:
+    """MB of a process and of all that it started."""
+    total = 0.0
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total = int(line.split()[1]) / 1024
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            total += sum(_memory(int(child)) for child in (task / "children").read_text().split())
+    except (OSError, ProcessLookupError):  # it is over
+        pass
+    return total
+
+
+def main(photos: Path) -> None:
+    print("# Scoring\n\n`python -P benchmarks/scoring.py PHOTOS`,", date.today(), "on", platform.processor() or "?",
+          f"{os.cpu_count()} cores. {len(metrics())} image-level pixel metrics.\n")  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        print("| images | first run, s | images/s | peak memory, MB | over 1,000 images | second run, s |")
+        print("|---|---|---|---|---|---|")
+        least = 0.0
+        for n in SIZES:
+            folder = workspace(Path(name) / str(n), photos, n, 2)
+            first, peak = run(folder)
+            least = least or peak
+            again, _ = run(folder)
+            print(
+                f"| {n} | {first:.1f} | {n / first:.0f} | {peak:.0f} | {peak / least:.2f} | {again:.2f} |", flush=True
+            )
+        folders = {jobs: workspace(Path(name) / f"j{jobs}", photos, SPEED, jobs) for jobs in (1, 2)}
+        times: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(ROUNDS):
+            for jobs, folder in folders.items():
+                shutil.rmtree(folder / ".metricloop/cache", ignore_errors=True)
+                times[jobs].append(run(folder)[0])
+        one, two = (statistics.median(times[jobs]) for jobs in (1, 2))
+        print(f"\n{SPEED} images, the whole stage with its start: one process {one:.2f} s, two {two:.2f} s, "
+              f"{one / two:.2f}x (medians of {ROUNDS}, in turn).")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,61 @@
+"""audit: bring the stages up to date that it needs, then rank and show what looks wrong in the labels."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from flows.graph import needed_for, stages_of
+from flows.stage import call, dvc, hide_keys, outdated, say
+from flows.workspace import refresh_code
+from tasks.params import Params, load_params
+from tasks.plan import load_plan
+
+
+def audit(given: Namespace) -> None:
+    """Errors: ParamsError where there is no workspace, AuditError where the pool has nothing to audit, StageError."""
+    from tasks.audit_page import build
+    from tasks.audit_run import audit as examine
+    from tasks.audit_run import check, print_audit, write
+
+    hide_keys()
+    folder = given.folder.resolve()
+    params = load_params(folder / "params.yaml")
+    if given.most < 1:
+        raise ValueError(f"--most {given.most}: a list has at least one line")
+    refresh_code(folder)
+    seconds = bring_up_to_date(folder, "ingest")
+    check(folder, params)
+    predicted = _predictions(folder, params, given.no_training, seconds)
+    say("score and rank the labels")
+    found = examine(folder, params, predicted=predicted, most=given.most, seconds=seconds)
+    if not predicted:
+        found.notes.append("Without a model: nothing was trained, and there are no predictions of these labels.")
+    target = write(folder, found, build(found, params.study.name))
+    print_audit(found)
+    print(", ".join(f"{step} {'up to date' if s is None else f'{s:.0f} s'}" for step, s in found.seconds.items()))
+    print(f"page: {target / 'audit.html'} (git ignores the folder; audit.csv and audit.json lie beside it)")
+
+
+def _predictions(folder: Path, params: Params, no_training: bool, seconds: dict[str, float | None]) -> bool:
+    """Whether there are predictions of these very labels; they are made where that is allowed."""
+    if not no_training:
+        say(f"out-of-fold predictions: {params.predict.folds} folds of {params.predict.iterations} iterations")
+        later = bring_up_to_date(folder, "predict")
+        seconds |= {name: taken for name, taken in later.items() if name not in seconds}
+    return not outdated(folder, ["predict"])
+
+
+def bring_up_to_date(folder: Path, stage: str) -> dict[str, float | None]:
+    """Run a stage and what it is made from, where out of date; the seconds each took, None where nothing was to do."""
+    names = needed_for(stages_of(folder, load_plan(folder)), [stage])
+    seconds: dict[str, float | None] = {}
+    for name in names:
+        if outdated(folder, [name]):
+            began = time.monotonic()
+            call(folder, dvc("repro", "--single-item", name), name)
+            seconds[name] = time.monotonic() - began
+        else:
+            seconds[name] = None
+    return seconds

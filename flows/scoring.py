@@ -1,0 +1,27 @@
+"""scoring: batches of metrics on the pool, without any arm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows.graph import needed_for, stages_of
+from flows.improve import SCORING, bring, of_kind
+from flows.reaper import end_server_with_me
+from flows.stage import hide_keys
+from flows.workspace import refresh_code
+from tasks.plan import load_plan
+
+
+@flow(name="score", log_prints=False, validate_parameters=False)
+def scoring(workspace: str, batches: list[str]) -> None:
+    """Bring the scores of some batches up to date, with all that they are made from."""
+    hide_keys()
+    end_server_with_me()
+    folder = Path(workspace).resolve()
+    plan = load_plan(folder)
+    refresh_code(folder)
+    names = needed_for(stages_of(folder, plan), [f"score@{name}" for name in batches])
+    for kind in SCORING:
+        bring(folder, of_kind(names, kind), kind)
