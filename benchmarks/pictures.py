@@ -41,7 +41,7 @@ TURNS, PEER_TURNS = 15, 3
 PEER = Path(__file__).parent / "peers" / "cleanvision_issues.py"
 ALL: tuple[Metric, ...] = (*metrics_in(picture).values(), *metrics_in(detail).values())
 # What answers cleanvision's issues: dark, light, blurry, low information, grayscale, odd aspect ratio, odd size.
-SAME = (picture.darkness, picture.lightness, detail.sharpness, picture.entropy, picture.saturation,
+SAME = (picture.highlights, picture.shadows, detail.sharpness, picture.entropy, picture.saturation,
         header.image_aspect, header.image_area)  # fmt: skip
 # The second: glibc gives no memory back. By default it may map and clear the full picture's anew for every file.
 ALLOCATORS = {"default": {}, "kept": {"MALLOC_MMAP_THRESHOLD_": "100000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}}
@@ -171,8 +171,8 @@ to check. The full picture goes to nobody.
 def show_peer(python: str, folders: Sequence[Path]) -> None:
     print(f"""## Against cleanvision
 
-All of cleanvision's own issues by default, `n_jobs=1`, and what answers the same questions here: `darkness`,
-`lightness`, `sharpness`, `entropy`, `saturation`, `image_aspect`, `image_area`, equal hashes and near-duplicates.
+All of cleanvision's own issues by default, `n_jobs=1`, and what answers the same questions here: `highlights`,
+`shadows`, `sharpness`, `entropy`, `saturation`, `image_aspect`, `image_area`, equal hashes and near-duplicates.
 A process each, in turn, {PEER_TURNS} times, imports left out, medians. "bare": from files that nothing is known of,
 each decoded twice, once whole for size and fingerprint (`detection.pictures.look`), once reduced for the metrics.
 "listed": one pass over files whose sizes the image table holds, the fingerprint taken of the reduced picture as well.

@@ -136,6 +136,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; nothing is lost: the same command goes on from here", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read what we print, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, RuntimeError, OSError, KeyError, subprocess.SubprocessError) as error:
         if os.environ.get("METRICLOOP_DEBUG"):
             raise

@@ -34,7 +34,7 @@ from tasks.sheets import extremes_sheet
 # How families are ordered; a family that is not named here comes last.
 FAMILIES = (
     "header", "picture", "detail", "crop", "fit", "geometry", "integrity", "agreement", "objectlab", "mistakenness",
-    "uncertainty", "consistency", "embedding", "duplicates", "control",
+    "matching", "uncertainty", "consistency", "embedding", "duplicates", "control",
 )  # fmt: skip
 FROM = {"image": "pixels", "file_size": "file size", "predictions": "predictions", "views": "views",
         "embedding": "embeddings"}  # fmt: skip

@@ -42,7 +42,7 @@ def read_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset) ->
         found = {metric: _scores_of(metric, folders) for metric in strengths}
         a = {metric: read_table(file, SCORES) for metric, file in found.items()}
         used += found.values()
-    elif reads in ("scores", "object scores", "truth"):
+    elif reads not in ("images", "subset"):
         a = read_table(first, TRUTH if reads == "truth" else SCORES)
         used.append(first)
     if reads == "subset" or getattr(options, "combine", None):

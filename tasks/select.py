@@ -171,6 +171,8 @@ def _check_inputs(pool: Dataset, name: str, options: Any, a: Any, b: Any, looks:
         raise PolicyError(f"policy {name} needs {'scores by metric' if several else 'one table'} as its input a")
     if needs_looks(name, options) and looks is None:
         raise PolicyError(f"policy {name} needs the embeddings (data/embeddings.parquet) as its input b")
+    if looks is not None and len(looks.images) != len(pool):
+        raise PolicyError(f"embeddings of {len(looks.images)} pictures, and the pool holds {len(pool)}")
 
 
 def _box_counts(draw: pa.Table) -> np.ndarray:

@@ -59,28 +59,28 @@ def perceived_brightness(frame: Frame) -> float:
 
 
 @metric(level="image", needs=("image",), side=SIDE)
-def darkness(frame: Frame) -> float:
+def highlights(frame: Frame) -> float:
     """How bright the brightest part of the image is, at a long side of 96 pixels; 0 to 1, *low is a dark image*.
 
     The 99th percentile of luma over 255: the lowest level that at least 99 % of the pixels do not exceed.
     Direction: higher is better: below about 0.3 nothing in the image is lit. Source: cleanvision's "dark" issue.
 
     >>> image = np.full((72, 96, 3), 51, np.uint8)
-    >>> darkness(Frame(1, 96, 72, np.zeros((0, 4)), np.zeros(0, int), image=image))
+    >>> highlights(Frame(1, 96, 72, np.zeros((0, 4)), np.zeros(0, int), image=image))
     0.2
     """
     return luma_percentile(frame, 99) / 255
 
 
 @metric(level="image", needs=("image",), side=SIDE)
-def lightness(frame: Frame) -> float:
+def shadows(frame: Frame) -> float:
     """How dark the darkest part of the image is, at a long side of 96 pixels; 0 to 1, *low is an overexposed image*.
 
     1 - the 5th percentile of luma over 255. Direction: higher is better: below about 0.05 all of the image is close to
     white. Source: cleanvision's "light" issue.
 
     >>> image = np.full((72, 96, 3), 51, np.uint8)
-    >>> lightness(Frame(1, 96, 72, np.zeros((0, 4)), np.zeros(0, int), image=image))
+    >>> shadows(Frame(1, 96, 72, np.zeros((0, 4)), np.zeros(0, int), image=image))
     0.8
     """
     return 1 - luma_percentile(frame, 5) / 255

@@ -12,7 +12,7 @@ def test_the_catalogue_is_listed_without_a_workspace(tmp_path):
 
 def test_batches_are_scored_and_nothing_else(tiny):
     (tiny / "arms.yaml").write_text(
-        (tiny / "arms.yaml").read_text().replace("arms:", "  # one more\n  more: {code: metrics/catalogue, "
+        (tiny / "arms.yaml").read_text().replace("arms:", "  # one more\n  more: {code: metrics/catalogue.yaml, "
         "needs: data/images.parquet, metrics: [brightness, class_count]}\narms:", 1)
     )  # fmt: skip
     done = metricloop("score", "more", "-C", str(tiny))

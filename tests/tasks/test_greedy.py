@@ -1,6 +1,6 @@
 """Choosing one after the other: against the plain loops that the fast ones stand for, and the laws of greedy choice."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def plain_farthest(points, count, given, group, cap):
 
 class TestFarthestFirst:
     def test_by_hand(self):
-        # From east: north is at 1, (0.6, 0.8) at 0.4, (0.8, 0.6) at 0.2. Then the last two are 0.2 from what is nearest.
+        # From east, north is at 1, (0.6, 0.8) at 0.4, (0.8, 0.6) at 0.2. Then the last two are 0.2 from the nearest.
         points = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]])
         assert farthest_first(points, 2).tolist() == [0, 3]
         assert farthest_first(points, 3).tolist() == [0, 3, 1]  # as far as 2, and before it
@@ -57,7 +57,7 @@ class TestFarthestFirst:
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         chosen = farthest_first(points, 300)
         near = np.full(700, np.inf)
-        for row, following in zip(chosen, chosen[1:], strict=False):
+        for row, following in pairwise(chosen):
             near = np.minimum(near, 1 - points @ points[row])
             near[row] = -1
             assert near[following] == pytest.approx(near.max(), abs=3e-6)
@@ -137,7 +137,7 @@ class TestFewestFirst:
     def test_a_chosen_image_that_becomes_better_stays(self, images, count, data):
         place = data.draw(st.sampled_from(fewest(images, count)))
         ahead = data.draw(st.integers(0, place))
-        better = images[:ahead] + [images[place]] + images[ahead:place] + images[place + 1 :]
+        better = [*images[:ahead], images[place], *images[ahead:place], *images[place + 1 :]]
         assert ahead in fewest(better, count)
 
     def test_classes_come_out_even_where_they_can(self):

@@ -1,6 +1,7 @@
 """Subsets: exact budgets, seeded draws, and every policy on a few literal rows."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from select_fixture import box_scores, draws, image_scores, images, make_pool, truth_of
 
 import tasks
+from detection.embeddings import write_embeddings
 from detection.tables import (
     BOXES,
     IMAGES,
@@ -384,12 +386,14 @@ def workspace(tmp_path):
         "  random: {role: baseline, a: data/images.parquet, b: data/images.parquet, policy: {name: random}}\n"
         "  count: {role: treatment, a: scores/x/count.parquet, b: scores/x/count.parquet, policy: {name: best}}\n"
         "  matched: {role: control, a: data/images.parquet, b: subsets/count.parquet, policy: {name: match}}\n"
+        "  several: {role: treatment, a: scores/x, b: scores/y, policy: {name: best, objectives: 'count, blur -1'}}\n"
+        "  spread: {role: treatment, a: scores/x/count.parquet, b: data/embeddings.parquet, policy: {name: diverse}}\n"
     )
     return tmp_path
 
 
 def run(workspace, line):
-    command = [sys.executable, "-P", "-m", "tasks.select", *line.split()]
+    command = [sys.executable, "-P", "-m", "tasks.select", *shlex.split(line)]
     env = os.environ | {"PYTHONPATH": str(Path(tasks.__file__).parents[1])}
     return subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, timeout=60, check=False)
 
@@ -407,6 +411,38 @@ def test_the_stage_writes_draws_for_the_study_and_for_confirm(workspace):
     assert best["use"].to_pylist() == ["keep", "none"]
     with pytest.raises(TableError, match="holds no draw for seed 77, only 0, 1, 2, 3"):
         read_draw(workspace / "subsets/random.parquet", 77)
+
+
+def test_several_objectives_are_read_from_folders_and_no_other_file_is(workspace):
+    (workspace / "scores/x/broken.parquet").write_text("no table")
+    blur = image_scores([4, 3, 2, 1])
+    write_table(workspace / "scores/y/blur.parquet", SCORES, {n: blur[n].to_pylist() for n in SCORES.names})
+    done = run(workspace, "several --name best --objectives 'count, blur -1'")
+    assert done.returncode == 0, done.stderr
+    # ranks by count 4 1 2 3, by falling blur 4 3 2 1: products 16 3 4 3
+    assert set(read_draw(workspace / "subsets/several.parquet", 3)["image_id"].to_pylist()) == {2, 4}
+    done = run(workspace, "several --name best --objectives 'count, size 2'")
+    assert done.returncode == 1
+    assert "no scores of size: scores/x holds broken, count; scores/y holds blur" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_embeddings_are_read_where_a_policy_needs_them(workspace):
+    for line in ("spread --name diverse", "spread --name best --distinct looks"):
+        done = run(workspace, line)
+        assert done.returncode == 1
+        assert "data/embeddings.parquet does not exist" in done.stderr
+    rows = {"split": ["pool"] * 4, "image_id": [1, 2, 3, 4], "box_id": [None] * 4, "hash": [5, 5 << 40, 7 << 20, 5]}
+    vectors = [[1, 0], [0, 1], [0.6, 0.8], [1, 0]]
+    rows |= {"vector": [np.array(v, "<f4").tobytes() for v in vectors], "thumbnail": [bytes(256)] * 4}
+    write_embeddings(workspace / "data/embeddings.parquet", [rows], {"dimensions": "2"})
+    for line, expected in {
+        "spread --name diverse --share 1.0": {2, 4},  # 2 is the best, 1 and 4 are the farthest, 4 is the better of them
+        "spread --name best --distinct looks --direction lower": {1, 3},  # 1 4 3 2, and 4 looks like 1
+    }.items():
+        done = run(workspace, line)
+        assert done.returncode == 0, done.stderr
+        assert set(read_draw(workspace / "subsets/spread.parquet", 0)["image_id"].to_pylist()) == expected
 
 
 def test_the_stage_names_what_is_wrong(workspace):

@@ -95,14 +95,14 @@ def test_by_hand(name, image, expected):
 def test_darkness_is_the_level_that_all_but_one_percent_stay_below(share, level):
     image = plain((10, 10, 10)).reshape(-1, 3)
     image[: round(share * len(image))] = 240
-    assert say(picture.darkness, image.reshape(HEIGHT, WIDTH, 3)) == level / 255
+    assert say(picture.highlights, image.reshape(HEIGHT, WIDTH, 3)) == level / 255
 
 
 @pytest.mark.parametrize(("share", "level"), [(0.04, 240), (0.06, 10)])
 def test_lightness_is_what_the_level_of_the_darkest_twentieth_lacks_to_white(share, level):
     image = plain((240, 240, 240)).reshape(-1, 3)
     image[: round(share * len(image))] = 10
-    assert say(picture.lightness, image.reshape(HEIGHT, WIDTH, 3)) == 1 - level / 255
+    assert say(picture.shadows, image.reshape(HEIGHT, WIDTH, 3)) == 1 - level / 255
 
 
 @pytest.mark.parametrize(("level", "expected"), [(0, 1), (2, 1), (3, 0), (252, 0), (253, 1), (255, 1)])
@@ -114,8 +114,8 @@ def test_percentiles_are_those_of_numpy():
     grey = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)
     image = np.repeat(grey[..., None], 3, axis=2)
     p5, p95, p99 = (np.percentile(grey, p, method="inverted_cdf") / 255 for p in (5, 95, 99))
-    assert say(picture.darkness, image) == p99
-    assert say(picture.lightness, image) == 1 - p5
+    assert say(picture.highlights, image) == p99
+    assert say(picture.shadows, image) == 1 - p5
     assert say(picture.dynamic_range, image) == pytest.approx(p95 - p5)
 
 
@@ -217,8 +217,8 @@ def test_a_brighter_image_is_brighter_and_no_more():
     for name, shift in {
         "brightness": 30 / 255,
         "perceived_brightness": None,
-        "darkness": 30 / 255,
-        "lightness": -30 / 255,
+        "highlights": 30 / 255,
+        "shadows": -30 / 255,
         "contrast": 0,
         "dynamic_range": 0,
         "entropy": 0,

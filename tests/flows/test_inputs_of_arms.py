@@ -1,0 +1,24 @@
+"""What an arm reads says which stages come before it: embeddings, folders of scores, another arm's subset."""
+
+from flows.graph import needed_for, upstream
+
+BATCHES = {"labels": {"needs": "data/images.parquet"}, "model": {"needs": "data/predictions.parquet"}}
+COUNT = "scores/labels/object_count.parquet"
+
+
+def stages_before(a, b):
+    arms = {"count": {"a": COUNT, "b": COUNT}, "asked": {"a": a, "b": b}}
+    graph = upstream({"batches": BATCHES, "arms": arms, "blocks": {}}, drawn=False)
+    return needed_for(graph, ["select@asked"])[:-1]
+
+
+def test_embeddings_are_made_for_an_arm_that_reads_them():
+    assert stages_before(COUNT, "data/embeddings.parquet") == ["ingest", "embed", "score@labels"]
+
+
+def test_a_folder_of_scores_is_its_whole_batch():
+    assert stages_before("scores/labels", "scores/model") == ["ingest", "predict", "score@labels", "score@model"]
+
+
+def test_nothing_is_embedded_where_nothing_reads_it():
+    assert stages_before(COUNT, "subsets/count.parquet") == ["ingest", "score@labels", "select@count"]
