@@ -17,4 +17,7 @@ def read_pool(folder: Path | str, root: Path | str) -> Dataset:
     images, boxes = read_table(folder / "images.parquet", IMAGES), read_table(folder / "boxes.parquet", BOXES)
     images = images.filter(pa.array(column(images, "split") == "pool"))
     boxes = boxes.filter(pa.array(~column(boxes, "crowd")))
-    return assemble(images, boxes, tuple(read_json(folder / "categories.json")), Path(root))
+    pool = assemble(images, boxes, tuple(read_json(folder / "categories.json")), Path(root))
+    del images, boxes
+    pa.default_memory_pool().release_unused()  # what reading took would stay with this process otherwise
+    return pool

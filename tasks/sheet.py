@@ -49,15 +49,17 @@ class Sheet:
 
     def columns(self, pool: Dataset) -> dict[str, Any]:
         """The columns of detection.tables.SCORES."""
-        sizes, errors = self.sizes, np.full(len(pool), None, object)
-        for row, error in self.errors.items():
-            errors[row] = error
-        objects = self.spec.level == "object"
+        objects, blank = self.spec.level == "object", np.full(len(self.scores), None, object)
+        errors = blank
+        if self.errors:
+            per_image = np.full(len(pool), None, object)
+            per_image[list(self.errors)] = list(self.errors.values())
+            errors = np.repeat(per_image, self.sizes)
         return {
-            "image_id": np.repeat(pool.image_id, sizes),
-            "box_id": pool.box_id if objects else [None] * len(self.scores),
+            "image_id": np.repeat(pool.image_id, self.sizes) if objects else pool.image_id,
+            "box_id": pool.box_id if objects else blank,
             "score": self.scores,
-            "error": np.repeat(errors, sizes),
+            "error": errors,
         }
 
 

@@ -16,6 +16,7 @@ from tasks.offer import OFFERED, WITHHELD, check_offered, policy_schema
 from tasks.options import Scored, names_in, strengths_in
 from tasks.policies import POLICIES, PolicyError, check_policy, needs_looks
 from tasks.select import take
+from tasks.subset import draw_of
 
 NAN = float("nan")
 UNIT = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.8, 0], [0.8, 0.6, 0], [0, 0.6, -0.8], [-0.8, 0, 0.6]])
@@ -138,11 +139,13 @@ class TestEveryPolicy:
     @settings(max_examples=100, deadline=None)
     @given(world=worlds(), policy=policies())
     def test_more_seeds_change_no_earlier_draw(self, world, policy):
-        few = drawn(world, policy, budget=0.25, seeds=[0, 1])
-        many = drawn(world, policy, budget=0.25, seeds=[0, 1, 2, 3, 1000])
-        assume(few is not None and many is not None)
-        assert [images(few, seed) for seed in (0, 1)] == [images(many, seed) for seed in (0, 1)]
-        assert few.equals(world.draw(policy, budget=0.25, seeds=[0, 1]))
+        seeds = [0, 1, 2, 3, 1000]
+        many = drawn(world, policy, budget=0.25, seeds=seeds)
+        assume(many is not None)
+        assert [images(world.draw(policy, budget=0.25, seeds=[seed]), seed) for seed in seeds] == [
+            images(many, seed) for seed in seeds
+        ]
+        assert many.equals(world.draw(policy, budget=0.25, seeds=seeds))
 
     @settings(max_examples=150, deadline=None)
     @given(world=worlds(least=6), policy=policies(), cap=st.sampled_from([None, 1, 2]), data=st.data())
@@ -433,6 +436,15 @@ class TestAlways:
             kept = images(draws(pool, {"name": "random", "always": str(order[0])}, seeds=range(6)), seed)
             assert kept == order  # what would have been drawn anyway changes nothing
 
+    @pytest.mark.parametrize("on_drop", ["image", "mask", "background"])
+    def test_none_of_their_boxes_is_dropped(self, on_drop):
+        pool = make_pool([2, 1, 1, 1])  # the worst two boxes of five are image 1's
+        policy = {"name": "drop_worst", "share": 0.4, "on_drop": on_drop, "always": "1"}
+        subset = draws(pool, policy, box_scores(pool, [0.0, 1.0, 5.0, 6.0, 7.0]), budget=0.5, seeds=range(6))
+        for seed in range(6):
+            rows = draw_of(subset, seed, "test").to_pylist()
+            assert [row["use"] for row in rows if row["image_id"] == 1] == ["keep", "keep"]
+
     def test_match_keeps_them_and_matches_the_rest(self):
         pool = make_pool([2, 3, 3, 1, 1, 5])
         wanted = pa.table({"draw": [0] * 6, "image_id": [1, 1, 2, 2, 2, 4], "use": ["keep"] * 6})
@@ -480,10 +492,10 @@ class TestDistinct:
         pool = make_pool([2] * 6)
         policy = {"name": "drop_worst", "share": 0.5, "on_drop": "mask", "distinct": "looks"}
         looks = looks_of(UNIT[:6], [0, 0, 0, 0, 1, 2])  # three images are left, and the worse half of their six boxes
-        scores = box_scores(pool, [0.0, 9.0] * 4 + [1.0, 9.0, 2.0, 9.0])
+        scores = box_scores(pool, [0.0, 9.0] * 4 + [1.0, 9.0, 9.0, 2.0])
         subset = draws(pool, policy, scores, None, looks, budget=0.5, seeds=range(20))
         masked = [row["box_id"] for row in subset.to_pylist() if row["use"] == "mask"]
-        assert set(masked) == {1, 3, 5, 7, 9, 11}
+        assert set(masked) == {1, 3, 5, 7, 9, 12}
         assert len(masked) == 60
 
     def test_too_few_looks_for_the_budget(self):
@@ -521,6 +533,28 @@ class TestClassBalancedAndDiverse:
         looks = looks_of(vectors, range(4))
         policy = {"name": "diverse", "always": "4"}  # among images 1 and 2, the better half; 1 is the farther one
         assert images(draws(FOUR, policy, image_scores([4, 5, 3, 1]), None, looks)) == [1, 4]
+
+    def test_diverse_stays_away_from_all_that_is_always_kept(self):
+        # from image 1 alone the farthest is 3 (at 1), which is next to image 2 (at 0.2); 4 is at 0.4 from image 1
+        vectors = np.array([[1, 0], [0.6, 0.8], [0, 1], [0.6, -0.8]])
+        policy = {"name": "diverse", "share": 1.0, "always": "1, 2"}
+        looks = looks_of(vectors, range(4))
+        assert images(draws(FOUR, policy, image_scores([1] * 4), None, looks, budget=0.75)) == [1, 2, 4]
+
+    def test_diverse_among_distinct_looks_goes_by_the_vectors_of_the_images_left(self):
+        # 1 looks like 2 and is the worse; from 2 on, 4 is the farthest, and from 1 it would be 3
+        vectors = np.array([[0, 1, 0], [1, 0, 0], [0.6, -0.8, 0], [-1, 0, 0]])
+        policy = {"name": "diverse", "share": 1.0, "distinct": "looks"}
+        looks = looks_of(vectors, [0, 0, 1, 2])
+        assert images(draws(FOUR, policy, image_scores([8, 9, 3, 3]), None, looks)) == [2, 4]
+
+    def test_draws_that_leave_other_images_of_a_look_choose_for_themselves(self):
+        # image 3 is opposite to 1, image 4 to 2; 1 and 2 look alike, and chance says which of them is left and begins
+        vectors = np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]])
+        policy = {"name": "diverse", "share": 1.0, "distinct": "looks"}
+        looks = looks_of(vectors, [0, 0, 1, 2])
+        subset = draws(FOUR, policy, image_scores([9, 9, 1, 1]), None, looks, seeds=range(12))
+        assert {tuple(images(subset, seed)) for seed in range(12)} == {(1, 3), (2, 4)}
 
     def test_diverse_draws_ties_anew(self):
         looks = looks_of(np.eye(8), range(8))
