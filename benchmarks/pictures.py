@@ -174,7 +174,7 @@ def show_peer(python: str, folders: Sequence[Path]) -> None:
 All of cleanvision's own issues by default, `n_jobs=1`, and what answers the same questions here: `highlights`,
 `shadows`, `sharpness`, `entropy`, `saturation`, `image_aspect`, `image_area`, equal hashes and near-duplicates.
 A process each, in turn, {PEER_TURNS} times, imports left out, medians. "bare": from files that nothing is known of,
-each decoded twice, at a reduced scale each time: for size and fingerprint (`detection.pictures.look`), once reduced for the metrics.
+each decoded twice at a reduced scale: for size and fingerprint (`detection.pictures.look`), and for the metrics.
 "listed": one pass over files whose sizes the image table holds, the fingerprint taken of the reduced picture as well.
 
 | photos | ours from | cleanvision, images/s | ours, images/s | ratio | lowest, highest |

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from metrics.contract import spec_of
 from metrics.loading import catalogue
 
 SIZES = (1_000, 10_000, 50_000)
-SPEED, ROUNDS = 6_000, 5
+SPEED, ROUNDS = 20_000, 3
 HOME = Path(__file__).resolve().parents[1]
 
 
@@ -102,9 +103,15 @@ def _memory(pid: int) -> float:
     return total
 
 
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
 def main(photos: Path) -> None:
-    print("# Scoring\n\n`python -P benchmarks/scoring.py PHOTOS`,", date.today(), "on", platform.processor() or "?",
-          f"{os.cpu_count()} cores. {len(metrics())} image-level pixel metrics.\n")  # fmt: skip
+    machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"# Scoring\n\n`python -P benchmarks/scoring.py PHOTOS`, {date.today()}, {machine}.")
+    print(f"{len(metrics())} image-level pixel metrics; the photos of {photos.name}, cycled.\n")
     with tempfile.TemporaryDirectory() as name:
         print("| images | first run, s | images/s | peak memory, MB | over 1,000 images | second run, s |")
         print("|---|---|---|---|---|---|")
@@ -117,15 +124,25 @@ def main(photos: Path) -> None:
             print(
                 f"| {n} | {first:.1f} | {n / first:.0f} | {peak:.0f} | {peak / least:.2f} | {again:.2f} |", flush=True
             )
-        folders = {jobs: workspace(Path(name) / f"j{jobs}", photos, SPEED, jobs) for jobs in (1, 2)}
-        times: dict[int, list[float]] = {1: [], 2: []}
+        one, two, apart = (
+            workspace(Path(name) / case, photos, n, jobs)
+            for case, n, jobs in (("one", SPEED, 1), ("two", SPEED, 2), ("apart", SPEED // 2, 1))
+        )
+        twin = Path(shutil.copytree(apart, Path(name) / "twin"))
+        times: dict[str, list[float]] = {"one": [], "two": [], "apart": []}
         for _ in range(ROUNDS):
-            for jobs, folder in folders.items():
+            for folder in (one, two, apart, twin):
                 shutil.rmtree(folder / ".metricloop/cache", ignore_errors=True)
-                times[jobs].append(run(folder)[0])
-        one, two = (statistics.median(times[jobs]) for jobs in (1, 2))
-        print(f"\n{SPEED} images, the whole stage with its start: one process {one:.2f} s, two {two:.2f} s, "
-              f"{one / two:.2f}x (medians of {ROUNDS}, in turn).")  # fmt: skip
+            times["one"].append(run(one)[0])
+            times["two"].append(run(two)[0])
+            with ThreadPoolExecutor() as threads:  # what the machine has to give: two stages that share nothing
+                times["apart"].append(max(took for took, _ in threads.map(run, (apart, twin))))
+        single, double, ideal = (statistics.median(times[case]) for case in ("one", "two", "apart"))
+        print(
+            f"\n{SPEED} images, the whole stage with its start, medians of {ROUNDS}, in turn: one process {single:.2f} s, "
+            f"two {double:.2f} s,\n{single / double:.2f}x. Two stages side by side with half of the images each, which "
+            f"is what this machine has to give: {ideal:.2f} s, {single / ideal:.2f}x."
+        )
 
 
 if __name__ == "__main__":

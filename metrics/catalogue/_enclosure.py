@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 from metrics.catalogue._crops import END, START, Crop, turned
 
@@ -37,6 +35,9 @@ def enclosure_of(crop: Crop) -> float:
 
 def _distances(colour: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """The cheapest path to each pixel of (n, n, 3) from any of the seeds, (n, n) bool, over its four neighbours."""
+    from scipy.sparse import csr_array  # a quarter of a second to import, and the whole catalogue would pay
+    from scipy.sparse.csgraph import dijkstra
+
     place = np.arange(seeds.size).reshape(seeds.shape)
     step = np.concatenate([np.linalg.norm(np.diff(colour, axis=axis), axis=2).ravel() for axis in (0, 1)])
     cost = np.maximum(step - np.median(step) / 2, 0) + FREE

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from detection.dataset import Dataset
 from detection.embeddings import Embeddings
@@ -50,6 +48,9 @@ def near_duplicate(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     >>> near_duplicate(pool, embeddings_of(np.eye(3), hashes=[0b111, 0b001, 0xFF00], thumbnails=same)).tolist()
     [1.0, 1.0, 0.0]
     """
+    from scipy.sparse import coo_array  # slow to import
+    from scipy.sparse.csgraph import connected_components
+
     looks, n = embeddings.pool, len(embeddings.pool.hashes)
     pairs = near_duplicates(looks.hashes, looks.thumbnails)
     links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
