@@ -139,7 +139,7 @@ def main(photos: Path) -> None:
                 times["apart"].append(max(took for took, _ in threads.map(run, (apart, twin))))
         single, double, ideal = (statistics.median(times[case]) for case in ("one", "two", "apart"))
         print(
-            f"\n{SPEED} images, the whole stage with its start, medians of {ROUNDS}, in turn: one process {single:.2f} s, "
+            f"\n{SPEED} images, the stage with its start, medians of {ROUNDS}, in turn: one process {single:.2f} s, "
             f"two {double:.2f} s,\n{single / double:.2f}x. Two stages side by side with half of the images each, which "
             f"is what this machine has to give: {ideal:.2f} s, {single / ideal:.2f}x."
         )
