@@ -1,23 +1,20 @@
 #!/usr/bin/env bash
 # The audits of benchmarks/results/audit.md: how well known mistakes are found, on drawn and on real pictures.
-# usage: benchmarks/audit.sh FOLDER DATA BACKBONE.pth [STRENGTH [ITERATIONS]]; DATA holds the data sets lion and bccd
+# usage: benchmarks/audit.sh FOLDER DATA BACKBONE.pth [SEED]; DATA holds the data sets lion and bccd
 set -euo pipefail
-folder=$1 data=$2 weights=$3 strength=${4:-0.5} iterations=${5:-750}
+folder=$1 data=$2 weights=$3 seed=${4:-1}
 mkdir -p "$folder"
 
-audit() { # NAME, then what `metricloop init` is told
-  local name=$1
-  shift
-  [ -d "$folder/$name" ] || metricloop init "$folder/$name" "$@"
-  sed -i "s/^  iterations: [0-9]*  *# batches each is trained on/  iterations: $iterations           # batches each is trained on/" \
-    "$folder/$name/params.yaml"
-  metricloop audit -C "$folder/$name" | tee "$folder/$name.txt"
+audit() { # NAME FOLDS ITERATIONS SIDE, then what `metricloop init` is told
+  local place=$folder/$1 settings=("predict.folds=$2" "predict.iterations=$3" "train.image_size=$4" "data.corrupt.seed=$seed")
+  shift 4
+  [ -d "$place" ] || metricloop init "$place" "$@"
+  python -P -c 'import sys; from pathlib import Path; from flows.settings import change_params
+change_params(Path(sys.argv[1]), sys.argv[2:])' "$place/params.yaml" "${settings[@]}"
+  metricloop audit -C "$place" | tee "$place.txt"
 }
 
-audit demo --demo
-for preset in article sloppy custom; do
-  audit "lion-$preset" --data "$data/lion" --corrupt "$preset" --strength "$strength" --weights "$weights"
-done
-for preset in article custom; do
-  audit "bccd-$preset" --data "$data/bccd" --corrupt "$preset" --strength "$strength" --weights "$weights"
-done
+audit demo-96 4 1000 96 --demo
+audit demo-160 2 1000 160 --demo
+audit bccd 2 750 224 --data "$data/bccd" --corrupt custom --weights "$weights"
+audit lion 2 750 224 --data "$data/lion" --corrupt article --weights "$weights"

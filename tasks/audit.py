@@ -44,7 +44,8 @@ class Kind:
 
     unit: what is right or wrong, a labelled box or an image. judges: metric and weight; its suspicion is the weighted
     mean of their percentiles, over those that could be computed. in_class: boxes are compared within their class.
-    otherwise: the judges where the first of them, which takes predictions, could not be computed.
+    otherwise: the judges where the first of them, which takes predictions, could not be computed; seen: what is said of
+    the kind then, in place of `about`.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Kind:
     judges: tuple[tuple[str, float], ...]
     in_class: bool = False
     otherwise: tuple[tuple[str, float], ...] = ()
+    seen: str = ""
 
     def heard(self, said: Collection[str]) -> tuple[tuple[str, float], ...]:
         """The judges that said something."""
@@ -80,6 +82,7 @@ KINDS = (
         ("class",),
         (("class_margin", 1.0),),
         otherwise=(("size_outlier", 1.0),),
+        seen="its size is unusual for its class",
     ),
     Kind(
         "placed",
@@ -90,6 +93,7 @@ KINDS = (
         (("location_doubt", 1.0), ("badly_located", 0.5), ("edge_support", 0.4), ("box_fit", 0.7)),
         in_class=True,
         otherwise=(("box_fit", 1.0), ("edge_support", 0.6)),
+        seen="neither edges nor colours of the picture begin at its sides",
     ),
     Kind(
         "doubled",
