@@ -19,8 +19,7 @@ def upstream(plan: dict[str, Any], drawn: bool) -> dict[str, set[str]]:
     graph["ingest"] = set(graph)
     graph["predict"] = {"ingest"}
     makers = {PREDICTIONS: "predict", VIEWS: "predict", EMBEDDINGS: "embed"}
-    readers = [*plan["batches"].values(), *plan["arms"].values()]
-    if any(EMBEDDINGS in (one.get("needs"), one.get("a"), one.get("b")) for one in readers):  # nothing else reads them
+    if reads_embeddings(plan):
         graph["embed"] = {"ingest"}
     for name, batch in plan["batches"].items():
         graph[f"score@{name}"] = {"ingest", makers.get(batch["needs"], "ingest")}
@@ -33,6 +32,12 @@ def upstream(plan: dict[str, Any], drawn: bool) -> dict[str, set[str]]:
     graph["compare"] = {stage for stage in graph if stage.startswith(("evaluate@", "select@"))}
     graph["confirm"] = {"compare"}
     return graph
+
+
+def reads_embeddings(plan: dict[str, Any]) -> bool:
+    """Whether a batch or an arm is made from embeddings; otherwise there is no stage that makes them."""
+    readers = [*plan["batches"].values(), *plan["arms"].values()]
+    return any(EMBEDDINGS in (one.get("needs"), one.get("a"), one.get("b")) for one in readers)
 
 
 def stages_of(folder: Path, plan: dict[str, Any]) -> dict[str, set[str]]:

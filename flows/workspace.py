@@ -15,9 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from detection.damage import Corrupt, Mistake
 from detection.tables import replacing
+from flows.graph import reads_embeddings
 from flows.stage import dvc, environment
 from tasks import code
 from tasks.params import check_params, load_params, weights_digest
+from tasks.plan import load_plan
 
 TEMPLATES = Path(__file__).parent / "templates"
 IGNORED = (".metricloop/", "mlflow.db*", "mlruns/", "report.html", "__pycache__/")
@@ -183,9 +185,25 @@ def align_comments(text: str, column: int = 28) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_stages(*, root: bool, drawn: bool) -> str:
-    """dvc.yaml: in the repository's root with source files as dependencies, elsewhere with code.yaml."""
-    return render("dvc.yaml.j2", root=root, drawn=drawn, sources=code.sources)
+def render_stages(*, root: bool, drawn: bool, embeds: bool = False) -> str:
+    """dvc.yaml: in the repository's root with source files as dependencies, elsewhere with code.yaml.
+
+    embeds: with the stage that makes embeddings, which takes long and is there only where something reads them.
+    """
+    return render("dvc.yaml.j2", root=root, drawn=drawn, embeds=embeds, sources=code.sources)
+
+
+def wire_embeddings(stages: str, wanted: bool) -> str:
+    """The text of a workspace's dvc.yaml with the stage `embed`, or without it; one that a person changed stays."""
+    block, following = _embed_stage(), "  score:\n"
+    if wanted and "\n  embed:\n" not in stages:
+        return stages.replace(f"\n{following}", f"\n{block}{following}", 1)
+    return stages if wanted else stages.replace(block, "", 1)
+
+
+def _embed_stage() -> str:
+    text = render_stages(root=False, drawn=False, embeds=True)
+    return text[text.index("  embed:\n") : text.index("  score:\n")]
 
 
 def render(template: str, **values: Any) -> str:
@@ -201,9 +219,14 @@ def quoted(value: Any) -> str:
 
 
 def refresh_code(folder: Path) -> None:
-    """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, where the workspace has them."""
+    """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, where the workspace has them, and
+    the stage `embed` to dvc.yaml, where its plan reads embeddings.
+    """
     if folder == code.HOME:
         return
+    stages = folder / "dvc.yaml"
+    if stages.is_file():
+        _write(stages, wire_embeddings(stages.read_text(), reads_embeddings(load_plan(folder))))
     note = "# Digests of the code each stage runs; written by metricloop, so that new code counts as a change.\n"
     params = load_params(folder / "params.yaml")
     weights = {"weights": weights_digest(params.train.weights), "embed_weights": weights_digest(params.embed.weights)}

@@ -23,6 +23,7 @@ from flows.workspace import (
     render,
     render_arms,
     render_stages,
+    wire_embeddings,
 )
 from llm.journal import Journal
 from metrics.trust import UNSAFE
@@ -79,6 +80,17 @@ def test_dvc_yaml_is_valid_yaml_with_every_stage(root, drawn):
     assert ("tasks/train.py" in train["deps"]) == root
     assert ({"code.yaml": ["train"]} in train["params"]) == (not root)
     assert "data/boxes.parquet" not in train["deps"]  # a trial depends on its manifest, not on the rest of the pool
+
+
+def test_the_stage_that_embeds_is_there_while_something_reads_embeddings():
+    plain = render_stages(root=False, drawn=True)
+    assert "embed" not in yaml.safe_load(plain)["stages"]
+    wired = wire_embeddings(plain, True)
+    assert list(yaml.safe_load(wired)["stages"])[2:5] == ["predict", "embed", "score"]
+    assert wired == wire_embeddings(wired, True) == render_stages(root=False, drawn=True, embeds=True)
+    assert wire_embeddings(wired, False) == plain
+    own = wired.replace("tasks.embed", "mine")  # a person's own
+    assert wire_embeddings(own, False) == own
 
 
 def test_init_refuses_a_folder_with_something_in_it(tmp_path):

@@ -158,7 +158,7 @@ def test_only_a_batch_that_needs_embeddings_has_them_made():
 
 
 def test_the_stage_depends_on_its_network_and_not_on_how_long_trials_train():
-    stage = yaml.safe_load(render_stages(root=False, drawn=False))["stages"]["embed"]
+    stage = yaml.safe_load(render_stages(root=False, drawn=False, embeds=True))["stages"]["embed"]
     assert stage["outs"] == ["data/embeddings.parquet"]
     assert {"embed", "train.weights", "train.detector"} <= {one for one in stage["params"] if isinstance(one, str)}
     assert {"code.yaml": ["weights", "embed_weights"]} in stage["params"]
