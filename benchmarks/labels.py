@@ -28,12 +28,12 @@ from pathlib import Path
 import numpy as np
 
 from detection.dataset import Dataset
-from metrics.catalogue import control, geometry, integrity
+from metrics.catalogue import control, geometry, integrity, labels
 from metrics.contract import Metric, evaluate
 from metrics.source import metrics_in
 
 IMAGES, PEER_IMAGES, BOXES, CLASSES, ROUNDS, PEER_ROUNDS = 1_000_000, 2000, 7, 20, 3, 7
-ALL = {name: f for module in (geometry, integrity, control) for name, f in metrics_in(module).items()}
+ALL = {name: f for module in (labels, geometry, integrity, control) for name, f in metrics_in(module).items()}
 # Ours that say, with nothing else, what the validator's box statistics are for: sizes and shapes, what is far off in
 # its class, sides below a pixel, and how many boxes of which classes there are.
 LIKE_THE_PEER = ("object_count", "class_count", "object_area", "object_size", "aspect_ratio",

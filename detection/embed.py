@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
@@ -25,7 +26,7 @@ class EmbedError(ValueError):
     """The network or its weights cannot be built as asked."""
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """uint8 pictures (n, 3, size, size) and the share of each that is no padding (n, 2: down, across) -> (n, d)."""
 
     mean: Tensor
@@ -41,8 +42,9 @@ class Network(nn.Module):
         scaled = (pictures.float() - self.mean) / self.std
         return self.vectors(scaled.contiguous(memory_format=torch.channels_last), filled)
 
+    @abstractmethod
     def vectors(self, pictures: Tensor, filled: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The same of pictures that are normalised already."""
 
 
 class Backbone(Network):

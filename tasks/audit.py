@@ -27,6 +27,7 @@ FAMILIES = (
     "mistakenness",
     "objectlab",
     "fit",
+    "labels",
     "geometry",
     "integrity",
 )  # modules that speak of labels

@@ -37,7 +37,7 @@ ABOUT = {
     "objectlab": "ObjectLab",
     "mistakenness": "FiftyOne, and by degrees",
     "fit": "pixels",
-    "pixels": "pixels",
+    "labels": "labels alone",
     "geometry": "labels alone",
     "integrity": "labels alone",
     "": "the list below",

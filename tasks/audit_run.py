@@ -23,7 +23,7 @@ from tasks.frames import PREDICTED, nothing, read_predictions
 from tasks.goodness import relabel, without_crowds
 from tasks.params import Params
 from tasks.pool import read_pool
-from tasks.score import score
+from tasks.score import STORE, score
 
 FOLDER = "audit"  # of the workspace; git is told to ignore it: all in it can be made again
 
@@ -88,6 +88,7 @@ def listen(
         pool,
         open_batch(CATALOGUE[0], names, folder),
         predictions,
+        store=folder / STORE,
         jobs=params.score.jobs,
         max_failures=params.score.max_failures,
         give_up=failed.__setitem__,

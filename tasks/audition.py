@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sandbox.limits import Limits
 from sandbox.supervisor import Sandbox
 from sandbox.words import clean
 from tasks import portrait
+from tasks.candidates import part_of
 from tasks.frames import PREDICTED, read_predictions
 from tasks.params import Params, load_params
 from tasks.policies import POLICIES, PolicyError, check_policy
@@ -155,13 +156,8 @@ def policy_of(name: str, options: Mapping[str, Any], spec: Spec | None = None) -
 def spread(pool: Dataset, most: int) -> Dataset:
     """At most so many images of a pool, evenly."""
     rows = np.unique(np.linspace(0, len(pool) - 1, min(most, len(pool))).round().astype(int))
-    kept = np.isin(pool.box_row, rows)
-    return replace(
-        pool,
-        **{n: getattr(pool, n)[rows] for n in ("image_id", "file", "sha256", "width", "height", "group", "split")},
-        **{n: getattr(pool, n)[kept] for n in ("box_id", "boxes", "labels", "crowd")},
-        offsets=np.concatenate([[0], np.cumsum(pool.counts[rows])]),
-    )
+    part, _ = part_of(pool, rows)
+    return part
 
 
 def perform(stage: Stage, source: Source, spec: Spec, policy: Mapping[str, Any], arm: str) -> Performance:

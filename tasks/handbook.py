@@ -33,8 +33,8 @@ from tasks.sheets import extremes_sheet
 
 # How families are ordered; a family that is not named here comes last.
 FAMILIES = (
-    "header", "picture", "detail", "crop", "fit", "geometry", "integrity", "agreement", "objectlab", "mistakenness",
-    "matching", "uncertainty", "consistency", "embedding", "duplicates", "control",
+    "header", "picture", "detail", "crop", "fit", "labels", "geometry", "integrity", "agreement", "objectlab",
+    "mistakenness", "matching", "uncertainty", "consistency", "embedding", "duplicates", "control",
 )  # fmt: skip
 FROM = {"image": "pixels", "file_size": "file size", "predictions": "predictions", "views": "views",
         "embedding": "embeddings"}  # fmt: skip

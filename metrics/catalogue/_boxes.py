@@ -9,6 +9,7 @@ import numpy as np
 from detection.dataset import Dataset
 from detection.frame import once
 
+TRAINED_SIDE = 224  # the long side in pixels that detectors are trained at here, unless params.yaml says otherwise
 BLOCK = 20_000  # boxes at a time: the working arrays of a block, 160 kB each, stay in the processor's cache
 EXACT = 16  # up to so many boxes a block holds images of one count only; above, counts are rounded up by at most 1/8
 FEW = 5  # boxes of a class below which its median and spread describe hardly more than these boxes

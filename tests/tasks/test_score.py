@@ -31,7 +31,8 @@ from detection.tables import (
 from metrics.batch import Ours
 from metrics.catalogue.agreement import label_agreement, object_confidence
 from metrics.catalogue.fit import box_tightness, edge_support
-from metrics.catalogue.geometry import aspect_ratio, object_count
+from metrics.catalogue.geometry import aspect_ratio
+from metrics.catalogue.labels import object_count
 from metrics.contract import metric
 from metrics.loading import open_batch
 from metrics.trust import UNSAFE

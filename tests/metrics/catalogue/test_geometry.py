@@ -8,12 +8,12 @@ import pytest
 
 from detection.dataset import pool_of
 from detection.frame import Frame
-from metrics.catalogue import geometry, integrity
+from metrics.catalogue import geometry, integrity, labels
 from metrics.catalogue._boxes import BLOCK, blocks
 from metrics.contract import evaluate, spec_of
 from metrics.source import metrics_in
 
-ALL = {**metrics_in(geometry), **metrics_in(integrity)}
+ALL = {**metrics_in(labels), **metrics_in(geometry), **metrics_in(integrity)}
 EACH = pytest.mark.parametrize("function", ALL.values(), ids=ALL)
 NAMES = ("cat", "dog", "eel")
 NAN = math.nan
@@ -63,38 +63,38 @@ def test_aspect_ratio_is_width_over_height():
 
 def test_object_count_counts():
     pool = pool_of([frame([]), frame([[0, 0, 9, 9], [0, 0, 9, 9]])])
-    np.testing.assert_array_equal(evaluate(geometry.object_count, pool), [0, 2])
+    np.testing.assert_array_equal(evaluate(labels.object_count, pool), [0, 2])
 
 
 def test_object_proximity_is_the_mean_distance_to_the_nearest_centre():
     # centres (0, 0), (3, 4), (3, 16): nearest at 5, 5 and 12; the diagonal of 30 x 40 is 50
     boxes = [[-1, -1, 1, 1], [2, 3, 4, 5], [2, 15, 4, 17]]
     pool = pool_of([frame(boxes, width=30, height=40), frame([]), frame([[0, 0, 9, 9]]), frame([[0, 0, 9, 9]] * 2)])
-    np.testing.assert_allclose(evaluate(geometry.object_proximity, pool), [(5 + 5 + 12) / 3 / 50, NAN, NAN, 0])
+    np.testing.assert_allclose(evaluate(labels.object_proximity, pool), [(5 + 5 + 12) / 3 / 50, NAN, NAN, 0])
 
 
 # one image of 40 x 30, its boxes and what is expected, arithmetic in the comments
 HAND = [
-    (geometry.class_count, [[0, 0, 9, 9]] * 4, [0, 2, 2, 0], [2]),
-    (geometry.class_entropy, [[0, 0, 9, 9]] * 4, [0, 2, 2, 2], [0.25 * 2 + 0.75 * math.log2(4 / 3)]),
-    (geometry.class_entropy, [[0, 0, 9, 9]] * 4, [1] * 4, [0]),
-    (geometry.rarity, [[0, 0, 9, 9]] * 4, [0, 2, 2, 2], [(4 + 3 * 4 / 3) / 4]),
+    (labels.class_count, [[0, 0, 9, 9]] * 4, [0, 2, 2, 0], [2]),
+    (labels.class_entropy, [[0, 0, 9, 9]] * 4, [0, 2, 2, 2], [0.25 * 2 + 0.75 * math.log2(4 / 3)]),
+    (labels.class_entropy, [[0, 0, 9, 9]] * 4, [1] * 4, [0]),
+    (labels.rarity, [[0, 0, 9, 9]] * 4, [0, 2, 2, 2], [(4 + 3 * 4 / 3) / 4]),
     # 10 x 10 and 10 x 10 that share 5 x 5, and one 4 x 4 of which only 2 x 2 is inside: 175 + 4 of 1200
-    (geometry.covered_area, [[5, 5, 15, 15], [10, 10, 20, 20], [38, 28, 42, 32]], None, [179 / 1200]),
-    (geometry.background_share, [[0, 0, 40, 15]], None, [0.5]),
-    (geometry.covered_area, [[-10, -10, 90, 90]] * 3, None, [1]),
+    (labels.covered_area, [[5, 5, 15, 15], [10, 10, 20, 20], [38, 28, 42, 32]], None, [179 / 1200]),
+    (labels.background_share, [[0, 0, 40, 15]], None, [0.5]),
+    (labels.covered_area, [[-10, -10, 90, 90]] * 3, None, [1]),
     # the long side of 40 becomes 224, a factor of 5.6: sides of 28 and 33.6
-    (geometry.small_object_share, [[0, 0, 5, 5], [0, 0, 6, 6]], None, [0.5]),
+    (labels.small_object_share, [[0, 0, 5, 5], [0, 0, 6, 6]], None, [0.5]),
     (geometry.object_size, [[0, 0, 5, 5], [0, 0, 4, 9], [0, 0, 0, 9]], None, [28, 33.6, 0]),
     # x of the centres: 0, 1/2, 1 of the width, variance 1/6; y: all 1/2
-    (geometry.spatial_spread, [[-1, 14, 1, 16], [19, 14, 21, 16], [39, 14, 41, 16]], None, [math.sqrt(1 / 12)]),
-    (geometry.spatial_spread, [[1, 1, 2, 2]], None, [NAN]),
+    (labels.spatial_spread, [[-1, 14, 1, 16], [19, 14, 21, 16], [39, 14, 41, 16]], None, [math.sqrt(1 / 12)]),
+    (labels.spatial_spread, [[1, 1, 2, 2]], None, [NAN]),
     # two above left, one above right, one below right: 1/2, 1/4, 1/4
-    (geometry.quadrant_entropy, [[0, 0, 2, 2], [3, 3, 5, 5], [30, 0, 32, 2], [30, 20, 32, 22]], None, [1.5]),
-    (geometry.quadrant_entropy, [[0, 0, 2, 2]], None, [0]),
+    (labels.quadrant_entropy, [[0, 0, 2, 2], [3, 3, 5, 5], [30, 0, 32, 2], [30, 20, 32, 22]], None, [1.5]),
+    (labels.quadrant_entropy, [[0, 0, 2, 2]], None, [0]),
     # logs of 1, 4 and 16: 0, a, 2a with a = ln 4; variance 2/3 a^2
-    (geometry.size_diversity, [[0, 0, 1, 1], [0, 0, 2, 2], [0, 0, 4, 4]], None, [math.log(4) * math.sqrt(2 / 3)]),
-    (geometry.size_diversity, [[0, 0, 1, 1], [0, 0, 2, 0]], None, [NAN]),
+    (labels.size_diversity, [[0, 0, 1, 1], [0, 0, 2, 2], [0, 0, 4, 4]], None, [math.log(4) * math.sqrt(2 / 3)]),
+    (labels.size_diversity, [[0, 0, 1, 1], [0, 0, 2, 0]], None, [NAN]),
     # the first and second overlap; the third is 3 right and 4 below of the second; the diagonal is 50
     (geometry.nearest_gap, [[0, 0, 9, 9], [5, 5, 10, 10], [13, 14, 20, 20]], None, [0, 0, 0.1]),
     (geometry.nearest_gap, [[0, 0, 9, 9]], None, [NAN]),
@@ -151,13 +151,13 @@ def test_numbers_by_hand(function, boxes, labels, expected):
 def test_small_is_judged_at_the_size_asked_for():
     # at a long side of 40, as stored, both boxes are small
     pool = pool_of([frame([[0, 0, 5, 5], [0, 0, 6, 6]])])
-    np.testing.assert_array_equal(geometry.small_object_share(pool, side=40), [1])
+    np.testing.assert_array_equal(labels.small_object_share(pool, side=40), [1])
 
 
 def test_rarity_counts_the_whole_pool():
     # 5 labels: 3 cats, 1 dog, 1 eel; shares 3/5 and 1/5
     pool = pool_of([frame([[0, 0, 9, 9]] * 4, [0, 0, 0, 1]), frame([[0, 0, 9, 9]], [2]), frame([])])
-    np.testing.assert_allclose(geometry.rarity(pool), [(3 * 5 / 3 + 5) / 4, 5, NAN])
+    np.testing.assert_allclose(labels.rarity(pool), [(3 * 5 / 3 + 5) / 4, 5, NAN])
 
 
 def test_outliers_are_judged_within_their_class():
@@ -236,7 +236,7 @@ def test_object_proximity_is_to_the_bit_what_one_image_at_a_time_gives():
         distance = np.linalg.norm(centres[:, None] - centres[None], axis=2)
         np.fill_diagonal(distance, np.inf)
         expected.append(float(distance.min(axis=1).mean() / np.hypot(one.width, one.height)))
-    np.testing.assert_array_equal(geometry.object_proximity(pool_of(frames)), expected)
+    np.testing.assert_array_equal(labels.object_proximity(pool_of(frames)), expected)
 
 
 @pytest.mark.parametrize("most", [0, 1, 16, 17, 300])
