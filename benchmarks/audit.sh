@@ -9,7 +9,7 @@ audit() { # NAME FOLDS ITERATIONS SIDE, then what `metricloop init` is told
   local place=$folder/$1 settings=("predict.folds=$2" "predict.iterations=$3" "train.image_size=$4" "data.corrupt.seed=$seed")
   shift 4
   [ -d "$place" ] || metricloop init "$place" "$@"
-  python -P -c 'import sys; from pathlib import Path; from flows.settings import change_params
+  python -P -c 'import sys; from pathlib import Path; from metricloop.study.edit_params import change_params
 change_params(Path(sys.argv[1]), sys.argv[2:])' "$place/params.yaml" "${settings[@]}"
   metricloop audit -C "$place" | tee "$place.txt"
 }

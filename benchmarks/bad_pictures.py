@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from detection.dataset import Dataset
-from detection.pictures import Look, look
-from metrics.batch import Ours
-from metrics.contract import Metric
-from tasks.score import score
+from metricloop.data.dataset import Dataset
+from metricloop.data.pictures import Look, look
+from metricloop.metrics.contract import Metric
+from metricloop.scoring.batch import Ours
+from metricloop.scoring.score import score
 
 Listing = Callable[[Path, Sequence[Path], Sequence[Look]], Dataset]
 Peer = Callable[[Path], dict]  # what it says of a folder: "error", or "images" and "scores" by issue and file
@@ -44,7 +44,7 @@ def bad_files(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def survive(folder: Path, metrics: tuple[Metric, ...], listing: Listing) -> dict[str, dict]:
-    """What `tasks.score.score` says of every file: the scores by metric, or the error."""
+    """What `scoring.score.score` says of every file: the scores by metric, or the error."""
     files = sorted(folder.iterdir())
     looks = []
     for path in files:  # a listing made before the files went bad

@@ -27,10 +27,10 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.dataset import Dataset
-from metrics.catalogue import control, geometry, integrity, labels
-from metrics.contract import Metric, evaluate
-from metrics.source import metrics_in
+from metricloop.data.dataset import Dataset
+from metricloop.metrics.catalogue import control, geometry, integrity, labels
+from metricloop.metrics.contract import Metric, evaluate
+from metricloop.scoring.metric_file import metrics_in
 
 IMAGES, PEER_IMAGES, BOXES, CLASSES, ROUNDS, PEER_ROUNDS = 1_000_000, 2000, 7, 20, 3, 7
 ALL = {name: f for module in (labels, geometry, integrity, control) for name, f in metrics_in(module).items()}

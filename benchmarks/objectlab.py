@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.frame import Detections, Frame
-from metrics.catalogue import objectlab
-from metrics.catalogue._overlap import overlap
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.catalogue import objectlab
+from metricloop.metrics.catalogue._overlap import overlap
 
 ROUNDS, CLASSES, FOUND = 5, 5, 100
 LOW, HIGH, PER_PIXEL = 0.5, 0.95, 0.1  # cleanlab's thresholds, and the fall-off of its similarity

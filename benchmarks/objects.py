@@ -24,15 +24,15 @@ import cv2
 import numpy as np
 from scipy.stats import rankdata
 
-from detection.damage import Corrupt, damage
-from detection.formats import read
-from detection.frame import Frame
-from detection.pictures import read_picture
-from detection.scenes import draw_scenes
-from metrics.catalogue import crop, fit
-from metrics.contract import Metric, evaluate
-from metrics.source import metrics_in
-from tasks.ingest import Tables, ingest
+from metricloop.data.damage import Corrupt, damage
+from metricloop.data.formats import read
+from metricloop.data.frame import Frame
+from metricloop.data.ingest import Tables, ingest
+from metricloop.data.pictures import read_picture
+from metricloop.drawing.scenes import draw_scenes
+from metricloop.metrics.catalogue import crop, fit
+from metricloop.metrics.contract import Metric, evaluate
+from metricloop.scoring.metric_file import metrics_in
 
 SAMPLE, SEEDS, TIMED, ROUNDS, SLOW = 300, range(5), 200, 3, "grabcut_tightness"
 LOOSE = 1.2  # a side this many times too long is what a person would call loose

@@ -27,15 +27,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.pictures import SUFFIXES, Look, decode_small, fingerprint, look, near_duplicates, reduction_for
-from metrics.batch import Ours
-from metrics.catalogue import detail, header, picture
-from metrics.catalogue._small import SIDE
-from metrics.contract import Metric, evaluate, spec_of
-from metrics.source import metrics_in
-from tasks.frames import Evidence, frame_of
-from tasks.score import score
+from metricloop.data.dataset import Dataset
+from metricloop.data.pictures import SUFFIXES, Look, decode_small, fingerprint, look, near_duplicates, reduction_for
+from metricloop.metrics.catalogue import detail, header, picture
+from metricloop.metrics.catalogue._small import SIDE
+from metricloop.metrics.contract import Metric, evaluate, spec_of
+from metricloop.scoring.batch import Ours
+from metricloop.scoring.evidence import Evidence, frame_of
+from metricloop.scoring.metric_file import metrics_in
+from metricloop.scoring.score import score
 
 TURNS, PEER_TURNS = 15, 3
 PEER = Path(__file__).parent / "peers" / "cleanvision_issues.py"
@@ -144,7 +144,7 @@ def cleanvision(python: str, folder: Path) -> dict:
 def show_decoding(folders: Sequence[Path]) -> None:
     print(f"""## Against plain decoding
 
-{len(ALL)} metrics through `tasks.score.score`: reading the file, SHA-256, the check for completeness, decoding at a
+{len(ALL)} metrics through `scoring.score`: reading the file, SHA-256, the check for completeness, decoding at a
 reduced scale, resizing, every metric, the tables. They are {", ".join(function.__name__ for function in ALL)}.
 On the other side
 `cv2.imdecode` of the same bytes at full size, which lie in memory already. One process and one thread, in turn,
@@ -174,7 +174,7 @@ def show_peer(python: str, folders: Sequence[Path]) -> None:
 All of cleanvision's own issues by default, `n_jobs=1`, and what answers the same questions here: `highlights`,
 `shadows`, `sharpness`, `entropy`, `saturation`, `image_aspect`, `image_area`, equal hashes and near-duplicates.
 A process each, in turn, {PEER_TURNS} times, imports left out, medians. "bare": from files that nothing is known of,
-each decoded twice at a reduced scale: for size and fingerprint (`detection.pictures.look`), and for the metrics.
+each decoded twice at a reduced scale: for size and fingerprint (`metricloop.data.pictures.look`), and for the metrics.
 "listed": one pass over files whose sizes the image table holds, the fingerprint taken of the reduced picture as well.
 
 | photos | ours from | cleanvision, images/s | ours, images/s | ratio | lowest, highest |

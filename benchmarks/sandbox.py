@@ -24,20 +24,20 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.pictures import SUFFIXES, shape
-from metrics.batch import Foreign
-from metrics.contained import ENTRIES, Source, _packed, declared
-from sandbox.child import Child
-from sandbox.limits import Limits
-from sandbox.supervisor import Sandbox
-from tasks.score import CHUNK, score
+from metricloop.data.dataset import Dataset
+from metricloop.data.pictures import SUFFIXES, shape
+from metricloop.sandbox.child import Child
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring.batch import Foreign
+from metricloop.scoring.sandboxed import ENTRIES, Source, _packed, declared
+from metricloop.scoring.score import CHUNK, score
 
 FRAMES, ROUNDS, STARTS, BATCHES = 1400, 5, 7, 100
 METRIC = """
 import cv2
 import numpy as np
-from metrics.contract import metric
+from metricloop.metrics.contract import metric
 
 
 @metric(level="image", needs=("image",))
@@ -77,16 +77,16 @@ def _facts(path: Path) -> tuple[str, int, int]:
 @contextlib.contextmanager
 def no_walls() -> Iterator[None]:
     """The same two processes without any wall; the self-test would notice, so it is left out."""
-    with mock.patch("sandbox.walls.WALLS", frozenset()), mock.patch("sandbox.supervisor.prove"):
+    with mock.patch("metricloop.sandbox.walls.WALLS", frozenset()), mock.patch("metricloop.sandbox.supervisor.prove"):
         yield
 
 
 def throughput(pool: Dataset, walled: bool) -> float:
-    """Frames per second through `tasks.score.score`."""
+    """Frames per second through `scoring.score.score`."""
     source = Source(METRIC, "detail.py")
     with contextlib.nullcontext() if walled else no_walls(), Sandbox(ENTRIES) as sandbox:
         foreign = Foreign(((source, declared(sandbox, source)["detail"]),), Limits())
-        with mock.patch("metrics.batch.sandbox", return_value=sandbox):
+        with mock.patch("metricloop.scoring.batch.sandbox", return_value=sandbox):
             began = time.perf_counter()
             columns = score(pool, foreign)["detail"]
             seconds = time.perf_counter() - began
@@ -96,9 +96,9 @@ def throughput(pool: Dataset, walled: bool) -> float:
 
 def metric_milliseconds(pool: Dataset) -> float:
     """What the metric takes in this process, decoding left out."""
-    from detection.frame import Frame
-    from detection.pictures import read_picture
-    from metrics.source import load
+    from metricloop.data.frame import Frame
+    from metricloop.data.pictures import read_picture
+    from metricloop.scoring.metric_file import load
 
     cv2.setNumThreads(1)  # as in the sandbox
     detail = load(METRIC, "detail.py")["detail"]
@@ -130,7 +130,7 @@ def batch_milliseconds(walled: bool) -> float:
     ):
         for _ in range(BATCHES):
             began = time.perf_counter()
-            with sandbox.child("score", "metrics.inside:score", arguments, [code, payload]) as child:
+            with sandbox.child("score", "metricloop.scoring.inside_sandbox:score", arguments, [code, payload]) as child:
                 assert child.receive(10, "the start") == b"R"
                 times.append(1000 * (time.perf_counter() - began))
     return statistics.median(times)

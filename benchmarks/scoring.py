@@ -4,7 +4,7 @@ python -P benchmarks/scoring.py PHOTOS > benchmarks/results/scoring.md
 
 PHOTOS is a folder of pictures; those found are cycled to the sizes wanted, with drawn boxes, so that every image has
 content of its own for the store. Scored are all image-level pixel metrics of the catalogue, as the stage does it:
-`python -P -m tasks.score pictures` in a workspace.
+`python -P -m metricloop.tasks.score pictures` in a workspace.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.pictures import SUFFIXES, shape
-from detection.tables import BOXES, IMAGES, write_json, write_table
-from metrics.contract import spec_of
-from metrics.loading import catalogue
+from metricloop.data.pictures import SUFFIXES, shape
+from metricloop.data.tables import BOXES, IMAGES, write_json, write_table
+from metricloop.metrics.contract import spec_of
+from metricloop.scoring.open_metrics import catalogue
 
 SIZES = (1_000, 10_000, 50_000)
 SPEED, ROUNDS = 20_000, 3
@@ -74,7 +74,7 @@ def run(folder: Path) -> tuple[float, float]:
     environment = os.environ | {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}
     began, peak = time.perf_counter(), 0.0
     stage = subprocess.Popen(
-        [sys.executable, "-P", "-m", "tasks.score", "pictures"],
+        [sys.executable, "-P", "-m", "metricloop.tasks.score", "pictures"],
         cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -85,7 +85,7 @@ def run(folder: Path) -> tuple[float, float]:
         time.sleep(0.1)
     took = time.perf_counter() - began
     if stage.returncode:
-        raise RuntimeError(f"tasks.score ended with {stage.returncode} in {folder}")
+        raise RuntimeError(f"metricloop.tasks.score ended with {stage.returncode} in {folder}")
     return took, peak
 
 

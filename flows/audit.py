@@ -6,18 +6,18 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from flows.graph import needed_for, stages_of
-from flows.stage import call, dvc, hide_keys, outdated, say
-from flows.workspace import refresh_code
-from tasks.params import Params, load_params
-from tasks.plan import load_plan
+from metricloop.params import Params, load_params
+from metricloop.study.graph import needed_for, stages_of
+from metricloop.study.plan import load_plan
+from metricloop.study.processes import call, dvc, hide_keys, outdated, say
+from metricloop.study.workspace import refresh_code
 
 
 def audit(given: Namespace) -> None:
     """Errors: ParamsError where there is no workspace, AuditError where the pool has nothing to audit, StageError."""
-    from tasks.audit_page import build
-    from tasks.audit_run import audit as examine
-    from tasks.audit_run import check, print_audit, write
+    from metricloop.audit.run import audit as examine
+    from metricloop.audit.run import check, print_audit, write
+    from metricloop.report.audit_page import build
 
     hide_keys()
     folder = given.folder.resolve()

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.graph import needed_for, stages_of
-from flows.improve import bring, of_kind, scored, train_and_evaluate
-from flows.reaper import end_server_with_me
-from flows.stage import hide_keys, step
-from flows.workspace import commit, refresh_code
-from llm.journal import Journal
-from tasks.params import load_params
-from tasks.plan import Plan, PlanError, entry_of, load_plan
+from metricloop.flows.improve import bring, of_kind, scored, train_and_evaluate
+from metricloop.flows.reaper import end_server_with_me
+from metricloop.flows.stage import step
+from metricloop.llm.journal import Journal
+from metricloop.params import load_params
+from metricloop.study.graph import needed_for, stages_of
+from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
+from metricloop.study.processes import hide_keys
+from metricloop.study.workspace import commit, refresh_code
 
 
 @flow(name="experiment", log_prints=False, validate_parameters=False)
@@ -33,8 +34,8 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     bring(folder, of_kind(needed, "select"), "select")
     train_and_evaluate(folder, [name for name, block in plan["blocks"].items() if block["arm"] in wanted], params)
     bring(folder, ["compare"], "compare")
-    step(folder, "tasks.report")
-    step(folder, "tasks.track")
+    step(folder, "metricloop.tasks.report")
+    step(folder, "metricloop.tasks.track")
     commit(folder, f"experiment {arm}")
 
 

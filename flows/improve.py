@@ -9,15 +9,16 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from detection.tables import read_json
-from flows.graph import needed_for, stages_of
-from flows.reaper import end_server_with_me
-from flows.stage import StageError, end_all, hide_keys, outdated, say, stages, step, talk
-from flows.workspace import commit, create, demo_plan, refresh_code
-from llm.journal import FILE, read_journal
-from tasks.params import Params, load_params
-from tasks.plan import Plan, add_block, load_plan
-from tasks.trial import trials_by_cores
+from metricloop.data.tables import read_json
+from metricloop.flows.reaper import end_server_with_me
+from metricloop.flows.stage import stages, step, talk
+from metricloop.llm.journal import FILE, read_journal
+from metricloop.params import Params, load_params
+from metricloop.study.graph import needed_for, stages_of
+from metricloop.study.plan import Plan, add_block, load_plan
+from metricloop.study.processes import StageError, end_all, hide_keys, outdated, say
+from metricloop.study.workspace import commit, create, demo_plan, refresh_code
+from metricloop.training.trial import trials_by_cores
 
 SCORING = ("draw", "ingest", "predict", "embed", "score")  # the kinds of stages up to the scores, in order
 
@@ -59,16 +60,16 @@ def rounds(folder: Path, params: Params) -> None:
     for number in range(1, params.llm.rounds + 1 if params.llm.provider != "none" else 1):
         if number in finished:
             continue
-        talk(folder, "tasks.suggest", number)
+        talk(folder, "metricloop.tasks.suggest", number)
         experiments(folder, params)
-        talk(folder, "tasks.reflect", number)
+        talk(folder, "metricloop.tasks.reflect", number)
         commit(folder, f"round {number}")
 
 
 def present(folder: Path, message: str) -> None:
     """Show the study as it stands: report, MLflow, and a commit."""
-    step(folder, "tasks.report")
-    step(folder, "tasks.track")
+    step(folder, "metricloop.tasks.report")
+    step(folder, "metricloop.tasks.track")
     commit(folder, message)
 
 
@@ -90,7 +91,7 @@ def scored(folder: Path, arms: Iterable[str] | None = None) -> Plan:
         bring(folder, of_kind(names, kind), kind)
     if not any((folder / "scores").glob("*/failed.json")):
         return plan
-    step(folder, "tasks.drop")
+    step(folder, "metricloop.tasks.drop_arms")
     return load_plan(folder)
 
 

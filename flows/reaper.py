@@ -13,14 +13,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from flows.stage import environment
+from metricloop.study.processes import environment
 
 
 def end_server_with_me() -> None:
     """Start a small process that waits for this one to end and then ends the temporary server, if there is one."""
     servers = [pid for pid in _children(os.getpid()) if b"prefect.server" in _command(pid)]
     if servers and hasattr(os, "pidfd_open"):
-        command = [sys.executable, "-P", "-m", "flows.reaper", str(os.getpid()), *map(str, servers)]
+        command = [sys.executable, "-P", "-m", "metricloop.flows.reaper", str(os.getpid()), *map(str, servers)]
         subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, env=environment())
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.graph import needed_for, stages_of
-from flows.improve import SCORING, bring, of_kind
-from flows.reaper import end_server_with_me
-from flows.stage import hide_keys
-from flows.workspace import refresh_code
-from tasks.plan import load_plan
+from metricloop.flows.improve import SCORING, bring, of_kind
+from metricloop.flows.reaper import end_server_with_me
+from metricloop.study.graph import needed_for, stages_of
+from metricloop.study.plan import load_plan
+from metricloop.study.processes import hide_keys
+from metricloop.study.workspace import refresh_code
 
 
 @flow(name="score", log_prints=False, validate_parameters=False)

@@ -1,1 +1,4 @@
-"""JUDGE: the metric contract, the catalogue, and loading of metrics by path."""
+"""METRICS: the contract that people write metrics against, and the catalogue, a file per family."""
+
+if __name__ != "metricloop.metrics":
+    raise ImportError("this package is called metricloop.metrics; import it by that name")

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.frame import Frame, at_side
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Frame, at_side
 
 Level = Literal["image", "object"]
 Metric = Callable[..., Any]
@@ -72,7 +72,7 @@ def metric(
     level: "image" returns one float, "object" returns (n,) floats in the order of the boxes; nan is "cannot say".
     needs: the optional fields of the frame it reads; pixels are decoded only if one metric of a batch needs them.
     scope: "dataset" metrics are called once, with the pool's Dataset in place of a Frame, and return one score per
-        image, or per box, of it. With needs=("embedding",) they get detection.embeddings.Embeddings as well, as a
+        image, or per box, of it. With needs=("embedding",) they get data.embeddings.Embeddings as well, as a
         second argument.
     side: the scale a metric of pixels is defined at: the frame, boxes and all, is resized to this long side before
         the metric sees it, and is decoded no larger than its batch allows. None: the picture as it is stored.

@@ -1,1 +1,4 @@
-"""DO: one file per step of a study; a pure function and a thin file-in, file-out main()."""
+"""TASKS: the pipeline, one short file per step: read files, call the library, write files."""
+
+if __name__ != "metricloop.tasks":
+    raise ImportError("this package is called metricloop.tasks; import it by that name")

@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from detection.loading import load
-from detection.tables import read_json, write_json
-from tasks.evaluate import evaluate_models
-from tasks.guard import guard
-from tasks.params import Params, load_params
-from tasks.plan import CONFIRM_SEED_BASE
-from tasks.statistics import paired_gain
-from tasks.subset import read_draw
-from tasks.trial import Trained, in_processes, load_model, parallel_jobs, train_recipe, train_trial
+from metricloop.comparison.statistics import paired_gain
+from metricloop.data.loading import load
+from metricloop.data.manifest import read_draw
+from metricloop.data.tables import read_json, write_json
+from metricloop.params import Params, load_params
+from metricloop.runtime.process_guard import guard
+from metricloop.study.plan import CONFIRM_SEED_BASE
+from metricloop.training.evaluate_models import evaluate_models
+from metricloop.training.trial import Trained, in_processes, load_model, parallel_jobs, train_recipe, train_trial
 
 MEASURES = ("mAP", "mAP50", "mAR")
 

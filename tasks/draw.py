@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.guard import guard
-from tasks.params import load_params
+from metricloop.params import load_params
+from metricloop.runtime.process_guard import guard
 
 
 def main() -> None:
     guard("draw")
-    from detection.scenes import draw_scenes
+    from metricloop.drawing.scenes import draw_scenes
 
     scenes = load_params().scenes
     draw_scenes(Path("source"), scenes.images, scenes.seed, scenes.size)

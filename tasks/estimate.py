@@ -13,11 +13,11 @@ def main() -> None:
     import numpy as np
     import torch
 
-    from detection.augment import build_augment, choose_backend
-    from detection.detectors import build_detector
-    from detection.engine import Sample, Schedule, choose_device, fit, predict, settle
-    from tasks.guard import tell_errors_briefly
-    from tasks.params import load_params
+    from metricloop.detector.augment import build_augment, choose_backend
+    from metricloop.detector.detectors import build_detector
+    from metricloop.detector.engine import Sample, Schedule, choose_device, fit, predict, settle
+    from metricloop.params import load_params
+    from metricloop.runtime.process_guard import tell_errors_briefly
 
     tell_errors_briefly("estimate")
     params = load_params()

@@ -5,28 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from detection.dataset import Dataset
-from detection.evaluation import coco_evaluate, write_matches
-from detection.loading import load
-from detection.tables import PREDICTIONS, read_json, write_json, write_table
-from tasks.blocks import block_from_arguments
-from tasks.guard import guard
-from tasks.params import Params, load_params
-from tasks.trial import detect, full_recipe, load_model, prediction_columns
-
-SEED_PREDICTIONS = pa.schema([pa.field("seed", pa.int32()), *PREDICTIONS])
-
-
-def evaluate_models(models: dict, held_out: Dataset, params: Params):
-    """Per seed: (numbers, matches, prediction columns) of its model on `held_out`."""
-    results = {}
-    for seed, model in models.items():
-        detections = detect(model, held_out, params)
-        evaluation = coco_evaluate(held_out, detections, params.evaluate.max_detections)
-        results[seed] = evaluation.numbers, evaluation.matches, prediction_columns(held_out, detections)
-    return results
+from metricloop.data.loading import load
+from metricloop.data.tables import read_json, write_json, write_table
+from metricloop.evaluation.coco import write_matches
+from metricloop.params import load_params
+from metricloop.runtime.process_guard import guard
+from metricloop.study.blocks import block_from_arguments
+from metricloop.training.evaluate_models import SEED_PREDICTIONS, evaluate_models
+from metricloop.training.trial import full_recipe, load_model
 
 
 def main() -> None:

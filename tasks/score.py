@@ -1,206 +1,36 @@
-"""score@BATCH: every metric of a batch on every image, or labelled object, of the pool, in one pass.
-
-Scores that were computed before, by the same code from the same content, are taken from the scratch store. What a
-metric says of a frame is kept; where it fails, the failure is kept in the score's place.
-"""
+"""score@BATCH: every metric of a batch on every image, or labelled object, of the pool."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.embeddings import Embeddings
-from detection.frame import Detections
-from detection.tables import SCORES, write_json, write_table
-from metrics.batch import Batch, Foreign
-from metrics.contract import Spec
-from metrics.loading import GENERATED, open_batch
-from metrics.trust import UNSAFE
-from sandbox.limits import Limits
-from sandbox.tiers import tier
-from sandbox.words import clean
-from tasks.frames import EMBEDDED, PREDICTED, VIEWED, Evidence, read_predictions, read_views
-from tasks.guard import guard
-from tasks.params import Params, load_params
-from tasks.plan import entry_of, load_plan
-from tasks.pool import read_pool
-from tasks.progress import shown
-from tasks.scan import CHUNK, Portion, scan
-from tasks.score_store import Shelf
-from tasks.sheet import Sheet
-
-STORE = Path(".metricloop/cache/scores")
-SLACK = 3  # a metric that takes so many times what the gate allows is given up: some images are harder than others
-MANY = 5_000  # images from which on worker processes are worth their start where no pixels are decoded
-
-
-class ScoreError(RuntimeError):
-    """A batch cannot be scored, or a metric failed on too many images."""
-
-
-def score(
-    pool: Dataset,
-    batch: Batch,
-    predictions: Mapping[int, Detections] | None = None,
-    *,
-    views: Mapping[str, Mapping[int, Detections]] | None = None,
-    embeddings: Embeddings | None = None,
-    store: Path | None = None,
-    jobs: int = 1,
-    max_failures: float = 0.2,
-    progress: Callable[[int, int], None] = lambda done, images: None,
-    give_up: Callable[[str, str], None] | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Score a pool: columns of detection.tables.SCORES by the metric's name, rows in the order of the pool.
-
-    predictions: by image id, out of fold; an image without an entry was predicted to be empty. views: by name.
-    store: a folder of scores computed before (tasks.score_store), read and added to.
-    jobs: worker processes that decode and score where pixels are needed (0: one per core); jobs=1 stays in-process.
-    An object-level metric is not called for an image without boxes: there is nothing to score.
-    give_up: told of a metric that fails on more than the share `max_failures` of the images, and why; it is asked no
-    further, and the others go on. Without it such a metric ends the batch.
-    Errors: ScoreError when something is needed and None, or for such a metric, naming the first few images.
-    """
-    evidence = Evidence(pool, predictions, views, embeddings)
-    _check_evidence(batch, evidence)
-    sheets = {spec.name: Sheet.blank(spec, pool) for spec in batch.specs}
-    _score_pool(batch, evidence, sheets, give_up)
-    per_frame = {name: sheet for name, sheet in sheets.items() if sheet.spec.scope == "frame"}
-    if not per_frame:
-        progress(len(pool), len(pool))
-    else:
-        shelf = Shelf(store, batch, evidence) if store else None
-        if shelf:
-            shelf.recall(per_frame)
-        try:
-            _score_frames(batch, evidence, per_frame, jobs, max_failures, progress, give_up)
-        finally:  # what was computed is not lost when the rest fails, or is stopped
-            if shelf:
-                shelf.keep(per_frame)
-    return {name: sheet.columns(pool) for name, sheet in sheets.items()}
-
-
-def _check_evidence(batch: Batch, evidence: Evidence) -> None:
-    asks = {need for spec in batch.specs for need in spec.needs}
-    if "predictions" in asks and evidence.predictions is None:
-        raise ScoreError(f"a metric needs predictions; give its batch `needs: {PREDICTED}` in arms.yaml")
-    if "views" in asks and not evidence.views:
-        raise ScoreError(
-            "a metric needs views: say which in params.yaml, for instance `predict: {views: [flip, seed]}`, "
-            f"and give its batch `needs: {VIEWED}` in arms.yaml"
-        )
-    if "embedding" in asks and evidence.embeddings is None:
-        raise ScoreError(f"a metric needs embeddings; give its batch `needs: {EMBEDDED}` in arms.yaml")
-
-
-def _score_pool(
-    batch: Batch, evidence: Evidence, sheets: dict[str, Sheet], give_up: Callable[[str, str], None] | None
-) -> None:
-    """Metrics that look at the pool as a whole."""
-    specs = [spec for spec in batch.specs if spec.scope == "dataset"]
-    if not specs:
-        return
-    for spec, (found,) in zip(specs, batch.score(specs, evidence.pool, evidence.embeddings), strict=True):
-        sheets[spec.name].scores[:] = found.scores
-        sheets[spec.name].asked[:] = True
-        if found.error:
-            _end(spec.name, f"failed on the pool: {found.error}", give_up)
-
-
-def _score_frames(
-    batch: Batch,
-    evidence: Evidence,
-    sheets: dict[str, Sheet],
-    jobs: int,
-    max_failures: float,
-    progress: Callable[[int, int], None],
-    give_up: Callable[[str, str], None] | None,
-) -> None:
-    """Metrics that look at one frame after the other: the images that any of them has not been asked about yet."""
-    n, over = len(evidence.pool), set[str]()
-    wanted = {name: ~sheet.asked for name, sheet in sheets.items()}
-    rows = np.flatnonzero(np.any(list(wanted.values()), axis=0)) if n else np.zeros(0, int)
-    done = n - len(rows)
-    if not len(rows):
-        progress(n, n)
-        return
-    decodes = any("image" in sheets[name].spec.needs and wanted[name].any() for name in wanted)
-    if len(rows) <= (CHUNK if decodes else MANY):
-        jobs = 1
-    for part, portions in scan(evidence, rows, batch, wanted, over, jobs):
-        if not portions and len(over) == len(sheets):
-            break  # every metric was given up
-        for portion in portions:
-            sheets[portion.spec.name].fill(part, portion.scores, portion.errors)
-        done += len(part)
-        progress(done, n)
-        _give_up_hopeless(portions, sheets, evidence.pool, over, max_failures, give_up)
-    for sheet in sheets.values():
-        sheet.errors |= dict.fromkeys(np.flatnonzero(~sheet.asked).tolist(), "given up after too many failures")
-
-
-def _give_up_hopeless(
-    portions: Sequence[Portion],
-    sheets: dict[str, Sheet],
-    pool: Dataset,
-    over: set[str],
-    limit: float,
-    give_up: Callable[[str, str], None] | None,
-) -> None:
-    for name in [portion.spec.name for portion in portions if portion.errors]:
-        failed = sheets[name].errors
-        if name not in over and len(failed) > limit * len(pool):
-            first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in list(failed.items())[:3])
-            _end(
-                name,
-                f"failed on {len(failed)} of the first {int(sheets[name].asked.sum())} images; "
-                f"score.max_failures allows a share of {limit} of {len(pool)}. The first:\n{first}",
-                give_up,
-            )
-            over.add(name)
-
-
-def read_evidence(needs: str, pool: Dataset) -> dict[str, Any]:
-    """What a batch sees besides pictures and labels, from the file that it names in arms.yaml."""
-    if needs == EMBEDDED:
-        from detection.embeddings import read_embeddings
-
-        return {"embeddings": read_embeddings(Path(EMBEDDED), pool)}
-    predictions = read_predictions(Path(PREDICTED)) if needs in (PREDICTED, VIEWED) else None
-    return {"predictions": predictions, "views": read_views(Path(VIEWED)) if needs == VIEWED else None}
-
-
-def patience(params: Params, images: int) -> float:
-    """Seconds that one of so many images may take on average, for the pool to be scored in its time on all cores."""
-    from joblib import effective_n_jobs
-
-    return params.sandbox.pool_seconds * effective_n_jobs(params.score.jobs or -1) / max(images, 1)
-
-
-def unopened(pool: Dataset, said: str) -> dict[str, Any]:
-    """The table of a metric that could not be opened, one row an image: nobody knows whether it would score boxes."""
-    sheet = Sheet.blank(Spec("unopened", "image"), pool)
-    sheet.errors = dict.fromkeys(range(len(pool)), said)
-    return sheet.columns(pool)
-
-
-def _end(name: str, said: str, give_up: Callable[[str, str], None] | None) -> None:
-    if give_up is None:
-        raise ScoreError(f"{name} {said}")
-    give_up(name, said)
+from metricloop.data.pool import read_pool
+from metricloop.data.tables import SCORES, write_json, write_table
+from metricloop.params import load_params
+from metricloop.runtime.process_guard import guard
+from metricloop.runtime.progress import shown
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.tiers import tier
+from metricloop.scoring.batch import Foreign
+from metricloop.scoring.evidence import read_evidence
+from metricloop.scoring.open_metrics import GENERATED, open_batch
+from metricloop.scoring.score import SLACK, patience, score, unopened
+from metricloop.scoring.score_store import STORE
+from metricloop.scoring.trust import UNSAFE
+from metricloop.study.plan import entry_of, load_plan
+from metricloop.text.clean import clean
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """`BATCH [--code CODE --needs FILE --metrics NAME ...]`, the way DVC unpacks a batch; the rest from arms.yaml."""
-    parser = argparse.ArgumentParser(prog="tasks.score")
+    parser = argparse.ArgumentParser(prog="metricloop.tasks.score")
     parser.add_argument("batch")
     parser.add_argument("--code")
     parser.add_argument("--needs")

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from detection.loading import load
-from detection.tables import write_json, write_table
-from tasks.blocks import block_from_arguments
-from tasks.guard import guard
-from tasks.params import load_params
-from tasks.subset import read_draw
-from tasks.trial import train_recipe, train_trial
+from metricloop.data.loading import load
+from metricloop.data.manifest import read_draw
+from metricloop.data.tables import write_json, write_table
+from metricloop.params import load_params
+from metricloop.runtime.process_guard import guard
+from metricloop.study.blocks import block_from_arguments
+from metricloop.training.trial import train_recipe, train_trial
 
 HISTORY = pa.schema({"seed": pa.int32(), "iteration": pa.int32(), "loss": pa.float32(), "images_per_s": pa.float32()})
 

@@ -45,8 +45,8 @@ CHANGES = ["scenes.images=36", "scenes.size=64", "train.image_size=64", "train.i
 
 def make_tiny(folder: Path) -> Path:
     """A workspace of the tiny study, nothing run yet."""
-    from flows.settings import change_params
-    from flows.workspace import create, demo_plan
+    from metricloop.study.edit_params import change_params
+    from metricloop.study.workspace import create, demo_plan
 
     create(folder, replace(demo_plan("tiny"), weights="none"))
     change_params(folder / "params.yaml", CHANGES)
@@ -58,7 +58,7 @@ def make_tiny(folder: Path) -> Path:
 def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
     """Run the command line as a person would, in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "flows.cli", *arguments],
+        [sys.executable, "-P", "-m", "metricloop.cli", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -69,7 +69,7 @@ def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
 
 def dvc(folder: Path, *arguments: str) -> str:
     """Run dvc in a workspace, this interpreter first on PATH, and return what it printed."""
-    from flows.stage import environment
+    from metricloop.study.processes import environment
 
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True, text=True,
@@ -82,7 +82,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 @pytest.fixture(scope="session")
 def walls() -> None:
     """Skip, with the reason, where this machine cannot contain foreign code."""
-    from sandbox.tiers import missing
+    from metricloop.sandbox.tiers import missing
 
     if lacks := missing():
         pytest.skip(f"no sandbox here: {lacks[0]}")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.frame import once
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import once
 
 TRAINED_SIDE = 224  # the long side in pixels that detectors are trained at here, unless params.yaml says otherwise
 BLOCK = 20_000  # boxes at a time: the working arrays of a block, 160 kB each, stay in the processor's cache

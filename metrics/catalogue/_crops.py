@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detection.frame import Frame, once
+from metricloop.data.frame import Frame, once
 
 BOX = 64  # pixels a side that every box is resized to
 MARGIN = BOX // 2  # pixels of its surroundings beyond each side, in the same scale

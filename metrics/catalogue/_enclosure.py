@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from metrics.catalogue._crops import END, START, Crop, turned
+from metricloop.metrics.catalogue._crops import END, START, Crop, turned
 
 COARSE = 2  # pixels of a crop that make one of the grid
 DEEP = 90  # percentile of the distances that stands for the inside of the object

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.embeddings import Embeddings
+from metricloop.data.dataset import Dataset
+from metricloop.data.embeddings import Embeddings
 
 ROWS, COLUMNS = 1024, 8192  # of a block of similarities: 32 MB
 IMAGES, CROPS = 20, 10  # neighbours kept of an image, of an object

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detection.errors import iou
-from detection.frame import Detections, Frame, once
+from metricloop.data.frame import Detections, Frame, once
+from metricloop.evaluation.error_types import iou
 
 
 @dataclass(frozen=True)

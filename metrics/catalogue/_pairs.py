@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.frame import once
-from metrics.catalogue._boxes import blocks, box_rows, image_sums, visible
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import once
+from metricloop.metrics.catalogue._boxes import blocks, box_rows, image_sums, visible
 
 FAR = 1e150  # where the boxes are that fill up a block: nearest to nothing; twice its square is still a float64
 TINY = 1e-300  # under a fraction, in the place of 0

@@ -8,8 +8,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from detection.frame import Frame, once
-from metrics.catalogue._crops import BOX, END, SIDE, START, Crop, crops, turned
+from metricloop.data.frame import Frame, once
+from metricloop.metrics.catalogue._crops import BOX, END, SIDE, START, Crop, crops, turned
 
 EDGE_STRIP, COLOUR_STRIP = BOX // 10, BOX // 8  # how far a side looks inward and outward for each kind of evidence
 EDGE_REACH = 1  # lines outside a side that count as inside: an edge, blurred as it is, lies on both sides of its place

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from detection.frame import Frame, once
+from metricloop.data.frame import Frame, once
 
 SIDE = 96  # px; the long side: below a quarter of most photos, whose JPEGs are cheap to decode at that scale
 POWERS = np.arange(256, dtype=np.float64) ** np.array([[1], [2]])  # levels, and their squares

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.frame import Frame
-from metrics.catalogue._overlap import assign, by_falling_score, overlap, predictions
-from metrics.contract import metric
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue._overlap import assign, by_falling_score, overlap, predictions
+from metricloop.metrics.contract import metric
 
 CONFIDENT = 0.3  # a claim of a detector trained with focal loss, whose scores stay low
 HIT = 0.5  # IoU of COCO's loosest match
@@ -21,7 +21,7 @@ def object_confidence(frame: Frame) -> np.ndarray:
     Unchanged when the image is rescaled. Source: "object confidence" of Encord's article (2023), read as in
     cleanlab's ObjectLab (arXiv 2309.00832): confidence and overlap with the best prediction of the same class.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 5]]), np.float32([0.5]), np.array([0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [50, 50, 60, 60]])
     >>> object_confidence(Frame(1, 100, 100, boxes, np.array([0, 0]), predictions=found)).tolist()
@@ -40,7 +40,7 @@ def label_agreement(frame: Frame, confident: float = CONFIDENT) -> float:
     predictions scores 0. nan where neither claims anything.
     Direction: higher is better. Unchanged when the image is rescaled. Source: a soft Jaccard index of the two sets.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.75, 0.5]), np.array([0, 0]))
     >>> label_agreement(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found))
     0.5
@@ -60,7 +60,7 @@ def agreement_iou(frame: Frame, confident: float = CONFIDENT) -> np.ndarray:
     Direction: higher is better: a low value is a box that is loose, slid off, or not found. Unchanged when the image
     is rescaled. Source: tightness by a model, as in cleanlab's ObjectLab (arXiv 2309.00832).
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 5], [0, 0, 10, 10]]), np.float32([0.8, 0.1]), np.array([0, 0]))
     >>> agreement_iou(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found)).tolist()
     [0.5]
@@ -78,7 +78,7 @@ def class_margin(frame: Frame) -> np.ndarray:
     Direction: higher is better: below 0 the model would give another class. Unchanged when the image is rescaled.
     Source: the margin of active learning (Settles 2009), between the class that was given and the best other one.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [0, 0, 10, 5]]), np.float32([0.25, 1]), np.array([0, 1]))
     >>> class_margin(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found)).tolist()
     [-0.25]
@@ -95,7 +95,7 @@ def count_gap(frame: Frame, confident: float = CONFIDENT) -> float:
     Direction: higher is worse: objects are missing from the labels, or labelled where there are none. Unchanged when
     the image is rescaled. Source: the count comparison of label review tools.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.9]), np.array([0]))
     >>> count_gap(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     1.0
@@ -112,7 +112,7 @@ def true_positives(frame: Frame, confident: float = CONFIDENT, hit: float = HIT)
     Direction: higher is better; it grows with the number of objects, image_f1 does not. Unchanged when the image is
     rescaled. Source: COCO's evaluation (Lin et al. 2014), per image as in FiftyOne.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [0, 0, 10, 9]]), np.float32([0.9, 0.8]), np.array([0, 0]))
     >>> true_positives(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found))
     1.0
@@ -127,7 +127,7 @@ def false_positives(frame: Frame, confident: float = CONFIDENT, hit: float = HIT
     Direction: higher is worse: here are objects nobody labelled, boxes in the wrong place, or the model errs.
     Unchanged when the image is rescaled. Source: COCO's evaluation (Lin et al. 2014), per image as in FiftyOne.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [0, 0, 10, 9]]), np.float32([0.9, 0.8]), np.array([0, 0]))
     >>> false_positives(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found))
     1.0
@@ -143,7 +143,7 @@ def false_negatives(frame: Frame, confident: float = CONFIDENT, hit: float = HIT
     Direction: higher is worse: labels in the wrong place or of the wrong class, invented ones, or hard objects.
     Unchanged when the image is rescaled. Source: COCO's evaluation (Lin et al. 2014), per image as in FiftyOne.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.9]), np.array([1]))
     >>> false_negatives(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found))
     1.0
@@ -160,7 +160,7 @@ def image_f1(frame: Frame, confident: float = CONFIDENT, hit: float = HIT) -> fl
     Direction: higher is better. Unchanged when the image is rescaled. Source: COCO's evaluation (Lin et al. 2014), per
     image as in FiftyOne.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.9, 0.8]), np.array([0, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 50, 10, 60]])
     >>> image_f1(Frame(1, 100, 100, boxes, np.array([0, 0]), predictions=found))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.errors import iou
-from detection.frame import CROP, Detections, Frame
-from metrics.catalogue._overlap import overlap, overlap_with, predictions
-from metrics.contract import MetricError, metric
+from metricloop.data.frame import CROP, Detections, Frame
+from metricloop.evaluation.error_types import iou
+from metricloop.metrics.catalogue._overlap import overlap, overlap_with, predictions
+from metricloop.metrics.contract import MetricError, metric
 
 EDGE = 0.01  # share of a side within which a box of the cropped picture counts as cut off by its border
 

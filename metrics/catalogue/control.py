@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.dataset import Dataset
-from metrics.contract import metric
+from metricloop.data.dataset import Dataset
+from metricloop.metrics.contract import metric
 
 
 @metric(level="image", scope="dataset")
@@ -16,8 +16,8 @@ def random_score(pool: Dataset, seed: int = 0) -> np.ndarray:
     nan for an image without a hash.
     Direction: none; higher is "better" by convention. Source: SplitMix64 (Steele, Lea and Flood 2014).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> none = np.zeros((0, 4), np.float32)
     >>> random_score(pool_of([Frame(k, 40, 30, none, np.zeros(0, int)) for k in (1, 2)])).round(3).tolist()
     [0.165, 0.311]

@@ -8,9 +8,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from detection.frame import Frame, once
-from metrics.catalogue._crops import BOX, END, START, crops
-from metrics.contract import metric
+from metricloop.data.frame import Frame, once
+from metricloop.metrics.catalogue._crops import BOX, END, START, crops
+from metricloop.metrics.contract import metric
 
 RING = BOX // 4  # how far around the box its surroundings reach
 BINS = 8  # of each channel

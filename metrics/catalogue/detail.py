@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import cv2
 
-from detection.frame import Frame
-from metrics.catalogue._small import SIDE, halved_luma, luma
-from metrics.contract import metric
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue._small import SIDE, halved_luma, luma
+from metricloop.metrics.contract import metric
 
 WEAK, STRONG = 100, 200  # Canny's thresholds: |Sobel x| + |Sobel y| of luma, 4 of which are a step of one level
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.embeddings import Embeddings
-from detection.pictures import near_duplicates
-from metrics.catalogue._neighbours import nearest
-from metrics.contract import metric
+from metricloop.data.dataset import Dataset
+from metricloop.data.embeddings import Embeddings
+from metricloop.data.pictures import near_duplicates
+from metricloop.metrics.catalogue._neighbours import nearest
+from metricloop.metrics.contract import metric
 
 ROWS, COLUMNS = 256, 8192  # of a block of hashes held against each other: 16 MB
 
@@ -21,8 +21,8 @@ def exact_duplicate(pool: Dataset) -> np.ndarray:
     Source: exact duplicates of cleanvision and FiftyOne, by SHA-256 of the file.
 
     >>> from dataclasses import replace
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> exact_duplicate(replace(pool, sha256=np.array(["a", "b", "a"], object))).tolist()
     [1.0, 0.0, 1.0]
@@ -40,9 +40,9 @@ def near_duplicate(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     counts, too. Direction: higher is worse: see `exact_duplicate`; in a video it is how long the camera stood still.
     Source: difference hash (Krawetz 2013); linked groups as in fastdup.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> same = np.zeros((3, 256), np.uint8)
     >>> near_duplicate(pool, embeddings_of(np.eye(3), hashes=[0b111, 0b001, 0xFF00], thumbnails=same)).tolist()
@@ -67,9 +67,9 @@ def nearest_hash_distance(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     Direction: higher is better: unlike all others. Source: Hamming distance of perceptual hashes, as in cleanvision and
     FiftyOne, which tell only whether it is 0, or below a threshold.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> nearest_hash_distance(pool, embeddings_of(np.eye(3), hashes=[0b111, 0b001, 0xFF00])).tolist()
     [2.0, 2.0, 9.0]
@@ -97,9 +97,9 @@ def split_leakage(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     subset look better than it is. Compare values within one study only: most networks put all pictures above 0.5.
     Source: leaky splits of FiftyOne Brain; cross-split near-duplicates of fastdup.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(2)])
     >>> split_leakage(pool, embeddings_of([[1, 0], [3, 4]], held_out=[[0, 1]], hashes=[3, 7 << 40])).round(2).tolist()
     [0.0, 0.8]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.embeddings import Embeddings
-from metrics.catalogue._centres import k_center_order, k_means, nearest_centre
-from metrics.catalogue._neighbours import Neighbours, of_crops, of_images
-from metrics.contract import metric
+from metricloop.data.dataset import Dataset
+from metricloop.data.embeddings import Embeddings
+from metricloop.metrics.catalogue._centres import k_center_order, k_means, nearest_centre
+from metricloop.metrics.catalogue._neighbours import Neighbours, of_crops, of_images
+from metricloop.metrics.contract import metric
 
 TYPICAL, LOCAL = 20, 10  # neighbours
 MOST_CLUSTERS = 256
@@ -27,9 +27,9 @@ def uniqueness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     `outlier`. Source: uniqueness of FiftyOne Brain and singularity of encord-active, with the nearest neighbour alone
     and without their scaling to the pool.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> uniqueness(pool, embeddings_of([[1, 0], [1, 0], [0, 1]])).tolist()
     [0.0, 0.0, 1.0]
@@ -46,9 +46,9 @@ def typicality(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     Direction: higher is better when few images are chosen; with a large budget the rare ones gain in worth.
     Source: TypiClust (Hacohen et al., ICML 2022, arXiv 2202.02794), k = 20; also in LightlyStudio.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> typicality(pool, embeddings_of([[1, 0], [1, 0], [-1, 0]])).tolist()  # distances 0 and 2; 2 and 2
     [0.5, 0.5, 0.3333333333333333]
@@ -68,9 +68,9 @@ def outlier(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     Source: mean k-nearest-neighbour distance as an out-of-distribution score (Sun et al., ICML 2022, arXiv 2204.06507;
     cleanlab), as a ratio to the neighbours' (simplified local outlier factor, Schubert et al. 2014), made finite.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> outlier(pool, embeddings_of([[1, 0], [1, 0], [0, 1]])).round(2).tolist()  # mean distances 0.5, 0.5 and 1
     [0.4, 0.4, 0.67]
@@ -89,9 +89,9 @@ def cluster_difficulty(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     (Sorscher et al., NeurIPS 2022, arXiv 2206.14486), so try both ends.
     Source: difficulty ranking of encord-active (distance to the centre of class-count k-means).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> cluster_difficulty(pool, embeddings_of([[1, 0], [1, 0], [-1, 0]])).round(2).tolist()  # one cluster
     [1.0, 1.0, 2.0]
@@ -121,9 +121,9 @@ def k_center_rank(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     Direction: higher is worse: what comes late is covered already. What comes early holds the outliers.
     Source: greedy k-center (Gonzalez 1985), as in core-set selection (Sener and Savarese, ICLR 2018, arXiv 1708.00489).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(4)])
     >>> k_center_rank(pool, embeddings_of([[1, 0], [1, 0.1], [-1, 0], [1, -0.2]])).tolist()
     [0.0, 0.75, 0.25, 0.5]
@@ -141,9 +141,9 @@ def representativeness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     them scores high, too: see `typicality`.
     Source: representativeness of FiftyOne Brain, the right way round (there, as shipped, it rises with the distance).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(4)])
     >>> representativeness(pool, embeddings_of([[1, 0], [1, 0], [1, 0], [-1, 0]])).round(2).tolist()  # the mean: 0.5, 0
     [0.67, 0.67, 0.67, 0.0]
@@ -166,9 +166,9 @@ def object_label_agreement(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     classes score lower by nature. Says nothing with one class.
     Source: label quality by nearest neighbours of encord-active and fastdup, on crops.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> box, labels = np.float32([[0, 0, 4, 4]]), [0, 0, 1]
     >>> pool = pool_of([Frame(i, 9, 9, box, np.array([label])) for i, label in enumerate(labels)])
     >>> object_label_agreement(pool, embeddings_of(np.eye(3), crops=[[1, 0, 0], [1, 0.1, 0], [1, 0, 0.1]])).tolist()
@@ -190,9 +190,9 @@ def object_uniqueness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     Direction: higher is better: an object that is there once teaches more than one of a hundred copies, as in a video.
     The highest may be boxes on nothing; see `object_outlier`. Source: `uniqueness`, on crops.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.float32([[0, 0, 4, 4]]), np.array([0])) for i in range(3)])
     >>> object_uniqueness(pool, embeddings_of(np.eye(3), crops=[[1, 0, 0], [1, 0, 0], [0, 0, 1]])).tolist()
     [0.0, 0.0, 1.0]
@@ -209,9 +209,9 @@ def object_outlier(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     Direction: higher is worse: a box on something that is no object, or one cut off or far too large.
     Source: `outlier`, on crops.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.embeddings import embeddings_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.embeddings import embeddings_of
+    >>> from metricloop.data.frame import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.float32([[0, 0, 4, 4]]), np.array([0])) for i in range(3)])
     >>> object_outlier(pool, embeddings_of(np.eye(2), crops=[[1, 0], [1, 0], [0, 1]])).round(2).tolist()
     [0.4, 0.4, 0.67]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from detection.frame import Frame, once
-from metrics.catalogue._crops import BOX, END, MARGIN, START, crops, cut, iou, turned
-from metrics.catalogue._enclosure import enclosure_of
-from metrics.catalogue._sides import best_box, sides
-from metrics.contract import metric
+from metricloop.data.frame import Frame, once
+from metricloop.metrics.catalogue._crops import BOX, END, MARGIN, START, crops, cut, iou, turned
+from metricloop.metrics.catalogue._enclosure import enclosure_of
+from metricloop.metrics.catalogue._sides import best_box, sides
+from metricloop.metrics.contract import metric
 
 NEAR = BOX // 4  # the margin of box_tightness and edge_support
 CUT_ROUNDS = 3  # of GrabCut; its masks hardly change after that

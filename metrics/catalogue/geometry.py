@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.frame import once
-from metrics.catalogue._boxes import (
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import once
+from metricloop.metrics.catalogue._boxes import (
     TRAINED_SIDE,
     areas,
     box_rows,
@@ -17,8 +17,8 @@ from metrics.catalogue._boxes import (
     robust_z,
     sides,
 )
-from metrics.catalogue._pairs import cover, neighbours
-from metrics.contract import metric
+from metricloop.metrics.catalogue._pairs import cover, neighbours
+from metricloop.metrics.contract import metric
 
 # ---- among others
 
@@ -31,8 +31,8 @@ def nearest_gap(pool: Dataset) -> np.ndarray:
     Direction: higher is better: an object that stands apart is hard to mislabel. Source: the edge-to-edge form of
     `object_proximity`.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 2, 2], [5, 6, 9, 9]])  # 3 to the right, 4 below; the diagonal is 50
     >>> nearest_gap(pool_of([Frame(1, 30, 40, boxes, np.array([0, 0]))])).tolist()
     [0.1, 0.1]
@@ -47,8 +47,8 @@ def overlap(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: near 1 an object is labelled twice; in between, objects hide each other.
     Source: IoU, as in PASCAL VOC (Everingham et al. 2010).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 5], [20, 20, 30, 30]])
     >>> overlap(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [0.5, 0.5, 0.0]
@@ -66,8 +66,8 @@ def crowding(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: a crowded object is partly hidden, and its box is hard to draw. Source: the occlusion
     ratio of CityPersons (Zhang et al. 2017), of boxes, and by all others together.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 10, 10], [5, 0, 15, 10], [0, 0, 10, 5]])
     >>> crowding(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [0.75, 0.5, 1.0]
@@ -85,8 +85,8 @@ def object_area(pool: Dataset) -> np.ndarray:
 
     Direction: higher is better: large objects are labelled well more easily. Source: encord-active, datumaro.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> object_area(pool_of([Frame(1, 40, 30, np.float32([[0, 0, 20, 15]]), np.array([0]))])).tolist()
     [0.25]
     """
@@ -100,8 +100,8 @@ def object_size(pool: Dataset, side: int = TRAINED_SIDE) -> np.ndarray:
     Direction: higher is better: what has few pixels at the training size is hard to learn. Source: COCO's sizes
     (Lin et al. 2014), at the size that is trained at.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> object_size(pool_of([Frame(1, 448, 300, np.float32([[0, 0, 80, 20]]), np.array([0]))])).tolist()
     [20.0]
     """
@@ -117,8 +117,8 @@ def aspect_ratio(pool: Dataset) -> np.ndarray:
     Direction: neither end is right by itself. Objects of one class share a range of shapes, so a box far out at either
     end is suspect; use it with the policy `band`. Source: the worked example of Encord's article (2023).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 20, 10], [5, 5, 10, 25]])
     >>> aspect_ratio(pool_of([Frame(1, 100, 100, boxes, np.array([0, 0]))])).tolist()
     [2.0, 0.25]
@@ -132,8 +132,8 @@ def aspect_extremeness(pool: Dataset) -> np.ndarray:
 
     Direction: higher is worse: slivers are often cut-off objects or slips of the hand. Source: datumaro's ratio.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 20, 10], [5, 5, 15, 25], [0, 0, 9, 9]])
     >>> aspect_extremeness(pool_of([Frame(1, 100, 100, boxes, np.array([0] * 3))])).round(3).tolist()
     [0.693, 0.693, 0.0]
@@ -148,8 +148,8 @@ def border_gap(pool: Dataset) -> np.ndarray:
     0 for a box that touches the border or leaves the image.
     Direction: higher is better: an object by the border may be cut off by it. Source: encord-active.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[10, 9, 30, 21], [0, 0, 5, 5]])  # 10 of 40 at the sides, 9 of 30 above and below
     >>> border_gap(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).tolist()
     [0.25, 0.0]
@@ -166,8 +166,8 @@ def truncated(pool: Dataset, margin: float = 1.0) -> np.ndarray:
     One pixel, as labels are rounded to whole pixels, in one direction or the other.
     Direction: higher is worse: the object is probably cut off. Source: `truncated` of PASCAL VOC, guessed from the box.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[10, 9, 39.5, 21], [5, 5, 10, 10]])
     >>> truncated(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).tolist()
     [1.0, 0.0]
@@ -187,8 +187,8 @@ def size_outlier(pool: Dataset) -> np.ndarray:
     0 where all are. nan for a box without area, and in a class with fewer than 5 boxes to compare.
     Direction: higher is worse. Source: Iglewicz and Hoaglin (1993), on logarithms: sizes are heavy-tailed.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 1, 2**k] for k in (1, 2, 3, 4, 6)])  # median 8; MAD is a factor of 2, off by 1 and 3
     >>> size_outlier(pool_of([Frame(1, 99, 99, boxes, np.array([0] * 5))])).round(4).tolist()
     [1.349, 0.6745, 0.0, 0.6745, 2.0235]
@@ -204,8 +204,8 @@ def aspect_outlier(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: a standing bottle is tall, and a wide one is lying, cut off or mislabelled. Source:
     Iglewicz and Hoaglin (1993), on logarithms.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 2**k, 4] for k in (1, 2, 3, 4, 6)])
     >>> aspect_outlier(pool_of([Frame(1, 99, 99, boxes, np.array([0] * 5))])).round(4).tolist()
     [1.349, 0.6745, 0.0, 0.6745, 2.0235]
@@ -221,8 +221,8 @@ def position_outlier(pool: Dataset) -> np.ndarray:
     Direction: higher is worse where the camera's view is fixed or the scene has an up and a down (a car in the sky).
     Source: Iglewicz and Hoaglin (1993).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[x - 1, 9, x + 1, 11] for x in (40, 45, 50, 55, 90)])  # all at one height
     >>> position_outlier(pool_of([Frame(1, 100, 20, boxes, np.array([0] * 5))])).round(4).tolist()
     [1.349, 0.6745, 0.0, 0.6745, 5.396]

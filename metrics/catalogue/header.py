@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.frame import Frame
-from metrics.contract import metric
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Frame
+from metricloop.metrics.contract import metric
 
 
 @metric(level="image", scope="dataset")
@@ -16,7 +16,7 @@ def image_width(pool: Dataset) -> np.ndarray:
     Direction: higher counts as better: more pixels show more. A width that no other image has may be a stray file.
     Source: the image table, as encord-active and cleanvision's "odd size".
 
-    >>> from detection.dataset import pool_of
+    >>> from metricloop.data.dataset import pool_of
     >>> image_width(pool_of([Frame(1, 640, 480, np.zeros((0, 4)), np.zeros(0, int))])).tolist()
     [640.0]
     """
@@ -29,7 +29,7 @@ def image_height(pool: Dataset) -> np.ndarray:
 
     Direction and source: as `image_width`.
 
-    >>> from detection.dataset import pool_of
+    >>> from metricloop.data.dataset import pool_of
     >>> image_height(pool_of([Frame(1, 640, 480, np.zeros((0, 4)), np.zeros(0, int))])).tolist()
     [480.0]
     """
@@ -42,7 +42,7 @@ def image_area(pool: Dataset) -> np.ndarray:
 
     Direction: higher counts as better; thumbnails among photos score low. Source: as `image_width`.
 
-    >>> from detection.dataset import pool_of
+    >>> from metricloop.data.dataset import pool_of
     >>> image_area(pool_of([Frame(1, 640, 480, np.zeros((0, 4)), np.zeros(0, int))])).tolist()
     [0.3072]
     """
@@ -57,7 +57,7 @@ def image_aspect(pool: Dataset) -> np.ndarray:
     `band`. Source: "aspect ratio" of encord-active; cleanvision's "odd aspect ratio" takes the smaller of it and its
     inverse.
 
-    >>> from detection.dataset import pool_of
+    >>> from metricloop.data.dataset import pool_of
     >>> image_aspect(pool_of([Frame(1, 640, 320, np.zeros((0, 4)), np.zeros(0, int))])).tolist()
     [2.0]
     """

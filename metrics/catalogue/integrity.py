@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.dataset import Dataset
-from metrics.catalogue._boxes import extents, ratio, sides, visible
-from metrics.catalogue._pairs import neighbours
-from metrics.contract import metric
+from metricloop.data.dataset import Dataset
+from metricloop.metrics.catalogue._boxes import extents, ratio, sides, visible
+from metricloop.metrics.catalogue._pairs import neighbours
+from metricloop.metrics.contract import metric
 
 
 @metric(level="object", scope="dataset", higher_is="worse")
@@ -17,8 +17,8 @@ def degenerate(pool: Dataset, pixels: float = 1.0) -> np.ndarray:
     Direction: higher is worse: a click without a drag, or a remainder of cutting up a picture. Source: datumaro
     reports sides below 1.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 1, 10], [5, 5, 5, 5], [0, 0, 2, 2]])
     >>> degenerate(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [1.0, 1.0, 0.0]
@@ -33,8 +33,8 @@ def out_of_bounds(pool: Dataset) -> np.ndarray:
     A box without width or height is judged by the line or the point that it is.
     Direction: higher is worse: coordinates of another picture, of another size, or in another order. Source: FiftyOne.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[30, 10, 50, 20], [0, 0, 40, 30], [50, 5, 50, 5]])
     >>> out_of_bounds(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [0.5, 0.0, 1.0]
@@ -57,8 +57,8 @@ def doubled(pool: Dataset) -> np.ndarray:
 
     Direction: higher is worse: near 1 an object is labelled twice. Source: encord-active looks for such duplicates.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes, names = np.float32([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 10]]), ("cat", "dog")
     >>> doubled(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 1]), names)])).tolist()
     [0.5, 0.5, 0.0]
@@ -72,8 +72,8 @@ def conflicting(pool: Dataset) -> np.ndarray:
 
     Direction: higher is worse: near 1 one object carries two classes, and at least one is wrong. Source: cleanlab.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes, names = np.float32([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 10]]), ("cat", "dog")
     >>> conflicting(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 1]), names)])).tolist()
     [1.0, 0.5, 1.0]
@@ -91,8 +91,8 @@ def unlabelled_neighbour(pool: Dataset) -> np.ndarray:
     of one scene agree over time is a consistency assertion of Kang et al., Model Assertions (2020).
 
     >>> from dataclasses import replace
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> box, none = np.float32([[0, 0, 10, 10]]), np.zeros((0, 4), np.float32)
     >>> frames = [Frame(k, 40, 30, boxes, np.zeros(len(boxes), int)) for k, boxes in enumerate([box, none, none, none])]
     >>> unlabelled_neighbour(replace(pool_of(frames), group=np.array(["a", "a", "a", "b"]))).tolist()

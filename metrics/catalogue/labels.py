@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.dataset import Dataset
-from detection.frame import once
-from metrics.catalogue._boxes import (
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import once
+from metricloop.metrics.catalogue._boxes import (
     TRAINED_SIDE,
     areas,
     box_rows,
@@ -17,9 +17,9 @@ from metrics.catalogue._boxes import (
     logs,
     ratio,
 )
-from metrics.catalogue._pairs import cover, neighbours
-from metrics.catalogue.geometry import object_size
-from metrics.contract import metric
+from metricloop.metrics.catalogue._pairs import cover, neighbours
+from metricloop.metrics.catalogue.geometry import object_size
+from metricloop.metrics.contract import metric
 
 SMALL = 32  # COCO's small objects have fewer pixels than a square of this side
 
@@ -34,8 +34,8 @@ def object_count(pool: Dataset) -> np.ndarray:
     Direction: higher is better, as more objects teach more at the same number of images. Picking images with more
     boxes is a confound, too: compare with the control `match`. Source: Encord's article (2023).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> object_count(pool_of([Frame(1, 100, 100, np.float32([[0, 0, 20, 10]]), np.array([0]))])).tolist()
     [1.0]
     """
@@ -49,8 +49,8 @@ def class_count(pool: Dataset) -> np.ndarray:
     Direction: higher is better: an image that shows several classes teaches what tells them apart.
     Source: a plain count.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes, names = np.float32([[0, 0, 9, 9]] * 3), ("cat", "dog")
     >>> class_count(pool_of([Frame(1, 100, 100, boxes, np.array([0, 1, 1]), names)])).tolist()
     [2.0]
@@ -65,8 +65,8 @@ def class_entropy(pool: Dataset) -> np.ndarray:
 
     Direction: higher is better: classes side by side in even numbers. Source: Shannon (1948).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes, names = np.float32([[0, 0, 9, 9]] * 4), ("cat", "dog")
     >>> class_entropy(pool_of([Frame(1, 100, 100, boxes, np.array([0, 1, 1, 0]), names)])).tolist()
     [1.0]
@@ -84,8 +84,8 @@ def rarity(pool: Dataset) -> np.ndarray:
     Direction: higher is better: what is rare is learnt from few examples. Source: inverse class frequency, the weight
     of cost-sensitive learning (King and Zeng 2001).
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes, names = np.float32([[0, 0, 9, 9]] * 3), ("cat", "dog")
     >>> frames = [Frame(k, 100, 100, boxes[:n], np.full(n, k), names) for k, n in ((0, 3), (1, 1))]
     >>> rarity(pool_of(frames)).round(3).tolist()  # 4 labels, 3 of them cats
@@ -104,8 +104,8 @@ def covered_area(pool: Dataset) -> np.ndarray:
     Direction: higher is better: more of the picture is object. Unchanged when the image is rescaled. Boxes that are
     much too large raise it as well. Source: encord-active calls it object density.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 20, 10], [10, 0, 30, 10]])  # 30 x 10 together
     >>> covered_area(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).tolist()
     [0.25]
@@ -119,8 +119,8 @@ def background_share(pool: Dataset) -> np.ndarray:
 
     Direction: higher is worse: little of the picture is object. Source: the complement of encord-active's density.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> background_share(pool_of([Frame(1, 40, 30, np.float32([[0, 0, 20, 15]]), np.array([0]))])).tolist()
     [0.75]
     """
@@ -135,8 +135,8 @@ def small_object_share(pool: Dataset, side: int = TRAINED_SIDE) -> np.ndarray:
     Direction: higher is worse: small objects are hard to label tightly and hard to learn. Source: COCO's small
     objects (Lin et al. 2014), which are counted at the stored size.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 60, 60], [0, 0, 70, 70]])  # 30 x 30 and 35 x 35 at half the size
     >>> small_object_share(pool_of([Frame(1, 448, 300, boxes, np.array([0, 0]))])).tolist()
     [0.5]
@@ -152,8 +152,8 @@ def object_proximity(pool: Dataset) -> np.ndarray:
     Direction: higher is better: objects that stand apart are hard to mislabel, while doubled boxes and boxes that
     slid onto a neighbour score near 0. Source: Encord's article (2023), with the diagonal added as the unit.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 2, 2], [3, 4, 5, 6]])  # centres (1, 1) and (4, 5)
     >>> object_proximity(pool_of([Frame(1, 30, 40, boxes, np.array([0, 0]))])).tolist()
     [0.1]
@@ -169,8 +169,8 @@ def spatial_spread(pool: Dataset) -> np.ndarray:
     Direction: higher is better: objects all over the picture, not in one heap. Source: the standard distance of
     spatial statistics (Bachi 1963), per axis in the image's sides.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[9, 14, 11, 16], [29, 14, 31, 16]])  # centres at 1/4 and 3/4 of the width, 1/2 the height
     >>> spatial_spread(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).round(4).tolist()
     [0.1768]
@@ -185,8 +185,8 @@ def quadrant_entropy(pool: Dataset) -> np.ndarray:
     nan without boxes. A centre on a middle line belongs to the right or lower quarter.
     Direction: higher is better: objects all over the picture. Source: Shannon's entropy over a 2 x 2 quadrat count.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 4, 4], [30, 0, 34, 4], [30, 2, 34, 6], [2, 2, 6, 6]])
     >>> quadrant_entropy(pool_of([Frame(1, 40, 30, boxes, np.array([0] * 4))])).tolist()
     [1.0]
@@ -206,8 +206,8 @@ def size_diversity(pool: Dataset) -> np.ndarray:
     Direction: higher is better: one picture that shows near and far objects. Source: the standard deviation of logs,
     as sizes are closer to log-normal than to normal.
 
-    >>> from detection.dataset import pool_of
-    >>> from detection.frame import Frame
+    >>> from metricloop.data.dataset import pool_of
+    >>> from metricloop.data.frame import Frame
     >>> boxes = np.float32([[0, 0, 1, 1], [0, 0, np.e, np.e]])  # logs 0 and 2
     >>> size_diversity(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).round(6).tolist()
     [1.0]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.frame import Frame
-from metrics.catalogue._overlap import overlap
-from metrics.contract import metric
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue._overlap import overlap
+from metricloop.metrics.contract import metric
 
 
 @metric(level="object", needs=("predictions",))
@@ -19,7 +19,7 @@ def exclusive_agreement(frame: Frame) -> np.ndarray:
     Unchanged when the image is rescaled. Source: one-to-one matching, as in COCO's evaluation (Lin et al. 2014), by
     degrees in place of a threshold.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.81]), np.array([0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9]])
     >>> exclusive_agreement(Frame(1, 100, 100, boxes, np.array([0, 0]), predictions=found)).round(3).tolist()
@@ -47,7 +47,7 @@ def uncovered_prediction(frame: Frame) -> float:
     Direction: higher is worse: an object may have no label. Unchanged when the image is rescaled. Source: ObjectLab's
     overlooked (arXiv 2309.00832) by degrees: neither the score nor the overlap has to pass a threshold.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.75, 0.5]), np.array([0, 0]))
     >>> uncovered_prediction(Frame(1, 100, 100, np.float32([[0, 0, 10, 5]]), np.array([0]), predictions=found))
     0.5

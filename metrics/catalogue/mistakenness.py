@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.frame import Frame, once
-from metrics.catalogue._overlap import assign, by_falling_score, overlap, predictions
-from metrics.contract import metric
+from metricloop.data.frame import Frame, once
+from metricloop.metrics.catalogue._overlap import assign, by_falling_score, overlap, predictions
+from metricloop.metrics.contract import metric
 
 HIT = 0.5  # IoU from which a prediction speaks about a label
 
@@ -21,7 +21,7 @@ def mistakenness(frame: Frame, hit: float = HIT) -> np.ndarray:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: mistakenness of FiftyOne Brain;
     class_doubt says the same by degrees.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.5]), np.array([1, 0]))
     >>> boxes = np.float32([[0, 0, 10, 9], [50, 50, 60, 60], [80, 80, 90, 90]])
     >>> mistakenness(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), ("cat", "dog"), predictions=found)).tolist()
@@ -41,7 +41,7 @@ def mistaken_location(frame: Frame, hit: float = HIT) -> np.ndarray:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: location mistakenness of FiftyOne Brain,
     whose i = 2 (1 - IoU) this is at a `hit` of 0.5; location_doubt says the same by degrees.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.5]), np.array([0, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [50, 50, 60, 55], [80, 80, 90, 90]])
     >>> mistaken_location(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), predictions=found)).tolist()
@@ -63,7 +63,7 @@ def possible_spurious(frame: Frame) -> np.ndarray:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: possible_spurious of FiftyOne Brain, by
     degrees in place of thresholds, and against what the model is sure of in this image.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.25]), np.array([1, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     >>> possible_spurious(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), ("cat", "dog"), predictions=found)).tolist()
@@ -82,7 +82,7 @@ def class_doubt(frame: Frame) -> np.ndarray:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: mistakenness of FiftyOne Brain, by
     degrees: all predictions, of any overlap, in place of one.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [0, 0, 10, 5]]), np.float32([0.5, 0.5]), np.array([1, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [80, 80, 90, 90]])
     >>> class_doubt(Frame(1, 100, 100, boxes, np.array([0, 0]), ("cat", "dog"), predictions=found)).tolist()
@@ -102,7 +102,7 @@ def location_doubt(frame: Frame, near: float = 0.2) -> np.ndarray:
     and badly located boxes of ObjectLab (arXiv 2309.00832), by degrees in place of thresholds: a low score, which a
     hard object gets however well its box is drawn, cancels out.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 5], [0, 0, 10, 10]]), np.float32([0.75, 0.375]), np.array([0, 0]))
     >>> boxes = np.float32([[0, 0, 10, 5], [0, 0, 10, 10], [80, 80, 90, 90]])
     >>> location_doubt(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), predictions=found)).tolist()
@@ -126,7 +126,7 @@ def possible_missing(frame: Frame, usual: float = 0.3) -> float:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: possible_missing of FiftyOne Brain, by
     degrees in place of thresholds.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.2, 0.5]), np.array([0, 0]))
     >>> round(possible_missing(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found)), 3)
     0.5

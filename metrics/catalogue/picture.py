@@ -12,8 +12,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from detection.frame import Frame
-from metrics.catalogue._small import (
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue._small import (
     SIDE,
     colours,
     halved,
@@ -24,7 +24,7 @@ from metrics.catalogue._small import (
     luma_moments,
     luma_percentile,
 )
-from metrics.contract import metric
+from metricloop.metrics.contract import metric
 
 
 @metric(level="image", needs=("image",), side=SIDE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.frame import Frame, once
-from metrics.catalogue._overlap import among_predictions, assign, by_falling_score, overlap, predictions
-from metrics.contract import metric
+from metricloop.data.frame import Frame, once
+from metricloop.metrics.catalogue._overlap import among_predictions, assign, by_falling_score, overlap, predictions
+from metricloop.metrics.contract import metric
 
 COUNTED = 0.05  # detections below say little: a detector that lists a hundred an image has dozens of them
 SAME_PLACE = 0.5  # IoU
@@ -19,7 +19,7 @@ def mean_confidence(frame: Frame, counted: float = COUNTED) -> float:
     Direction: higher is better: what the model knows it scores high. Unchanged when the image is rescaled.
     Source: encord-active's confidence, with the empty image told apart.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.zeros((3, 4), np.float32), np.float32([0.75, 0.25, 0.01]), np.array([0, 0, 0]))
     >>> mean_confidence(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.5
@@ -35,7 +35,7 @@ def min_confidence(frame: Frame, counted: float = COUNTED) -> float:
     Direction: higher is better: nothing in the image is in doubt. Unchanged when the image is rescaled.
     Source: encord-active's confidence, with the empty image told apart.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.zeros((3, 4), np.float32), np.float32([0.75, 0.25, 0.01]), np.array([0, 0, 0]))
     >>> min_confidence(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.25
@@ -50,7 +50,7 @@ def max_confidence(frame: Frame) -> float:
 
     Direction: higher is better. Unchanged when the image is rescaled. Source: encord-active's confidence.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.zeros((2, 4), np.float32), np.float32([0.75, 0.25]), np.array([0, 0]))
     >>> max_confidence(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.75
@@ -67,7 +67,7 @@ def prediction_entropy(frame: Frame) -> float:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: entropy sampling (Settles 2009), for
     detectors as in Roy et al. (2018), the weight keeping a long tail of low scores from drowning the rest.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.zeros((2, 4), np.float32), np.float32([1, 0.5]), np.array([0, 0]))
     >>> frame = Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found)
     >>> round(prediction_entropy(frame), 4)  # (1 * 0 + 0.5 * 1) / 1.5
@@ -86,7 +86,7 @@ def least_confidence(frame: Frame) -> float:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: least confidence (Settles 2009), for
     detectors as in Brust et al. (2019).
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     >>> found = Detections(boxes, np.float32([0.75, 0.5, 0.25]), np.array([0, 1, 0]))
     >>> frame = Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found)
@@ -106,7 +106,7 @@ def prediction_margin(frame: Frame) -> float:
     Direction: higher is better. Unchanged when the image is rescaled. Source: margin sampling (Scheffer et al. 2001),
     for detectors as in Brust et al. (2019).
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     >>> found = Detections(boxes, np.float32([0.75, 0.5, 0.25]), np.array([0, 1, 0]))
     >>> frame = Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found)
@@ -124,7 +124,7 @@ def score_variance(frame: Frame) -> float:
     Direction: higher is better: scores at both ends are decided ones. Unchanged when the image is rescaled.
     Source: variance scores of active learning toolkits.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.zeros((2, 4), np.float32), np.float32([0.75, 0.25]), np.array([0, 0]))
     >>> score_variance(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.0625
@@ -144,7 +144,7 @@ def log_loss(frame: Frame, clip: float = 0.01, hit: float = SAME_PLACE) -> float
     Direction: higher is worse: labels that were not expected, objects without a label, or a hard image. Unchanged when
     the image is rescaled. Source: the logarithmic score (Good 1952), proper for each bet.
 
-    >>> from detection.frame import Detections
+    >>> from metricloop.data.frame import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.5]), np.array([0, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10]])
     >>> round(log_loss(Frame(1, 100, 100, boxes, np.array([0]), predictions=found)), 4)  # 2 log 2

@@ -4,7 +4,7 @@ import pytest
 from conftest import dvc, metricloop
 
 REAL = """
-from metrics.contract import metric
+from metricloop.metrics.contract import metric
 
 @metric(level="object")
 def area(frame):

@@ -6,23 +6,20 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import date
-from pathlib import Path
 
 import pytest
 from conftest import metricloop
-
-sys.path.append(str(Path(__file__).parents[1] / "llm"))
 from personas import LEFT, WIDTH, idea, proposal
 
-from detection.tables import read_json, read_yaml
-from flows.settings import change_params
-from llm.cassette import Call, Cassette, save_cassette
-from llm.journal import read_journal
-from llm.prompt import template_hash
+from metricloop.data.tables import read_json, read_yaml
+from metricloop.llm.cassette import Call, Cassette, save_cassette
+from metricloop.llm.journal import read_journal
+from metricloop.llm.prompt import template_hash
+from metricloop.study.edit_params import change_params
 
 REPLAY = ("--set", "llm.provider=replay", "llm.cassette=recording.yaml", "llm.rounds=1")
 MINE = """
-from metrics.contract import metric
+from metricloop.metrics.contract import metric
 
 @metric(level="image")
 def area(frame):
@@ -79,7 +76,7 @@ def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
 def test_without_walls_a_round_is_left_out_in_one_line(tiny):
     record(tiny)
     change_params(tiny / "params.yaml", list(REPLAY[1:]))
-    step = [sys.executable, "-P", "-m", "tasks.suggest", "1"]
+    step = [sys.executable, "-P", "-m", "metricloop.tasks.suggest", "1"]
     done = subprocess.run(step, cwd=tiny, env=without_walls(tiny), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     said = "round 1: left out, because its metrics are unread code and there is no sandbox here: seccomp"

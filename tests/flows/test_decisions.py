@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows import improve, stage
-from flows.graph import downstream, needed_for, upstream
-from flows.improve import promising
-from flows.outlook import _duration, _grouped
-from flows.reproduce import differences
-from flows.stage import environment
-from flows.workspace import (
+from metricloop.cli.dry_run import _duration, _grouped
+from metricloop.cli.reproduce import differences
+from metricloop.flows import improve, stage
+from metricloop.flows.improve import promising
+from metricloop.llm.journal import Journal
+from metricloop.params import check_params
+from metricloop.runtime.code_digest import HOME
+from metricloop.scoring.trust import UNSAFE
+from metricloop.selection.policies import check_policy
+from metricloop.study.graph import downstream, needed_for, upstream
+from metricloop.study.plan import load_plan
+from metricloop.study.processes import environment
+from metricloop.study.workspace import (
     Plan,
     WorkspaceError,
     align_comments,
@@ -25,12 +31,6 @@ from flows.workspace import (
     render_stages,
     wire_embeddings,
 )
-from llm.journal import Journal
-from metrics.trust import UNSAFE
-from tasks.code import HOME
-from tasks.params import check_params
-from tasks.plan import load_plan
-from tasks.policies import check_policy
 
 PARAMS = check_params({"study": {"name": "x"}, "data": {"source": "y"}, "seeds": {"block": 3, "max": 9}})
 
@@ -66,30 +66,28 @@ def test_the_baseline_is_not_trained_twice_on_the_same_seeds():
 
 
 def test_the_roots_dvc_yaml_is_what_the_template_gives():
-    """After an import has changed: python -m flows.workspace > dvc.yaml"""
-    assert (HOME / "dvc.yaml").read_text() == render_stages(root=True, drawn=True)
+    """After the template has changed: python -P -m metricloop.study.workspace"""
+    assert (HOME / "dvc.yaml").read_text() == render_stages(drawn=True)
 
 
-@pytest.mark.parametrize("root", [True, False])
 @pytest.mark.parametrize("drawn", [True, False])
-def test_dvc_yaml_is_valid_yaml_with_every_stage(root, drawn):
-    stages = yaml.safe_load(render_stages(root=root, drawn=drawn))["stages"]
+def test_dvc_yaml_is_valid_yaml_with_every_stage(drawn):
+    stages = yaml.safe_load(render_stages(drawn=drawn))["stages"]
     assert ("draw" in stages) == drawn
     assert {"ingest", "predict", "score", "select", "train", "evaluate", "compare", "confirm"} <= set(stages)
     train = stages["train"]["do"]
-    assert ("tasks/train.py" in train["deps"]) == root
-    assert ({"code.yaml": ["train"]} in train["params"]) == (not root)
+    assert {"code.yaml": ["train"]} in train["params"]
     assert "data/boxes.parquet" not in train["deps"]  # a trial depends on its manifest, not on the rest of the pool
 
 
 def test_the_stage_that_embeds_is_there_while_something_reads_embeddings():
-    plain = render_stages(root=False, drawn=True)
+    plain = render_stages(drawn=True)
     assert "embed" not in yaml.safe_load(plain)["stages"]
     wired = wire_embeddings(plain, True)
     assert list(yaml.safe_load(wired)["stages"])[2:5] == ["predict", "embed", "score"]
-    assert wired == wire_embeddings(wired, True) == render_stages(root=False, drawn=True, embeds=True)
+    assert wired == wire_embeddings(wired, True) == render_stages(drawn=True, embeds=True)
     assert wire_embeddings(wired, False) == plain
-    own = wired.replace("tasks.embed", "mine")  # a person's own
+    own = wired.replace("metricloop.tasks.embed", "mine")  # a person's own
     assert wire_embeddings(own, False) == own
 
 
@@ -236,7 +234,10 @@ def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypa
         raise FileNotFoundError
 
     assert not way.keys() & stage.environment().keys()
-    for start in (lambda: stage.call(tmp_path, ["x"], "x"), lambda: stage.converse(tmp_path, "tasks.suggest", 1)):
+    for start in (
+        lambda: stage.call(tmp_path, ["x"], "x"),
+        lambda: stage.converse(tmp_path, "metricloop.tasks.suggest", 1),
+    ):
         with pytest.raises(FileNotFoundError):
             start()
     assert not way.keys() & told[0].keys()
@@ -246,8 +247,8 @@ def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypa
 
 HIDING = """
 import subprocess, sys
-from flows import improve, stage
-from sandbox.libc import drop_capabilities
+from metricloop.flows import improve, stage
+from metricloop.sandbox.libc import drop_capabilities
 drop_capabilities()  # root reads everything
 stage.hide_keys()
 done = subprocess.run([sys.executable, "-P", "-c", sys.argv[1]], capture_output=True, text=True)
@@ -256,8 +257,8 @@ print(done.stdout or done.stderr)
 PEEKING = """
 import os
 from pathlib import Path
-from sandbox.libc import drop_capabilities
-from tasks.guard import _ancestors
+from metricloop.sandbox.libc import drop_capabilities
+from metricloop.runtime.process_guard import _ancestors
 drop_capabilities()
 parent = Path(f"/proc/{os.getppid()}")
 assert (parent / "cmdline").read_bytes() and _ancestors()[0] == os.getppid()  # what ties a stage to us stays open
@@ -289,5 +290,6 @@ def test_a_round_that_was_reflected_upon_is_not_gone_through_again(monkeypatch, 
     params = PARAMS.model_copy(update={"llm": PARAMS.llm.model_copy(update={"provider": "openai", "rounds": 2})})
     improve.rounds(tmp_path, params)
     assert done == [
-        ("talk", "tasks.suggest", 2), ("experiments", params), ("talk", "tasks.reflect", 2), ("commit", "round 2"),
+        ("talk", "metricloop.tasks.suggest", 2), ("experiments", params),
+        ("talk", "metricloop.tasks.reflect", 2), ("commit", "round 2"),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import make_tiny
 
-from tasks.code import HOME
+from metricloop.runtime.code_digest import HOME
 
 BIN = Path(sys.executable).parent
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from detection.tables import write_json
-from flows import experiment, improve
-from llm.journal import Journal
-from tasks.drop import drop
-from tasks.params import check_params
-from tasks.plan import PlanError, load_plan
+from metricloop.data.tables import write_json
+from metricloop.engineer.drop_arms import drop
+from metricloop.flows import experiment, improve
+from metricloop.llm.journal import Journal
+from metricloop.params import check_params
+from metricloop.study.plan import PlanError, load_plan
 
 PARAMS = {"study": {"name": "s"}, "data": {"source": "y"}}
 ARMS = """
@@ -46,7 +46,7 @@ def study(tmp_path, monkeypatch):
             write_json(folder / "scores/new/failed.json", {"bad": "MemoryError"})
 
     def step(folder, module):
-        if module == "tasks.drop":
+        if module == "metricloop.tasks.drop_arms":
             drop(folder)
 
     def train(folder, blocks, params):

@@ -43,16 +43,16 @@ def wait_for(condition, patience, what):
 @pytest.mark.parametrize(
     ("victim", "blow"),
     [
-        ("flows.cli run", signal.SIGKILL),
-        ("flows.cli run", signal.SIGINT),  # Ctrl-C
+        ("metricloop.cli run", signal.SIGKILL),
+        ("metricloop.cli run", signal.SIGINT),  # Ctrl-C
         ("dvc repro", signal.SIGKILL),
-        ("tasks.train random.0", signal.SIGKILL),
+        ("metricloop.tasks.train random.0", signal.SIGKILL),
     ],
 )
 def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim, blow):
     folder = make_tiny(tmp_path / "tiny")
     environment = os.environ | {"FAULT_TEST": str(folder)}
-    command = [sys.executable, "-P", "-m", "flows.cli", "run", "-C", str(folder), "--arm", "random", *LONG]
+    command = [sys.executable, "-P", "-m", "metricloop.cli", "run", "-C", str(folder), "--arm", "random", *LONG]
     flow = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     states = folder / ".metricloop" / "cache" / "resume"
     wait_for(lambda: list(states.glob("*/state.pt")), 200, "no training state was saved")

@@ -1,6 +1,6 @@
 """What an arm reads says which stages come before it: embeddings, folders of scores, another arm's subset."""
 
-from flows.graph import needed_for, upstream
+from metricloop.study.graph import needed_for, upstream
 
 BATCHES = {"labels": {"needs": "data/images.parquet"}, "model": {"needs": "data/predictions.parquet"}}
 COUNT = "scores/labels/object_count.parquet"

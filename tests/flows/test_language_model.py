@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 from conftest import metricloop
-
-sys.path.append(str(Path(__file__).parents[1] / "llm"))
 from personas import capable, clumsy, hostile
 from server import Server
 
-from detection.tables import read_json, read_yaml
-from llm.journal import read_journal
+from metricloop.data.tables import read_json, read_yaml
+from metricloop.llm.journal import read_journal
 
 KEY = "sk-test-of-the-study-0123456789"
 
@@ -142,7 +140,7 @@ def test_killed_at_every_stage_a_study_pays_for_no_answer_twice(tiny, walls):
     ]  # fmt: skip
     with Server(capable) as server:
         assert metricloop("compare", "-C", str(tiny)).returncode == 0
-        command = [sys.executable, "-P", "-m", "flows.cli", "run", "-C", str(tiny), *settings(server)]
+        command = [sys.executable, "-P", "-m", "metricloop.cli", "run", "-C", str(tiny), *settings(server)]
         for reached in points:
             process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                        start_new_session=True)  # fmt: skip

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import yaml
 from conftest import dvc, metricloop
 
-from flows.stage import environment
-from tasks.plan import add_block
+from metricloop.study.plan import add_block
+from metricloop.study.processes import environment
 
 OUTPUTS = ("scores", "subsets", "models", "results")
 
@@ -177,7 +177,7 @@ def test_a_stage_needs_no_orchestrator(tiny):
     for name in ("prefect", "mlflow", "dvc", "albumentations", "faster_coco_eval", "joblib", "rich", "jinja2"):
         (blocker / f"{name}.py").write_text(f"raise ImportError('{name} is not here')\n")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tasks.train", "random.0"], cwd=tiny, capture_output=True, text=True,
+        [sys.executable, "-P", "-m", "metricloop.tasks.train", "random.0"], cwd=tiny, capture_output=True, text=True,
         check=False, timeout=200,
         env=environment() | {"PYTHONPATH": str(blocker)},
     )  # fmt: skip

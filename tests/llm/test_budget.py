@@ -2,8 +2,8 @@
 
 import pytest
 
-from llm.budget import BudgetError, SpentError, allowance, check_price, spent
-from llm.settings import LanguageModel
+from metricloop.llm.budget import BudgetError, SpentError, allowance, check_price, spent
+from metricloop.llm.settings import LanguageModel
 
 KEY = {"round": 1, "step": "propose", "suggestion": "", "attempt": 0}
 ASKED = {"event": "asked", **KEY, "provider": "openai", "model": "m", "tokens": 1000}

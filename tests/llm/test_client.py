@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from server import SILENCE, Answer, Server, completion, failure, no_choices, redirect, script
 
-from llm.client import Client, ClientError
-from llm.door import _trusted
-from llm.key import NoKeyError
-from llm.message import Message, Picture
-from llm.settings import LanguageModel
-from llm.wire import estimate_tokens
+from metricloop.llm.client import Client, ClientError
+from metricloop.llm.door import _trusted
+from metricloop.llm.key import NoKeyError
+from metricloop.llm.message import Message, Picture
+from metricloop.llm.settings import LanguageModel
+from metricloop.llm.wire import estimate_tokens
 
 KEY = "sk-a-key-nobody-may-see-0123456789"
 SCHEMA = {"name": "ideas", "schema": {"type": "object", "properties": {"a": {"type": "integer"}}}}
@@ -551,8 +551,8 @@ def test_the_key_is_in_no_answer(serve):
 
 
 def test_a_key_that_is_a_word_spoils_no_answer(serve):
-    _, client = serve(completion("from metrics.contract import metric"), key="metric")
-    assert complete(client).text == "from metrics.contract import metric"
+    _, client = serve(completion("from metricloop.metrics.contract import metric"), key="metric")
+    assert complete(client).text == "from metricloop.metrics.contract import metric"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

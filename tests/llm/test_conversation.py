@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from llm.budget import BudgetError, SpentError
-from llm.cassette import (
+from metricloop.llm.budget import BudgetError, SpentError
+from metricloop.llm.cassette import (
     BUILT_IN,
     Cassette,
     CassetteError,
@@ -16,11 +16,11 @@ from llm.cassette import (
     load_cassette,
     save_cassette,
 )
-from llm.client import ClientError
-from llm.conversation import Conversation, NoProviderError, rung_of, thread
-from llm.journal import Journal, Key
-from llm.message import Message, Picture, Reply
-from llm.settings import LanguageModel
+from metricloop.llm.client import ClientError
+from metricloop.llm.conversation import Conversation, NoProviderError, rung_of, thread
+from metricloop.llm.journal import Journal, Key
+from metricloop.llm.message import Message, Picture, Reply
+from metricloop.llm.settings import LanguageModel
 
 PROPOSE = Key(1, "propose")
 PICTURE = Picture("smallest objects", b"\xff\xd8jpeg")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from llm.extract import json_in
+from metricloop.llm.extract import json_in
 
 CODE = '{"code": "def f():\\n    \\"\\"\\"```json\\n{}\\n```\\"\\"\\"\\n    return {}"}'
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from llm.journal import Journal, JournalError, Key, read_journal
+from metricloop.llm.journal import Journal, JournalError, Key, read_journal
 
 
 def test_an_event_is_on_the_disk_at_once_and_is_found_by_its_fields(tmp_path):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from llm.key import NoKeyError, api_key, hand_over, how_to_give, read_keys, take_keys
+from metricloop.llm.key import NoKeyError, api_key, hand_over, how_to_give, read_keys, take_keys
 
 OPENAI = "https://api.openai.com/v1"
 OTHER = "https://models.example/v1"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm.prices import cost, price_of
+from metricloop.llm.prices import cost, price_of
 
 
 @pytest.mark.parametrize(

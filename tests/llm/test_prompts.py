@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from llm.prompt import FOLDER, render, template_hash
+from metricloop.llm.prompt import FOLDER, render, template_hash
 
 GOLDEN = Path(__file__).parent / "golden"
 SYSTEM = {

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-import metrics.catalogue
-from detection.dataset import pool_of
-from detection.embeddings import Embeddings, Looks
-from detection.frame import Detections, Frame
-from metrics.contract import evaluate, spec_of
-from metrics.loading import catalogue
+import metricloop.metrics.catalogue
+from metricloop.data.dataset import pool_of
+from metricloop.data.embeddings import Embeddings, Looks
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.scoring.open_metrics import catalogue
 
-MODULES = [info.name for info in pkgutil.iter_modules(metrics.catalogue.__path__)]
+MODULES = [info.name for info in pkgutil.iter_modules(metricloop.metrics.catalogue.__path__)]
 # In pixels, bytes or bits by their nature; every other metric says the same of a picture stored twice as large.
 IN_PIXELS = {"image_width", "image_height", "image_area", "bytes_per_pixel", "object_size", "degenerate"}
 EACH = pytest.mark.parametrize("function", catalogue().values(), ids=catalogue())
@@ -90,7 +90,7 @@ def unit(points):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings(name):
-    assert doctest.testmod(importlib.import_module(f"metrics.catalogue.{name}")).failed == 0
+    assert doctest.testmod(importlib.import_module(f"metricloop.metrics.catalogue.{name}")).failed == 0
 
 
 @EACH

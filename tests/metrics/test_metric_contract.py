@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from detection.frame import Frame
-from detection.loading import assemble
-from detection.tables import BOXES, IMAGES
-from metrics.contract import MetricError, Spec, evaluate, metric, spec_of
+from metricloop.data.frame import Frame
+from metricloop.data.loading import assemble
+from metricloop.data.tables import BOXES, IMAGES
+from metricloop.metrics.contract import MetricError, Spec, evaluate, metric, spec_of
 
 TWO_BOXES = Frame(1, 40, 30, np.float32([[0, 0, 10, 10], [5, 5, 20, 20]]), np.array([0, 0]))
 

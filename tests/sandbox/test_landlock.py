@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from sandbox import landlock
-from sandbox.landlock import DEVICE, READ, SCRATCH, handled, open_places
+from metricloop.sandbox import landlock
+from metricloop.sandbox.landlock import DEVICE, READ, SCRATCH, handled, open_places
 
 pytestmark = pytest.mark.skipif(not landlock.abi(), reason="this kernel offers no Landlock")
 
@@ -19,7 +19,7 @@ VERSIONS = [version for version in range(1, 8) if version <= landlock.abi()]
 PRELUDE = """
 import errno, os, socket, sys
 sys.path.insert(0, {root!r})
-from sandbox import landlock
+from metricloop.sandbox import landlock
 os.chdir({folder!r})
 rights = {rights!r}
 places = {{landlock.open_places([path])[0]: right for path, right in rights.items()}}

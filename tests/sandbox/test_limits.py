@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from sandbox.limits import Limits
+from metricloop.sandbox.limits import Limits
 
 
 @pytest.mark.parametrize(

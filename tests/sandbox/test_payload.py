@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sandbox.payload import ALIGNMENT, pack, unpack
+from metricloop.sandbox.payload import ALIGNMENT, pack, unpack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory files that can be sealed are Linux's")
 

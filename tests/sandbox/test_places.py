@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import places
-from sandbox.places import library_folders, readable_places, unused_user
+from metricloop.sandbox import places
+from metricloop.sandbox.places import library_folders, readable_places, unused_user
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and user namespaces are Linux's")
 

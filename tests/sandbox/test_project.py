@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import project
-from sandbox.limits import Limits
-from sandbox.project import run
+from metricloop.sandbox import project
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.project import run
 
 pytestmark = pytest.mark.usefixtures("walls")
 
@@ -24,7 +24,7 @@ BRIEF = LIMITS.model_copy(update={"batch_seconds": 0.5})
 def proven_once():
     """The self-test is for another file: 50 runs need not repeat it. Each still has a zygote of its own."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("sandbox.supervisor.prove", lambda sandbox: None)
+        patched.setattr("metricloop.sandbox.supervisor.prove", lambda sandbox: None)
         yield
 
 

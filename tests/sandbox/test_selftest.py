@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from metrics import contained
-from metrics.contained import Source
-from sandbox import selftest_inside, tiers, walls
-from sandbox.errors import SandboxError
-from sandbox.supervisor import Sandbox
-from sandbox.tiers import missing
+from metricloop.sandbox import selftest_inside, tiers, walls
+from metricloop.sandbox.errors import SandboxError
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.sandbox.tiers import missing
+from metricloop.scoring import sandboxed
+from metricloop.scoring.sandboxed import Source
 
 needs_walls = pytest.mark.usefixtures("walls")
 ALL = walls.WALLS
 TRACE = """
-from metrics.contract import metric
+from metricloop.metrics.contract import metric
 
 open({path!r}, "w").write("I was here")
 
@@ -53,7 +53,7 @@ class Watched(Sandbox):
 
 def without(monkeypatch, *names):
     assert set(names) <= ALL
-    monkeypatch.setattr("sandbox.walls.WALLS", ALL - set(names))
+    monkeypatch.setattr("metricloop.sandbox.walls.WALLS", ALL - set(names))
 
 
 @needs_walls
@@ -108,9 +108,11 @@ def test_a_wall_missing_in_one_mode_only_is_noticed(monkeypatch, mode, wall):
 @needs_walls
 def test_a_filter_of_the_other_mode_is_noticed(monkeypatch):
     """Weakened, not taken away: a metric with a project's filter may start processes."""
-    from sandbox.syscalls import compile_filter
+    from metricloop.sandbox.syscalls import compile_filter
 
-    monkeypatch.setattr("sandbox.supervisor.compile_filter", lambda mode, signals: compile_filter("run", signals))
+    monkeypatch.setattr(
+        "metricloop.sandbox.supervisor.compile_filter", lambda mode, signals: compile_filter("run", signals)
+    )
     with pytest.raises(SandboxError, match="seccomp: a system call gave it a process"):
         Sandbox().start()
 
@@ -118,9 +120,9 @@ def test_a_filter_of_the_other_mode_is_noticed(monkeypatch):
 @needs_walls
 @pytest.mark.parametrize("place", ["/", "/etc", "/tmp"])
 def test_a_place_too_many_to_read_is_noticed(monkeypatch, place):
-    from sandbox.places import readable_places
+    from metricloop.sandbox.places import readable_places
 
-    monkeypatch.setattr("sandbox.supervisor.readable_places", lambda: [*readable_places(), place])
+    monkeypatch.setattr("metricloop.sandbox.supervisor.readable_places", lambda: [*readable_places(), place])
     monkeypatch.setattr("tempfile.tempdir", "/tmp")
     with pytest.raises(SandboxError, match=r"landlock: it (read|listed)"):
         Sandbox().start()
@@ -132,13 +134,13 @@ def test_the_refusal_comes_before_foreign_code(monkeypatch, tmp_path, tested):
     """With four walls away the code below writes a file; the self-test sees to it that it is never run."""
     without(monkeypatch, "landlock", "seccomp", "user", "files")
     if not tested:
-        monkeypatch.setattr("sandbox.supervisor.prove", lambda sandbox: None)
-    source, sandbox = Source(TRACE.format(path=str(tmp_path / "trace")), "trace.py"), Watched(contained.ENTRIES)
+        monkeypatch.setattr("metricloop.sandbox.supervisor.prove", lambda sandbox: None)
+    source, sandbox = Source(TRACE.format(path=str(tmp_path / "trace")), "trace.py"), Watched(sandboxed.ENTRIES)
     if tested:
         with pytest.raises(SandboxError, match="nothing was run in it"):
-            contained.declared(sandbox, source)
+            sandboxed.declared(sandbox, source)
     else:
-        assert list(contained.declared(sandbox, source)) == ["leaves_a_trace"]
+        assert list(sandboxed.declared(sandbox, source)) == ["leaves_a_trace"]
         sandbox.close()
     assert (tmp_path / "trace").exists() is not tested
     assert sandbox.left() == []
@@ -156,7 +158,7 @@ def test_a_place_that_was_proven_is_not_proven_again():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is one reason on other systems: no Linux")
 def test_without_landlock_it_says_so_and_starts_nothing(monkeypatch):
-    monkeypatch.setattr("sandbox.landlock.abi", lambda: 0)
+    monkeypatch.setattr("metricloop.sandbox.landlock.abi", lambda: 0)
     (reason,) = [reason for reason in missing() if reason.startswith("Landlock")]
     assert platform.release() in reason
     assert "use kernel 5.13 or newer with landlock among `lsm=`" in reason
@@ -167,7 +169,7 @@ def test_without_landlock_it_says_so_and_starts_nothing(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="there is one reason on other systems: no Linux")
 @pytest.mark.parametrize("how", ["no binding", "no library"])
 def test_without_libseccomp_it_says_what_to_install_and_starts_nothing(monkeypatch, tmp_path, how):
-    from sandbox.syscalls import compile_filter
+    from metricloop.sandbox.syscalls import compile_filter
 
     compile_filter.cache_clear()
     if how == "no binding":
@@ -182,8 +184,8 @@ def test_without_libseccomp_it_says_what_to_install_and_starts_nothing(monkeypat
 
 
 def test_elsewhere_than_on_linux_it_names_the_way_out_and_starts_nothing(monkeypatch):
-    monkeypatch.setattr("sandbox.tiers.sys.platform", "darwin")
-    monkeypatch.setattr("sandbox.tiers.platform.system", lambda: "Darwin")
+    monkeypatch.setattr("metricloop.sandbox.tiers.sys.platform", "darwin")
+    monkeypatch.setattr("metricloop.sandbox.tiers.platform.system", lambda: "Darwin")
     (reason,) = missing()
     assert reason == f"Linux: this is Darwin; {tiers.CONTAINER}"
     refused(reason)
@@ -191,7 +193,7 @@ def test_elsewhere_than_on_linux_it_names_the_way_out_and_starts_nothing(monkeyp
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is one reason on other systems: no Linux")
 def test_on_an_unknown_processor_it_starts_nothing(monkeypatch):
-    monkeypatch.setattr("sandbox.tiers.platform.machine", lambda: "riscv64")
+    monkeypatch.setattr("metricloop.sandbox.tiers.platform.machine", lambda: "riscv64")
     (reason,) = [reason for reason in missing() if "riscv64" in reason]
     refused(reason)
 
@@ -199,7 +201,7 @@ def test_on_an_unknown_processor_it_starts_nothing(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="there is one reason on other systems: no Linux")
 def test_as_root_without_a_user_to_become_it_starts_nothing(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("sandbox.tiers.unused_user", lambda: None)
+    monkeypatch.setattr("metricloop.sandbox.tiers.unused_user", lambda: None)
     (reason,) = [reason for reason in missing() if "user id" in reason]
     assert "as an ordinary user" in reason
     refused(reason)
@@ -217,10 +219,10 @@ def refused(reason):
 @pytest.mark.parametrize("blind", ["_deleted", "_mapped"])
 def test_a_supervisor_that_cannot_count_refuses_projects_and_scores_on(monkeypatch, walls, blind):
     """Root without CAP_SYS_PTRACE, as in a container, does not see what descriptors another user's process holds."""
-    monkeypatch.setattr(f"sandbox.tree.{blind}", lambda *arguments: 0)
+    monkeypatch.setattr(f"metricloop.sandbox.tree.{blind}", lambda *arguments: 0)
     with Sandbox() as sandbox:
         assert "Root needs CAP_SYS_PTRACE" in sandbox.blind
         with pytest.raises(SandboxError, match="cannot be counted here"):
-            sandbox.child("run", "sandbox.selftest_inside:outstay", {"seconds": 0})
-        with sandbox.child("score", "sandbox.selftest_inside:outstay", {"seconds": 0}) as child:
+            sandbox.child("run", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0})
+        with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0}) as child:
             assert child.receive(5, "it") == b"outlived its time"

@@ -10,8 +10,8 @@ from bpf_interpreter import ALLOW, AUDIT_ARCH, ERRNO, KILL_PROCESS, answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox import syscalls
-from sandbox.syscalls import FilterError, compile_filter
+from metricloop.sandbox import syscalls
+from metricloop.sandbox.syscalls import FilterError, compile_filter
 
 try:
     compile_filter("score", signals=False)

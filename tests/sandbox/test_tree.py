@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from sandbox import tree
-from sandbox.places import unused_user
+from metricloop.sandbox import tree
+from metricloop.sandbox.places import unused_user
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 

@@ -13,27 +13,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox.child import epitaph
-from sandbox.errors import BittenError, SandboxError
-from sandbox.limits import Limits
-from sandbox.payload import pack
-from sandbox.supervisor import Sandbox
+from metricloop.sandbox.child import epitaph
+from metricloop.sandbox.errors import BittenError, SandboxError
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.payload import pack
+from metricloop.sandbox.supervisor import Sandbox
 
 pytestmark = pytest.mark.usefixtures("walls")
 
-STAY = ("score", "sandbox.selftest_inside:outstay")
+STAY = ("score", "metricloop.sandbox.selftest_inside:outstay")
 SUPERVISOR = """
 import json, os, signal, sys
 sys.path.insert(0, {root!r})
-from sandbox.supervisor import Sandbox
+from metricloop.sandbox.supervisor import Sandbox
 signal.signal(signal.SIGINT, lambda *_: None)
 sandbox = Sandbox()
 sandbox.start()
-first = sandbox.child("score", "sandbox.selftest_inside:outstay", {{"seconds": 60}})
+first = sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {{"seconds": 60}})
 print(json.dumps([sandbox._process.pid, first.pid]), flush=True)
 sys.stdin.readline()
 first.end()
-with sandbox.child("score", "sandbox.selftest_inside:outstay", {{"seconds": 0}}) as second:
+with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {{"seconds": 0}}) as second:
     print(json.dumps([sandbox._process.pid, second.receive(5, "it").decode()]), flush=True)
 sandbox.close()
 """
@@ -274,7 +274,7 @@ def test_a_wall_that_cannot_be_raised_ends_the_child_before_it_does_anything(san
 
 
 def test_an_entry_that_does_not_exist_is_a_failure_of_ours(sandbox):
-    with sandbox.child("score", "sandbox.selftest_inside:nothing", {}) as child:
+    with sandbox.child("score", "metricloop.sandbox.selftest_inside:nothing", {}) as child:
         assert child.receive(5, "it") == b""
         assert child.end() == "ended with status 71"
     works(sandbox)
@@ -325,7 +325,7 @@ def test_payloads_reach_the_child_and_stay_the_supervisors(sandbox):
     order = sandbox.order("score", "", {})
     arguments = {"mode": "score", "canary": "/etc/passwd", "supervisor": os.getpid(), "memory": order.memory,
                  "cpu": order.cpu_seconds, "processes": 0, "file_bytes": 0, "open_files": order.open_files}  # fmt: skip
-    with sandbox.child("score", "sandbox.selftest_inside:main", arguments, [payload]) as child:
+    with sandbox.child("score", "metricloop.sandbox.selftest_inside:main", arguments, [payload]) as child:
         assert json.loads(child.receive(5, "it")) == {}
     assert os.pread(payload, 4096, os.fstat(payload).st_size - 4096) == image.tobytes()
     os.close(payload)

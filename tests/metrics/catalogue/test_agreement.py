@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from detection.errors import iou
-from detection.frame import Detections, Frame
-from metrics.catalogue import agreement
-from metrics.catalogue._overlap import among_predictions, assign, by_falling_score
-from metrics.contract import evaluate
+from metricloop.data.frame import Detections, Frame
+from metricloop.evaluation.error_types import iou
+from metricloop.metrics.catalogue import agreement
+from metricloop.metrics.catalogue._overlap import among_predictions, assign, by_falling_score
+from metricloop.metrics.contract import evaluate
 
 
 def frame(boxes=(), found=(), labels=None):
@@ -136,7 +136,7 @@ def test_equal_scores_are_matched_in_an_order_of_their_own():
 
 def test_assign_is_that_of_the_coco_evaluation():
     # detections by falling score against objects, as COCO's greedy match does it at IoU 0.5
-    from detection.evaluation import match
+    from metricloop.evaluation.coco import match
 
     rng = np.random.default_rng(0)
     for _ in range(200):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from detection.frame import Detections, Frame
-from metrics.catalogue import consistency
-from metrics.contract import MetricError, evaluate
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.catalogue import consistency
+from metricloop.metrics.contract import MetricError, evaluate
 
 BOX, FAR = [20, 20, 40, 40], [60, 60, 80, 80]  # inside the middle of a picture of 100 x 100: 10 to 90
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from detection.dataset import pool_of
-from detection.frame import Frame
-from metrics.catalogue.control import random_score
-from metrics.contract import evaluate
+from metricloop.data.dataset import pool_of
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue.control import random_score
+from metricloop.metrics.contract import evaluate
 
 
 def pool(ids):

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.frame import Frame
-from metrics.catalogue import crop
-from metrics.contract import evaluate
-from metrics.source import metrics_in
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue import crop
+from metricloop.metrics.contract import evaluate
+from metricloop.scoring.metric_file import metrics_in
 
 ALL = metrics_in(crop)
 EACH = pytest.mark.parametrize("function", ALL.values(), ids=ALL)

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.dataset import pool_of
-from detection.embeddings import Embeddings, Looks, embeddings_of
-from detection.frame import Frame
-from detection.pictures import fingerprint
-from metrics.catalogue import duplicates
-from metrics.contract import evaluate, spec_of
-from metrics.source import metrics_in
+from metricloop.data.dataset import pool_of
+from metricloop.data.embeddings import Embeddings, Looks, embeddings_of
+from metricloop.data.frame import Frame
+from metricloop.data.pictures import fingerprint
+from metricloop.metrics.catalogue import duplicates
+from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.scoring.metric_file import metrics_in
 
 METRICS = list(metrics_in(duplicates).values())
 LOOKING = [function for function in METRICS if spec_of(function).needs]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group, spearmanr
 
-from detection.dataset import pool_of
-from detection.embeddings import embeddings_of
-from detection.frame import Frame
-from metrics.catalogue import _centres, _neighbours, embedding
-from metrics.contract import evaluate, spec_of
-from metrics.source import metrics_in
+from metricloop.data.dataset import pool_of
+from metricloop.data.embeddings import embeddings_of
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue import _centres, _neighbours, embedding
+from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.scoring.metric_file import metrics_in
 
 METRICS = list(metrics_in(embedding).values())
 OF_IMAGES = [function for function in METRICS if spec_of(function).level == "image"]

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.frame import Frame
-from metrics.catalogue import fit
-from metrics.contract import evaluate
-from metrics.source import metrics_in
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue import fit
+from metricloop.metrics.contract import evaluate
+from metricloop.scoring.metric_file import metrics_in
 
 ALL = metrics_in(fit)
 WITHOUT_SURROUNDINGS = {"box_tightness", "edge_support", "grabcut_tightness"}  # say something of a box with none

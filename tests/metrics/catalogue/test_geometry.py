@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detection.dataset import pool_of
-from detection.frame import Frame
-from metrics.catalogue import geometry, integrity, labels
-from metrics.catalogue._boxes import BLOCK, blocks
-from metrics.contract import evaluate, spec_of
-from metrics.source import metrics_in
+from metricloop.data.dataset import pool_of
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue import geometry, integrity, labels
+from metricloop.metrics.catalogue._boxes import BLOCK, blocks
+from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.scoring.metric_file import metrics_in
 
 ALL = {**metrics_in(labels), **metrics_in(geometry), **metrics_in(integrity)}
 EACH = pytest.mark.parametrize("function", ALL.values(), ids=ALL)

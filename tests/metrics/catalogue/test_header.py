@@ -5,11 +5,11 @@ import doctest
 import numpy as np
 import pytest
 
-from detection.dataset import pool_of
-from detection.frame import Frame
-from metrics.catalogue import header
-from metrics.contract import MetricError, evaluate, spec_of
-from metrics.source import metrics_in
+from metricloop.data.dataset import pool_of
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue import header
+from metricloop.metrics.contract import MetricError, evaluate, spec_of
+from metricloop.scoring.metric_file import metrics_in
 
 
 def frame(width, height, boxes=(), **more):

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detection.dataset import pool_of
-from detection.frame import Frame
-from metrics.catalogue import integrity
-from metrics.contract import evaluate
+from metricloop.data.dataset import pool_of
+from metricloop.data.frame import Frame
+from metricloop.metrics.catalogue import integrity
+from metricloop.metrics.contract import evaluate
 
 NAN = math.nan
 

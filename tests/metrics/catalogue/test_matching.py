@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detection.frame import Detections, Frame
-from metrics.catalogue.matching import exclusive_agreement, uncovered_prediction
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.catalogue.matching import exclusive_agreement, uncovered_prediction
 
 # IoU with the first label: 1/2 and 1; with the second 0; the third label is the first once more, IoU 1/2 and 1.
 BOXES = np.float32([[0, 0, 10, 10], [80, 80, 90, 90], [0, 0, 10, 10]])

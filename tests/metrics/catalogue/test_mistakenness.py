@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from detection.frame import Detections, Frame
-from metrics.catalogue import mistakenness
-from metrics.contract import evaluate
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.catalogue import mistakenness
+from metricloop.metrics.contract import evaluate
 
 BOX, FAR, ALONE = [0, 0, 10, 10], [50, 50, 60, 60], [80, 80, 90, 90]
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detection.frame import Detections, Frame
-from metrics.catalogue import objectlab
-from metrics.catalogue._overlap import overlap
-from metrics.contract import evaluate
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.catalogue import objectlab
+from metricloop.metrics.catalogue._overlap import overlap
+from metricloop.metrics.contract import evaluate
 
 
 def frame(boxes, labels, found, width=400, height=300):

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.frame import Frame
-from detection.pictures import decode, decode_small, reduction_for
-from metrics.catalogue import picture
-from metrics.catalogue._small import SIDE
-from metrics.contract import evaluate, spec_of
-from metrics.source import metrics_in
+from metricloop.data.frame import Frame
+from metricloop.data.pictures import decode, decode_small, reduction_for
+from metricloop.metrics.catalogue import picture
+from metricloop.metrics.catalogue._small import SIDE
+from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.scoring.metric_file import metrics_in
 
 METRICS = metrics_in(picture)
 HEIGHT, WIDTH = 72, SIDE  # nothing is resampled

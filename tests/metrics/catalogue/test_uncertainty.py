@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from detection.frame import Detections, Frame
-from metrics.catalogue import uncertainty
-from metrics.contract import evaluate
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.catalogue import uncertainty
+from metricloop.metrics.contract import evaluate
 
 BOX, FAR = [0, 0, 10, 10], [50, 50, 60, 60]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from world import World
 
-from metrics import contained
-from sandbox import project
-from sandbox.supervisor import Sandbox
-from sandbox.tiers import missing
+from metricloop.sandbox import project
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.sandbox.tiers import missing
+from metricloop.scoring import sandboxed
 
 
 @pytest.fixture(scope="session")
@@ -30,5 +30,5 @@ def world(planted):
 @pytest.fixture(scope="module")
 def sandbox(planted):
     """One zygote for both ways in; a test sets `limits` as it needs them."""
-    with Sandbox((*contained.ENTRIES, *project.ENTRIES)) as made:
+    with Sandbox((*sandboxed.ENTRIES, *project.ENTRIES)) as made:
         yield made

@@ -58,7 +58,7 @@ def text(probe: Probe, known: dict[str, Any], mode: str) -> str:
     start = f"{PRELUDE}\nW.update({known!r})\n\n\n{probe.source}\n"
     if mode == "score":
         return start + (
-            "from metrics.contract import metric\n\n\n@metric(level='image', needs=('image',))\ndef probe(frame):\n"
+            "from metricloop import metric\n\n\n@metric(level='image', needs=('image',))\ndef probe(frame):\n"
             "    W['frame'] = frame\n    return attempt(attack) if frame.image_id == 1 else 7.0\n"
         )
     return start + "number = attempt(attack)\nprint('NUMBER', number, flush=True)\n"

@@ -20,11 +20,13 @@ import numpy as np
 import pytest
 from test_escapes import FRAMES, SLACK
 
-from metrics.contained import Source, declared, score
-from metrics.contract import MetricError, Spec
-from sandbox.limits import Limits
+from metricloop.metrics.contract import MetricError, Spec
+from metricloop.sandbox.limits import Limits
+from metricloop.scoring.sandboxed import Source, declared, score
 
-HEADER = "import ctypes, os, sys\nimport numpy as np\nfrom metrics.contract import metric\nIMAGE = ('image',)\n"
+HEADER = (
+    "import ctypes, os, sys\nimport numpy as np\nfrom metricloop.metrics.contract import metric\nIMAGE = ('image',)\n"
+)
 HONEST = """
 
 @metric(level='image', needs=IMAGE)
@@ -40,8 +42,8 @@ CONTROL = """
 import json, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from detection.frame import Frame
-from metrics.source import load
+from metricloop.data.frame import Frame
+from metricloop.scoring.metric_file import load
 none = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
 frames = [Frame(number, 8, 8, *none, image=np.full((8, 8, 3), number, np.uint8)) for number in (1, 2)]
 for frame in frames:

@@ -29,12 +29,12 @@ from probes_secrets import SECRETS
 from probes_time import TIME
 from world import HIGH, MARK, World
 
-from detection.frame import Frame
-from metrics.contained import Source, score
-from metrics.contract import Spec
-from sandbox.limits import Limits
-from sandbox.project import run
-from sandbox.supervisor import Sandbox
+from metricloop.data.frame import Frame
+from metricloop.metrics.contract import Spec
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.project import run
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring.sandboxed import Source, score
 
 FAMILIES = (SECRETS, NETWORK, PROCESSES, MEMORY, TIME, DISK, FILES, BROUGHT, KERNEL, OTHERS)
 PROBES = [probe for family in FAMILIES for probe in family]
@@ -176,7 +176,7 @@ def test_a_project_does_not_get_out(probe, world, folder, sandbox, monkeypatch):
         return nullcontext(sandbox)
 
     _skip_elsewhere(probe)
-    monkeypatch.setattr("sandbox.project.Sandbox", running)
+    monkeypatch.setattr("metricloop.sandbox.project.Sandbox", running)
     _held(probe, world, contained_run(probe, world, folder))
 
 

@@ -1,1 +1,0 @@
-"""KNOW: the domain of object detection. Frames, formats, label damage, detectors, COCO evaluation."""

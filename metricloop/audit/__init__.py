@@ -1,0 +1,1 @@
+"""AUDIT: which labels look wrong, and how well each metric finds those known to be. Imports `scoring`, `evaluation`."""

@@ -1,0 +1,144 @@
+"""`metricloop run --dry-run`: what would run, and how long it would take, before anything is spent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from metricloop.flows.improve import jobs
+from metricloop.llm.journal import FILE, read_journal
+from metricloop.params import Params, load_params
+from metricloop.sandbox.tiers import missing
+from metricloop.study.graph import downstream, stages_of
+from metricloop.study.plan import load_plan, parse_seeds
+from metricloop.study.processes import StageError, environment, outdated
+from metricloop.study.workspace import refresh_code
+
+DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
+STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
+
+
+def stale(folder: Path) -> tuple[list[str], list[str]]:
+    """Every stage of the study, and those that a run would bring up to date, in the order of the data."""
+    refresh_code(folder)
+    graph = stages_of(folder, load_plan(folder))
+    return list(graph), downstream(graph, outdated(folder, list(graph)))
+
+
+def outlook(folder: Path) -> str:
+    """A person's view of what `metricloop run` would do, with an estimate from a few timed iterations."""
+    params, plan = load_params(folder / "params.yaml"), load_plan(folder)
+    names, old = stale(folder)
+    blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
+    trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
+    suggested = _rounds_left(folder, params) * params.llm.suggestions
+    folds = params.predict.folds if "predict" in old else 0
+    confirms = 3 * params.confirm.seeds if "confirm" in old else 0
+    looks = _looks(folder) if "embed" in old else 0
+    lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
+    lines.append(
+        f"trials   {trials} in {len(blocks)} blocks"
+        + (f", {suggested * params.seeds.block} more for about {suggested} suggested arms" if suggested else "")
+        + (f", {folds} out-of-fold models" if folds else "")
+        + (f", {confirms} to confirm" if confirms else "")
+    )
+    lines.append(f"images   {_images(folder, params)}")
+    if not old:
+        return "\n".join([*lines, "time     nothing to do"])
+    seconds, basis = estimate(
+        folder,
+        params,
+        blocks=len(blocks),
+        trials=trials,
+        suggested=suggested,
+        folds=folds,
+        confirms=confirms,
+        looks=looks,
+    )
+    lines.append(f"time     about {_duration(seconds)} ({basis})")
+    if params.seeds.max > params.seeds.block:
+        lines.append(f"         undecided arms may then get up to {params.seeds.max} seeds, which is not counted here")
+    return "\n".join(lines)
+
+
+def estimate(
+    folder: Path, params: Params, *, blocks: int, trials: int, suggested: int, folds: int, confirms: int, looks: int
+) -> tuple[float, str]:
+    """Seconds for the whole run, and on what they rest.
+
+    looks: pictures and boxes to embed; a detector's inference stands for that of the network, at its own image size.
+    """
+    side_by_side = jobs(params)
+    timed = _timed(folder, side_by_side)
+    start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
+    trial = params.train.iterations * iteration
+    everything = trials + suggested * params.seeds.block
+    chains = blocks + suggested
+    work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
+    work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)
+    work += looks * inference / 100 * (params.embed.image_size / params.train.image_size) ** 2
+    total = work / side_by_side + STEP_SECONDS
+    return total, f"{1000 * iteration:.0f} ms an iteration, {side_by_side} trials side by side, timed just now"
+
+
+def _timed(folder: Path, side_by_side: int) -> dict[str, float]:
+    """Time some iterations in as many processes as will train at once; the slowest counts."""
+    command = [sys.executable, "-P", "-m", "metricloop.tasks.estimate"]
+    running = [
+        subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(side_by_side)
+    ]
+    results = []
+    for process in running:
+        out, err = process.communicate()
+        if process.returncode:
+            raise StageError(f"timing a few iterations failed:\n{err.strip()[-2000:]}")
+        results.append(json.loads(out.strip().splitlines()[-1]))
+    return {name: max(result[name] for result in results) for name in results[0]}
+
+
+def _rounds_left(folder: Path, params: Params) -> int:
+    """Rounds that the language model will still be asked for; what one will hold is known only when it comes."""
+    if params.llm.provider == "none" or missing():
+        return 0
+    done = {event["round"] for event in read_journal(folder / FILE) if event["event"] == "suggested"}
+    return len(set(range(1, params.llm.rounds + 1)) - done)
+
+
+def _images(folder: Path, params: Params) -> str:
+    summary = folder / "data" / "summary.json"
+    budget = f"{params.study.budget:.0%} of the pool a subset"
+    if not summary.is_file():
+        return f"not ingested yet; {budget}"
+    splits = json.loads(summary.read_text())["splits"]
+    counts = ", ".join(
+        f"{name} {value['images'] if isinstance(value, dict) else value}" for name, value in splits.items()
+    )
+    return f"{counts}; {budget}"
+
+
+def _looks(folder: Path) -> int:
+    """Pictures and boxes that embed makes vectors of; 0 before they are known."""
+    summary = folder / "data" / "summary.json"
+    if not summary.is_file():
+        return 0
+    content = json.loads(summary.read_text())
+    return content["images"] + content["splits"]["pool"]["boxes"]
+
+
+def _grouped(names: list[str]) -> str:
+    groups: dict[str, int] = {}
+    for name in names:
+        stage = name.partition("@")[0]
+        groups[stage] = groups.get(stage, 0) + 1
+    return ", ".join(f"{stage} x{count}" if count > 1 else stage for stage, count in groups.items()) or "none"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,81 @@
+"""`metricloop reproduce BLOCK`: compute a block again from its inputs alone, elsewhere, and compare every number."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from metricloop.data.tables import read_json
+from metricloop.study.plan import entry_of, load_plan
+from metricloop.study.processes import call, dvc, environment, say
+from metricloop.study.workspace import WorkspaceError, refresh_code
+
+RECORDS = ("params.yaml", "arms.yaml", "rounds.yaml", "dvc.yaml", "dvc.lock", "code.yaml", "data/categories.json")
+TOLERANCE = {"cpu": 0.0, "cuda": 0.005}  # absolute, on numbers in 0..1; a GPU's kernels are not all deterministic
+
+
+def reproduce_block(workspace: Path, block: str) -> list[str]:
+    """Clone the workspace's last commit, pull inputs only, train and evaluate again; a line per number that differs.
+
+    Errors: WorkspaceError when there is no result to compare with, StageError when a stage fails.
+    """
+    arm = entry_of(load_plan(workspace), "blocks", block)["arm"]
+    recorded = workspace / "results" / block
+    if not (recorded / "metrics.json").is_file():
+        raise WorkspaceError(f"{block} has no results here; run the study first: metricloop run -C {workspace}")
+    with tempfile.TemporaryDirectory(prefix="metricloop-reproduce-") as scratch:
+        clone = Path(scratch) / "clone"
+        _run(workspace, ["git", "clone", "--quiet", str(workspace), str(clone)])
+        for name in RECORDS:  # as they are now, committed or not
+            if (workspace / name).is_file():
+                shutil.copyfile(workspace / name, clone / name)
+        # the workspace's own cache serves as the remote that inputs are pulled from
+        _run(clone, dvc("remote", "add", "--quiet", "--force", "--local", "origin-cache", str(_cache(workspace))))
+        inputs = ["data/images.parquet", "data/boxes.parquet", f"subsets/{arm}.parquet"]
+        inputs += [name for name in ("source", "source.dvc") if _tracked(clone, name)]
+        say(f"pulling inputs of {block} into a fresh clone: {', '.join(inputs)}")
+        _run(clone, dvc("pull", "--quiet", "--remote", "origin-cache", *inputs))
+        refresh_code(clone)
+        call(
+            clone, dvc("repro", "--force", "--single-item", f"train@{block}", f"evaluate@{block}"), f"reproduce {block}"
+        )
+        again = read_json(clone / "results" / block / "metrics.json")["seeds"]
+        device = read_json(clone / "results" / block / "recipe.json")["fields"]["device"]
+    then = read_json(recorded / "recipe.json")["fields"]["device"]
+    if then != device:
+        return [f"recorded on {then}, computed again on {device}: not comparable number by number"]
+    return list(differences(read_json(recorded / "metrics.json")["seeds"], again, TOLERANCE[device]))
+
+
+def differences(recorded: Any, again: Any, tolerance: float, path: str = ""):
+    """A line for every number in which two nested results differ by more than `tolerance`."""
+    if isinstance(recorded, dict) and isinstance(again, dict):
+        for key in sorted(recorded.keys() | again.keys()):
+            yield from differences(recorded.get(key), again.get(key), tolerance, f"{path}.{key}" if path else key)
+    elif isinstance(recorded, float | int) and isinstance(again, float | int):
+        if not math.isclose(recorded, again, rel_tol=0, abs_tol=tolerance):
+            yield f"{path}: recorded {recorded}, now {again}"
+    elif recorded != again:
+        yield f"{path}: recorded {recorded}, now {again}"
+
+
+def _cache(workspace: Path) -> Path:
+    """Where the workspace's DVC cache lies."""
+    return Path(_run(workspace, dvc("cache", "dir")).strip())
+
+
+def _tracked(clone: Path, name: str) -> bool:
+    if name.endswith(".dvc"):
+        return (clone / name).is_file()
+    return "- source" in (clone / "dvc.yaml").read_text() or "[source]" in (clone / "dvc.yaml").read_text()
+
+
+def _run(folder: Path, command: list[str]) -> str:
+    result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise WorkspaceError(f"`{' '.join(command)}` failed in {folder}:\n{result.stderr.strip()}")
+    return result.stdout

@@ -1,0 +1,1 @@
+"""COMPARISON: arms against the baseline: statistics, verdicts, the table. Imports `selection` and below."""

@@ -1,0 +1,1 @@
+"""DATA: data sets as tables and arrays: formats, pictures, labels, splits, deliberate damage. Imports `text`."""

@@ -1,0 +1,23 @@
+"""The pool: the images that metrics judge and subsets draw from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.loading import assemble
+from metricloop.data.tables import BOXES, IMAGES, column, read_json, read_table
+
+
+def read_pool(folder: Path | str, root: Path | str) -> Dataset:
+    """Images and labels of the pool split from `folder`. Crowd regions are no single objects, and left out."""
+    folder = Path(folder)
+    images, boxes = read_table(folder / "images.parquet", IMAGES), read_table(folder / "boxes.parquet", BOXES)
+    images = images.filter(pa.array(column(images, "split") == "pool"))
+    boxes = boxes.filter(pa.array(~column(boxes, "crowd")))
+    pool = assemble(images, boxes, tuple(read_json(folder / "categories.json")), Path(root))
+    del images, boxes
+    pa.default_memory_pool().release_unused()  # what reading took would stay with this process otherwise
+    return pool

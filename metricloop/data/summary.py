@@ -1,0 +1,64 @@
+"""What a data set holds: the contents of data/summary.json, and the same in one line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from metricloop.data.formats import Problem, Record, Source
+
+SPLITS = ("pool", "search", "test")
+
+
+def summarise(
+    source: Source,
+    images: dict[str, Any],
+    boxes: dict[str, Any],
+    records: Sequence[Record],
+    problems: list[Problem],
+    report: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Counts per split of the labels as they will be seen; the total `boxes` counts the clean ones."""
+    split = np.array(images["split"])
+    of_box = split[np.asarray(boxes["image_id"]) - 1]
+    parts = {}
+    for part in SPLITS:
+        own = of_box == part
+        per_class = np.bincount(boxes["label"][own], minlength=len(source.class_names)).tolist()
+        parts[part] = {
+            "images": int((split == part).sum()),
+            "boxes": int(own.sum()),
+            "images_without_boxes": int((split == part).sum()) - len(np.unique(boxes["image_id"][own])),
+            "per_class": dict(zip(source.class_names, per_class, strict=True)),
+        }
+    return {
+        "format": source.format,
+        "images": len(split),
+        "boxes": sum(len(record.boxes) for record in records),
+        "classes": len(source.class_names),
+        "groups": len(set(images["group"])),
+        "splits": parts,
+        "problems": len(problems),
+        "problem_kinds": dict(sorted(Counter(problem.problem for problem in problems).items())),
+        "damage": report,
+    }
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """The summary in one line."""
+
+    def count(number: int, noun: str, plural: str) -> str:
+        return f"{number} {noun if number == 1 else plural}"
+
+    sizes = ", ".join(f"{part} {summary['splits'][part]['images']}" for part in SPLITS)
+    line = (
+        f"ingest: {count(summary['images'], 'image', 'images')}, {count(summary['boxes'], 'box', 'boxes')}, "
+        f"{count(summary['classes'], 'class', 'classes')}; {sizes}"
+    )
+    if summary["damage"]:
+        rates = ", ".join(f"{rate:.1%} {kind}" for kind, rate in summary["damage"]["rates"].items())
+        line += f"; mistakes put into the pool: {rates}"
+    return line + f"; {count(summary['problems'], 'problem', 'problems')} listed in data/problems.csv"

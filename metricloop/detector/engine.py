@@ -1,0 +1,239 @@
+"""Train a detector for a fixed number of iterations, and let it predict."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from metricloop.data.frame import Detections
+from metricloop.detector.augment import Augment
+
+
+class Pictures(Protocol):
+    """Resized pictures by row, each (size, size, 3) uint8 RGB: detector.pixel_cache.Pixels, or an array of them."""
+
+    def __getitem__(self, row: int, /) -> np.ndarray: ...
+
+
+class DeviceError(RuntimeError):
+    """The device asked for is not there."""
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss became nan or infinite; the message names the images of the batch."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training image in resized pixels: row in `Pictures`, boxes (n, 4) xyxy, labels (n,) from 0, masks (m, 4)."""
+
+    row: int
+    boxes: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The part of a recipe that the training loop needs."""
+
+    iterations: int
+    batch_size: int
+    learning_rate: float
+    amp: bool = False
+
+
+@dataclass
+class History:
+    """Loss of every iteration, and the rate in images a second up to it."""
+
+    loss: list[float] = field(default_factory=list)
+    images_per_s: list[float] = field(default_factory=list)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Resolve train.device: auto takes the first GPU when there is one."""
+    if wanted == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise DeviceError(f"train.device is {wanted}, and no CUDA device is usable here; use auto or cpu")
+    return torch.device(wanted)
+
+
+def settle(threads: int) -> None:
+    """Make runs repeatable: fixed thread count, deterministic kernels."""
+    import os
+
+    import cv2
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    cv2.setNumThreads(1)
+
+
+def fit(
+    model: nn.Module,
+    samples: Sequence[Sample],
+    pixels: Pictures,
+    augment: Augment,
+    schedule: Schedule,
+    seed: int,
+    *,
+    device: torch.device,
+    resume: Path | None = None,
+    name_of: Callable[[int], str] = str,
+    progress: Callable[[int, float, float], None] = lambda iteration, loss, rate: None,
+) -> History:
+    """Train `model` in place on `samples` for `schedule.iterations` batches.
+
+    Everything random follows from (seed, iteration), so a run resumed from `resume` (a file rewritten every ten
+    seconds) ends with the same weights as one never stopped.
+    Errors: NonFiniteLossError naming the images of the batch (`name_of(row)`), ValueError for no samples.
+    """
+    if not samples:
+        raise ValueError("nothing to train on: the subset holds no image")
+    model.to(device).train()
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=0.01, fused=device.type == "cpu")
+    scaler = torch.amp.GradScaler(device.type, enabled=schedule.amp and device.type == "cuda")
+    history = History()
+    state = {"model": model, "optimizer": optimizer, "scaler": scaler}
+    start = _restore(resume, state, history, device)
+    saved = clock = time.monotonic()
+    for iteration in range(start, schedule.iterations):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate * _warm_cosine(iteration, schedule.iterations)
+        torch.manual_seed(_mix(seed, iteration))
+        chosen = _batch(len(samples), schedule.batch_size, seed, iteration)
+        images, targets = _collate([samples[k] for k in chosen], pixels, augment, seed, iteration, device)
+        with torch.autocast(device.type, enabled=scaler.is_enabled()):
+            loss = sum(model(images, targets).values())
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            names = ", ".join(sorted({name_of(samples[k].row) for k in chosen}))
+            raise NonFiniteLossError(
+                f"the loss became {value} at iteration {iteration} (seed {seed}) on a batch of: {names}; "
+                "look at these labels, or lower train.learning_rate"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(weights, 10.0)
+        scaler.step(optimizer)
+        scaler.update()
+        now = time.monotonic()
+        history.loss.append(value)
+        history.images_per_s.append(schedule.batch_size * (iteration + 1 - start) / max(now - clock, 1e-9))
+        progress(iteration + 1, value, history.images_per_s[-1])
+        if resume is not None and now - saved > 10:
+            _save(resume, state, history)
+            saved = now
+    return history
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module,
+    rows: Sequence[int],
+    pixels: Pictures,
+    scales: np.ndarray,
+    *,
+    device: torch.device,
+    score_threshold: float,
+    max_detections: int,
+    batch_size: int = 16,
+) -> list[Detections]:
+    """Detections for image rows, in original pixels (resized pixels divided by `scales[row]`), best first."""
+    model.to(device).eval()
+    # torchvision's detectors have limits of their own (FCOS drops what scores below 0.2); ours are the only ones
+    head = getattr(model, "roi_heads", model)
+    head.score_thresh, head.detections_per_img = score_threshold, 2 * max_detections
+    found = []
+    for begin in range(0, len(rows), batch_size):
+        chosen = rows[begin : begin + batch_size]
+        images = [torch.from_numpy(pixels[row]).permute(2, 0, 1) for row in chosen]
+        for row, output in zip(chosen, model(images), strict=True):
+            scores = output["scores"].float().cpu().numpy()
+            labels = output["labels"].cpu().numpy() - 1
+            # label -1: the background channel, which single-stage heads have and never train to fire
+            order = np.flatnonzero((scores >= score_threshold) & (labels >= 0))
+            order = order[np.argsort(-scores[order], kind="stable")][:max_detections]
+            boxes = output["boxes"].float().cpu().numpy()[order] / scales[row]
+            found.append(Detections(boxes.astype(np.float32), scores[order].astype(np.float32), labels[order]))
+    return found
+
+
+def _warm_cosine(iteration: int, iterations: int) -> float:
+    """Learning-rate factor: linear over the first tenth, then a cosine down to 1 %."""
+    warm = max(1, iterations // 10)
+    if iteration < warm:
+        return (iteration + 1) / warm
+    done = (iteration - warm) / max(1, iterations - warm)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _mix(*parts: int) -> int:
+    """One 32-bit seed from several numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def _batch(n: int, size: int, seed: int, iteration: int) -> list[int]:
+    """Positions of one batch in an endless stream of shuffled epochs, a function of (seed, iteration)."""
+    positions = np.arange(iteration * size, (iteration + 1) * size)
+    epochs = {int(epoch): np.random.default_rng((seed, 1, int(epoch))).permutation(n) for epoch in set(positions // n)}
+    return [int(epochs[int(p // n)][p % n]) for p in positions]
+
+
+def _collate(samples, pixels: Pictures, augment: Augment, seed: int, iteration: int, device: torch.device):
+    images, targets = [], []
+    for position, sample in enumerate(samples):
+        image = pixels[sample.row]
+        if len(sample.masks):
+            image = _mask(image, sample.masks)
+        image, boxes, labels = augment(image, sample.boxes, sample.labels, _mix(seed, 2, iteration, position))
+        images.append(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
+        targets.append(
+            {
+                "boxes": torch.from_numpy(np.ascontiguousarray(boxes, dtype=np.float32)).to(device),
+                "labels": torch.from_numpy(np.asarray(labels, dtype=np.int64) + 1).to(device),
+            }
+        )
+    return images, targets
+
+
+def _mask(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Fill the regions with the picture's mean colour: the detector is taught neither object nor background there."""
+    image = image.copy()
+    mean = image.reshape(-1, 3).mean(axis=0).astype(np.uint8)
+    for x1, y1, x2, y2 in np.round(masks).astype(int).clip(0):
+        image[y1:y2, x1:x2] = mean
+    return image
+
+
+def _save(path: Path, state: dict, history: History) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    torch.save({name: part.state_dict() for name, part in state.items()} | {"history": vars(history)}, temporary)
+    temporary.replace(path)
+
+
+def _restore(path: Path | None, state: dict, history: History, device: torch.device) -> int:
+    """Load a saved state in place and return the iteration to go on with."""
+    if path is None or not path.is_file():
+        return 0
+    saved = torch.load(path, map_location=device, weights_only=True)
+    for name, part in state.items():
+        part.load_state_dict(saved[name])
+    history.loss[:] = saved["history"]["loss"]
+    history.images_per_s[:] = saved["history"]["images_per_s"]
+    return len(history.loss)

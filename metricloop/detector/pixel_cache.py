@@ -1,0 +1,74 @@
+"""Pictures resized once for training and kept in the scratch store, so that every block reads them ready-made."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from metricloop.data import pictures
+from metricloop.data.dataset import Dataset
+from metricloop.data.pictures import read_picture
+
+GREY = 114  # padding
+
+
+def letterbox(image: np.ndarray, size: int) -> np.ndarray:
+    """Scale (H, W, 3) so that the long side is `size`, and pad right and below to (size, size, 3)."""
+    scale = size / max(image.shape[:2])
+    width, height = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.full((size, size, 3), GREY, dtype=np.uint8)
+    canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=interpolation)
+    return canvas
+
+
+def scales(dataset: Dataset, size: int) -> np.ndarray:
+    """Per image, the factor from original to resized pixels, (n,) float32."""
+    return (size / np.maximum(dataset.width, dataset.height)).astype(np.float32)
+
+
+class Pixels:
+    """Resized pictures of a data set by image row, (size, size, 3) uint8 RGB, decoded on first use.
+
+    The store is a memory-mapped file named by the hashes of the pictures and of this code, so it is bounded by the
+    disk and shared by all processes. It can be deleted at any time. Every picture is checked against its recorded
+    hash when it is decoded, and again when the file's size or time has changed since.
+    Errors: PictureError naming the file when it is missing, unreadable, or not the one that was ingested.
+    """
+
+    def __init__(self, dataset: Dataset, size: int, store: Path) -> None:
+        self._dataset = dataset
+        self._size = size
+        made_by = [inspect.getsource(module) for module in (pictures, sys.modules[__name__])]
+        name = hashlib.sha256("\n".join([str(size), *made_by, *dataset.sha256]).encode()).hexdigest()[:16]
+        store.mkdir(parents=True, exist_ok=True)
+        n = max(1, len(dataset))
+        self._pictures = _memory_map(store / f"pixels-{name}.u8", np.uint8, (n, size, size, 3))
+        # size and time of the file each picture was made from; zero where there is none yet
+        self._stamps = _memory_map(store / f"pixels-{name}.stamps", np.int64, (n, 2))
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        path = self._dataset.root / self._dataset.file[row]
+        try:
+            stat = path.stat()
+            stamp = (stat.st_size, stat.st_mtime_ns)
+        except FileNotFoundError:
+            stamp = (-1, -1)
+        if tuple(self._stamps[row]) != stamp:
+            self._pictures[row] = letterbox(read_picture(path, self._dataset.sha256[row]), self._size)
+            self._stamps[row] = stamp  # after the picture: a reader never trusts half of one
+        return self._pictures[row]
+
+
+def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+    """A zero-filled (sparse) array on disk, created without harm by several processes at once."""
+    length = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    with path.open("ab") as stream:
+        if stream.tell() < length:
+            stream.truncate(length)
+    return np.memmap(path, dtype=dtype, mode="r+", shape=shape)

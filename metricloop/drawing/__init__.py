@@ -1,0 +1,1 @@
+"""DRAWING: the demo's pictures, drawn animals with exact labels. Imports `data`."""

@@ -1,0 +1,205 @@
+"""The language model as an engineer: what share of its ideas ran, was new and did better, and what that cost."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from metricloop.engineer.ideas import Event, Idea, compared, ideas, parent_of
+from metricloop.text.numbers import DASH, fixed, percent
+
+Z95 = 1.959963984540054  # quantile of the standard normal for 95 %
+POINT = 0.01  # of mAP
+FORM = ("answer", "name", "policy")  # rules about what was handed in, before any code is run
+FEWEST_RANKS = 3  # measured ideas, below which a rank correlation says nothing
+
+
+@dataclass(frozen=True)
+class Share:
+    """k of n."""
+
+    k: int
+    n: int
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return wilson(self.k, self.n)
+
+    def __str__(self) -> str:
+        """2/3 (21 to 94 %), or a dash where there was nothing to count."""
+        bounds = self.interval
+        return f"{self.k}/{self.n} ({fixed(100 * bounds[0], 0)} to {percent(bounds[1])})" if bounds else DASH
+
+
+def wilson(k: int, n: int) -> tuple[float, float] | None:
+    """The 95 % interval of a share k / n after Wilson (1927); None where n is 0.
+
+    With p = k / n: centre (p + z²/2n) / (1 + z²/n), half width z √(p(1-p)/n + z²/4n²) / (1 + z²/n), z = 1.96.
+    """
+    if n == 0:
+        return None
+    p, spread = k / n, Z95**2 / n
+    centre = (p + spread / 2) / (1 + spread)
+    half = Z95 * math.sqrt(p * (1 - p) / n + spread / (4 * n)) / (1 + spread)
+    low = 0.0 if k == 0 else centre - half  # exactly so; rounding would leave a trace
+    high = 1.0 if k == n else centre + half
+    return low, high
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """One model in one study. Gains and errors of predictions are in absolute mAP; money is in USD.
+
+    valid: its answer could be read, and its names and policy fit. after: repairs -> ideas that ran after so many.
+    edited: generated files that a person changed, of those on this machine that nobody adopted. families: opened,
+    of ideas that ran. built_on: ideas with a parent among its own earlier ones that ran, of those that could have one;
+    improved: of these, with both measured, how many gained more than their parent. cost: None where a price is
+    missing; points: significant points of mAP, those of its best idea whose verdict is "better".
+    """
+
+    models: tuple[str, ...]
+    providers: tuple[str, ...]
+    recorded: tuple[str, ...]
+    rounds: int
+    proposed: int
+    valid: Share
+    first_time: Share
+    after: Mapping[int, int]
+    never: Share
+    dropped: int
+    edited: Share
+    adopted: int
+    families: Share
+    copies: int
+    better: Share
+    mean_gain: float | None
+    best: tuple[str, float] | None
+    bias: float | None
+    absolute_error: float | None
+    signs: Share
+    rank_correlation: float | None
+    built_on: Share
+    improved: Share
+    calls: int
+    unusable: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: int
+    cost: float | None
+    seconds: float
+    points: float | None
+
+    def per_point(self, amount: float | None) -> float | None:
+        return amount / self.points if amount is not None and self.points else None
+
+
+def scorecard(
+    events: Sequence[Event], comparison: Mapping[str, Any] | None = None, folder: Path | None = None
+) -> Scorecard:
+    """Count. comparison: gains as they are by now; folder: the workspace, to see which files a person has changed."""
+    found = compared(ideas(events), comparison)
+    settled = [idea for idea in found if idea.state != "proposed"]
+    answers = [event for event in events if event["event"] == "answered"]
+    measured = [(idea, idea.rise) for idea in found if idea.rise is not None]
+    gains = [gain for _, gain in measured]
+    won = [gain for idea, gain in measured if idea.verdict == "better"]
+    forecast = [(idea.predicted_gain, gain) for idea, gain in measured if idea.predicted_gain is not None]
+    misses = [gain - predicted for predicted, gain in forecast]
+    costs = [event["cost"] for event in answers]
+    edited, adopted = _files(events, folder)
+    built_on, improved = _descent(found)
+    return Scorecard(
+        models=_names(answers, "model"),
+        providers=_names(answers, "provider"),
+        recorded=_names(answers, "recorded"),
+        rounds=len({event["round"] for event in events if event["event"] in ("asked", "proposed")}),
+        proposed=len(found),
+        valid=Share(sum(_valid(idea) for idea in found), len(found)),
+        first_time=Share(sum(idea.first_time for idea in settled), len(settled)),
+        after=dict(sorted(Counter(idea.repairs for idea in settled if idea.ran and idea.repairs).items())),
+        never=Share(sum(not idea.ran for idea in settled), len(settled)),
+        dropped=sum(idea.state == "dropped" for idea in found),
+        edited=edited,
+        adopted=adopted,
+        families=Share(
+            len({idea.family for idea in found if idea.ran and idea.family}), sum(idea.ran for idea in found)
+        ),
+        copies=sum(_copy(idea) for idea in found),
+        better=Share(len(won), len(measured)),
+        mean_gain=float(np.mean(gains)) if gains else None,
+        best=max(((idea.name, gain) for idea, gain in measured), key=lambda pair: pair[1], default=None),
+        bias=float(np.mean(misses)) if misses else None,
+        absolute_error=float(np.mean(np.abs(misses))) if misses else None,
+        signs=Share(sum((predicted > 0) == (gain > 0) for predicted, gain in forecast), len(forecast)),
+        rank_correlation=_ranks(forecast),
+        built_on=built_on,
+        improved=improved,
+        calls=len(answers),
+        unusable=len({_call(event) for event in events if event["event"] == "unusable"}),
+        failed=sum(event["event"] == "call_failed" for event in events),
+        prompt_tokens=sum(event["prompt_tokens"] for event in answers),
+        completion_tokens=sum(event["completion_tokens"] for event in answers),
+        estimated=sum(bool(event["estimated"]) for event in answers),
+        cost=None if None in costs else float(sum(costs)),
+        seconds=float(sum(event["seconds"] for event in answers)),
+        points=max(won) / POINT if won else None,
+    )
+
+
+def _names(answers: Iterable[Event], field: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(event[field]) for event in answers if event.get(field)))
+
+
+def _call(event: Event) -> tuple[Any, ...]:
+    return event["round"], event.get("step"), event.get("suggestion"), event.get("attempt")
+
+
+def _valid(idea: Idea) -> bool:
+    first = idea.attempts[0].broken if idea.attempts else ()
+    return idea.refusal != "unusable" and not any(rule in FORM for rule, _ in first)
+
+
+def _copy(idea: Idea) -> bool:
+    """Refused because it was tried before, or ranks as an earlier metric does."""
+    last = idea.attempts[-1].broken if idea.attempts else ()
+    return idea.state == "refused" and (idea.refusal == "repeat" or any(rule == "new" for rule, _ in last))
+
+
+def _ranks(forecast: Sequence[tuple[float, float]]) -> float | None:
+    """Spearman's rho of predicted and measured gains; None where either is constant."""
+    predicted, gained = ([pair[side] for pair in forecast] for side in (0, 1))
+    if len(forecast) < FEWEST_RANKS or len(set(predicted)) < 2 or len(set(gained)) < 2:
+        return None
+    return float(spearmanr(predicted, gained).statistic)
+
+
+def _descent(found: Sequence[Idea]) -> tuple[Share, Share]:
+    """How often an idea built on an earlier one of the model's that ran, and how often it then gained more."""
+    could, pairs = 0, []
+    for place, idea in enumerate(found):
+        could += any(other.ran and other.round < idea.round for other in found)
+        above = parent_of(found, place)
+        if above is not None and found[above].ran and found[above].round < idea.round:
+            pairs.append((idea.rise, found[above].rise))
+    both = [(gain, before) for gain, before in pairs if gain is not None and before is not None]
+    return Share(len(pairs), could), Share(sum(gain > before for gain, before in both), len(both))
+
+
+def _files(events: Iterable[Event], folder: Path | None) -> tuple[Share, int]:
+    """Generated files that differ from what passed the gate, of those that are there; and how many were adopted."""
+    written = {event["file"]: event for event in events if event["event"] == "accepted" and event["file"]}
+    adopted = {(event["suggestion"], event["metric"]) for event in events if event["event"] == "adopted"}
+    own = [event for event in written.values() if (event["suggestion"], event["metric"]) not in adopted]
+    there = [(folder / event["file"], event["sha256"]) for event in own] if folder else []
+    there = [(file, digest) for file, digest in there if file.is_file()]
+    changed = [hashlib.sha256(file.read_bytes()).hexdigest() != digest for file, digest in there]
+    return Share(sum(changed), len(changed)), len(adopted)

@@ -1,0 +1,128 @@
+"""Scorecards of language models: read from workspaces, and set side by side as a table."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from metricloop.data.tables import read_json, read_yaml
+from metricloop.engineer.scorecard import Scorecard, Share, scorecard
+from metricloop.llm.journal import FILE, read_journal
+from metricloop.text.clean import clean
+from metricloop.text.numbers import DASH, count, fixed, signed
+
+
+class NoRoundsError(ValueError):
+    """A workspace has no journal; the message says what to run."""
+
+
+def read_card(folder: Path) -> tuple[str, Scorecard]:
+    """The study in a workspace, by name, and its model. Errors: NoRoundsError where no model was asked yet."""
+    if not (folder / FILE).is_file():
+        raise NoRoundsError(
+            f"{folder.resolve()}: no {FILE}, so no language model was asked here yet; "
+            "set llm.provider in its params.yaml and let `metricloop run` do a round"
+        )
+    events, table, params = read_journal(folder / FILE), folder / "comparison.json", folder / "params.yaml"
+    comparison = read_json(table) if table.is_file() else None
+    study = (read_yaml(params).get("study") or {}).get("name") if params.is_file() else None
+    return clean(str(study or folder.resolve().name)), scorecard(events, comparison, folder)
+
+
+def table(cards: Mapping[str, Scorecard]) -> list[tuple[str, ...]]:
+    """Rows of text, the row's name first and then a column a study; the header is the studies' names."""
+    columns = [_column(card) for card in cards.values()]
+    repaired = sorted({number for card in cards.values() for number in card.after})
+    names = dict.fromkeys(name for column in columns for name in column)
+    order = [name for name in names if not name.startswith("ran after")]
+    place = order.index("ran the first time") + 1 if order else 0
+    order[place:place] = [_after(number) for number in repaired]
+    return [(name, *(column.get(name, DASH) for column in columns)) for name in order]
+
+
+def _after(repairs: int) -> str:
+    return f"ran after {count(repairs, 'repair')}"
+
+
+def _column(card: Scorecard) -> dict[str, str]:
+    """One model's figures as text, by the names of their rows; its own words, and the server's, are made printable."""
+    replayed = f" of {clean(', '.join(card.recorded))}" if card.recorded else ""
+    about = " (some estimated)" if card.estimated else ""
+    tokens = card.prompt_tokens + card.completion_tokens
+    settled = card.never.n
+    return {
+        "model": clean(", ".join(card.models)) or DASH,
+        "provider": clean(", ".join(card.providers)) + replayed or DASH,
+        "rounds": count(card.rounds),
+        "ideas proposed": count(card.proposed),
+        "valid as handed in": str(card.valid),
+        "ran the first time": str(card.first_time),
+        **{_after(number): str(Share(ideas, settled)) for number, ideas in card.after.items()},
+        "never ran": str(card.never),
+        "failed on the whole pool": count(card.dropped),
+        "files a person changed": str(card.edited) if card.edited.n else DASH,
+        "files a person adopted": count(card.adopted),
+        "families opened, per idea that ran": f"{card.families.k}/{card.families.n}" if card.families.n else DASH,
+        "copies refused": count(card.copies),
+        "ideas that beat random": str(card.better),
+        "gain in mAP, mean": signed(card.mean_gain),
+        "gain in mAP, best": f"{signed(card.best[1])} {clean(card.best[0])}" if card.best else DASH,
+        "measured minus predicted, mean": signed(card.bias),
+        "error of predictions, mean": fixed(card.absolute_error),
+        "sign predicted rightly": str(card.signs),
+        "rank correlation of predictions": signed(card.rank_correlation, 2),
+        "built on its own ideas": str(card.built_on),
+        "and gained more than these": str(card.improved),
+        "calls answered, unusable, failed": f"{count(card.calls)}, {count(card.unusable)}, {count(card.failed)}",
+        "tokens in + out": f"{count(card.prompt_tokens)} + {count(card.completion_tokens)}{about}",
+        "money": _money(card.cost),
+        "minutes of the model": fixed(card.seconds / 60, 1),
+        "per significant point of mAP": DASH
+        if card.points is None
+        else f"{count(round(card.per_point(tokens) or 0))} tokens, {_money(card.per_point(card.cost))}, "
+        f"{fixed(card.per_point(card.seconds / 60), 1)} min",
+    }
+
+
+def _money(cost: float | None) -> str:
+    return "price unknown" if cost is None else f"${fixed(cost, 2 if cost >= 1 or not cost else 4)}"
+
+
+def markdown(cards: Mapping[str, Scorecard]) -> str:
+    """The table as Markdown."""
+    rows = [("", *cards), ("---", *("---" for _ in cards)), *table(cards)]
+    return "\n".join(f"| {' | '.join(map(escaped, row))} |" for row in rows) + "\n"
+
+
+def escaped(words: str) -> str:
+    """A model's or a server's words for Markdown: no link, picture or HTML comes of them."""
+    return re.sub(r"([\\`\[\]<>|!])", r"\\\1", words)
+
+
+def print_scorecards(folders: Sequence[Path]) -> None:
+    """The models of several workspaces side by side, in the terminal. Errors: NoRoundsError."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cards = named([read_card(folder) for folder in folders], folders)
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    shown.add_column("study", no_wrap=True)
+    for name in cards:
+        shown.add_column(Text(name), overflow="fold")  # as Text: what looks like markup or emoji is shown as it is
+    for row in table(cards):
+        shown.add_row(*map(Text, row))
+    console = Console()
+    (console if console.is_terminal else Console(width=max(100, 60 + 30 * (len(cards) - 1)))).print(shown)
+
+
+def named(read: Sequence[tuple[str, Scorecard]], folders: Sequence[Path]) -> dict[str, Scorecard]:
+    """The cards by study; studies of one name are told apart by their folders."""
+    often = Counter(study for study, _ in read)
+    return {
+        f"{study} ({clean(str(folder))})" if often[study] > 1 else study: card
+        for (study, card), folder in zip(read, folders, strict=True)
+    }

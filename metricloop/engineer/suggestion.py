@@ -1,0 +1,160 @@
+"""What the language model hands in: hypotheses, metrics as code, policies; and later what it learnt. Text, so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+
+from metricloop.config import Section
+from metricloop.text.clean import clean, printable
+
+Kind = TypeVar("Kind", bound=BaseModel)
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
+MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
+Prose = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(printable)]
+
+
+class AnswerError(ValueError):
+    """An answer cannot be used; the message lists every fault, for the model to read."""
+
+
+class Suggestion(Section):
+    """One idea of one round. `code` is the text of a file that declares the metric `metric`; nobody has read it."""
+
+    name: Word = Field(description="of the idea, snake_case; it will name the arm in every table")
+    hypothesis: Prose = Field(description="why training on what this selects gives a better detector")
+    targets: Literal["missing", "spurious", "badly_placed", "wrong_class", "doubled", "mixed", "none"] = Field(
+        description="the kind of label error that it is after"
+    )
+    family: str = Field(pattern=r"^[a-z][a-z0-9_-]{2,40}$", description="of ideas that it belongs to, one word")
+    parent: Word | None = Field(None, description="the earlier suggestion that it builds on, if any")
+    metric: MetricName = Field(description="the function in `code`; without code, a metric that is known already")
+    partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
+    code: Annotated[str, Field(max_length=50_000)] | None = Field(
+        None, description="a whole Python file that declares `metric`; null to use a known metric in another way"
+    )
+    policy: dict[str, str | float | int] = Field(description="how its scores become a subset")
+    predicted_gain: float = Field(ge=-1, le=1, description="over random, in absolute mAP: 0.03 is three points")
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _without_nulls(cls, policy: Any) -> Any:
+        """An option that is null keeps its default."""
+        return {k: v for k, v in policy.items() if v is not None} if isinstance(policy, dict) else policy
+
+    @field_validator("code")
+    @classmethod
+    def _a_text_that_fits_a_file(cls, code: str | None) -> str | None:
+        if code is None or not code.strip():
+            return None
+        code.encode()  # half a surrogate does not: UnicodeEncodeError is a ValueError
+        return code
+
+    def arm(self, scores: str, partner: str | None = None) -> dict[str, Any]:
+        """The entry of rounds.yaml that puts this suggestion to the test. scores, partner: files of its metrics."""
+        files = {"a": scores, "b": partner or scores}
+        return {"role": "treatment", "metric": self.metric, **files, "policy": dict(self.policy)}
+
+
+class Lesson(Section):
+    """What a round showed of one suggestion."""
+
+    suggestion: Word
+    lesson: Prose = Field(description="what the numbers say of the hypothesis, and what to do with it next")
+
+
+class Reflection(Section):
+    """What a round taught."""
+
+    summary: Prose = Field(description="what is known now that was not known before this round")
+    lessons: tuple[Lesson, ...] = Field(description="one for each suggestion of the round, also for those that failed")
+
+
+def read_suggestions(answer: Any, most: int) -> tuple[list[Suggestion], list[tuple[str, str]]]:
+    """The suggestions in an answer of the shape {"suggestions": [...]}, and what is wrong with it, (which, fault).
+
+    A suggestion with a fault is left out; so are those after the first `most`, and a second one of the same name. They
+    are called by their place: the name may be what is wrong.
+    """
+    entries = answer.get("suggestions") if isinstance(answer, dict) else None
+    if not isinstance(entries, list) or not entries:
+        return [], [("", 'the answer must be an object {"suggestions": [...]} with at least one suggestion')]
+    found: list[Suggestion] = []
+    faults: list[tuple[str, str]] = []
+    for number, entry in enumerate(entries, start=1):
+        label = f"suggestion {number}"
+        try:
+            one = read_suggestion(entry)
+        except AnswerError as error:
+            faults.append((label, str(error)))
+            continue
+        if any(one.name == other.name for other in found):
+            faults.append((label, f"its name, {one.name}, is that of an earlier one"))
+        elif len(found) == most:
+            faults.append((label, f"one too many: {most} were asked for"))
+        else:
+            found.append(one)
+    return found, faults
+
+
+def read_suggestion(answer: Any) -> Suggestion:
+    """Errors: AnswerError listing the fields that are unfit."""
+    return _read(Suggestion, answer)
+
+
+def read_reflection(answer: Any) -> Reflection:
+    """Errors: AnswerError listing the fields that are unfit."""
+    return _read(Reflection, answer)
+
+
+def _read(model: type[Kind], answer: Any) -> Kind:
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}" for fault in error.errors()[:8]]
+        raise AnswerError("; ".join(clean(fault) for fault in faults)) from None
+
+
+def proposal_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a round's answer. policy: that of the field `policy`."""
+    one = suggestion_schema(policy)["schema"]
+    return _named("proposal", {"type": "object", "properties": {"suggestions": {"type": "array", "items": one}}})
+
+
+def suggestion_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of one suggestion. policy: that of the field `policy`."""
+    schema = Suggestion.model_json_schema()
+    schema["properties"]["policy"] = dict(policy)
+    return _named("suggestion", schema)
+
+
+def reflection_schema() -> dict[str, Any]:
+    return _named("reflection", Reflection.model_json_schema())
+
+
+def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "schema": strict(schema)}
+
+
+def strict(schema: Any, definitions: Mapping[str, Any] | None = None) -> Any:
+    """A JSON schema in the dialect of structured outputs: every property required, none beside them, no $ref, and no
+    keyword that only some servers know. Bounds and patterns are checked when the answer is read."""
+    if isinstance(schema, list):
+        return [strict(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    definitions = schema.get("$defs", definitions) or {}
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rpartition("/")[2]]
+        return strict(target | {k: v for k, v in schema.items() if k != "$ref"}, definitions)
+    kept = {
+        key: value if key in ("type", "enum", "const", "description") else strict(value, definitions)
+        for key, value in schema.items()
+        if key in ("type", "enum", "const", "description", "items", "anyOf")
+    }
+    if "properties" in schema:
+        kept["properties"] = {name: strict(part, definitions) for name, part in schema["properties"].items()}
+        kept |= {"required": list(kept["properties"]), "additionalProperties": False}
+    return kept

@@ -1,0 +1,215 @@
+"""What a detector gets wrong, by type, after TIDE (Bolya et al. 2020, "A General Toolbox for Identifying Object
+Detection Errors"): foreground from an IoU of 0.5, background below 0.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections
+
+FOREGROUND, BACKGROUND = 0.5, 0.1  # IoU
+# Wrong detections, in the order in which the types are tried: the first that fits is the one that counts.
+WRONG = {
+    "duplicate": "finds an object again that a detection of a higher score has found",
+    "classification": "fits an object of another class",
+    "localisation": "lies on an object of its class, too loosely",
+    "both": "lies loosely on an object of another class",
+    "background": "lies on nothing that is labelled",
+}
+MEANINGS = {**WRONG, "missed": "an object that no detection finds, misnames or places badly"}
+KINDS = tuple(MEANINGS)
+NO_HITS = 0.5  # the threshold where none is better than another
+
+
+class Error(NamedTuple):
+    """kind: one of KINDS. box: xyxy pixels, of the wrong detection or of the missed object, and so is the label;
+    score: None for a missed object."""
+
+    kind: str
+    box: tuple[float, float, float, float]
+    label: int
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of one detector on one labelled split.
+
+    counts: errors by kind. correct + the five wrong kinds = detections; correct + missed <= objects, since an object
+    that is found with the wrong class or too loosely is no missed one. threshold: the score from which detections
+    count. per_image: for every image row its errors, wrong detections by falling score, then missed objects.
+    """
+
+    counts: dict[str, int]
+    correct: int
+    objects: int
+    detections: int
+    threshold: float
+    per_image: tuple[tuple[Error, ...], ...]
+
+    @property
+    def number(self) -> np.ndarray:
+        """Errors per image row, (n,) int."""
+        return np.array([len(errors) for errors in self.per_image], int)
+
+
+def find_errors(truth: Dataset, detections: Sequence[Detections], threshold: float | None = None) -> Errors:
+    """Sort what a detector got wrong; `detections` holds one entry per image row of `truth`.
+
+    A detection is correct when it is assigned an object as in COCO's evaluation at IoU 0.5: by falling score, each
+    takes the free object of its class that it overlaps most. With `same` and `other` the greatest IoU with any
+    object of its class and of other classes, each of the rest has the first type that fits:
+
+    - duplicate: same >= 0.5 (the objects there are all taken)
+    - classification: other >= 0.5
+    - localisation: same >= 0.1
+    - both: other >= 0.1
+    - background: neither
+
+    An object is missed when no detection is assigned to it, and it is not the one that a classification or
+    localisation error overlaps most. Crowd regions are no objects; a wrong detection with at least half its area in
+    one of its class is neither right nor wrong, and does not count. Equal scores are ordered by label, then box.
+
+    threshold: None takes the score with the best F1 over the split, of equals the highest (0.5 without a single hit).
+    Errors: ValueError where the entries are not one per image.
+    """
+    if len(detections) != len(truth):
+        raise ValueError(f"{len(detections)} lists of detections for {len(truth)} images; give one per image, in order")
+    sorted_out = [_sort_out(truth, row, found) for row, found in enumerate(detections)]
+    if threshold is None:
+        threshold = _best_threshold(sorted_out, int((~truth.crowd).sum()))
+    counts = dict.fromkeys(KINDS, 0)
+    correct, counted, per_image = 0, 0, []
+    for image in sorted_out:
+        errors = image.errors(threshold)
+        for error in errors:
+            counts[error.kind] += 1
+        seen = image.scores >= threshold
+        correct += int((seen & (image.kind == _HIT)).sum())
+        counted += int((seen & (image.kind != _IN_CROWD)).sum())
+        per_image.append(errors)
+    return Errors(counts, correct, int((~truth.crowd).sum()), counted, float(threshold), tuple(per_image))
+
+
+_HIT, _IN_CROWD = -1, -2  # beside the indices of WRONG
+
+
+@dataclass(frozen=True)
+class _Image:
+    """Detections of one image by falling score, (d,); none depends on one of a lower score, so that a threshold only
+    cuts the list. kind: index into WRONG, _HIT or _IN_CROWD; finds: (d,) the object that it keeps from being missed,
+    or -1. objects, labels: what is to be found.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    named: np.ndarray
+    kind: np.ndarray
+    finds: np.ndarray
+    objects: np.ndarray
+    labels: np.ndarray
+
+    def errors(self, threshold: float) -> tuple[Error, ...]:
+        seen = self.scores >= threshold
+        names = tuple(WRONG)
+        wrong = [
+            Error(names[self.kind[i]], _corners(self.boxes[i]), int(self.named[i]), float(self.scores[i]))
+            for i in np.flatnonzero(seen & (self.kind >= 0))
+        ]
+        missed = np.setdiff1d(np.arange(len(self.objects)), self.finds[seen])
+        return (*wrong, *(Error("missed", _corners(self.objects[i]), int(self.labels[i]), None) for i in missed))
+
+
+def _sort_out(truth: Dataset, row: int, found: Detections) -> _Image:
+    own = truth.slice(row)
+    crowd = truth.crowd[own]
+    objects, labels = truth.boxes[own][~crowd], truth.labels[own][~crowd]
+    order = np.lexsort((*found.boxes.T[::-1], found.labels, -found.scores))
+    boxes, scores, named = found.boxes[order], found.scores[order], found.labels[order]
+    overlap = iou(boxes, objects)
+    mine = named[:, None] == labels[None]
+    same, other = np.where(mine, overlap, 0.0), np.where(mine, 0.0, overlap)
+    best_same, best_other = same.max(axis=1, initial=0.0), other.max(axis=1, initial=0.0)
+    fits = [
+        best_same >= FOREGROUND,
+        best_other >= FOREGROUND,
+        best_same >= BACKGROUND,
+        best_other >= BACKGROUND,
+        np.ones(len(scores), bool),
+    ]
+    kind = np.argmax(fits, axis=0)
+    finds = np.full(len(scores), -1)
+    if len(objects):
+        misnamed, loose = (kind == tuple(WRONG).index(name) for name in ("classification", "localisation"))
+        finds[misnamed] = other[misnamed].argmax(axis=1)
+        finds[loose] = same[loose].argmax(axis=1)
+        hits = _assign(same)
+        kind[hits >= 0] = _HIT
+        finds[hits >= 0] = hits[hits >= 0]
+    if crowd.any():
+        regions = _share_inside(boxes, truth.boxes[own][crowd]) * (named[:, None] == truth.labels[own][crowd][None])
+        inside = (regions.max(axis=1) >= FOREGROUND) & (kind != _HIT)
+        kind[inside], finds[inside] = _IN_CROWD, -1
+    return _Image(boxes, scores, named, kind, finds, objects, labels)
+
+
+def _assign(same: np.ndarray) -> np.ndarray:
+    """The object each detection takes, (d,), -1 for none. same: (d, g), rows by falling score; first of equals."""
+    hits = np.full(len(same), -1)
+    free = np.ones(same.shape[1], bool)
+    for i in np.flatnonzero(same.max(axis=1) >= FOREGROUND):
+        best = int(np.where(free, same[i], -1.0).argmax())
+        if free[best] and same[i, best] >= FOREGROUND:
+            hits[i], free[best] = best, False
+    return hits
+
+
+def _best_threshold(images: Sequence[_Image], objects: int) -> float:
+    scores = np.concatenate([np.zeros(0, np.float32), *(image.scores for image in images)])
+    kind = np.concatenate([np.zeros(0, int), *(image.kind for image in images)])
+    scores, kind = scores[kind != _IN_CROWD], kind[kind != _IN_CROWD]
+    if not (kind == _HIT).any():
+        return NO_HITS
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], np.cumsum(kind[order] == _HIT)
+    last = np.append(scores[1:] != scores[:-1], True)  # a threshold takes all detections of a score, or none
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + objects)
+    return float(scores[last][f1[last].argmax()])
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """IoU of xyxy boxes, (n, 4) and (k, 4) -> (n, k) float64; 0 where neither has an area.
+
+    >>> iou(np.array([[0, 0, 10, 10]]), np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 0, 30, 10]])).round(3)
+    array([[1.   , 0.333, 0.   ]])
+    """
+    common = _common(a, b)
+    total = _area(a)[:, None] + _area(b)[None] - common
+    return np.divide(common, total, out=np.zeros_like(common), where=total > 0)
+
+
+def _share_inside(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The share of each box of `a` that lies in each of `b`, (n, k)."""
+    common, area = _common(a, b), _area(a)[:, None]
+    return np.divide(common, area, out=np.zeros_like(common), where=area > 0)
+
+
+def _common(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    side = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    return np.maximum(side, 0).prod(axis=2)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2:].astype(np.float64) - boxes[:, :2]).clip(0).prod(axis=1)
+
+
+def _corners(box: np.ndarray) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return x1, y1, x2, y2

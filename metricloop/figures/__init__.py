@@ -1,0 +1,1 @@
+"""FIGURES: charts as SVG, contact sheets as JPEG, and the numbers below them. Imports `scoring`, `llm`, `data`."""

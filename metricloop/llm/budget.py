@@ -1,0 +1,133 @@
+"""What a study has spent on its language model, by its journal, and what it may still spend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from metricloop.llm.prices import Price, cost, price_of
+from metricloop.llm.settings import LanguageModel
+
+LEAST_ANSWER = 256  # tokens; there is no point in asking for less
+MILLION = 1_000_000
+
+
+class BudgetError(ValueError):
+    """A limit cannot be held; the message says what to set."""
+
+
+class SpentError(RuntimeError):
+    """A limit of the study is reached: no further call. The message names the limit and how to go on."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """tokens: in and out; dollars; minutes of waiting for answers; unpriced: models whose price is not known."""
+
+    tokens: int = 0
+    dollars: float = 0.0
+    minutes: float = 0.0
+    unpriced: tuple[str, ...] = ()
+
+
+NOTHING = Spent()
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one call may take besides its prompt: tokens of its answer and of asking again; seconds with all retries."""
+
+    tokens: int
+    seconds: float
+
+
+def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent:
+    """Everything paid for so far. A call that was sent and never answered counts with its prompt: it may have cost.
+
+    An answer whose price was not known when it came is priced as its model is now.
+    """
+    bills, seconds = list[_Bill](), 0.0
+    open_calls = dict[tuple, Mapping[str, Any]]()
+    for event in events:
+        if event.get("provider") == "replay":
+            continue
+        key = tuple(event.get(name) for name in ("round", "step", "suggestion", "attempt"))
+        if event["event"] == "asked":
+            if key in open_calls:  # asked again after a kill: both were sent
+                bills.append(_sent(open_calls[key]))
+            open_calls[key] = event
+        elif event["event"] == "answered":
+            asked = open_calls.pop(key, event)
+            models = (asked.get("model", ""), event.get("model", ""))
+            bills.append(_Bill(models, event["prompt_tokens"], event["completion_tokens"], event["cost"]))
+            seconds += event["seconds"]
+        elif event["event"] == "call_failed":
+            seconds += event.get("seconds", 0.0)  # which early journals lack
+    bills += map(_sent, open_calls.values())
+    dollars = [bill.dollars(settings.prices) for bill in bills]
+    unpriced = [bill.models[0] for bill, amount in zip(bills, dollars, strict=True) if amount is None]
+    return Spent(
+        tokens=sum(bill.read + bill.written for bill in bills),
+        dollars=sum(amount or 0.0 for amount in dollars),
+        minutes=seconds / 60,
+        unpriced=tuple(dict.fromkeys(unpriced)),
+    )
+
+
+def allowance(used: Spent, prompt_tokens: int, settings: LanguageModel) -> Allowance:
+    """What a call with a prompt of so many tokens may take within every limit. Errors: SpentError."""
+    tokens = settings.max_tokens - used.tokens - prompt_tokens
+    if tokens < LEAST_ANSWER:
+        raise _reached("llm.max_tokens", f"{settings.max_tokens:,} tokens", f"{used.tokens:,} are spent")
+    seconds = 60 * (settings.max_minutes - used.minutes)
+    if seconds <= 0:
+        raise _reached("llm.max_minutes", f"{settings.max_minutes:g} minutes", f"{used.minutes:.1f} are spent")
+    price = price_of(settings.model, settings.prices)
+    if settings.max_cost is not None and price is not None and price[1] > 0:
+        left = settings.max_cost - used.dollars - prompt_tokens * price[0] / MILLION
+        affordable = int(left * MILLION / price[1])
+        if affordable < LEAST_ANSWER:
+            raise _reached("llm.max_cost", f"${settings.max_cost:g}", f"${used.dollars:.4f} are spent")
+        tokens = min(tokens, affordable)
+    return Allowance(tokens, seconds)
+
+
+def check_price(settings: LanguageModel, used: Spent = NOTHING) -> None:
+    """A limit of money is one only where the price of the model is known, and of those that were asked before it.
+
+    Errors: BudgetError saying what to set.
+    """
+    if settings.max_cost is None:
+        return
+    for model in (settings.model, *used.unpriced):
+        if price_of(model, settings.prices) is None:
+            raise BudgetError(
+                f"llm.max_cost cannot be held: the price of {model} is not known here; give it in US dollars per "
+                f"million tokens, in and out, as llm.prices: {{{model}: [1.0, 4.0]}} (a server of your own: "
+                "[0, 0]), or set llm.max_cost to null"
+            )
+
+
+@dataclass(frozen=True)
+class _Bill:
+    """Tokens of one call. models: as we named it, then as the server did; paid: dollars, where it was known then."""
+
+    models: tuple[str, ...]
+    read: int
+    written: int
+    paid: float | None = None
+
+    def dollars(self, prices: Mapping[str, Price]) -> float | None:
+        """None where no price is known by now either."""
+        now = (cost(model, self.read, self.written, prices) for model in self.models)
+        return self.paid if self.paid is not None else next((amount for amount in now if amount is not None), None)
+
+
+def _sent(asked: Mapping[str, Any]) -> _Bill:
+    """A call that was sent and not answered."""
+    return _Bill((asked["model"],), asked["tokens"], 0)
+
+
+def _reached(name: str, limit: str, state: str) -> SpentError:
+    return SpentError(f"the limit of {limit} ({name}) is reached: {state}, and the next call would pass it")

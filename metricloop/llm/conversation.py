@@ -1,0 +1,174 @@
+"""Talking with the language model: every question and answer goes through the journal, and within the limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from metricloop.data.tables import replacing
+from metricloop.llm.budget import Allowance, allowance, check_price, spent
+from metricloop.llm.cassette import Replay, cassette_of, load_cassette, save_cassette
+from metricloop.llm.client import Client, ClientError
+from metricloop.llm.journal import Event, Journal, Key
+from metricloop.llm.message import Message, Reply
+from metricloop.llm.prices import cost
+from metricloop.llm.prompt import template_hash
+from metricloop.llm.settings import LanguageModel
+from metricloop.llm.wire import RUNGS, estimate_tokens
+
+PROVIDERS = ("openai", "record", "replay")
+PICTURES = "pictures"  # folder of the workspace
+RECORDING = "cassette.yaml"  # what llm.provider: record writes, beside the journal
+
+
+class NoProviderError(ValueError):
+    """The settings name nobody to talk with; the message says what to set."""
+
+
+class Model(Protocol):
+    """Whoever answers."""
+
+    def complete(
+        self, messages: Sequence[Message], schema: Mapping[str, Any], *, most_tokens: int, seconds: float
+    ) -> Reply: ...
+
+
+class Conversation:
+    """The calls of a study. An answer that is in the journal is taken from there; no call is made twice."""
+
+    def __init__(
+        self,
+        settings: LanguageModel,
+        journal: Journal,
+        key: str | None = None,
+        *,
+        model: Model | None = None,
+        replay: Replay | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """model, replay: stand-ins for what `settings` names; clock: seconds, for the time a failed call took.
+
+        A recording that a kill kept from being written is made up for here.
+        Errors: NoProviderError; CassetteError, BudgetError, and NoKeyError where the key cannot be one.
+        """
+        if settings.provider not in PROVIDERS:
+            raise NoProviderError(
+                f"llm.provider is {settings.provider}, so no language model is asked; set it in params.yaml to openai "
+                "(asks llm.model at llm.base_url), record (the same, and keeps a recording) or replay (plays "
+                "llm.cassette; nothing is sent)"
+            )
+        self.settings, self.journal, self.folder = settings, journal, journal.path.parent
+        self.replay, self._clock = replay, clock
+        if settings.provider == "replay" and replay is None:
+            self.replay = Replay(load_cassette(settings.cassette))
+        if self.replay is None:
+            check_price(settings, spent(journal.events, settings))
+            self.model: Model = model or Client(settings, key, rung=rung_of(journal, settings.model))
+        self._record()
+
+    def ask(self, key: Key, new: Sequence[Message], schema: Mapping[str, Any]) -> str:
+        """The answer to the thread that `key` belongs to, continued by the messages `new`: "" where none was given.
+
+        Errors: SpentError at a limit; ClientError when no answer can be had (both are in the journal then);
+        NotRecordedError and CassetteError in a replay.
+        """
+        if known := self.journal.last("answered", key):
+            return usable(known)
+        template = template_hash(template_of(key))
+        before = thread(self.journal.events, key)
+        tokens = estimate_tokens([*before, *new])
+        recorded = None
+        if self.replay is not None:  # before the question is noted: one that nobody answers was never put
+            reply, recorded = self.replay.answer(key, template, new), self.replay.recorded(key).isoformat()
+        else:
+            may = allowance(spent(self.journal.events, self.settings), tokens, self.settings)
+        self.journal.add(
+            "asked", **asdict(key), template=template, messages=[self._keep(key, message) for message in new],
+            provider=self.settings.provider, model=self.settings.model, tokens=tokens,
+        )  # fmt: skip
+        if self.replay is None:
+            reply = self._call(key, [*before, *new], schema, may)
+        reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # half a surrogate fits no file
+        answered = self.journal.add(
+            "answered", **asdict(key), provider=self.settings.provider, recorded=recorded,
+            cost=cost(self.settings.model, reply.prompt_tokens, reply.completion_tokens, self.settings.prices)
+            if recorded is None else 0.0,
+            **asdict(reply),
+        )  # fmt: skip
+        self._record()
+        return usable(answered)
+
+    def _call(self, key: Key, messages: Sequence[Message], schema: Mapping[str, Any], may: Allowance) -> Reply:
+        began = self._clock()
+        try:
+            return self.model.complete(messages, schema, most_tokens=may.tokens, seconds=may.seconds)
+        except ClientError as error:
+            seconds = self._clock() - began
+            self.journal.add("call_failed", **asdict(key), kind=error.kind, said=str(error), seconds=seconds)
+            raise
+
+    def _record(self) -> None:
+        if self.settings.provider == "record" and self.journal.last("answered"):
+            save_cassette(cassette_of(self.journal.events), self.folder / RECORDING)
+
+    def _keep(self, key: Key, message: Message) -> dict[str, Any]:
+        """A message as the journal has it; its pictures become files."""
+        shown = []
+        for picture in message.pictures:
+            file = Path(PICTURES) / str(key.round) / f"{picture.sha256[:16]}.jpg"
+            if not (self.folder / file).is_file():
+                with replacing(self.folder / file) as temporary:
+                    temporary.write_bytes(picture.jpeg)
+            shown.append({"title": picture.title, "file": file.as_posix(), "sha256": picture.sha256})
+        return {"role": message.role, "text": message.text, "pictures": shown}
+
+
+def rung_of(journal: Journal, model: str) -> str:
+    """How this model was last asked for structured output with success; every step is a process of its own."""
+    known = RUNGS[0]
+    for answered in journal.about("answered"):
+        asked = journal.last("asked", Key.of(answered))
+        if answered["provider"] != "replay" and asked and asked["model"] == model and answered["rung"] in RUNGS:
+            known = answered["rung"]
+    return known
+
+
+def template_of(key: Key) -> str:
+    """The template of a call's prompt: an answer that could not be used is asked for again in few words."""
+    return "again" if key.attempt and key.step != "repair" else key.step
+
+
+def usable(answered: Mapping[str, Any]) -> str:
+    """The text of an answer, "" where it was refused."""
+    return "" if answered["finish"] == "refusal" else str(answered["text"])
+
+
+def thread(events: Iterable[Event], key: Key) -> list[Message]:
+    """What was said before the call `key`, oldest first: its round's proposal, then what led to this call.
+
+    A repair knows the repairs of the same suggestion; a reflection knows the last form of the proposal alone.
+    Pictures are left out: they were seen, and cost as much again each time.
+    """
+    events = list(events)
+    asked = {Key.of(event): event for event in events if event["event"] == "asked"}
+    answered = {Key.of(event): event for event in events if event["event"] == "answered"}
+    earlier = [k for k in asked if k in answered and k.round == key.round and _leads_to(k, key)]
+    messages = []
+    for before in sorted(earlier, key=lambda k: (k.step != "propose", k.attempt)):
+        messages += [Message(m["role"], with_titles(m)) for m in asked[before]["messages"]]
+        messages.append(Message("assistant", str(answered[before]["text"] or answered[before].get("refusal") or "")))
+    return messages
+
+
+def _leads_to(earlier: Key, key: Key) -> bool:
+    if earlier.step == "propose":
+        return key.step != "propose" or earlier.attempt < key.attempt
+    return (earlier.step, earlier.suggestion) == (key.step, key.suggestion) and earlier.attempt < key.attempt
+
+
+def with_titles(message: Mapping[str, Any]) -> str:
+    """A message of the journal as text, its pictures by their titles."""
+    return "\n\n".join([message["text"], *(f"[picture: {picture['title']}]" for picture in message["pictures"])])

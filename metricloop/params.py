@@ -1,0 +1,206 @@
+"""params.yaml: what a study fixes. One frozen model per section; unknown keys are refused."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from metricloop.config import Section
+from metricloop.data.damage import Corrupt
+from metricloop.data.tables import read_yaml
+from metricloop.llm.settings import LanguageModel
+from metricloop.sandbox.limits import MetricLimits
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+BUILT_IN = Path(__file__).parent / "detector" / "backbones" / "drawn_animals.pt"  # train.weights: drawn
+
+
+class ParamsError(ValueError):
+    """params.yaml cannot be used; the message lists every fault and what to do."""
+
+
+class Study(Section):
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    budget: Share = 0.25
+    seed: int = 0
+
+
+class Data(Section):
+    source: str
+    format: Literal["auto", "coco", "voc", "yolo", "ytvos"] = "auto"
+    root: str = ""
+    categories: tuple[str, ...] = ()
+    search_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    corrupt: Corrupt = Corrupt()
+
+    @property
+    def folder(self) -> Path:
+        """What the `file` column of images.parquet is relative to: data.root, else the folder of data.source."""
+        if self.root:
+            return Path(self.root)
+        source = Path(self.source)
+        return source if source.is_dir() else source.parent
+
+
+class Scenes(Section):
+    images: Count = 720
+    size: Annotated[int, Field(ge=64, le=1024)] = 160
+    seed: int = 0
+
+
+class Predict(Section):
+    folds: Annotated[int, Field(ge=2, le=20)] = 2
+    iterations: Count = 250
+    views: tuple[Literal["flip", "crop", "seed"], ...] = ()
+
+
+class Embed(Section):
+    model: Annotated[str, Field(min_length=1)] = "backbone"
+    weights: Annotated[str, Field(min_length=1)] = "default"
+    image_size: Annotated[int, Field(ge=32, le=1024)] = 224
+
+
+class Score(Section):
+    jobs: int = 0
+    max_failures: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
+class Train(Section):
+    detector: Literal[
+        "fcos_shufflenet",
+        "ssdlite320_mobilenet_v3_large",
+        "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "retinanet_resnet50_fpn_v2",
+        "fcos_resnet50_fpn",
+    ] = "fcos_shufflenet"
+    weights: str = "drawn"
+    image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 224
+    iterations: Count = 250
+    batch_size: Count = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    augment: Literal["auto", "albumentations", "torchvision", "none"] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    amp: bool = True
+    threads: Count = 1
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Train:
+        small = self.detector == "fcos_shufflenet"
+        if self.weights == ("default" if small else "drawn"):
+            fitting = "drawn, none or a path" if small else "default, none or a path"
+            raise ValueError(f"train.weights: {self.weights} does not exist for {self.detector}; give {fitting}")
+        return self
+
+
+class Evaluate(Section):
+    score_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    max_detections: Count = 100
+
+
+class Seeds(Section):
+    block: Annotated[int, Field(ge=1, le=20)] = 3
+    max: Annotated[int, Field(ge=1, le=20)] = 9  # study.plan.MOST_SEEDS draws are made of every arm
+
+    @model_validator(mode="after")
+    def _block_within_max(self) -> Seeds:
+        if self.max < self.block:
+            raise ValueError(f"seeds.max ({self.max}) must be at least seeds.block ({self.block})")
+        return self
+
+
+class Compare(Section):
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    bootstrap: Annotated[int, Field(ge=50)] = 500
+
+
+class Confirm(Section):
+    seeds: Annotated[int, Field(ge=0, le=5)] = 3
+
+
+class Params(Section):
+    study: Study
+    data: Data
+    scenes: Scenes = Scenes()
+    predict: Predict = Predict()
+    embed: Embed = Embed()
+    score: Score = Score()
+    sandbox: MetricLimits = MetricLimits()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    seeds: Seeds = Seeds()
+    compare: Compare = Compare()
+    confirm: Confirm = Confirm()
+    llm: LanguageModel = LanguageModel()
+
+
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read and validate params.yaml.
+
+    Errors: ParamsError when the file is missing or a key is unknown (with the nearest known name) or a value unfit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ParamsError(
+            f"no {path.name} in {path.resolve().parent}: this is not a workspace; "
+            "make one with `metricloop init DIR --data SOURCE`"
+        )
+    return check_params(read_yaml(path), str(path))
+
+
+def check_params(values: dict[str, Any], where: str = "params.yaml") -> Params:
+    """Validate the parsed contents of params.yaml; `where` names them in errors."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_explain(fault)}" for fault in error.errors())
+        raise ParamsError(f"{where} cannot be used:\n{faults}") from None
+
+
+def weights_digest(weights: str) -> str:
+    """What train.weights stands for: the hash of the file, or the word itself (none, default)."""
+    path = BUILT_IN if weights == "drawn" else Path(weights)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else weights
+
+
+def known_keys(model: type[BaseModel] = Params, prefix: str = "") -> list[str]:
+    """Every key of params.yaml as a dotted path."""
+    keys = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys += known_keys(kind, f"{prefix}{name}.")
+        else:
+            keys.append(f"{prefix}{name}")
+    return keys
+
+
+def _explain(fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{key}: unknown key{nearest(key, _all_paths())}"
+    if fault["type"] == "missing":
+        return f"{key}: required, and missing"
+    return f"{key}: {fault['msg']}, found {fault['input']!r}"
+
+
+def _all_paths() -> list[str]:
+    leaves = known_keys()
+    return sorted({key.rsplit(".", n)[0] for key in leaves for n in range(key.count(".") + 1)})
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """`; did you mean X?` with the nearest known name, or the list of known names where none is near."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if not close:
+        tail = {path.rsplit(".", 1)[-1]: path for path in known}
+        match = difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tail), n=1, cutoff=0.6)
+        close = [tail[match[0]]] if match else []
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

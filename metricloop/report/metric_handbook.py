@@ -1,0 +1,184 @@
+"""The catalogue of metrics as a person reads it: the list of `metricloop score --list`, and docs/metrics.md.
+
+    python -P -m metricloop.report.metric_handbook WORKSPACE FOLDER    # FOLDER/metrics.md, with the pool's pictures
+
+Every word comes from the docstrings. The pictures show the extremes of each metric in the pool of a study.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.pool import read_pool
+from metricloop.data.tables import replacing
+from metricloop.figures.contact_sheet import Layout
+from metricloop.figures.example_sheets import extremes_sheet
+from metricloop.metrics.contract import Metric, Spec, spec_of
+from metricloop.params import load_params
+from metricloop.runtime.progress import shown
+from metricloop.scoring.batch import Ours
+from metricloop.scoring.evidence import EMBEDDED, PREDICTED, VIEWED, read_evidence
+from metricloop.scoring.open_metrics import catalogue
+from metricloop.scoring.score import score
+from metricloop.scoring.scores import Scores
+
+# How families are ordered; a family that is not named here comes last.
+FAMILIES = (
+    "header", "picture", "detail", "crop", "fit", "labels", "geometry", "integrity", "agreement", "objectlab",
+    "mistakenness", "matching", "uncertainty", "consistency", "embedding", "duplicates", "control",
+)  # fmt: skip
+FROM = {"image": "pixels", "file_size": "file size", "predictions": "predictions", "views": "views",
+        "embedding": "embeddings"}  # fmt: skip
+ALWAYS = ("image", "file_size")
+SEEN_IN = {"predictions": PREDICTED, "views": VIEWED, "embedding": EMBEDDED}
+STRIP = Layout(columns=6, rows=1, side=96, text=0.34, weight=16_000)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric of the catalogue. says: the docstring without its example; summary: its first sentence."""
+
+    spec: Spec
+    family: str
+    summary: str
+    says: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A module of the catalogue and its metrics. about: the module's docstring."""
+
+    name: str
+    about: str
+    entries: tuple[Entry, ...]
+
+
+def families(metrics: Iterable[Metric] | None = None) -> list[Family]:
+    """The catalogue by family, metrics in the order in which their file defines them."""
+    found: dict[str, list[Entry]] = {}
+    about: dict[str, str] = {}
+    for metric in catalogue().values() if metrics is None else metrics:
+        module = inspect.getmodule(metric)
+        name = metric.__module__.rpartition(".")[2]
+        about[name] = inspect.cleandoc(module.__doc__ or "") if module else ""
+        found.setdefault(name, []).append(_entry(metric, name))
+    order = sorted(found, key=lambda name: (FAMILIES.index(name) if name in FAMILIES else len(FAMILIES), name))
+    return [Family(name, about[name], tuple(found[name])) for name in order]
+
+
+def listing(known: Sequence[Family]) -> str:
+    """What `metricloop score --list` prints: a line a metric."""
+    width = max(len(entry.spec.name) for family in known for entry in family.entries)
+    lines = []
+    for family in known:
+        lines += ["", f"{family.name}: {_first_line(family.about)}"]
+        for entry in family.entries:
+            sees = f"{entry.spec.level}, {entry.spec.higher_is}"
+            lines.append(f"  {entry.spec.name:{width}}  {sees:15}  {needs_of(entry.spec):11}  {entry.summary}")
+    total = sum(len(family.entries) for family in known)
+    head = f"{total} metrics; level, what a high score means (better or worse), and what is needed besides labels:"
+    return "\n".join([head, *lines])
+
+
+def needs_of(spec: Spec) -> str:
+    return ", ".join(FROM[need] for need in spec.needs) or "-"
+
+
+def page(known: Sequence[Family], pictures: Mapping[str, str]) -> str:
+    """docs/metrics.md. pictures: file by metric, relative to the page."""
+    total = sum(len(family.entries) for family in known)
+    lines = [
+        "# Metrics",
+        "",
+        f"The {total} metrics of the catalogue, from their own docstrings; `metricloop score --list` prints the list.",
+        "Made by `python -P -m metricloop.report.metric_handbook WORKSPACE docs`; do not edit. The pictures show, in "
+        "the demo's pool, the best scores above and the worst below.",
+        "",
+        "| family | metrics |",
+        "|---|---|",
+    ]
+    for family in known:
+        names = ", ".join(f"[{entry.spec.name}](#{entry.spec.name})" for entry in family.entries)
+        lines.append(f"| [{family.name}](#{family.name}) | {names} |")
+    for family in known:
+        lines += ["", f"## {family.name}", "", family.about]
+        for entry in family.entries:
+            spec = entry.spec
+            scale = f", at a long side of {spec.side} px" if spec.side else ""
+            lines += [
+                "",
+                f"### {spec.name}",
+                "",
+                f"*One score per {spec.level}; high is {spec.higher_is}; needs: {needs_of(spec)}{scale}.*",
+                "",
+                entry.says,
+            ]
+            if entry.example:
+                lines += ["", "```python", entry.example, "```"]
+            if spec.name in pictures:
+                lines += ["", f"![extremes of {spec.name}]({pictures[spec.name]})"]
+    return "\n".join(lines) + "\n"
+
+
+def draw_extremes(pool: Dataset, specs: Sequence[Spec], tables: Mapping[str, dict], folder: Path) -> dict[str, str]:
+    """Write a picture of the extremes of each metric that has any; its path relative to the folder's parent."""
+    drawn = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for spec in specs:
+        values = np.asarray(tables[spec.name]["score"], float)
+        row = pool.box_row if spec.level == "object" else np.arange(len(pool))
+        box = np.arange(len(values)) if spec.level == "object" else np.full(len(values), -1)
+        sheet = extremes_sheet(pool, Scores(row, box, values, ()), spec.higher_is == "better", spec.name, STRIP)
+        if sheet is not None:
+            (folder / f"{spec.name}.jpg").write_bytes(sheet.jpeg)
+            drawn[spec.name] = f"{folder.name}/{spec.name}.jpg"
+    return drawn
+
+
+def _entry(metric: Metric, family: str) -> Entry:
+    text = inspect.getdoc(metric) or ""
+    says = text.partition(">>>")[0].strip()
+    example = text[text.index(">>>") :].strip() if ">>>" in text else ""
+    return Entry(spec_of(metric), family, _first_line(says), says, example)
+
+
+def _first_line(text: str) -> str:
+    """The first paragraph's first sentence, on one line."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".") if ". " in paragraph else paragraph.rstrip(".")
+
+
+def main(workspace: Path, folder: Path) -> None:
+    folder = folder.resolve()
+    os.chdir(workspace)
+    params = load_params()
+    pool, known, functions = read_pool("data", params.data.folder), families(), catalogue()
+    seen = {need: path for need, path in SEEN_IN.items() if Path(path).is_file()}
+    evidence: dict[str, Any] = {}
+    for path in {PREDICTED, VIEWED, EMBEDDED} & set(seen.values()):
+        evidence |= {name: value for name, value in read_evidence(path, pool).items() if value}
+    if not evidence.get("views"):
+        seen.pop("views", None)
+    able = [entry.spec for family in known for entry in family.entries if set(entry.spec.needs) <= {*ALWAYS, *seen}]
+    batch = Ours(tuple(functions[spec.name] for spec in able))
+    with shown("metrics", "images") as show:
+        tables = score(pool, batch, **evidence, jobs=0, max_failures=1, progress=show)
+    drawn = draw_extremes(pool, able, tables, folder / "metrics")
+    with replacing(folder / "metrics.md") as temporary:
+        temporary.write_text(page(known, drawn))
+    without = [entry.spec.name for family in known for entry in family.entries if entry.spec.name not in drawn]
+    print(f"{folder / 'metrics.md'}: {len(drawn)} metrics with pictures; without one: {', '.join(without) or 'none'}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,81 @@
+"""What the report shows of the language model: its ideas as a tree, what became of each, and its scorecard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from metricloop.engineer.ideas import Event, Idea, Node, compared, ideas, tree
+from metricloop.engineer.scorecard import scorecard
+from metricloop.engineer.scorecard_table import table
+from metricloop.text import numbers
+from metricloop.text.clean import clean
+
+PROSE = 2000  # characters of a hypothesis or a lesson
+REASON = 300  # of a broken rule
+
+
+def model_section(events: Sequence[Event], comparison: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
+    """Everything the template needs, words cleaned and numbers formatted; None where the model had no idea yet."""
+    found = compared(ideas(events), comparison)
+    if not found:
+        return None
+    arms = {arm["name"] for arm in comparison["arms"] if arm["role"] == "treatment"}
+    card = scorecard(events, comparison, folder)
+    return {
+        "who": clean(", ".join(card.models)),
+        "recorded": ", ".join(card.recorded),
+        "nodes": [_node(node, arms) for node in tree(found)],
+        "edited": card.edited,
+        "rows": table({"": card}),
+    }
+
+
+def _node(node: Node, arms: set[str]) -> dict[str, Any]:
+    idea = node.idea
+    return {
+        "id": f"idea-{idea.round}-{idea.name}",
+        "name": clean(idea.name, 60),
+        "arm": idea.name if idea.ran and idea.name in arms else None,
+        "verdict": idea.verdict if idea.state == "measured" else None,
+        "word": "not measured yet" if idea.state == "accepted" else idea.state,
+        "gain": numbers.gain(idea.gain["abs"], idea.gain["rel"]) if idea.gain else None,
+        "predicted": numbers.signed(idea.predicted_gain),
+        "about": _about(idea),
+        "hypothesis": clean(idea.hypothesis, PROSE),
+        "happened": _happened(idea),
+        "failures": [
+            {"when": f"repair {attempt.number}" if attempt.number else "as proposed", "rule": clean(rule, 60),
+             "said": clean(said, REASON)}
+            for attempt in idea.failures for rule, said in attempt.broken
+        ],
+        "lesson": clean(idea.lesson, PROSE) if idea.lesson else None,
+        "learnt": idea.learnt,
+        "children": [_node(child, arms) for child in node.children],
+    }  # fmt: skip
+
+
+def _about(idea: Idea) -> str:
+    facts = {
+        "builds on": idea.parent,
+        "metric": idea.metric,
+        "policy": numbers.policy(idea.policy) if idea.policy else "",
+        "family": idea.family,
+        "targets": "" if idea.targets == "none" else idea.targets.replace("_", " "),
+    }
+    known = [f"{name} {clean(value, 200)}" for name, value in facts.items() if value]
+    return "; ".join([f"Round {idea.round}", *known])
+
+
+def _happened(idea: Idea) -> str:
+    """How far it came, in a sentence; the rules that it broke on the way are listed below it."""
+    repairs, why = numbers.count(idea.repairs, "repair"), clean(idea.reason or "", REASON)
+    if idea.state == "proposed":
+        return "Nothing is decided yet."
+    if idea.state == "refused":
+        tries = f" after {repairs}" if idea.repairs else ""
+        listed = "; ".join(f"{rule}: {said}" for rule, said in idea.failures[-1].broken) if idea.failures else ""
+        return f"Refused{tries}." if idea.reason == listed else f"Refused{tries}: {why}."
+    ran = "Ran the first time" if idea.first_time else f"Ran after {repairs}"
+    return f"{ran}; not trained, because {why}." if idea.state == "dropped" else f"{ran}."

@@ -1,0 +1,45 @@
+"""What contained code may use up."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from metricloop.config import Section
+
+DAY = 86_400
+
+
+class MetricLimits(Section):
+    """Limits of a metric: the `sandbox` section of params.yaml.
+
+    memory_mb: above what the interpreter with numpy and OpenCV takes before the first foreign line.
+    start_seconds: for importing its code; frame_seconds: for one frame; batch_seconds: for all of one call;
+    pool_seconds: for the whole pool on all cores, by what it takes for a few frames, before it may be tried at all;
+    a language model's metric that takes three times as long in the end is given up.
+    """
+
+    memory_mb: int = Field(default=1024, ge=64)
+    start_seconds: float = Field(default=10, gt=0, le=DAY)
+    frame_seconds: float = Field(default=5, gt=0, le=DAY)
+    batch_seconds: float = Field(default=120, gt=0, le=DAY)
+    pool_seconds: float = Field(default=1800, gt=0, le=DAY)
+
+
+class Limits(MetricLimits):
+    """Limits of one contained call; memory and processes are those of the whole tree, not of one process.
+
+    All but open_files bound a project (`sandbox.project.run`) alone: a metric has one process and writes no file.
+    file_mb is for one file, scratch_mb and scratch_entries for all files and folders, output_kb for each stream.
+    """
+
+    open_files: int = Field(default=64, ge=16, le=1024)
+    processes: int = Field(default=16, ge=1, le=64)
+    file_mb: int = Field(default=64, ge=1)
+    scratch_mb: int = Field(default=256, ge=1)
+    scratch_entries: int = Field(default=2000, ge=10)
+    output_kb: int = Field(default=64, ge=1)
+
+    @classmethod
+    def of(cls, metric: MetricLimits) -> Limits:
+        """The limits of a metric, the rest as usual."""
+        return cls(**metric.model_dump())

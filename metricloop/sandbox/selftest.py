@@ -1,0 +1,128 @@
+"""Before the first foreign line: try to break out. If anything gets through, nothing foreign is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+import numpy as np
+
+from metricloop.sandbox import tree, walls
+from metricloop.sandbox.child import Child
+from metricloop.sandbox.errors import BittenError, SandboxError
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.payload import pack
+from metricloop.sandbox.syscalls import Mode
+from metricloop.sandbox.walls import Order
+from metricloop.text.clean import clean
+
+SECONDS = 5.0  # for all attempts of one mode
+HELD = 1 << 16  # bytes of each deleted file that the supervisor has to find
+
+
+class Walled(Protocol):
+    """What the self-test needs of a sandbox.supervisor.Sandbox."""
+
+    limits: Limits
+    user: int | None
+    blind: str
+
+    def order(self, mode: Mode, entry: str, arguments: Mapping[str, Any]) -> Order: ...
+
+    def child(
+        self,
+        mode: Mode,
+        entry: str,
+        arguments: Mapping[str, Any],
+        descriptors: Sequence[int] = (),
+        scratch: Path | None = None,
+    ) -> Child: ...
+
+
+def prove(sandbox: Walled) -> None:
+    """Let a child of each mode attack every wall, and another outstay its time.
+
+    Errors: SandboxError naming the wall and what got through it.
+    """
+    with tempfile.TemporaryDirectory(prefix="metricloop-canary-") as folder:
+        os.chmod(folder, 0o777)  # no help from the permissions: the walls are to hold by themselves
+        canary, word = Path(folder) / "canary", secrets.token_hex(8)
+        canary.write_text(word)
+        os.chmod(canary, 0o666)
+        through: dict[str, str] = {}
+        for mode in get_args(Mode):
+            through |= _attack(sandbox, mode, Path(folder))
+        if not canary.is_file() or canary.read_text() != word:
+            through["landlock"] = "it wrote to a file outside"
+    if not through and not _clock_bites(sandbox):
+        through["time"] = "it outlived its time"
+    sandbox.blind = _blindness(sandbox)
+    if through:
+        held = "; ".join(f"{wall}: {what}" for wall, what in sorted(through.items()))
+        raise SandboxError(
+            f"the sandbox's self-test got out, so nothing was run in it ({held}). "
+            "Run `metricloop doctor` to see what this machine lacks"
+        )
+
+
+def _attack(sandbox: Walled, mode: Mode, folder: Path) -> dict[str, str]:
+    payload = pack(None, {"image": np.ones(4096, np.uint8)}, seal="seals" in walls.WALLS)
+    limits, order = sandbox.limits, sandbox.order(mode, "", {})
+    arguments = {
+        "mode": mode,
+        "canary": str(folder / "canary"),
+        "supervisor": os.getpid(),
+        "memory": order.memory,
+        "cpu": order.cpu_seconds,
+        "processes": order.processes + limits.processes,  # others of the same user come and go
+        "file_bytes": order.file_bytes,
+        "open_files": order.open_files,
+    }
+    try:
+        with sandbox.child(mode, "metricloop.sandbox.selftest_inside:main", arguments, [payload]) as child:
+            report = child.receive(SECONDS, "the self-test")
+            end = child.end()
+    except BittenError as bitten:
+        report, end = b"", bitten.reason
+    finally:
+        os.close(payload)
+    if not report.startswith(b"{"):
+        raise SandboxError(f"the sandbox cannot raise its walls ({report[1:].decode(errors='replace') or end})")
+    return json.loads(report)
+
+
+def _blindness(sandbox: Walled) -> str:
+    """Why a project's use cannot be counted: its processes, and the deleted files that they hold. "" where it can."""
+    with tempfile.TemporaryDirectory(prefix="metricloop-sums-") as folder:
+        if sandbox.user is not None:
+            os.chown(folder, sandbox.user, sandbox.user)
+        arguments = {"bytes": HELD, "seconds": SECONDS}
+        try:
+            with sandbox.child("run", "metricloop.sandbox.selftest_inside:hold", arguments, (), Path(folder)) as child:
+                report = child.receive(SECONDS, "the self-test")
+                pids = tree.members(child.pid)
+                size, _ = tree.scratch_use(folder, pids, 100, HELD)
+        except BittenError as bitten:
+            return f"what a project uses cannot be counted here: {bitten.reason}"
+    if report != b"held":
+        return f"what a project uses cannot be counted here: {clean(report[1:]) or 'the self-test did not come so far'}"
+    if len(pids) == 2 and size >= 2 * HELD:
+        return ""
+    return (
+        f"what a project uses cannot be counted here: of 2 processes and {2 * HELD} bytes in deleted files, "
+        f"{len(pids)} and {size} were seen. Root needs CAP_SYS_PTRACE for that: start metricloop as an ordinary user"
+    )
+
+
+def _clock_bites(sandbox: Walled) -> bool:
+    try:
+        with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0.5}) as child:
+            child.receive(0.02, "the self-test")
+    except BittenError:
+        return True
+    return False

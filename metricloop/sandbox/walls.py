@@ -1,0 +1,118 @@
+"""Raising the walls: what a freshly forked process does to itself before the first foreign line. It cannot be undone.
+
+Runs inside the child of the zygote; any failure here ends the child, so there is no half-walled run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from metricloop.sandbox import landlock, libc
+
+KEPT, MOST_KEPT = 100, 16  # descriptors of library folders, where the user could not reach them by name
+
+# Every wall by name. The supervisor asks for all of them; only tests, which check that the self-test notices, ask for
+# fewer.
+WALLS = frozenset({
+    "environment",  # the zygote is exec'd with no environment variable
+    "user",         # started as root, it becomes a user that nobody else is; capabilities are given up
+    "descriptors",  # every descriptor but those of the job is closed
+    "group",        # a process group of its own, ended as a whole
+    "parent",       # the kernel ends it with its parent
+    "memory",       # RLIMIT_AS, and in a project the supervisor's sum over the tree
+    "time",         # RLIMIT_CPU, and the supervisor's clock
+    "processes",    # RLIMIT_NPROC, and in a project the supervisor's count
+    "files",        # RLIMIT_FSIZE and RLIMIT_NOFILE, and in a project the supervisor's sum over the scratch folder
+    "core",         # no core dump: it would be a copy of memory on disk
+    "landlock",     # reads the interpreter and its packages, writes its scratch folder, sees no other file
+    "seccomp",      # an allow-list of system calls
+    "seals",        # images in memory that nobody can change
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the supervisor tells the zygote about one child. All of it is ours; nothing in it comes from foreign code.
+
+    entry: "module:function" of a module the zygote has imported; it gets the descriptors and `arguments`.
+    memory: bytes of address space above the present; processes: 0 where none may be started.
+    filter: hexadecimal seccomp program.
+    """
+
+    entry: str
+    arguments: dict
+    walls: tuple[str, ...]
+    memory: int
+    cpu_seconds: int
+    processes: int
+    open_files: int
+    file_bytes: int
+    scratch: str | None
+    filter: str
+
+
+def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], version: int, parent: int) -> None:
+    """Raise the walls of an order around this process; `descriptors` change to their new, low numbers.
+
+    readable: rights by descriptor of a place (sandbox.landlock); version: of Landlock; parent: the zygote's pid.
+    """
+    walls = order.walls
+    if "group" in walls:
+        os.setpgid(0, 0)
+    os.umask(0o022)  # what it makes can be counted, and removed, by the supervisor of the same user
+    if "parent" in walls:
+        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            raise RuntimeError("the zygote ended while its child started")
+    allowed = dict(readable)
+    if order.scratch is not None:
+        os.chdir(order.scratch)
+        allowed[os.open(".", os.O_PATH | os.O_CLOEXEC)] = landlock.SCRATCH
+    address_space = _address_space()  # /proc is out of sight from here on
+    if "landlock" in walls:
+        landlock.restrict(allowed, version)
+    descriptors[:] = _renumber(descriptors, walls)
+    set_limits(order, address_space)
+    if "seccomp" in walls:
+        libc.install_filter(bytes.fromhex(order.filter))
+
+
+def set_limits(order: Order, address_space: int) -> None:
+    """The kernel's limits, hard and soft alike. They are per process; the sum over a tree is the supervisor's."""
+    wanted = {
+        "memory": {"AS": address_space + order.memory, "MEMLOCK": 0},
+        "time": {"CPU": order.cpu_seconds},
+        "processes": {"NPROC": order.processes},
+        "files": {"FSIZE": order.file_bytes, "NOFILE": order.open_files},
+        "core": {"CORE": 0},
+    }
+    for wall, values in wanted.items():
+        for name, value in values.items() if wall in order.walls else ():
+            kind = getattr(resource, f"RLIMIT_{name}")
+            _, hard = resource.getrlimit(kind)
+            if hard != resource.RLIM_INFINITY:
+                value = min(value, hard)
+            resource.setrlimit(kind, (value, value))
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def _renumber(descriptors: list[int], walls: Collection[str]) -> list[int]:
+    """Move the job's descriptors to 3, 4, ...; standard input, output and error lead nowhere; close all others."""
+    high = [fcntl.fcntl(d, fcntl.F_DUPFD, 3 + len(descriptors)) for d in descriptors]  # out of each other's way
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    low = [os.dup2(d, 3 + n) for n, d in enumerate(high)]
+    if "descriptors" in walls:
+        libc.close_range(3 + len(low), KEPT - 1)
+        libc.close_range(KEPT + MOST_KEPT)
+    return low

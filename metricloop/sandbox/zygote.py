@@ -1,0 +1,154 @@
+"""The zygote: a bare process that imports numpy and OpenCV once and forks a walled child for every job.
+
+It is exec'd by the supervisor with no environment and one open descriptor, runs no foreign code itself, and ends when
+its supervisor does. Started as root it first becomes a user that nobody else is.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from metricloop.sandbox import landlock, libc
+from metricloop.sandbox.walls import KEPT, MOST_KEPT, Order, raise_all
+
+MESSAGE = 1 << 18  # bytes of one order at most
+OWN = {"LC_CTYPE", "PYTHONHASHSEED"}  # set by Python itself, and by the supervisor
+INHERITED = frozenset(os.environ) - OWN  # names of variables that this process was started with
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # one process, one core
+
+
+def main(descriptor: int) -> None:
+    """Serve orders from the control socket until it is closed."""
+    control = socket.socket(fileno=descriptor)
+    supervisor = os.pidfd_open(os.getppid())
+    setup = json.loads(control.recv(MESSAGE))
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")  # should the machine run out of memory, it is ours that goes first
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # numbers up to KEPT are needed
+    for name in THREADS:
+        os.environ[name] = "1"
+    for module in setup["entries"]:
+        importlib.import_module(module)
+    for module in setup["preload"]:
+        with suppress(ImportError):
+            importlib.import_module(module)
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)
+    sys.path[:] = setup["path"]
+    places = landlock.open_places(setup["readable"])
+    readable = dict.fromkeys(places, landlock.READ) | dict.fromkeys(landlock.open_places([os.devnull]), landlock.DEVICE)
+    if setup["user"] is not None:
+        become(setup["user"])
+        reach(dict(zip(setup["readable"], places, strict=True)))
+    if "user" in setup["walls"]:
+        libc.drop_capabilities()
+    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)  # what a child leaves behind comes to us, not to init
+    version = landlock.abi()
+    gc.collect()
+    gc.freeze()  # the collector would touch, and so copy, every page it shares with its children
+    _tell(control, {"ready": os.getpid()})
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(supervisor, select.POLLIN)  # a forked process of the supervisor may keep its end of the socket open
+    while supervisor not in (descriptor for descriptor, _ in poll.poll()):
+        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 16)
+        if not message:
+            return
+        serve(control, supervisor, Order(**json.loads(message)), descriptors, readable, version)
+
+
+def become(user: int) -> None:
+    """Change to a user id, its group id the same, no further groups. For good: real, effective and saved."""
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except PermissionError:
+        sys.exit("root may not become another user here (no CAP_SETUID); start metricloop as an ordinary user")
+
+
+def reach(folders: dict[str, int]) -> None:
+    """Import from folders that lie in a place closed to others (an interpreter in /root) through descriptors of them.
+
+    Gives no more rights than the open folder itself: Landlock checks what is opened beneath, and the way up is closed.
+    """
+    swapped: dict[str, str] = {}
+    for folder, place in folders.items():
+        if len(swapped) < MOST_KEPT and not os.access(folder, os.R_OK | os.X_OK):
+            swapped[folder] = f"/proc/self/fd/{os.dup2(place, KEPT + len(swapped), inheritable=False)}"
+
+    def swap(path: str) -> str:
+        longest = max((folder for folder in swapped if path.startswith(folder)), key=len, default="")
+        return swapped.get(longest, "") + path[len(longest) :]
+
+    sys.path[:] = map(swap, sys.path)
+    for module in list(sys.modules.values()):
+        if isinstance(getattr(module, "__path__", None), list):
+            module.__path__ = list(map(swap, module.__path__))
+    sys.path_importer_cache.clear()
+
+
+def serve(
+    control: socket.socket,
+    supervisor: int,
+    order: Order,
+    descriptors: list[int],
+    readable: dict[int, int],
+    abi: int,
+) -> None:
+    """One job: fork, tell the supervisor the pid, wait, end the whole group, tell how the child ended."""
+    zygote = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            raise_all(order, descriptors, readable, abi, zygote)
+        except BaseException as error:
+            try:
+                os.write(descriptors[0], b"W" + f"{type(error).__name__}: {error}".encode())
+            finally:
+                os._exit(70)
+        try:
+            module, _, function = order.entry.partition(":")
+            getattr(sys.modules[module], function)(descriptors, order.arguments)
+        finally:
+            os._exit(71)  # an entry ends the process itself; to get here is a failure
+    with suppress(PermissionError, ProcessLookupError):
+        if "group" in order.walls:
+            os.setpgid(child, child)  # whoever of the two comes first
+    for descriptor in descriptors:
+        os.close(descriptor)
+    pidfd = os.pidfd_open(child)
+    with suppress(BrokenPipeError, ConnectionResetError):
+        socket.send_fds(control, [json.dumps({"pid": child}).encode()], [pidfd])
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.register(control, select.POLLHUP)
+    poll.register(supervisor, select.POLLIN)
+    while pidfd not in (ready := [descriptor for descriptor, _ in poll.poll()]):
+        os.kill(child, signal.SIGKILL)  # the supervisor is gone
+        for descriptor in ready:
+            poll.unregister(descriptor)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # not reaped yet, so the number cannot have passed to anyone else
+    _, status, usage = os.wait4(child, 0)
+    with suppress(ChildProcessError):
+        while True:  # what the child started has become ours
+            os.wait()
+    os.close(pidfd)
+    _tell(control, {"status": status, "peak": usage.ru_maxrss * 1024})
+
+
+def _tell(control: socket.socket, what: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # the supervisor is gone; the next read says so
+        control.send(json.dumps(what).encode())

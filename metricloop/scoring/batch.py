@@ -1,0 +1,128 @@
+"""A batch of metrics, ready to score: those we trust in this process, all others behind the walls of the sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, Protocol
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.embeddings import Embeddings
+from metricloop.data.frame import Frame
+from metricloop.metrics.contract import Metric, Spec, Verdict, evaluate, spec_of
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring import sandboxed
+from metricloop.scoring.metric_digest import digest_of, digest_of_text
+
+# Why the code of a batch was run where it was: ours; read by a person (moved to metrics/adopted, or named with
+# --trust); in the sandbox; in this process although nobody has read it, because that was asked for.
+Trust = Literal["catalogue", "adopted", "trusted", "sandbox", "unsafe-in-process"]
+
+
+class Batch(Protocol):
+    """What `tasks.score` needs of a batch; picklable, so that worker processes can be handed one."""
+
+    @property
+    def specs(self) -> tuple[Spec, ...]: ...
+
+    @property
+    def trust(self) -> Trust: ...
+
+    def digest(self, spec: Spec) -> str | None:
+        """All that the scores of a metric depend on besides the frame; None where that is not known."""
+        ...
+
+    def score(
+        self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
+    ) -> list[list[Verdict]]:
+        """Per spec, what its metric says of each frame, or of the pool: one Verdict over all of it.
+
+        A failure is in the verdict that it concerns, and in no other. An object-level metric is not asked about a
+        frame without boxes: there is nothing to score. embedding: that of the pool, for metrics that need it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Metrics that run in this process."""
+
+    metrics: tuple[Metric, ...]
+    trust: Trust = "catalogue"
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        return tuple(spec_of(metric) for metric in self.metrics)
+
+    def digest(self, spec: Spec) -> str | None:
+        found = digest_of(next(metric for metric in self.metrics if spec_of(metric) == spec))
+        return found and _mixed(self.trust, spec, found)
+
+    def score(
+        self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
+    ) -> list[list[Verdict]]:
+        chosen = {spec_of(metric).name: metric for metric in self.metrics}
+        if isinstance(subjects, Dataset):
+            return [[_verdict(chosen[spec.name], subjects, embedding)] for spec in specs]
+        for frame in subjects:
+            for array in (frame.image, frame.boxes, frame.labels):
+                if array is not None:
+                    array.flags.writeable = False  # no metric can change by mistake what the next one sees
+        return [[_verdict(chosen[spec.name], frame) for frame in subjects] for spec in specs]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Metrics that nobody has read: they run in the sandbox, which starts with the first use in a process.
+
+    pace: seconds that each may take per image, on average over the images of one call, before it is ended.
+    """
+
+    metrics: tuple[tuple[sandboxed.Source, Spec], ...]
+    limits: Limits
+    trust: Trust = "sandbox"
+    pace: float = math.inf
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        return tuple(spec for _, spec in self.metrics)
+
+    def digest(self, spec: Spec) -> str | None:
+        source = next(source for source, own in self.metrics if own == spec)
+        found = digest_of_text(source.code)
+        return found and _mixed(self.trust, spec, found)
+
+    def score(
+        self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
+    ) -> list[list[Verdict]]:
+        chosen = [(source, spec) for source, spec in self.metrics if spec in specs]
+        seconds = self.limits.start_seconds + self.pace * len(subjects)
+        return sandboxed.score_all(sandbox(self.limits), chosen, subjects, seconds)
+
+
+@cache
+def sandbox(limits: Limits) -> Sandbox:
+    """This process's sandbox for metrics, started. It ends with the process."""
+    made = Sandbox(sandboxed.ENTRIES, limits)
+    made.start()
+    return made
+
+
+def _mixed(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def _verdict(metric: Metric, subject: Frame | Dataset, embedding: Embeddings | None = None) -> Verdict:
+    n = len(subject.boxes) if spec_of(metric).level == "object" else len(subject) if isinstance(subject, Dataset) else 1
+    if not n:
+        return Verdict(np.zeros(0))
+    try:
+        return Verdict(evaluate(metric, subject, embedding))
+    except Exception as error:  # a metric may raise anything: it is recorded, and counted by the caller
+        return Verdict(np.full(n, np.nan), f"{type(error).__name__}: {error}")

@@ -1,0 +1,130 @@
+"""The images of a pool as frames: what metrics see of one, with its pixels where they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.embeddings import Embeddings
+from metricloop.data.frame import Detections, Frame
+from metricloop.data.pictures import read_picture, reduction_for
+from metricloop.data.tables import (
+    ASKED,
+    PREDICTIONS,
+    VIEWS,
+    column,
+    read_table,
+    stamp_of,
+    xyxy,
+)
+
+PREDICTED = "data/predictions.parquet"
+VIEWED = "data/views.parquet"
+EMBEDDED = "data/embeddings.parquet"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that metrics may see of a pool. predictions: by image id, out of fold; an image without an entry was
+    predicted to be empty. views: the same by the view's name. None where a study has none.
+    """
+
+    pool: Dataset
+    predictions: Mapping[int, Detections] | None = None
+    views: Mapping[str, Mapping[int, Detections]] | None = None
+    embeddings: Embeddings | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image to score: its frame without pixels, and where those lie."""
+
+    frame: Frame
+    path: Path
+    sha256: str
+
+
+def frame_of(evidence: Evidence, row: int) -> Task:
+    """One image of the pool without its pixels."""
+    pool = evidence.pool
+    own, image_id = pool.slice(row), int(pool.image_id[row])
+    frame = Frame(
+        image_id=image_id,
+        width=int(pool.width[row]),
+        height=int(pool.height[row]),
+        boxes=pool.boxes[own].copy(),
+        labels=pool.labels[own].copy(),
+        class_names=pool.class_names,
+        predictions=None if evidence.predictions is None else evidence.predictions.get(image_id, nothing()),
+        embedding=None if evidence.embeddings is None else evidence.embeddings.pool.images[row],
+        views=None
+        if evidence.views is None
+        else {name: found.get(image_id, nothing()) for name, found in evidence.views.items()},
+    )
+    return Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
+
+
+def nothing() -> Detections:
+    """What was detected where nothing was detected."""
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+def read_frame(task: Task, pixels: bool, side: int | None = None, sized: bool = False) -> tuple[Frame, str | None]:
+    """The frame of a task, with its pixels, and the size of its file, where wanted; what was wrong, where these
+    cannot be read. side: the long side the pixels are wanted at; the image may then be decoded smaller than the frame.
+    """
+    frame = task.frame
+    try:
+        if sized:
+            frame = replace(frame, file_size=task.path.stat().st_size)
+        if not pixels:
+            return frame, None
+        reduction = reduction_for(max(frame.width, frame.height), side) if side else 1
+        image = read_picture(task.path, task.sha256, reduction)
+        height, width, channels = image.shape
+        if max(abs(height - frame.height / reduction), abs(width - frame.width / reduction)) >= 1 or channels != 3:
+            raise ValueError(f"{task.path} is {width * reduction} x {height * reduction}, "
+                             f"but listed as {frame.width} x {frame.height}")  # fmt: skip
+    except (ValueError, OSError) as error:  # PictureError is a ValueError
+        return task.frame, f"{type(error).__name__}: {error}"
+    return replace(frame, image=image), None
+
+
+def read_predictions(path: Path) -> dict[int, Detections]:
+    """Predictions by image id."""
+    return _by_image(read_table(path, PREDICTIONS))
+
+
+def read_views(path: Path) -> dict[str, dict[int, Detections]]:
+    """Further predictions by view and image id; a view in which nothing was found is empty, and {} stands for none."""
+    table = read_table(path, VIEWS)
+    names = stamp_of(path).get(ASKED, "").split()
+    return {name: _by_image(table.filter(pc.equal(table["view"], name))) for name in names}
+
+
+def _by_image(table: pa.Table) -> dict[int, Detections]:
+    image_id, boxes = column(table, "image_id"), xyxy(table)
+    scores, labels = column(table, "score"), column(table, "label").astype(np.int64)
+    order = np.argsort(image_id, kind="stable")
+    known, starts = np.unique(image_id[order], return_index=True)
+    return {
+        int(image): Detections(boxes[rows], scores[rows], labels[rows])
+        for image, rows in zip(known, np.split(order, starts)[1:], strict=True)
+    }
+
+
+def read_evidence(needs: str, pool: Dataset) -> dict[str, Any]:
+    """What a batch sees besides pictures and labels, from the file that it names in arms.yaml."""
+    if needs == EMBEDDED:
+        from metricloop.data.embeddings import read_embeddings
+
+        return {"embeddings": read_embeddings(Path(EMBEDDED), pool)}
+    predictions = read_predictions(Path(PREDICTED)) if needs in (PREDICTED, VIEWED) else None
+    return {"predictions": predictions, "views": read_views(Path(VIEWED)) if needs == VIEWED else None}

@@ -1,0 +1,234 @@
+"""The acceptance gate: what an unread metric has to show on a few frames before it may cost a trial.
+
+Every rule is tried within the walls and says, in a line, what it saw. A metric that breaks one is told which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.contract import MetricError, Spec, Verdict
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring.sandboxed import Source, declared, score
+from metricloop.text.clean import clean
+
+MOST_UNKNOWN = 0.5  # share of scores that may be nan
+COPY = 0.95  # |Spearman's rho| with an earlier metric from which on a metric is its copy
+FEWEST = 8  # frames with both scores, below which a correlation says nothing
+ROUNDING = 1e-5  # of the largest score: what a sum in another order may change, in single precision
+
+# Per frame, the scores of one metric and what went wrong.
+Answers = list[Verdict]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken rule. rule: its name; said: what was seen, in a line; like: the metric it ranks as, for `new`."""
+
+    rule: str
+    said: str
+    like: str | None = None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What came of a metric at the gate: its declaration, where it could be loaded, and the rules it broke."""
+
+    spec: Spec | None
+    broken: tuple[Finding, ...]
+
+    @property
+    def accepted(self) -> bool:
+        return not self.broken
+
+
+def pass_gate(
+    sandbox: Sandbox,
+    source: Source,
+    name: str,
+    frames: Sequence[Frame],
+    earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
+    patience: float = float("inf"),
+) -> Passage:
+    """Hold a metric to every rule. A metric that cannot be loaded, or fails on `frames`, is not asked further.
+
+    frames: some of the pool, with all that the metric may need; none leaves it at loading. earlier: per metric known
+    already, its scores of the same frames, in their order. patience: seconds that a frame may take on average.
+    """
+    try:
+        specs = declared(sandbox, source)
+    except MetricError as error:
+        return Passage(None, (Finding("loads", str(error)),))
+    if name not in specs:
+        known = clean(", ".join(specs)) or "none"
+        return Passage(None, (Finding("loads", f"declares no metric {name!r}, but {known}"),))
+    spec = specs[name]
+    if lacks := [need for need in spec.needs if any(getattr(frame, need) is None for frame in frames)]:
+        return Passage(spec, (Finding("needs", f"needs {', '.join(lacks)}, which this study does not have"),))
+
+    if not frames:
+        return Passage(spec, ())
+
+    def ask(asked: Sequence[Frame]) -> Answers:
+        return _ask(sandbox, source, spec, asked)
+
+    began = time.monotonic()
+    first = ask(frames)
+    took = time.monotonic() - began
+    if failed := [(k, answer.error) for k, answer in enumerate(first) if answer.error]:
+        said = f"fails on {len(failed)} of {len(frames)} frames; {_where(frames[failed[0][0]])}: {failed[0][1]}"
+        return Passage(spec, (Finding("runs", said),))
+    rules = {
+        "fast": lambda: _fast(frames, took, patience, ask),
+        "deterministic": lambda: _deterministic(spec, frames, first, ask),
+        "order": lambda: _order(spec, frames, first, ask),
+        "no boxes": lambda: _survives([_without_boxes(frame) for frame in frames[:2]], ask),
+        "one-pixel boxes": lambda: _survives([_with_tiny_boxes(frame) for frame in frames[:2]], ask),
+        "known": lambda: _known(first),
+        "varies": lambda: _varies(first),
+    }
+    broken = [Finding(rule, words) for rule, check in rules.items() if (words := check())]
+    copied = _copied(spec, first, earlier or {})
+    return Passage(spec, (*broken, *([copied] if copied else [])))
+
+
+def _fast(frames: Sequence[Frame], took: float, patience: float, ask: Callable[[Sequence[Frame]], Answers]) -> str:
+    """The time of a frame, without that of starting: `took` is that of all frames."""
+    if took <= patience * len(frames) or len(frames) < 2:
+        return ""
+    began = time.monotonic()
+    ask(frames[:1])
+    each = (took - (time.monotonic() - began)) / (len(frames) - 1)
+    return f"takes {each:.2g} s a frame; the pool's size leaves {patience:.2g} s" if each > patience else ""
+
+
+def _deterministic(
+    spec: Spec, frames: Sequence[Frame], first: Answers, ask: Callable[[Sequence[Frame]], Answers]
+) -> str:
+    """The same numbers from another process, asked in another order; to the last bit where it is asked by frame."""
+    again, exact = ask(frames[::-1])[::-1], spec.scope == "frame"
+    for frame, one, other in zip(frames, first, again, strict=True):
+        if other.error or not _same(one.scores, other.scores, first, 0 if exact else ROUNDING):
+            return f"gives other scores when asked again; {_where(frame)}: {_brief(one)}, then {_brief(other)}"
+    return ""
+
+
+def _order(spec: Spec, frames: Sequence[Frame], first: Answers, ask: Callable[[Sequence[Frame]], Answers]) -> str:
+    """The boxes listed in another order: the scores of objects move with them, those of images stay."""
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(len(frame.boxes)) for frame in frames]
+    shuffled = [
+        replace(frame, boxes=frame.boxes[order], labels=frame.labels[order])
+        for frame, order in zip(frames, orders, strict=True)
+    ]
+    for frame, order, one, other in zip(frames, orders, first, ask(shuffled), strict=True):
+        wanted = one.scores[order] if spec.level == "object" else one.scores
+        if other.error or not _same(wanted, other.scores, first, ROUNDING):
+            return f"depends on the order of the boxes; {_where(frame)}"
+    return ""
+
+
+def _survives(frames: Sequence[Frame], ask: Callable[[Sequence[Frame]], Answers]) -> str:
+    answer = next((answer for answer in ask(frames) if answer.error), None)
+    return f"fails: {answer.error}" if answer else ""
+
+
+def _known(first: Answers) -> str:
+    scores = np.concatenate([answer.scores for answer in first])
+    unknown = float(np.isnan(scores).mean()) if len(scores) else 1.0
+    return f"says nan for {unknown:.0%} of {len(scores)} scores" if unknown > MOST_UNKNOWN else ""
+
+
+def _varies(first: Answers) -> str:
+    scores = np.concatenate([answer.scores for answer in first])
+    scores = scores[~np.isnan(scores)]
+    return f"says {scores[0]:g} for everything" if len(scores) and np.ptp(scores) == 0 else ""
+
+
+def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> Finding | None:
+    """Ranks as another metric does: object by object where both score objects, else by the means of frames."""
+    for name, others in earlier.items():
+        if name == spec.name:
+            continue  # a round that is played again finds the scores of its first time
+        own = [answer.scores for answer in first]
+        alike = spec.level == "object" and all(len(a) == len(b) for a, b in zip(own, others, strict=True))
+        mine, theirs = (np.concatenate(s) if alike else np.array([_mean(one) for one in s]) for s in (own, others))
+        both = ~(np.isnan(mine) | np.isnan(theirs))
+        if both.sum() < FEWEST or np.ptp(mine[both]) == 0 or np.ptp(theirs[both]) == 0:
+            continue
+        rho = float(spearmanr(mine[both], theirs[both]).statistic)
+        if abs(rho) >= COPY:
+            said = f"ranks as {name} does: Spearman's rho {rho:.2f}, where less than {COPY} is asked"
+            return Finding("new", said, like=name)
+    return None
+
+
+def _ask(sandbox: Sandbox, source: Source, spec: Spec, frames: Sequence[Frame]) -> Answers:
+    """One metric's answer to each frame; a metric of the pool is asked about these frames as a pool."""
+    if spec.scope == "frame":
+        return score(sandbox, source, [spec], frames)[0]
+    pool = _pool_of(frames)
+    (answer,) = score(sandbox, source, [spec], pool)[0]
+    ends = pool.offsets[1:-1] if spec.level == "object" else np.arange(1, len(pool))
+    return [Verdict(scores, answer.error) for scores in np.split(answer.scores, ends)]
+
+
+def _pool_of(frames: Sequence[Frame]) -> Dataset:
+    counts = [len(frame.boxes) for frame in frames]
+    names = np.array([f"{frame.image_id}" for frame in frames])
+    return Dataset(
+        root=Path(),
+        class_names=frames[0].class_names,
+        image_id=np.array([frame.image_id for frame in frames]),
+        file=names,
+        sha256=names,
+        width=np.array([frame.width for frame in frames]),
+        height=np.array([frame.height for frame in frames]),
+        group=names,
+        split=np.full(len(frames), "pool"),
+        box_id=np.arange(sum(counts)),
+        boxes=np.concatenate([frame.boxes for frame in frames]),
+        labels=np.concatenate([frame.labels for frame in frames]),
+        crowd=np.zeros(sum(counts), bool),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+    )
+
+
+def _without_boxes(frame: Frame) -> Frame:
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    said = None if frame.predictions is None else nothing
+    return replace(frame, boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), predictions=said)
+
+
+def _with_tiny_boxes(frame: Frame) -> Frame:
+    """A pixel in the middle, one in each of two corners, and the whole image."""
+    w, h = frame.width, frame.height
+    boxes = [[w // 2, h // 2, w // 2 + 1, h // 2 + 1], [0, 0, 1, 1], [w - 1, h - 1, w, h], [0, 0, w, h]]
+    return replace(frame, boxes=np.array(boxes, np.float32), labels=np.zeros(len(boxes), np.int64))
+
+
+def _same(one: np.ndarray, other: np.ndarray, scale: Answers, tolerance: float) -> bool:
+    """Equal up to `tolerance` of the largest score in `scale`."""
+    largest = np.nanmax(np.abs(np.concatenate([answer.scores for answer in scale])), initial=0.0)
+    return np.allclose(one, other, rtol=0, atol=tolerance * largest, equal_nan=True)
+
+
+def _where(frame: Frame) -> str:
+    return f"image {frame.image_id} ({frame.width} x {frame.height}, {len(frame.boxes)} boxes)"
+
+
+def _brief(verdict: Verdict) -> str:
+    return verdict.error or np.array2string(verdict.scores, threshold=4, precision=4)
+
+
+def _mean(scores: np.ndarray) -> float:
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if len(known) else float("nan")

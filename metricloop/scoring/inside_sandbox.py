@@ -1,0 +1,117 @@
+"""What runs within the walls: load a file of metrics, declare or score, answer in small packets.
+
+Everything here may be tampered with by the code it runs. `scoring.sandboxed`, outside, believes nothing of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import struct
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.sandbox.payload import unpack
+from metricloop.scoring.metric_file import load
+
+READY, VALUES, FAILED, BROKEN = b"R", b"V", b"E", b"B"  # the first byte of a packet
+PLACE = struct.Struct("<II")  # row, number of the first value
+CHUNK = 4096  # values in one packet
+WORDS = 2000  # bytes of an explanation
+
+
+def declare(descriptors: list[int], arguments: dict[str, Any]) -> None:
+    """Answer with the declarations of a file's metrics: a JSON list of Specs. arguments: filename."""
+    report, code = descriptors
+    _guarded(report, arguments, lambda: os.write(report, READY + _declarations(code, arguments["filename"])))
+
+
+def score(descriptors: list[int], arguments: dict[str, Any]) -> None:
+    """Score frames, or a pool, in turn. arguments: filename, metric, first (frame to start with), memory_mb."""
+    report, code, payload = descriptors
+
+    def work() -> None:
+        random.seed(0)
+        np.random.seed(0)
+        metric = _load(code, arguments["filename"])[arguments["metric"]]
+        by_object = spec_of(metric).level == "object"
+        os.write(report, READY)
+        for row, subject in _subjects(payload, arguments["first"]):
+            if by_object and not len(subject.boxes):
+                continue  # nothing to ask where there is nothing to score
+            try:
+                values = evaluate(metric, subject)
+            except BaseException as error:  # SystemExit and KeyboardInterrupt are foreign too
+                os.write(report, FAILED + PLACE.pack(row, 0) + _explain(error, arguments))
+                continue
+            for start in range(0, len(values), CHUNK):
+                os.write(report, VALUES + PLACE.pack(row, start) + values[start : start + CHUNK].tobytes())
+
+    _guarded(report, arguments, work)
+
+
+def explain(error: BaseException, filename: str, memory_mb: int) -> str:
+    """What went wrong, with the line of `filename` that did it and none of ours; what a wall forbade is said."""
+    words = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES):
+        words += "; the sandbox forbids it (no network, no processes, no files but Python's own packages)"
+    if isinstance(error, MemoryError):
+        words += f"; the limit is {memory_mb} MB"
+    lines = [(f.lineno, f.line) for f in traceback.extract_tb(error.__traceback__) if f.filename == filename]
+    if isinstance(error, SyntaxError) and error.filename == filename:
+        lines = [(error.lineno, (error.text or "").strip())]
+    return f"{words} (line {lines[-1][0]}: {lines[-1][1]})" if lines else words
+
+
+def _load(code: int, filename: str) -> dict[str, Callable]:
+    _, arrays = unpack(code)
+    return load(arrays["code"].tobytes().decode(), filename)
+
+
+def _declarations(code: int, filename: str) -> bytes:
+    return json.dumps([asdict(spec_of(metric)) for metric in _load(code, filename).values()]).encode()
+
+
+def _guarded(report: int, arguments: dict[str, Any], work: Callable[[], object]) -> None:
+    """Do the work, say why it could not be done, and end the process; nothing that was registered for its end runs."""
+    try:
+        work()
+    except BaseException as error:
+        os.write(report, BROKEN + _explain(error, arguments))
+    os._exit(0)
+
+
+def _explain(error: BaseException, arguments: dict[str, Any]) -> bytes:
+    try:
+        return explain(error, arguments["filename"], arguments["memory_mb"]).encode(errors="replace")[:WORDS]
+    except BaseException:  # an exception that cannot even be printed
+        return b"an exception that cannot be printed"
+
+
+def _subjects(payload: int, first: int) -> Iterator[tuple[int, Frame | Dataset]]:
+    meta, arrays = unpack(payload)
+    if meta["scope"] == "dataset":
+        names = tuple(meta["class_names"])
+        yield 0, Dataset(root=Path(), class_names=names, **arrays)
+        return
+    for row in range(first, len(meta["frames"])):
+        yield row, _frame(meta, row, arrays)
+
+
+def _frame(meta: dict[str, Any], row: int, arrays: dict[str, np.ndarray]) -> Frame:
+    own: dict[str, Any] = {name: arrays[f"{row}.{name}"] for name in meta["frames"][row]["arrays"]}
+    predicted = None
+    if "predicted_boxes" in own:
+        predicted = Detections(*(own.pop(name) for name in ("predicted_boxes", "predicted_scores", "predicted_labels")))
+    whole = {name: meta["frames"][row][name] for name in ("image_id", "width", "height")}
+    return Frame(**whole, **own, predictions=predicted, class_names=tuple(meta["class_names"]))

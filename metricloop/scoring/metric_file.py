@@ -1,0 +1,56 @@
+"""A file of metrics as text: read it, and execute it, within the walls or, where it is trusted, in this process."""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from metricloop.metrics.contract import Metric, MetricError, is_metric
+
+MOST_BYTES = 400_000  # of a file; twice the longest that the language model can suggest
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a file of metrics, and the name that its errors carry."""
+
+    code: str
+    filename: str
+
+
+def read_source(path: Path, root: Path) -> Source:
+    """The text of a file, not executed; errors will carry its name relative to `root`.
+
+    Errors: MetricError when it is missing, too long or not text.
+    """
+    if not path.is_file():
+        raise MetricError(f"{path} does not exist")
+    if path.stat().st_size > MOST_BYTES:
+        raise MetricError(f"{path} is {path.stat().st_size} bytes long; a metric's file may have {MOST_BYTES}")
+    try:
+        code = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MetricError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    return Source(code, path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
+
+
+def load(code: str, filename: str) -> dict[str, Metric]:
+    """Execute a file's text as a module of its own and return the metrics it defines, by name."""
+    module = ModuleType(f"_metric_file_{Path(filename).stem}")
+    module.__file__ = filename
+    linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # for tracebacks
+    sys.modules[module.__name__] = module  # dataclasses look their module up while it is executed ...
+    try:
+        builtins.exec(compile(code, filename, "exec"), module.__dict__)
+    finally:
+        del sys.modules[module.__name__]  # ... and joblib sends a function by value only if its module is not found
+    return metrics_in(module)
+
+
+def metrics_in(module: ModuleType) -> dict[str, Metric]:
+    """The metrics a module defines itself (not those it imported), by name."""
+    return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}

@@ -1,0 +1,128 @@
+"""Find metric functions: in our catalogue by name, elsewhere in a workspace by path, never as a package.
+
+A workspace has a folder `metrics` too, and what lies in it may be hostile; so nothing of it is ever imported by a
+module name, and its __init__.py is not read.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+import metricloop.metrics.catalogue
+from metricloop.metrics.contract import Metric, MetricError, Spec
+from metricloop.sandbox.errors import SandboxError
+from metricloop.sandbox.limits import Limits
+from metricloop.scoring.batch import Batch, Foreign, Ours, Trust, sandbox
+from metricloop.scoring.metric_file import Source, load, metrics_in, read_source
+from metricloop.scoring.sandboxed import declared
+from metricloop.scoring.trust import is_trusted
+from metricloop.text.clean import clean
+
+CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the latter: its digests, in a workspace of its own
+ADOPTED = "metrics/adopted"
+GENERATED = "metrics/generated"  # one folder a round, one file a metric
+Found = TypeVar("Found", Metric, Spec)
+Opened = TypeVar("Opened")
+
+
+def catalogue() -> dict[str, Metric]:
+    """Every metric of the catalogue by name."""
+    modules = [
+        importlib.import_module(f"{metricloop.metrics.catalogue.__name__}.{info.name}")
+        for info in pkgutil.iter_modules(metricloop.metrics.catalogue.__path__)
+    ]
+    return {name: function for module in modules for name, function in metrics_in(module).items()}
+
+
+def open_batch(
+    code: str,
+    names: Sequence[str],
+    workspace: Path | str = ".",
+    limits: Limits | None = None,
+    unsafe: bool = False,
+    give_up: Callable[[str, str], None] | None = None,
+) -> Batch:
+    """The metrics of a batch, ready to score.
+
+    code: one of CATALOGUE (always ours, whatever the workspace holds there); or a file, or a folder with one NAME.py
+    per metric. Files under metrics/adopted, and files that a person has vouched for (scoring.trust), run in this
+    process; all others run in the sandbox, under `limits`.
+    unsafe: run those in this process too, unread. Only ever because a person typed it.
+    give_up: told of a metric of a file that cannot be opened, and why; the batch is that of the others.
+    Errors: MetricError naming file and metric, without `give_up`; SandboxError where the sandbox is needed and there
+    is none.
+    """
+    if code in CATALOGUE:
+        known = catalogue()
+        return Ours(tuple(_pick(known, name, "the catalogue") for name in names))
+    root = Path(workspace).resolve()
+    place = (root / code).resolve()
+    paths = {name: (place / f"{name}.py").resolve() if place.is_dir() else place for name in names}
+    # Read once: what is judged is what is executed.
+    sources = _each(names, lambda name: read_source(paths[name], root), give_up)
+    trusts: tuple[tuple[Trust, bool], ...] = (
+        # By name and in fact: no link makes generated code an adopted one, and none leads out of the folder.
+        ("adopted", all(_beneath(path, root / ADOPTED) for path in (root / code, *paths.values()))),
+        ("trusted", bool(sources) and all(is_trusted(source, root) for source in sources.values())),
+        ("unsafe-in-process", unsafe),
+    )
+    for trust, given in trusts:
+        if given:
+            return Ours(tuple(_each(sources, lambda name: _loaded(sources[name], name), give_up).values()), trust)
+    walls = limits or Limits()
+    return Foreign(tuple(_each(sources, lambda name: _declared(sources[name], name, walls), give_up).values()), walls)
+
+
+def _each(
+    names: Iterable[str], opened: Callable[[str], Opened], give_up: Callable[[str, str], None] | None
+) -> dict[str, Opened]:
+    """What `opened` makes of each name, without those that are given up."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = opened(name)
+        except MetricError as error:
+            if give_up is None:
+                raise
+            give_up(name, str(error))
+    return found
+
+
+def _beneath(path: Path, folder: Path) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(folder)
+
+
+def _loaded(source: Source, name: str) -> Metric:
+    try:
+        known = load(source.code, source.filename)
+    except Exception as error:  # it may raise anything
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == source.filename]
+        where = f" (line {lines[-1]})" if lines else ""
+        raise MetricError(f"{source.filename}: {type(error).__name__}: {error}{where}") from error
+    return _pick(known, name, source.filename)
+
+
+def _declared(source: Source, name: str, limits: Limits) -> tuple[Source, Spec]:
+    try:
+        walled = sandbox(limits)
+    except SandboxError as error:
+        raise SandboxError(
+            f"{source.filename} has to run in the sandbox, because nobody has vouched for it. {error}. "
+            f"If you have read it: metricloop run --trust {source.filename}"
+        ) from None
+    return source, _pick(declared(walled, source), name, source.filename)
+
+
+def _pick(known: dict[str, Found], name: str, where: str) -> Found:
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {clean(', '.join(sorted(known))) or 'none'}"
+    raise MetricError(f"no metric {name!r} in {where}; {hint}")

@@ -1,0 +1,38 @@
+"""Frames to hold a new metric against, and what the metrics of the study so far say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections, Frame
+from metricloop.scoring.evidence import Evidence, frame_of, read_frame
+from metricloop.scoring.scores import read_scores
+
+SPECIMENS = 24  # frames; a metric of two milliseconds passes the gate in about a second
+
+
+def specimens(
+    pool: Dataset, predictions: Mapping[int, Detections] | None, count: int = SPECIMENS
+) -> tuple[list[int], list[Frame]]:
+    """Rows of the pool and their frames, pixels included: from the emptiest image to the most crowded, evenly.
+
+    A picture that cannot be read is left out.
+    """
+    ranked = np.lexsort((pool.image_id, pool.counts))
+    chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int))]
+    read = [(int(row), *read_frame(frame_of(Evidence(pool, predictions), int(row)), pixels=True)) for row in chosen]
+    rows = [row for row, _, unreadable in read if not unreadable]
+    return rows, [frame for _, frame, unreadable in read if not unreadable]
+
+
+def scores_so_far(folder: Path, pool: Dataset, rows: Sequence[int]) -> dict[str, list[np.ndarray]]:
+    """By metric, its scores of these rows of the pool, from every table under scores/."""
+    found = {}
+    for file in sorted((folder / "scores").glob("*/*.parquet")):
+        scores = read_scores(file, pool)
+        found[file.stem] = [scores.value[scores.row == row] for row in rows]
+    return found

@@ -1,0 +1,243 @@
+"""Metrics that nobody has read, seen from outside the sandbox: packed frames go in, checked numbers come out."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import math
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Frame
+from metricloop.metrics.contract import MetricError, Spec, Verdict
+from metricloop.sandbox import walls
+from metricloop.sandbox.child import WALLS_FAILED, Child
+from metricloop.sandbox.errors import BittenError
+from metricloop.sandbox.payload import pack
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring.inside_sandbox import BROKEN, CHUNK, FAILED, PLACE, READY, VALUES
+from metricloop.scoring.metric_file import Source
+from metricloop.text.clean import clean
+
+ENTRIES = ("metricloop.scoring.inside_sandbox",)  # what a Sandbox for metrics must be made with
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+MOST_METRICS = 32  # in one file
+MOST_DEATHS = 3  # children that a metric may cost per batch before it is given up
+FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
+
+
+def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
+    """The metrics that a file declares, by name.
+
+    Errors: MetricError with the reason, and the line of the file, when it cannot be loaded or declares nonsense.
+    """
+    with _packed(source) as code:
+        try:
+            with sandbox.child(
+                "score", "metricloop.scoring.inside_sandbox:declare", _arguments(sandbox, source), [code]
+            ) as child:
+                packet = child.receive(sandbox.limits.start_seconds, "importing the code")
+                end = "" if packet else child.end()
+        except BittenError as bitten:
+            packet, end = b"", bitten.reason
+    if not packet.startswith(READY):
+        raise MetricError(f"{source.filename}: {_complaint(packet, end)}")
+    try:
+        specs = [_spec(entry) for entry in json.loads(packet[1:])]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MetricError(f"{source.filename}: its declaration is not one of a metric: {clean(str(error))}") from None
+    names = [spec.name for spec in specs]
+    if len(names) > MOST_METRICS:
+        raise MetricError(f"{source.filename}: declares {len(names)} metrics; a file may have {MOST_METRICS}")
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise MetricError(f"{source.filename}: declares {', '.join(sorted(twice))} more than once")
+    return dict(zip(names, specs, strict=True))
+
+
+def score(
+    sandbox: Sandbox, source: Source, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset
+) -> list[list[Verdict]]:
+    """What each metric of a file says of each frame; see `score_all`."""
+    return score_all(sandbox, [(source, spec) for spec in specs], subjects)
+
+
+def score_all(
+    sandbox: Sandbox,
+    metrics: Sequence[tuple[Source, Spec]],
+    subjects: Sequence[Frame] | Dataset,
+    seconds: float = math.inf,
+) -> list[list[Verdict]]:
+    """What each metric says of each frame; or of a pool, one Verdict over all of it.
+
+    Every metric has a process of its own, so none can touch another's scores. Where a metric fails on a frame, or a
+    limit ends it, that frame's verdict says why and the next frame gets a fresh process; after MOST_DEATHS of those
+    the rest is given up. So it is once a metric has taken `seconds`, all its processes together.
+    """
+    verdicts = []
+    with _packed(subjects) as payload:
+        for source, spec in metrics:
+            with _packed(source) as code:
+                verdicts.append(_scored(sandbox, source, spec, subjects, code, payload, seconds))
+    return verdicts
+
+
+def _scored(
+    sandbox: Sandbox,
+    source: Source,
+    spec: Spec,
+    subjects: Sequence[Frame] | Dataset,
+    code: int,
+    payload: int,
+    seconds: float,
+) -> list[Verdict]:
+    sizes = _sizes(spec, subjects)
+    verdicts = [Verdict(np.full(size, np.nan)) for size in sizes]
+    rows = [row for row, size in enumerate(sizes) if size]  # `scoring.inside_sandbox` leaves out the same ones
+    deaths, deadline = 0, time.monotonic() + seconds
+    while rows:
+        arguments = _arguments(sandbox, source) | {"metric": spec.name, "first": rows[0]}
+        size = os.fstat(payload).st_size + os.fstat(code).st_size
+        try:
+            with (
+                _own(code) as own_code,
+                _own(payload) as own_payload,
+                sandbox.child(
+                    "score", "metricloop.scoring.inside_sandbox:score", arguments, [own_code, own_payload], size=size
+                ) as child,
+            ):
+                if (failure := _started(child, sandbox)) is not None:
+                    for row in rows:
+                        verdicts[row] = Verdict(verdicts[row].scores, failure)
+                    break
+                while rows:
+                    verdicts[rows[0]] = _answer(child, sandbox, spec, rows[0], sizes[rows[0]], deadline)
+                    rows.pop(0)
+        except BittenError as bitten:
+            deaths += 1
+            late = time.monotonic() >= deadline
+            reason = f"it took more than {seconds:.3g} s in all" if late else bitten.reason
+            ended = rows if late or deaths == MOST_DEATHS else rows[:1]
+            for row in ended:
+                verdicts[row] = Verdict(np.full(sizes[row], np.nan), reason)
+            rows = rows[len(ended) :]
+    return verdicts
+
+
+def _started(child: Child, sandbox: Sandbox) -> str | None:
+    """Wait until the code is imported; what went wrong, or None."""
+    try:
+        packet = child.receive(sandbox.limits.start_seconds, "importing the code")
+    except BittenError as bitten:
+        return bitten.reason
+    return None if packet == READY else _complaint(packet, "" if packet else child.end())
+
+
+def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int, deadline: float) -> Verdict:
+    """One frame's verdict. Errors: BittenError when the child is over, or answers anything but this frame, in order."""
+    values, limits = np.empty(0), sandbox.limits
+    seconds, what = (limits.frame_seconds, "one frame") if spec.scope == "frame" else (limits.batch_seconds, "the pool")
+    while len(values) < size:
+        packet = child.receive(min(seconds, deadline - time.monotonic()), what)
+        if not packet:
+            raise BittenError(child.end() or "ended before it had answered")
+        kind, place, rest = packet[:1], packet[1 : 1 + PLACE.size], packet[1 + PLACE.size :]
+        if kind == BROKEN:
+            raise BittenError(clean(packet[1:]) or "failed without a word")
+        if kind == FAILED and place == PLACE.pack(row, 0):
+            return Verdict(np.full(size, np.nan), clean(rest) or "failed without a word")
+        due = min(CHUNK, size - len(values))
+        if kind != VALUES or place != PLACE.pack(row, len(values)) or len(rest) != 8 * due:
+            raise BittenError("answered out of turn: one array of numbers per frame, in order, is all it may say")
+        values = np.concatenate([values, np.frombuffer(rest, np.float64)])
+    if np.isinf(values).any():
+        return Verdict(np.full(size, np.nan), f"{spec.name} returned infinity (nan is 'cannot say')")
+    return Verdict(values)
+
+
+def _sizes(spec: Spec, subjects: Sequence[Frame] | Dataset) -> list[int]:
+    if isinstance(subjects, Dataset):
+        return [len(subjects.boxes) if spec.level == "object" else len(subjects)]
+    return [len(frame.boxes) if spec.level == "object" else 1 for frame in subjects]
+
+
+def _arguments(sandbox: Sandbox, source: Source) -> dict[str, Any]:
+    return {"filename": source.filename, "memory_mb": sandbox.limits.memory_mb}
+
+
+def _complaint(packet: bytes, end: str) -> str:
+    said = clean(packet[1:]) or "failed without a word"
+    return said if packet.startswith((BROKEN, WALLS_FAILED)) else end or "ended before it had answered"
+
+
+def _spec(entry: Any) -> Spec:
+    if not isinstance(entry, dict) or set(entry) != {field.name for field in fields(Spec)}:
+        raise ValueError(f"got {entry!r}")
+    needs, side = tuple(map(str, entry.pop("needs"))), entry.pop("side")
+    if side is not None and type(side) is not int:
+        raise ValueError(f"got side={side!r}")
+    if not all(isinstance(value, str) for value in entry.values()):
+        raise ValueError(f"got {entry!r}")
+    if not NAME.fullmatch(entry["name"]) or keyword.iskeyword(entry["name"]):  # it will name files and columns
+        raise ValueError(f"a metric's name is a letter and up to 63 of a-z, 0-9, _; got {entry['name']!r}")
+    return Spec(**entry, needs=needs, side=side)
+
+
+@contextmanager
+def _own(descriptor: int) -> Iterator[int]:
+    """The same memory, opened anew to be read: a shared offset would let one child leave word for the next."""
+    own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield own
+    finally:
+        os.close(own)
+
+
+@contextmanager
+def _packed(what: Source | Sequence[Frame] | Dataset) -> Iterator[int]:
+    """A sealed memory file of what goes in; closed at the end."""
+    sealed = "seals" in walls.WALLS
+    if isinstance(what, Source):
+        descriptor = pack(None, {"code": np.frombuffer(what.code.encode(), np.uint8)}, sealed)
+    elif isinstance(what, Dataset):
+        flat = {name: getattr(what, name) for name in FLAT}
+        # What pictures are called is nobody's business inside; that two are the same, or of one group, is.
+        flat |= {name: _codes(flat[name]) for name in ("file", "sha256", "group")} | {"split": what.split.astype(str)}
+        descriptor = pack({"scope": "dataset", "class_names": what.class_names}, flat, sealed)
+    else:
+        parts = [_parts(frame) for frame in what]
+        meta = {
+            "scope": "frame",
+            "class_names": what[0].class_names if what else (),
+            "frames": [
+                {"image_id": f.image_id, "width": f.width, "height": f.height, "arrays": list(p)}
+                for f, p in zip(what, parts, strict=True)
+            ],
+        }
+        arrays = {f"{row}.{name}": array for row, part in enumerate(parts) for name, array in part.items()}
+        descriptor = pack(meta, arrays, sealed)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _codes(names: np.ndarray) -> np.ndarray:
+    """Equal names as equal numbers, written as text."""
+    return np.unique(names.astype(str), return_inverse=True)[1].astype(str)
+
+
+def _parts(frame: Frame) -> dict[str, np.ndarray]:
+    """The arrays of a frame by name; those it lacks are left out."""
+    said = frame.predictions
+    arrays = {"boxes": frame.boxes, "labels": frame.labels, "image": frame.image, "embedding": frame.embedding}
+    if said is not None:
+        arrays |= {"predicted_boxes": said.boxes, "predicted_scores": said.scores, "predicted_labels": said.labels}
+    return {name: array for name, array in arrays.items() if array is not None}

@@ -1,0 +1,107 @@
+"""One pass over the pictures of a pool: portions of bounded size, in worker processes, in their order.
+
+A picture is decoded at most once, only if a metric wants its pixels, and no larger than all of them allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from metricloop.metrics.contract import Spec, Verdict
+from metricloop.runtime.process_guard import die_with_parent
+from metricloop.scoring.batch import Batch
+from metricloop.scoring.evidence import Evidence, Task, frame_of, read_frame
+
+CHUNK, CHUNK_PIXELS = 32, 32_000_000  # images, and their pixels, that a worker takes at a time: bounds its memory
+
+
+@dataclass(frozen=True)
+class Portion:
+    """What one metric said of some image rows: scores (k,) of all of them in turn, errors by row."""
+
+    spec: Spec
+    scores: np.ndarray
+    errors: dict[int, str]
+
+
+def side_of(specs: Sequence[Spec]) -> int | None:
+    """The long side that the pixels of a batch are wanted at; None is the full size."""
+    sides = [spec.side for spec in specs if "image" in spec.needs]
+    return None if None in sides or not sides else max(side for side in sides if side is not None)
+
+
+def scan(
+    evidence: Evidence,
+    rows: np.ndarray,
+    batch: Batch,
+    wanted: dict[str, np.ndarray],
+    over: set[str],
+    jobs: int,
+) -> Iterator[tuple[list[int], list[Portion]]]:
+    """Portion by portion the rows, and what every metric says that is wanted for one of them, and is not `over`.
+
+    wanted: by metric, (n,) bool, the image rows that it is to be asked about. jobs: worker processes, 0 one per core.
+    """
+    specs = [spec for spec in batch.specs if spec.name in wanted]
+    side = side_of(batch.specs)
+
+    def turns() -> Iterator[tuple[list[int], list[Task], Batch, list[Spec], int | None]]:
+        for part in _parts(evidence, rows):
+            asked = [spec for spec in specs if spec.name not in over and wanted[spec.name][part].any()]
+            yield part, [frame_of(evidence, row) for row in part], batch, asked, side
+
+    if jobs == 1:
+        yield from (_scan_part(*turn) for turn in turns())
+        return
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=jobs or -1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
+    yield from parallel(delayed(_in_worker)(*turn) for turn in turns())
+
+
+def _parts(evidence: Evidence, rows: np.ndarray) -> Iterator[list[int]]:
+    pool, part, pixels = evidence.pool, list[int](), 0
+    for row in rows.tolist():
+        size = int(pool.width[row]) * int(pool.height[row])
+        if part and (len(part) == CHUNK or pixels + size > CHUNK_PIXELS):
+            yield part
+            part, pixels = [], 0
+        part.append(row)
+        pixels += size
+    if part:
+        yield part
+
+
+def _in_worker(*turn) -> tuple[list[int], list[Portion]]:
+    import cv2
+
+    die_with_parent()
+    cv2.setNumThreads(1)  # the processes are the parallelism
+    return _scan_part(*turn)
+
+
+def _scan_part(
+    rows: list[int], tasks: Sequence[Task], batch: Batch, specs: Sequence[Spec], side: int | None
+) -> tuple[list[int], list[Portion]]:
+    """What each metric says of each image. One that cannot be read fails for the metrics that need its pixels."""
+    pixels = [spec for spec in specs if "image" in spec.needs]
+    sized = any("file_size" in spec.needs for spec in specs)
+    read = [read_frame(task, any(_applies(spec, task) for spec in pixels), side, sized) for task in tasks]
+    verdicts = batch.score(specs, [frame for frame, _ in read]) if specs else []
+    portions = []
+    for spec, said in zip(specs, verdicts, strict=True):
+        for place, (_, unreadable) in enumerate(read):
+            if unreadable and {"image", "file_size"} & set(spec.needs) and _applies(spec, tasks[place]):
+                said[place] = Verdict(np.full_like(said[place].scores, np.nan), unreadable)
+        scores = np.concatenate([verdict.scores for verdict in said])
+        errors = {row: verdict.error for row, verdict in zip(rows, said, strict=True) if verdict.error}
+        portions.append(Portion(spec, scores, errors))
+    return rows, portions
+
+
+def _applies(spec: Spec, task: Task) -> bool:
+    """An object-level metric is not called for an image without boxes: there is nothing to score."""
+    return spec.level == "image" or len(task.frame.boxes) > 0

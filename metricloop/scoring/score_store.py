@@ -1,0 +1,145 @@
+"""Scores that were computed before, by content: one file a metric's code, in the scratch store.
+
+A score is filed under all it depends on: the picture's bytes, the labels, what a model said, the metric's code. So
+nothing is ever out of date, a metric or an image that is new is all that is computed, and the store can be deleted at
+any time. Failures are not kept: they may pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from metricloop.data.frame import Detections
+from metricloop.data.tables import replacing
+from metricloop.scoring.batch import Batch
+from metricloop.scoring.evidence import Evidence
+from metricloop.scoring.scan import side_of
+from metricloop.scoring.score_column import Sheet, spans
+
+KEY = np.dtype("V16")
+
+
+class ScoreStore:
+    """Known scores per metric, in a folder of .npz files: keys (k,) V16 sorted, ends (k,), values (all scores)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, digest: str, keys: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of `keys` (n,) are known, (n,) bool, and their scores, concatenated in their order.
+
+        sizes: (n,) the number of scores of each; a record of another size counts as unknown.
+        """
+        known, starts, lengths, values = self._read(digest)
+        if not len(known) or not len(keys):
+            return np.zeros(len(keys), bool), np.zeros(0)
+        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        hit = (known[place] == keys) & (lengths[place] == sizes)
+        return hit, values[spans(starts[place[hit]], lengths[place[hit]])]
+
+    def add(self, digest: str, keys: np.ndarray, sizes: np.ndarray, values: np.ndarray) -> None:
+        """Add the scores of `keys` (n,), `sizes` (n,) of them each, concatenated in `values`."""
+        known, starts, lengths, old = self._read(digest)
+        keys = np.concatenate([known, keys])
+        starts = np.concatenate([starts, len(old) + np.cumsum(sizes) - sizes]).astype(np.int64)
+        lengths = np.concatenate([lengths, sizes]).astype(np.int64)
+        keys, first = np.unique(keys, return_index=True)
+        starts, lengths = starts[first], lengths[first]
+        values = np.concatenate([old, values])[spans(starts, lengths)]
+        with replacing(self._path(digest)) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, keys=keys.view(np.uint8).reshape(-1, KEY.itemsize), lengths=lengths, values=values)
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / f"{digest}.npz"
+
+    def _read(self, digest: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """keys, starts, lengths, values; all empty where there is no file, or half of one."""
+        try:
+            with np.load(self._path(digest)) as held:
+                keys, lengths, values = held["keys"].copy().view(KEY).reshape(-1), held["lengths"], held["values"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return np.zeros(0, KEY), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        return keys, np.cumsum(lengths) - lengths, lengths, values
+
+
+class Shelf:
+    """The place of one batch and one pool in the store: their images as keys."""
+
+    def __init__(self, folder: Path, batch: Batch, evidence: Evidence) -> None:
+        self._store = ScoreStore(folder)
+        self._digests = {spec.name: batch.digest(spec) for spec in batch.specs}
+        asks = {need for spec in batch.specs for need in spec.needs}
+        self._keys = keys_of(
+            evidence,
+            about=f"pixels at {side_of(batch.specs)}",
+            files=bool(asks & {"image", "file_size"}),
+            ids=batch.trust != "catalogue",
+        )
+        self._recalled: dict[str, np.ndarray] = {}
+
+    def recall(self, sheets: Mapping[str, Sheet]) -> None:
+        """Fill in what is known."""
+        for name, sheet in sheets.items():
+            if digest := self._digests[name]:
+                known, scores = self._store.find(digest, self._keys, sheet.sizes)
+                sheet.fill(np.flatnonzero(known), scores)
+                self._recalled[name] = known
+
+    def keep(self, sheets: Mapping[str, Sheet]) -> None:
+        """Add what was not known, and did not fail."""
+        for name, sheet in sheets.items():
+            if digest := self._digests[name]:
+                new = sheet.asked & ~self._recalled[name]
+                new[list(sheet.errors)] = False
+                rows = np.flatnonzero(new)
+                if len(rows):
+                    self._store.add(digest, self._keys[rows], sheet.sizes[rows], sheet.of(rows))
+
+
+def keys_of(evidence: Evidence, *, about: str, files: bool, ids: bool) -> np.ndarray:
+    """What the frames of a pool hold, as keys (n,) V16.
+
+    about: whatever else the scores of a batch depend on, such as the scale pictures are decoded at.
+    files: the pictures are opened, and so their size and time count: one that was changed is looked at again.
+    ids: image ids count; our own metrics do not look at them, and a data set read anew may number them anew.
+    """
+    pool = evidence.pool
+    keys = np.zeros(len(pool), KEY)
+    head = hashlib.blake2b(repr((about, pool.class_names)).encode(), digest_size=KEY.itemsize)
+    for row in range(len(pool)):
+        own, image_id, digest = pool.slice(row), int(pool.image_id[row]), head.copy()
+        said = f"{pool.sha256[row]} {pool.width[row]} {pool.height[row]} {image_id if ids else ''}"
+        if files:
+            said += _stamp(f"{pool.root}/{pool.file[row]}")
+        digest.update(said.encode())
+        digest.update(pool.boxes[own].tobytes() + b"|" + pool.labels[own].tobytes())
+        if evidence.predictions is not None and image_id in evidence.predictions:
+            _add(digest, "", evidence.predictions[image_id])
+        for name, found in sorted((evidence.views or {}).items()):
+            if image_id in found:
+                _add(digest, name, found[image_id])
+        if evidence.embeddings is not None:
+            digest.update(evidence.embeddings.pool.images[row].tobytes())
+        keys[row] = digest.digest()
+    return keys
+
+
+def _add(digest: hashlib.blake2b, name: str, found: Detections) -> None:
+    digest.update(name.encode() + b"|" + found.boxes.tobytes() + found.scores.tobytes() + found.labels.tobytes())
+
+
+def _stamp(path: str) -> str:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return " gone"
+    return f" {stat.st_size} {stat.st_mtime_ns}"
+
+
+STORE = Path(".metricloop/cache/scores")

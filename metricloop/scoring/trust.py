@@ -1,0 +1,49 @@
+"""Files of metrics that a person has vouched for, by content: whoever changes a file takes its trust away."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import yaml
+
+from metricloop.data.tables import read_yaml, replacing
+from metricloop.metrics.contract import MetricError
+from metricloop.scoring.metric_file import Source, read_source
+
+UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and stamp on what was scored while it was set
+FILE = "metrics/trusted.yaml"  # path relative to the workspace -> sha256 of the text that was read
+NOTE = "# Files that a person has read and vouched for (metricloop run --trust FILE). They run without the sandbox.\n"
+
+
+def trust(path: Path, workspace: Path) -> str:
+    """Vouch for a file as it is now; returns its name in the workspace.
+
+    Errors: MetricError when it does not exist or lies outside the workspace.
+    """
+    path, workspace = path.resolve(), workspace.resolve()
+    if not path.is_file():
+        raise MetricError(f"--trust: {path} does not exist")
+    if not path.is_relative_to(workspace):
+        raise MetricError(f"--trust: {path} lies outside {workspace}; move it into the workspace first")
+    name = path.relative_to(workspace).as_posix()
+    with replacing(workspace / FILE) as temporary:
+        temporary.write_text(NOTE + yaml.safe_dump(_trusted(workspace) | {name: _digest(read_source(path, workspace))}))
+    return name
+
+
+def is_trusted(source: Source, workspace: Path) -> bool:
+    """Whether a person has vouched for this very text under this name."""
+    return _trusted(workspace).get(source.filename) == _digest(source)
+
+
+def _trusted(workspace: Path) -> dict[str, str]:
+    path = workspace / FILE
+    noted = read_yaml(path) if path.is_file() else {}
+    if not isinstance(noted, dict):
+        raise MetricError(f"{path} must map files to digests; delete it, and vouch for the files again")
+    return noted
+
+
+def _digest(source: Source) -> str:
+    return hashlib.sha256(source.code.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""SELECTION: scores become subsets: policies, their options, and the draw. Imports `scoring`, `metrics`, `data`."""

@@ -1,0 +1,153 @@
+"""What speaks for an image or a box: scores, or the truth, as goodness in the order of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.loading import assemble
+from metricloop.data.tables import column
+from metricloop.selection.options import PolicyError, Scored
+
+Tables: TypeAlias = pa.Table | Mapping[str, pa.Table]  # one metric's scores, or with `objectives` each one's by name
+
+
+def image_goodness(
+    pool: Dataset, options: Scored, a: Tables, b: pa.Table | None = None, *, flip: bool = False
+) -> np.ndarray:
+    """Scores as goodness of the images, (n,): higher is better, no nan. flip: the other way round."""
+
+    def one(table: pa.Table, direction: str) -> np.ndarray:
+        objects, scores = align(pool, table)
+        goodness = scores if (direction == "higher") != flip else -scores
+        return reduce(pool, goodness, options) if objects else goodness
+
+    return _combine(options, one, a, b)
+
+
+def object_goodness(pool: Dataset, options: Scored, a: Tables, b: pa.Table | None = None) -> np.ndarray:
+    """Scores as goodness of the boxes, (m,): higher is better, no nan. Errors: PolicyError for image scores."""
+
+    def one(table: pa.Table, direction: str) -> np.ndarray:
+        objects, scores = align(pool, table)
+        if not objects:
+            raise PolicyError("policy drop_worst needs a metric that scores objects, and this one scores images")
+        return scores if direction == "higher" else -scores
+
+    return _combine(options, one, a, b)
+
+
+def align(pool: Dataset, table: pa.Table) -> tuple[bool, np.ndarray]:
+    """Whether a SCORES table scores objects, and its scores in the order of the pool's boxes or images.
+
+    Errors: PolicyError when an image or box has no row, or several: the table belongs to another pool.
+    """
+    box_id = column(table, "box_id")
+    objects = bool((box_id >= 0).any()) or not len(table)
+    ids, wanted = (box_id, pool.box_id) if objects else (column(table, "image_id"), pool.image_id)
+    order = np.argsort(ids, kind="stable")
+    if not np.array_equal(ids[order], np.sort(wanted)):
+        kind = "boxes" if objects else "images"
+        raise PolicyError(
+            f"the scores are of {len(ids)} {kind}, and the pool holds {len(wanted)} others; score the batch again"
+        )
+    scores = column(table, "score").astype(float)
+    return objects, scores[order][np.argsort(np.argsort(wanted))]
+
+
+def reduce(pool: Dataset, goodness: np.ndarray, options: Scored) -> np.ndarray:
+    """Goodness of boxes (m,) to goodness of images (n,), over the boxes that have one; nan for an image without."""
+    known = ~np.isnan(goodness)
+    row, value, n = pool.box_row[known], goodness[known], len(pool)
+    lowest = np.full(n, np.inf)
+    np.minimum.at(lowest, row, value)
+    lowest[np.isinf(lowest)] = np.nan
+    if options.reduce == "min":
+        return lowest
+    weight = np.exp((lowest[row] - value) / options.temperature) if options.reduce == "softmin" else np.ones(len(row))
+    total = np.bincount(row, weight, n)
+    return np.divide(np.bincount(row, weight * value, n), total, out=np.full(n, np.nan), where=total > 0)
+
+
+def fill(goodness: np.ndarray, unknown: str) -> np.ndarray:
+    """Put a number where a metric could not say: the median of the known ones ("middle"), or below them ("last")."""
+    known = np.sort(goodness[~np.isnan(goodness)])
+    if not len(known):
+        return np.zeros(len(goodness))
+    place = known[len(known) // 2] if unknown == "middle" else -np.inf
+    return np.where(np.isnan(goodness), place, goodness)
+
+
+def damaged_share(pool: Dataset, truth: pa.Table) -> np.ndarray:
+    """Damaged objects of each image, missed and invented ones included, over all its objects; 0 where it has none."""
+    row = {int(image): row for row, image in enumerate(pool.image_id)}
+    rows = np.array([row.get(int(image), -1) for image in column(truth, "image_id")], int)
+    own, n = rows >= 0, len(pool)
+    damaged = _damaged(truth)
+    objects = np.bincount(rows[own], minlength=n)
+    return np.bincount(rows[own & damaged], minlength=n) / np.maximum(objects, 1)
+
+
+def _combine(options: Scored, one: Callable[[pa.Table, str], np.ndarray], a: Tables, b: pa.Table | None) -> np.ndarray:
+    """Goodness by a alone, or by the ranks (1 is best) of several metrics: their product, each to the power of its
+    strength, or of two the worse one.
+
+    Ordering by the worse rank is the intersection of the best q of both, with q as small as the budget allows.
+    """
+    if options.strengths:
+        ranks = [_ranks(one(a[name], "higher" if s > 0 else "lower"), options) for name, s in options.strengths.items()]
+        return -product(ranks, [abs(strength) for strength in options.strengths.values()])
+    if options.combine is None:
+        return fill(one(a, options.direction), options.unknown)
+    if b is None:
+        raise PolicyError(f"combine={options.combine!r} needs a second table of scores as input b")
+    both = [_ranks(one(a, options.direction), options), _ranks(one(b, options.direction_b), options)]
+    if options.combine == "intersection":
+        return -np.maximum(*both)
+    return -product(both, [options.strength, options.strength_b])
+
+
+def product(ranks: Sequence[np.ndarray], strengths: Sequence[float]) -> np.ndarray:
+    """The product of ranks, each to the power of its strength, (n,): lower is better.
+
+    A strength of 0 leaves a metric out, of 2 counts it twice. Whole strengths give exact products up to 2^53.
+
+    >>> product([np.array([1, 2, 3]), np.array([3, 2, 1])], [1, 2]).tolist()
+    [9.0, 8.0, 3.0]
+    """
+    result = np.ones(len(ranks[0]))
+    for rank, strength in zip(ranks, strengths, strict=True):
+        result = result * rank.astype(float) ** strength
+    return result
+
+
+def _ranks(goodness: np.ndarray, options: Scored) -> np.ndarray:
+    from scipy.stats import rankdata  # a second to import, and only combinations need it
+
+    return rankdata(-fill(goodness, options.unknown))
+
+
+def _damaged(truth: pa.Table) -> np.ndarray:
+    return np.array([mistake not in (None, "", "none") for mistake in truth["mistake"].to_pylist()], bool)
+
+
+def without_crowds(truth: pa.Table, pool: Dataset) -> pa.Table:
+    """Truth about the pool's own boxes and the missing ones: a box it names and the pool lacks is a crowd."""
+    box_id = column(truth, "box_id")
+    return truth.filter(pa.array((box_id < 0) | np.isin(box_id, pool.box_id)))
+
+
+def relabel(pool: Dataset, truth: pa.Table) -> Dataset:
+    """The pool with its true labels. An empty truth says that nothing was damaged."""
+    if not len(truth):
+        return pool
+    real = truth.filter(pc.is_valid(truth["x1"]))
+    real = real.sort_by([(name, "ascending") for name in ("image_id", "x1", "y1", "x2", "y2", "label")])
+    images = {name: getattr(pool, name) for name in ("image_id", "file", "sha256", "width", "height", "group", "split")}
+    boxes = real.append_column("crowd", pa.array(np.zeros(len(real), bool)))
+    return assemble(pa.table(images), boxes, pool.class_names, pool.root)

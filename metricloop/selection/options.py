@@ -1,0 +1,190 @@
+"""What policies can be told: one Section per kind of policy, read from arms.yaml and from the command line."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from metricloop.config import Section
+
+Direction = Literal["higher", "lower"]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+STRONGEST = 10.0  # of one metric: ranks of a million images to the power of it are still numbers
+MOST_STRENGTH = 40.0  # of all metrics together, for the same reason
+Strength = Annotated[float, Field(ge=0, le=STRONGEST)]
+
+
+class PolicyError(ValueError):
+    """A policy, or one of its options, cannot be used on this pool; the message says what to do."""
+
+
+def _line(value: Any) -> Any:
+    """A single image id or metric is a list, too."""
+    if isinstance(value, (list, tuple, dict)):
+        raise ValueError("write the names in one line of text, with commas between them")
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Line = Annotated[str, BeforeValidator(_line)]
+
+
+def names_in(line: str | None) -> tuple[str, ...]:
+    """`a.jpg, 17` as ("a.jpg", "17"). Errors: ValueError for an empty name or one given twice."""
+    if line is None:
+        return ()
+    names = tuple(name.strip() for name in line.split(","))
+    if "" in names:
+        raise ValueError(f"a name is missing between two commas, or all of them: {line!r}")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"named twice: {', '.join(twice)}")
+    return names
+
+
+def strengths_in(line: str | None) -> dict[str, float]:
+    """`object_count, blur -0.5` as {"object_count": 1.0, "blur": -0.5}, sorted by name. Errors: ValueError.
+
+    >>> strengths_in("object_count, blur -0.5")
+    {'blur': -0.5, 'object_count': 1.0}
+    """
+    found: dict[str, float] = {}
+    for part in names_in(line):
+        name, _, number = part.partition(" ")
+        try:
+            strength = float(number or 1)
+        except ValueError:
+            strength = math.nan
+        if not name.isidentifier() or not 0 < abs(strength) <= STRONGEST:
+            raise ValueError(
+                f"{part!r} is no metric with a strength between -{STRONGEST:g} and {STRONGEST:g} other than 0, "
+                "such as `blur -0.5`"
+            )
+        if name in found:
+            raise ValueError(f"named twice: {name}")
+        found[name] = strength
+    if sum(map(abs, found.values())) > MOST_STRENGTH:
+        raise ValueError(f"the strengths add up to more than {MOST_STRENGTH:g}")
+    return dict(sorted(found.items()))
+
+
+class Capped(Section):
+    """What every policy that draws to a budget can be told."""
+
+    per_group: Annotated[int, Field(ge=1)] | None = Field(None, description="at most so many images of one video")
+    always: Line | None = Field(
+        None, description="images of every draw, part of the budget: file names or image ids, with commas between"
+    )
+
+    @field_validator("always")
+    @classmethod
+    def _named(cls, line: str | None) -> str | None:
+        names_in(line)
+        return line
+
+
+class Drawn(Capped):
+    """The options of the policies that choose on their own, and not by another subset."""
+
+    distinct: Literal["group", "looks"] | None = Field(
+        None,
+        description="first drop all but the best of images that show the same: of one group (a video, or "
+        "near-duplicates found when the data came in), or of one look by the embeddings, input b",
+    )
+
+    @property
+    def second(self) -> tuple[str, ...]:
+        """The options that want input b for themselves; it can serve one only."""
+        return ("distinct=looks",) if self.distinct == "looks" else ()
+
+    @model_validator(mode="after")
+    def _one_second_input(self) -> Drawn:
+        if len(self.second) > 1:
+            raise ValueError(f"input b cannot serve {' and '.join(self.second)}")
+        return self
+
+
+class Scored(Drawn):
+    """The options of every policy that reads scores."""
+
+    direction: Direction = Field("higher", description="which scores are better")
+    reduce: Literal["mean", "min", "softmin"] = Field(
+        "mean", description="objects to image; min: the worst object decides"
+    )
+    temperature: Annotated[float, Field(gt=0)] = Field(0.1, description="of softmin, in units of the score")
+    combine: Literal["product", "intersection"] | None = Field(
+        None, description="with the second metric: product of ranks, or the worse of the two ranks"
+    )
+    direction_b: Direction = Field("higher", description="which scores of the second metric are better")
+    unknown: Literal["middle", "last"] = Field(
+        "middle", description="where `cannot say` ranks: neither for nor against, or after all"
+    )
+    strength: Strength = Field(1.0, description="of the first metric in the product: its rank to the power of this")
+    strength_b: Strength = Field(1.0, description="of the second metric in the product; 0 leaves it out")
+    objectives: Line | None = Field(
+        None,
+        description="several metrics with their strengths, below 0 where lower is better, such as "
+        "`object_count, blur -0.5`: the product of all ranks; inputs a and b are folders of scores",
+    )
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """The metrics of `objectives` with their signed strengths; {} without."""
+        return strengths_in(self.objectives)
+
+    @property
+    def second(self) -> tuple[str, ...]:
+        return (*super().second, *(("combine",) if self.combine else ()))
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Scored:
+        if self.strengths and (self.combine or self.direction != "higher" or self.direction_b != "higher"):
+            raise ValueError(
+                "objectives stand instead of direction and combine; a metric of which low is better gets a strength "
+                "below 0"
+            )
+        if (self.strength, self.strength_b) != (1, 1) and self.combine != "product":
+            raise ValueError("strength and strength_b weigh the two metrics of combine=product")
+        return self
+
+
+class DropWorst(Scored):
+    share: Fraction = Field(0.1, description="of the pool's boxes")
+    on_drop: Literal["image", "mask", "background"] = Field(
+        "image", description="what goes with a dropped box: its image, its pixels, or only the label"
+    )
+
+
+class Among(Scored):
+    share: Fraction = Field(0.5, description="of the pool's images: the better ones, to draw among")
+
+
+class Strata(Scored):
+    by: Literal["size", "class"] = Field("size", description="of objects")
+
+
+class Band(Scored):
+    low: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.25, description="quantile of goodness to begin at: 0 the worst image, 1 the best"
+    )
+    high: Annotated[float, Field(gt=0, le=1)] = Field(0.75, description="quantile of goodness to end at")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Band:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        return self
+
+
+class Balanced(Scored):
+    share: Share = Field(1.0, description="of the pool's images: the better ones, to choose among")
+
+
+class Diverse(Scored):
+    share: Share = Field(0.5, description="of the pool's images: the better ones, to choose among")
+
+    @property
+    def second(self) -> tuple[str, ...]:
+        # it reads the embeddings anyway, so that distinct=looks asks for nothing more
+        return ("diverse", *(("combine",) if self.combine else ()))

@@ -1,0 +1,129 @@
+"""append: put a metric to the test by adding its batch, arm and block to arms.yaml, whose every line stays as it is.
+
+So it is edited as text. An editor that keeps comments (ruamel.yaml) counts the comment above a section to the entry
+before it: what it appends to `batches` would come to stand below the words about `arms`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metricloop.data.tables import replacing
+from metricloop.metrics.contract import Spec
+from metricloop.scoring.evidence import PREDICTED
+from metricloop.study.plan import Plan
+
+MINE = "mine"  # begins the name of a batch of the person's own
+
+
+class AppendError(ValueError):
+    """Entries cannot be added; the message says why, and what to do by hand."""
+
+
+def arm_name(plan: Plan, metric: str, policy: str) -> str:
+    """The metric's name, or where an arm has it, the name with the policy's, and if need be a number."""
+    tries = [metric, f"{metric}_{policy}", *(f"{metric}_{policy}_{number}" for number in range(2, 100))]
+    return next(name for name in tries if name not in plan["arms"])
+
+
+def offer(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], arm: str, seeds: int) -> Plan:
+    """What arms.yaml would get: a batch, unless one scores this metric already, the arm and its block.
+
+    code: the file, relative to the workspace. Errors: AppendError when another metric has the name.
+    """
+    batches = {name: entry for name, entry in plan["batches"].items() if spec.name in entry["metrics"]}
+    addition: Plan = {"batches": {}, "arms": {}, "blocks": {}}
+    batch = next((name for name, entry in batches.items() if entry["code"] == code), None)
+    if batch is None and batches:
+        other, entry = next(iter(batches.items()))
+        raise AppendError(
+            f"a metric is called {spec.name} already (batch {other}, {entry['code']}); give yours another name"
+        )
+    if batch is None:
+        batch = f"{MINE}-{spec.name}"
+        needs = PREDICTED if "predictions" in spec.needs else "data/images.parquet"
+        addition["batches"][batch] = {"code": code, "needs": needs, "metrics": [spec.name]}
+    file = f"scores/{batch}/{spec.name}.parquet"
+    addition["arms"][arm] = {
+        "role": "treatment", "metric": spec.name, "a": file, "b": file, "policy": dict(policy)
+    }  # fmt: skip
+    addition["blocks"][f"{arm}.0"] = {"arm": arm, "seeds": f"0-{seeds - 1}"}
+    return addition
+
+
+def append_to(path: Path, addition: Plan) -> None:
+    """Write `addition` into a plan file, each entry at the end of its section. Errors: AppendError; nothing written."""
+    text = appended(path.read_text() if path.is_file() else "", addition, path.name)
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def appended(text: str, addition: Plan, where: str = "arms.yaml") -> str:
+    """The text with every entry of `addition`; a section that is empty or missing is begun.
+
+    Errors: AppendError for a name that is there already, and where the result would not mean the old plan with the
+    addition.
+    """
+    old, made = _sections(text), text
+    for section, entries in addition.items():
+        if taken := entries.keys() & old.get(section, {}).keys():
+            raise AppendError(f"{where}: {section} has {', '.join(sorted(taken))} already")
+    wanted = {name: {**old.get(name, {}), **addition.get(name, {})} for name in {**old, **addition}}
+    try:
+        for section, entries in addition.items():
+            made = _into(made, section, entries) if entries else made
+        sound = _sections(made) == {name: entries for name, entries in wanted.items() if entries}
+    except yaml.YAMLError:
+        sound = False
+    if not sound:
+        raise AppendError(f"{where} has an unusual layout; add this to it yourself:\n{show(addition)}")
+    return made
+
+
+def show(addition: Plan) -> str:
+    """The entries as they stand in the file, without the comments around them."""
+    return "\n".join(f"{name}:\n{_lines(entries, 2).rstrip()}" for name, entries in addition.items() if entries)
+
+
+def _into(text: str, section: str, entries: dict) -> str:
+    root = yaml.compose(text)
+    pairs = {key.value: (key, value) for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
+    if section not in pairs:
+        return f"{_ended(text)}{section}:\n{_lines(entries, 2)}"
+    key, value = pairs[section]
+    if value.value and isinstance(value, yaml.MappingNode):
+        place, indent = _end(value), value.start_mark.column
+    else:  # `{}`, or nothing: the entries take its place
+        text = text[: key.end_mark.index] + ":" + text[max(key.end_mark.index + 1, value.end_mark.index) :]
+        place, indent = key.end_mark.index, 2
+    if text[place - 1] != "\n":  # a folded text ends at the start of the next line
+        newline = text.find("\n", place)
+        place = len(text) if newline < 0 else newline + 1
+    return _ended(text[:place]) + _lines(entries, indent) + text[place:]
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the last value in a node ends, comments behind it not counted."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(node, yaml.MappingNode) else last
+    return node.end_mark.index
+
+
+def _lines(entries: dict, indent: int) -> str:
+    text = yaml.safe_dump(entries, default_flow_style=None, sort_keys=False, width=10_000)
+    return textwrap.indent(text, " " * indent)
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"
+
+
+def _sections(text: str) -> dict[str, dict[str, Any]]:
+    """The sections of a plan file that hold something."""
+    return {name: entries for name, entries in (yaml.safe_load(text) or {}).items() if entries}

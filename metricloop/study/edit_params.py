@@ -1,0 +1,79 @@
+"""`metricloop run --set key=value`: edit params.yaml in place, comments kept, checked before it is written."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metricloop.data.tables import read_yaml, replacing
+from metricloop.params import ParamsError, check_params, known_keys, nearest
+
+
+def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
+    """Apply `key=value` assignments (values as YAML) and return a line per change.
+
+    Errors: ParamsError for an unknown key (with the nearest known one) or an unfit value; the file is then untouched.
+    """
+    if not assignments:
+        return []
+    if not path.is_file():
+        raise ParamsError(f"no {path.name} in {path.parent}: this is not a workspace")
+    from ruamel.yaml import YAML
+
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 10_000
+    document = editor.load(path.read_text())
+    changes = []
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ParamsError(f"--set takes KEY=VALUE, found {assignment!r}")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ParamsError(
+                f"--set {key.strip()}: {text!r} is not valid YAML: {' '.join(str(error).split())}"
+            ) from None
+        old = _assign(document, key.strip(), value)
+        changes.append(f"{path.name}: {key.strip()}: {_show(old)} -> {_show(value)}")
+    edited = io.StringIO()
+    editor.dump(document, edited)
+    check_params(yaml.safe_load(edited.getvalue()), str(path))
+    if yaml.safe_load(edited.getvalue()) != read_yaml(path):
+        with replacing(path) as temporary:
+            temporary.write_text(edited.getvalue())
+    return changes
+
+
+def _assign(document: Any, key: str, value: Any) -> Any:
+    """Set a dotted key and return what stood there; None where it was left to its default."""
+    known = known_keys()
+    if key not in known and not any(name.startswith(f"{key}.") for name in known):
+        raise ParamsError(f"--set {key}: unknown key{nearest(key, known)}")
+    *sections, last = key.split(".")
+    for section in sections:
+        document = document.setdefault(section, {})
+    old = document.get(last)
+    document[last] = _on_one_line(value)
+    return old
+
+
+def _on_one_line(value: Any) -> Any:
+    """A list as [a, b], so that the comment behind it stays there."""
+    if not isinstance(value, list):
+        return value
+    from ruamel.yaml.comments import CommentedSeq
+
+    line = CommentedSeq(value)
+    line.fa.set_flow_style()
+    return line
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, default=str)

@@ -1,0 +1,148 @@
+"""The plan of a study: the batches, arms and blocks of arms.yaml and rounds.yaml together."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metricloop.data.tables import read_yaml, replacing
+from metricloop.selection.policies import check_policy
+
+FILES = ("arms.yaml", "rounds.yaml")  # a person's, and the flow's
+REQUIRED = {
+    "batches": ("code", "needs", "metrics"),
+    "arms": ("role", "a", "b", "policy"),
+    "blocks": ("arm", "seeds"),
+}
+# A manifest holds the draws of these seeds whatever params.yaml asks for, so that raising seeds.max or confirm.seeds
+# changes no manifest, and with it no trial.
+MOST_SEEDS, MOST_CONFIRM_SEEDS = 20, 5
+CONFIRM_SEED_BASE = 1000  # the seeds that confirm uses start here, so that no earlier trial has seen them
+ROLES = ("baseline", "control", "treatment")
+# Names and files become part of the command line of a stage, which a shell reads.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+FILE = re.compile(r"[\w./][\w./@+,:=-]*")
+
+
+Plan = dict[str, dict[str, dict[str, Any]]]
+
+
+class PlanError(ValueError):
+    """arms.yaml or rounds.yaml cannot be used; the message names the file and the entry."""
+
+
+def load_plan(folder: Path | str = ".") -> Plan:
+    """Read both files of a workspace: {"batches": {name: {...}}, "arms": {...}, "blocks": {...}}.
+
+    A missing file counts as empty, as long as one is there. Errors: PlanError.
+    """
+    paths = [Path(folder) / name for name in FILES]
+    if not any(path.is_file() for path in paths):
+        raise PlanError(f"no {' or '.join(FILES)} in {Path(folder).resolve()}: this is not a workspace")
+    plan: Plan = {section: {} for section in REQUIRED}
+    for path in paths:
+        content = read_yaml(path) if path.is_file() else {}
+        if not isinstance(content, dict):
+            raise PlanError(f"{path} must hold sections ({', '.join(REQUIRED)}), and holds a {type(content).__name__}")
+        for section, entries in content.items():
+            if section not in REQUIRED:
+                raise PlanError(f"{path}: unknown section {section!r}; known: {', '.join(REQUIRED)}")
+            if not isinstance(entries or {}, dict):
+                raise PlanError(f"{path}: {section} must map names to entries, and is a {type(entries).__name__}")
+            for name, entry in (entries or {}).items():
+                if name in plan[section]:
+                    raise PlanError(f"{path}: {section}.{name} is written in {FILES[0]} already; rename one of them")
+                missing = [key for key in REQUIRED[section] if key not in (entry or {})]
+                if missing:
+                    raise PlanError(f"{path}: {section}.{name} lacks {', '.join(missing)}")
+                if fault := _unfit(section, str(name), entry):
+                    raise PlanError(f"{path}: {fault}")
+                plan[section][name] = entry
+    _check(plan)
+    return plan
+
+
+def _unfit(section: str, name: str, entry: dict[str, Any]) -> str:
+    """What of an entry must not get into a command line; "" where all of it may."""
+    if not NAME.fullmatch(name):
+        return f"{section}.{name!r}: a name is made of A-Z, a-z, 0-9, _, . and -, and begins with none of the last two"
+    for key in ("a", "b") if section == "arms" else ():
+        if not FILE.fullmatch(str(entry[key])):
+            return f"{section}.{name}: {key} is {entry[key]!r}, and must be a file without spaces or quotes in its name"
+    if section == "batches":
+        if strange := [key for key in entry if key not in REQUIRED[section]]:
+            return f"{section}.{name} has {', '.join(map(repr, strange))}; known: {', '.join(REQUIRED[section])}"
+        for metric in entry["metrics"]:
+            if not str(metric).isidentifier():
+                return f"{section}.{name}: {metric!r} among its metrics is not the name of a function"
+    return ""
+
+
+def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """What would otherwise be noticed only after hours of training."""
+    for name, arm in plan["arms"].items():
+        if arm["role"] not in ROLES:
+            raise PlanError(f"arms.{name}: role {arm['role']!r} is none of {', '.join(ROLES)}")
+        try:
+            check_policy(arm["policy"])
+        except ValueError as error:
+            raise PlanError(f"arms.{name}: {error}") from None
+    baselines = [name for name, arm in plan["arms"].items() if arm["role"] == "baseline"]
+    if plan["arms"] and len(baselines) != 1:
+        raise PlanError(
+            f"a study has exactly one arm of role baseline, and these files have {len(baselines)}: {baselines}"
+        )
+    for name, block in plan["blocks"].items():
+        entry_of(plan, "arms", block["arm"], f"named by block {name}")
+        try:
+            seeds = parse_seeds(block["seeds"])
+        except ValueError as error:
+            raise PlanError(f"blocks.{name}: {error}") from None
+        if max(seeds) >= MOST_SEEDS:
+            raise PlanError(f"blocks.{name}: seeds go from 0 to {MOST_SEEDS - 1}, found {block['seeds']}")
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-2` or `4` as a tuple of seeds. Errors: ValueError naming the text."""
+    first, _, last = str(text).partition("-")
+    try:
+        seeds = tuple(range(int(first), int(last or first) + 1))
+    except ValueError:
+        seeds = ()
+    if not seeds:
+        raise ValueError(f"seeds must look like 0-2 or 4, found {text!r}")
+    return seeds
+
+
+def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, Any]:
+    """One entry of the plan. Errors: PlanError with the nearest known name."""
+    if name in plan[section]:
+        return plan[section][name]
+    near = get_close_matches(name, plan[section], 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(plan[section]) or 'none'}"
+    raise PlanError(f"no {name!r} among the {section} of {' and '.join(FILES)}{where and f' ({where})'}; {hint}")
+
+
+def add_block(folder: Path | str, arm: str, seeds: str) -> None:
+    """Give an arm a further block of seeds in rounds.yaml; its number follows the arm's last."""
+    blocks = load_plan(folder)["blocks"]
+    number = sum(block["arm"] == arm for block in blocks.values())
+    write_rounds({"blocks": {f"{arm}.{number}": {"arm": arm, "seeds": seeds}}}, folder)
+
+
+def write_rounds(addition: Plan, folder: Path | str = ".") -> None:
+    """Merge sections into rounds.yaml; entries of the same name are replaced, so writing twice changes nothing."""
+    path = Path(folder) / FILES[1]
+    rounds = read_yaml(path) if path.is_file() else {}
+    replace_rounds({section: (rounds.get(section) or {}) | addition.get(section, {}) for section in REQUIRED}, folder)
+
+
+def replace_rounds(rounds: Plan, folder: Path | str = ".") -> None:
+    """Write rounds.yaml anew."""
+    note = "# Written by the rounds of a study: batches, arms and blocks that are merged with those of arms.yaml.\n"
+    with replacing(Path(folder) / FILES[1]) as temporary:
+        temporary.write_text(note + yaml.safe_dump(rounds, sort_keys=False, width=120))

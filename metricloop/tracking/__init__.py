@@ -1,0 +1,1 @@
+"""TRACKING: the study in MLflow; only `track` and `traces` import mlflow. Imports `engineer`, `comparison`, `study`."""

@@ -1,0 +1,165 @@
+"""What MLflow should show of a study: a run per arm, a child run per trial, put together from the study's files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from metricloop.comparison import verdict
+from metricloop.data.tables import column, read_json, read_yaml
+from metricloop.study.plan import load_plan
+from metricloop.text import numbers
+
+if TYPE_CHECKING:
+    from metricloop.tracking.model_runs import Call
+
+CURVE_POINTS = 100  # of a loss curve; longer ones are averaged
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one MLflow run shows. curve: (loss, step); dataset: (file, digest); file: (artifact, digest).
+
+    texts: name -> content of further artifacts; calls: of the language model, shown as traces.
+    rank: its place in the table; a run whose place changes is made anew, as MLflow sorts by time.
+    """
+
+    name: str
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    curve: tuple[tuple[float, int], ...] = ()
+    dataset: tuple[str, str] | None = None
+    file: tuple[str, str] | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
+    rank: int = 0
+
+    @property
+    def key(self) -> str:
+        """The content hash that tells whether this very run is there already."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def arm_runs(folder: Path) -> list[tuple[Run, list[Run]]]:
+    """What MLflow should show of the study in `folder`: every arm with its trials, the baseline first."""
+    comparison = read_json(folder / "comparison.json")
+    blocks = _blocks(folder)
+    arms = [arm for role in ("baseline", "treatment", "control") for arm in verdict.of_role(comparison, role)]
+    shown = []
+    for rank, arm in enumerate(arms):
+        found = [(block, numbers) for block, numbers in blocks if numbers["arm"] == arm["name"]]
+        trials = [trial for block, numbers in found for trial in trial_runs(folder, block, numbers)]
+        shown.append((arm_run(folder, comparison, arm, rank, [block for block, _ in found]), trials))
+    return shown
+
+
+def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank: int, blocks: list[str]) -> Run:
+    """An arm as a run: its numbers are means over seeds, its gains those of comparison.json (0 for the baseline)."""
+    subset = f"subsets/{arm['name']}.parquet"
+    md5 = subset_md5(folder, subset)
+    recipe = next((file for block in blocks if (file := folder / f"results/{block}/recipe.json").is_file()), None)
+    fields = read_json(recipe)["fields"] if recipe else {}
+    headline = ("detector", "weights", "image_size", "iterations", "batch_size")
+    params = {
+        "metric": arm["metric"],
+        "direction": arm["direction"],
+        "policy": numbers.policy(arm["policy"]),
+        "budget": comparison["budget"],
+        **{name: fields.get(name) for name in headline},
+    }
+    gains = arm["gain"] or {"mAP": {"abs": 0.0, "p_holm": None}, "mAR": {"abs": 0.0}}
+    metrics = {
+        **{name: arm[name]["mean"] for name in ("mAP", "mAR", "mAP50")},
+        "gain_mAP": gains["mAP"]["abs"],
+        "gain_mAR": gains["mAR"]["abs"],
+        "p_holm": gains["mAP"]["p_holm"],
+        **{name: arm[name] for name in ("images", "boxes")},
+    }
+    tags = {
+        "kind": "arm",
+        "study": comparison["study"],
+        "arm": arm["name"],
+        "role": arm["role"],
+        "verdict": arm["verdict"],
+        "recipe": comparison["recipe"],
+        "subset_md5": md5,
+        "blocks": " ".join(blocks),
+        **_trust(folder, arm["name"]),
+    }
+    role = "" if arm["role"] == "treatment" else f" ({arm['role']})"
+    return Run(
+        name=f"{arm['name']}{role}",
+        params=_texts(params),
+        tags=_texts(tags),
+        metrics={name: round(float(value), 6) for name, value in metrics.items() if value is not None},
+        dataset=(subset, md5) if md5 else None,
+        file=_with_digest(folder, "report.html") if arm["role"] == "baseline" else None,
+        rank=rank,
+    )
+
+
+def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[Run]:
+    """Every seed of a block as a run: its numbers and, where the model folder is on this machine, its loss curve."""
+    history = folder / f"models/{block}/history.parquet"
+    table = pq.read_table(history) if history.is_file() else None
+    for seed, result in numbers["seeds"].items():
+        metrics = {name: round(float(result[name]), 6) for name in ("mAP", "mAR", "mAP50") if result[name] is not None}
+        curve: tuple[tuple[float, int], ...] = ()
+        if table is not None:
+            rows = column(table, "seed") == int(seed)
+            curve = thinned(column(table, "iteration")[rows], column(table, "loss")[rows])
+            if rows.any():
+                metrics["images_per_s"] = round(float(np.median(column(table, "images_per_s")[rows])), 2)
+        tags = {"kind": "trial", "arm": numbers["arm"], "block": block, "seed": seed,
+                "reproduce": f"metricloop reproduce {block}"}  # fmt: skip
+        yield Run(name=f"{numbers['arm']} seed {seed}", tags=tags, metrics=metrics, curve=curve)
+
+
+def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[tuple[float, int], ...]:
+    """A loss curve of at most CURVE_POINTS points: means of neighbours, each at the last step it covers."""
+    parts = np.array_split(np.arange(len(steps)), min(len(steps), CURVE_POINTS)) if len(steps) else []
+    return tuple((round(float(values[part].mean()), 6), int(steps[part[-1]])) for part in parts)
+
+
+def subset_md5(folder: Path, subset: str) -> str | None:
+    """The DVC hash of a subset's manifest: as dvc.lock has it, else of the file itself, which is the same."""
+    lock = folder / "dvc.lock"
+    for stage in (read_yaml(lock).get("stages", {}) if lock.is_file() else {}).values():
+        for out in stage.get("outs", []):
+            if out["path"] == subset:
+                return out["md5"]
+    file = folder / subset
+    return hashlib.md5(file.read_bytes()).hexdigest() if file.is_file() else None
+
+
+def _trust(folder: Path, arm: str) -> dict[str, str]:
+    """Where the code behind an arm's scores ran: its trust, and the sandbox's tier where it was not trusted."""
+    entry = load_plan(folder)["arms"].get(arm, {})
+    files = {folder / Path(str(entry[name])).parent / "trust.json" for name in ("a", "b") if name in entry}
+    told = [read_json(file) for file in sorted(files) if file.is_file()]
+    return {
+        name: " ".join(dict.fromkeys(str(one[key]) for one in told if one[key]))
+        for name, key in (("metric.trust", "trust"), ("sandbox.tier", "tier"))
+        if any(one[key] for one in told)
+    }
+
+
+def _blocks(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Every evaluated block and its metrics.json, by name."""
+    return [(file.parent.name, read_json(file)) for file in sorted(folder.glob("results/*/metrics.json"))]
+
+
+def _with_digest(folder: Path, name: str) -> tuple[str, str] | None:
+    return (name, hashlib.md5((folder / name).read_bytes()).hexdigest()) if (folder / name).is_file() else None
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items() if value is not None}

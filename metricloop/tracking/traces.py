@@ -1,0 +1,116 @@
+"""A call of the language model as an MLflow trace of a run. Beside tasks.track, the only module that knows mlflow.
+
+Traces are written to the store itself. MLflow's own tracing would do it in the background, to whichever server the
+whole process last named, and only log what goes wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from metricloop.text.clean import printable
+from metricloop.tracking.model_runs import Call
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+PREVIEW = 300  # characters of question and answer in a list of traces
+
+
+def write_trace(client: MlflowClient, experiment: str, run_id: str, call: Call) -> str:
+    """Write one call as a trace with a single span, linked to its run; returns its id, the same for the same call."""
+    from mlflow.entities import Span, TraceInfo, TraceLocation, TraceState
+    from mlflow.tracing.client import TracingClient
+    from mlflow.tracing.constant import TraceMetadataKey, TraceTagKey
+
+    trace_id = f"tr-{hashlib.sha256(f'{run_id} {call.key} {call.end}'.encode()).hexdigest()[:32]}"
+    attributes = span_attributes(call)
+    number, step, suggestion, attempt = call.key
+    tags = {
+        "round": str(number),
+        "step": step,
+        "suggestion": suggestion,
+        "attempt": str(attempt),
+        "finish": call.finish,
+        "provider": call.provider,
+        "recorded": call.recorded or "",
+        "tokens": "estimated" if call.estimated else "",
+        "cost": "" if call.answer is None else "unknown" if call.cost is None else f"${call.cost:.4f}",
+    }
+    info = TraceInfo(
+        trace_id=trace_id,
+        trace_location=TraceLocation.from_experiment_id(experiment),
+        request_time=call.start // 1_000_000,
+        execution_duration=(call.end - call.start) // 1_000_000,
+        state=TraceState.ERROR if call.answer is None else TraceState.OK,
+        request_preview=printable(call.messages[-1][1])[:PREVIEW] if call.messages else "",
+        response_preview=printable(call.said if call.answer is None else call.answer)[:PREVIEW],
+        trace_metadata={
+            TraceMetadataKey.SOURCE_RUN: run_id,
+            TraceMetadataKey.TOKEN_USAGE: json.dumps(usage(call)),
+            **({TraceMetadataKey.COST: json.dumps({"total_cost": call.cost})} if call.cost is not None else {}),
+        },
+        tags={TraceTagKey.TRACE_NAME: call.name, **{name: text for name, text in tags.items() if text}},
+    )
+    span = Span.from_dict(
+        {
+            "trace_id": trace_id,
+            "span_id": trace_id[-16:],
+            "parent_span_id": None,
+            "name": call.name,
+            "start_time_unix_nano": call.start,
+            "end_time_unix_nano": call.end,
+            "status": {"code": "ERROR" if call.answer is None else "OK", "message": call.said},
+            "attributes": {"mlflow.traceRequestId": json.dumps(trace_id)}
+            | {name: json.dumps(value, ensure_ascii=False) for name, value in attributes.items()},
+            "events": [],
+        }
+    )
+    tracing = TracingClient(client.tracking_uri)
+    tracing.start_trace(info)
+    tracing.log_spans(experiment, [span])
+    return trace_id
+
+
+def span_attributes(call: Call) -> dict[str, Any]:
+    """What the span of a call holds: question and answer in the shape of OpenAI's chat completions, tokens, cost.
+
+    MLflow looks up a price of its own for a model it finds anywhere in here. Where we know none, the model's name
+    stands where MLflow does not look, so that the cost remains unknown.
+    """
+    named = {} if call.cost is None else {"model": call.model}
+    message = {"role": "assistant", "content": call.answer}
+    answer = {
+        **named,
+        "choices": [{"index": 0, "finish_reason": call.finish, "message": message}],
+        "usage": {
+            "prompt_tokens": call.prompt_tokens,
+            "completion_tokens": call.completion_tokens,
+            "total_tokens": call.prompt_tokens + call.completion_tokens,
+        },
+    }
+    return {
+        "mlflow.spanType": "CHAT_MODEL",
+        "mlflow.spanInputs": {**named, "messages": [{"role": r, "content": t} for r, t in call.messages]},
+        "mlflow.spanOutputs": {"error": call.said} if call.answer is None else answer,
+        "mlflow.message.format": "openai",
+        "mlflow.chat.tokenUsage": usage(call),
+        **({} if call.cost is None else {"mlflow.llm.model": call.model, "mlflow.llm.cost": {"total_cost": call.cost}}),
+        "language model": call.model,
+        "output rung": call.rung,
+        "retries": call.retries,
+    }
+
+
+def usage(call: Call) -> dict[str, int]:
+    both = {"input_tokens": call.prompt_tokens, "output_tokens": call.completion_tokens}
+    return both | {"total_tokens": sum(both.values())}
+
+
+def delete_traces(client: MlflowClient, experiment: str, run_id: str) -> int:
+    """Delete the traces of a run, which deleting the run would leave behind; returns how many there were."""
+    found = client.search_traces(locations=[experiment], run_id=run_id, max_results=500, include_spans=False)
+    ids = [trace.info.trace_id for trace in found]
+    return client.delete_traces(experiment, trace_ids=ids) if ids else 0

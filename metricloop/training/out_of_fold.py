@@ -1,0 +1,140 @@
+"""predict: out-of-fold detections on the pool, from models that never saw the image they speak about.
+
+The folds are whole groups, the labels the pool's own, mistakes included; held-out splits are never opened. Where
+predict.views asks for it, the same models also look at other views of the pictures, or second models at the pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections
+from metricloop.data.manifest import manifest
+from metricloop.data.pool import read_pool
+from metricloop.data.tables import VIEWS
+from metricloop.detector.views import Kind, Views
+from metricloop.params import Params
+from metricloop.training.trial import (
+    CACHE,
+    detect,
+    load_model,
+    prediction_columns,
+    train_recipe,
+    train_trial,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+PLAIN, SEED = "", "seed"
+PICTURED: tuple[Kind, ...] = ("flip", "crop")  # views that the first model has of other pictures
+
+
+class PredictError(ValueError):
+    """The pool cannot be split into folds."""
+
+
+def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Assign every image to one of k folds, whole groups together, sizes as even as groups allow; (n,) int.
+
+    Errors: PredictError when there are fewer groups than folds.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    if len(names) < k:
+        raise PredictError(f"predict.folds is {k}, but the pool holds only {len(names)} groups of images; lower it")
+    order = np.random.default_rng((seed, 7)).permutation(len(names))
+    sizes = np.bincount(member)
+    filled, fold_of = np.zeros(k, int), np.zeros(len(names), int)
+    for group in order:
+        fold_of[group] = filled.argmin()
+        filled[fold_of[group]] += sizes[group]
+    return fold_of[member]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: on all folds but `fold`; `second`, with another seed."""
+
+    fold: int
+    second: bool = False
+
+
+def predict_fold(task: tuple[Job, np.ndarray, Params]) -> dict[str, list[Detections]]:
+    """Train on all folds but one, and detect on that one: by view, one entry per image of the fold.
+
+    The first model's plain detections are under PLAIN; those of the second model are the view "seed".
+    """
+    job, fold_of, params = task
+    pool, wanted = read_pool("data", params.data.folder), params.predict.views
+    seed = params.study.seed + (20_000 if job.second else 10_000) + job.fold  # apart from every trial's seed
+    trained = train_trial(
+        f"{'second ' * job.second}out-of-fold model {job.fold + 1} of {params.predict.folds}",
+        pool,
+        manifest(pool, np.flatnonzero(fold_of != job.fold)),
+        params,
+        train_recipe(params, pool),
+        seed,
+        iterations=params.predict.iterations,
+    )
+    model, rows = load_model(trained.model, len(pool.class_names), params), np.flatnonzero(fold_of == job.fold)
+    plain = detect(model, pool, params)
+    found = {SEED if job.second else PLAIN: [plain[row] for row in rows]}
+    if not job.second:
+        found |= {kind: detect_view(model, pool, rows, kind, params) for kind in PICTURED if kind in wanted}
+    return found
+
+
+def detect_view(
+    model: torch.nn.Module, pool: Dataset, rows: np.ndarray, kind: Kind, params: Params
+) -> list[Detections]:
+    """What a model finds in other pictures of some images, in the pixels of the original ones."""
+    from metricloop.detector.engine import choose_device, predict
+    from metricloop.detector.pixel_cache import Pixels
+
+    size = params.train.image_size
+    views = Views(kind, pool, Pixels(pool, size, CACHE), size)
+    found = predict(
+        model,
+        rows.tolist(),
+        views,
+        np.ones(len(pool)),
+        device=choose_device(params.train.device),
+        score_threshold=params.evaluate.score_threshold,
+        max_detections=params.evaluate.max_detections,
+    )
+    return [views.back(int(row), seen) for row, seen in zip(rows, found, strict=True)]
+
+
+def gather(fold_of: np.ndarray, per_job: Iterable[tuple[Job, Mapping[str, list]]]) -> dict[str, list[Detections]]:
+    """The detections of all folds by view, one entry per image row."""
+    views: dict[str, list] = {}
+    for job, found in per_job:
+        for name, of_fold in found.items():
+            whole = views.setdefault(name, [None] * len(fold_of))
+            for row, of_image in zip(np.flatnonzero(fold_of == job.fold), of_fold, strict=True):
+                whole[row] = of_image
+    return views
+
+
+def view_columns(pool: Dataset, views: Mapping[str, list[Detections]]) -> dict[str, np.ndarray]:
+    """Detections by view as the columns of the VIEWS table, views in the order of their names."""
+    parts = [
+        {"view": np.full(sum(len(one.scores) for one in found), name, object)} | prediction_columns(pool, found)
+        for name, found in sorted(views.items())
+    ]
+    empty = {name: np.zeros(0, np.int64) for name in VIEWS.names} | {"view": np.zeros(0, object)}
+    return {name: np.concatenate([part[name] for part in parts]) if parts else empty[name] for name in VIEWS.names}
+
+
+def digest_of(columns: Mapping[str, np.ndarray]) -> str:
+    """A hash of the content of a table."""
+    hashed = hashlib.sha256()
+    for name, values in sorted(columns.items()):
+        hashed.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    return hashed.hexdigest()[:16]

@@ -1,0 +1,200 @@
+"""Which labels look wrong, and how well that is known: two images of a cat and a dog, and what a model sees in them."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from metricloop.audit.label_errors import (
+    ANY,
+    COMBINED,
+    KINDS,
+    Said,
+    audited,
+    measure,
+    overall,
+    possible,
+    suspects,
+    suspicion,
+    truth_of,
+)
+from metricloop.audit.run import Audit, known, lines, print_audit, write
+from metricloop.data.dataset import pool_of
+from metricloop.data.frame import Detections, Frame
+from metricloop.data.tables import TRUTH
+from metricloop.metrics.contract import Spec
+from metricloop.report.audit_page import build, thumbnail
+from metricloop.scoring.open_metrics import catalogue
+
+CAT, DOG = [0, 0, 10, 10], [20, 20, 40, 40]
+FRAMES = [
+    Frame(1, 60, 50, np.float32([CAT, DOG]), np.array([0, 1]), ("cat", "dog")),
+    Frame(2, 60, 50, np.float32([DOG, [50, 40, 60, 50]]), np.array([0, 0]), ("cat", "dog")),
+    Frame(3, 60, 50, np.zeros((0, 4), np.float32), np.zeros(0, int), ("cat", "dog")),
+]
+POOL = pool_of(FRAMES)
+PREDICTIONS = {
+    1: Detections(np.float32([CAT, DOG]), np.float32([0.8, 0.9]), np.array([0, 1])),
+    2: Detections(np.float32([DOG]), np.float32([0.7]), np.array([1])),  # a dog, labelled a cat; nothing else
+    3: Detections(np.float32([DOG]), np.float32([0.6]), np.array([1])),  # which nobody labelled
+}
+
+
+def truth(*rows) -> pa.Table:
+    """(image, box or None, mistake) as TRUTH rows."""
+    columns = {name: [None] * len(rows) for name in TRUTH.names}
+    columns |= {"image_id": [r[0] for r in rows], "box_id": [r[1] for r in rows], "mistake": [r[2] for r in rows]}
+    return pa.table(columns, TRUTH)
+
+
+SPOILT = truth((1, 0, "none"), (1, 1, "none"), (2, 2, "class"), (2, 3, "spurious"), (3, None, "missing"))
+
+
+def says(name: str, level: str, values: list[float], higher_is: str = "worse") -> Said:
+    return Said(Spec(name, level, ("predictions",), higher_is), "matching", np.array(values, float))
+
+
+SAID = {
+    it.spec.name: it
+    for it in (
+        says("possible_spurious", "object", [0.2, 0.1, 0.3, 1.0]),
+        says("class_margin", "object", [0.8, 0.9, -0.7, 0.0], "better"),
+        says("location_doubt", "object", [0.1, 0.05, 1.0, np.nan]),
+        says("exclusive_agreement", "object", [0.9, 0.95, 0.0, 0.0], "better"),
+        says("uncovered_prediction", "image", [0.0, 0.0, 0.6]),
+    )
+}
+
+
+def ranked():
+    kinds, notes = possible(POOL, SAID)
+    return kinds, {kind.name: suspicion(kind, POOL, SAID) for kind in kinds}, notes
+
+
+def test_judges_are_metrics_of_the_catalogue_at_the_level_of_their_kind():
+    known_ones = catalogue()
+    for kind in KINDS:
+        for name, weight in (*kind.judges, *kind.otherwise):
+            assert known_ones[name].spec.level == {"box": "object", "image": "image"}[kind.unit], name
+            assert weight > 0
+    assert "object_confidence" in audited(known_ones, {"predictions", "image"})
+    assert all("predictions" not in known_ones[name].spec.needs for name in audited(known_ones, {"image"}))
+
+
+def test_truth_in_the_order_of_the_pool():
+    found = truth_of(POOL, SPOILT)
+    assert found.boxes.tolist() == ["none", "none", "class", "spurious"]
+    assert found.lacking.tolist() == [False, False, True]
+    assert truth_of(POOL, truth()) is None
+    assert truth_of(POOL, truth((1, 0, "none"))) is None
+
+
+def test_what_cannot_be_judged_is_said():
+    kinds, _, notes = ranked()
+    assert [kind.name for kind in kinds] == ["spurious", "class", "placed", "missing"]
+    assert notes == ["Probably labelled twice: what judges it is not there."]
+    one_class = pool_of([Frame(1, 9, 9, np.float32([[0, 0, 9, 9]]), np.array([0]), ("cat",))])
+    kinds, notes = possible(one_class, {})
+    assert kinds == []
+    assert notes[1] == "Wrong classes: there is one class only."
+    assert notes[-1].startswith("Probably an object without a label: it takes predictions to tell")
+
+
+def test_every_kind_and_metric_is_measured():
+    kinds, by_kind, _ = ranked()
+    rows = {(row["kind"], row["metric"]): row for row in measure(POOL, truth_of(POOL, SPOILT), kinds, SAID, by_kind)}
+    assert rows["class", "class_margin"]["auroc"] == 1.0
+    assert rows["spurious", COMBINED]["auroc"] == 1.0  # 1.0 above 0.2 and 0.1; the box of a wrong class is left out
+    assert (rows["spurious", COMBINED]["wrong"], rows["spurious", COMBINED]["right"]) == (1, 2)
+    # percentiles 0.5, 0, 1, and 0.5 for the unknown: the spurious box wins once and ties once
+    assert rows["spurious", "location_doubt"]["auroc"] == 0.75
+    assert rows["spurious", "location_doubt"]["unknown"] == pytest.approx(1 / 3)
+    assert rows["missing", COMBINED]["auroc"] == 1.0
+    assert ("missing", "class_margin") not in rows  # of boxes, not of images
+    assert rows["any", COMBINED]["auroc"] == 1.0
+    assert not any(kind in ("placed", "doubled") for kind, _ in rows)  # nothing of the kind was done
+
+
+def test_a_class_that_the_model_disputes_is_suspicious_whatever_else_is_said():
+    kinds, by_kind, _ = ranked()
+    boxed = {kind.name: by_kind[kind.name] for kind in kinds if kind.unit == "box"}
+    said = SAID | {"exclusive_agreement": says("exclusive_agreement", "object", [0.1, 0.2, 0.99, 0.3], "better")}
+    assert overall(POOL, said, boxed)[2] >= 0.95
+    without = {name: it for name, it in SAID.items() if name != "exclusive_agreement"}
+    assert overall(POOL, without, boxed).shape == (4,)
+
+
+def test_a_box_is_listed_once_and_an_image_once_a_kind():
+    kinds, by_kind, _ = ranked()
+    found = suspects(kinds, by_kind, POOL, PREDICTIONS, 50)
+    boxes = [it.box for kind in kinds if kind.unit == "box" for it in found[kind.name]]
+    assert len(boxes) == len(set(boxes))
+    for listed in found.values():
+        assert len({it.row for it in listed}) == len(listed)
+    assert [it.box for it in found["class"]] == [2]
+    assert found["class"][0].model == ((20.0, 20.0, 40.0, 40.0), 1, pytest.approx(0.7))
+    assert [it.box for it in found["spurious"]] == [3]
+    assert found["spurious"][0].model is None
+    assert found["missing"][0].row == 2
+    assert all(len(listed) <= 1 for listed in suspects(kinds, by_kind, POOL, PREDICTIONS, 1).values())
+
+
+def made(with_truth: bool = True) -> Audit:
+    kinds, by_kind, notes = ranked()
+    found = truth_of(POOL, SPOILT) if with_truth else None
+    rows = measure(POOL, found, kinds, SAID, by_kind) if found else []
+    model = {"folds": 2, "iterations": 3, "mAP": 0.25, "mAP_of_truth": 0.5 if found else None}
+    listed = suspects(kinds, by_kind, POOL, PREDICTIONS, 50)
+    return Audit(POOL, kinds, found, rows, listed, model, {"predict": None, "score": 1.5}, notes)
+
+
+def test_what_is_written(tmp_path):
+    audit = made()
+    target = write(tmp_path, audit, build(audit, "pets & co"))
+    values = json.loads((target / "audit.json").read_text())
+    assert values["seconds"] == {"predict": None, "score": 1.5}
+    assert values["suspects"]["class"][0] | {"suspicion": None} == {
+        "kind": "class", "place": 1, "suspicion": None, "file": "2.jpg", "image_id": 2, "box_id": 2, "label": "cat",
+        "box": [20.0, 20.0, 40.0, 40.0], "model_label": "dog", "model_score": 0.7,
+        "model_box": [20.0, 20.0, 40.0, 40.0], "truth": "class",
+    }  # fmt: skip
+    rows = list(csv.DictReader((target / "audit.csv").read_text().splitlines()))
+    assert [row["x2"] for row in rows if row["kind"] == "class"] == ["40.0"]
+    assert (target / ".gitignore").read_text() == "*\n"
+    page = (target / "audit.html").read_text()
+    assert "pets &amp; co" in page
+    assert "Its picture cannot be read." in page  # there are no files here
+    assert "cat → dog" in page
+    assert "truth: class" in page
+
+
+def test_without_truth_nothing_is_claimed_of_it(capsys):
+    audit = made(with_truth=False)
+    assert known(None, audit.suspects["class"][0]) is None
+    assert all(line["truth"] is None for line in lines(audit, audit.suspects["class"]))
+    page = build(audit, "pets")
+    assert "How well it finds mistakes" not in page
+    assert "truth:" not in page
+    print_audit(audit)
+    assert "AUROC" not in capsys.readouterr().out
+
+
+def test_the_terminal_shows_the_measurement(capsys):
+    print_audit(made())
+    told = capsys.readouterr().out
+    assert "mAP 0.250 against the labels, 0.500 against the true ones" in told
+    assert COMBINED in told
+    assert f"{ANY.name} (2)" in told
+    assert "listed: 1 spurious, 1 class" in told
+
+
+def test_a_thumbnail_shows_label_and_model():
+    audit = made()
+    picture = np.full((50, 60, 3), 128, np.uint8)
+    tile = thumbnail(POOL, audit.suspects["class"][0], picture)
+    assert tile.shape == (190, 190, 3)
+    colours = {tuple(colour) for colour in tile.reshape(-1, 3).tolist()}
+    assert (255, 130, 30) in colours  # the model's dashes, on top of the label's line
+    assert (0, 229, 255) in colours

@@ -1,0 +1,62 @@
+"""metricloop audit as typed: with a model, without training, and where there is nothing to audit."""
+
+import json
+
+import pytest
+from conftest import dvc, make_tiny, metricloop
+from metricloop.cli.main import main
+from study_fixture import make_study
+
+from metricloop.data.tables import BOXES, read_table, write_table
+
+
+def test_an_audit_trains_out_of_fold_models_and_measures_what_was_put_in(tmp_path):
+    folder = make_tiny(tmp_path / "tiny")
+    done = metricloop("audit", "-C", str(folder), "--most", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "AUROC by kind of mistake" in done.stdout
+    found = json.loads((folder / "audit/audit.json").read_text())
+    assert found["model"]["folds"] == 2
+    assert found["model"]["mAP_of_truth"] is not None
+    assert {row["kind"] for row in found["measured"]} >= {"spurious", "placed", "missing", "any"}
+    assert {"exclusive_agreement", "badly_located"} <= {row["metric"] for row in found["measured"]}
+    assert found["seconds"]["predict"] > 0
+    assert all(len(listed) <= 3 for listed in found["suspects"].values())
+    again = metricloop("audit", "-C", str(folder), "--no-training")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert json.loads((folder / "audit/audit.json").read_text())["model"]  # made before, and of these labels
+
+
+def test_without_training_labels_and_pixels_speak(tmp_path, capfd):
+    folder = make_tiny(tmp_path / "tiny")
+    assert main(["audit", "-C", str(folder), "--no-training"]) == 0
+    told = capfd.readouterr().out
+    assert "Without a model: nothing was trained" in told
+    assert not (folder / "data/predictions.parquet").exists()
+    found = json.loads((folder / "audit/audit.json").read_text())
+    assert found["model"] is None
+    assert {row["metric"] for row in found["measured"]} >= {"box_tightness", "doubled"}
+    assert set(found["suspects"]) == {"placed", "doubled"}
+
+
+def test_no_workspace_and_no_labels_are_said_in_a_line(tmp_path, capfd):
+    assert main(["audit", "-C", str(tmp_path)]) == 1
+    assert "this is not a workspace" in capfd.readouterr().err
+    folder = make_tiny(tmp_path / "tiny")
+    dvc(folder, "repro", "--single-item", "draw", "ingest")
+    assert main(["audit", "-C", str(folder), "--most", "0"]) == 1
+    assert "at least one line" in capfd.readouterr().err
+
+
+def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
+    from metricloop.audit.label_errors import AuditError
+    from metricloop.audit.run import check
+    from metricloop.params import load_params
+
+    folder = make_study(tmp_path / "study")
+    params = load_params(folder / "params.yaml")
+    check(folder, params)
+    write_table(folder / "data/boxes.parquet", BOXES, {name: [] for name in BOXES.names})
+    assert not len(read_table(folder / "data/boxes.parquet", BOXES))
+    with pytest.raises(AuditError, match="none of the 32 images of the pool has a label"):
+        check(folder, params)

@@ -1,0 +1,43 @@
+"""The recording that ships with the demo: it answers today's prompts, and shows repair and building on ideas."""
+
+import json
+
+from round_fixture import drawn
+
+from metricloop.engineer.rules import Bench
+from metricloop.engineer.suggest import Gatekeeper
+from metricloop.engineer.suggestion import read_suggestion, read_suggestions
+from metricloop.llm.cassette import load_cassette
+from metricloop.llm.conversation import template_of
+from metricloop.llm.prompt import template_hash
+from metricloop.sandbox.limits import Limits
+from metricloop.scoring.metric_file import Source
+
+CALLS = load_cassette("demo").calls
+
+
+def test_every_answer_was_given_to_a_prompt_of_todays_templates():
+    assert [call.template for call in CALLS] == [template_hash(template_of(call.key)) for call in CALLS]
+
+
+def test_it_has_two_rounds_a_repair_an_idea_with_a_parent_and_a_reflection_each():
+    steps = [(call.round, call.step) for call in CALLS]
+    assert steps.count((1, "propose")) == steps.count((2, "propose")) == 1
+    assert steps.count((1, "reflect")) == steps.count((2, "reflect")) == 1
+    assert any(step == "repair" for _, step in steps)
+    ideas, faults = read_suggestions(json.loads(next(c.answer for c in CALLS if c.key.round == 2)), 2)
+    assert faults == []
+    first = json.loads(CALLS[0].answer)["suggestions"]
+    assert {idea.parent for idea in ideas} <= {idea["name"] for idea in first}
+
+
+def test_its_code_passes_the_gate(tmp_path, walls):
+    """On other scenes than it was written for; what was repaired there was too much like another metric."""
+    keeper = Gatekeeper(tmp_path, 1, Bench({}, {}), drawn(12), Limits(), {}, 60.0)
+    mended = {call.suggestion: read_suggestion(json.loads(call.answer)) for call in CALLS if call.step == "repair"}
+    for call in CALLS:
+        if call.step == "propose":
+            for idea in read_suggestions(json.loads(call.answer), 2)[0]:
+                idea = mended.get(idea.name, idea)
+                passage = keeper.judge(Source(idea.code, f"{idea.metric}.py"), idea.metric)
+                assert passage.broken == (), idea.name

@@ -1,0 +1,72 @@
+"""An arm whose scores failed leaves the study, and the journal says which metric it was, and why."""
+
+import pytest
+
+from metricloop.data.tables import read_yaml, write_json
+from metricloop.engineer.drop_arms import drop, failed_file, read_failures
+from metricloop.llm.journal import Journal
+from metricloop.study.plan import replace_rounds
+
+OWN, PARTNER, FINE = (
+    "scores/round1-pool/own.parquet",
+    "scores/round1-model/partner.parquet",
+    "scores/labels/fine.parquet",
+)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "failed"),
+    [
+        (OWN, OWN, OWN),
+        (OWN, FINE, OWN),
+        (FINE, OWN, OWN),  # the partner alone
+        (PARTNER, OWN, PARTNER),  # both: its own metric is named
+        (FINE, FINE, None),
+    ],
+)
+def test_what_failed_of_an_arm_is_its_own_metric_before_its_partner(a, b, failed):
+    assert failed_file({"a": a, "b": b}, {OWN: "x", PARTNER: "y"}) == failed
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two batches with a failed metric each; arms that read one or none of them, and one that nobody suggested."""
+    write_json(tmp_path / "scores/round1-pool/failed.json", {"own": "MemoryError"})
+    write_json(tmp_path / "scores/round1-model/failed.json", {"partner": "ValueError: no"})
+    files = {"alone": (OWN, OWN), "with_known": (FINE, PARTNER), "sound": (FINE, FINE), "by_hand": (OWN, OWN)}
+    rounds = {
+        "batches": {"round1-pool": {}, "round1-model": {}},
+        "arms": {name: {"a": a, "b": b} for name, (a, b) in files.items()},
+        "blocks": {f"{name}.0": {"arm": name} for name in files},
+    }
+    replace_rounds(rounds, tmp_path)
+    journal = Journal(tmp_path)
+    for name, metric in {"alone": "own", "with_known": "fine", "sound": "fine"}.items():
+        journal.add("accepted", round=1, suggestion=name, metric=metric)
+    return tmp_path
+
+
+def test_the_journal_names_the_metric_that_failed_and_not_the_sound_one_beside_it(study):
+    assert read_failures(study) == {OWN: "MemoryError", PARTNER: "ValueError: no"}
+    drop(study)
+    told = [(e["round"], e["suggestion"], e["metric"], e["reason"]) for e in Journal(study).about("dropped")]
+    assert told == [(1, "alone", "own", "MemoryError"), (1, "with_known", "partner", "ValueError: no")]
+    left = read_yaml(study / "rounds.yaml")
+    assert list(left["arms"]) == ["sound"]
+    assert list(left["blocks"]) == ["sound.0"]
+    assert list(left["batches"]) == ["round1-pool", "round1-model"]
+
+
+def test_dropping_again_changes_nothing(study, capsys):
+    drop(study)
+    before, events = (study / "rounds.yaml").read_text(), Journal(study).events
+    assert capsys.readouterr().out.count("dropped, because") == 3
+    drop(study)
+    assert (study / "rounds.yaml").read_text() == before
+    assert Journal(study).events == events
+    assert capsys.readouterr().out == ""
+
+
+def test_where_nothing_failed_nothing_is_written(tmp_path):
+    drop(tmp_path)
+    assert list(tmp_path.iterdir()) == []

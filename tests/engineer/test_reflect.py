@@ -1,0 +1,117 @@
+"""What a round showed: our numbers go into the journal and to the model, and its words come back as its own."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+from round_fixture import IDEA, Model, drawn, proposal, row, turn
+
+from metricloop.engineer.drop_arms import dropped
+from metricloop.engineer.play import play
+from metricloop.engineer.reflect import histogram_text, measure, reflect
+from metricloop.llm.cassette import Call, Cassette, CassetteError, NotRecordedError, Replay
+from metricloop.llm.conversation import Conversation
+from metricloop.llm.journal import Journal
+from metricloop.metrics.contract import Spec
+from metricloop.scoring.gate import Finding, Passage
+from metricloop.scoring.scores import Scores
+
+FRAMES = drawn(8)
+LESSONS = {"summary": "Width says little.", "lessons": [{"suggestion": "wide_ones", "lesson": "Drop it."}]}
+
+
+def judge(source, name) -> Passage:
+    broken = (Finding("runs", "fails"),) if "crash" in source.code else ()
+    return Passage(None if broken else Spec(name, "object"), broken)
+
+
+@pytest.fixture
+def played(tmp_path):
+    """A round with an idea that was tried and one that never ran; and the talk that goes on with more lines."""
+    ideas = proposal({}, {"name": "never_ran", "code": "crash", "metric": "other", "family": "colour"})
+    model = Model(ideas)
+    made, _ = turn(tmp_path, model, judge, FRAMES, repairs=0)
+    play(made)
+    made.scene.comparison["arms"].append(row("wide_ones", "treatment", IDEA["policy"], 0.031, "wide"))
+    return made, model
+
+
+def test_gains_are_journaled_as_they_were_measured_and_again_only_when_they_change(played):
+    made, _ = played
+    told = measure(made.scene, 1, made.journal)
+    assert [(idea.name, idea.state) for idea in told] == [("wide_ones", "measured"), ("never_ran", "refused")]
+    (event,) = made.journal.about("measured")
+    assert event["gain"] == {"abs": 0.031, "rel": 0.1, "ci95": pytest.approx([0.011, 0.051]), "p_holm": 0.5}
+    assert (event["verdict"], event["seeds"], event["predicted_gain"]) == ("undecided", 3, 0.02)
+    measure(made.scene, 1, made.journal)
+    assert len(list(made.journal.about("measured"))) == 1
+    made.scene.comparison["arms"][-1]["gain"]["mAP"]["abs"] = 0.04
+    measure(made.scene, 1, made.journal)
+    assert len(list(made.journal.about("measured"))) == 2
+
+
+def test_the_model_is_shown_what_became_of_every_idea_the_failures_too(played):
+    made, model = played
+    model.lines.append(json.dumps(LESSONS))
+    learnt = reflect(made.scene, 1, made.talk)
+    prompt = model.asked[-1][-1]
+    assert "Gain in mAP +0.031 (+10" in prompt
+    assert "undecided; you had predicted +0.020" in prompt
+    assert "## never_ran\n\nRefused: runs: fails." in prompt
+    assert "one lesson for each of: wide_ones, never_ran." in prompt
+    assert learnt.summary == "Width says little."
+    assert model.asked[-1][2] == proposal(
+        {}, {"name": "never_ran", "code": "crash", "metric": "other", "family": "colour"}
+    )
+
+
+def test_an_unreadable_reflection_is_asked_for_again_and_then_done_without(played):
+    made, model = played
+    made.scene.params.llm.__dict__["repairs"] = 1
+    model.lines += ["hm", '{"summary": 3}']
+    assert reflect(made.scene, 1, made.talk) is None
+    assert [event["step"] for event in made.journal.about("unusable")] == ["reflect", "reflect"]
+
+
+def test_a_recording_without_a_reflection_says_so(played):
+    made, _ = played
+    empty = Replay(Cassette(model="m", recorded=date(2026, 1, 1), calls=()))
+    talk = Conversation(made.scene.params.llm, Journal(made.scene.folder), replay=empty)
+    with pytest.raises(NotRecordedError, match="no answer to round 1, reflect"):
+        reflect(made.scene, 1, talk)
+
+
+def test_a_recording_for_another_prompt_is_an_error_and_not_a_bad_answer(played):
+    made, _ = played
+    call = Call(round=1, step="reflect", template="old", prompt="", answer="{}", finish="stop", rung="schema",
+                prompt_tokens=1, completion_tokens=1, seconds=1.0)  # fmt: skip
+    other = Replay(Cassette(model="m", recorded=date(2026, 1, 1), calls=(call,)))
+    talk = Conversation(made.scene.params.llm, Journal(made.scene.folder), replay=other)
+    with pytest.raises(CassetteError, match="another version of the prompt"):
+        reflect(made.scene, 1, talk)
+    assert talk.journal.last("unusable") is None
+
+
+def test_scores_are_told_by_quantiles_and_a_histogram():
+    value = np.array([0.0, 1, 2, 3, 4, 5, 6, 7, 8, 10, np.nan, np.nan])
+    scores = Scores(np.arange(12), np.full(12, -1), value, ())
+    assert histogram_text(scores, "it") == (
+        "Scores of it: 10 images, 17\u00a0% unknown; minimum, 10, 25, 50, 75, 90 % and maximum: "
+        "0, 0.9, 2.25, 4.5, 6.75, 8.2, 10; histogram of 10 equal bins: 1 1 1 1 1 1 1 1 1 1."
+    )
+    nothing = Scores(np.arange(2), np.full(2, -1), np.full(2, np.nan), ())
+    assert histogram_text(nothing, "it") == "Scores of it: none."
+
+
+def test_an_arm_whose_scores_failed_is_dropped_with_its_blocks_and_the_reason():
+    rounds = {
+        "batches": {"round1-pool": {}},
+        "arms": {"a": {"a": "scores/x/m.parquet", "b": "scores/x/m.parquet"},
+                 "b": {"a": "scores/x/n.parquet", "b": "scores/x/m.parquet"},
+                 "c": {"a": "scores/x/n.parquet", "b": "scores/x/n.parquet"}},
+        "blocks": {"a.0": {"arm": "a"}, "b.0": {"arm": "b"}, "c.0": {"arm": "c"}},
+    }  # fmt: skip
+    left, lost = dropped(rounds, {"scores/x/m.parquet": "MemoryError"})
+    assert (list(left["arms"]), list(left["blocks"]), list(left["batches"])) == (["c"], ["c.0"], ["round1-pool"])
+    assert lost == {"a": "MemoryError", "b": "MemoryError"}

@@ -1,0 +1,362 @@
+"""The report: what it says, what it draws, and that it is one honest, self-contained page."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from journal_fixture import idea, journal, proposed, write_journal
+from study_fixture import RECIPE, arm, arms, comparison, make_study
+
+from metricloop.comparison.verdict import summarise
+from metricloop.data.dataset import Dataset
+from metricloop.data.tables import SUBSET, read_table
+from metricloop.figures import subset_profile, svg
+from metricloop.report.study_page import build, changes, read_study, realised, write_report
+from metricloop.scoring.scores import Scores
+from metricloop.text import numbers
+
+MINUS = "\u2212"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (numbers.fixed(0.2313), "0.231"),
+        (numbers.fixed(-0.0001), "0.000"),  # no minus zero
+        (numbers.signed(0.0421), "+0.042"),
+        (numbers.signed(-0.0421), f"{MINUS}0.042"),
+        (numbers.signed(-0.0001), "±0.000"),
+        (numbers.gain(0.042, 0.181), "+0.042 (+18\u00a0%)"),
+        (numbers.gain(0.042, None), "+0.042"),  # the baseline is too low for a ratio
+        (numbers.probability(0.0123), "0.012"),
+        (numbers.probability(0.0009), "<0.001"),
+        (numbers.interval([-0.01, 0.0901]), f"{MINUS}0.010 to +0.090"),
+        (numbers.count(1, "image"), "1 image"),
+        (numbers.count(1234, "class", "classes"), "1,234 classes"),
+        (numbers.listing(["a", "b", "c"]), "a, b and c"),
+        (numbers.policy({"name": "random_best", "share": 0.45, "direction": "higher"}), "random best, share 0.45"),
+        (numbers.score(float("nan")), numbers.DASH),
+    ],
+)
+def test_numbers_as_text(text: str, expected: str) -> None:
+    assert text == expected
+
+
+def one(verdict: str, gain: float, **options) -> dict:
+    return arm("tight", "treatment", 0.231 + gain, gain, verdict, metric="tight", **options)
+
+
+BASELINE = arms()[0]
+ORACLE = arms()[3]
+
+
+@pytest.mark.parametrize(
+    ("entries", "outcome", "said"),
+    [
+        ([BASELINE], "none", ["No metric has been put to the test"]),
+        (
+            [BASELINE, one("better", 0.07)],
+            "better",
+            ["beats a random sample", "0.301 against 0.231", "+0.070", "p 0.004"],
+        ),
+        (
+            [BASELINE, one("undecided", 0.02, needed=11)],
+            "undecided",
+            ["Undecided: after 3 seeds", "about 11 seeds would"],
+        ),
+        ([BASELINE, one("undecided", 0.02)], "undecided", ["no reasonable number of seeds"]),
+        ([BASELINE, one("undecided", -0.02, needed=30)], "undecided", ["None is ahead; the nearest is tight"]),
+        ([BASELINE, one("worse", -0.07)], "worse", ["No gain", f"Worse than random: tight ({MINUS}0.070)"]),
+        (
+            [BASELINE, one("better", 0.07), ORACLE],
+            "better",
+            ["room that choosing clean images leaves", "closes 70\u00a0%"],
+        ),
+        ([BASELINE, ORACLE | {"verdict": "undecided"}], "none", ["Even the oracle"]),
+    ],
+)
+def test_verdict_says_no_more_than_the_numbers(entries: list[dict], outcome: str, said: list[str]) -> None:
+    verdict = summarise(comparison(entries))
+    text = " ".join([verdict.headline, *verdict.details])
+    assert verdict.outcome == outcome
+    for words in said:
+        assert words in text
+    if outcome != "better":
+        assert "beats" not in text
+
+
+def test_scale_has_round_ticks_and_holds_zero() -> None:
+    axis = svg.scale([0.03, 0.16])
+    assert np.allclose(axis.ticks, [0.0, 0.05, 0.1, 0.15])  # span 0.18 in about 8 steps: 0.05 is the next round one
+    assert axis.at(axis.low) == "0.00%"
+    assert axis.at(axis.high + 1) == "100.00%"
+
+
+def test_histogram_counts_kept_and_left() -> None:
+    drawn = svg.histogram(np.array([1.0, 1.0, 2.0, 2.0, 2.0]), np.array([True, False, True, True, True]), "h").figure
+    assert re.findall(r"<title>(.*?)</title>", drawn) == ["1: 2, of them 1 kept", "2: 3, of them 3 kept"]
+    spread = svg.histogram(np.linspace(0, 1, 200), np.zeros(200, bool), "h").figure
+    counts = [int(n) for n in re.findall(r": (\d+), of them 0 kept", spread)]
+    assert len(counts) == svg.BINS
+    assert sum(counts) == 200
+
+
+@pytest.mark.parametrize(
+    ("ratio", "x", "width"), [(2.0, "50.0%", "50.0%"), (0.5, "0.0%", "50.0%"), (math.sqrt(2), "50.0%", "25.0%")]
+)
+def test_change_bar_is_logarithmic(ratio: float, x: str, width: str) -> None:
+    assert f'x="{x}" y="2" width="{width}"' in svg.change_bar(ratio)
+
+
+def little_pool() -> Dataset:
+    """Three images of 100 x 100 px with 2, 1 and 0 boxes of sides 10, 20 and 40 px; ids 5, 7, 9 and 1, 2, 3."""
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 20, 20], [0, 0, 40, 40]], np.float32)
+    text, size = np.array(["a", "b", "c"]), np.array([100, 100, 100])
+    return Dataset(
+        root=Path(), class_names=("x", "y"), image_id=np.array([5, 7, 9]), file=text, sha256=text,
+        width=size, height=size, group=text, split=np.array(["pool"] * 3),
+        box_id=np.array([1, 2, 3]), boxes=boxes, labels=np.array([0, 0, 1]),
+        crowd=np.zeros(3, bool), offsets=np.array([0, 2, 3, 3]),
+    )  # fmt: skip
+
+
+def test_changes_by_hand() -> None:
+    pool = subset_profile.pool_profile(little_pool())
+    half = subset_profile.Profile(images=1, empty=0, sizes=np.array([0.4]), labels=np.array([1]))
+    lines = {line.name: line for line in subset_profile.changes(pool, half, ("x", "y"))}
+    assert (lines["Images"].pool, lines["Boxes"].pool, lines["Boxes"].subset) == ("3", "3", "1")
+    assert lines["Boxes per image"].ratio == 1.0
+    assert lines["Images without a box"].pool == "33.3\u00a0%"
+    assert lines["Object size, median"].pool == "20.0\u00a0%"  # sides 10, 20, 40 of 100 px
+    assert lines["Object size, median"].ratio == pytest.approx(2.0)
+    assert lines["Class y"].ratio == pytest.approx(3.0)
+    assert lines["Class x"].ratio == 0.0
+
+
+def test_extremes_are_distinct_images_in_order() -> None:
+    scores = Scores(
+        row=np.array([0, 0, 1, 2, 3]), box=np.arange(5), value=np.array([0.9, 0.8, 0.5, np.nan, 0.1]), errors=()
+    )
+    best, worst = subset_profile.extremes(scores, higher=True, wanted=2)
+    assert best.tolist() == [0, 2]  # the second score of image 0 does not show it twice
+    assert worst.tolist() == [4]  # images 0 and 1 are taken, image 2 has no score
+    assert subset_profile.extremes(scores, higher=False, wanted=1)[0].tolist() == [4]
+
+
+class Page(HTMLParser):
+    """Open tags must close in order; remembers ids, links to them, and every attribute that could load something."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.anchors: list[str] = []
+        self.loads: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src"):
+                (self.anchors if (value or "").startswith("#") else self.loads).append(value or "")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_study(tmp_path_factory.mktemp("study"))
+    (folder / "confirmation.json").write_text(json.dumps({"split": "test", "mAP": 0.98765}))
+    with (folder / "data/problems.csv").open("a") as stream:
+        stream.write("<script>alert(1)</script>.jpg,empty file,left out\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(study: Path) -> str:
+    return write_report(study, study / "pictures").read_text()
+
+
+def test_page_is_whole_and_needs_nothing_else(page: str) -> None:
+    parsed = Page(page)
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {anchor[1:] for anchor in parsed.anchors} <= set(parsed.ids)
+    assert parsed.loads
+    assert all(load.startswith("data:image/jpeg;base64,") for load in parsed.loads)
+    assert not parsed.tags & {"script", "link", "iframe", "img"}
+    assert "url(" not in page
+    assert "@import" not in page
+    assert len(page) < 2_000_000
+
+
+def test_page_shows_every_arm_and_its_numbers(page: str) -> None:
+    for entry in arms():
+        assert entry["name"] in page
+    for text in (
+        "One of 2 metrics beats",
+        "+0.070 (+30\u00a0%)",
+        "+0.040 to +0.100",
+        "About 14 seeds",
+        RECIPE,
+        "truncated",
+    ):
+        assert text in page
+    assert page.count("<article ") == 2  # one for each metric's arm
+    assert page.count('class="strip better') == 3  # two winners and the legend
+    assert page.count('class="thumb"') == 24
+    assert "ValueError: nothing to count" in page  # a metric that failed says why
+    assert "missing" in page
+    assert "12.4\u00a0%" in page  # realised rates
+
+
+def test_each_picture_is_stored_once(page: str) -> None:
+    stored = re.findall(r'<image id="(p\d+)"', page)
+    used = re.findall(r'<use href="#(p\d+)"', page)
+    assert len(stored) == len(set(stored))
+    assert set(stored) == set(used)
+    assert len(used) > len(stored)
+
+
+def test_page_holds_no_number_of_the_test_split(page: str) -> None:
+    assert "98765" not in page
+    assert "0.988" not in page
+    assert "metricloop compare --confirmed" in page
+
+
+def test_foreign_text_is_escaped(page: str) -> None:
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_missing_subset_and_pictures_are_said_not_fatal(study: Path, tmp_path: Path) -> None:
+    folder = make_study(tmp_path)
+    (folder / "subsets/tightness.parquet").unlink()
+    text = build(read_study(folder, tmp_path / "elsewhere"))
+    assert "subsets/tightness.parquet" in text
+    assert "dvc pull" in text
+    assert 'class="thumb"' not in text
+    assert Page(text).open == []
+
+
+def test_same_study_same_page(study: Path, page: str) -> None:
+    assert build(read_study(study, study / "pictures")) == page
+
+
+def test_change_counts_images_with_a_mistake(study: Path) -> None:
+    """Every third box is moved: the line must agree with a count by hand over images.parquet and truth.parquet."""
+    read = read_study(study, study / "pictures")
+    spoilt = {int(read.data.image_id[read.data.box_row[b]]) for b in np.flatnonzero(read.data.box_id % 3 == 0)}
+    share = sum(int(i) in spoilt for i in read.pool.image_id) / len(read.pool)
+    choice = subset_profile.Chosen(
+        images=np.arange(len(read.pool)) < 4, boxes=np.ones(len(read.pool.box_id), bool), draws=1
+    )
+    subset = read_table(study / "subsets/object_count.parquet", SUBSET)
+    line = next(line for line in changes(study, subset, choice, read.pool) if line.name == "Images with a mistake")
+    assert line.pool == numbers.percent(share, 1)
+    assert line.subset == numbers.percent(sum(int(i) in spoilt for i in read.pool.image_id[:4]) / 4, 1)
+
+
+def test_realised_mistakes() -> None:
+    damage = {
+        "preset": "article",
+        "strength": 0.5,
+        "rates": {"missing": 0.125},
+        "hit": 0.5,
+        "images_hit": 0.6,
+        "notes": [],
+    }
+    assert realised(damage) == [
+        ("preset", "article, strength 0.5"),
+        ("boxes missing", "12.5\u00a0%"),
+        ("boxes with a mistake", "50.0\u00a0%"),
+        ("images with a mistake", "60.0\u00a0%"),
+    ]
+    assert realised({}) == realised(damage | {"preset": "none"}) == []
+
+
+def page_of(folder: Path, events: list[dict] | None = None) -> str:
+    make_study(folder)
+    write_journal(folder, events)
+    return build(read_study(folder, folder / "pictures"))
+
+
+def test_ideas_of_the_language_model_stand_in_a_tree(tmp_path: Path) -> None:
+    text = page_of(tmp_path)
+    parsed = Page(text)
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {anchor[1:] for anchor in parsed.anchors} <= set(parsed.ids)
+    assert [name for name in parsed.ids if name.startswith("idea-")] == [
+        "idea-1-object_count", "idea-2-crowded", "idea-2-copy_of_count", "idea-1-tightness", "idea-1-edges",
+        "idea-2-late",
+    ]  # fmt: skip
+    assert "#arm-object_count" in parsed.anchors
+    assert "#arm-edges" not in parsed.anchors  # refused: there is no arm to go to
+    for words in (
+        "Ran after 1 repair.",
+        "Refused after 2 repairs.",
+        "<b>no boxes</b>",
+        "not trained, because late fails on 12 of 400 images",
+        "predicted +0.030",
+        "Its lesson, as recorded on 2026-11-20 with the numbers of then:",
+        "ran after 1 repair",
+        "3/6 (19 to 81\u00a0%)",
+    ):
+        assert words in text, words
+    assert re.search(r"Its lesson:</span> <q>Counting finds what is missing", text)
+
+
+def test_numbers_of_an_idea_are_those_of_the_comparison(tmp_path: Path) -> None:
+    """The journal has what the model was told then; the page must not contradict itself."""
+    events = journal()
+    for entry in events:
+        if entry["event"] == "measured" and entry["suggestion"] == "object_count":
+            entry["gain"] = entry["gain"] | {"abs": 0.555, "rel": 2.4}
+    text = page_of(tmp_path, events)
+    assert "0.555" not in text
+    assert re.search(r'id="idea-1-object_count".*?\+0\.070 \(\+30', text, re.DOTALL)
+
+
+def test_words_of_a_model_are_shown_as_words(tmp_path: Path) -> None:
+    evil = idea("evil", "family", 0.1, hypothesis="<script>alert(1)</script>\x1b[2J" + "long " * 1000)
+    text = page_of(tmp_path, proposed(1, evil))
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;?[2J" in text
+    assert text.count("long ") < 420  # of 1000: about 2000 characters
+    assert "Nothing is decided yet." in text
+
+
+def test_no_ideas_no_section(page: str, tmp_path: Path) -> None:
+    assert 'id="model"' not in page
+    assert 'id="model"' not in page_of(tmp_path, [])
+
+
+def test_a_refusal_tells_why_repairs_ended(tmp_path: Path) -> None:
+    events = [entry for entry in journal() if entry["round"] == 1]
+    for entry in events:
+        if entry["event"] == "refused":
+            entry["reason"] = "varies: every score is 0; not repaired: max_tokens is reached"
+    assert "Refused after 2 repairs: varies: every score is 0; not repaired: max_tokens is reached." in page_of(
+        tmp_path, events
+    )

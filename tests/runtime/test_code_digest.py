@@ -1,0 +1,50 @@
+"""Which files a stage runs, and what happens when they are not the recorded ones."""
+
+import re
+
+import pytest
+import yaml
+
+from metricloop.runtime import code_digest
+
+
+def test_a_stage_depends_on_what_it_imports_directly_or_not():
+    files = code_digest.sources("train")
+    assert {
+        "metricloop/tasks/train.py",
+        "metricloop/training/trial.py",
+        "metricloop/detector/engine.py",
+        "metricloop/detector/augment.py",
+    } <= set(files)
+    assert not any(
+        name.startswith(("metricloop/flows/", "metricloop/llm/", "metricloop/selection/", "metricloop/text/"))
+        for name in files
+    )
+    assert "metricloop/drawing/scenes.py" not in files
+    assert "metricloop/metrics/catalogue/geometry.py" in code_digest.sources("score")
+
+
+def test_the_digest_follows_the_content(tmp_path, monkeypatch):
+    (tmp_path / "a.py").write_text("x = 1")
+    monkeypatch.setattr(code_digest, "HOME", tmp_path)
+    before = code_digest.digest_of_files(["a.py"])
+    (tmp_path / "a.py").write_text("x = 2")
+    assert code_digest.digest_of_files(["a.py"]) != before
+
+
+def test_a_step_refuses_to_run_under_a_digest_that_is_not_its_own(tmp_path):
+    (tmp_path / "code.yaml").write_text(yaml.safe_dump(code_digest.digests()))
+    code_digest.check_code("train", tmp_path)
+    (tmp_path / "code.yaml").write_text(yaml.safe_dump(code_digest.digests() | {"train": "0" * 16}))
+    with pytest.raises(code_digest.CodeChangedError, match="metricloop run"):
+        code_digest.check_code("train", tmp_path)
+    code_digest.check_code("select", tmp_path)
+
+
+def test_without_code_yaml_nothing_is_checked(tmp_path):
+    code_digest.check_code("train", tmp_path)
+
+
+def test_every_stage_is_a_file_and_has_a_digest():
+    assert set(code_digest.digests()) == set(code_digest.STAGES)
+    assert all(re.fullmatch(r"[0-9a-f]{16}", value) for value in code_digest.digests().values())

@@ -1,0 +1,32 @@
+"""What a long step says of itself: some ten lines, with the rate and the time left."""
+
+import io
+import re
+
+from metricloop.runtime import progress
+
+
+def test_some_ten_lines_and_the_last_is_the_end(monkeypatch):
+    clock = iter([0.0, *(float(tenth + 1) for tenth in range(10))])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    with progress.shown("score pixels", "images", stream) as show:
+        for done in range(1, 101):
+            show(done, 100)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[0] == "score pixels: 10/100 images, 10/s, 9 s left"  # ten in the first second
+    assert lines[-1] == "score pixels: 100/100 images, 10/s"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_in_a_terminal():
+    stream = Terminal()
+    with progress.shown("score pixels", "images", stream) as show:
+        show(50, 100)
+        show(100, 100)
+    assert re.search(r"score pixels.*100/100.*images", stream.getvalue())

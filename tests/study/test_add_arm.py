@@ -1,0 +1,143 @@
+"""Entries appended to arms.yaml: every line that was there stays, wherever the new ones go."""
+
+import difflib
+
+import pytest
+import yaml
+
+from metricloop.metrics.contract import Spec
+from metricloop.study.add_arm import AppendError, append_to, appended, arm_name, offer, show
+from metricloop.study.workspace import demo_plan, render_arms
+
+ADDITION = {
+    "batches": {"mine-x": {"code": "x.py", "needs": "data/images.parquet", "metrics": ["x"]}},
+    "arms": {"x": {"role": "treatment", "policy": {"name": "best"}}},
+    "blocks": {"x.0": {"arm": "x", "seeds": "0-2"}},
+}
+FILE = """\
+# mine
+batches:   # scored together
+  a: {code: a.py, needs: n, metrics: [a]}  # quick
+
+# about arms
+arms:
+  # the baseline
+  random: {role: baseline}
+  a:
+    role: treatment
+    policy:
+      name: best   # for now
+
+# about blocks
+blocks: {}  # none yet
+"""
+EXPECTED = """\
+# mine
+batches:   # scored together
+  a: {code: a.py, needs: n, metrics: [a]}  # quick
+  mine-x:
+    code: x.py
+    needs: data/images.parquet
+    metrics: [x]
+
+# about arms
+arms:
+  # the baseline
+  random: {role: baseline}
+  a:
+    role: treatment
+    policy:
+      name: best   # for now
+  x:
+    role: treatment
+    policy: {name: best}
+
+# about blocks
+blocks:  # none yet
+  x.0: {arm: x, seeds: 0-2}
+"""
+
+
+def test_each_entry_goes_to_the_end_of_its_section():
+    assert appended(FILE, ADDITION) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "arms:\nblocks:\n",
+        "batches: {}\narms: {}\nblocks: {}",  # no line end
+        "batches:\n    a: {metrics: [a]}\n",  # four spaces
+        "arms:\n  a:\n    policy: {name: best}\n  # the last word\n",
+        "arms:\n  a: >\n    folded\n    text\nblocks:\n  a.0: 1\n",
+    ],
+)
+def test_other_layouts_mean_the_same_afterwards(text):
+    old = {name: entries or {} for name, entries in (yaml.safe_load(text) or {}).items()}
+    new = yaml.safe_load(appended(text, ADDITION))
+    assert new == {name: {**old.get(name, {}), **entries} for name, entries in ADDITION.items()}
+
+
+def test_the_file_that_init_writes_keeps_every_line():
+    text = render_arms(demo_plan("x", full=True))
+    changes = [
+        line for line in difflib.ndiff(text.splitlines(), appended(text, ADDITION).splitlines()) if line[0] != " "
+    ]
+    assert changes == [f"+ {line}" for line in show(ADDITION).splitlines() if line.startswith("  ")]
+
+
+def test_a_layout_that_cannot_be_edited_is_left_alone_and_the_entries_are_told(tmp_path):
+    path = tmp_path / "arms.yaml"
+    path.write_text("arms: {a: {role: baseline}}\n")
+    with pytest.raises(AppendError, match=r"(?s)arms.yaml has an unusual layout; add this .*  x:\n    role: treatment"):
+        append_to(path, ADDITION)
+    assert path.read_text() == "arms: {a: {role: baseline}}\n"
+
+
+def test_a_name_that_is_there_is_not_written_twice():
+    with pytest.raises(AppendError, match=r"arms.yaml: arms has x already"):
+        appended("arms:\n  x: {role: control}\n", ADDITION)
+
+
+PLAN = {
+    "batches": {"labels": {"code": "metrics/catalogue.yaml", "needs": "n", "metrics": ["object_count"]}},
+    "arms": {"random": {}, "object_count": {}, "object_count_among": {}},
+    "blocks": {},
+}
+
+
+def test_an_arm_is_called_as_its_metric_unless_that_is_taken():
+    assert arm_name(PLAN, "size", "best") == "size"
+    assert arm_name(PLAN, "object_count", "best") == "object_count_best"
+    assert arm_name(PLAN, "object_count", "among") == "object_count_among_2"
+
+
+def test_what_is_offered_is_a_batch_an_arm_and_a_block():
+    spec = Spec("found", "image", ("predictions",))
+    made = offer(PLAN, spec, "mine/found.py", {"name": "best", "direction": "lower"}, "few_found", 2)
+    file = "scores/mine-found/found.parquet"
+    assert made == {
+        "batches": {
+            "mine-found": {"code": "mine/found.py", "needs": "data/predictions.parquet", "metrics": ["found"]}
+        },
+        "arms": {
+            "few_found": {
+                "role": "treatment", "metric": "found", "a": file, "b": file,
+                "policy": {"name": "best", "direction": "lower"},
+            }
+        },
+        "blocks": {"few_found.0": {"arm": "few_found", "seeds": "0-1"}},
+    }  # fmt: skip
+
+
+def test_a_second_arm_of_a_metric_needs_no_second_batch():
+    plan = {**PLAN, "batches": {"own": {"code": "mine.py", "needs": "n", "metrics": ["size"]}}}
+    made = offer(plan, Spec("size", "image"), "mine.py", {"name": "best"}, "size_best", 3)
+    assert made["batches"] == {}
+    assert made["arms"]["size_best"]["a"] == "scores/own/size.parquet"
+
+
+def test_another_metric_of_the_same_name_is_told():
+    with pytest.raises(AppendError, match=r"called object_count already \(batch labels, metrics/catalogue.yaml\)"):
+        offer(PLAN, Spec("object_count", "image"), "mine.py", {"name": "best"}, "mine", 3)

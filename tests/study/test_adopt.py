@@ -1,0 +1,192 @@
+"""Adoption: what was shown is what moves, the plan follows, and a kill anywhere is mended by adopting again."""
+
+import hashlib
+import os
+
+import pytest
+
+from metricloop.data.tables import read_yaml
+from metricloop.llm.journal import Journal, read_journal
+from metricloop.study import adopt as step
+from metricloop.study.adopt import AdoptError, adopt, find, generated, shown
+from metricloop.study.plan import load_plan
+
+CODE = '"""Area."""\nfrom metricloop.metrics.contract import metric\n'
+OTHER = "from metricloop.metrics.contract import metric\n"
+ARMS = """\
+arms:
+  # chance
+  random: {role: baseline, a: data/images.parquet, b: data/images.parquet, policy: {name: random}}
+"""
+MINE = (
+    "  mine: {role: treatment, a: scores/round2-pool/area.parquet, b: data/images.parquet, policy: {name: best}}  # m\n"
+)
+ROUNDS = """\
+# Written by the rounds.
+batches:
+  round2-pool:
+    code: metrics/generated/2
+    needs: data/images.parquet
+    metrics:
+    - area
+    - shade
+  round2-model:
+    code: metrics/generated/2
+    needs: data/predictions.parquet
+    metrics: [agreement]
+arms:
+  large: {role: treatment, metric: area, a: scores/round2-pool/area.parquet, b: scores/round2-pool/area.parquet,
+    policy: {name: best}}
+  both: {role: treatment, metric: shade, a: scores/round2-pool/shade.parquet, b: scores/round2-pool/area.parquet,
+    policy: {name: best, combine: product}}
+  agreed: {role: treatment, metric: agreement, a: scores/round2-model/agreement.parquet,
+    b: scores/round2-model/agreement.parquet, policy: {name: best}}
+blocks:
+  large.0: {arm: large, seeds: "0-1"}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A plan with three generated metrics in two batches of round 2, and an accepted suggestion in the journal."""
+    folder = tmp_path / "study"
+    (folder / "metrics/generated/2").mkdir(parents=True)
+    (folder / "metrics/generated/2/area.py").write_text(CODE)
+    for name in ("shade", "agreement"):
+        (folder / f"metrics/generated/2/{name}.py").write_text(OTHER)
+    (folder / "arms.yaml").write_text(ARMS)
+    (folder / "rounds.yaml").write_text(ROUNDS)
+    journal = Journal(folder)
+    journal.add("accepted", round=2, suggestion="large", metric="area", file="metrics/generated/2/area.py")
+    journal.add("accepted", round=3, suggestion="large_again", metric="area", file=None)
+    return folder
+
+
+def is_adopted(folder) -> None:
+    """Everything that has to be so once the metric area is adopted, however often the work was interrupted."""
+    plan = load_plan(folder)
+    new = "scores/adopted-area/area.parquet"
+    assert plan["batches"]["adopted-area"] == {
+        "code": "metrics/adopted/area.py", "needs": "data/images.parquet", "metrics": ["area"]
+    }  # fmt: skip
+    assert plan["batches"]["round2-pool"]["metrics"] == ["shade"]
+    assert (plan["arms"]["large"]["a"], plan["arms"]["large"]["b"]) == (new, new)
+    assert (plan["arms"]["both"]["a"], plan["arms"]["both"]["b"]) == ("scores/round2-pool/shade.parquet", new)
+    assert (folder / "metrics/adopted/area.py").read_text() == CODE
+    assert not (folder / "metrics/generated/2/area.py").exists()
+    (event,) = (event for event in read_journal(folder / "journal.jsonl") if event["event"] == "adopted")
+    assert event.items() >= {
+        "round": 2, "suggestion": "large", "metric": "area", "file": "metrics/adopted/area.py"
+    }.items()  # fmt: skip
+    assert list(generated(folder)) == ["shade", "agreement"]
+
+
+def test_the_file_moves_and_the_plan_follows(study):
+    adopt(study, find(study, "area"))
+    is_adopted(study)
+    assert (study / "rounds.yaml").read_text().startswith("# Written by the rounds of a study: ")
+    assert (study / "arms.yaml").read_text() == ARMS  # names nothing of it: untouched
+
+
+def test_an_arm_the_person_wrote_follows_too_and_keeps_its_comments(study):
+    (study / "arms.yaml").write_text(ARMS + MINE)
+    adopt(study, find(study, "area"))
+    assert (study / "arms.yaml").read_text() == ARMS + MINE.replace("round2-pool", "adopted-area")
+
+
+def test_the_last_metric_takes_its_batch_and_its_folder_with_it(study):
+    for name in ("agreement", "shade", "area"):
+        adopt(study, find(study, name))
+    rounds = read_yaml(study / "rounds.yaml")
+    assert list(rounds["batches"]) == ["adopted-agreement", "adopted-shade", "adopted-area"]
+    assert rounds["batches"]["adopted-agreement"]["needs"] == "data/predictions.parquet"
+    assert not (study / "metrics/generated/2").exists()
+
+
+@pytest.mark.parametrize("killed", ["place", "repoint", "rewire", "note", "clear"])
+def test_after_a_kill_adopting_again_finishes_the_job(study, monkeypatch, killed):
+    (study / "arms.yaml").write_text(ARMS + MINE)
+
+    class Killed(BaseException):
+        pass
+
+    def dies(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, killed, dies)
+        with pytest.raises(Killed):
+            adopt(study, find(study, "area"))
+    found = find(study, "area")
+    assert found.begun == (killed in ("note", "clear"))  # from rounds.yaml on there is nothing left to ask
+    adopt(study, found)
+    is_adopted(study)
+    assert load_plan(study)["arms"]["mine"]["a"] == "scores/adopted-area/area.parquet"
+
+
+def test_adopted_once_it_is_no_longer_there_to_adopt(study):
+    adopt(study, find(study, "area"))
+    with pytest.raises(AdoptError, match=r"^area has been adopted already; to adopt there are: agreement, shade$"):
+        find(study, "area")
+
+
+@pytest.mark.parametrize("name", ["nothing", "../../arms", "object_count", ""])
+def test_what_is_not_there_is_answered_with_what_is(study, name):
+    with pytest.raises(AdoptError, match=r"no generated metric .*; to adopt there are: agreement, area, shade$"):
+        find(study, name)
+
+
+def test_nothing_is_adopted_out_of_a_round_that_is_still_being_written(study):
+    journal = Journal(study)
+    journal.add("proposed", round=2, suggestion="large", idea={})
+    with pytest.raises(AdoptError, match=r"round 2 is not complete"):
+        find(study, "area")
+    journal.add("suggested", round=2, accepted=["large"], refused=[])
+    assert find(study, "area").round == 2
+
+
+def test_a_file_that_changed_after_it_was_shown_stays_where_it_is(study):
+    found = find(study, "area")
+    (study / "metrics/generated/2/area.py").write_text(CODE + "import os\n")
+    with pytest.raises(AdoptError, match="has changed since it was shown"):
+        adopt(study, found)
+    assert not (study / "metrics/adopted").exists()
+    assert (study / "rounds.yaml").read_text() == ROUNDS
+
+
+@pytest.mark.parametrize("link", ["metrics/generated/2/area.py", "metrics/generated/2", "metrics/generated"])
+def test_a_link_is_not_adopted(study, link):
+    real = study / "real"
+    (study / link).rename(real)
+    (study / link).symlink_to(real)
+    with pytest.raises(AdoptError, match=r"metrics/generated/2/area.py is, or lies behind, a link"):
+        find(study, "area")
+
+
+def test_nothing_is_written_through_a_link(study, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (study / "metrics/adopted").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(AdoptError, match=r"metrics/adopted/area.py is, or lies behind, a link"):
+        adopt(study, find(study, "area"))
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_another_adopted_metric_of_that_name_is_not_overwritten(study):
+    (study / "metrics/adopted").mkdir()
+    (study / "metrics/adopted/area.py").write_text("mine\n")
+    with pytest.raises(AdoptError, match=r"metrics/adopted/area.py exists, and holds something else"):
+        adopt(study, find(study, "area"))
+    assert (study / "rounds.yaml").read_text() == ROUNDS
+
+
+def test_a_terminal_shows_all_of_the_file_and_obeys_none_of_it(study):
+    code = 'x = 1\n\x1b[2Ay = "\u202e"  # \u0430\n'
+    (study / "metrics/generated/2/area.py").write_text(code)
+    digest = hashlib.sha256(code.encode()).hexdigest()
+    assert shown(find(study, "area")).split("\n") == [
+        f"metrics/generated/2/area.py, {len(code.encode())} bytes, sha256 {digest}",
+        "   1  x = 1",
+        '   2  ?[2Ay = "?"  # \u0430',
+        "2 characters that a terminal might obey stand as ?",
+        "2 characters are not ASCII, and may look like others",
+    ]

@@ -1,0 +1,226 @@
+"""A person's own metric is tried: at the gate, on a sample, and as a page that stands by itself."""
+
+import re
+
+import numpy as np
+import pytest
+from study_fixture import make_study
+
+from metricloop.data.tables import PREDICTIONS, write_table
+from metricloop.metrics.contract import MetricError, Spec
+from metricloop.report.metric_page import build, write_page
+from metricloop.sandbox.errors import SandboxError
+from metricloop.scoring.gate import Finding, Passage
+from metricloop.scoring.metric_file import Source
+from metricloop.selection.policies import PolicyError
+from metricloop.study import try_metric
+from metricloop.study.try_metric import (
+    AuditionError,
+    hear,
+    names_in,
+    open_sandbox,
+    perform,
+    policy_of,
+    rule_lines,
+    set_stage,
+    spread,
+)
+
+HEAD = "import numpy as np\nfrom metricloop.metrics.contract import metric\n\n"
+WIDTH = HEAD + '@metric(level="object")\ndef width(frame):\n    return frame.boxes[:, 2] - frame.boxes[:, 0]\n'
+GREY = (
+    HEAD
+    + '@metric(level="image", needs=("image",), higher_is="worse")\ndef grey(frame):\n    return frame.image.mean()\n'
+)
+POOL = (
+    HEAD
+    + '@metric(level="image", scope="dataset")\ndef rank(pool):\n    return pool.width * 1.0 + np.diff(pool.offsets)\n'
+)
+SURE = (
+    HEAD
+    + '@metric(level="image", needs=("predictions",))\ndef sure(frame):\n    return frame.predictions.scores.sum()\n'
+)
+WORSE = Spec("x", "image", higher_is="worse")
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A finished study made up on disk, 32 images in its pool."""
+    return make_study(tmp_path / "study")
+
+
+def test_every_rule_is_told_with_what_became_of_it():
+    lines = rule_lines(Passage(Spec("it", "image"), (Finding("order", "depends on \x1b[2J order"),)), ["a", "b"])
+    assert lines[4:7] == [
+        ("held", "deterministic", "says the same when asked again"),
+        ("broke", "order", "depends on ?[2J order"),
+        ("held", "no boxes", "copes with images without boxes"),
+    ]
+    assert lines[-1] == ("held", "new", "ranks unlike every metric with scores (2)")
+
+
+@pytest.mark.parametrize(("rule", "held"), [("loads", 0), ("needs", 1), ("runs", 2)])
+def test_after_a_rule_that_ends_it_no_other_counts_as_held(rule, held):
+    states = [state for state, *_ in rule_lines(Passage(None, (Finding(rule, "no"),)), ["a"])]
+    assert states == ["held"] * held + ["broke"] + ["not asked"] * (10 - held)
+
+
+def test_nothing_scored_yet_is_nothing_to_be_compared_with():
+    assert rule_lines(Passage(Spec("it", "image"), ()), [])[-1][0] == "not asked"
+
+
+def test_a_rule_of_the_gate_that_is_not_listed_here_is_told_all_the_same():
+    assert rule_lines(Passage(None, (Finding("policy", "no"),)), [])[-1] == ("broke", "policy", "no")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "spec", "expected"),
+    [
+        ("best", {}, None, {"name": "best", "direction": "higher"}),
+        ("best", {}, WORSE, {"name": "best", "direction": "lower"}),
+        ("band", {"direction": "higher"}, WORSE, {"name": "band", "direction": "higher"}),
+        ("among", {"share": 0.4}, None, {"name": "among", "direction": "higher", "share": 0.4}),
+    ],
+)
+def test_a_policy_takes_the_metrics_own_direction_unless_told(name, options, spec, expected):
+    assert policy_of(name, options, spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("amung", {}, "unknown policy 'amung'; did you mean 'among'"),
+        ("random", {}, "policy random reads no scores; those that do: best, "),
+        ("match", {}, "policy match reads no scores"),
+        ("among", {"shar": 0.4}, "unknown option 'shar'; did you mean 'share'"),
+        ("among", {"share": 4}, "share=4: Input should be less than 1"),
+        ("best", {"combine": "product"}, "combine takes a second metric"),
+    ],
+)
+def test_a_policy_that_one_metric_cannot_serve_is_refused(name, options, said):
+    with pytest.raises(PolicyError, match=said):
+        policy_of(name, options)
+
+
+def test_a_sample_is_spread_evenly_and_keeps_each_images_boxes(study):
+    pool = set_stage(study).pool
+    some = spread(pool, 4)
+    assert some.image_id.tolist() == pool.image_id[[0, 10, 21, 31]].tolist()
+    for row, source in enumerate((0, 10, 21, 31)):
+        assert some.boxes[some.slice(row)].tolist() == pool.boxes[pool.slice(source)].tolist()
+    assert len(some.box_id) == some.offsets[-1] == len(some.labels) == len(some.crowd)
+    assert len(spread(pool, 500)) == 32
+
+
+def test_without_data_it_says_how_to_get_them(tmp_path):
+    (tmp_path / "params.yaml").write_text("study: {name: s}\ndata: {source: pictures}\n")
+    with pytest.raises(AuditionError, match=r"has no data yet.*dvc repro ingest"):
+        set_stage(tmp_path)
+
+
+def test_where_no_picture_can_be_read_nothing_can_be_tried(study):
+    for picture in (study / "pictures").glob("*.png"):
+        picture.write_bytes(b"")
+    with pytest.raises(AuditionError, match=r"none of the pictures that .*images.parquet lists can be read"):
+        set_stage(study)
+
+
+def test_without_a_sandbox_it_says_why_and_what_to_do(study, monkeypatch):
+    def none(limits):
+        raise SandboxError("there is no sandbox here; missing Landlock")
+
+    monkeypatch.setattr(try_metric, "sandbox", none)
+    said = r"mine.py is tried in the sandbox only\. there is no sandbox here; missing Landlock\. .*run --trust mine.py"
+    with pytest.raises(SandboxError, match=said):
+        open_sandbox(set_stage(study), "mine.py")
+
+
+def test_a_files_metrics_are_all_tried_or_the_one_that_is_named(study, walls):
+    walled = open_sandbox(set_stage(study), "two.py")
+    two = Source(WIDTH + GREY, "two.py")
+    assert names_in(walled, two, None) == ["width", "grey"]
+    assert names_in(walled, two, "grey") == ["grey"]
+    with pytest.raises(MetricError, match=r"two.py declares no metric 'gray', but width, grey"):
+        names_in(walled, two, "gray")
+    with pytest.raises(MetricError, match=r"none.py declares no metric: decorate"):
+        names_in(walled, Source("x = 1\n", "none.py"), None)
+
+
+def test_the_gate_knows_the_studys_frames_predictions_and_earlier_scores(study, walls):
+    stage = set_stage(study)
+    walled = open_sandbox(stage, "x.py")
+    assert [frame.image.shape for frame in stage.frames] == [(64, 64, 3)] * 24
+    assert hear(walled, Source(WIDTH.replace("width(", "w("), "x.py"), "w", stage).broken[0].rule == "new"  # tightness
+    (broken,) = hear(walled, Source(SURE, "x.py"), "sure", stage).broken
+    assert broken.rule == "needs"
+    ids = stage.pool.image_id
+    found = {"image_id": ids, "x1": ids * 0, "y1": ids * 0, "x2": ids * 0 + 9, "y2": ids * 0 + 9, "label": ids * 0}
+    write_table(study / "data/predictions.parquet", PREDICTIONS, found | {"score": ids / 100})
+    assert hear(walled, Source(SURE, "x.py"), "sure", set_stage(study)).accepted
+
+
+def test_a_metric_that_would_not_be_done_with_the_pool_is_too_slow(study, walls):
+    with (study / "params.yaml").open("a") as stream:
+        stream.write("sandbox: {pool_seconds: 0.001}\n")
+    stage = set_stage(study)
+    slow = Source(WIDTH.replace("    return", "    import time; time.sleep(0.002)\n    return"), "x.py")
+    broken = hear(open_sandbox(stage, "x.py"), slow, "width", stage).broken
+    assert [finding.rule for finding in broken if finding.rule != "new"] == ["fast"]
+
+
+def test_scores_are_in_the_order_of_the_sample_and_the_policy_takes_from_them(study, walls, monkeypatch):
+    monkeypatch.setattr(try_metric, "MOST", 16)
+    stage = set_stage(study)
+    spec = Spec("width", "object")
+    seen = perform(stage, Source(WIDTH, "x.py"), spec, {"name": "best", "direction": "higher"}, "width")
+    sample = seen.sample
+    assert len(sample) == 16
+    assert seen.scores.value.tolist() == (sample.boxes[:, 2] - sample.boxes[:, 0]).tolist()
+    assert seen.scores.row.tolist() == sample.box_row.tolist()
+    mean = [seen.scores.value[seen.scores.row == row].mean() if n else -1 for row, n in enumerate(sample.counts)]
+    taken = set(seen.subset["image_id"].to_pylist())
+    assert taken == set(sample.image_id[np.argsort(mean)[-4:]].tolist())  # a quarter of 16
+
+
+def test_a_metric_of_the_pool_is_asked_about_all_of_it(study, walls, monkeypatch):
+    monkeypatch.setattr(try_metric, "MOST", 4)
+    seen = perform(
+        set_stage(study), Source(POOL, "x.py"), Spec("rank", "image", scope="dataset"), policy_of("best", {}), "rank"
+    )
+    assert seen.scores.value.tolist() == (64.0 + seen.sample.counts).tolist()
+    assert len(seen.sample) == 32
+
+
+def test_a_policy_that_drops_boxes_refuses_scores_of_images(study, walls):
+    with pytest.raises(PolicyError, match="drop_worst needs a metric that scores objects"):
+        perform(
+            set_stage(study), Source(GREY, "x.py"), Spec("grey", "image", ("image",)), policy_of("drop_worst", {}), "g"
+        )
+
+
+def test_the_page_stands_by_itself_and_shows_both_ends(study, walls, monkeypatch):
+    monkeypatch.setattr(try_metric, "MOST", 20)
+    stage, spec = set_stage(study), Spec("grey", "image", ("image",), higher_is="worse")
+    policy = policy_of("best", {}, spec)
+    seen = perform(stage, Source(GREY, "x.py"), spec, policy, "grey")
+    rules = rule_lines(Passage(spec, ()), ["object_count"])
+    page = build(seen, stage, spec, policy, rules, "<mine>.py")
+    assert "Scored on 20 images of the 32 of the pool of drawn, evenly spread over it." in page
+    assert "&lt;mine&gt;.py" in page
+    assert page.count('class="thumb"') == 12
+    assert page.count("<image ") == 12  # every picture once
+    assert 'class="histogram"' in page
+    assert "← better" in page
+    assert "prefers-color-scheme: dark" in page
+    assert page.count(">held</span>") == 11
+    assert "<script" not in page
+    assert set(re.findall(r'(?:href|src)="([^"#]{5})', page)) == {"data:"}
+    shown = [float(value) for value in re.findall(r"<figcaption>([\d.]+) <span", page)]
+    assert shown == sorted(shown[:6]) + sorted(shown[6:], reverse=True)
+    assert max(shown[:6]) <= min(shown[6:])
+    assert "mistake" not in page.partition("<main")[2]  # the truth is nobody's to tune a metric on
+
+
+def test_a_page_is_out_of_gits_sight(tmp_path):
+    assert write_page(tmp_path, "grey", "<p>é").read_text(encoding="utf-8") == "<p>é"
+    assert (tmp_path / "try/.gitignore").read_text() == "*\n"

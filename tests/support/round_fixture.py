@@ -1,0 +1,126 @@
+"""A round without a study: drawn frames, a comparison of two arms, and a model that says what it is told to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections, Frame
+from metricloop.engineer.briefing import Scene
+from metricloop.engineer.round import Round
+from metricloop.engineer.rules import Bench, Known
+from metricloop.llm.conversation import Conversation
+from metricloop.llm.journal import Journal
+from metricloop.llm.message import Reply
+from metricloop.params import check_params
+
+CODE = """from metricloop.metrics.contract import metric
+
+
+@metric(level="object")
+def wide(frame):
+    return frame.boxes[:, 2] - frame.boxes[:, 0]
+"""
+IDEA = {
+    "name": "wide_ones", "hypothesis": "Wide boxes teach more.", "targets": "mixed", "family": "geometry",
+    "parent": None, "metric": "wide", "partner": None, "code": CODE, "policy": {"name": "best", "direction": "higher"},
+    "predicted_gain": 0.02,
+}  # fmt: skip
+RANDOM = {"role": "baseline", "a": "data/images.parquet", "b": "data/images.parquet", "policy": {"name": "random"}}
+COUNTED = {"role": "treatment", "metric": "object_count", "a": "scores/labels/object_count.parquet",
+           "b": "scores/labels/object_count.parquet", "policy": {"name": "best", "direction": "higher"}}  # fmt: skip
+
+
+def proposal(*changes: dict) -> str:
+    return json.dumps({"suggestions": [IDEA | change for change in changes]})
+
+
+def drawn(count: int) -> list[Frame]:
+    """Scenes with their boxes, and half of those as predictions."""
+    rng, frames = np.random.default_rng(0), []
+    for k in range(count):
+        image = np.full((120, 160, 3), 90, np.uint8) + rng.integers(0, 60, (120, 160, 3), np.uint8)
+        n = 1 + k % 3
+        corner = rng.uniform(5, 60, (n, 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(15, 50, (n, 2))], axis=1).astype(np.float32)
+        for x1, y1, x2, y2 in boxes.astype(int):
+            image[y1:y2, x1:x2] = rng.integers(0, 255, 3)
+        found = Detections(
+            boxes[::2] + 2, rng.uniform(0.3, 1, len(boxes[::2])).astype(np.float32), np.zeros(len(boxes[::2]), int)
+        )
+        frames.append(Frame(k, 160, 120, boxes, np.zeros(n, np.int64), image=image, predictions=found))
+    return frames
+
+
+def pool_of(frames: list[Frame], split: str = "pool") -> Dataset:
+    counts, n = [len(frame.boxes) for frame in frames], len(frames)
+    names = np.array([f"{frame.image_id}.jpg" for frame in frames])
+    return Dataset(
+        root=Path("."), class_names=("panda",), image_id=np.arange(n), file=names, sha256=names,
+        width=np.full(n, 160), height=np.full(n, 120), group=names, split=np.full(n, split),
+        box_id=np.arange(sum(counts)), boxes=np.concatenate([frame.boxes for frame in frames]),
+        labels=np.zeros(sum(counts), np.int64), crowd=np.zeros(sum(counts), bool),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+    )  # fmt: skip
+
+
+def row(name: str, role: str, policy: dict, gain: float | None = None, metric: str | None = None) -> dict:
+    change = gain and {"abs": gain, "rel": 0.1, "ci95": [gain - 0.02, gain + 0.02], "p": 0.4, "p_holm": 0.5}
+    spread = {"mean": 0.3 + (gain or 0), "sd": 0.01, "per_seed": []}
+    return {
+        "name": name, "role": role, "metric": metric, "policy": policy, "images": 3, "boxes": 6, "seeds": [0, 1, 2],
+        "mAP": spread, "mAR": spread, "mAP50": spread, "gain": change and {"mAP": change, "mAR": change},
+        "verdict": "undecided" if gain else None, "seeds_needed": None,
+    }  # fmt: skip
+
+
+def scene(folder: Path, frames: list[Frame], **llm) -> Scene:
+    params = check_params(
+        {"study": {"name": "s"}, "data": {"source": "y"}}
+        | {"llm": {"provider": "openai", "model": "stub", "prices": {"stub": [1, 1]}, "pictures": "none"} | llm}
+    )
+    plan = {
+        "batches": {"labels": {"code": "metrics/catalogue", "needs": "x", "metrics": ["object_count"]}},
+        "arms": {"random": RANDOM, "counted": COUNTED},
+        "blocks": {},
+    }
+    arms = [
+        row("random", "baseline", {"name": "random"}),
+        row("counted", "treatment", COUNTED["policy"], -0.01, "object_count"),
+    ]
+    return Scene(
+        folder, params, plan, pool_of(frames), pool_of(frames, "search"), {"arms": arms}, Journal(folder).events
+    )
+
+
+class Model:
+    """Says its lines one after the other, and remembers what it was asked."""
+
+    def __init__(self, *lines) -> None:
+        self.lines, self.asked = list(lines), []
+
+    def complete(self, messages, schema, *, most_tokens, seconds) -> Reply:
+        self.asked.append([message.text for message in messages])
+        line = self.lines.pop(0)
+        if isinstance(line, BaseException):
+            raise line
+        return line if isinstance(line, Reply) else Reply(line, "stub-1", "stop", "schema", 100, 50, False, 1.0)
+
+
+def turn(folder: Path, model: Model, judge, frames: list[Frame], number: int = 1, bench: Bench | None = None, **llm):
+    """A round in `folder` whose code is judged by `judge`; its `say` collects lines in `.said`."""
+    made = scene(folder, frames, **llm)
+    bench = bench or Bench(
+        metrics={"object_count": Known("image", COUNTED["a"])},
+        arms=dict(made.plan["arms"]),
+        reserved=frozenset({"box_tightness"}),
+        families={},
+        refuted={"counted": "did not beat random: \u22120.010 mAP"},
+    )
+    said: list[str] = []
+    return Round(
+        number, made, Conversation(made.params.llm, Journal(folder), model=model), bench, judge, frames, said.append
+    ), said
