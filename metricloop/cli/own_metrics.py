@@ -37,23 +37,23 @@ def _try_one(given: Namespace, stage: Any, source: Any, metric: str) -> bool:
     from metricloop.study.try_metric import hear, open_sandbox, perform, policy_of, rule_lines
 
     folder, file = given.folder.resolve(), given.file.resolve()
-    passage = hear(open_sandbox(stage, source.filename), source, metric, stage)
-    rules = rule_lines(passage, [name for name in stage.earlier if name != metric])
+    gate_result = hear(open_sandbox(stage, source.filename), source, metric, stage)
+    rules = rule_lines(gate_result, [name for name in stage.earlier if name != metric])
     print(f"{metric} in {source.filename}, at the gate with {len(stage.frames)} images of the pool")
     print("\n".join(f"  {state:9}  {rule:15}  {said}".rstrip() for state, rule, said in rules))
-    if passage.spec is None or not passage.accepted:
+    if gate_result.spec is None or not gate_result.accepted:
         print(f"{metric}: not accepted; mend what broke, and try again\n")
         return False
     plan, (name, options) = load_plan(folder), _policy(given.policy)
-    policy, arm = policy_of(name, options, passage.spec), arm_name(plan, metric, name)
-    seen = perform(stage, source, passage.spec, policy, arm)
+    policy, arm = policy_of(name, options, gate_result.spec), arm_name(plan, metric, name)
+    seen = perform(stage, source, gate_result.spec, policy, arm)
     many = "all" if len(seen.sample) == len(stage.pool) else f"{len(seen.sample)} of the"
     print(f"{metric}: accepted, and scored on {many} {len(stage.pool)} images of the pool")
-    page = write_page(folder, metric, build(seen, stage, passage.spec, policy, rules, source.filename))
+    page = write_page(folder, metric, build(seen, stage, gate_result.spec, policy, rules, source.filename))
     print(f"page: {page} (git ignores it)")
     inside = file.is_relative_to(folder)
     code = file.relative_to(folder).as_posix() if inside else f"{HOME}/{metric}.py"
-    addition = offer(plan, passage.spec, code, policy, arm, stage.params.seeds.block)
+    addition = offer(plan, gate_result.spec, code, policy, arm, stage.params.seeds.block)
     print(f"as an arm of this study, in arms.yaml:\n{_indented(show(addition))}")
     if not inside:
         print(f"{file} lies outside the workspace: to be added, it is copied to {folder / code}")

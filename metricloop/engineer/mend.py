@@ -19,7 +19,7 @@ from metricloop.llm.journal import Event, Key
 from metricloop.llm.message import Message
 from metricloop.llm.prompt import render, template_hash
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.gate import Finding
+from metricloop.scoring.gate import BrokenRule
 from metricloop.scoring.metric_file import Source
 from metricloop.scoring.open_metrics import GENERATED
 from metricloop.text import numbers
@@ -37,16 +37,19 @@ def mend(turn: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:
     fault, attempt = "", 0
     while True:
         passed = _gate(turn, idea, attempt)
-        idea, broken = Suggestion.model_validate(passed["idea"]), [Finding(**finding) for finding in passed["broken"]]
+        idea, broken = (
+            Suggestion.model_validate(passed["idea"]),
+            [BrokenRule(**broken_rule) for broken_rule in passed["broken"]],
+        )
         if not broken:
             _tell(turn, idea, attempt)
             return idea, Spec(**(passed["spec"] | {"needs": tuple(passed["spec"]["needs"])}))
-        said = "; ".join(f"{finding.rule}: {finding.said}" for finding in broken)
+        said = "; ".join(f"{broken_rule.rule}: {broken_rule.said}" for broken_rule in broken)
         if broken[0].rule != ANSWER:
             fault = said
         elif fault:
             said = f"{said}; it stands as it was: {fault}"
-        if any(finding.rule == REPEAT for finding in broken):
+        if any(broken_rule.rule == REPEAT for broken_rule in broken):
             turn.refuse(idea.name, "repeat", said)
             return None
         attempt += 1
@@ -66,7 +69,7 @@ def mend(turn: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:
             turn.journal.once("unusable", asdict(key), said=wrong)
             turn.journal.once(
                 "gate", turn.of(idea.name, attempt), idea=idea.model_dump(), spec=None, seconds=0.0,
-                broken=[asdict(Finding(ANSWER, wrong))],
+                broken=[asdict(BrokenRule(ANSWER, wrong))],
             )  # fmt: skip
 
 
@@ -90,18 +93,19 @@ def _gate(turn: Round, idea: Suggestion, attempt: int) -> Event:
         return known
     began = time.monotonic()
     source = Source(text_of(turn, idea, attempt), f"{GENERATED}/{turn.number}/{idea.metric}.py")
-    passage = examine(idea, turn.bench, lambda: turn.judge(source, idea.metric))
-    broken = [asdict(finding) | {"said": clean(finding.said, MOST_SAID)} for finding in passage.broken]
+    gate_result = examine(idea, turn.bench, lambda: turn.judge(source, idea.metric))
+    broken = [asdict(broken_rule) | {"said": clean(broken_rule.said, MOST_SAID)} for broken_rule in gate_result.broken]
     return turn.journal.add(
-        "gate", **where, idea=idea.model_dump(), broken=broken, spec=asdict(passage.spec) if passage.spec else None,
+        "gate", **where, idea=idea.model_dump(), broken=broken,
+        spec=asdict(gate_result.spec) if gate_result.spec else None,
         seconds=round(time.monotonic() - began, 3),
     )  # fmt: skip
 
 
-def _ask(turn: Round, key: Key, idea: Suggestion, broken: Sequence[Finding]) -> str:
+def _ask(turn: Round, key: Key, idea: Suggestion, broken: Sequence[BrokenRule]) -> str:
     context = {
         "name": idea.name,
-        "broken": [{"rule": finding.rule, "said": finding.said} for finding in broken],
+        "broken": [{"rule": broken_rule.rule, "said": broken_rule.said} for broken_rule in broken],
         "attempt": str(key.attempt),
         "attempts": str(max(turn.repairs, key.attempt)),
         "code": text_of(turn, idea, key.attempt - 1),

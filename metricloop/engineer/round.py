@@ -14,14 +14,14 @@ from metricloop.engineer.briefing import Scene
 from metricloop.engineer.rules import Bench
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal, Key
-from metricloop.scoring.gate import Passage
+from metricloop.scoring.gate import GateResult
 from metricloop.scoring.metric_file import Source
 from metricloop.text.clean import clean
 
 REFUSED = "the model refused"
 
 # Runs the text of a metric, named second, against the gate.
-Judge = Callable[[Source, str], Passage]
+Judge = Callable[[Source, str], GateResult]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.suggestion import Suggestion
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.gate import Finding, Passage
+from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.selection.policies import POLICIES, check_policy
 
 REPEAT = "repeat"  # the rule whose breaking is no fault to mend: the idea was tried before
@@ -43,7 +43,7 @@ class Bench:
         self.families[idea.name] = idea.family
 
 
-def examine(idea: Suggestion, bench: Bench, gate: Callable[[], Passage]) -> Passage:
+def examine(idea: Suggestion, bench: Bench, gate: Callable[[], GateResult]) -> GateResult:
     """Hold an idea to every rule; its code is run (`gate`) only where nothing else is wrong with it."""
     known = bench.metrics.get(idea.metric)
     spec = Spec(idea.metric, known.level) if known and idea.code is None else None  # type: ignore[arg-type]
@@ -51,47 +51,49 @@ def examine(idea: Suggestion, bench: Bench, gate: Callable[[], Passage]) -> Pass
     if not broken:
         broken = [*_repeats(idea, idea.metric, bench)]
     if broken or idea.code is None:
-        return Passage(spec, (*broken, *_level(idea, spec)))
-    passage = gate()
-    copied = [finding.like for finding in passage.broken if finding.like]
-    repeats = [finding for like in copied for finding in _repeats(idea, like, bench)]
-    return Passage(passage.spec, (*repeats, *passage.broken, *_level(idea, passage.spec)))
+        return GateResult(spec, (*broken, *_level(idea, spec)))
+    gate_result = gate()
+    copied = [broken_rule.like for broken_rule in gate_result.broken if broken_rule.like]
+    repeats = [broken_rule for like in copied for broken_rule in _repeats(idea, like, bench)]
+    return GateResult(gate_result.spec, (*repeats, *gate_result.broken, *_level(idea, gate_result.spec)))
 
 
-def _names(idea: Suggestion, bench: Bench) -> list[Finding]:
+def _names(idea: Suggestion, bench: Bench) -> list[BrokenRule]:
     found = []
     if idea.name in bench.arms:
-        found.append(Finding(REPEAT, f"an arm is called {idea.name} already"))
+        found.append(BrokenRule(REPEAT, f"an arm is called {idea.name} already"))
     if idea.code is None and idea.metric not in bench.metrics:
         known = ", ".join(sorted(bench.metrics)) or "none"
-        found.append(Finding("loads", f"has no code, and no metric {idea.metric} is known; known: {known}"))
+        found.append(BrokenRule("loads", f"has no code, and no metric {idea.metric} is known; known: {known}"))
     if idea.code is not None and (idea.metric in bench.metrics or idea.metric in bench.reserved):
         hint = "; to use that one, leave code null" if idea.metric in bench.metrics else ""
-        found.append(Finding("name", f"a metric is called {idea.metric} already: give yours another name{hint}"))
+        found.append(BrokenRule("name", f"a metric is called {idea.metric} already: give yours another name{hint}"))
     return found
 
 
-def _policy(idea: Suggestion, bench: Bench) -> list[Finding]:
+def _policy(idea: Suggestion, bench: Bench) -> list[BrokenRule]:
     try:
         options = check_offered(idea.policy)
     except ValueError as error:
-        return [Finding("policy", str(error))]
+        return [BrokenRule("policy", str(error))]
     if options.combine and idea.partner not in bench.metrics:
         known = ", ".join(sorted(bench.metrics)) or "none"
-        return [Finding("policy", f"combine needs a known metric as partner, found {idea.partner}; known: {known}")]
+        return [BrokenRule("policy", f"combine needs a known metric as partner, found {idea.partner}; known: {known}")]
     if idea.partner and not options.combine:
-        return [Finding("policy", "names a partner, but its policy has no `combine`: product or intersection")]
+        return [BrokenRule("policy", "names a partner, but its policy has no `combine`: product or intersection")]
     return []
 
 
-def _level(idea: Suggestion, spec: Spec | None) -> list[Finding]:
+def _level(idea: Suggestion, spec: Spec | None) -> list[BrokenRule]:
     """A policy that drops boxes needs scores of boxes."""
     if spec is None or POLICIES[str(idea.policy["name"])].reads != "object scores" or spec.level == "object":
         return []
-    return [Finding("policy", f"{idea.policy['name']} needs a metric that scores objects; {spec.name} scores images")]
+    return [
+        BrokenRule("policy", f"{idea.policy['name']} needs a metric that scores objects; {spec.name} scores images")
+    ]
 
 
-def _repeats(idea: Suggestion, metric: str, bench: Bench) -> list[Finding]:
+def _repeats(idea: Suggestion, metric: str, bench: Bench) -> list[BrokenRule]:
     """The same metric under the same policy as any arm, or the family and policy of an idea that was refuted."""
     policy = _alike(idea.policy)
     partner = bench.metrics[idea.partner].scores if idea.partner else None
@@ -100,9 +102,9 @@ def _repeats(idea: Suggestion, metric: str, bench: Bench) -> list[Finding]:
             continue
         evidence = f", which {bench.refuted[name]}" if name in bench.refuted else ""
         if arm["metric"] == metric and (partner is None or partner == arm["b"]):
-            return [Finding(REPEAT, f"is {name} again: {metric} with the same policy{evidence}")]
+            return [BrokenRule(REPEAT, f"is {name} again: {metric} with the same policy{evidence}")]
         if evidence and bench.families.get(name) == idea.family:
-            return [Finding(REPEAT, f"is of the family ({idea.family}) and policy of {name}{evidence}")]
+            return [BrokenRule(REPEAT, f"is of the family ({idea.family}) and policy of {name}{evidence}")]
     return []
 
 

@@ -24,7 +24,7 @@ from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import sandbox
 from metricloop.scoring.evidence import PREDICTED, read_predictions
-from metricloop.scoring.gate import Finding, Passage, pass_gate
+from metricloop.scoring.gate import BrokenRule, GateResult, pass_gate
 from metricloop.scoring.metric_file import Source, load, read_source
 from metricloop.scoring.open_metrics import GENERATED, catalogue
 from metricloop.scoring.probe_frames import scores_so_far, specimens
@@ -74,7 +74,7 @@ class Gatekeeper:
     earlier: dict[str, list[np.ndarray]]
     patience: float
 
-    def judge(self, source: Source, name: str) -> Passage:
+    def judge(self, source: Source, name: str) -> GateResult:
         walls = sandbox(self.limits)
         for metric in set(self.bench.metrics) - set(self.earlier):
             self.earlier[metric] = self._scores(walls, metric)
@@ -87,13 +87,13 @@ class Gatekeeper:
         return [verdict.scores for verdict in score(walls, source, [spec], self.frames)[0]]
 
 
-def load_unread(source: Source, name: str) -> Passage:
+def load_unread(source: Source, name: str) -> GateResult:
     """Execute code in this process. Only ever because a person typed --unsafe-in-process."""
     try:
         found = load(source.code, source.filename)
-        return Passage(spec_of(found[name]), ())
+        return GateResult(spec_of(found[name]), ())
     except Exception as error:  # it may raise anything, and goes back to its author
-        return Passage(None, (Finding("loads", f"{type(error).__name__}: {error}"),))
+        return GateResult(None, (BrokenRule("loads", f"{type(error).__name__}: {error}"),))
 
 
 def plan_before(number: int, journal: Journal, folder: Path) -> Plan:

@@ -30,7 +30,7 @@ Answers = list[Verdict]
 
 
 @dataclass(frozen=True)
-class Finding:
+class BrokenRule:
     """One broken rule. rule: its name; said: what was seen, in a line; like: the metric it ranks as, for `new`."""
 
     rule: str
@@ -39,11 +39,11 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Passage:
+class GateResult:
     """What came of a metric at the gate: its declaration, where it could be loaded, and the rules it broke."""
 
     spec: Spec | None
-    broken: tuple[Finding, ...]
+    broken: tuple[BrokenRule, ...]
 
     @property
     def accepted(self) -> bool:
@@ -57,7 +57,7 @@ def pass_gate(
     frames: Sequence[Frame],
     earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
     patience: float = float("inf"),
-) -> Passage:
+) -> GateResult:
     """Hold a metric to every rule. A metric that cannot be loaded, or fails on `frames`, is not asked further.
 
     frames: some of the pool, with all that the metric may need; none leaves it at loading. earlier: per metric known
@@ -66,16 +66,16 @@ def pass_gate(
     try:
         specs = declared(sandbox, source)
     except MetricError as error:
-        return Passage(None, (Finding("loads", str(error)),))
+        return GateResult(None, (BrokenRule("loads", str(error)),))
     if name not in specs:
         known = clean(", ".join(specs)) or "none"
-        return Passage(None, (Finding("loads", f"declares no metric {name!r}, but {known}"),))
+        return GateResult(None, (BrokenRule("loads", f"declares no metric {name!r}, but {known}"),))
     spec = specs[name]
     if lacks := [need for need in spec.needs if any(getattr(frame, need) is None for frame in frames)]:
-        return Passage(spec, (Finding("needs", f"needs {', '.join(lacks)}, which this study does not have"),))
+        return GateResult(spec, (BrokenRule("needs", f"needs {', '.join(lacks)}, which this study does not have"),))
 
     if not frames:
-        return Passage(spec, ())
+        return GateResult(spec, ())
 
     def ask(asked: Sequence[Frame]) -> Answers:
         return _ask(sandbox, source, spec, asked)
@@ -85,7 +85,7 @@ def pass_gate(
     took = time.monotonic() - began
     if failed := [(k, answer.error) for k, answer in enumerate(first) if answer.error]:
         said = f"fails on {len(failed)} of {len(frames)} frames; {_where(frames[failed[0][0]])}: {failed[0][1]}"
-        return Passage(spec, (Finding("runs", said),))
+        return GateResult(spec, (BrokenRule("runs", said),))
     rules = {
         "fast": lambda: _fast(frames, took, patience, ask),
         "deterministic": lambda: _deterministic(spec, frames, first, ask),
@@ -95,9 +95,9 @@ def pass_gate(
         "known": lambda: _known(first),
         "varies": lambda: _varies(first),
     }
-    broken = [Finding(rule, words) for rule, check in rules.items() if (words := check())]
+    broken = [BrokenRule(rule, words) for rule, check in rules.items() if (words := check())]
     copied = _copied(spec, first, earlier or {})
-    return Passage(spec, (*broken, *([copied] if copied else [])))
+    return GateResult(spec, (*broken, *([copied] if copied else [])))
 
 
 def _fast(frames: Sequence[Frame], took: float, patience: float, ask: Callable[[Sequence[Frame]], Answers]) -> str:
@@ -153,7 +153,7 @@ def _varies(first: Answers) -> str:
     return f"says {scores[0]:g} for everything" if len(scores) and np.ptp(scores) == 0 else ""
 
 
-def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> Finding | None:
+def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> BrokenRule | None:
     """Ranks as another metric does: object by object where both score objects, else by the means of frames."""
     for name, others in earlier.items():
         if name == spec.name:
@@ -167,7 +167,7 @@ def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarra
         rho = float(spearmanr(mine[both], theirs[both]).statistic)
         if abs(rho) >= COPY:
             said = f"ranks as {name} does: Spearman's rho {rho:.2f}, where less than {COPY} is asked"
-            return Finding("new", said, like=name)
+            return BrokenRule("new", said, like=name)
     return None
 
 

@@ -21,7 +21,7 @@ from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import Foreign, sandbox
 from metricloop.scoring.evidence import PREDICTED, read_predictions
-from metricloop.scoring.gate import Passage, pass_gate
+from metricloop.scoring.gate import GateResult, pass_gate
 from metricloop.scoring.metric_file import Source
 from metricloop.scoring.probe_frames import scores_so_far, specimens
 from metricloop.scoring.sandboxed import declared
@@ -114,15 +114,15 @@ def names_in(walled: Sandbox, source: Source, wanted: str | None) -> list[str]:
     return [wanted] if wanted else specs
 
 
-def hear(walled: Sandbox, source: Source, name: str, stage: Stage) -> Passage:
+def hear(walled: Sandbox, source: Source, name: str, stage: Stage) -> GateResult:
     """Hold one metric of a file to the rules of the gate."""
     slowest = patience(stage.params, len(stage.pool))
     return pass_gate(walled, source, name, stage.frames, stage.earlier, slowest)
 
 
-def rule_lines(passage: Passage, earlier: Collection[str]) -> list[tuple[str, str, str]]:
+def rule_lines(gate_result: GateResult, earlier: Collection[str]) -> list[tuple[str, str, str]]:
     """Rule by rule (held, broke or not asked; the rule; what was seen). earlier: the metrics it was compared with."""
-    broken = {finding.rule: finding.said for finding in passage.broken}
+    broken = {broken_rule.rule: broken_rule.said for broken_rule in gate_result.broken}
     stopped = next((rule for rule in LAST if rule in broken), None)
     lines = []
     for rule, words in RULES.items():

@@ -39,5 +39,5 @@ def test_its_code_passes_the_gate(tmp_path, walls):
         if call.step == "propose":
             for idea in read_suggestions(json.loads(call.answer), 2)[0]:
                 idea = mended.get(idea.name, idea)
-                passage = keeper.judge(Source(idea.code, f"{idea.metric}.py"), idea.metric)
-                assert passage.broken == (), idea.name
+                gate_result = keeper.judge(Source(idea.code, f"{idea.metric}.py"), idea.metric)
+                assert gate_result.broken == (), idea.name

@@ -14,16 +14,16 @@ from metricloop.llm.cassette import Call, Cassette, CassetteError, NotRecordedEr
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.gate import Finding, Passage
+from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.scoring.scores import Scores
 
 FRAMES = drawn(8)
 LESSONS = {"summary": "Width says little.", "lessons": [{"suggestion": "wide_ones", "lesson": "Drop it."}]}
 
 
-def judge(source, name) -> Passage:
-    broken = (Finding("runs", "fails"),) if "crash" in source.code else ()
-    return Passage(None if broken else Spec(name, "object"), broken)
+def judge(source, name) -> GateResult:
+    broken = (BrokenRule("runs", "fails"),) if "crash" in source.code else ()
+    return GateResult(None if broken else Spec(name, "object"), broken)
 
 
 @pytest.fixture

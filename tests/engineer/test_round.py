@@ -16,16 +16,16 @@ from metricloop.llm.journal import Journal
 from metricloop.llm.message import Reply
 from metricloop.metrics.contract import MetricError, Spec
 from metricloop.sandbox.limits import Limits
-from metricloop.scoring.gate import Finding, Passage
+from metricloop.scoring.gate import BrokenRule, GateResult
 
 FRAMES = drawn(12)
 SPEC = Spec("wide", "object")
 
 
-def judge(source, name) -> Passage:
+def judge(source, name) -> GateResult:
     """Code that holds the word `crash` breaks a rule; all other passes."""
-    broken = (Finding("runs", "fails: ZeroDivisionError"),) if "crash" in source.code else ()
-    return Passage(
+    broken = (BrokenRule("runs", "fails: ZeroDivisionError"),) if "crash" in source.code else ()
+    return GateResult(
         None if broken else Spec(name, "object", ("predictions",) if "predictions" in source.code else ()), broken
     )
 
@@ -151,7 +151,7 @@ def test_the_same_metric_and_policy_again_is_refused_and_costs_no_repair(tmp_pat
 
 def test_a_copy_of_a_refuted_idea_by_its_scores_is_a_repeat_and_of_another_policy_a_fault_to_mend(tmp_path):
     def copying(source, name):
-        return Passage(SPEC, (Finding("new", "ranks as object_count does", like="object_count"),))
+        return GateResult(SPEC, (BrokenRule("new", "ranks as object_count does", like="object_count"),))
 
     made, _ = turn(tmp_path, Model(proposal({})), copying, FRAMES)
     play(made)

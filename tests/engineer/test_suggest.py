@@ -48,16 +48,16 @@ def keeper(folder, **changes) -> Gatekeeper:
     ],
 )
 def test_code_is_judged_within_the_walls_and_says_what_broke(tmp_path, walls, code, rule, said):
-    passage = keeper(tmp_path).judge(Source(code, "metrics/generated/1/wide.py"), "wide")
-    assert [finding.rule for finding in passage.broken] == [rule]
-    assert said in passage.broken[0].said
+    gate_result = keeper(tmp_path).judge(Source(code, "metrics/generated/1/wide.py"), "wide")
+    assert [broken_rule.rule for broken_rule in gate_result.broken] == [rule]
+    assert said in gate_result.broken[0].said
 
 
 def test_a_metric_too_slow_for_the_pool_is_told_so(tmp_path, walls):
     slow = CODE.replace("    return", "    import time\n    time.sleep(0.02)\n    return")
-    passage = keeper(tmp_path, patience=0.005).judge(Source(slow, "metrics/generated/1/wide.py"), "wide")
-    assert [finding.rule for finding in passage.broken] == ["fast"]
-    assert passage.broken[0].said.endswith("the pool's size leaves 0.005 s")
+    gate_result = keeper(tmp_path, patience=0.005).judge(Source(slow, "metrics/generated/1/wide.py"), "wide")
+    assert [broken_rule.rule for broken_rule in gate_result.broken] == ["fast"]
+    assert gate_result.broken[0].said.endswith("the pool's size leaves 0.005 s")
 
 
 def test_unsafe_executes_here_what_it_is_given(tmp_path):
@@ -111,9 +111,9 @@ def test_ideas_that_wait_for_their_experiment_are_named(tmp_path):
 
 def keeper_passage(name):
     from metricloop.metrics.contract import Spec
-    from metricloop.scoring.gate import Passage
+    from metricloop.scoring.gate import GateResult
 
-    return Passage(Spec(name, "object"), ())
+    return GateResult(Spec(name, "object"), ())
 
 
 def test_a_round_killed_between_its_two_files_is_played_on_against_the_plan_before_it(tmp_path):

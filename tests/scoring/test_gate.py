@@ -36,8 +36,8 @@ def frames() -> list[Frame]:
 
 
 def broken(sandbox, frames, code, earlier=None) -> dict[str, str]:
-    passage = pass_gate(sandbox, Source(HEAD + code, "it.py"), "it", frames, earlier)
-    return {finding.rule: finding.said for finding in passage.broken}
+    gate_result = pass_gate(sandbox, Source(HEAD + code, "it.py"), "it", frames, earlier)
+    return {broken_rule.rule: broken_rule.said for broken_rule in gate_result.broken}
 
 
 @pytest.mark.parametrize(

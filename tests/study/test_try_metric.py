@@ -10,7 +10,7 @@ from metricloop.data.tables import PREDICTIONS, write_table
 from metricloop.metrics.contract import MetricError, Spec
 from metricloop.report.metric_page import build, write_page
 from metricloop.sandbox.errors import SandboxError
-from metricloop.scoring.gate import Finding, Passage
+from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.scoring.metric_file import Source
 from metricloop.selection.policies import PolicyError
 from metricloop.study import try_metric
@@ -50,7 +50,7 @@ def study(tmp_path):
 
 
 def test_every_rule_is_told_with_what_became_of_it():
-    lines = rule_lines(Passage(Spec("it", "image"), (Finding("order", "depends on \x1b[2J order"),)), ["a", "b"])
+    lines = rule_lines(GateResult(Spec("it", "image"), (BrokenRule("order", "depends on \x1b[2J order"),)), ["a", "b"])
     assert lines[4:7] == [
         ("held", "deterministic", "says the same when asked again"),
         ("broke", "order", "depends on ?[2J order"),
@@ -61,16 +61,16 @@ def test_every_rule_is_told_with_what_became_of_it():
 
 @pytest.mark.parametrize(("rule", "held"), [("loads", 0), ("needs", 1), ("runs", 2)])
 def test_after_a_rule_that_ends_it_no_other_counts_as_held(rule, held):
-    states = [state for state, *_ in rule_lines(Passage(None, (Finding(rule, "no"),)), ["a"])]
+    states = [state for state, *_ in rule_lines(GateResult(None, (BrokenRule(rule, "no"),)), ["a"])]
     assert states == ["held"] * held + ["broke"] + ["not asked"] * (10 - held)
 
 
 def test_nothing_scored_yet_is_nothing_to_be_compared_with():
-    assert rule_lines(Passage(Spec("it", "image"), ()), [])[-1][0] == "not asked"
+    assert rule_lines(GateResult(Spec("it", "image"), ()), [])[-1][0] == "not asked"
 
 
 def test_a_rule_of_the_gate_that_is_not_listed_here_is_told_all_the_same():
-    assert rule_lines(Passage(None, (Finding("policy", "no"),)), [])[-1] == ("broke", "policy", "no")
+    assert rule_lines(GateResult(None, (BrokenRule("policy", "no"),)), [])[-1] == ("broke", "policy", "no")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_metric_that_would_not_be_done_with_the_pool_is_too_slow(study, walls)
     stage = set_stage(study)
     slow = Source(WIDTH.replace("    return", "    import time; time.sleep(0.002)\n    return"), "x.py")
     broken = hear(open_sandbox(stage, "x.py"), slow, "width", stage).broken
-    assert [finding.rule for finding in broken if finding.rule != "new"] == ["fast"]
+    assert [broken_rule.rule for broken_rule in broken if broken_rule.rule != "new"] == ["fast"]
 
 
 def test_scores_are_in_the_order_of_the_sample_and_the_policy_takes_from_them(study, walls, monkeypatch):
@@ -203,7 +203,7 @@ def test_the_page_stands_by_itself_and_shows_both_ends(study, walls, monkeypatch
     stage, spec = set_stage(study), Spec("grey", "image", ("image",), higher_is="worse")
     policy = policy_of("best", {}, spec)
     seen = perform(stage, Source(GREY, "x.py"), spec, policy, "grey")
-    rules = rule_lines(Passage(spec, ()), ["object_count"])
+    rules = rule_lines(GateResult(spec, ()), ["object_count"])
     page = build(seen, stage, spec, policy, rules, "<mine>.py")
     assert "Scored on 20 images of the 32 of the pool of drawn, evenly spread over it." in page
     assert "&lt;mine&gt;.py" in page
