@@ -21,11 +21,10 @@ from metricloop.data.tables import read_yaml
 HOME = Path(__file__).resolve().parents[2]  # the folder that holds the package
 PACKAGE = "metricloop"
 TASKS = f"{PACKAGE}.tasks"
-STAGES = ("draw", "ingest", "predict", "embed", "score", "select", "train", "evaluate", "compare", "confirm")
 # Modules that shape no result: watching processes, describing parameters, checking what people write.
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
-    for name in ("runtime.process_guard", "runtime.code_digest", "runtime.progress", "params", "config", "study.plan")
+    for name in ("runtime.process_guard", "runtime.code_digest", "runtime.progress", "params", "config", "layout", "study.plan")
 )
 
 
@@ -45,9 +44,9 @@ def sources(stage: str) -> tuple[str, ...]:
     return tuple(sorted(files))
 
 
-def digests() -> dict[str, str]:
+def digests(stages: Iterable[str]) -> dict[str, str]:
     """One digest per stage: what code.yaml holds."""
-    return {stage: stage_digest(stage) for stage in STAGES if file_of(f"{TASKS}.{stage}")}
+    return {stage: stage_digest(stage) for stage in stages}
 
 
 def stage_digest(stage: str) -> str:

@@ -1,51 +1,68 @@
-"""Which stage feeds which: the plan's wiring as a graph, for saying what an edit makes out of date."""
+"""Which stage feeds which, read from dvc.yaml itself: the one declaration of the stages and of their order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
+from metricloop import layout
+from metricloop.data.tables import read_yaml
 
-PREDICTIONS = "data/predictions.parquet"
-VIEWS = "data/views.parquet"
-EMBEDDINGS = "data/embeddings.parquet"
-
-
-def upstream(plan: dict[str, Any], drawn: bool) -> dict[str, set[str]]:
-    """Every stage of a study, in the order of the data, with the stages whose outputs it reads."""
-    graph: dict[str, set[str]] = {"draw": set()} if drawn else {}
-    graph["ingest"] = set(graph)
-    graph["predict"] = {"ingest"}
-    makers = {PREDICTIONS: "predict", VIEWS: "predict", EMBEDDINGS: "embed"}
-    if reads_embeddings(plan):
-        graph["embed"] = {"ingest"}
-    for name, batch in plan["batches"].items():
-        graph[f"score@{name}"] = {"ingest", makers.get(batch["needs"], "ingest")}
-    # an arm may be matched to another arm's subset, which must then come first
-    for name in sorted(plan["arms"], key=lambda arm: str(plan["arms"][arm]["b"]).startswith("subsets/")):
-        graph[f"select@{name}"] = {"ingest"} | {_made_by(str(plan["arms"][name][side])) for side in ("a", "b")}
-    for name, block in plan["blocks"].items():
-        graph[f"train@{name}"] = {f"select@{block['arm']}"}
-        graph[f"evaluate@{name}"] = {f"train@{name}"}
-    graph["compare"] = {stage for stage in graph if stage.startswith(("evaluate@", "select@"))}
-    graph["confirm"] = {"compare"}
-    return graph
+Graph = dict[str, set[str]]  # stage -> the stages whose outputs it reads, in an order in which they can run
+VARIABLE = re.compile(r"\$\{([\w.]+)\}")
 
 
-def reads_embeddings(plan: dict[str, Any]) -> bool:
+class GraphError(ValueError):
+    """dvc.yaml is not that of a study; the message says what to do."""
+
+
+def stages_of(folder: Path, plan: Mapping[str, Any]) -> Graph:
+    """Every stage of the workspace in `folder`, in the order of the data. Errors: GraphError."""
+    path = folder / layout.STAGES
+    declared = (read_yaml(path) if path.is_file() else {}).get("stages")
+    if not declared:
+        raise GraphError(f"{path} declares no stages: this is not a workspace; make one with `metricloop init`")
+    return wired(declared, plan, read_yaml(folder / layout.PARAMS))
+
+
+def wired(declared: Mapping[str, Any], plan: Mapping[str, Any], params: Mapping[str, Any]) -> Graph:
+    """The graph of the stages of a dvc.yaml, its section `stages`, expanded over batches, arms and blocks.
+
+    params: the parsed params.yaml, for paths such as ${data.source}. A stage reads from another where one of its dependencies is an output of the other, lies in one, or holds one.
+    """
+    reads: dict[str, list[str]] = {}
+    makers: dict[str, str] = {}
+    for kind, stage in declared.items():
+        for name, item in _items(kind, stage, plan):
+            body = stage.get("do", stage)
+            values = {**params, "key": name.partition("@")[2], "item": item}
+            reads[name] = [_filled(path, values) for path in _paths(body.get("deps"))]
+            makers |= {_filled(path, values): name for path in _paths(body.get("outs"))}
+    graph = {name: {maker for path in paths for maker in _makers_of(path, makers)} for name, paths in reads.items()}
+    return _ordered(graph)
+
+
+def kinds_before(graph: Graph, kind: str) -> list[str]:
+    """The kinds of stages that come before `kind` in the order of the data, such as ingest, predict and score."""
+    kinds = list(dict.fromkeys(kind_of(stage) for stage in graph))
+    return kinds[: kinds.index(kind)] if kind in kinds else kinds
+
+
+def kind_of(stage: str) -> str:
+    """`train` for train@random.0."""
+    return stage.partition("@")[0]
+
+
+def reads_embeddings(plan: Mapping[str, Any]) -> bool:
     """Whether a batch or an arm is made from embeddings; otherwise there is no stage that makes them."""
     readers = [*plan["batches"].values(), *plan["arms"].values()]
-    return any(EMBEDDINGS in (one.get("needs"), one.get("a"), one.get("b")) for one in readers)
+    return any(layout.EMBEDDINGS in (one.get("needs"), one.get("a"), one.get("b")) for one in readers)
 
 
-def stages_of(folder: Path, plan: dict[str, Any]) -> dict[str, set[str]]:
-    """`upstream` for the workspace in `folder`."""
-    return upstream(plan, "draw" in yaml.safe_load((folder / "dvc.yaml").read_text())["stages"])
-
-
-def downstream(graph: dict[str, set[str]], changed: Iterable[str]) -> list[str]:
+def downstream(graph: Graph, changed: Iterable[str]) -> list[str]:
     """The changed stages and all that depend on them, in the order of the graph."""
     stale = set(changed)
     for stage, inputs in graph.items():
@@ -54,7 +71,7 @@ def downstream(graph: dict[str, set[str]], changed: Iterable[str]) -> list[str]:
     return [stage for stage in graph if stage in stale]
 
 
-def needed_for(graph: dict[str, set[str]], wanted: Iterable[str]) -> list[str]:
+def needed_for(graph: Graph, wanted: Iterable[str]) -> list[str]:
     """The wanted stages and all that they depend on, in the order of the graph."""
     needed = set(wanted)
     for stage in reversed(list(graph)):
@@ -63,11 +80,58 @@ def needed_for(graph: dict[str, set[str]], wanted: Iterable[str]) -> list[str]:
     return [stage for stage in graph if stage in needed]
 
 
-def _made_by(path: str) -> str:
-    """The stage that writes the file an arm is made from."""
-    if path == EMBEDDINGS:
-        return "embed"
-    folder, _, rest = path.partition("/")
-    if folder == "scores":
-        return f"score@{rest.partition('/')[0]}"
-    return f"select@{Path(path).stem}" if folder == "subsets" else "ingest"
+def _items(kind: str, stage: Mapping[str, Any], plan: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """(name, item) of every instance of a stage: one, or one per entry of the section that `foreach` names."""
+    if "foreach" not in stage:
+        return [(kind, {})]
+    section = str(stage["foreach"]).strip("${}")
+    if section not in plan:
+        near = get_close_matches(section, plan, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise GraphError(f"{layout.STAGES}: stage {kind} repeats over {section!r}, which the plan does not have{hint}")
+    return [(f"{kind}@{name}", item) for name, item in plan[section].items()]
+
+
+def _paths(entries: Iterable[Any] | None) -> list[str]:
+    """Paths of a list of dependencies or outputs; DVC also takes `{path: {options}}`."""
+    return [str(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries or ()]
+
+
+def _filled(path: str, values: Any) -> str:
+    """A path with ${key}, ${item.x} and ${section.x} replaced; a name without a value stays as it is."""
+
+    def value(match: re.Match[str]) -> str:
+        found = values
+        for part in match[1].split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                return match[0]
+            found = found[part]
+        return str(found)
+
+    return VARIABLE.sub(value, path)
+
+
+def _makers_of(path: str, makers: Mapping[str, str]) -> Iterable[str]:
+    return (
+        maker
+        for made, maker in makers.items()
+        if path == made or path.startswith(f"{made}/") or made.startswith(f"{path}/")
+    )
+
+
+def _ordered(graph: Graph) -> Graph:
+    """The same graph with every stage after those it reads from; otherwise in the order of dvc.yaml."""
+    done: Graph = {}
+
+    def visit(stage: str, above: tuple[str, ...]) -> None:
+        if stage in above:
+            raise GraphError(f"{layout.STAGES}: {' -> '.join([*above[above.index(stage) :], stage])} is a circle")
+        if stage not in done:
+            inputs = graph[stage] - {stage}
+            for source in (name for name in graph if name in inputs):
+                visit(source, (*above, stage))
+            done[stage] = inputs
+
+    for stage in graph:
+        visit(stage, ())
+    return done

@@ -57,7 +57,7 @@ class WorkspaceError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class NewStudy:
     """What `init` is asked for; the fields of the same names in params.yaml."""
 
     name: str
@@ -86,9 +86,9 @@ class Plan:
     copy: bool = False
 
 
-def demo_plan(name: str, full: bool = False) -> Plan:
+def demo_plan(name: str, full: bool = False) -> NewStudy:
     """The demo's study: drawn pandas, small pictures, the article's damage; `full` adds controls, policies, seeds."""
-    return Plan(
+    return NewStudy(
         name=name,
         source="source",
         root="source",
@@ -107,7 +107,7 @@ def demo_plan(name: str, full: bool = False) -> Plan:
     )
 
 
-def create(folder: Path, plan: Plan) -> None:
+def create(folder: Path, study: NewStudy) -> None:
     """Make a workspace: a git and DVC repository with params.yaml, arms.yaml, rounds.yaml, dvc.yaml and code.yaml.
 
     It is built under another name beside `folder` and renamed, so it is there whole or not at all.
@@ -116,12 +116,12 @@ def create(folder: Path, plan: Plan) -> None:
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there: metricloop run -C {folder}")
-    if not plan.drawn and folder.is_relative_to(plan.root):
-        raise WorkspaceError(f"{folder} lies inside the data set ({plan.root}); put the workspace elsewhere")
-    if plan.copy:
-        inside = Path("source") / Path(plan.source).relative_to(plan.root)
-        copied_from, plan = plan.root, replace(plan, source=inside.as_posix(), root="source")
-    params = align_comments(render("params.yaml.j2", **params_values(plan)))
+    if not study.drawn and folder.is_relative_to(study.root):
+        raise WorkspaceError(f"{folder} lies inside the data set ({study.root}); put the workspace elsewhere")
+    if study.copy:
+        inside = Path("source") / Path(study.source).relative_to(study.root)
+        copied_from, study = study.root, replace(study, source=inside.as_posix(), root="source")
+    params = align_comments(render("params.yaml.j2", **params_values(study)))
     check_params(yaml.safe_load(params), "the new params.yaml")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
@@ -129,38 +129,38 @@ def create(folder: Path, plan: Plan) -> None:
         made.mkdir()
         _git(made, "init", "--quiet", "--initial-branch=main")
         _run(made, dvc("init", "--quiet"))
-        if plan.copy:
+        if study.copy:
             shutil.copytree(copied_from, made / "source")
             _run(made, dvc("add", "--quiet", "source"))
         _write(made / "params.yaml", params)
-        _write(made / "arms.yaml", render_arms(plan))
+        _write(made / "arms.yaml", render_arms(study))
         _write(made / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
-        _write(made / "brief.md", render("brief.md", drawn=plan.drawn))
-        _write(made / "dvc.yaml", render_stages(drawn=plan.drawn))
+        _write(made / "brief.md", render("brief.md", drawn=study.drawn))
+        _write(made / "dvc.yaml", render_stages(drawn=study.drawn))
         for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
             with (made / name).open("a") as stream:
                 stream.write("\n".join(lines) + "\n")
         refresh_code(made)
         _git(made, "add", "--all")
-        commit_all(made, f"study {plan.name}: {plan.budget:g} of the images of {plan.source}")
+        commit_all(made, f"study {study.name}: {study.budget:g} of the images of {study.source}")
         if folder.exists():
             folder.rmdir()
         made.rename(folder)
 
 
-def render_arms(plan: Plan) -> str:
+def render_arms(study: NewStudy) -> str:
     """arms.yaml: the baseline, controls and the article's metrics, one block each."""
-    options = {"planted": plan.corrupt != "none", "full": plan.full, "seeds": f"0-{plan.block_seeds - 1}"}
-    options["lean"] = plan.drawn and not plan.full  # the demo leaves time for the language model's own ideas
+    options = {"planted": study.corrupt != "none", "full": study.full, "seeds": f"0-{study.block_seeds - 1}"}
+    options["lean"] = study.drawn and not study.full  # the demo leaves time for the language model's own ideas
     arms = yaml.safe_load(render("arms.yaml.j2", arms=[], **options))["arms"]
     return render("arms.yaml.j2", arms=arms, **options)
 
 
-def params_values(plan: Plan) -> dict[str, Any]:
+def params_values(study: NewStudy) -> dict[str, Any]:
     """What the template of params.yaml is filled with."""
     corrupt = Corrupt()
     presets = {name: [_mistake(mistake) for mistake in getattr(corrupt, name)] for name in PRESET_NOTES}
-    return vars(plan) | {"presets": presets, "preset_notes": PRESET_NOTES}
+    return vars(study) | {"presets": presets, "preset_notes": PRESET_NOTES}
 
 
 def _mistake(mistake: Mistake) -> str:
@@ -190,6 +190,11 @@ def render_stages(*, drawn: bool, embeds: bool = False) -> str:
     embeds: with the stage that makes embeddings, which takes long and is there only where something reads them.
     """
     return render("dvc.yaml.j2", drawn=drawn, embeds=embeds)
+
+
+def stage_kinds() -> list[str]:
+    """The kinds of stages there are, in the order of the data."""
+    return list(yaml.safe_load(render_stages(drawn=True, embeds=True))["stages"])
 
 
 def wire_embeddings(stages: str, wanted: bool) -> str:
@@ -227,7 +232,7 @@ def refresh_code(folder: Path) -> None:
     note = "# Digests of the code each stage runs; written by metricloop, so that new code counts as a change.\n"
     params = load_params(folder / "params.yaml")
     weights = {"weights": weights_digest(params.train.weights), "embed_weights": weights_digest(params.embed.weights)}
-    _write(folder / "code.yaml", note + yaml.safe_dump(code_digest.digests() | weights, sort_keys=False))
+    _write(folder / "code.yaml", note + yaml.safe_dump(code_digest.digests(stage_kinds()) | weights, sort_keys=False))
     _write(folder / "metrics" / "catalogue.yaml", note + yaml.safe_dump(code_digest.catalogue_digests()))
 
 

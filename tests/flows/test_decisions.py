@@ -7,21 +7,23 @@ from pathlib import Path
 
 import pytest
 import yaml
+from graphs import graph_of
 
 from metricloop.cli.dry_run import _duration, _grouped
 from metricloop.cli.reproduce import differences
-from metricloop.flows import improve, stage
+from metricloop.flows import improve
 from metricloop.flows.improve import promising
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
 from metricloop.runtime.code_digest import HOME
 from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.policies import check_policy
-from metricloop.study.graph import downstream, needed_for, upstream
+from metricloop.study import processes
+from metricloop.study.graph import downstream, needed_for
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import environment
 from metricloop.study.workspace import (
-    Plan,
+    NewStudy,
     WorkspaceError,
     align_comments,
     create,
@@ -94,7 +96,7 @@ def test_the_stage_that_embeds_is_there_while_something_reads_embeddings():
 def test_init_refuses_a_folder_with_something_in_it(tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(WorkspaceError, match="not empty"):
-        create(tmp_path, Plan(name="x", source="/y", root="/y"))
+        create(tmp_path, NewStudy(name="x", source="/y", root="/y"))
 
 
 def test_differences_name_the_number():
@@ -112,13 +114,13 @@ def test_durations_and_groups_read_well():
 @pytest.mark.parametrize(
     ("plan", "controls"),
     [
-        (Plan("x", "/y", "/y"), set()),
-        (Plan("x", "/y", "/y", corrupt="article"), {"oracle"}),
+        (NewStudy("x", "/y", "/y"), set()),
+        (NewStudy("x", "/y", "/y", corrupt="article"), {"oracle"}),
         (
-            Plan("x", "/y", "/y", corrupt="article", full=True),
+            NewStudy("x", "/y", "/y", corrupt="article", full=True),
             {"oracle", "relabelled", "full", "inverse", "box_matched"},
         ),
-        (Plan("x", "/y", "/y", full=True), {"full", "inverse", "box_matched"}),  # nothing to be an oracle of
+        (NewStudy("x", "/y", "/y", full=True), {"full", "inverse", "box_matched"}),  # nothing to be an oracle of
     ],
 )
 def test_arms_yaml_holds_the_controls_that_make_sense_and_a_block_for_every_arm(tmp_path, plan, controls):
@@ -143,12 +145,12 @@ PLAN = {
     },
     "blocks": {"random.0": {"arm": "random"}, "count.0": {"arm": "count"}},
 }
-GRAPH = upstream(PLAN, drawn=True)
+GRAPH = graph_of(PLAN, drawn=True)
 
 
 def test_views_are_made_by_predict():
     plan = {"batches": {"again": {"needs": "data/views.parquet"}}, "arms": {}, "blocks": {}}
-    assert upstream(plan, drawn=False)["score@again"] == {"ingest", "predict"}
+    assert graph_of(plan, drawn=False)["score@again"] == {"ingest", "predict"}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_what_stages_are_told_holds_no_secrets(monkeypatch):
 
 
 def test_params_survive_names_that_yaml_reads_otherwise(tmp_path):
-    plan = Plan("1e3", "/data/lions #1", "/data/lions #1", categories=("no", "a, b"))
+    plan = NewStudy("1e3", "/data/lions #1", "/data/lions #1", categories=("no", "a, b"))
     values = yaml.safe_load(align_comments(render("params.yaml.j2", **params_values(plan))))
     params = check_params(values)
     assert (params.study.name, params.data.source, params.data.categories) == ("1e3", "/data/lions #1", ("no", "a, b"))
@@ -200,15 +202,15 @@ def test_params_survive_names_that_yaml_reads_otherwise(tmp_path):
 
 def test_a_workspace_inside_the_data_set_is_refused(tmp_path):
     with pytest.raises(WorkspaceError, match="lies inside the data set"):
-        create(tmp_path / "w", Plan("x", str(tmp_path), str(tmp_path)))
+        create(tmp_path / "w", NewStudy("x", str(tmp_path), str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stage_is_told_of_unsafe_by_the_option_alone_and_never_by_the_environment(monkeypatch):
     monkeypatch.setenv(UNSAFE, "1")
-    assert UNSAFE not in stage.environment()
-    monkeypatch.setitem(stage.typed, UNSAFE, "1")
-    assert stage.environment()[UNSAFE] == "1"
+    assert UNSAFE not in processes.environment()
+    monkeypatch.setitem(processes.typed, UNSAFE, "1")
+    assert processes.environment()[UNSAFE] == "1"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_a_stage_is_told_of_unsafe_by_the_option_alone_and_never_by_the_environm
 )
 def test_no_relative_folder_stands_before_the_installed_packages(monkeypatch, given, passed):
     monkeypatch.setenv("PYTHONPATH", given)
-    assert stage.environment().get("PYTHONPATH") == passed
+    assert processes.environment().get("PYTHONPATH") == passed
 
 
 def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypatch, tmp_path):
@@ -228,15 +230,15 @@ def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypa
     for name, value in way.items():
         monkeypatch.setenv(name, value)
     told = []
-    monkeypatch.setattr(stage.subprocess, "Popen", lambda command, **options: told.append(options["env"]) or none())
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda command, **options: told.append(options["env"]) or none())
 
     def none():
         raise FileNotFoundError
 
-    assert not way.keys() & stage.environment().keys()
+    assert not way.keys() & processes.environment().keys()
     for start in (
-        lambda: stage.call(tmp_path, ["x"], "x"),
-        lambda: stage.converse(tmp_path, "metricloop.tasks.suggest", 1),
+        lambda: processes.call(tmp_path, ["x"], "x"),
+        lambda: processes.converse(tmp_path, "metricloop.tasks.suggest", 1),
     ):
         with pytest.raises(FileNotFoundError):
             start()
@@ -247,10 +249,11 @@ def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypa
 
 HIDING = """
 import subprocess, sys
-from metricloop.flows import improve, stage
+from metricloop.flows import improve
+from metricloop.study import processes
 from metricloop.sandbox.libc import drop_capabilities
 drop_capabilities()  # root reads everything
-stage.hide_keys()
+processes.hide_keys()
 done = subprocess.run([sys.executable, "-P", "-c", sys.argv[1]], capture_output=True, text=True)
 print(done.stdout or done.stderr)
 """

@@ -1,6 +1,8 @@
 """What an arm reads says which stages come before it: embeddings, folders of scores, another arm's subset."""
 
-from metricloop.study.graph import needed_for, upstream
+from graphs import graph_of
+
+from metricloop.study.graph import needed_for
 
 BATCHES = {"labels": {"needs": "data/images.parquet"}, "model": {"needs": "data/predictions.parquet"}}
 COUNT = "scores/labels/object_count.parquet"
@@ -8,7 +10,7 @@ COUNT = "scores/labels/object_count.parquet"
 
 def stages_before(a, b):
     arms = {"count": {"a": COUNT, "b": COUNT}, "asked": {"a": a, "b": b}}
-    graph = upstream({"batches": BATCHES, "arms": arms, "blocks": {}}, drawn=False)
+    graph = graph_of({"batches": BATCHES, "arms": arms, "blocks": {}}, drawn=False)
     return needed_for(graph, ["select@asked"])[:-1]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from graphs import graph_of
 from study_fixture import make_study
 
 from metricloop.data.embeddings import read_embeddings
@@ -19,7 +20,7 @@ from metricloop.data.tables import BOXES, IMAGES, column, read_table, write_tabl
 from metricloop.metrics.catalogue import duplicates, embedding
 from metricloop.metrics.contract import evaluate
 from metricloop.params import ParamsError, check_params
-from metricloop.study.graph import needed_for, upstream
+from metricloop.study.graph import needed_for
 from metricloop.study.workspace import render_stages
 from metricloop.training import embed_pool
 
@@ -149,9 +150,9 @@ def test_threads_keep_the_order_and_do_not_run_far_ahead():
 
 def test_only_a_batch_that_needs_embeddings_has_them_made():
     plan = {"batches": {"labels": {"needs": "data/images.parquet"}}, "arms": {}, "blocks": {}}
-    assert "embed" not in upstream(plan, drawn=True)
+    assert "embed" not in graph_of(plan, drawn=True)
     plan["batches"]["looks"] = {"needs": "data/embeddings.parquet"}
-    graph = upstream(plan, drawn=True)
+    graph = graph_of(plan, drawn=True)
     assert graph["score@looks"] == {"ingest", "embed"}
     assert graph["score@labels"] == {"ingest"}
     assert needed_for(graph, ["score@looks"]) == ["draw", "ingest", "embed", "score@looks"]
