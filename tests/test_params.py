@@ -8,11 +8,11 @@ import yaml
 
 from metricloop.params import Params, ParamsError, check_params, known_keys, load_params
 from metricloop.study.edit_params import change_params
-from metricloop.study.workspace import Plan, align_comments, demo_plan, params_values, render
+from metricloop.study.workspace import NewStudy, align_comments, demo_plan, params_values, render
 
 MINIMAL = {"study": {"name": "x"}, "data": {"source": "y"}}
 TEXT = align_comments(
-    render("params.yaml.j2", **params_values(Plan(name="lion", source="/data/lion", root="/data/lion")))
+    render("params.yaml.j2", **params_values(NewStudy(name="lion", source="/data/lion", root="/data/lion")))
 )
 
 

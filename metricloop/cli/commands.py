@@ -15,7 +15,7 @@ from metricloop.flows.audit import audit as audit
 
 
 def init(given: Namespace) -> None:
-    from metricloop.study.workspace import Plan, WorkspaceError, create, demo_plan
+    from metricloop.study.workspace import NewStudy, WorkspaceError, create, demo_plan
 
     folder: Path = given.folder
     name = given.name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
@@ -30,7 +30,7 @@ def init(given: Namespace) -> None:
         kind = recognise(source) if given.format == "auto" or not source.exists() else given.format
         if kind == "yolo" and source.is_file():
             source = source.parent  # the labels lie beside the YAML file, and must count as inputs too
-        plan = Plan(
+        plan = NewStudy(
             name=name,
             source=str(source),
             root=str(source if source.is_dir() else source.parent),
