@@ -31,7 +31,7 @@ from metricloop.data.ingest import Tables, ingest
 from metricloop.data.pictures import read_picture
 from metricloop.drawing.scenes import draw_scenes
 from metricloop.metrics.catalogue import crop, fit
-from metricloop.metrics.contract import Metric, evaluate
+from metricloop.metrics.contract import Metric, call_metric
 from metricloop.scoring.metric_file import metrics_in
 
 SAMPLE, SEEDS, TIMED, ROUNDS, SLOW = 300, range(5), 200, 3, "grabcut_tightness"
@@ -101,7 +101,7 @@ def quality(root: Path, tables: Tables, asked: dict[str, Metric]) -> tuple[dict[
         scores = {name: np.full(len(boxes), np.nan) for name in asked}
         for frame, rows in frames(root, tables, images, boxes):
             for name, function in asked.items():
-                scores[name][rows] = evaluate(function, frame)
+                scores[name][rows] = call_metric(function, frame)
         loose = ~hit | (factor >= LOOSE)
         for name in asked:
             columns[name].append(auroc(scores[name], hit))
@@ -125,7 +125,7 @@ def speed(root: Path, tables: Tables, asked: dict[str, Metric]) -> dict[str, flo
             fresh = [Frame(f.image_id, f.width, f.height, f.boxes, f.labels, image=f.image) for f in pictures]
             began = time.perf_counter()
             for frame in fresh:
-                evaluate(function, frame)
+                call_metric(function, frame)
             times.append(time.perf_counter() - began)
         rates[name] = len(rows) / statistics.median(times)
     return rates

@@ -31,11 +31,11 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.pictures import SUFFIXES, Look, decode_small, fingerprint, look, near_duplicates, reduction_for
 from metricloop.metrics.catalogue import detail, header, picture
 from metricloop.metrics.catalogue._small import SIDE
-from metricloop.metrics.contract import Metric, evaluate, spec_of
-from metricloop.scoring.batch import Ours
-from metricloop.scoring.evidence import Evidence, frame_of
+from metricloop.metrics.contract import Metric, call_metric, spec_of
+from metricloop.scoring.batch import InProcessBatch
 from metricloop.scoring.metric_file import metrics_in
-from metricloop.scoring.score import score
+from metricloop.scoring.metric_inputs import MetricInputs, unread_frame
+from metricloop.scoring.score_pool import score_pool
 
 TURNS, PEER_TURNS = 15, 3
 PEER = Path(__file__).parent / "peers" / "cleanvision_issues.py"
@@ -75,7 +75,7 @@ def against_decoding(folder: Path) -> dict:
         for data in held:
             cv2.imdecode(data, cv2.IMREAD_COLOR)
         middle = time.perf_counter()
-        columns = score(pool, Ours(ALL))
+        columns = score_pool(pool, InProcessBatch(ALL))
         seconds["ours"].append(time.perf_counter() - middle)
         seconds["decode"].append(middle - began)
         assert not any(error for column in columns.values() for error in column["error"])
@@ -89,7 +89,7 @@ def bare(folder: Path) -> dict:
     files = files_in(folder)
     began = time.perf_counter()
     looks = [look(path) for path in files]  # hash, size and fingerprint, of the full picture
-    score(pool_of_looks(folder, files, looks), Ours(SAME))
+    score_pool(pool_of_looks(folder, files, looks), InProcessBatch(SAME))
     duplicates = copies([seen.sha256 for seen in looks], [(seen.hash, seen.thumbnail) for seen in looks])
     return {"seconds": time.perf_counter() - began, "images": len(files), **duplicates}
 
@@ -99,11 +99,11 @@ def listed(folder: Path) -> dict:
     files = files_in(folder)
     pool = pool_of_looks(folder, files, [look(path) for path in files])
     measured = [metric for metric in SAME if spec_of(metric).scope == "frame"]
-    frames = [frame_of(Evidence(pool), row).frame for row in range(len(pool))]
+    frames = [unread_frame(MetricInputs(pool), row).frame for row in range(len(pool))]
     began = time.perf_counter()
     for metric in SAME:
         if spec_of(metric).scope == "dataset":
-            evaluate(metric, pool)
+            call_metric(metric, pool)
     digests, prints = [], []
     for path, empty in zip(files, frames, strict=True):
         data = path.read_bytes()
@@ -111,7 +111,7 @@ def listed(folder: Path) -> dict:
         image = decode_small(data, reduction_for(max(empty.width, empty.height), SIDE))
         frame = replace(empty, image=image)
         for metric in measured:
-            evaluate(metric, frame)
+            call_metric(metric, frame)
         prints.append(fingerprint(image))
     duplicates = copies(digests, prints)
     return {"seconds": time.perf_counter() - began, "images": len(files), **duplicates}

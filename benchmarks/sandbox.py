@@ -29,9 +29,9 @@ from metricloop.data.pictures import SUFFIXES, shape
 from metricloop.sandbox.child import Child
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
-from metricloop.scoring.batch import Foreign
-from metricloop.scoring.sandboxed import ENTRIES, Source, _packed, declared
-from metricloop.scoring.score import CHUNK, score
+from metricloop.scoring.batch import SandboxedBatch
+from metricloop.scoring.sandboxed import ENTRIES, INSIDE, Source, _packed, declared
+from metricloop.scoring.score_pool import CHUNK, score_pool
 
 FRAMES, ROUNDS, STARTS, BATCHES = 1400, 5, 7, 100
 METRIC = """
@@ -82,13 +82,13 @@ def no_walls() -> Iterator[None]:
 
 
 def throughput(pool: Dataset, walled: bool) -> float:
-    """Frames per second through `scoring.score.score`."""
+    """Frames per second through `scoring.score_pool.score_pool`."""
     source = Source(METRIC, "detail.py")
     with contextlib.nullcontext() if walled else no_walls(), Sandbox(ENTRIES) as sandbox:
-        foreign = Foreign(((source, declared(sandbox, source)["detail"]),), Limits())
+        foreign = SandboxedBatch(((source, declared(sandbox, source)["detail"]),), Limits())
         with mock.patch("metricloop.scoring.batch.sandbox", return_value=sandbox):
             began = time.perf_counter()
-            columns = score(pool, foreign)["detail"]
+            columns = score_pool(pool, foreign)["detail"]
             seconds = time.perf_counter() - began
     assert not any(columns["error"])
     return len(pool) / seconds
@@ -130,7 +130,7 @@ def batch_milliseconds(walled: bool) -> float:
     ):
         for _ in range(BATCHES):
             began = time.perf_counter()
-            with sandbox.child("score", "metricloop.scoring.inside_sandbox:score", arguments, [code, payload]) as child:
+            with sandbox.child("score", f"{INSIDE}:send_scores", arguments, [code, payload]) as child:
                 assert child.receive(10, "the start") == b"R"
                 times.append(1000 * (time.perf_counter() - began))
     return statistics.median(times)

@@ -50,7 +50,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MetricResult:
     """What one metric said of one frame, or of the pool: float64 scores, (1,) or (n,); all nan where `error` says what
     went wrong.
     """
@@ -97,7 +97,7 @@ def spec_of(function: Metric) -> Spec:
     raise MetricError(f"{getattr(function, '__name__', function)!r} is not a metric; decorate it with @metric(...)")
 
 
-def evaluate(function: Metric, subject: Frame | Dataset, embedding: Any = None) -> np.ndarray:
+def call_metric(function: Metric, subject: Frame | Dataset, embedding: Any = None) -> np.ndarray:
     """Call a metric and hold what it returns to its contract: float64, (1,) or (n,), finite or nan.
 
     `subject` is a Frame, or the pool's Dataset for a metric of scope "dataset"; `embedding` the Embeddings of that

@@ -18,10 +18,10 @@ from metricloop.runtime.process_guard import guard
 from metricloop.runtime.progress import shown
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.tiers import tier
-from metricloop.scoring.batch import Foreign
-from metricloop.scoring.evidence import read_evidence
+from metricloop.scoring.batch import SandboxedBatch
+from metricloop.scoring.metric_inputs import read_inputs
 from metricloop.scoring.open_metrics import GENERATED, open_batch
-from metricloop.scoring.score import SLACK, patience, score, unopened
+from metricloop.scoring.score_pool import SLACK, patience, score_pool, unopened
 from metricloop.scoring.score_store import STORE
 from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import entry_of, load_plan
@@ -53,14 +53,14 @@ def main(argv: Sequence[str]) -> None:
     if batch.trust == "unsafe-in-process":
         print(f"unsafe: {item.code} runs in this process, unread and without the sandbox", file=sys.stderr)
     pool = read_pool("data", params.data.folder)
-    if generated and isinstance(batch, Foreign):
+    if generated and isinstance(batch, SandboxedBatch):
         batch = replace(batch, pace=SLACK * patience(params, len(pool)))
 
     with shown(f"score {item.batch}", "images") as show:
-        tables = score(
+        tables = score_pool(
             pool,
             batch,
-            **read_evidence(item.needs, pool),
+            **read_inputs(item.needs, pool),
             store=STORE,
             jobs=params.score.jobs,
             max_failures=params.score.max_failures,

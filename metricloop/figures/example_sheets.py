@@ -15,7 +15,7 @@ from metricloop.evaluation.error_types import Errors, find_errors
 from metricloop.figures.contact_sheet import LAYOUTS, Detail, Layout, Mark, Style, Tile, contact_sheet, draw_tile
 from metricloop.figures.subset_profile import extremes
 from metricloop.llm.message import Picture
-from metricloop.scoring.evidence import Evidence, frame_of, read_frame
+from metricloop.scoring.metric_inputs import MetricInputs, read_frame, unread_frame
 from metricloop.scoring.scores import Scores
 from metricloop.text.clean import class_name
 from metricloop.text.numbers import count, fixed, score
@@ -172,7 +172,7 @@ def _tiles(
     for candidate, row in list(pairs)[: TRIES * wanted]:
         if len(made) == wanted:
             break
-        frame, _unreadable = read_frame(frame_of(Evidence(dataset), int(row)), pixels=True)
+        frame, _unreadable = read_frame(unread_frame(MetricInputs(dataset), int(row)), pixels=True)
         if frame.image is not None:
             made.append(tile(int(candidate), frame, frame.image))
     return made

@@ -25,10 +25,10 @@ from metricloop.figures.example_sheets import extremes_sheet
 from metricloop.metrics.contract import Metric, Spec, spec_of
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
-from metricloop.scoring.batch import Ours
-from metricloop.scoring.evidence import EMBEDDED, PREDICTED, VIEWED, read_evidence
+from metricloop.scoring.batch import InProcessBatch
+from metricloop.scoring.metric_inputs import EMBEDDED, PREDICTED, VIEWED, read_inputs
 from metricloop.scoring.open_metrics import catalogue
-from metricloop.scoring.score import score
+from metricloop.scoring.score_pool import score_pool
 from metricloop.scoring.scores import Scores
 
 # How families are ordered; a family that is not named here comes last.
@@ -166,13 +166,13 @@ def main(workspace: Path, folder: Path) -> None:
     seen = {need: path for need, path in SEEN_IN.items() if Path(path).is_file()}
     evidence: dict[str, Any] = {}
     for path in {PREDICTED, VIEWED, EMBEDDED} & set(seen.values()):
-        evidence |= {name: value for name, value in read_evidence(path, pool).items() if value}
+        evidence |= {name: value for name, value in read_inputs(path, pool).items() if value}
     if not evidence.get("views"):
         seen.pop("views", None)
     able = [entry.spec for family in known for entry in family.entries if set(entry.spec.needs) <= {*ALWAYS, *seen}]
-    batch = Ours(tuple(functions[spec.name] for spec in able))
+    batch = InProcessBatch(tuple(functions[spec.name] for spec in able))
     with shown("metrics", "images") as show:
-        tables = score(pool, batch, **evidence, jobs=0, max_failures=1, progress=show)
+        tables = score_pool(pool, batch, **evidence, jobs=0, max_failures=1, progress=show)
     drawn = draw_extremes(pool, able, tables, folder / "metrics")
     with replacing(folder / "metrics.md") as temporary:
         temporary.write_text(page(known, drawn))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from metricloop.sandbox import tree, walls
-from metricloop.sandbox.errors import BittenError
+from metricloop.sandbox.errors import ChildEndedError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.syscalls import Mode
 from metricloop.text.clean import clean
@@ -63,7 +63,7 @@ class Child:
         """The next packet, at most ANSWER bytes, or b"" when the child has ended.
 
         seconds: how long it may take; what: named in the reason when it takes longer, "one frame".
-        Errors: BittenError when a limit ends the child.
+        Errors: ChildEndedError when a limit ends the child.
         """
         if self._over is not None:
             return b""
@@ -78,7 +78,7 @@ class Child:
         """Those of the descriptors `readers` that have something to read; [] when the child has ended and none has.
 
         deadline: in time.monotonic(), `limit` says what it is; the time limit of the whole call holds anyway.
-        Errors: BittenError when time is up, or the tree takes too much.
+        Errors: ChildEndedError when time is up, or the tree takes too much.
         """
         if deadline is None or deadline > self._deadline:
             deadline, limit = self._deadline, f"it took more than {self.limits.batch_seconds:g} s in all"
@@ -116,7 +116,7 @@ class Child:
             if told is not None:
                 self.peak = max(self.peak, told["peak"])
                 self.status = os.waitstatus_to_exitcode(told["status"])
-                self._over = epitaph(self.status) if alone else ""
+                self._over = how_it_ended(self.status) if alone else ""
         return self._over
 
     def _ends_alone(self, seconds: float) -> bool:
@@ -143,7 +143,7 @@ class Child:
     def _bite(self, reason: str) -> NoReturn:
         self.end()
         self._over = reason
-        raise BittenError(reason)
+        raise ChildEndedError(reason)
 
     def failure(self) -> str:
         """What a child that could not raise its walls said of it; "" where they are up."""
@@ -153,7 +153,7 @@ class Child:
         return ""
 
 
-def epitaph(status: int) -> str:
+def how_it_ended(status: int) -> str:
     """How a process ended, in words: an exit status, or minus a signal; "" for a clean end."""
     if status >= 0:
         return f"ended with status {status}" if status else ""

@@ -7,7 +7,7 @@ class SandboxError(RuntimeError):
     """There is no sandbox here, or it failed in our own part; no foreign code was run without it."""
 
 
-class BittenError(Exception):
+class ChildEndedError(Exception):
     """A child is over before it answered; `reason` says in a line which limit or wall ended it."""
 
     def __init__(self, reason: str) -> None:

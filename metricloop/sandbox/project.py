@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metricloop.sandbox.child import MB, Child
-from metricloop.sandbox.errors import BittenError, SandboxError
+from metricloop.sandbox.errors import ChildEndedError, SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.text.clean import printable
@@ -116,8 +116,8 @@ def _execute(sandbox: Sandbox, scratch: Path, argv: Sequence[str]) -> tuple[int 
                 [writer for _, writer in pipes],
                 scratch,
             )
-        except BittenError as bitten:
-            return None, bitten.reason, ["", ""], 0
+        except ChildEndedError as ended:
+            return None, ended.reason, ["", ""], 0
         finally:
             for _, writer in pipes:
                 os.close(writer)
@@ -134,8 +134,8 @@ def _listen(child: Child, streams: dict[int, _Kept]) -> tuple[int | None, str]:
                 for reader in ready:
                     if not _take(reader, streams[reader]):
                         del streams[reader]
-        except BittenError as bitten:
-            return None, bitten.reason
+        except ChildEndedError as ended:
+            return None, ended.reason
         if failure := child.failure():
             raise SandboxError(f"the sandbox cannot raise its walls ({failure})")
         end = child.end()

@@ -14,7 +14,7 @@ import numpy as np
 
 from metricloop.sandbox import tree, walls
 from metricloop.sandbox.child import Child
-from metricloop.sandbox.errors import BittenError, SandboxError
+from metricloop.sandbox.errors import ChildEndedError, SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.payload import pack
 from metricloop.sandbox.syscalls import Mode
@@ -87,8 +87,8 @@ def _attack(sandbox: Walled, mode: Mode, folder: Path) -> dict[str, str]:
         with sandbox.child(mode, "metricloop.sandbox.selftest_inside:main", arguments, [payload]) as child:
             report = child.receive(SECONDS, "the self-test")
             end = child.end()
-    except BittenError as bitten:
-        report, end = b"", bitten.reason
+    except ChildEndedError as ended:
+        report, end = b"", ended.reason
     finally:
         os.close(payload)
     if not report.startswith(b"{"):
@@ -107,8 +107,8 @@ def _blindness(sandbox: Walled) -> str:
                 report = child.receive(SECONDS, "the self-test")
                 pids = tree.members(child.pid)
                 size, _ = tree.scratch_use(folder, pids, 100, HELD)
-        except BittenError as bitten:
-            return f"what a project uses cannot be counted here: {bitten.reason}"
+        except ChildEndedError as ended:
+            return f"what a project uses cannot be counted here: {ended.reason}"
     if report != b"held":
         return f"what a project uses cannot be counted here: {clean(report[1:]) or 'the self-test did not come so far'}"
     if len(pids) == 2 and size >= 2 * HELD:
@@ -123,6 +123,6 @@ def _clock_bites(sandbox: Walled) -> bool:
     try:
         with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0.5}) as child:
             child.receive(0.02, "the self-test")
-    except BittenError:
+    except ChildEndedError:
         return True
     return False

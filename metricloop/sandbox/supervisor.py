@@ -16,7 +16,7 @@ from typing import Any
 
 from metricloop.sandbox import landlock, tree, walls
 from metricloop.sandbox.child import ANSWER, MB, Child
-from metricloop.sandbox.errors import BittenError, SandboxError
+from metricloop.sandbox.errors import ChildEndedError, SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.places import library_folders, readable_places, unused_user
 from metricloop.sandbox.selftest import prove
@@ -115,7 +115,7 @@ class Sandbox:
 
         descriptors: what it gets besides the socket it answers on; they stay ours to close. size: bytes of address
         space those need. scratch: the one folder that it may write to.
-        Errors: SandboxError as for the class; BittenError when the zygote dies (the next call starts anew).
+        Errors: SandboxError as for the class; ChildEndedError when the zygote dies (the next call starts anew).
         """
         if self._busy:
             raise SandboxError("a child is running in this sandbox; end it first, or use another Sandbox")
@@ -138,7 +138,7 @@ class Sandbox:
             ours.close()
             self.close()
             if isinstance(error, OSError | ValueError):
-                raise BittenError("the zygote died before it could start a child") from None
+                raise ChildEndedError("the zygote died before it could start a child") from None
             raise
         finally:
             theirs.close()

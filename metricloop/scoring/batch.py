@@ -14,7 +14,7 @@ import numpy as np
 from metricloop.data.dataset import Dataset
 from metricloop.data.embeddings import Embeddings
 from metricloop.data.frame import Frame
-from metricloop.metrics.contract import Metric, Spec, Verdict, evaluate, spec_of
+from metricloop.metrics.contract import Metric, MetricResult, Spec, call_metric, spec_of
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring import sandboxed
@@ -38,10 +38,10 @@ class Batch(Protocol):
         """All that the scores of a metric depend on besides the frame; None where that is not known."""
         ...
 
-    def score(
+    def run(
         self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
-    ) -> list[list[Verdict]]:
-        """Per spec, what its metric says of each frame, or of the pool: one Verdict over all of it.
+    ) -> list[list[MetricResult]]:
+        """Per spec, what its metric says of each frame, or of the pool: one MetricResult over all of it.
 
         A failure is in the verdict that it concerns, and in no other. An object-level metric is not asked about a
         frame without boxes: there is nothing to score. embedding: that of the pool, for metrics that need it.
@@ -50,7 +50,7 @@ class Batch(Protocol):
 
 
 @dataclass(frozen=True)
-class Ours:
+class InProcessBatch:
     """Metrics that run in this process."""
 
     metrics: tuple[Metric, ...]
@@ -64,21 +64,21 @@ class Ours:
         found = digest_of(next(metric for metric in self.metrics if spec_of(metric) == spec))
         return found and _mixed(self.trust, spec, found)
 
-    def score(
+    def run(
         self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
-    ) -> list[list[Verdict]]:
+    ) -> list[list[MetricResult]]:
         chosen = {spec_of(metric).name: metric for metric in self.metrics}
         if isinstance(subjects, Dataset):
-            return [[_verdict(chosen[spec.name], subjects, embedding)] for spec in specs]
+            return [[_result_of(chosen[spec.name], subjects, embedding)] for spec in specs]
         for frame in subjects:
             for array in (frame.image, frame.boxes, frame.labels):
                 if array is not None:
                     array.flags.writeable = False  # no metric can change by mistake what the next one sees
-        return [[_verdict(chosen[spec.name], frame) for frame in subjects] for spec in specs]
+        return [[_result_of(chosen[spec.name], frame) for frame in subjects] for spec in specs]
 
 
 @dataclass(frozen=True)
-class Foreign:
+class SandboxedBatch:
     """Metrics that nobody has read: they run in the sandbox, which starts with the first use in a process.
 
     pace: seconds that each may take per image, on average over the images of one call, before it is ended.
@@ -98,12 +98,12 @@ class Foreign:
         found = digest_of_text(source.code)
         return found and _mixed(self.trust, spec, found)
 
-    def score(
+    def run(
         self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
-    ) -> list[list[Verdict]]:
+    ) -> list[list[MetricResult]]:
         chosen = [(source, spec) for source, spec in self.metrics if spec in specs]
         seconds = self.limits.start_seconds + self.pace * len(subjects)
-        return sandboxed.score_all(sandbox(self.limits), chosen, subjects, seconds)
+        return sandboxed.run_metrics(sandbox(self.limits), chosen, subjects, seconds)
 
 
 @cache
@@ -118,11 +118,11 @@ def _mixed(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def _verdict(metric: Metric, subject: Frame | Dataset, embedding: Embeddings | None = None) -> Verdict:
+def _result_of(metric: Metric, subject: Frame | Dataset, embedding: Embeddings | None = None) -> MetricResult:
     n = len(subject.boxes) if spec_of(metric).level == "object" else len(subject) if isinstance(subject, Dataset) else 1
     if not n:
-        return Verdict(np.zeros(0))
+        return MetricResult(np.zeros(0))
     try:
-        return Verdict(evaluate(metric, subject, embedding))
+        return MetricResult(call_metric(metric, subject, embedding))
     except Exception as error:  # a metric may raise anything: it is recorded, and counted by the caller
-        return Verdict(np.full(n, np.nan), f"{type(error).__name__}: {error}")
+        return MetricResult(np.full(n, np.nan), f"{type(error).__name__}: {error}")

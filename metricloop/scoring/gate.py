@@ -15,9 +15,9 @@ from scipy.stats import spearmanr
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
-from metricloop.metrics.contract import MetricError, Spec, Verdict
+from metricloop.metrics.contract import MetricError, MetricResult, Spec
 from metricloop.sandbox.supervisor import Sandbox
-from metricloop.scoring.sandboxed import Source, declared, score
+from metricloop.scoring.sandboxed import Source, declared, run_file
 from metricloop.text.clean import clean
 
 MOST_UNKNOWN = 0.5  # share of scores that may be nan
@@ -26,7 +26,7 @@ FEWEST = 8  # frames with both scores, below which a correlation says nothing
 ROUNDING = 1e-5  # of the largest score: what a sum in another order may change, in single precision
 
 # Per frame, the scores of one metric and what went wrong.
-Answers = list[Verdict]
+Answers = list[MetricResult]
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,11 @@ def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarra
 def _ask(sandbox: Sandbox, source: Source, spec: Spec, frames: Sequence[Frame]) -> Answers:
     """One metric's answer to each frame; a metric of the pool is asked about these frames as a pool."""
     if spec.scope == "frame":
-        return score(sandbox, source, [spec], frames)[0]
+        return run_file(sandbox, source, [spec], frames)[0]
     pool = _pool_of(frames)
-    (answer,) = score(sandbox, source, [spec], pool)[0]
+    (answer,) = run_file(sandbox, source, [spec], pool)[0]
     ends = pool.offsets[1:-1] if spec.level == "object" else np.arange(1, len(pool))
-    return [Verdict(scores, answer.error) for scores in np.split(answer.scores, ends)]
+    return [MetricResult(scores, answer.error) for scores in np.split(answer.scores, ends)]
 
 
 def _pool_of(frames: Sequence[Frame]) -> Dataset:
@@ -225,8 +225,8 @@ def _where(frame: Frame) -> str:
     return f"image {frame.image_id} ({frame.width} x {frame.height}, {len(frame.boxes)} boxes)"
 
 
-def _brief(verdict: Verdict) -> str:
-    return verdict.error or np.array2string(verdict.scores, threshold=4, precision=4)
+def _brief(result: MetricResult) -> str:
+    return result.error or np.array2string(result.scores, threshold=4, precision=4)
 
 
 def _mean(scores: np.ndarray) -> float:

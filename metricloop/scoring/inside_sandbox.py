@@ -20,7 +20,7 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
-from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.sandbox.payload import unpack
 from metricloop.scoring.metric_file import load
 
@@ -30,13 +30,13 @@ CHUNK = 4096  # values in one packet
 WORDS = 2000  # bytes of an explanation
 
 
-def declare(descriptors: list[int], arguments: dict[str, Any]) -> None:
+def send_declarations(descriptors: list[int], arguments: dict[str, Any]) -> None:
     """Answer with the declarations of a file's metrics: a JSON list of Specs. arguments: filename."""
     report, code = descriptors
     _guarded(report, arguments, lambda: os.write(report, READY + _declarations(code, arguments["filename"])))
 
 
-def score(descriptors: list[int], arguments: dict[str, Any]) -> None:
+def send_scores(descriptors: list[int], arguments: dict[str, Any]) -> None:
     """Score frames, or a pool, in turn. arguments: filename, metric, first (frame to start with), memory_mb."""
     report, code, payload = descriptors
 
@@ -50,7 +50,7 @@ def score(descriptors: list[int], arguments: dict[str, Any]) -> None:
             if by_object and not len(subject.boxes):
                 continue  # nothing to ask where there is nothing to score
             try:
-                values = evaluate(metric, subject)
+                values = call_metric(metric, subject)
             except BaseException as error:  # SystemExit and KeyboardInterrupt are foreign too
                 os.write(report, FAILED + PLACE.pack(row, 0) + _explain(error, arguments))
                 continue

@@ -19,7 +19,7 @@ import metricloop.metrics.catalogue
 from metricloop.metrics.contract import Metric, MetricError, Spec
 from metricloop.sandbox.errors import SandboxError
 from metricloop.sandbox.limits import Limits
-from metricloop.scoring.batch import Batch, Foreign, Ours, Trust, sandbox
+from metricloop.scoring.batch import Batch, InProcessBatch, SandboxedBatch, Trust, sandbox
 from metricloop.scoring.metric_file import Source, load, metrics_in, read_source
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.trust import is_trusted
@@ -61,7 +61,7 @@ def open_batch(
     """
     if code in CATALOGUE:
         known = catalogue()
-        return Ours(tuple(_pick(known, name, "the catalogue") for name in names))
+        return InProcessBatch(tuple(_pick(known, name, "the catalogue") for name in names))
     root = Path(workspace).resolve()
     place = (root / code).resolve()
     paths = {name: (place / f"{name}.py").resolve() if place.is_dir() else place for name in names}
@@ -75,9 +75,13 @@ def open_batch(
     )
     for trust, given in trusts:
         if given:
-            return Ours(tuple(_each(sources, lambda name: _loaded(sources[name], name), give_up).values()), trust)
+            return InProcessBatch(
+                tuple(_each(sources, lambda name: _loaded(sources[name], name), give_up).values()), trust
+            )
     walls = limits or Limits()
-    return Foreign(tuple(_each(sources, lambda name: _declared(sources[name], name, walls), give_up).values()), walls)
+    return SandboxedBatch(
+        tuple(_each(sources, lambda name: _declared(sources[name], name, walls), give_up).values()), walls
+    )
 
 
 def _each(

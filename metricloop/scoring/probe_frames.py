@@ -9,14 +9,14 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
-from metricloop.scoring.evidence import Evidence, frame_of, read_frame
+from metricloop.scoring.metric_inputs import MetricInputs, read_frame, unread_frame
 from metricloop.scoring.scores import read_scores
 
-SPECIMENS = 24  # frames; a metric of two milliseconds passes the gate in about a second
+PROBE_FRAMES = 24  # frames; a metric of two milliseconds passes the gate in about a second
 
 
-def specimens(
-    pool: Dataset, predictions: Mapping[int, Detections] | None, count: int = SPECIMENS
+def probe_frames(
+    pool: Dataset, predictions: Mapping[int, Detections] | None, count: int = PROBE_FRAMES
 ) -> tuple[list[int], list[Frame]]:
     """Rows of the pool and their frames, pixels included: from the emptiest image to the most crowded, evenly.
 
@@ -24,7 +24,8 @@ def specimens(
     """
     ranked = np.lexsort((pool.image_id, pool.counts))
     chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int))]
-    read = [(int(row), *read_frame(frame_of(Evidence(pool, predictions), int(row)), pixels=True)) for row in chosen]
+    inputs = MetricInputs(pool, predictions)
+    read = [(int(row), *read_frame(unread_frame(inputs, int(row)), pixels=True)) for row in chosen]
     rows = [row for row, _, unreadable in read if not unreadable]
     return rows, [frame for _, frame, unreadable in read if not unreadable]
 

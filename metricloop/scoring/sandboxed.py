@@ -17,17 +17,18 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Frame
-from metricloop.metrics.contract import MetricError, Spec, Verdict
+from metricloop.metrics.contract import MetricError, MetricResult, Spec
 from metricloop.sandbox import walls
 from metricloop.sandbox.child import WALLS_FAILED, Child
-from metricloop.sandbox.errors import BittenError
+from metricloop.sandbox.errors import ChildEndedError
 from metricloop.sandbox.payload import pack
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.inside_sandbox import BROKEN, CHUNK, FAILED, PLACE, READY, VALUES
 from metricloop.scoring.metric_file import Source
 from metricloop.text.clean import clean
 
-ENTRIES = ("metricloop.scoring.inside_sandbox",)  # what a Sandbox for metrics must be made with
+INSIDE = "metricloop.scoring.inside_sandbox"
+ENTRIES = (INSIDE,)  # what a Sandbox for metrics must be made with
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_METRICS = 32  # in one file
 MOST_DEATHS = 3  # children that a metric may cost per batch before it is given up
@@ -41,13 +42,11 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
     """
     with _packed(source) as code:
         try:
-            with sandbox.child(
-                "score", "metricloop.scoring.inside_sandbox:declare", _arguments(sandbox, source), [code]
-            ) as child:
+            with sandbox.child("score", f"{INSIDE}:send_declarations", _arguments(sandbox, source), [code]) as child:
                 packet = child.receive(sandbox.limits.start_seconds, "importing the code")
                 end = "" if packet else child.end()
-        except BittenError as bitten:
-            packet, end = b"", bitten.reason
+        except ChildEndedError as ended:
+            packet, end = b"", ended.reason
     if not packet.startswith(READY):
         raise MetricError(f"{source.filename}: {_complaint(packet, end)}")
     try:
@@ -62,31 +61,31 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
     return dict(zip(names, specs, strict=True))
 
 
-def score(
+def run_file(
     sandbox: Sandbox, source: Source, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset
-) -> list[list[Verdict]]:
-    """What each metric of a file says of each frame; see `score_all`."""
-    return score_all(sandbox, [(source, spec) for spec in specs], subjects)
+) -> list[list[MetricResult]]:
+    """What each metric of a file says of each frame; see `run_metrics`."""
+    return run_metrics(sandbox, [(source, spec) for spec in specs], subjects)
 
 
-def score_all(
+def run_metrics(
     sandbox: Sandbox,
     metrics: Sequence[tuple[Source, Spec]],
     subjects: Sequence[Frame] | Dataset,
     seconds: float = math.inf,
-) -> list[list[Verdict]]:
-    """What each metric says of each frame; or of a pool, one Verdict over all of it.
+) -> list[list[MetricResult]]:
+    """What each metric says of each frame; or of a pool, one MetricResult over all of it.
 
     Every metric has a process of its own, so none can touch another's scores. Where a metric fails on a frame, or a
     limit ends it, that frame's verdict says why and the next frame gets a fresh process; after MOST_DEATHS of those
     the rest is given up. So it is once a metric has taken `seconds`, all its processes together.
     """
-    verdicts = []
+    results = []
     with _packed(subjects) as payload:
         for source, spec in metrics:
             with _packed(source) as code:
-                verdicts.append(_scored(sandbox, source, spec, subjects, code, payload, seconds))
-    return verdicts
+                results.append(_scored(sandbox, source, spec, subjects, code, payload, seconds))
+    return results
 
 
 def _scored(
@@ -97,9 +96,9 @@ def _scored(
     code: int,
     payload: int,
     seconds: float,
-) -> list[Verdict]:
+) -> list[MetricResult]:
     sizes = _sizes(spec, subjects)
-    verdicts = [Verdict(np.full(size, np.nan)) for size in sizes]
+    results = [MetricResult(np.full(size, np.nan)) for size in sizes]
     rows = [row for row, size in enumerate(sizes) if size]  # `scoring.inside_sandbox` leaves out the same ones
     deaths, deadline = 0, time.monotonic() + seconds
     while rows:
@@ -110,56 +109,63 @@ def _scored(
                 _own(code) as own_code,
                 _own(payload) as own_payload,
                 sandbox.child(
-                    "score", "metricloop.scoring.inside_sandbox:score", arguments, [own_code, own_payload], size=size
+                    "score",
+                    f"{INSIDE}:send_scores",
+                    arguments,
+                    [own_code, own_payload],
+                    size=size,
                 ) as child,
             ):
                 if (failure := _started(child, sandbox)) is not None:
                     for row in rows:
-                        verdicts[row] = Verdict(verdicts[row].scores, failure)
+                        results[row] = MetricResult(results[row].scores, failure)
                     break
                 while rows:
-                    verdicts[rows[0]] = _answer(child, sandbox, spec, rows[0], sizes[rows[0]], deadline)
+                    results[rows[0]] = _answer(child, sandbox, spec, rows[0], sizes[rows[0]], deadline)
                     rows.pop(0)
-        except BittenError as bitten:
+        except ChildEndedError as ended:
             deaths += 1
             late = time.monotonic() >= deadline
-            reason = f"it took more than {seconds:.3g} s in all" if late else bitten.reason
-            ended = rows if late or deaths == MOST_DEATHS else rows[:1]
-            for row in ended:
-                verdicts[row] = Verdict(np.full(sizes[row], np.nan), reason)
-            rows = rows[len(ended) :]
-    return verdicts
+            reason = f"it took more than {seconds:.3g} s in all" if late else ended.reason
+            given_up = rows if late or deaths == MOST_DEATHS else rows[:1]
+            for row in given_up:
+                results[row] = MetricResult(np.full(sizes[row], np.nan), reason)
+            rows = rows[len(given_up) :]
+    return results
 
 
 def _started(child: Child, sandbox: Sandbox) -> str | None:
     """Wait until the code is imported; what went wrong, or None."""
     try:
         packet = child.receive(sandbox.limits.start_seconds, "importing the code")
-    except BittenError as bitten:
-        return bitten.reason
+    except ChildEndedError as ended:
+        return ended.reason
     return None if packet == READY else _complaint(packet, "" if packet else child.end())
 
 
-def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int, deadline: float) -> Verdict:
-    """One frame's verdict. Errors: BittenError when the child is over, or answers anything but this frame, in order."""
+def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int, deadline: float) -> MetricResult:
+    """The result for one frame.
+
+    Errors: ChildEndedError when the child has ended, or sends anything but the scores of this frame, in order.
+    """
     values, limits = np.empty(0), sandbox.limits
     seconds, what = (limits.frame_seconds, "one frame") if spec.scope == "frame" else (limits.batch_seconds, "the pool")
     while len(values) < size:
         packet = child.receive(min(seconds, deadline - time.monotonic()), what)
         if not packet:
-            raise BittenError(child.end() or "ended before it had answered")
+            raise ChildEndedError(child.end() or "ended before it had answered")
         kind, place, rest = packet[:1], packet[1 : 1 + PLACE.size], packet[1 + PLACE.size :]
         if kind == BROKEN:
-            raise BittenError(clean(packet[1:]) or "failed without a word")
+            raise ChildEndedError(clean(packet[1:]) or "failed without a word")
         if kind == FAILED and place == PLACE.pack(row, 0):
-            return Verdict(np.full(size, np.nan), clean(rest) or "failed without a word")
+            return MetricResult(np.full(size, np.nan), clean(rest) or "failed without a word")
         due = min(CHUNK, size - len(values))
         if kind != VALUES or place != PLACE.pack(row, len(values)) or len(rest) != 8 * due:
-            raise BittenError("answered out of turn: one array of numbers per frame, in order, is all it may say")
+            raise ChildEndedError("answered out of turn: one array of numbers per frame, in order, is all it may say")
         values = np.concatenate([values, np.frombuffer(rest, np.float64)])
     if np.isinf(values).any():
-        return Verdict(np.full(size, np.nan), f"{spec.name} returned infinity (nan is 'cannot say')")
-    return Verdict(values)
+        return MetricResult(np.full(size, np.nan), f"{spec.name} returned infinity (nan is 'cannot say')")
+    return MetricResult(values)
 
 
 def _sizes(spec: Spec, subjects: Sequence[Frame] | Dataset) -> list[int]:

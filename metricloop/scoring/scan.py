@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metricloop.metrics.contract import Spec, Verdict
+from metricloop.metrics.contract import MetricResult, Spec
 from metricloop.runtime.process_guard import die_with_parent
 from metricloop.scoring.batch import Batch
-from metricloop.scoring.evidence import Evidence, Task, frame_of, read_frame
+from metricloop.scoring.metric_inputs import MetricInputs, UnreadFrame, read_frame, unread_frame
 
 CHUNK, CHUNK_PIXELS = 32, 32_000_000  # images, and their pixels, that a worker takes at a time: bounds its memory
 
 
 @dataclass(frozen=True)
-class Portion:
+class PartScores:
     """What one metric said of some image rows: scores (k,) of all of them in turn, errors by row."""
 
     spec: Spec
@@ -34,13 +34,13 @@ def side_of(specs: Sequence[Spec]) -> int | None:
 
 
 def scan(
-    evidence: Evidence,
+    inputs: MetricInputs,
     rows: np.ndarray,
     batch: Batch,
     wanted: dict[str, np.ndarray],
     over: set[str],
     jobs: int,
-) -> Iterator[tuple[list[int], list[Portion]]]:
+) -> Iterator[tuple[list[int], list[PartScores]]]:
     """Portion by portion the rows, and what every metric says that is wanted for one of them, and is not `over`.
 
     wanted: by metric, (n,) bool, the image rows that it is to be asked about. jobs: worker processes, 0 one per core.
@@ -48,10 +48,10 @@ def scan(
     specs = [spec for spec in batch.specs if spec.name in wanted]
     side = side_of(batch.specs)
 
-    def turns() -> Iterator[tuple[list[int], list[Task], Batch, list[Spec], int | None]]:
-        for part in _parts(evidence, rows):
+    def turns() -> Iterator[tuple[list[int], list[UnreadFrame], Batch, list[Spec], int | None]]:
+        for part in _parts(inputs, rows):
             asked = [spec for spec in specs if spec.name not in over and wanted[spec.name][part].any()]
-            yield part, [frame_of(evidence, row) for row in part], batch, asked, side
+            yield part, [unread_frame(inputs, row) for row in part], batch, asked, side
 
     if jobs == 1:
         yield from (_scan_part(*turn) for turn in turns())
@@ -62,8 +62,8 @@ def scan(
     yield from parallel(delayed(_in_worker)(*turn) for turn in turns())
 
 
-def _parts(evidence: Evidence, rows: np.ndarray) -> Iterator[list[int]]:
-    pool, part, pixels = evidence.pool, list[int](), 0
+def _parts(inputs: MetricInputs, rows: np.ndarray) -> Iterator[list[int]]:
+    pool, part, pixels = inputs.pool, list[int](), 0
     for row in rows.tolist():
         size = int(pool.width[row]) * int(pool.height[row])
         if part and (len(part) == CHUNK or pixels + size > CHUNK_PIXELS):
@@ -75,7 +75,7 @@ def _parts(evidence: Evidence, rows: np.ndarray) -> Iterator[list[int]]:
         yield part
 
 
-def _in_worker(*turn) -> tuple[list[int], list[Portion]]:
+def _in_worker(*turn) -> tuple[list[int], list[PartScores]]:
     import cv2
 
     die_with_parent()
@@ -84,24 +84,24 @@ def _in_worker(*turn) -> tuple[list[int], list[Portion]]:
 
 
 def _scan_part(
-    rows: list[int], tasks: Sequence[Task], batch: Batch, specs: Sequence[Spec], side: int | None
-) -> tuple[list[int], list[Portion]]:
+    rows: list[int], tasks: Sequence[UnreadFrame], batch: Batch, specs: Sequence[Spec], side: int | None
+) -> tuple[list[int], list[PartScores]]:
     """What each metric says of each image. One that cannot be read fails for the metrics that need its pixels."""
     pixels = [spec for spec in specs if "image" in spec.needs]
     sized = any("file_size" in spec.needs for spec in specs)
     read = [read_frame(task, any(_applies(spec, task) for spec in pixels), side, sized) for task in tasks]
-    verdicts = batch.score(specs, [frame for frame, _ in read]) if specs else []
+    results = batch.run(specs, [frame for frame, _ in read]) if specs else []
     portions = []
-    for spec, said in zip(specs, verdicts, strict=True):
+    for spec, said in zip(specs, results, strict=True):
         for place, (_, unreadable) in enumerate(read):
             if unreadable and {"image", "file_size"} & set(spec.needs) and _applies(spec, tasks[place]):
-                said[place] = Verdict(np.full_like(said[place].scores, np.nan), unreadable)
+                said[place] = MetricResult(np.full_like(said[place].scores, np.nan), unreadable)
         scores = np.concatenate([verdict.scores for verdict in said])
         errors = {row: verdict.error for row, verdict in zip(rows, said, strict=True) if verdict.error}
-        portions.append(Portion(spec, scores, errors))
+        portions.append(PartScores(spec, scores, errors))
     return rows, portions
 
 
-def _applies(spec: Spec, task: Task) -> bool:
+def _applies(spec: Spec, task: UnreadFrame) -> bool:
     """An object-level metric is not called for an image without boxes: there is nothing to score."""
     return spec.level == "image" or len(task.frame.boxes) > 0

@@ -13,7 +13,7 @@ from metricloop.metrics.contract import Spec
 
 
 @dataclass
-class Sheet:
+class ScoreColumn:
     """scores: (n,) of images, or (m,) of boxes, nan until filled; ends: (n + 1,), where those of each image lie;
     asked: (n,) bool, the images that have had their turn; errors: by image row.
     """
@@ -25,9 +25,9 @@ class Sheet:
     errors: dict[int, str] = field(default_factory=dict)
 
     @staticmethod
-    def blank(spec: Spec, pool: Dataset) -> Sheet:
+    def blank(spec: Spec, pool: Dataset) -> ScoreColumn:
         ends = pool.offsets if spec.level == "object" else np.arange(len(pool) + 1)
-        return Sheet(spec, ends, np.full(int(ends[-1]), np.nan), np.zeros(len(pool), bool))
+        return ScoreColumn(spec, ends, np.full(int(ends[-1]), np.nan), np.zeros(len(pool), bool))
 
     @property
     def sizes(self) -> np.ndarray:

@@ -18,9 +18,9 @@ import numpy as np
 from metricloop.data.frame import Detections
 from metricloop.data.tables import replacing
 from metricloop.scoring.batch import Batch
-from metricloop.scoring.evidence import Evidence
+from metricloop.scoring.metric_inputs import MetricInputs
 from metricloop.scoring.scan import side_of
-from metricloop.scoring.score_column import Sheet, spans
+from metricloop.scoring.score_column import ScoreColumn, spans
 
 KEY = np.dtype("V16")
 
@@ -68,48 +68,48 @@ class ScoreStore:
         return keys, np.cumsum(lengths) - lengths, lengths, values
 
 
-class Shelf:
+class KnownScores:
     """The place of one batch and one pool in the store: their images as keys."""
 
-    def __init__(self, folder: Path, batch: Batch, evidence: Evidence) -> None:
+    def __init__(self, folder: Path, batch: Batch, inputs: MetricInputs) -> None:
         self._store = ScoreStore(folder)
         self._digests = {spec.name: batch.digest(spec) for spec in batch.specs}
         asks = {need for spec in batch.specs for need in spec.needs}
         self._keys = keys_of(
-            evidence,
+            inputs,
             about=f"pixels at {side_of(batch.specs)}",
             files=bool(asks & {"image", "file_size"}),
             ids=batch.trust != "catalogue",
         )
         self._recalled: dict[str, np.ndarray] = {}
 
-    def recall(self, sheets: Mapping[str, Sheet]) -> None:
+    def recall(self, columns: Mapping[str, ScoreColumn]) -> None:
         """Fill in what is known."""
-        for name, sheet in sheets.items():
+        for name, column in columns.items():
             if digest := self._digests[name]:
-                known, scores = self._store.find(digest, self._keys, sheet.sizes)
-                sheet.fill(np.flatnonzero(known), scores)
+                known, scores = self._store.find(digest, self._keys, column.sizes)
+                column.fill(np.flatnonzero(known), scores)
                 self._recalled[name] = known
 
-    def keep(self, sheets: Mapping[str, Sheet]) -> None:
+    def keep(self, columns: Mapping[str, ScoreColumn]) -> None:
         """Add what was not known, and did not fail."""
-        for name, sheet in sheets.items():
+        for name, column in columns.items():
             if digest := self._digests[name]:
-                new = sheet.asked & ~self._recalled[name]
-                new[list(sheet.errors)] = False
+                new = column.asked & ~self._recalled[name]
+                new[list(column.errors)] = False
                 rows = np.flatnonzero(new)
                 if len(rows):
-                    self._store.add(digest, self._keys[rows], sheet.sizes[rows], sheet.of(rows))
+                    self._store.add(digest, self._keys[rows], column.sizes[rows], column.of(rows))
 
 
-def keys_of(evidence: Evidence, *, about: str, files: bool, ids: bool) -> np.ndarray:
+def keys_of(inputs: MetricInputs, *, about: str, files: bool, ids: bool) -> np.ndarray:
     """What the frames of a pool hold, as keys (n,) V16.
 
     about: whatever else the scores of a batch depend on, such as the scale pictures are decoded at.
     files: the pictures are opened, and so their size and time count: one that was changed is looked at again.
     ids: image ids count; our own metrics do not look at them, and a data set read anew may number them anew.
     """
-    pool = evidence.pool
+    pool = inputs.pool
     keys = np.zeros(len(pool), KEY)
     head = hashlib.blake2b(repr((about, pool.class_names)).encode(), digest_size=KEY.itemsize)
     for row in range(len(pool)):
@@ -119,13 +119,13 @@ def keys_of(evidence: Evidence, *, about: str, files: bool, ids: bool) -> np.nda
             said += _stamp(f"{pool.root}/{pool.file[row]}")
         digest.update(said.encode())
         digest.update(pool.boxes[own].tobytes() + b"|" + pool.labels[own].tobytes())
-        if evidence.predictions is not None and image_id in evidence.predictions:
-            _add(digest, "", evidence.predictions[image_id])
-        for name, found in sorted((evidence.views or {}).items()):
+        if inputs.predictions is not None and image_id in inputs.predictions:
+            _add(digest, "", inputs.predictions[image_id])
+        for name, found in sorted((inputs.views or {}).items()):
             if image_id in found:
                 _add(digest, name, found[image_id])
-        if evidence.embeddings is not None:
-            digest.update(evidence.embeddings.pool.images[row].tobytes())
+        if inputs.embeddings is not None:
+            digest.update(inputs.embeddings.pool.images[row].tobytes())
         keys[row] = digest.digest()
     return keys
 

@@ -15,7 +15,7 @@ import yaml
 
 from metricloop.data.tables import replacing
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.evidence import PREDICTED
+from metricloop.scoring.metric_inputs import PREDICTED
 from metricloop.study.plan import Plan
 
 MINE = "mine"  # begins the name of a batch of the person's own

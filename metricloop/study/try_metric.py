@@ -19,15 +19,15 @@ from metricloop.params import Params, load_params
 from metricloop.sandbox.errors import SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
-from metricloop.scoring.batch import Foreign, sandbox
-from metricloop.scoring.evidence import PREDICTED, read_predictions
+from metricloop.scoring.batch import SandboxedBatch, sandbox
 from metricloop.scoring.gate import GateResult, pass_gate
 from metricloop.scoring.metric_file import Source
-from metricloop.scoring.probe_frames import scores_so_far, specimens
+from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
+from metricloop.scoring.probe_frames import probe_frames, scores_so_far
 from metricloop.scoring.sandboxed import declared
-from metricloop.scoring.score import patience, score
+from metricloop.scoring.score_pool import patience, score_pool
 from metricloop.scoring.scores import Scores
-from metricloop.selection.candidates import part_of
+from metricloop.data.dataset import part_of
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 from metricloop.selection.select import select
 from metricloop.text.clean import clean
@@ -87,7 +87,7 @@ def set_stage(folder: Path) -> Stage:
         )
     pool, found = read_pool(folder / "data", folder / params.data.folder), folder / PREDICTED
     predictions = read_predictions(found) if found.is_file() else None
-    rows, frames = specimens(pool, predictions)
+    rows, frames = probe_frames(pool, predictions)
     if not frames:
         raise AuditionError(f"none of the pictures that {folder / 'data/images.parquet'} lists can be read")
     return Stage(params, pool, predictions, frames, scores_so_far(folder, pool, rows))
@@ -166,9 +166,9 @@ def perform(stage: Stage, source: Source, spec: Spec, policy: Mapping[str, Any],
     Errors: ScoreError when it fails on more images than the study allows; PolicyError when the policy does not fit.
     """
     sample = stage.pool if spec.scope == "dataset" else spread(stage.pool, MOST)
-    batch, study = Foreign(((source, spec),), stage.limits), stage.params.study
+    batch, study = SandboxedBatch(((source, spec),), stage.limits), stage.params.study
     failures = stage.params.score.max_failures
-    columns = score(sample, batch, stage.predictions, max_failures=failures)[spec.name]
+    columns = score_pool(sample, batch, stage.predictions, max_failures=failures)[spec.name]
     table = pa.table({field.name: pa.array(columns[field.name], type=field.type) for field in SCORES}, SCORES)
     chance: dict[str, Any] = {"study": (study.name, study.seed), "arm": arm, "budget": study.budget, "seeds": [0]}
     subset = select(sample, policy, a=table, **chance)

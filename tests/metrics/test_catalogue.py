@@ -13,7 +13,7 @@ import metricloop.metrics.catalogue
 from metricloop.data.dataset import pool_of
 from metricloop.data.embeddings import Embeddings, Looks
 from metricloop.data.frame import Detections, Frame
-from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.scoring.open_metrics import catalogue
 
 MODULES = [info.name for info in pkgutil.iter_modules(metricloop.metrics.catalogue.__path__)]
@@ -68,7 +68,7 @@ TINY = [[0, 0, 1, 1], [10, 10, 10, 10], [199, 99, 200, 100], [0, 0, 200, 100]]
 def ask(function, *frames):
     """What a metric says of each of some frames, as it does of a pool made of them and a few others."""
     if spec_of(function).scope == "frame":
-        return [evaluate(function, one) for one in frames]
+        return [call_metric(function, one) for one in frames]
     others = [replace(frame([[10 + k, 10, 60, 40 + k]], [k % 2]), image_id=10 + k) for k in range(6)]
     pool = pool_of([*frames, *others])
     rng = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def ask(function, *frames):
     crops = unit(np.stack([place[:, 0] + 0.1, place[:, 1] + 0.1, pool.labels + 1], axis=1))
     given = Embeddings(looks, crops, replace(looks, images=looks.images[:2], hashes=looks.hashes[:2],
                                              thumbnails=looks.thumbnails[:2]))  # fmt: skip
-    scores = evaluate(function, pool, given if spec_of(function).needs else None)
+    scores = call_metric(function, pool, given if spec_of(function).needs else None)
     ends = pool.offsets if spec_of(function).level == "object" else np.arange(len(pool) + 1)
     return [scores[ends[row] : ends[row + 1]] for row in range(len(frames))]
 
@@ -132,5 +132,5 @@ class TestLaws:
         assert scores.shape == ((2,) if spec_of(function).level == "object" else (1,))
 
     def test_boxes_of_one_pixel_and_of_none_are_legal(self, function):
-        (scores,) = ask(function, frame(TINY))  # `evaluate` refuses infinity
+        (scores,) = ask(function, frame(TINY))  # `call_metric` refuses infinity
         assert scores.shape == ((4,) if spec_of(function).level == "object" else (1,))

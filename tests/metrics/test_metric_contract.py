@@ -7,7 +7,7 @@ import pytest
 from metricloop.data.frame import Frame
 from metricloop.data.loading import assemble
 from metricloop.data.tables import BOXES, IMAGES
-from metricloop.metrics.contract import MetricError, Spec, evaluate, metric, spec_of
+from metricloop.metrics.contract import MetricError, Spec, call_metric, metric, spec_of
 
 TWO_BOXES = Frame(1, 40, 30, np.float32([[0, 0, 10, 10], [5, 5, 20, 20]]), np.array([0, 0]))
 
@@ -57,7 +57,7 @@ def test_a_wrong_declaration_is_refused_where_it_is_made(declared, message):
     ],
 )
 def test_what_may_be_returned(value, level, expected):
-    scores = evaluate(returning(value, level), TWO_BOXES)
+    scores = call_metric(returning(value, level), TWO_BOXES)
     assert scores.dtype == np.float64
     np.testing.assert_array_equal(scores, expected)
 
@@ -79,23 +79,23 @@ def test_what_may_be_returned(value, level, expected):
 )
 def test_what_may_not_be_returned(value, level, message):
     with pytest.raises(MetricError, match=f"given.*{message}"):
-        evaluate(returning(value, level), TWO_BOXES)
+        call_metric(returning(value, level), TWO_BOXES)
 
 
 def test_a_frame_without_boxes_gets_no_object_scores_and_one_image_score():
     empty = Frame(1, 40, 30, np.zeros((0, 4), np.float32), np.zeros(0, int))
-    assert evaluate(returning(np.zeros(0)), empty).shape == (0,)
-    assert evaluate(returning(1.0, "image"), empty).shape == (1,)
+    assert call_metric(returning(np.zeros(0)), empty).shape == (0,)
+    assert call_metric(returning(1.0, "image"), empty).shape == (1,)
 
 
 def test_a_need_that_is_not_met_is_named():
     with pytest.raises(MetricError, match="given needs image, predictions"):
-        evaluate(returning([1, 2], needs=("image", "predictions")), TWO_BOXES)
+        call_metric(returning([1, 2], needs=("image", "predictions")), TWO_BOXES)
 
 
 def test_a_plain_function_is_no_metric():
     with pytest.raises(MetricError, match=r"'<lambda>' is not a metric; decorate it with @metric"):
-        evaluate(lambda frame: 1.0, TWO_BOXES)
+        call_metric(lambda frame: 1.0, TWO_BOXES)
 
 
 def test_a_dataset_metric_gets_the_whole_pool_and_answers_for_all_of_it():
@@ -112,10 +112,10 @@ def test_a_dataset_metric_gets_the_whole_pool_and_answers_for_all_of_it():
     def class_share(pool):
         return np.bincount(pool.labels)[pool.labels] / len(pool.labels)
 
-    np.testing.assert_allclose(evaluate(class_share, pool), [2 / 3, 1 / 3, 2 / 3])
+    np.testing.assert_allclose(call_metric(class_share, pool), [2 / 3, 1 / 3, 2 / 3])
     with pytest.raises(MetricError, match="scope 'dataset', but called with a Frame"):
-        evaluate(class_share, TWO_BOXES)
+        call_metric(class_share, TWO_BOXES)
     with pytest.raises(MetricError, match="scope 'frame', but called with a Dataset"):
-        evaluate(returning(1.0), pool)
+        call_metric(returning(1.0), pool)
     with pytest.raises(MetricError, match=r"one float per image, shape \(2,\)"):
-        evaluate(returning(1.0, "image", scope="dataset"), pool)
+        call_metric(returning(1.0, "image", scope="dataset"), pool)

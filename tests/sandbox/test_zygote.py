@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from metricloop.sandbox.child import epitaph
-from metricloop.sandbox.errors import BittenError, SandboxError
+from metricloop.sandbox.child import how_it_ended
+from metricloop.sandbox.errors import ChildEndedError, SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.payload import pack
 from metricloop.sandbox.supervisor import Sandbox
@@ -146,7 +146,7 @@ def test_when_the_child_is_killed_its_end_is_said(sandbox):
 
 def test_a_limit_ends_the_child_at_once(sandbox):
     child, began = lasting(sandbox), time.monotonic()
-    with pytest.raises(BittenError, match=r"^one frame took more than 0.05 s$") as raised:
+    with pytest.raises(ChildEndedError, match=r"^one frame took more than 0.05 s$") as raised:
         child.receive(0.05, "one frame")
     assert time.monotonic() - began < 5
     assert raised.value.reason == str(raised.value)
@@ -158,26 +158,26 @@ def test_a_limit_ends_the_child_at_once(sandbox):
 def test_all_jobs_have_a_limit():
     with Sandbox(limits=Limits(batch_seconds=0.3)) as sandbox:
         child = lasting(sandbox)
-        with pytest.raises(BittenError, match=r"^it took more than 0.3 s in all$"):
+        with pytest.raises(ChildEndedError, match=r"^it took more than 0.3 s in all$"):
             child.receive(50, "one frame")
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGXCPU, signal.SIGTERM])
 def test_the_end_by_a_signal_is_put_into_words(number):
-    words = epitaph(-number)
+    words = how_it_ended(-number)
     assert words
     assert words == words.strip()
     assert "\n" not in words
 
 
 def test_the_end_by_a_status_is_put_into_words():
-    assert epitaph(0) == ""
-    assert epitaph(3) == "ended with status 3"
+    assert how_it_ended(0) == ""
+    assert how_it_ended(3) == "ended with status 3"
 
 
 @pytest.mark.parametrize("number", [32, 40, 64])
 def test_the_end_by_a_signal_without_a_name_is_put_into_words(number):
-    assert str(number) in epitaph(-number)
+    assert str(number) in how_it_ended(-number)
 
 
 # Jobs.
@@ -204,7 +204,7 @@ def test_nothing_stays_open(sandbox):
     before = sorted(os.listdir("/proc/self/fd"))
     for _ in range(3):
         works(sandbox)
-        with pytest.raises(BittenError):
+        with pytest.raises(ChildEndedError):
             lasting(sandbox).receive(0.01, "it")
     os.kill(sandbox._process.pid, signal.SIGKILL)
     assert gone(sandbox._process.pid)

@@ -8,11 +8,11 @@ import pytest
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
-from metricloop.metrics.contract import MetricError, Spec, evaluate
+from metricloop.metrics.contract import MetricError, Spec, call_metric
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring import inside_sandbox, sandboxed
-from metricloop.scoring.sandboxed import MOST_DEATHS, Source, declared, score
+from metricloop.scoring.sandboxed import MOST_DEATHS, Source, declared, run_file
 
 pytestmark = pytest.mark.usefixtures("walls")
 
@@ -140,7 +140,7 @@ def one(code: str, needs: str = "()", level: str = "image") -> Source:
 
 
 def judged(sandbox, code, frames=FRAMES[:1], level="image"):
-    (verdicts,) = score(sandbox, one(code, level=level), [Spec("judge", level)], frames)
+    (verdicts,) = run_file(sandbox, one(code, level=level), [Spec("judge", level)], frames)
     return verdicts
 
 
@@ -163,11 +163,11 @@ def test_declarations_are_read_without_running_anything_here(sandbox):
 def test_frames_score_the_same_as_outside(sandbox):
     functions = inside_sandbox.load(HONEST, "honest.py")
     specs = [functions[name].spec for name in FRAME_METRICS]
-    results = score(sandbox, Source(HONEST, "honest.py"), specs, FRAMES)
+    results = run_file(sandbox, Source(HONEST, "honest.py"), specs, FRAMES)
     for name, verdicts in zip(FRAME_METRICS, results, strict=True):
         for frame, verdict in zip(FRAMES, verdicts, strict=True):
             assert verdict.error is None, name
-            np.testing.assert_array_equal(verdict.scores, evaluate(functions[name], frame), err_msg=name)
+            np.testing.assert_array_equal(verdict.scores, call_metric(functions[name], frame), err_msg=name)
     assert [len(verdict.scores) for verdict in results[1]] == [3, 0, 1, 2, 9000]
 
 
@@ -175,17 +175,17 @@ def test_frames_score_the_same_as_outside(sandbox):
 def test_a_pool_scores_the_same_as_outside(sandbox, boxes):
     functions, dataset = inside_sandbox.load(HONEST, "honest.py"), pool(boxes)
     specs = [functions["rarity"].spec, functions["crowdedness"].spec]
-    for spec, (verdict,) in zip(specs, score(sandbox, Source(HONEST, "honest.py"), specs, dataset), strict=True):
+    for spec, (verdict,) in zip(specs, run_file(sandbox, Source(HONEST, "honest.py"), specs, dataset), strict=True):
         assert verdict.error is None
-        np.testing.assert_array_equal(verdict.scores, evaluate(functions[spec.name], dataset))
+        np.testing.assert_array_equal(verdict.scores, call_metric(functions[spec.name], dataset))
 
 
 def test_no_frames_no_metrics_and_frames_without_boxes(sandbox):
     functions = inside_sandbox.load(HONEST, "honest.py")
     source = Source(HONEST, "honest.py")
-    assert score(sandbox, source, [functions["blur"].spec], []) == [[]]
-    assert score(sandbox, source, [], FRAMES) == []
-    (verdicts,) = score(sandbox, source, [functions["area"].spec], [drawn(1, 0), drawn(5, 0)])
+    assert run_file(sandbox, source, [functions["blur"].spec], []) == [[]]
+    assert run_file(sandbox, source, [], FRAMES) == []
+    (verdicts,) = run_file(sandbox, source, [functions["area"].spec], [drawn(1, 0), drawn(5, 0)])
     assert [(verdict.scores.shape, verdict.error) for verdict in verdicts] == [((0,), None)] * 2
 
 
@@ -193,7 +193,7 @@ def test_what_a_frame_lacks_is_none_inside_too(sandbox):
     bare = Frame(7, 64, 48, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
     (verdict,) = judged(sandbox, "return float(frame.image is None and frame.predictions is None)", [bare])
     assert verdict.scores == [1.0]
-    (verdicts,) = score(sandbox, one("return 1.0", "('image',)"), [Spec("judge", "image", ("image",))], [bare])
+    (verdicts,) = run_file(sandbox, one("return 1.0", "('image',)"), [Spec("judge", "image", ("image",))], [bare])
     assert verdicts[0].error == "MetricError: judge needs image, which the frame does not have"
 
 
@@ -262,7 +262,7 @@ def test_too_much_memory_is_named_with_its_limit(sandbox):
 
 def test_images_cannot_be_changed(sandbox):
     frames = [drawn(0, 1), drawn(0, 1)]
-    (verdicts,) = score(
+    (verdicts,) = run_file(
         sandbox, one("frame.image[:] = 0\nreturn 1.0", "('image',)"), [Spec("judge", "image", ("image",))], frames
     )
     assert verdicts[0].error.startswith("ValueError: assignment destination is read-only (line 6: frame.image[:] = 0)")
@@ -313,7 +313,7 @@ def test_importing_that_takes_too_long_is_said_so():
         source = Source("while True: pass", "forever.py")
         with pytest.raises(MetricError, match=r"forever\.py: importing the code took more than 0.2 s"):
             declared(sandbox, source)
-        (verdicts,) = score(sandbox, source, [Spec("judge", "image")], FRAMES[:2])
+        (verdicts,) = run_file(sandbox, source, [Spec("judge", "image")], FRAMES[:2])
         assert [verdict.error for verdict in verdicts] == ["importing the code took more than 0.2 s"] * 2
 
 
@@ -345,7 +345,7 @@ def test_a_second_answer_does_not_reach_the_next_frame_or_metric(sandbox):
     forged = "import os, struct\nos.write(3, b'V' + struct.pack('<IId', frame.image_id, 0, 5.0))\nreturn 7.0"
     source = Source(one(forged).code + one("return 8.0").code.replace("judge", "after"), "two.py")
     frames = [drawn(n, 1) for n in range(3)]
-    lied, after = score(sandbox, source, [Spec("judge", "image"), Spec("after", "image")], frames)
+    lied, after = run_file(sandbox, source, [Spec("judge", "image"), Spec("after", "image")], frames)
     assert [verdict.scores[0] for verdict in after] == [8.0] * 3
     assert lied[0].scores == [5.0]  # what it says of its own frame is its own affair
     assert lied[1].error == "answered out of turn: one array of numbers per frame, in order, is all it may say"
@@ -364,8 +364,8 @@ import sys, numpy
 from metricloop.metrics.contract import metric
 @metric(level="image")
 def spoiler(frame):
-    global_state = sys.modules["metricloop.metrics.contract"]
-    global_state.evaluate = sys.modules["metricloop.scoring.inside_sandbox"].evaluate = lambda *_: numpy.float64([666])
+    contract, inside = sys.modules["metricloop.metrics.contract"], sys.modules["metricloop.scoring.inside_sandbox"]
+    contract.call_metric = inside.call_metric = lambda *_: numpy.float64([666])
     numpy.mean = lambda *_: 666
     return 1.0
 @metric(level="image")
@@ -373,7 +373,7 @@ def honest(frame):
     return numpy.mean([1, 2, 3])
 """
     specs = [Spec("spoiler", "image"), Spec("honest", "image"), Spec("spoiler", "image")]
-    first, honest, again = score(sandbox, Source(code, "spoil.py"), specs, [drawn(n, 1) for n in range(2)])
+    first, honest, again = run_file(sandbox, Source(code, "spoil.py"), specs, [drawn(n, 1) for n in range(2)])
     assert [verdict.scores[0] for verdict in first] == [1.0, 666.0]
     assert [verdict.scores[0] for verdict in honest] == [2.0, 2.0]
     assert [verdict.scores[0] for verdict in again] == [1.0, 666.0]
@@ -436,12 +436,12 @@ def test_a_file_without_metrics_declares_none_and_imported_ones_do_not_count(san
 
 
 def test_a_metric_that_the_file_does_not_have_is_said_so(sandbox):
-    (verdicts,) = score(sandbox, Source(HONEST, "honest.py"), [Spec("not_there", "image")], FRAMES[:2])
+    (verdicts,) = run_file(sandbox, Source(HONEST, "honest.py"), [Spec("not_there", "image")], FRAMES[:2])
     assert [verdict.error for verdict in verdicts] == ["KeyError: 'not_there'"] * 2
 
 
 def test_a_file_that_cannot_be_loaded_gives_every_frame_the_reason(sandbox):
-    (verdicts,) = score(sandbox, Source("def broken(:", "bad.py"), [Spec("broken", "object")], FRAMES[:3])
+    (verdicts,) = run_file(sandbox, Source("def broken(:", "bad.py"), [Spec("broken", "object")], FRAMES[:3])
     assert [verdict.error is None for verdict in verdicts] == [False, True, False]  # the second has no boxes
     assert "(line 1: def broken(:)" in verdicts[0].error
     assert [verdict.scores.shape for verdict in verdicts] == [(3,), (0,), (1,)]
@@ -489,7 +489,7 @@ def names(dataset):
 def test_a_metric_of_the_pool_learns_which_files_are_alike_and_not_what_they_are_called(sandbox):
     dataset = pool(3)
     source = Source(SPY, "spy.py")
-    ((verdict,),) = score(sandbox, source, list(declared(sandbox, source).values()), dataset)
+    ((verdict,),) = run_file(sandbox, source, list(declared(sandbox, source).values()), dataset)
     file, group, sha256 = verdict.error.removeprefix("ValueError: ").split(" | ", 2)
     assert len({*map(int, file.split())}) == 9
     assert group.split() == ["0", "1", "2", "3", "4", "5", "6", "0", "1"]

@@ -12,9 +12,9 @@ from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.metrics.contract import metric
 from metricloop.scoring import batch as batch_module
-from metricloop.scoring.batch import Ours
-from metricloop.scoring.evidence import Evidence
-from metricloop.scoring.score import score
+from metricloop.scoring.batch import InProcessBatch
+from metricloop.scoring.metric_inputs import MetricInputs
+from metricloop.scoring.score_pool import score_pool
 from metricloop.scoring.score_store import ScoreStore, keys_of
 
 ASKED: list[int] = []
@@ -63,7 +63,7 @@ def pool(tmp_path):
 def asked(pool, *metrics, store, **more):
     """The tables, and the ids of the images that were really looked at."""
     ASKED.clear()
-    tables = score(pool, Ours(metrics), store=store, max_failures=1, **more)
+    tables = score_pool(pool, InProcessBatch(metrics), store=store, max_failures=1, **more)
     return {name: columns["score"].tolist() for name, columns in tables.items()}, list(ASKED)
 
 
@@ -95,7 +95,7 @@ def test_a_new_or_changed_image_is_all_that_is_computed(pool, tmp_path):
 def test_a_picture_that_was_replaced_is_looked_at_again(pool, tmp_path):
     asked(pool, mean_grey, store=tmp_path / "s")
     (tmp_path / "2.jpg").write_bytes((tmp_path / "1.jpg").read_bytes() + b" ")
-    tables = score(pool, Ours((mean_grey,)), store=tmp_path / "s", max_failures=1)
+    tables = score_pool(pool, InProcessBatch((mean_grey,)), store=tmp_path / "s", max_failures=1)
     assert "its hash differs" in tables["mean_grey"]["error"][2]
 
 
@@ -108,14 +108,16 @@ def test_predictions_and_other_code_are_other_scores(pool, tmp_path):
     asked(pool, mean_grey, store=tmp_path / "s")
     found = {2: Detections(np.float32([[0, 0, 9, 9]]), np.float32([0.5]), np.array([0]))}
     assert asked(pool, mean_grey, store=tmp_path / "s", predictions=found)[1] == [2]
-    assert Ours((mean_grey,)).digest(mean_grey.spec) != Ours((mean_grey,), "trusted").digest(mean_grey.spec)
-    assert Ours((mean_grey,)).digest(mean_grey.spec) != Ours((box_width,)).digest(box_width.spec)
+    assert InProcessBatch((mean_grey,)).digest(mean_grey.spec) != InProcessBatch((mean_grey,), "trusted").digest(
+        mean_grey.spec
+    )
+    assert InProcessBatch((mean_grey,)).digest(mean_grey.spec) != InProcessBatch((box_width,)).digest(box_width.spec)
 
 
 def test_image_ids_count_for_foreign_metrics_alone(pool):
-    renumbered = Evidence(replace(pool, image_id=pool.image_id + 10))
+    renumbered = MetricInputs(replace(pool, image_id=pool.image_id + 10))
     for ids in (False, True):
-        same = keys_of(Evidence(pool), about="", files=True, ids=ids) == keys_of(
+        same = keys_of(MetricInputs(pool), about="", files=True, ids=ids) == keys_of(
             renumbered, about="", files=True, ids=ids
         )
         assert same.all() != ids

@@ -18,7 +18,7 @@ from metricloop.data.pictures import PictureError, fingerprint, read_picture
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import BOXES, IMAGES, column, read_table, write_table
 from metricloop.metrics.catalogue import duplicates, embedding
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 from metricloop.params import ParamsError, check_params
 from metricloop.study.graph import needed_for
 from metricloop.study.workspace import render_stages
@@ -62,7 +62,7 @@ def test_the_table_holds_every_picture_and_every_box_of_the_pool(study, tmp_path
     np.testing.assert_array_equal(made.pool.thumbnails[3], thumbnail)
     assert len(made.held_out.images) == 6
     for function in (embedding.outlier, embedding.object_label_agreement, duplicates.split_leakage):
-        assert np.isfinite(evaluate(function, pool, made)).any()
+        assert np.isfinite(call_metric(function, pool, made)).any()
 
 
 def test_the_same_bytes_every_time_whatever_the_threads(study, tmp_path):

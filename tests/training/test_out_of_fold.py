@@ -9,7 +9,7 @@ from metricloop.data.tables import ASKED, VIEWS, read_table, write_table
 from metricloop.detector.pixel_cache import letterbox
 from metricloop.detector.views import Views
 from metricloop.params import ParamsError, check_params
-from metricloop.scoring.evidence import Evidence, frame_of, read_views
+from metricloop.scoring.metric_inputs import MetricInputs, read_views, unread_frame
 from metricloop.training.out_of_fold import Job, digest_of, folds, gather, view_columns
 
 
@@ -104,7 +104,7 @@ def test_views_are_read_as_they_were_written_and_an_empty_one_is_there(tmp_path)
     assert sorted(views) == ["crop", "flip", "seed"]
     assert views["crop"] == {}
     assert list(views["flip"]) == [2]
-    frame = frame_of(Evidence(pool, {}, views), 0).frame
+    frame = unread_frame(MetricInputs(pool, {}, views), 0).frame
     np.testing.assert_array_equal(frame.views["seed"].boxes, A.boxes)
     assert len(frame.views["flip"].scores) == len(frame.views["crop"].scores) == 0
 

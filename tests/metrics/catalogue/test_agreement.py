@@ -7,7 +7,7 @@ from metricloop.data.frame import Detections, Frame
 from metricloop.evaluation.error_types import iou
 from metricloop.metrics.catalogue import agreement
 from metricloop.metrics.catalogue._overlap import among_predictions, assign, by_falling_score
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 
 
 def frame(boxes=(), found=(), labels=None):
@@ -28,7 +28,7 @@ def test_object_confidence_is_the_best_score_times_iou_of_the_same_class():
         [*BOX, 0.3, 0],  # all of it: 1 * 0.3
         [*BOX, 0.9, 1],  # all of it, but a dog
     ]
-    scores = evaluate(agreement.object_confidence, frame([BOX, BOX, FAR], found, [0, 1, 0]))
+    scores = call_metric(agreement.object_confidence, frame([BOX, BOX, FAR], found, [0, 1, 0]))
     np.testing.assert_allclose(scores, [0.4, 0.9, 0.0], rtol=1e-6)
 
 
@@ -53,7 +53,7 @@ def test_object_confidence_is_the_best_score_times_iou_of_the_same_class():
     ],
 )
 def test_label_agreement(boxes, found, expected):
-    np.testing.assert_allclose(evaluate(agreement.label_agreement, frame(boxes, found)), [expected], rtol=1e-6)
+    np.testing.assert_allclose(call_metric(agreement.label_agreement, frame(boxes, found)), [expected], rtol=1e-6)
 
 
 def test_agreement_iou_asks_confident_predictions_of_the_same_class():
@@ -63,13 +63,13 @@ def test_agreement_iou_asks_confident_predictions_of_the_same_class():
         [0, 0, 10, 8, 0.3, 0],  # IoU 0.8
         [0, 0, 10, 4, 0.99, 0],  # surer, and looser
     ]
-    np.testing.assert_allclose(evaluate(agreement.agreement_iou, frame([BOX, FAR], found)), [0.8, 0], rtol=1e-6)
+    np.testing.assert_allclose(call_metric(agreement.agreement_iou, frame([BOX, FAR], found)), [0.8, 0], rtol=1e-6)
     np.testing.assert_allclose(agreement.agreement_iou(frame([BOX], found), confident=0.2), [1.0])
 
 
 def test_class_margin_is_below_zero_where_the_model_would_say_something_else():
     found = [[*BOX, 0.25, 0], [0, 0, 10, 8, 0.75, 1]]  # 0.25 for a cat, 0.75 * 0.8 = 0.6 for a dog
-    cat, dog, nothing = evaluate(agreement.class_margin, frame([BOX, BOX, FAR], found, [0, 1, 0]))
+    cat, dog, nothing = call_metric(agreement.class_margin, frame([BOX, BOX, FAR], found, [0, 1, 0]))
     assert cat == pytest.approx(-0.35)
     assert dog == pytest.approx(0.35)
     assert nothing == 0
@@ -100,7 +100,7 @@ CLAIMED = [
 )
 def test_what_is_found_is_matched_greedily_by_class(name, expected):
     labelled = frame(LABELLED, CLAIMED, [0, 0, 1])
-    assert evaluate(getattr(agreement, name), labelled) == pytest.approx(expected)
+    assert call_metric(getattr(agreement, name), labelled) == pytest.approx(expected)
 
 
 def test_the_thresholds_are_parameters():
@@ -119,9 +119,9 @@ def test_the_thresholds_are_parameters():
     ],
 )
 def test_images_with_nothing_in_one_list_or_both(labelled, f1, gap):
-    np.testing.assert_array_equal(evaluate(agreement.image_f1, labelled), [f1])
-    assert evaluate(agreement.count_gap, labelled) == [gap]
-    assert evaluate(agreement.true_positives, labelled) == [0]
+    np.testing.assert_array_equal(call_metric(agreement.image_f1, labelled), [f1])
+    assert call_metric(agreement.count_gap, labelled) == [gap]
+    assert call_metric(agreement.true_positives, labelled) == [0]
 
 
 def test_equal_scores_are_matched_in_an_order_of_their_own():
@@ -131,7 +131,7 @@ def test_equal_scores_are_matched_in_an_order_of_their_own():
     assert by_falling_score(there.predictions).tolist() == [0, 1]
     assert by_falling_score(back.predictions).tolist() == [1, 0]
     for each in (there, back):
-        assert evaluate(agreement.true_positives, each) == [2]
+        assert call_metric(agreement.true_positives, each) == [2]
 
 
 def test_assign_is_that_of_the_coco_evaluation():

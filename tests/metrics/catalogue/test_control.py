@@ -8,7 +8,7 @@ from scipy import stats
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Frame
 from metricloop.metrics.catalogue.control import random_score
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 
 
 def pool(ids):
@@ -16,13 +16,15 @@ def pool(ids):
 
 
 def test_a_picture_has_its_score_whatever_the_others_are():
-    scores = dict(zip(range(50), evaluate(random_score, pool(range(50))), strict=True))
+    scores = dict(zip(range(50), call_metric(random_score, pool(range(50))), strict=True))
     some = [31, 7, 49, 0]
-    np.testing.assert_array_equal(evaluate(random_score, pool(some)), [scores[k] for k in some])
+    np.testing.assert_array_equal(call_metric(random_score, pool(some)), [scores[k] for k in some])
 
 
 def test_copies_share_it_and_images_without_a_hash_have_none():
-    scores = evaluate(random_score, replace(pool(range(4)), sha256=np.array(["ab" * 32, None, "ab" * 32, ""], object)))
+    scores = call_metric(
+        random_score, replace(pool(range(4)), sha256=np.array(["ab" * 32, None, "ab" * 32, ""], object))
+    )
     assert scores[0] == scores[2]
     assert np.isnan(scores).tolist() == [False, True, False, True]
 

@@ -6,7 +6,7 @@ import pytest
 
 from metricloop.data.frame import Frame
 from metricloop.metrics.catalogue import crop
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 from metricloop.scoring.metric_file import metrics_in
 
 ALL = metrics_in(crop)
@@ -20,7 +20,7 @@ def frame(boxes, image):
 
 
 def ask(name, boxes, image):
-    return evaluate(ALL[name], frame(boxes, image))
+    return call_metric(ALL[name], frame(boxes, image))
 
 
 def white_square():
@@ -98,22 +98,22 @@ def test_entropy_of_equally_common_levels(levels, bits):
 @EACH
 def test_a_box_below_four_pixels_and_one_outside_the_image_have_no_score(function):
     boxes = [[10, 10, 13.9, 50], [30, 30, 20, 20], [300, 20, 340, 60], [130, 40, 170, 80], [-1e6, -1e6, 1e6, 1e6]]
-    assert np.isnan(evaluate(function, frame(boxes, white_square()))).all()
+    assert np.isnan(call_metric(function, frame(boxes, white_square()))).all()
 
 
 @EACH
 def test_a_box_of_four_pixels_and_one_partly_beyond_the_image_have_one(function):
-    assert np.isfinite(evaluate(function, frame([[30, 30, 34, 34], [-20, 100, 40, 160]], white_square()))).all()
+    assert np.isfinite(call_metric(function, frame([[30, 30, 34, 34], [-20, 100, 40, 160]], white_square()))).all()
 
 
 @EACH
 def test_the_order_of_boxes_does_not_matter_and_none_are_legal(function):
     image = np.random.default_rng(1).integers(0, 256, (100, 120, 3), dtype=np.uint8)
     boxes = [[10, 10, 60, 50], [40, 30, 110, 90]]
-    scores = evaluate(function, frame(boxes, image))
-    np.testing.assert_array_equal(evaluate(function, frame(boxes[::-1], image)), scores[::-1])
+    scores = call_metric(function, frame(boxes, image))
+    np.testing.assert_array_equal(call_metric(function, frame(boxes[::-1], image)), scores[::-1])
     assert scores[0] != scores[1]
-    assert evaluate(function, frame([], image)).shape == (0,)
+    assert call_metric(function, frame([], image)).shape == (0,)
 
 
 @EACH
@@ -121,5 +121,5 @@ def test_a_picture_of_twice_the_size_scores_the_same(function):
     small = np.random.default_rng(2).integers(0, 256, (20, 24, 3), dtype=np.uint8)
     once, twice = (cv2.resize(small, None, fx=k, fy=k, interpolation=cv2.INTER_CUBIC) for k in (8, 16))
     box = np.array([[20, 16, 148, 144]])
-    expected = evaluate(function, frame(box, once))
-    np.testing.assert_allclose(evaluate(function, frame(2 * box, twice)), expected, rtol=0.03)
+    expected = call_metric(function, frame(box, once))
+    np.testing.assert_allclose(call_metric(function, frame(2 * box, twice)), expected, rtol=0.03)

@@ -10,7 +10,7 @@ from metricloop.data.frame import Frame
 from metricloop.data.pictures import decode, decode_small
 from metricloop.metrics.catalogue import detail
 from metricloop.metrics.catalogue._small import SIDE
-from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.scoring.metric_file import metrics_in
 
 METRICS = metrics_in(detail)
@@ -24,7 +24,7 @@ def frame(grey, boxes=()):
 
 
 def say(function, grey):
-    (score,) = evaluate(function, frame(np.asarray(grey, np.uint8)))
+    (score,) = call_metric(function, frame(np.asarray(grey, np.uint8)))
     return score
 
 
@@ -112,7 +112,7 @@ class TestLaws:
         assert score == 0 or np.isnan(score)
 
     def test_boxes_do_not_matter(self, function):
-        assert evaluate(function, frame(texture(), [[0, 0, 10, 10]]))[0] == say(function, texture())
+        assert call_metric(function, frame(texture(), [[0, 0, 10, 10]]))[0] == say(function, texture())
 
     def test_brightness_does_not_matter(self, function):
         grey = texture() // 2
@@ -134,4 +134,4 @@ class TestLaws:
         whole = decode(data)
         full = Frame(1, 640, 480, np.zeros((0, 4)), np.zeros(0, int), image=whole)
         reduced = Frame(1, 640, 480, np.zeros((0, 4)), np.zeros(0, int), image=decode_small(data, 4))
-        assert evaluate(function, reduced) == pytest.approx(evaluate(function, full), rel=0.05)
+        assert call_metric(function, reduced) == pytest.approx(call_metric(function, full), rel=0.05)

@@ -12,7 +12,7 @@ from metricloop.data.embeddings import Embeddings, Looks, embeddings_of
 from metricloop.data.frame import Frame
 from metricloop.data.pictures import fingerprint
 from metricloop.metrics.catalogue import duplicates
-from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.scoring.metric_file import metrics_in
 
 METRICS = list(metrics_in(duplicates).values())
@@ -40,7 +40,7 @@ def test_the_examples_in_the_docstrings():
 
 def test_exact_duplicates_are_the_other_files_with_the_same_bytes():
     pool = replace(empty(6), sha256=np.array(list("abacaa"), object))
-    assert evaluate(duplicates.exact_duplicate, pool).tolist() == [3, 0, 3, 0, 3, 3]
+    assert call_metric(duplicates.exact_duplicate, pool).tolist() == [3, 0, 3, 0, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_exact_duplicates_are_the_other_files_with_the_same_bytes():
     ],
 )
 def test_near_duplicates_are_counted_by_linked_groups(hashes, levels, expected):
-    scores = evaluate(duplicates.near_duplicate, empty(len(hashes)), made_of(hashes, levels))
+    scores = call_metric(duplicates.near_duplicate, empty(len(hashes)), made_of(hashes, levels))
     assert scores.tolist() == expected
 
 
@@ -65,14 +65,14 @@ def test_a_rescaled_picture_is_a_near_duplicate_and_another_is_none():
     pictures = [scenes[0], cv2.resize(scenes[0], (60, 60), interpolation=cv2.INTER_AREA), scenes[1]]
     hashes, thumbnails = zip(*map(fingerprint, pictures), strict=True)
     made = embeddings_of(np.eye(3), hashes=hashes, thumbnails=thumbnails)
-    assert evaluate(duplicates.near_duplicate, empty(3), made).tolist() == [1, 1, 0]
-    near, _, far = evaluate(duplicates.nearest_hash_distance, empty(3), made)
+    assert call_metric(duplicates.near_duplicate, empty(3), made).tolist() == [1, 1, 0]
+    near, _, far = call_metric(duplicates.nearest_hash_distance, empty(3), made)
     assert near <= 3 < far
 
 
 def test_nearest_hash_distance_is_the_least_number_of_bits():
     hashes = [0, 0b11, 0b11, (1 << 64) - 1]
-    scores = evaluate(duplicates.nearest_hash_distance, empty(4), made_of(hashes, [0] * 4))
+    scores = call_metric(duplicates.nearest_hash_distance, empty(4), made_of(hashes, [0] * 4))
     assert scores.tolist() == [2, 0, 0, 62]
 
 
@@ -83,7 +83,7 @@ def test_hashes_are_held_against_all_others_whatever_the_blocks(monkeypatch, blo
     hashes = np.random.default_rng(0).integers(0, 2**64, 40, dtype=np.uint64)
     brute = np.bitwise_count(hashes[:, None] ^ hashes[None]).astype(int)
     np.fill_diagonal(brute, 99)
-    scores = evaluate(duplicates.nearest_hash_distance, empty(40), made_of(hashes, [0] * 40))
+    scores = call_metric(duplicates.nearest_hash_distance, empty(40), made_of(hashes, [0] * 40))
     np.testing.assert_array_equal(scores, brute.min(axis=1))
 
 
@@ -91,18 +91,18 @@ def test_leakage_is_one_for_a_look_alike_and_the_best_cosine_elsewhere():
     own = made_of([0, 0xF0F << 20, 7 << 40], [10, 10, 10], [[1, 0], [0.6, 0.8], [-1, 0]]).pool
     # the first held-out picture has the hash of the pool's first, but for a bit; the other is like none
     held = Looks(np.float32([[0, 1], [0.8, 0.6]]), np.array([1, 0xFF << 50], np.uint64), grey(10, 10))
-    scores = evaluate(duplicates.split_leakage, empty(3), Embeddings(own, np.zeros((0, 2), np.float32), held))
+    scores = call_metric(duplicates.split_leakage, empty(3), Embeddings(own, np.zeros((0, 2), np.float32), held))
     # 0.6 * 0.8 + 0.8 * 0.6 = 0.96 with the second; (-1, 0) is at a right angle to the first
     np.testing.assert_allclose(scores, [1, 0.96, 0], atol=1e-6)
 
 
 def test_copies_within_the_pool_are_no_leak():
     made = embeddings_of([[1, 0], [1, 0]], held_out=[[0, 1]])
-    assert evaluate(duplicates.split_leakage, empty(2), made).tolist() == [0, 0]
+    assert call_metric(duplicates.split_leakage, empty(2), made).tolist() == [0, 0]
 
 
 def test_without_held_out_pictures_leakage_cannot_be_told():
-    assert np.isnan(evaluate(duplicates.split_leakage, empty(2), embeddings_of(np.eye(2)))).all()
+    assert np.isnan(call_metric(duplicates.split_leakage, empty(2), embeddings_of(np.eye(2)))).all()
 
 
 @pytest.mark.parametrize("function", METRICS, ids=lambda function: function.__name__)
@@ -116,7 +116,7 @@ class TestLaws:
         hashes[5::5] = hashes[4:-1:5] ^ np.uint64(5)
         made = embeddings_of(points[order], held_out=points[:3], hashes=hashes[order], thumbnails=grey(*[50] * 40))
         pool = replace(empty(40), sha256=files[order])
-        return evaluate(function, pool, made if spec_of(function).needs else None)
+        return call_metric(function, pool, made if spec_of(function).needs else None)
 
     def test_the_order_of_the_images_does_not_matter(self, function):
         order = np.random.default_rng(1).permutation(40)
@@ -127,12 +127,12 @@ class TestLaws:
     def test_one_image_and_none(self, function):
         for n in (0, 1):
             made = embeddings_of(np.eye(n, 4), held_out=np.eye(2, 4)) if spec_of(function).needs else None
-            assert evaluate(function, empty(n), made).shape == (n,)
+            assert call_metric(function, empty(n), made).shape == (n,)
 
 
 @pytest.mark.parametrize("function", LOOKING, ids=lambda function: function.__name__)
 def test_equal_pictures_are_legal(function):
     same = embeddings_of(np.ones((20, 3)), held_out=np.ones((4, 3)))
-    scores = evaluate(function, empty(20), same)
+    scores = call_metric(function, empty(20), same)
     expected = {"near_duplicate": 19, "nearest_hash_distance": 0, "split_leakage": 1}[function.__name__]
     assert scores.tolist() == [expected] * 20

@@ -10,7 +10,7 @@ from metricloop.data.dataset import pool_of
 from metricloop.data.embeddings import embeddings_of
 from metricloop.data.frame import Frame
 from metricloop.metrics.catalogue import _centres, _neighbours, embedding
-from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.scoring.metric_file import metrics_in
 
 METRICS = list(metrics_in(embedding).values())
@@ -61,13 +61,13 @@ def test_the_examples_in_the_docstrings():
 
 def test_uniqueness_is_the_distance_to_the_nearest():
     # on the circle at 0, 10 and 40 degrees: nearest at 10, 10 and 30
-    scores = evaluate(embedding.uniqueness, pool_with([0] * 3), embeddings_of(on_circle(0, 10, 40)))
+    scores = call_metric(embedding.uniqueness, pool_with([0] * 3), embeddings_of(on_circle(0, 10, 40)))
     np.testing.assert_allclose(scores, cosine(10, 10, 30), atol=1e-6)
 
 
 def test_typicality_is_the_inverse_of_the_mean_euclidean_distance():
     # chords of 60, 180 and 120 degrees are 1, 2 and sqrt(3)
-    scores = evaluate(embedding.typicality, pool_with([0] * 3), embeddings_of(on_circle(0, 60, 180)))
+    scores = call_metric(embedding.typicality, pool_with([0] * 3), embeddings_of(on_circle(0, 60, 180)))
     chord = np.sqrt(3)
     expected = [1 / (1 + (1 + 2) / 2), 1 / (1 + (1 + chord) / 2), 1 / (1 + (2 + chord) / 2)]
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
@@ -75,7 +75,7 @@ def test_typicality_is_the_inverse_of_the_mean_euclidean_distance():
 
 def test_typicality_takes_the_twenty_nearest_and_no_more():
     near = on_circle(*np.zeros(21), *np.full(5, 180))  # 21 equal points: all 20 neighbours of each are at distance 0
-    scores = evaluate(embedding.typicality, pool_with([0] * 26), embeddings_of(near))
+    scores = call_metric(embedding.typicality, pool_with([0] * 26), embeddings_of(near))
     np.testing.assert_allclose(scores[:21], 1)
     # one of the five: four at distance 0, 16 at the other end, 2 away: mean 1.6
     np.testing.assert_allclose(scores[21:], 1 / 2.6)
@@ -87,13 +87,13 @@ def test_outlier_is_loneliness_against_that_of_the_neighbours():
     distance = 1 - np.cos(np.radians(np.abs(angles[:, None] - angles[None])))
     mean = distance.sum(axis=1) / 3
     around = [np.median(np.delete(mean, k)) for k in range(4)]
-    scores = evaluate(embedding.outlier, pool_with([0] * 4), embeddings_of(on_circle(*angles)))
+    scores = call_metric(embedding.outlier, pool_with([0] * 4), embeddings_of(on_circle(*angles)))
     np.testing.assert_allclose(scores, mean / (mean + around), rtol=1e-5)
     assert scores.argmax() == 3
 
 
 def test_the_point_apart_is_the_outlier_of_the_cloud():
-    scores = evaluate(embedding.outlier, pool_with([0] * 60), embeddings_of(cloud()))
+    scores = call_metric(embedding.outlier, pool_with([0] * 60), embeddings_of(cloud()))
     assert scores.argmax() == 59
     assert scores[59] > 0.8
     assert 0.4 < np.median(scores) < 0.6
@@ -104,7 +104,7 @@ def test_representativeness_rises_with_density_and_falls_with_the_distance_to_th
     rng = np.random.default_rng(0)
     points = np.array([1.0, 0, 0, 0]) + 0.4 * rng.normal(size=(200, 4))
     pool, made = pool_with([0] * 200), embeddings_of(points)
-    scores = evaluate(embedding.representativeness, pool, made)
+    scores = call_metric(embedding.representativeness, pool, made)
     middle = np.linalg.norm(made.pool.images - made.pool.images.mean(axis=0), axis=1)
     assert spearmanr(scores, middle).statistic == pytest.approx(-1)
     density = 1 / np.sort(brute(points), axis=1)[:, :10].mean(axis=1)
@@ -115,7 +115,7 @@ def test_representativeness_rises_with_density_and_falls_with_the_distance_to_th
 def test_cluster_difficulty_is_the_distance_to_the_centre_of_the_others():
     # two classes, two clusters: {0, 10, 20} and {180, 200} degrees
     points = on_circle(0, 10, 20, 180, 200)
-    scores = evaluate(embedding.cluster_difficulty, pool_with([0] * 5), embeddings_of(points))
+    scores = call_metric(embedding.cluster_difficulty, pool_with([0] * 5), embeddings_of(points))
     groups = [[1, 2], [0, 2], [0, 1], [4], [3]]
     expected = [np.linalg.norm(points[k] - points[others].mean(axis=0)) for k, others in enumerate(groups)]
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
@@ -123,7 +123,7 @@ def test_cluster_difficulty_is_the_distance_to_the_centre_of_the_others():
 
 def test_a_cluster_of_one_is_hard_and_not_easy():
     points = on_circle(0, 1, 2, 3, 180)
-    scores = evaluate(embedding.cluster_difficulty, pool_with([0] * 5), embeddings_of(points))
+    scores = call_metric(embedding.cluster_difficulty, pool_with([0] * 5), embeddings_of(points))
     # measured to the other cluster's centre, the mean of the four
     assert scores[4] == pytest.approx(np.linalg.norm(points[4] - points[:4].mean(axis=0)), rel=1e-5)
     assert scores.argmax() == 4
@@ -146,7 +146,7 @@ def test_k_center_takes_the_points_in_the_order_of_the_book(monkeypatch, candida
     """However few candidates are looked at together."""
     monkeypatch.setattr(_centres, "CANDIDATES", candidates)
     points = embeddings_of(cloud(120)).pool.images
-    scores = evaluate(embedding.k_center_rank, pool_with([0] * 120), embeddings_of(points))
+    scores = call_metric(embedding.k_center_rank, pool_with([0] * 120), embeddings_of(points))
     assert np.argsort(scores).tolist() == greedy(points.astype(np.float64))
     np.testing.assert_allclose(np.sort(scores), np.arange(120) / 120)
 
@@ -176,7 +176,7 @@ def test_object_label_agreement_is_the_share_of_look_alikes_with_the_label():
     # one box an image at 0, 1, 2 and 90 degrees: three others are neighbours of each, fewer than ten
     pool = pool_with([1, 1, 1, 1], [0, 0, 1, 0])
     made = embeddings_of(np.eye(4), np.pad(on_circle(0, 1, 2, 90), ((0, 0), (0, 2))))
-    np.testing.assert_allclose(evaluate(embedding.object_label_agreement, pool, made), [2 / 3, 2 / 3, 0, 2 / 3])
+    np.testing.assert_allclose(call_metric(embedding.object_label_agreement, pool, made), [2 / 3, 2 / 3, 0, 2 / 3])
 
 
 def test_the_wrong_label_in_a_group_of_look_alikes_scores_lowest():
@@ -184,7 +184,7 @@ def test_the_wrong_label_in_a_group_of_look_alikes_scores_lowest():
     labels = np.repeat([0, 1], 20)
     crops = np.eye(4)[labels] + 0.1 * rng.normal(size=(40, 4))
     labels[5] = 1
-    scores = evaluate(
+    scores = call_metric(
         embedding.object_label_agreement, pool_with([2] * 20, labels), embeddings_of(np.eye(20, 4), crops)
     )
     assert scores[5] == 0
@@ -195,16 +195,16 @@ def test_objects_of_the_same_image_are_no_neighbours():
     # image 0 holds three equal boxes; the one box elsewhere is at a right angle
     crops = [[1, 0], [1, 0], [1, 0], [0, 1]]
     pool, made = pool_with([3, 1], [0, 0, 0, 1]), embeddings_of(np.eye(2), crops)
-    np.testing.assert_allclose(evaluate(embedding.object_uniqueness, pool, made), [1, 1, 1, 1])
-    np.testing.assert_allclose(evaluate(embedding.object_label_agreement, pool, made), [0, 0, 0, 0])
+    np.testing.assert_allclose(call_metric(embedding.object_uniqueness, pool, made), [1, 1, 1, 1])
+    np.testing.assert_allclose(call_metric(embedding.object_label_agreement, pool, made), [0, 0, 0, 0])
 
 
 def test_nothing_can_be_said_of_a_box_without_area_or_without_others():
     pool = pool_with([1, 2, 0])
     made = embeddings_of(np.eye(3), [[1, 0, 0], [np.nan] * 3, [0, 1, 0]])
     for function in set(METRICS) - set(OF_IMAGES):
-        assert np.isnan(evaluate(function, pool, made)).tolist() == [False, True, False]
-        alone = evaluate(function, pool_with([2, 0]), embeddings_of(np.eye(2), np.eye(2)))
+        assert np.isnan(call_metric(function, pool, made)).tolist() == [False, True, False]
+        alone = call_metric(function, pool_with([2, 0]), embeddings_of(np.eye(2), np.eye(2)))
         assert np.isnan(alone).all()
 
 
@@ -212,7 +212,7 @@ def test_of_too_many_objects_some_are_neighbours(monkeypatch):
     monkeypatch.setattr(_neighbours, "MOST", 3)
     # of five boxes at 0, 1, 2, 3, 4 degrees the first, the third and the last are looked among
     made = embeddings_of(np.eye(5), np.pad(on_circle(0, 1, 2, 3, 4), ((0, 0), (0, 3))))
-    scores = evaluate(embedding.object_uniqueness, pool_with([1] * 5), made)
+    scores = call_metric(embedding.object_uniqueness, pool_with([1] * 5), made)
     np.testing.assert_allclose(scores, cosine(2, 1, 2, 1, 2), atol=1e-7)
 
 
@@ -228,10 +228,10 @@ def test_neighbours_are_those_of_brute_force_whatever_the_blocks(monkeypatch, bl
 
 def test_the_search_is_made_once_for_all_metrics(monkeypatch):
     made, pool = embeddings_of(cloud()), pool_with([0] * 60)
-    before = evaluate(embedding.uniqueness, pool, made)
+    before = call_metric(embedding.uniqueness, pool, made)
     monkeypatch.setattr(_neighbours, "nearest", None)
-    np.testing.assert_array_equal(evaluate(embedding.uniqueness, pool, made), before)
-    evaluate(embedding.outlier, pool, made)
+    np.testing.assert_array_equal(call_metric(embedding.uniqueness, pool, made), before)
+    call_metric(embedding.outlier, pool, made)
 
 
 @pytest.mark.parametrize("function", METRICS, ids=lambda function: function.__name__)
@@ -245,27 +245,27 @@ class TestLaws:
 
     def test_the_order_of_the_images_does_not_matter(self, function):
         order = np.random.default_rng(1).permutation(60)
-        before, after = evaluate(function, *self.given()), evaluate(function, *self.given(order=order))
+        before, after = call_metric(function, *self.given()), call_metric(function, *self.given(order=order))
         np.testing.assert_allclose(after, before[order], atol=1e-5)
 
     def test_rotating_the_space_does_not_matter(self, function):
         turn = ortho_group.rvs(6, random_state=0)
-        before, after = evaluate(function, *self.given()), evaluate(function, *self.given(turn))
+        before, after = call_metric(function, *self.given()), call_metric(function, *self.given(turn))
         np.testing.assert_allclose(after, before, atol=1e-5)
 
     def test_one_image_and_none(self, function):
-        one = evaluate(function, pool_with([1]), embeddings_of([[1, 0]], [[1, 0]]))
+        one = call_metric(function, pool_with([1]), embeddings_of([[1, 0]], [[1, 0]]))
         assert one.shape == (1,)
         none = np.zeros((0, 4))
-        assert evaluate(function, pool_of([]), embeddings_of(none)).shape == (0,)
+        assert call_metric(function, pool_of([]), embeddings_of(none)).shape == (0,)
 
     def test_images_without_boxes_are_legal(self, function):
-        scores = evaluate(function, pool_with([0, 0]), embeddings_of(np.eye(2)))
+        scores = call_metric(function, pool_with([0, 0]), embeddings_of(np.eye(2)))
         assert scores.shape == ((0,) if spec_of(function).level == "object" else (2,))
 
     def test_equal_vectors_are_legal_and_equal_in_score(self, function):
         same = np.tile([0.3, 0.5, 0.1], (30, 1))
-        scores = evaluate(function, pool_with([1] * 30), embeddings_of(same, same))
+        scores = call_metric(function, pool_with([1] * 30), embeddings_of(same, same))
         assert np.isfinite(scores).all()
         if function is not embedding.k_center_rank:  # one of them comes first
             assert np.ptp(scores) < 1e-6
@@ -275,7 +275,7 @@ class TestLaws:
     def test_it_is_repeatable_and_changes_nothing(self, function):
         pool, made = self.given()
         images, crops = made.pool.images.copy(), made.crops.copy()
-        np.testing.assert_array_equal(evaluate(function, pool, made), evaluate(function, *self.given()))
+        np.testing.assert_array_equal(call_metric(function, pool, made), call_metric(function, *self.given()))
         np.testing.assert_array_equal(made.pool.images, images)
         np.testing.assert_array_equal(made.crops, crops)
 
@@ -293,7 +293,9 @@ class TestLaws:
 )
 def test_what_equal_pictures_score(function, constant):
     same = np.tile([0.3, 0.5, 0.1], (30, 1))
-    np.testing.assert_allclose(evaluate(function, pool_with([1] * 30), embeddings_of(same, same)), constant, atol=1e-6)
+    np.testing.assert_allclose(
+        call_metric(function, pool_with([1] * 30), embeddings_of(same, same)), constant, atol=1e-6
+    )
 
 
 def test_k_means_finds_clusters_that_are_there():

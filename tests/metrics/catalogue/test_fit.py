@@ -8,7 +8,7 @@ import pytest
 
 from metricloop.data.frame import Frame
 from metricloop.metrics.catalogue import fit
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 from metricloop.scoring.metric_file import metrics_in
 
 ALL = metrics_in(fit)
@@ -24,7 +24,7 @@ def frame(boxes, image):
 
 
 def ask(name, boxes, image):
-    return evaluate(ALL[name], frame(boxes, image))
+    return call_metric(ALL[name], frame(boxes, image))
 
 
 def square(scale=1):
@@ -144,28 +144,28 @@ def test_a_flat_image_says_nothing_for_a_box(name, expected):
 @EACH
 def test_a_box_below_four_pixels_and_one_outside_the_image_have_no_score(function):
     boxes = [[10, 10, 13.9, 50], [10, 10, 50, 13.9], [30, 30, 20, 20], [300, 20, 340, 60], [40, -90, 80, -40]]
-    assert np.isnan(evaluate(function, frame(boxes, square()))).all()
+    assert np.isnan(call_metric(function, frame(boxes, square()))).all()
 
 
 @EACH
 def test_a_box_of_four_pixels_has_one(function):
-    assert np.isfinite(evaluate(function, frame([[58, 38, 62, 42]], square()))).all()
+    assert np.isfinite(call_metric(function, frame([[58, 38, 62, 42]], square()))).all()
 
 
 @EACH
 def test_a_box_far_larger_than_its_image_is_none_and_takes_no_memory(function):
-    assert np.isnan(evaluate(function, frame([[-1e6, -1e6, 1e6, 1e6]], square()))).all()
+    assert np.isnan(call_metric(function, frame([[-1e6, -1e6, 1e6, 1e6]], square()))).all()
 
 
 @EACH
 def test_a_box_that_fills_the_image_has_no_surroundings(function):
-    (score,) = evaluate(function, frame([[0, 0, 200, 100]], square()))
+    (score,) = call_metric(function, frame([[0, 0, 200, 100]], square()))
     assert np.isfinite(score) if function.spec.name in WITHOUT_SURROUNDINGS else np.isnan(score)
 
 
 @EACH
 def test_a_box_partly_beyond_the_image_keeps_its_range(function):
-    (score,) = evaluate(function, frame([[-10, 20, 80, 60]], square()))
+    (score,) = call_metric(function, frame([[-10, 20, 80, 60]], square()))
     assert 0 <= score <= 1
 
 
@@ -182,7 +182,7 @@ def test_scores_lie_between_none_and_one_whatever_the_picture(function):
     rng = np.random.default_rng(3)
     image = rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
     corner = rng.uniform(-20, 100, (12, 2))
-    scores = evaluate(function, frame(np.hstack([corner, corner + rng.uniform(1, 60, (12, 2))]), image))
+    scores = call_metric(function, frame(np.hstack([corner, corner + rng.uniform(1, 60, (12, 2))]), image))
     known = scores[~np.isnan(scores)]
     assert len(known)
     assert ((known >= 0) & (known <= 1)).all()
@@ -191,9 +191,9 @@ def test_scores_lie_between_none_and_one_whatever_the_picture(function):
 @EACH
 def test_the_order_of_boxes_and_the_company_of_others_do_not_matter(function):
     boxes = [[70, 70, 130, 130], [52, 52, 148, 148], [95, 95, 155, 155]]
-    together = evaluate(function, frame(boxes, disc()))
-    np.testing.assert_array_equal(evaluate(function, frame(boxes[::-1], disc())), together[::-1])
-    alone = [evaluate(function, frame([box], disc()))[0] for box in boxes]
+    together = call_metric(function, frame(boxes, disc()))
+    np.testing.assert_array_equal(call_metric(function, frame(boxes[::-1], disc())), together[::-1])
+    alone = [call_metric(function, frame([box], disc()))[0] for box in boxes]
     np.testing.assert_array_equal(alone, together)
 
 
@@ -201,7 +201,7 @@ def test_the_order_of_boxes_and_the_company_of_others_do_not_matter(function):
 def test_a_picture_of_twice_the_size_scores_the_same(function):
     boxes = np.array([TIGHT, [30, 10, 90, 70]])
     np.testing.assert_allclose(
-        evaluate(function, frame(2 * boxes, square(2))), evaluate(function, frame(boxes, square())), atol=0.06
+        call_metric(function, frame(2 * boxes, square(2))), call_metric(function, frame(boxes, square())), atol=0.06
     )
 
 
@@ -209,9 +209,9 @@ def test_a_picture_of_twice_the_size_scores_the_same(function):
 def test_scores_repeat_whatever_opencv_drew_before_and_leave_the_picture_alone(function):
     image = disc()
     before = image.copy()
-    first = evaluate(function, frame([[60, 60, 140, 140]], image))
+    first = call_metric(function, frame([[60, 60, 140, 140]], image))
     cv2.setRNGSeed(12345)
-    np.testing.assert_array_equal(evaluate(function, frame([[60, 60, 140, 140]], image)), first)
+    np.testing.assert_array_equal(call_metric(function, frame([[60, 60, 140, 140]], image)), first)
     np.testing.assert_array_equal(image, before)
 
 
@@ -219,5 +219,5 @@ def test_scores_repeat_whatever_opencv_drew_before_and_leave_the_picture_alone(f
 def test_a_read_only_picture_and_no_boxes_are_legal(function):
     one = frame([], square())
     one.image.flags.writeable = False
-    assert evaluate(function, one).shape == (0,)
-    assert evaluate(function, replace(one, boxes=np.float32([TIGHT]), labels=np.array([0]))).shape == (1,)
+    assert call_metric(function, one).shape == (0,)
+    assert call_metric(function, replace(one, boxes=np.float32([TIGHT]), labels=np.array([0]))).shape == (1,)

@@ -10,7 +10,7 @@ from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Frame
 from metricloop.metrics.catalogue import geometry, integrity, labels
 from metricloop.metrics.catalogue._boxes import BLOCK, blocks
-from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.scoring.metric_file import metrics_in
 
 ALL = {**metrics_in(labels), **metrics_in(geometry), **metrics_in(integrity)}
@@ -57,20 +57,20 @@ EVERY_POOL = pytest.mark.parametrize("frames", POOLS, ids=["floats", "whole", "m
 
 
 def test_aspect_ratio_is_width_over_height():
-    scores = evaluate(geometry.aspect_ratio, pool_of([frame([[0, 0, 30, 10], [0, 0, 10, 40], [0, 0, 5, 0]])]))
+    scores = call_metric(geometry.aspect_ratio, pool_of([frame([[0, 0, 30, 10], [0, 0, 10, 40], [0, 0, 5, 0]])]))
     np.testing.assert_array_equal(scores, [3.0, 0.25, NAN])
 
 
 def test_object_count_counts():
     pool = pool_of([frame([]), frame([[0, 0, 9, 9], [0, 0, 9, 9]])])
-    np.testing.assert_array_equal(evaluate(labels.object_count, pool), [0, 2])
+    np.testing.assert_array_equal(call_metric(labels.object_count, pool), [0, 2])
 
 
 def test_object_proximity_is_the_mean_distance_to_the_nearest_centre():
     # centres (0, 0), (3, 4), (3, 16): nearest at 5, 5 and 12; the diagonal of 30 x 40 is 50
     boxes = [[-1, -1, 1, 1], [2, 3, 4, 5], [2, 15, 4, 17]]
     pool = pool_of([frame(boxes, width=30, height=40), frame([]), frame([[0, 0, 9, 9]]), frame([[0, 0, 9, 9]] * 2)])
-    np.testing.assert_allclose(evaluate(labels.object_proximity, pool), [(5 + 5 + 12) / 3 / 50, NAN, NAN, 0])
+    np.testing.assert_allclose(call_metric(labels.object_proximity, pool), [(5 + 5 + 12) / 3 / 50, NAN, NAN, 0])
 
 
 # one image of 40 x 30, its boxes and what is expected, arithmetic in the comments
@@ -144,7 +144,7 @@ HAND = [
 
 @pytest.mark.parametrize(("function", "boxes", "labels", "expected"), HAND)
 def test_numbers_by_hand(function, boxes, labels, expected):
-    scores = evaluate(function, pool_of([frame(boxes, labels)]))
+    scores = call_metric(function, pool_of([frame(boxes, labels)]))
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-12)
 
 
@@ -222,7 +222,7 @@ def test_the_vectorised_metrics_agree_with_loops(frames):
     pool = pool_of(frames)
     for name, expected in looped(frames).items():
         if whole or name not in ("covered_area", "crowding"):
-            np.testing.assert_allclose(evaluate(ALL[name], pool), expected, rtol=1e-6, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(call_metric(ALL[name], pool), expected, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_object_proximity_is_to_the_bit_what_one_image_at_a_time_gives():
@@ -261,23 +261,23 @@ class TestLaws:
         pool = pool_of(frames)
         for array in (pool.boxes, pool.labels, pool.offsets, pool.width, pool.height):
             array.flags.writeable = False
-        scores = evaluate(function, pool)
+        scores = call_metric(function, pool)
         assert scores.shape == (len(pool.boxes) if spec_of(function).level == "object" else len(pool),)
         assert not (scores < 0).any()
-        np.testing.assert_array_equal(evaluate(function, pool), scores)
+        np.testing.assert_array_equal(call_metric(function, pool), scores)
 
     def test_the_order_of_boxes_does_not_matter(self, function, frames):
-        scores = evaluate(function, pool_of(frames))
+        scores = call_metric(function, pool_of(frames))
         turned = pool_of([replace(one, boxes=one.boxes[::-1], labels=one.labels[::-1]) for one in frames])
-        again = evaluate(function, turned)
+        again = call_metric(function, turned)
         if spec_of(function).level == "object":
             ends = np.cumsum([len(one.boxes) for one in frames])
             again = np.concatenate([np.zeros(0), *(part[::-1] for part in np.split(again, ends)[: len(frames)])])
         np.testing.assert_allclose(again, scores, rtol=1e-9, atol=1e-9)
 
     def test_the_order_of_images_does_not_matter(self, function, frames):
-        scores = evaluate(function, pool_of(frames))
-        again = evaluate(function, pool_of(frames[::-1]))
+        scores = call_metric(function, pool_of(frames))
+        again = call_metric(function, pool_of(frames[::-1]))
         ends = np.cumsum([len(one.boxes) if spec_of(function).level == "object" else 1 for one in frames[::-1]])
         parts = np.split(again, ends)[: len(frames)][::-1] if frames else []
         np.testing.assert_allclose(np.concatenate([np.zeros(0), *parts]), scores, rtol=1e-9, atol=1e-9)
@@ -286,7 +286,7 @@ class TestLaws:
         if function in (integrity.degenerate, geometry.truncated):
             return  # pixels by their nature
         twice = [replace(f, boxes=2 * f.boxes, width=2 * f.width, height=2 * f.height) for f in frames]
-        scores, again = evaluate(function, pool_of(frames)), evaluate(function, pool_of(twice))
+        scores, again = call_metric(function, pool_of(frames)), call_metric(function, pool_of(twice))
         np.testing.assert_allclose(again, scores, rtol=1e-9, atol=1e-9)
 
 
@@ -294,4 +294,4 @@ class TestLaws:
 def test_absurd_coordinates_give_no_infinity(function):
     boxes = [[-1e30, -1e30, 1e30, 1e30], [1e30, 0, 1e30, 1e-30], [0, 0, 1e-38, 1e30], [9, 9, 5, 5], [0, 0, 1, 1]]
     with np.errstate(all="raise", under="ignore"):
-        evaluate(function, pool_of([frame(boxes), frame([])]))
+        call_metric(function, pool_of([frame(boxes), frame([])]))

@@ -8,7 +8,7 @@ import pytest
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Frame
 from metricloop.metrics.catalogue import header
-from metricloop.metrics.contract import MetricError, evaluate, spec_of
+from metricloop.metrics.contract import MetricError, call_metric, spec_of
 from metricloop.scoring.metric_file import metrics_in
 
 
@@ -37,17 +37,17 @@ def test_the_examples_in_the_docstrings():
     ],
 )
 def test_by_hand(name, expected):
-    np.testing.assert_allclose(evaluate(OF_THE_POOL[name], POOL), expected)
+    np.testing.assert_allclose(call_metric(OF_THE_POOL[name], POOL), expected)
 
 
 def test_the_area_of_a_very_large_image_does_not_overflow():
-    (area,) = evaluate(header.image_area, pool_of([frame(100_000, 50_000)]))
+    (area,) = call_metric(header.image_area, pool_of([frame(100_000, 50_000)]))
     assert area == 5000  # 5e9 pixels are more than 32 bits hold
 
 
 @pytest.mark.parametrize("function", OF_THE_POOL.values(), ids=OF_THE_POOL)
 def test_a_pool_without_images_gets_no_scores(function):
-    assert evaluate(function, pool_of([])).shape == (0,)
+    assert call_metric(function, pool_of([])).shape == (0,)
 
 
 def test_nothing_of_the_picture_is_needed():
@@ -56,6 +56,6 @@ def test_nothing_of_the_picture_is_needed():
 
 
 def test_bytes_per_pixel():
-    assert evaluate(header.bytes_per_pixel, frame(100, 50, file_size=2500)) == [0.5]
+    assert call_metric(header.bytes_per_pixel, frame(100, 50, file_size=2500)) == [0.5]
     with pytest.raises(MetricError, match="needs file_size"):
-        evaluate(header.bytes_per_pixel, frame(100, 50))
+        call_metric(header.bytes_per_pixel, frame(100, 50))

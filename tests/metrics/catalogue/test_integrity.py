@@ -9,7 +9,7 @@ import pytest
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Frame
 from metricloop.metrics.catalogue import integrity
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 
 NAN = math.nan
 
@@ -47,7 +47,7 @@ def frame(boxes, labels=None, image_id=1):
     ],
 )
 def test_numbers_by_hand(function, boxes, labels, expected):
-    scores = evaluate(function, pool_of([frame(boxes, labels)]))
+    scores = call_metric(function, pool_of([frame(boxes, labels)]))
     np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-12)
 
 

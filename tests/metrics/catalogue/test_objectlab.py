@@ -8,7 +8,7 @@ import pytest
 from metricloop.data.frame import Detections, Frame
 from metricloop.metrics.catalogue import objectlab
 from metricloop.metrics.catalogue._overlap import overlap
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 
 
 def frame(boxes, labels, found, width=400, height=300):
@@ -73,31 +73,31 @@ def test_with_its_constants_cleanlabs_numbers_come_out():
 def test_overlooked_is_the_similarity_to_the_nearest_label_of_the_class():
     # centres (20, 20) and (50, 60): 50 px of a diagonal of 500, a tenth: 0.1 exp(-8)
     alone = frame([[10, 10, 30, 30]], [0], [[40, 50, 60, 70, 0.6, 0]])
-    assert evaluate(objectlab.overlooked, alone) == pytest.approx(0.1 * np.exp(-8))
+    assert call_metric(objectlab.overlooked, alone) == pytest.approx(0.1 * np.exp(-8))
     # of another class: 0.1 exp(-80), what boxes a diagonal apart would have, times 1 - 0.6
     other = replace(alone, labels=np.array([1]))
-    assert evaluate(objectlab.overlooked, other) == pytest.approx(0.04 * np.exp(-80))
+    assert call_metric(objectlab.overlooked, other) == pytest.approx(0.04 * np.exp(-80))
     # unsure, or touching a label: nothing was overlooked
-    assert evaluate(objectlab.overlooked, frame([[10, 10, 30, 30]], [0], [[40, 50, 60, 70, 0.4, 0]])) == [1]
-    assert evaluate(objectlab.overlooked, frame([[10, 10, 30, 30]], [1], [[29, 29, 60, 70, 0.9, 0]])) == [1]
+    assert call_metric(objectlab.overlooked, frame([[10, 10, 30, 30]], [0], [[40, 50, 60, 70, 0.4, 0]])) == [1]
+    assert call_metric(objectlab.overlooked, frame([[10, 10, 30, 30]], [1], [[29, 29, 60, 70, 0.9, 0]])) == [1]
 
 
 def test_badly_located_is_the_best_similarity_to_a_confident_prediction():
     # IoU 1/2, centres 5 px apart, a hundredth of the diagonal: 0.45 + 0.1 exp(-0.8)
     boxes = [[0, 0, 20, 10], [100, 100, 120, 120], [200, 200, 220, 220]]
     found = [[0, 0, 10, 10, 0.6, 0], [0, 0, 20, 10, 0.2, 0], [100, 100, 120, 120, 0.9, 1]]
-    scores = evaluate(objectlab.badly_located, frame(boxes, [0, 0, 0], found))
+    scores = call_metric(objectlab.badly_located, frame(boxes, [0, 0, 0], found))
     # the second was found as another class only, the third not at all
     np.testing.assert_allclose(scores, [0.45 + 0.1 * np.exp(-0.8), 0.5, 0.5])
 
 
 def test_swapped_is_low_where_the_model_is_sure_of_another_class():
     boxes = [[0, 0, 20, 10], [100, 100, 120, 120], [100, 100, 120, 120.5]]
-    scores = evaluate(objectlab.swapped, frame(boxes, [0, 0, 1], [[0, 0, 20, 10, 0.6, 1]]))
+    scores = call_metric(objectlab.swapped, frame(boxes, [0, 0, 1], [[0, 0, 20, 10, 0.6, 1]]))
     # the same box under another name; the other two are one object with two names
     np.testing.assert_allclose(scores, [0, 0, 0], atol=1e-15)
-    assert evaluate(objectlab.swapped, frame(boxes[:1], [0], [[0, 0, 20, 10, 0.5, 1]])) == [1]  # not sure
-    assert evaluate(objectlab.swapped, frame(boxes[:1], [1], [[0, 0, 20, 10, 0.9, 1]])) == [1]  # the same
+    assert call_metric(objectlab.swapped, frame(boxes[:1], [0], [[0, 0, 20, 10, 0.5, 1]])) == [1]  # not sure
+    assert call_metric(objectlab.swapped, frame(boxes[:1], [1], [[0, 0, 20, 10, 0.9, 1]])) == [1]  # the same
 
 
 def test_the_soft_minimum_lies_between_minimum_and_mean():
@@ -110,13 +110,13 @@ def test_the_soft_minimum_lies_between_minimum_and_mean():
 def test_label_quality_is_the_geometric_mean_of_the_three():
     # overlooked 1; located 0.45 + 0.1 exp(-0.8) of the only label; swapped 1
     image = frame([[0, 0, 20, 10]], [0], [[0, 0, 10, 10, 0.6, 0]])
-    assert evaluate(objectlab.label_quality, image) == pytest.approx((0.45 + 0.1 * np.exp(-0.8)) ** (1 / 3))
+    assert call_metric(objectlab.label_quality, image) == pytest.approx((0.45 + 0.1 * np.exp(-0.8)) ** (1 / 3))
 
 
 def test_labels_without_predictions_are_not_perfect():
-    assert evaluate(objectlab.label_quality, frame([[0, 0, 20, 10]], [0], [])) == pytest.approx(0.5 ** (1 / 3))
-    assert evaluate(objectlab.label_quality, frame([], [], [])) == [1]
-    assert evaluate(objectlab.overlooked, frame([], [], [])) == [1]
+    assert call_metric(objectlab.label_quality, frame([[0, 0, 20, 10]], [0], [])) == pytest.approx(0.5 ** (1 / 3))
+    assert call_metric(objectlab.label_quality, frame([], [], [])) == [1]
+    assert call_metric(objectlab.overlooked, frame([], [], [])) == [1]
 
 
 @pytest.mark.parametrize("name", ["overlooked", "badly_located", "swapped", "label_quality"])
@@ -130,4 +130,4 @@ def test_doubling_all_coordinates_changes_nothing(name):
             predictions=replace(image.predictions, boxes=2 * image.predictions.boxes),
         )
         function = getattr(objectlab, name)
-        np.testing.assert_allclose(evaluate(function, twice), evaluate(function, image), rtol=1e-9)
+        np.testing.assert_allclose(call_metric(function, twice), call_metric(function, image), rtol=1e-9)

@@ -10,7 +10,7 @@ from metricloop.data.frame import Frame
 from metricloop.data.pictures import decode, decode_small, reduction_for
 from metricloop.metrics.catalogue import picture
 from metricloop.metrics.catalogue._small import SIDE
-from metricloop.metrics.contract import evaluate, spec_of
+from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.scoring.metric_file import metrics_in
 
 METRICS = metrics_in(picture)
@@ -23,7 +23,7 @@ def frame(image, boxes=()):
 
 
 def say(function, image):
-    (score,) = evaluate(function, frame(image))
+    (score,) = call_metric(function, frame(image))
     return score
 
 
@@ -183,7 +183,7 @@ class TestLaws:
 
     def test_boxes_do_not_matter(self, function):
         with_boxes = frame(photo(), [[0, 0, 10, 10], [600, 400, 640, 480]])
-        assert evaluate(function, with_boxes)[0] == say(function, photo())
+        assert call_metric(function, with_boxes)[0] == say(function, photo())
 
     def test_the_image_is_left_as_it_was(self, function):
         image, before = blocks(), blocks()
@@ -203,7 +203,7 @@ class TestLaws:
         whole, reduction = frame(decode(data)), reduction_for(800, SIDE)
         reduced = Frame(1, 800, 600, np.zeros((0, 4)), np.zeros(0, int), image=decode_small(data, reduction))
         assert reduction == 8
-        assert evaluate(function, reduced) == pytest.approx(evaluate(function, whole), rel=0.01, abs=0.01)
+        assert call_metric(function, reduced) == pytest.approx(call_metric(function, whole), rel=0.01, abs=0.01)
 
     def test_turning_the_image_around_changes_nothing(self, function):
         image = blocks()

@@ -5,7 +5,7 @@ import pytest
 
 from metricloop.data.frame import Detections, Frame
 from metricloop.metrics.catalogue import uncertainty
-from metricloop.metrics.contract import evaluate
+from metricloop.metrics.contract import call_metric
 
 BOX, FAR = [0, 0, 10, 10], [50, 50, 60, 60]
 
@@ -40,25 +40,25 @@ THREE = frame([[*BOX, 0.8, 0], [*FAR, 0.2, 0], [90, 0, 99, 9, 0.04, 0]])
 )
 def test_scores_of_three_detections_and_of_none(name, three, nothing):
     function = getattr(uncertainty, name)
-    assert evaluate(function, THREE) == pytest.approx(three, rel=1e-6)
-    np.testing.assert_array_equal(evaluate(function, frame()), [nothing])
+    assert call_metric(function, THREE) == pytest.approx(three, rel=1e-6)
+    np.testing.assert_array_equal(call_metric(function, frame()), [nothing])
 
 
 def test_a_place_is_spoken_for_by_its_best_score():
     # at one place a cat with 0.8 and a dog with 0.6 (IoU 0.9), elsewhere a dog with 0.4
     seen = frame([[0, 0, 10, 9, 0.6, 1], [*FAR, 0.4, 1], [*BOX, 0.8, 0]])
-    assert evaluate(uncertainty.least_confidence, seen) == pytest.approx((0.8 * 0.2 + 0.4 * 0.6) / 1.2)
-    assert evaluate(uncertainty.prediction_margin, seen) == pytest.approx((0.8 * 0.2 + 0.4 * 0.4) / 1.2)
+    assert call_metric(uncertainty.least_confidence, seen) == pytest.approx((0.8 * 0.2 + 0.4 * 0.6) / 1.2)
+    assert call_metric(uncertainty.prediction_margin, seen) == pytest.approx((0.8 * 0.2 + 0.4 * 0.4) / 1.2)
 
 
 def test_a_second_box_of_the_same_class_is_no_rival():
     seen = frame([[*BOX, 0.8, 0], [0, 0, 10, 9, 0.6, 0]])
-    assert evaluate(uncertainty.prediction_margin, seen) == pytest.approx(0.8)
+    assert call_metric(uncertainty.prediction_margin, seen) == pytest.approx(0.8)
 
 
 def test_entropy_is_0_for_what_is_certain_and_1_for_a_coin():
-    assert evaluate(uncertainty.prediction_entropy, frame([[*BOX, 1, 0]])) == [0]
-    assert evaluate(uncertainty.prediction_entropy, frame([[*BOX, 0.5, 0]])) == [1]
+    assert call_metric(uncertainty.prediction_entropy, frame([[*BOX, 1, 0]])) == [0]
+    assert call_metric(uncertainty.prediction_entropy, frame([[*BOX, 0.5, 0]])) == [1]
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_entropy_is_0_for_what_is_certain_and_1_for_a_coin():
     ],
 )
 def test_the_log_loss_is_that_of_the_bets_a_model_made(found, labels, expected):
-    assert evaluate(uncertainty.log_loss, frame(found, [BOX], labels)) == pytest.approx(expected)
+    assert call_metric(uncertainty.log_loss, frame(found, [BOX], labels)) == pytest.approx(expected)
 
 
 def test_the_log_loss_is_per_label():
     two = frame([[*BOX, 0.8, 0], [*FAR, 0.5, 0]], [BOX, FAR])
-    assert evaluate(uncertainty.log_loss, two) == pytest.approx(-(np.log(0.8) + np.log(0.5)) / 2)
+    assert call_metric(uncertainty.log_loss, two) == pytest.approx(-(np.log(0.8) + np.log(0.5)) / 2)
 
 
 def test_the_log_loss_is_proper():

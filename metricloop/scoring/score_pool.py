@@ -18,10 +18,10 @@ from metricloop.data.frame import Detections
 from metricloop.metrics.contract import Spec
 from metricloop.params import Params
 from metricloop.scoring.batch import Batch
-from metricloop.scoring.evidence import EMBEDDED, PREDICTED, VIEWED, Evidence
-from metricloop.scoring.scan import CHUNK, Portion, scan
-from metricloop.scoring.score_column import Sheet
-from metricloop.scoring.score_store import Shelf
+from metricloop.scoring.metric_inputs import EMBEDDED, PREDICTED, VIEWED, MetricInputs
+from metricloop.scoring.scan import CHUNK, PartScores, scan
+from metricloop.scoring.score_column import ScoreColumn
+from metricloop.scoring.score_store import KnownScores
 
 SLACK = 3  # a metric that takes so many times what the gate allows is given up: some images are harder than others
 MANY = 5_000  # images from which on worker processes are worth their start where no pixels are decoded
@@ -31,7 +31,7 @@ class ScoreError(RuntimeError):
     """A batch cannot be scored, or a metric failed on too many images."""
 
 
-def score(
+def score_pool(
     pool: Dataset,
     batch: Batch,
     predictions: Mapping[int, Detections] | None = None,
@@ -54,99 +54,99 @@ def score(
     further, and the others go on. Without it such a metric ends the batch.
     Errors: ScoreError when something is needed and None, or for such a metric, naming the first few images.
     """
-    evidence = Evidence(pool, predictions, views, embeddings)
-    _check_evidence(batch, evidence)
-    sheets = {spec.name: Sheet.blank(spec, pool) for spec in batch.specs}
-    _score_pool(batch, evidence, sheets, give_up)
-    per_frame = {name: sheet for name, sheet in sheets.items() if sheet.spec.scope == "frame"}
+    inputs = MetricInputs(pool, predictions, views, embeddings)
+    _check_inputs(batch, inputs)
+    columns = {spec.name: ScoreColumn.blank(spec, pool) for spec in batch.specs}
+    _score_as_one(batch, inputs, columns, give_up)
+    per_frame = {name: column for name, column in columns.items() if column.spec.scope == "frame"}
     if not per_frame:
         progress(len(pool), len(pool))
     else:
-        shelf = Shelf(store, batch, evidence) if store else None
-        if shelf:
-            shelf.recall(per_frame)
+        known = KnownScores(store, batch, inputs) if store else None
+        if known:
+            known.recall(per_frame)
         try:
-            _score_frames(batch, evidence, per_frame, jobs, max_failures, progress, give_up)
+            _score_frames(batch, inputs, per_frame, jobs, max_failures, progress, give_up)
         finally:  # what was computed is not lost when the rest fails, or is stopped
-            if shelf:
-                shelf.keep(per_frame)
-    return {name: sheet.columns(pool) for name, sheet in sheets.items()}
+            if known:
+                known.keep(per_frame)
+    return {name: column.columns(pool) for name, column in columns.items()}
 
 
-def _check_evidence(batch: Batch, evidence: Evidence) -> None:
+def _check_inputs(batch: Batch, inputs: MetricInputs) -> None:
     asks = {need for spec in batch.specs for need in spec.needs}
-    if "predictions" in asks and evidence.predictions is None:
+    if "predictions" in asks and inputs.predictions is None:
         raise ScoreError(f"a metric needs predictions; give its batch `needs: {PREDICTED}` in arms.yaml")
-    if "views" in asks and not evidence.views:
+    if "views" in asks and not inputs.views:
         raise ScoreError(
             "a metric needs views: say which in params.yaml, for instance `predict: {views: [flip, seed]}`, "
             f"and give its batch `needs: {VIEWED}` in arms.yaml"
         )
-    if "embedding" in asks and evidence.embeddings is None:
+    if "embedding" in asks and inputs.embeddings is None:
         raise ScoreError(f"a metric needs embeddings; give its batch `needs: {EMBEDDED}` in arms.yaml")
 
 
-def _score_pool(
-    batch: Batch, evidence: Evidence, sheets: dict[str, Sheet], give_up: Callable[[str, str], None] | None
+def _score_as_one(
+    batch: Batch, inputs: MetricInputs, columns: dict[str, ScoreColumn], give_up: Callable[[str, str], None] | None
 ) -> None:
     """Metrics that look at the pool as a whole."""
     specs = [spec for spec in batch.specs if spec.scope == "dataset"]
     if not specs:
         return
-    for spec, (found,) in zip(specs, batch.score(specs, evidence.pool, evidence.embeddings), strict=True):
-        sheets[spec.name].scores[:] = found.scores
-        sheets[spec.name].asked[:] = True
+    for spec, (found,) in zip(specs, batch.run(specs, inputs.pool, inputs.embeddings), strict=True):
+        columns[spec.name].scores[:] = found.scores
+        columns[spec.name].asked[:] = True
         if found.error:
             _end(spec.name, f"failed on the pool: {found.error}", give_up)
 
 
 def _score_frames(
     batch: Batch,
-    evidence: Evidence,
-    sheets: dict[str, Sheet],
+    inputs: MetricInputs,
+    columns: dict[str, ScoreColumn],
     jobs: int,
     max_failures: float,
     progress: Callable[[int, int], None],
     give_up: Callable[[str, str], None] | None,
 ) -> None:
     """Metrics that look at one frame after the other: the images that any of them has not been asked about yet."""
-    n, over = len(evidence.pool), set[str]()
-    wanted = {name: ~sheet.asked for name, sheet in sheets.items()}
+    n, over = len(inputs.pool), set[str]()
+    wanted = {name: ~column.asked for name, column in columns.items()}
     rows = np.flatnonzero(np.any(list(wanted.values()), axis=0)) if n else np.zeros(0, int)
     done = n - len(rows)
     if not len(rows):
         progress(n, n)
         return
-    decodes = any("image" in sheets[name].spec.needs and wanted[name].any() for name in wanted)
+    decodes = any("image" in columns[name].spec.needs and wanted[name].any() for name in wanted)
     if len(rows) <= (CHUNK if decodes else MANY):
         jobs = 1
-    for part, portions in scan(evidence, rows, batch, wanted, over, jobs):
-        if not portions and len(over) == len(sheets):
+    for part, portions in scan(inputs, rows, batch, wanted, over, jobs):
+        if not portions and len(over) == len(columns):
             break  # every metric was given up
         for portion in portions:
-            sheets[portion.spec.name].fill(part, portion.scores, portion.errors)
+            columns[portion.spec.name].fill(part, portion.scores, portion.errors)
         done += len(part)
         progress(done, n)
-        _give_up_hopeless(portions, sheets, evidence.pool, over, max_failures, give_up)
-    for sheet in sheets.values():
-        sheet.errors |= dict.fromkeys(np.flatnonzero(~sheet.asked).tolist(), "given up after too many failures")
+        _give_up_hopeless(portions, columns, inputs.pool, over, max_failures, give_up)
+    for column in columns.values():
+        column.errors |= dict.fromkeys(np.flatnonzero(~column.asked).tolist(), "given up after too many failures")
 
 
 def _give_up_hopeless(
-    portions: Sequence[Portion],
-    sheets: dict[str, Sheet],
+    portions: Sequence[PartScores],
+    columns: dict[str, ScoreColumn],
     pool: Dataset,
     over: set[str],
     limit: float,
     give_up: Callable[[str, str], None] | None,
 ) -> None:
     for name in [portion.spec.name for portion in portions if portion.errors]:
-        failed = sheets[name].errors
+        failed = columns[name].errors
         if name not in over and len(failed) > limit * len(pool):
             first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in list(failed.items())[:3])
             _end(
                 name,
-                f"failed on {len(failed)} of the first {int(sheets[name].asked.sum())} images; "
+                f"failed on {len(failed)} of the first {int(columns[name].asked.sum())} images; "
                 f"score.max_failures allows a share of {limit} of {len(pool)}. The first:\n{first}",
                 give_up,
             )
@@ -162,9 +162,9 @@ def patience(params: Params, images: int) -> float:
 
 def unopened(pool: Dataset, said: str) -> dict[str, Any]:
     """The table of a metric that could not be opened, one row an image: nobody knows whether it would score boxes."""
-    sheet = Sheet.blank(Spec("unopened", "image"), pool)
-    sheet.errors = dict.fromkeys(range(len(pool)), said)
-    return sheet.columns(pool)
+    column = ScoreColumn.blank(Spec("unopened", "image"), pool)
+    column.errors = dict.fromkeys(range(len(pool)), said)
+    return column.columns(pool)
 
 
 def _end(name: str, said: str, give_up: Callable[[str, str], None] | None) -> None:

@@ -31,7 +31,7 @@ EMBEDDED = "data/embeddings.parquet"
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MetricInputs:
     """All that metrics may see of a pool. predictions: by image id, out of fold; an image without an entry was
     predicted to be empty. views: the same by the view's name. None where a study has none.
     """
@@ -43,7 +43,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Task:
+class UnreadFrame:
     """One image to score: its frame without pixels, and where those lie."""
 
     frame: Frame
@@ -51,9 +51,9 @@ class Task:
     sha256: str
 
 
-def frame_of(evidence: Evidence, row: int) -> Task:
+def unread_frame(inputs: MetricInputs, row: int) -> UnreadFrame:
     """One image of the pool without its pixels."""
-    pool = evidence.pool
+    pool = inputs.pool
     own, image_id = pool.slice(row), int(pool.image_id[row])
     frame = Frame(
         image_id=image_id,
@@ -62,13 +62,13 @@ def frame_of(evidence: Evidence, row: int) -> Task:
         boxes=pool.boxes[own].copy(),
         labels=pool.labels[own].copy(),
         class_names=pool.class_names,
-        predictions=None if evidence.predictions is None else evidence.predictions.get(image_id, nothing()),
-        embedding=None if evidence.embeddings is None else evidence.embeddings.pool.images[row],
+        predictions=None if inputs.predictions is None else inputs.predictions.get(image_id, nothing()),
+        embedding=None if inputs.embeddings is None else inputs.embeddings.pool.images[row],
         views=None
-        if evidence.views is None
-        else {name: found.get(image_id, nothing()) for name, found in evidence.views.items()},
+        if inputs.views is None
+        else {name: found.get(image_id, nothing()) for name, found in inputs.views.items()},
     )
-    return Task(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
+    return UnreadFrame(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
 
 
 def nothing() -> Detections:
@@ -76,7 +76,9 @@ def nothing() -> Detections:
     return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
-def read_frame(task: Task, pixels: bool, side: int | None = None, sized: bool = False) -> tuple[Frame, str | None]:
+def read_frame(
+    task: UnreadFrame, pixels: bool, side: int | None = None, sized: bool = False
+) -> tuple[Frame, str | None]:
     """The frame of a task, with its pixels, and the size of its file, where wanted; what was wrong, where these
     cannot be read. side: the long side the pixels are wanted at; the image may then be decoded smaller than the frame.
     """
@@ -120,7 +122,7 @@ def _by_image(table: pa.Table) -> dict[int, Detections]:
     }
 
 
-def read_evidence(needs: str, pool: Dataset) -> dict[str, Any]:
+def read_inputs(needs: str, pool: Dataset) -> dict[str, Any]:
     """What a batch sees besides pictures and labels, from the file that it names in arms.yaml."""
     if needs == EMBEDDED:
         from metricloop.data.embeddings import read_embeddings

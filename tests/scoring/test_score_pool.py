@@ -34,12 +34,12 @@ from metricloop.metrics.catalogue.labels import object_count
 from metricloop.metrics.contract import metric
 from metricloop.params import check_params
 from metricloop.runtime.code_digest import HOME
-from metricloop.scoring import evidence
-from metricloop.scoring.batch import Ours
-from metricloop.scoring.evidence import Evidence, read_predictions
+from metricloop.scoring import metric_inputs
+from metricloop.scoring.batch import InProcessBatch
+from metricloop.scoring.metric_inputs import MetricInputs, read_predictions
 from metricloop.scoring.open_metrics import open_batch
 from metricloop.scoring.scan import CHUNK_PIXELS, _parts
-from metricloop.scoring.score import ScoreError, patience, score
+from metricloop.scoring.score_pool import ScoreError, patience, score_pool
 from metricloop.scoring.trust import UNSAFE
 from metricloop.tasks.score import arguments
 
@@ -74,7 +74,7 @@ def decoded(monkeypatch):
         names.append(path.name)
         return np.full((30, 40, 3), 100, np.uint8)
 
-    monkeypatch.setattr(evidence, "read_picture", read)
+    monkeypatch.setattr(metric_inputs, "read_picture", read)
     return names
 
 
@@ -84,9 +84,9 @@ def pool():
 
 
 def test_image_scores_have_a_row_per_image_and_object_scores_one_per_box(pool, decoded):
-    tables = score(
+    tables = score_pool(
         pool,
-        Ours(
+        InProcessBatch(
             (
                 object_count,
                 aspect_ratio,
@@ -109,9 +109,9 @@ def test_image_scores_have_a_row_per_image_and_object_scores_one_per_box(pool, d
 
 
 def test_a_picture_is_decoded_once_for_all_metrics_and_only_where_there_is_something_to_score(pool, decoded):
-    score(
+    score_pool(
         pool,
-        Ours(
+        InProcessBatch(
             (
                 object_count,
                 box_tightness,
@@ -124,9 +124,9 @@ def test_a_picture_is_decoded_once_for_all_metrics_and_only_where_there_is_somet
 
 def test_an_image_that_nothing_was_predicted_on_counts_as_predicted_empty(pool):
     found = {1: Detections(np.float32([[0, 0, 20, 10]]), np.float32([0.5]), np.array([0]))}
-    tables = score(
+    tables = score_pool(
         pool,
-        Ours(
+        InProcessBatch(
             (
                 object_confidence,
                 label_agreement,
@@ -141,7 +141,7 @@ def test_an_image_that_nothing_was_predicted_on_counts_as_predicted_empty(pool):
 
 def test_predictions_that_are_needed_and_not_given_are_asked_for():
     with pytest.raises(ScoreError, match=r"needs: data/predictions\.parquet"):
-        score(None, Ours((object_confidence,)))
+        score_pool(None, InProcessBatch((object_confidence,)))
 
 
 @metric(level="image", needs=("image",))
@@ -152,9 +152,9 @@ def picky(frame):
 
 
 def test_one_failure_is_kept_with_its_image_and_hurts_no_other_metric(pool, decoded):
-    tables = score(
+    tables = score_pool(
         pool,
-        Ours(
+        InProcessBatch(
             (
                 picky,
                 object_count,
@@ -169,7 +169,7 @@ def test_one_failure_is_kept_with_its_image_and_hurts_no_other_metric(pool, deco
 
 def test_too_many_failures_end_the_batch_and_name_the_first(pool, decoded):
     with pytest.raises(ScoreError, match=r"picky failed on 1 of .*3 images(?s:.*)b\.png: RuntimeError: no boxes here"):
-        score(pool, Ours((picky,)), max_failures=0.3)
+        score_pool(pool, InProcessBatch((picky,)), max_failures=0.3)
 
 
 def test_an_unreadable_picture_fails_the_metrics_that_need_it_and_no_other(pool, monkeypatch):
@@ -178,10 +178,10 @@ def test_an_unreadable_picture_fails_the_metrics_that_need_it_and_no_other(pool,
             raise ValueError(f"{path} is truncated")
         return np.zeros((29 if path.name == "b.png" else 30, 40, 3), np.uint8)
 
-    monkeypatch.setattr(evidence, "read_picture", read)
-    tables = score(
+    monkeypatch.setattr(metric_inputs, "read_picture", read)
+    tables = score_pool(
         pool,
-        Ours(
+        InProcessBatch(
             (
                 box_tightness,
                 picky,
@@ -201,9 +201,9 @@ def test_a_metric_cannot_change_what_the_next_one_sees(pool, decoded):
         frame.boxes[:] = 0
         return np.zeros(len(frame.boxes))
 
-    tables = score(
+    tables = score_pool(
         pool,
-        Ours(
+        InProcessBatch(
             (
                 vandal,
                 aspect_ratio,
@@ -224,9 +224,9 @@ def test_a_dataset_metric_is_called_once(pool):
         calls.append(pool)
         return np.arange(len(pool.boxes))
 
-    tables = score(
+    tables = score_pool(
         pool,
-        Ours(
+        InProcessBatch(
             (
                 rank,
                 object_count,
@@ -244,7 +244,7 @@ def test_progress_ends_at_the_number_of_images(pool):
         return 0.0
 
     seen = []
-    score(pool, Ours((nothing,)), progress=lambda done, images: seen.append((done, images)))
+    score_pool(pool, InProcessBatch((nothing,)), progress=lambda done, images: seen.append((done, images)))
     assert seen[-1] == (3, 3)
 
 
@@ -316,7 +316,9 @@ def test_the_stage_scores_the_pool_alone_in_parallel_as_it_does_alone(workspace)
     tightness = read_table(workspace / "scores/pixels/box_tightness.parquet", SCORES)
     assert tightness["image_id"].to_pylist() == list(range(40))  # no held-out image, no crowd
     pool = read_pool(workspace / "data", workspace / "pictures")
-    assert tightness["score"].to_pylist() == list(score(pool, Ours((box_tightness,)))["box_tightness"]["score"])
+    assert tightness["score"].to_pylist() == list(
+        score_pool(pool, InProcessBatch((box_tightness,)))["box_tightness"]["score"]
+    )
     counts = read_table(workspace / "scores/pixels/object_count.parquet", SCORES)
     assert counts["score"].to_pylist() == [1.0] * 40
     assert counts["box_id"].null_count == 40
@@ -340,7 +342,7 @@ def test_the_batch_is_read_as_dvc_writes_it():
     line = "pixels --code metrics/catalogue.yaml --needs data/images.parquet --metrics box_tightness object_count"
     item = arguments(line.split())
     assert (item.batch, item.code) == ("pixels", "metrics/catalogue.yaml")
-    assert open_batch(item.code, item.metrics) == Ours((box_tightness, object_count))
+    assert open_batch(item.code, item.metrics) == InProcessBatch((box_tightness, object_count))
 
 
 GENERATED = """
@@ -369,7 +371,7 @@ def test_the_stage_scores_generated_code_in_the_sandbox_as_it_would_here(workspa
     assert read_json(workspace / "scores/new/trust.json") == {"trust": "sandbox", "tier": "full"}
     file.write_text(GENERATED.replace("7:", "-1:"))
     pool = read_pool(workspace / "data", workspace / "pictures")
-    here = score(pool, open_batch("metrics/generated/1", ["bad"], workspace, unsafe=True))["bad"]["score"].tolist()
+    here = score_pool(pool, open_batch("metrics/generated/1", ["bad"], workspace, unsafe=True))["bad"]["score"].tolist()
     assert [one for row, one in enumerate(table["score"].to_pylist()) if row != 7] == here[:7] + here[8:]
     assert stamp_of(workspace / "scores/new/bad.parquet") == {}
 
@@ -449,6 +451,6 @@ def test_unsafe_has_to_be_typed_and_marks_the_table(workspace, monkeypatch):
 
 def test_big_pictures_come_in_smaller_portions(pool):
     rows = np.arange(3)
-    assert list(_parts(Evidence(pool), rows)) == [[0, 1, 2]]
+    assert list(_parts(MetricInputs(pool), rows)) == [[0, 1, 2]]
     huge = replace(pool, width=np.full(3, CHUNK_PIXELS), height=np.ones(3, int))
-    assert list(_parts(Evidence(huge), rows)) == [[0], [1], [2]]
+    assert list(_parts(MetricInputs(huge), rows)) == [[0], [1], [2]]
