@@ -27,7 +27,10 @@ class IngestError(ValueError):
 
 @dataclass(frozen=True)
 class Tables:
-    """Columns of IMAGES, BOXES and TRUTH (no rows where nothing was damaged), and what is told about them."""
+    """Columns of IMAGES, BOXES and TRUTH (no rows where nothing was damaged), and what was noted about them.
+
+    lookalikes: image id -> (k, 4) xyxy pixels, for images that have any.
+    """
 
     images: dict[str, Any]
     boxes: dict[str, Any]
@@ -35,6 +38,7 @@ class Tables:
     class_names: tuple[str, ...]
     problems: list[Problem]
     summary: dict[str, Any]
+    lookalikes: dict[int, np.ndarray]
 
 
 def ingest(
@@ -45,13 +49,16 @@ def ingest(
     search_share: float = 0.15,
     test_share: float = 0.15,
     seed: int = 0,
+    assign_splits: bool = True,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tables:
     """Read every picture once, repair or drop labels, split, and damage the pool if asked.
 
     root: what the `file` column is relative to. Numbers are given in order of files and coordinates, from 1, so the
-    order in which the source lists things does not matter. Errors: IngestError, SplitError.
+    order in which the source lists things does not matter.
+    assign_splits: False keeps the splits of the source; images without one are in the pool, and no split needs to hold
+    anything. Errors: IngestError, SplitError.
     """
     problems = list(source.problems)
     records, looks = _look_at_all(merge(source.records, problems), jobs, progress, problems)
@@ -67,7 +74,8 @@ def ingest(
     groups = join_groups(files, [record.group for record in records], pairs)
     given = np.array([record.split or "pool" for record in records], object)
     leaking = leaks(given, groups)
-    if np.isin(given, ("search", "test"))[~leaking].any() and (given == "pool").any():
+    held_out_is_usable = np.isin(given, ("search", "test"))[~leaking].any() and (given == "pool").any()
+    if held_out_is_usable or not assign_splits:
         problems += _leak_problems(records, looks, files, given, groups, leaking, pairs)
         kept = np.flatnonzero(~leaking)
     else:
@@ -76,10 +84,13 @@ def ingest(
             given[:] = "pool"
             action = "split anew by group: nothing else is left to train on or to hold out"
             problems.append(Problem(str(root), "given splits cannot be used", action))
-    split = assign(given[kept], groups[kept], search_share=search_share, test_share=test_share, seed=seed)
+    split = given[kept]
+    if assign_splits:
+        split = assign(split, groups[kept], search_share=search_share, test_share=test_share, seed=seed)
 
     records, looks, files = [records[k] for k in kept], [looks[k] for k in kept], [files[k] for k in kept]
-    if not sum(len(record.boxes) for record, part in zip(records, split, strict=True) if part == "pool"):
+    pool_boxes = sum(len(record.boxes) for record, part in zip(records, split, strict=True) if part == "pool")
+    if assign_splits and not pool_boxes:
         raise IngestError("not one labelled object is left in the pool; see that labels and pictures belong together")
     image_id = np.arange(1, len(kept) + 1)
     labels = _labels(records, groups[kept], image_id, split, source.class_names, corrupt)
@@ -104,6 +115,7 @@ def ingest(
         source.class_names,
         problems,
         summarise(source, images, boxes, records, problems, labels[0].report if damaged else None),
+        {number: record.lookalikes for number, record in enumerate(records, start=1) if len(record.lookalikes)},
     )
 
 
@@ -188,9 +200,9 @@ def _labels(
         return damage(
             corrupt,
             image_id=image_id[of_box],
-            boxes=np.concatenate([records[row].boxes for row in rows]),
-            labels=np.concatenate([records[row].labels for row in rows]),
-            crowd=np.concatenate([records[row].crowd for row in rows]),
+            boxes=np.concatenate([np.zeros((0, 4)), *(records[row].boxes for row in rows)]),
+            labels=np.concatenate([np.zeros(0, np.int64), *(records[row].labels for row in rows)]),
+            crowd=np.concatenate([np.zeros(0, bool), *(records[row].crowd for row in rows)]),
             groups=groups[of_box].tolist(),
             width=np.array([records[row].width for row in of_box]),
             height=np.array([records[row].height for row in of_box]),

@@ -47,10 +47,13 @@ class Matches:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """numbers: {"mAP", "mAP50", "mAR", "per_class", "per_size"}, values in 0..1, None where there is no truth."""
+    """numbers: {"mAP", "mAP50", "mAR", "per_class", "per_size"}; ap50: mAP50 by class. All values are in 0..1, and None
+    where there is no truth.
+    """
 
     numbers: dict[str, Any]
     matches: Matches
+    ap50: dict[str, float | None]
 
 
 def coco_evaluate(truth: Dataset, detections: Sequence[Detections], max_detections: int = 100) -> Evaluation:
@@ -87,7 +90,8 @@ def coco_evaluate(truth: Dataset, detections: Sequence[Detections], max_detectio
             for area, size in enumerate(SIZES, start=1)
         },
     }
-    return Evaluation(numbers, _match_all(truth, kept, evaluator.ious))
+    ap50 = {name: _mean(precision[0, :, label, 0]) for label, name in enumerate(truth.class_names)}
+    return Evaluation(numbers, _match_all(truth, kept, evaluator.ious), ap50)
 
 
 @dataclass(frozen=True)
