@@ -1,7 +1,8 @@
-"""Figures as inline SVG: forest strips, histograms, change bars, and thumbnails with boxes.
+"""Figures as inline SVG: rows of a forest plot, histograms, change bars, and pictures with boxes.
 
-Plain markup and no drawing library; colours come from CSS classes of the page, so a figure follows its light or dark
-scheme. Horizontal places are percentages where text stands beside a figure, so it narrows without its text shrinking.
+The markup is written without a drawing library. Colours come from CSS classes of the page, so a figure follows the
+page's light or dark scheme. In figures with text, horizontal positions are percentages: such a figure can get narrower
+while its text keeps its size.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ class Scale:
     ticks: tuple[float, ...]
 
     def at(self, value: float) -> str:
-        """Where `value` lies, as a percentage of the width; values outside stick to the edge."""
+        """The position of `value` as a percentage of the width; values outside lie on the edge."""
         share = (value - self.low) / (self.high - self.low)
         return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
 
 
 def scale(values: Sequence[float], ticks: int = 8) -> Scale:
-    """An axis that holds zero and all `values` with a little air, and about `ticks` round ticks."""
+    """An axis that covers zero and all `values` with a margin, and has about `ticks` round ticks."""
     low, high = min(0.0, *values), max(0.0, *values)
     span = (high - low) or 0.1
     low, high = low - 0.06 * span, high + 0.06 * span
@@ -50,9 +51,9 @@ def scale(values: Sequence[float], ticks: int = 8) -> Scale:
 def forest_strip(
     axis: Scale, gain: float, bounds: Sequence[float] | None, kind: str, label: str, oracle: float | None = None
 ) -> Markup:
-    """One row of a forest plot: the interval as a line, the gain as a mark, zero and the oracle as rules.
+    """One row of a forest plot: the interval as a line, the gain as a mark, vertical lines at zero and at the oracle.
 
-    kind: CSS class of the mark (better, worse, undecided) and `control` for a diamond instead of a disc.
+    kind: CSS classes of the mark (better, worse, undecided); with `control` the mark is a diamond instead of a disc.
     """
     lines = [_line(axis.at(tick), "grid") for tick in axis.ticks] + [_line(axis.at(0.0), "zero")]
     if oracle is not None:
@@ -96,10 +97,10 @@ class Histogram:
 
 
 def histogram(values: np.ndarray, kept: np.ndarray, label: str) -> Histogram:
-    """Scores (n,) finite, in bins; the kept ones (n,) bool are drawn below, the others on top of them.
+    """A histogram of finite scores (n,); the kept ones (n,) bool are drawn below, the others on top of them.
 
-    The outermost half percent on either side falls into the end bins, so that one outlier does not flatten the rest;
-    up to twelve different scores get a bar each.
+    The lowest and the highest 0.5 % fall into the end bins, so that one outlier does not flatten the rest. Up to twelve
+    different scores get one bar each.
     """
     distinct = np.unique(values)
     if len(distinct) <= 12:
@@ -135,9 +136,9 @@ def histogram(values: np.ndarray, kept: np.ndarray, label: str) -> Histogram:
 
 
 def change_bar(ratio: float | None) -> Markup:
-    """A bar from the middle: to the right where the subset has more than the pool, to the left where less.
+    """A bar from the middle: to the right where the subset has more than the pool, to the left where it has less.
 
-    The length is log2 of the ratio, up to twice and half.
+    The length is log2 of the ratio, cut at twice and at half.
     """
     if ratio is None:
         return Markup("")
@@ -163,7 +164,7 @@ def jpeg_uri(picture: np.ndarray, height: int = 150, quality: int = 68) -> str:
 
 
 def picture_store(pictures: dict[int, tuple[str, int, int]]) -> Markup:
-    """All pictures of the page, once each, for thumbnails to refer to. image_id -> (data URI, width, height)."""
+    """All pictures of the page, once each, for `boxed_picture` to refer to. image_id -> (data URI, width, height)."""
     images = "".join(
         f'<image id="p{key}" width="{width}" height="{height}" preserveAspectRatio="none" href="{uri}"/>'
         for key, (uri, width, height) in pictures.items()
@@ -171,12 +172,13 @@ def picture_store(pictures: dict[int, tuple[str, int, int]]) -> Markup:
     return Markup(f'<svg class="store" width="0" height="0" aria-hidden="true"><defs>{images}</defs></svg>')
 
 
-def thumbnail(
+def boxed_picture(
     image_id: int, width: int, height: int, boxes: np.ndarray, kept: np.ndarray, label: str, judged: int | None = None
 ) -> Markup:
-    """The stored picture `image_id` of width x height pixels with its boxes (n, 4) xyxy drawn.
+    """The stored picture `image_id` of width x height pixels with its boxes (n, 4) xyxy.
 
-    kept: (n,) bool, drawn solid; the others dashed. judged: the row of the box whose score put it here, drawn bolder.
+    kept: (n,) bool; these boxes are solid, the others dashed. judged: row of the box whose score is shown, drawn bold.
+    label: the text for screen readers.
     """
     shapes = []
     for row, (x1, y1, x2, y2) in enumerate(np.asarray(boxes, dtype=float)):

@@ -21,7 +21,7 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import replacing
 from metricloop.figures.contact_sheet import Layout
-from metricloop.figures.example_sheets import extremes_sheet
+from metricloop.figures.example_pictures import extremes_picture
 from metricloop.metrics.contract import Metric, Spec, spec_of
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
@@ -138,7 +138,7 @@ def draw_extremes(pool: Dataset, specs: Sequence[Spec], tables: Mapping[str, dic
         values = np.asarray(tables[spec.name]["score"], float)
         row = pool.box_row if spec.level == "object" else np.arange(len(pool))
         box = np.arange(len(values)) if spec.level == "object" else np.full(len(values), -1)
-        sheet = extremes_sheet(pool, Scores(row, box, values, ()), spec.higher_is == "better", spec.name, STRIP)
+        sheet = extremes_picture(pool, Scores(row, box, values, ()), spec.higher_is == "better", spec.name, STRIP)
         if sheet is not None:
             (folder / f"{spec.name}.jpg").write_bytes(sheet.jpeg)
             drawn[spec.name] = f"{folder.name}/{spec.name}.jpg"

@@ -7,25 +7,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from metricloop.audit.label_errors import (
-    ANY,
-    COMBINED,
-    KINDS,
-    Said,
-    audited,
-    measure,
-    overall,
-    possible,
-    suspects,
-    suspicion,
-    truth_of,
-)
-from metricloop.audit.run import Audit, known, lines, print_audit, write
+from metricloop.audit.audit_files import suspect_rows, write
+from metricloop.audit.label_errors import ANY, KINDS, judged_kinds
+from metricloop.audit.measure import COMBINED, measure
+from metricloop.audit.print_audit import print_audit
+from metricloop.audit.run import Audit
+from metricloop.audit.suspects import suspects
+from metricloop.audit.suspicion import MetricScores, any_suspicion, label_metrics, suspicion
+from metricloop.audit.truth import truth_of
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import TRUTH
 from metricloop.metrics.contract import Spec
-from metricloop.report.audit_page import build, thumbnail
+from metricloop.report.audit_page import build, suspect_picture
 from metricloop.scoring.open_metrics import catalogue
 
 CAT, DOG = [0, 0, 10, 10], [20, 20, 40, 40]
@@ -52,11 +46,11 @@ def truth(*rows) -> pa.Table:
 SPOILT = truth((1, 0, "none"), (1, 1, "none"), (2, 2, "class"), (2, 3, "spurious"), (3, None, "missing"))
 
 
-def says(name: str, level: str, values: list[float], higher_is: str = "worse") -> Said:
-    return Said(Spec(name, level, ("predictions",), higher_is), "matching", np.array(values, float))
+def says(name: str, level: str, values: list[float], higher_is: str = "worse") -> MetricScores:
+    return MetricScores(Spec(name, level, ("predictions",), higher_is), "matching", np.array(values, float))
 
 
-SAID = {
+SCORES = {
     it.spec.name: it
     for it in (
         says("possible_spurious", "object", [0.2, 0.1, 0.3, 1.0]),
@@ -69,8 +63,8 @@ SAID = {
 
 
 def ranked():
-    kinds, notes = possible(POOL, SAID)
-    return kinds, {kind.name: suspicion(kind, POOL, SAID) for kind in kinds}, notes
+    kinds, notes = judged_kinds(POOL, SCORES)
+    return kinds, {kind.name: suspicion(kind, POOL, SCORES) for kind in kinds}, notes
 
 
 def test_judges_are_metrics_of_the_catalogue_at_the_level_of_their_kind():
@@ -79,14 +73,14 @@ def test_judges_are_metrics_of_the_catalogue_at_the_level_of_their_kind():
         for name, weight in (*kind.judges, *kind.otherwise):
             assert known_ones[name].spec.level == {"box": "object", "image": "image"}[kind.unit], name
             assert weight > 0
-    assert "object_confidence" in audited(known_ones, {"predictions", "image"})
-    assert all("predictions" not in known_ones[name].spec.needs for name in audited(known_ones, {"image"}))
+    assert "object_confidence" in label_metrics(known_ones, {"predictions", "image"})
+    assert all("predictions" not in known_ones[name].spec.needs for name in label_metrics(known_ones, {"image"}))
 
 
 def test_truth_in_the_order_of_the_pool():
     found = truth_of(POOL, SPOILT)
     assert found.boxes.tolist() == ["none", "none", "class", "spurious"]
-    assert found.lacking.tolist() == [False, False, True]
+    assert found.unlabelled.tolist() == [False, False, True]
     assert truth_of(POOL, truth()) is None
     assert truth_of(POOL, truth((1, 0, "none"))) is None
 
@@ -94,17 +88,17 @@ def test_truth_in_the_order_of_the_pool():
 def test_what_cannot_be_judged_is_said():
     kinds, _, notes = ranked()
     assert [kind.name for kind in kinds] == ["spurious", "class", "placed", "missing"]
-    assert notes == ["Probably labelled twice: what judges it is not there."]
+    assert notes == ['"Probably labelled twice" is not judged: its metrics gave no scores.']
     one_class = pool_of([Frame(1, 9, 9, np.float32([[0, 0, 9, 9]]), np.array([0]), ("cat",))])
-    kinds, notes = possible(one_class, {})
+    kinds, notes = judged_kinds(one_class, {})
     assert kinds == []
-    assert notes[1] == "Wrong classes: there is one class only."
-    assert notes[-1].startswith("Probably an object without a label: it takes predictions to tell")
+    assert notes[1] == '"Probably the wrong class" is not judged: the pool has only one class.'
+    assert notes[-1] == '"Probably an object without a label" is not judged: it needs predictions.'
 
 
 def test_every_kind_and_metric_is_measured():
     kinds, by_kind, _ = ranked()
-    rows = {(row["kind"], row["metric"]): row for row in measure(POOL, truth_of(POOL, SPOILT), kinds, SAID, by_kind)}
+    rows = {(row["kind"], row["metric"]): row for row in measure(POOL, truth_of(POOL, SPOILT), kinds, SCORES, by_kind)}
     assert rows["class", "class_margin"]["auroc"] == 1.0
     assert rows["spurious", COMBINED]["auroc"] == 1.0  # 1.0 above 0.2 and 0.1; the box of a wrong class is left out
     assert (rows["spurious", COMBINED]["wrong"], rows["spurious", COMBINED]["right"]) == (1, 2)
@@ -120,10 +114,10 @@ def test_every_kind_and_metric_is_measured():
 def test_a_class_that_the_model_disputes_is_suspicious_whatever_else_is_said():
     kinds, by_kind, _ = ranked()
     boxed = {kind.name: by_kind[kind.name] for kind in kinds if kind.unit == "box"}
-    said = SAID | {"exclusive_agreement": says("exclusive_agreement", "object", [0.1, 0.2, 0.99, 0.3], "better")}
-    assert overall(POOL, said, boxed)[2] >= 0.95
-    without = {name: it for name, it in SAID.items() if name != "exclusive_agreement"}
-    assert overall(POOL, without, boxed).shape == (4,)
+    said = SCORES | {"exclusive_agreement": says("exclusive_agreement", "object", [0.1, 0.2, 0.99, 0.3], "better")}
+    assert any_suspicion(POOL, said, boxed)[2] >= 0.95
+    without = {name: it for name, it in SCORES.items() if name != "exclusive_agreement"}
+    assert any_suspicion(POOL, without, boxed).shape == (4,)
 
 
 def test_a_box_is_listed_once_and_an_image_once_a_kind():
@@ -144,7 +138,7 @@ def test_a_box_is_listed_once_and_an_image_once_a_kind():
 def made(with_truth: bool = True) -> Audit:
     kinds, by_kind, notes = ranked()
     found = truth_of(POOL, SPOILT) if with_truth else None
-    rows = measure(POOL, found, kinds, SAID, by_kind) if found else []
+    rows = measure(POOL, found, kinds, SCORES, by_kind) if found else []
     model = {"folds": 2, "iterations": 3, "mAP": 0.25, "mAP_of_truth": 0.5 if found else None}
     listed = suspects(kinds, by_kind, POOL, PREDICTIONS, 50)
     return Audit(POOL, kinds, found, rows, listed, model, {"predict": None, "score": 1.5}, notes)
@@ -172,8 +166,7 @@ def test_what_is_written(tmp_path):
 
 def test_without_truth_nothing_is_claimed_of_it(capsys):
     audit = made(with_truth=False)
-    assert known(None, audit.suspects["class"][0]) is None
-    assert all(line["truth"] is None for line in lines(audit, audit.suspects["class"]))
+    assert all(line["truth"] is None for line in suspect_rows(audit, audit.suspects["class"]))
     page = build(audit, "pets")
     assert "How well it finds mistakes" not in page
     assert "truth:" not in page
@@ -184,16 +177,16 @@ def test_without_truth_nothing_is_claimed_of_it(capsys):
 def test_the_terminal_shows_the_measurement(capsys):
     print_audit(made())
     told = capsys.readouterr().out
-    assert "mAP 0.250 against the labels, 0.500 against the true ones" in told
+    assert "mAP 0.250 against these labels, 0.500 against the true labels" in told
     assert COMBINED in told
     assert f"{ANY.name} (2)" in told
-    assert "listed: 1 spurious, 1 class" in told
+    assert "suspects listed: 1 spurious, 1 class" in told
 
 
 def test_a_thumbnail_shows_label_and_model():
     audit = made()
     picture = np.full((50, 60, 3), 128, np.uint8)
-    tile = thumbnail(POOL, audit.suspects["class"][0], picture)
+    tile = suspect_picture(POOL, audit.suspects["class"][0], picture)
     assert tile.shape == (190, 190, 3)
     colours = {tuple(colour) for colour in tile.reshape(-1, 3).tolist()}
     assert (255, 130, 30) in colours  # the model's dashes, on top of the label's line

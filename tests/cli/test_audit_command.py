@@ -49,7 +49,7 @@ def test_no_workspace_and_no_labels_are_said_in_a_line(tmp_path, capfd):
 
 
 def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
-    from metricloop.audit.label_errors import AuditError
+    from metricloop.audit.run import AuditError
     from metricloop.audit.run import check
     from metricloop.params import load_params
 

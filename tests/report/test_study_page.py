@@ -16,8 +16,12 @@ from study_fixture import RECIPE, arm, arms, comparison, make_study
 from metricloop.comparison.verdict import summarise
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SUBSET, read_table
-from metricloop.figures import subset_profile, svg
-from metricloop.report.study_page import build, changes, read_study, realised, write_report
+from metricloop.figures import subset_changes, svg
+from metricloop.figures.choose_examples import extremes
+from metricloop.report.arm_section import changes
+from metricloop.report.data_section import mistake_rates
+from metricloop.report.study_files import read_study
+from metricloop.report.study_page import build, write_report
 from metricloop.scoring.scores import Scores
 from metricloop.text import numbers
 
@@ -127,9 +131,9 @@ def little_pool() -> Dataset:
 
 
 def test_changes_by_hand() -> None:
-    pool = subset_profile.pool_profile(little_pool())
-    half = subset_profile.Profile(images=1, empty=0, sizes=np.array([0.4]), labels=np.array([1]))
-    lines = {line.name: line for line in subset_profile.changes(pool, half, ("x", "y"))}
+    pool = subset_changes.pool_profile(little_pool())
+    half = subset_changes.Profile(images=1, empty=0, sizes=np.array([0.4]), labels=np.array([1]))
+    lines = {line.name: line for line in subset_changes.changes(pool, half, ("x", "y"))}
     assert (lines["Images"].pool, lines["Boxes"].pool, lines["Boxes"].subset) == ("3", "3", "1")
     assert lines["Boxes per image"].ratio == 1.0
     assert lines["Images without a box"].pool == "33.3\u00a0%"
@@ -143,10 +147,10 @@ def test_extremes_are_distinct_images_in_order() -> None:
     scores = Scores(
         row=np.array([0, 0, 1, 2, 3]), box=np.arange(5), value=np.array([0.9, 0.8, 0.5, np.nan, 0.1]), errors=()
     )
-    best, worst = subset_profile.extremes(scores, higher=True, wanted=2)
+    best, worst = extremes(scores, higher=True, wanted=2)
     assert best.tolist() == [0, 2]  # the second score of image 0 does not show it twice
     assert worst.tolist() == [4]  # images 0 and 1 are taken, image 2 has no score
-    assert subset_profile.extremes(scores, higher=False, wanted=1)[0].tolist() == [4]
+    assert extremes(scores, higher=False, wanted=1)[0].tolist() == [4]
 
 
 class Page(HTMLParser):
@@ -268,7 +272,7 @@ def test_change_counts_images_with_a_mistake(study: Path) -> None:
     read = read_study(study, study / "pictures")
     spoilt = {int(read.data.image_id[read.data.box_row[b]]) for b in np.flatnonzero(read.data.box_id % 3 == 0)}
     share = sum(int(i) in spoilt for i in read.pool.image_id) / len(read.pool)
-    choice = subset_profile.Chosen(
+    choice = subset_changes.FirstDraw(
         images=np.arange(len(read.pool)) < 4, boxes=np.ones(len(read.pool.box_id), bool), draws=1
     )
     subset = read_table(study / "subsets/object_count.parquet", SUBSET)
@@ -277,7 +281,7 @@ def test_change_counts_images_with_a_mistake(study: Path) -> None:
     assert line.subset == numbers.percent(sum(int(i) in spoilt for i in read.pool.image_id[:4]) / 4, 1)
 
 
-def test_realised_mistakes() -> None:
+def test_rates_of_mistakes() -> None:
     damage = {
         "preset": "article",
         "strength": 0.5,
@@ -286,13 +290,13 @@ def test_realised_mistakes() -> None:
         "images_hit": 0.6,
         "notes": [],
     }
-    assert realised(damage) == [
+    assert mistake_rates(damage) == [
         ("preset", "article, strength 0.5"),
         ("boxes missing", "12.5\u00a0%"),
         ("boxes with a mistake", "50.0\u00a0%"),
         ("images with a mistake", "60.0\u00a0%"),
     ]
-    assert realised({}) == realised(damage | {"preset": "none"}) == []
+    assert mistake_rates({}) == mistake_rates(damage | {"preset": "none"}) == []
 
 
 def page_of(folder: Path, events: list[dict] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What an arm chose: its scores, the examples at either end, and how its subset differs from the pool."""
+"""How a subset differs from the pool it was drawn from: counts, crowding, sizes of objects, classes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ CLASSES = 6  # classes shown one by one, the most frequent of the pool
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The first draw of a subset. images: (n,) bool over the pool's images; boxes: (m,) bool over its boxes."""
+class FirstDraw:
+    """What the first draw of a subset keeps. images: (n,) bool over the pool's images; boxes: (m,) bool over its boxes;
+    draws: number of draws in the subset's file."""
 
     images: np.ndarray
     boxes: np.ndarray
@@ -26,7 +27,8 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a set of labelled images looks like. sizes: (m,) root of each box's share of its image; labels: (m,)."""
+    """Counts and sizes of a set of labelled images. images, empty: numbers of images, and of those without a box;
+    sizes: (m,) square root of each box's share of its image; labels: (m,)."""
 
     images: int
     empty: int
@@ -36,7 +38,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Change:
-    """One line of `what the subset changed`: texts, and subset over pool (None where a ratio would say nothing)."""
+    """One line of a table of changes. pool, subset: texts; ratio: subset over pool, None where it has no meaning."""
 
     name: str
     pool: str
@@ -44,59 +46,34 @@ class Change:
     ratio: float | None = None
 
 
-def chosen(subset: pa.Table, pool: Dataset) -> Chosen:
-    """Which images and boxes of the pool the first draw keeps."""
+def first_draw(subset: pa.Table, pool: Dataset) -> FirstDraw:
+    """Which images and boxes of the pool the first draw keeps. subset: SUBSET rows."""
     draw = column(subset, "draw")
     first = draw == draw.min() if len(draw) else np.zeros(0, bool)
     keep = first & np.isin(subset["use"].to_pylist(), ["keep"])
-    return Chosen(
+    return FirstDraw(
         images=np.isin(pool.image_id, column(subset, "image_id")[first]),
         boxes=np.isin(pool.box_id, column(subset, "box_id")[keep]),
         draws=len(np.unique(draw)),
     )
 
 
-def kept(scores: Scores, choice: Chosen) -> np.ndarray:
-    """Per score, whether what it judges is in the subset, (k,) bool."""
-    inside = choice.images[scores.row]
+def kept(scores: Scores, draw: FirstDraw) -> np.ndarray:
+    """For each score, whether its image or box is in the subset, (k,) bool."""
+    inside = draw.images[scores.row]
     objects = scores.box >= 0
-    inside[objects] = choice.boxes[scores.box[objects]]
+    inside[objects] = draw.boxes[scores.box[objects]]
     return inside
 
 
-def extremes(scores: Scores, higher: bool, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the best scores, best first, and of the worst, worst first; each image at most once in all.
-
-    Equal scores come in a fixed random order, so that the examples of a coarse score are not neighbours of one file.
-    """
-    usable = np.flatnonzero(np.isfinite(scores.value))
-    usable = usable[np.random.default_rng(0).permutation(len(usable))]
-    order = usable[np.argsort(-scores.value[usable] if higher else scores.value[usable], kind="stable")]
-    images = len(np.unique(scores.row[order]))
-    best = _distinct(order, scores.row, min(wanted, (images + 1) // 2), taken=set())
-    worst = _distinct(order[::-1], scores.row, min(wanted, images // 2), taken=set(scores.row[best].tolist()))
-    return best, worst
-
-
-def _distinct(order: np.ndarray, row: np.ndarray, wanted: int, taken: set[int]) -> np.ndarray:
-    found: list[int] = []
-    for index in order:
-        if len(found) == wanted:
-            break
-        if int(row[index]) not in taken:
-            taken.add(int(row[index]))
-            found.append(int(index))
-    return np.array(found, dtype=int)
-
-
 def pool_profile(pool: Dataset) -> Profile:
-    """The pool's labels as they stand, deliberate mistakes included."""
+    """The profile of the pool's labels as they are, with the mistakes made on purpose."""
     area = (pool.width.astype(float) * pool.height)[pool.box_row]
     return Profile(len(pool), int((pool.counts == 0).sum()), _sizes(pool.boxes, area), pool.labels)
 
 
 def subset_profile(subset: pa.Table, pool: Dataset) -> Profile:
-    """The labels that the first draw trains on."""
+    """The profile of the labels that the first draw trains on. subset: SUBSET rows."""
     draw = column(subset, "draw")
     table = subset.filter(pa.array(draw == draw.min() if len(draw) else []))
     image_id = column(table, "image_id")
@@ -109,7 +86,7 @@ def subset_profile(subset: pa.Table, pool: Dataset) -> Profile:
 
 
 def changes(pool: Profile, subset: Profile, class_names: tuple[str, ...]) -> list[Change]:
-    """How a subset differs from the pool in everything but quality: counts, crowding, object size, classes."""
+    """The table of changes: images, boxes, boxes per image, object sizes and classes."""
     sides = (pool, subset)
     crowding = [len(side.labels) / max(1, side.images) for side in sides]
     lines = [
@@ -131,7 +108,7 @@ def changes(pool: Profile, subset: Profile, class_names: tuple[str, ...]) -> lis
 
 
 def share(name: str, pool: float, subset: float) -> Change:
-    """A line about a share of the pool and of the subset, each in 0..1."""
+    """A line that compares a share of the pool with the same share of the subset, each in 0..1."""
     return Change(name, percent(pool, 1), percent(subset, 1), _over(pool, subset))
 
 

@@ -1,5 +1,7 @@
-"""What a language model is shown of a data set: objects and images of the pool, a detector's worst images, and the
-extremes of a metric. Pictures are named by image id alone: file names may be private.
+"""The pictures of a data set that the language model is shown, as contact sheets: objects and images of the pool, the
+images with the most errors of a detector, and the extremes of a metric.
+
+Captions give the image id and never the file name, which may be private.
 """
 
 from __future__ import annotations
@@ -12,17 +14,24 @@ import numpy as np
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
 from metricloop.evaluation.error_types import Errors, find_errors
+from metricloop.figures.choose_examples import (
+    boxes_by_value,
+    extremes,
+    in_turn,
+    relative_sizes,
+    shuffled,
+    typical_boxes,
+)
 from metricloop.figures.contact_sheet import LAYOUTS, Detail, Layout, Mark, Style, Tile, contact_sheet, draw_tile
-from metricloop.figures.subset_profile import extremes
 from metricloop.llm.message import Picture
 from metricloop.scoring.metric_inputs import MetricInputs, read_frame, unread_frame
 from metricloop.scoring.scores import Scores
 from metricloop.text.clean import class_name
 from metricloop.text.numbers import count, fixed, score
 
-CONTEXT = 2.5  # an object is shown with this many times its box
-ENLARGED = 8  # at most, so that a tiny object keeps its surroundings
-TRIES = 4  # pictures opened per tile, where some cannot be read
+CONTEXT = 2.5  # side of the part shown around an object, in sides of its box
+ENLARGED = 8  # greatest enlargement, so that a tiny object is shown with surroundings
+TRIES = 4  # candidates per tile, because some files cannot be read
 
 OBJECT = Style("the labelled object", (0, 229, 255), 2)
 OTHER = Style("other labels", (96, 150, 255), 1)
@@ -31,37 +40,39 @@ MISSED = Style("label that was missed", (255, 221, 0), 2)
 WRONG = Style("wrong detection", (255, 82, 30), 2, dashed=True)
 
 
-def pool_sheets(
+def pool_pictures(
     pool: Dataset, detail: Detail = "thumbnails", predictions: Mapping[int, Detections] | None = None
 ) -> list[Picture]:
-    """Typical, smallest and largest objects, crowded images and images without labels; sheets without a tile are
-    left out. predictions: by image id, out of fold; drawn on whole images from the score that agrees best with the
-    labels. Pictures that cannot be read are passed over.
+    """Contact sheets of typical, smallest and largest objects, of crowded images and of images without labels.
+
+    predictions: out-of-fold, by image id. They are drawn on whole images, from the score at which they agree best with
+    the labels. Image files that cannot be read are skipped; a contact sheet without any image is left out.
     """
     layout = LAYOUTS[detail]
-    sizes = _sizes(pool)
+    sizes = relative_sizes(pool)
     sheets = [
-        _object_sheet(
-            f"Typical objects of the pool, as labelled{_per_class(pool)}", pool, _typical(pool, sizes), layout
+        _objects_picture(
+            f"Typical objects of the pool, as labelled{_per_class(pool)}", pool, typical_boxes(pool, sizes), layout
         ),
-        _object_sheet("The smallest labelled objects of the pool", pool, _ranked(pool, sizes), layout),
-        _object_sheet("The largest labelled objects of the pool", pool, _ranked(pool, -sizes), layout),
+        _objects_picture("The smallest labelled objects of the pool", pool, boxes_by_value(pool, sizes), layout),
+        _objects_picture("The largest labelled objects of the pool", pool, boxes_by_value(pool, -sizes), layout),
     ]
-    threshold = _agreeing(pool, predictions)
-    crowded, empty = _shuffled(np.flatnonzero(pool.counts > 1)), _shuffled(np.flatnonzero(pool.counts == 0))
+    threshold = _best_threshold(pool, predictions)
+    crowded, empty = shuffled(np.flatnonzero(pool.counts > 1)), shuffled(np.flatnonzero(pool.counts == 0))
     crowded = crowded[np.argsort(-pool.counts[crowded], kind="stable")]
     for title, rows in (
         ("The most crowded images of the pool", crowded),
         ("Images of the pool without a label", empty),
     ):
-        sheets.append(_image_sheet(title, pool, _spread(rows, pool.group[rows]), predictions, threshold, layout))
+        sheets.append(_images_picture(title, pool, in_turn(rows, pool.group[rows]), predictions, threshold, layout))
     return [sheet for sheet in sheets if sheet]
 
 
-def error_sheet(search: Dataset, errors: Errors, detail: Detail = "thumbnails") -> Picture | None:
-    """The images with the most errors of one detector: labels, missed ones, wrong detections. None without any."""
+def error_picture(search: Dataset, errors: Errors, detail: Detail = "thumbnails") -> Picture | None:
+    """The images with the most errors of one detector, with labels, missed labels and wrong detections; None when there
+    are no errors."""
     layout = LAYOUTS[detail]
-    rows = _shuffled(np.flatnonzero(errors.number > 0))
+    rows = shuffled(np.flatnonzero(errors.number > 0))
     rows = rows[np.argsort(-errors.number[rows], kind="stable")]
 
     def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
@@ -74,7 +85,7 @@ def error_sheet(search: Dataset, errors: Errors, detail: Detail = "thumbnails") 
         said = ", ".join(f"{number} {kind}" for kind, number in kinds)
         return Tile(draw_tile(image, _whole(frame), marks, layout), (f"image {frame.image_id}", said))
 
-    tiles = _tiles(search, _spread(rows, search.group[rows]), layout.tiles, tile)
+    tiles = _tiles(search, in_turn(rows, search.group[rows]), layout.tiles, tile)
     return (
         contact_sheet(
             f"Held-out images with the most errors (detections with a score of at least {fixed(errors.threshold, 2)})",
@@ -87,12 +98,12 @@ def error_sheet(search: Dataset, errors: Errors, detail: Detail = "thumbnails") 
     )
 
 
-def extremes_sheet(
+def extremes_picture(
     pool: Dataset, scores: Scores, higher: bool, title: str, detail: Detail | Layout = "thumbnails"
 ) -> Picture | None:
-    """The best of a metric's scores above, best first, the worst below, worst first; None without a finite score.
+    """The best scores of a metric in the upper row, best first, the worst in the lower; None without a finite score.
 
-    higher: the metric's direction. An object's score shows the object, an image's score the image.
+    higher: whether a higher score is better. Scores of objects show the object, scores of images the whole image.
     """
     layout = detail if isinstance(detail, Layout) else LAYOUTS[detail]
 
@@ -114,7 +125,7 @@ def extremes_sheet(
     return contact_sheet(title, strips, legend, layout) if strips else None
 
 
-def _object_sheet(title: str, pool: Dataset, boxes: np.ndarray, layout: Layout) -> Picture | None:
+def _objects_picture(title: str, pool: Dataset, boxes: np.ndarray, layout: Layout) -> Picture | None:
     def tile(box: int, frame: Frame, image: np.ndarray) -> Tile:
         width, height = (pool.boxes[box, 2:] - pool.boxes[box, :2]).tolist()
         return _object_tile(pool, box, frame, image, layout, f"{fixed(width, 0)} x {fixed(height, 0)} px")
@@ -124,16 +135,16 @@ def _object_sheet(title: str, pool: Dataset, boxes: np.ndarray, layout: Layout) 
 
 
 def _object_tile(pool: Dataset, box: int, frame: Frame, image: np.ndarray, layout: Layout, said: str) -> Tile:
-    """A labelled object with its surroundings, beneath it `said`, its image and its class."""
+    """A labelled object with its surroundings; the caption is `said`, the image id and the class."""
     others = [
         Mark(other, OTHER) for other in np.delete(frame.boxes, box - int(pool.offsets[_row(pool, frame)]), axis=0)
     ]
-    window = around(pool.boxes[box], frame.width, frame.height, layout.side / ENLARGED)
+    window = window_around(pool.boxes[box], frame.width, frame.height, layout.side / ENLARGED)
     picture = draw_tile(image, window, [*others, Mark(pool.boxes[box], OBJECT)], layout)
     return Tile(picture, (said, f"image {frame.image_id}, {class_name(pool.class_names[pool.labels[box]])}"))
 
 
-def _image_sheet(
+def _images_picture(
     title: str,
     pool: Dataset,
     rows: np.ndarray,
@@ -165,8 +176,8 @@ def _tiles(
     tile: Callable[[int, Frame, np.ndarray], Tile],
     rows: Iterable[int] | None = None,
 ) -> list[Tile]:
-    """Up to `wanted` tiles of the first candidates whose picture can be read; rows: their image rows, where they are
-    not rows themselves."""
+    """Tiles of the first `wanted` candidates whose image file can be read. rows: the image row of each candidate, where
+    the candidates are boxes."""
     made: list[Tile] = []
     pairs = zip(candidates, candidates if rows is None else rows, strict=True)
     for candidate, row in list(pairs)[: TRIES * wanted]:
@@ -178,9 +189,10 @@ def _tiles(
     return made
 
 
-def around(box: np.ndarray, width: int, height: int, least: float) -> tuple[float, float, float, float]:
-    """A square of CONTEXT times the box's longer side, at least `least` px, about its centre, moved and cut to lie in
-    the image; xyxy.
+def window_around(box: np.ndarray, width: int, height: int, least: float) -> tuple[float, float, float, float]:
+    """The part of the image to show around a box, xyxy: a square about its centre with CONTEXT times its longer side.
+
+    The square has at least `least` px, and is moved and cut to lie within the image.
     """
     x1, y1, x2, y2 = (float(value) for value in box)
     side = max(CONTEXT * max(x2 - x1, y2 - y1), least)
@@ -193,49 +205,8 @@ def around(box: np.ndarray, width: int, height: int, least: float) -> tuple[floa
     return left, top, right, bottom
 
 
-def _typical(pool: Dataset, sizes: np.ndarray) -> np.ndarray:
-    """Box rows of the middle half of sizes of their class, at random, the classes in turn."""
-    middle = np.zeros(len(sizes), bool)
-    for label in np.unique(pool.labels):
-        mine = (pool.labels == label) & np.isfinite(sizes)
-        if mine.any():
-            low, high = np.quantile(sizes[mine], (0.25, 0.75))
-            middle |= mine & (sizes >= low) & (sizes <= high)
-    boxes = _shuffled(np.flatnonzero(middle))
-    boxes = _spread(boxes, pool.group[pool.box_row[boxes]])
-    return _spread(boxes, pool.labels[boxes])
-
-
-def _ranked(pool: Dataset, value: np.ndarray) -> np.ndarray:
-    """Box rows by rising value, nan left out, as different in their groups as can be."""
-    boxes = _shuffled(np.flatnonzero(np.isfinite(value)))
-    boxes = boxes[np.argsort(value[boxes], kind="stable")]
-    return _spread(boxes, pool.group[pool.box_row[boxes]])
-
-
-def _spread(order: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """The first of every key, in the order given, then the second of every key, and so on."""
-    _, inverse = np.unique(np.asarray(key).astype(str), return_inverse=True)
-    by_key = np.argsort(inverse, kind="stable")
-    turn = np.zeros(len(order), int)
-    turn[by_key] = np.arange(len(order)) - np.searchsorted(inverse[by_key], inverse[by_key])
-    return order[np.argsort(turn, kind="stable")]
-
-
-def _shuffled(rows: np.ndarray) -> np.ndarray:
-    """A fixed random order: neighbours in a file are often alike."""
-    return rows[np.random.default_rng(0).permutation(len(rows))]
-
-
-def _sizes(pool: Dataset) -> np.ndarray:
-    """Root of each box's share of its image, (m,); nan for a box without an area."""
-    sides = (pool.boxes[:, 2:] - pool.boxes[:, :2]).astype(float)
-    area = (pool.width.astype(float) * pool.height)[pool.box_row]
-    return np.sqrt(np.where((sides > 0).all(axis=1), sides.clip(0).prod(axis=1), np.nan) / area)
-
-
-def _agreeing(pool: Dataset, predictions: Mapping[int, Detections] | None) -> float:
-    """The score from which predictions agree best with the labels."""
+def _best_threshold(pool: Dataset, predictions: Mapping[int, Detections] | None) -> float:
+    """The score threshold at which predictions agree best with the labels."""
     if predictions is None:
         return 0.0
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))

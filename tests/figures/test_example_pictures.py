@@ -10,18 +10,18 @@ from small_dataset import make
 
 from metricloop.data.frame import Detections
 from metricloop.evaluation.error_types import find_errors
-from metricloop.figures import example_sheets
+from metricloop.figures import example_pictures
 from metricloop.figures.contact_sheet import LAYOUTS, contact_sheet, draw_tile, fit, plain, wrap
-from metricloop.figures.example_sheets import (
+from metricloop.figures.example_pictures import (
     LABEL,
     MISSED,
     OBJECT,
     OTHER,
     WRONG,
-    around,
-    error_sheet,
-    extremes_sheet,
-    pool_sheets,
+    error_picture,
+    extremes_picture,
+    pool_pictures,
+    window_around,
 )
 from metricloop.scoring.scores import Scores
 
@@ -55,7 +55,7 @@ def captions(monkeypatch):
         seen[title] = [tile.caption for _, tiles in strips for tile in tiles]
         return contact_sheet(title, strips, legend, layout)
 
-    monkeypatch.setattr(example_sheets, "contact_sheet", sheet)
+    monkeypatch.setattr(example_pictures, "contact_sheet", sheet)
     return seen
 
 
@@ -82,7 +82,7 @@ ONE_BOX = [(40, 40, 80, 80, 0)]
 def test_a_sheet_of_thumbnails_holds_twelve_tiles_and_a_full_one_six(draw):
     pool = draw([(160, 160, str(k), ONE_BOX) for k in range(15)])
     for detail, tiles, side in (("thumbnails", 12, 160), ("full", 6, 512)):
-        sheets = pool_sheets(pool, detail)
+        sheets = pool_pictures(pool, detail)
         assert [sheet.title for sheet in sheets] == [
             "Typical objects of the pool, as labelled, the classes in turn",
             "The smallest labelled objects of the pool",
@@ -92,7 +92,7 @@ def test_a_sheet_of_thumbnails_holds_twelve_tiles_and_a_full_one_six(draw):
             found = tiles_of(sheet, side)
             assert len(found) == tiles
             assert all(tile.shape == (side, side, 3) for tile in found)
-    assert pixels(pool_sheets(pool)[0]).shape[1] <= 1024
+    assert pixels(pool_pictures(pool)[0]).shape[1] <= 1024
 
 
 @pytest.mark.parametrize("detail", ["thumbnails", "full"])
@@ -100,19 +100,19 @@ def test_pictures_of_noise_stay_below_the_bound(draw, detail):
     # Noise is the worst that JPEG can meet: at quality 80 a sheet of it is several times too large.
     images = [(200, 200, str(k), ONE_BOX if k < 14 else []) for k in range(28)]
     pool = draw(images, noise=True)
-    sheets = pool_sheets(pool, detail)
+    sheets = pool_pictures(pool, detail)
     assert len(sheets) == 4
     assert max(len(sheet.jpeg) for sheet in sheets) <= {"thumbnails": 120_000, "full": 1_200_000}[detail]
 
 
 def test_the_same_data_make_the_same_bytes(draw):
     pool = draw([(120, 90, str(k), ONE_BOX * (k % 3)) for k in range(9)])
-    assert [sheet.sha256 for sheet in pool_sheets(pool)] == [sheet.sha256 for sheet in pool_sheets(pool)]
+    assert [sheet.sha256 for sheet in pool_pictures(pool)] == [sheet.sha256 for sheet in pool_pictures(pool)]
 
 
 def test_no_file_name_leaves_the_house(draw, captions):
     pool = draw([(120, 90, str(k), ONE_BOX * (k % 3)) for k in range(9)])
-    sheets = pool_sheets(pool)
+    sheets = pool_pictures(pool)
     assert len(sheets) == 5
     assert not any(b"private" in sheet.jpeg or b".png" in sheet.jpeg or b"Exif" in sheet.jpeg for sheet in sheets)
     assert "private" not in str(captions)
@@ -122,12 +122,12 @@ def test_pictures_that_cannot_be_read_are_passed_over(draw, captions):
     pool = draw([(100, 100, str(k), ONE_BOX) for k in range(4)])
     (pool.root / "private_1.png").unlink()
     (pool.root / "private_2.png").write_bytes(b"another one")
-    pool_sheets(pool)
+    pool_pictures(pool)
     smallest = captions["The smallest labelled objects of the pool"]
     assert {caption[1] for caption in smallest} == {"image 10, panda", "image 40, panda"}
     for name in ("private_0.png", "private_3.png"):
         (pool.root / name).unlink()
-    assert pool_sheets(pool) == []
+    assert pool_pictures(pool) == []
 
 
 def test_objects_are_chosen_by_size_and_class(draw, captions):
@@ -136,7 +136,7 @@ def test_objects_are_chosen_by_size_and_class(draw, captions):
         (160, 160, str(k), [(10, 10, 30 + 4 * k, 30 + 4 * k, 0)] + [(100, 100, 112, 112, 1)] * (k < 3))
         for k in range(15)
     ]
-    pool_sheets(draw(images))
+    pool_pictures(draw(images))
     typical, smallest, largest = (list(captions.values())[k] for k in range(3))
     assert largest[:2] == [("76 x 76 px", "image 150, panda"), ("72 x 72 px", "image 140, panda")]
     assert [said for said, _ in smallest[:4]] == ["12 x 12 px"] * 3 + ["32 x 32 px"]  # another image each
@@ -153,7 +153,7 @@ def test_objects_are_chosen_by_size_and_class(draw, captions):
 def test_images_of_one_group_take_turns_with_others(draw, captions):
     crowds = [6, 5, 4, 3, 2]  # boxes; the first three are frames of one video
     images = [(100, 100, "video" if k < 3 else str(k), ONE_BOX * number) for k, number in enumerate(crowds)]
-    pool_sheets(draw(images))
+    pool_pictures(draw(images))
     shown = captions["The most crowded images of the pool"]
     assert [name for name, _ in shown] == ["image 10", "image 40", "image 50", "image 20", "image 30"]
     assert shown[0][1] == "6 panda"
@@ -165,7 +165,7 @@ def test_predictions_are_drawn_from_the_score_that_fits_the_labels_best(draw, ca
         10: Detections(np.float32([[40, 40, 80, 80]]), np.float32([0.75]), np.array([0])),
         20: Detections(np.float32([[20, 20, 60, 60], [90, 90, 140, 140]]), np.float32([0.9, 0.1]), np.array([0, 0])),
     }
-    sheet = pool_sheets(pool, "thumbnails", found)[-1]
+    sheet = pool_pictures(pool, "thumbnails", found)[-1]
     assert captions["Images of the pool without a label"] == [("image 20", "no label; 1 predicted")]
     (tile,) = tiles_of(sheet)
     left = tile[20:60, 20]
@@ -180,7 +180,7 @@ def test_boxes_have_the_colour_of_the_legend(draw, captions):
         np.float32([[20, 20, 60, 60], [30, 100, 90, 150]]), np.float32([0.9, 0.8]), np.array([0, 0])
     )
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-    sheet = error_sheet(search, find_errors(search, [hit_and_wrong, nothing], 0.5))
+    sheet = error_picture(search, find_errors(search, [hit_and_wrong, nothing], 0.5))
     assert sheet.title == "Held-out images with the most errors (detections with a score of at least 0.50)"
     assert captions[sheet.title] == [("image 10", "1 background, 1 missed")]
     (tile,) = tiles_of(sheet)
@@ -191,27 +191,27 @@ def test_boxes_have_the_colour_of_the_legend(draw, captions):
     dashes = [is_colour(tile[y, 30], WRONG.colour) for y in range(100, 150)]
     assert 20 < sum(dashes) < 48
     assert np.abs(tile[80, 120] - 60).max() < 12  # elsewhere the picture as it is
-    assert error_sheet(search, find_errors(search, [hit_and_wrong, nothing], 0.95)) is not None
+    assert error_picture(search, find_errors(search, [hit_and_wrong, nothing], 0.95)) is not None
     no_labels = replace(search, boxes=search.boxes[:0], labels=search.labels[:0], offsets=np.zeros(3, int))
-    assert error_sheet(no_labels, find_errors(no_labels, [nothing, nothing])) is None
+    assert error_picture(no_labels, find_errors(no_labels, [nothing, nothing])) is None
 
 
 def test_extremes_show_the_best_above_the_worst(draw, captions):
     pool = draw([(160, 160, str(k), ONE_BOX) for k in range(16)])
     scores = Scores(np.arange(16), np.full(16, -1), np.append(np.arange(15.0), np.nan), ("ZeroDivisionError",))
     for higher, order in ((True, [*range(14, 8, -1), *range(6)]), (False, [*range(6), *range(14, 8, -1)])):
-        sheet = extremes_sheet(pool, scores, higher, "shade")
+        sheet = extremes_picture(pool, scores, higher, "shade")
         greys = [tile[10:30, 10:150].mean() for tile in tiles_of(sheet)]
         assert [round((grey - 60) / 8) for grey in greys] == order
         assert captions["shade"] == [(f"score {k}", f"image {10 * k + 10}") for k in order]
-    assert extremes_sheet(pool, replace(scores, value=np.full(16, np.nan)), True, "shade") is None
+    assert extremes_picture(pool, replace(scores, value=np.full(16, np.nan)), True, "shade") is None
 
 
 def test_extremes_of_objects_show_the_judged_box(draw, captions):
     # The window is 2.5 * 32 = 80 px about (80, 80): twice as large on the tile, its corner at (40, 40).
     boxes = [(64, 64, 96, 96, 0), (50, 100, 70, 110, 1)]
     pool = draw([(160, 160, "a", boxes), (160, 160, "b", [])])
-    sheet = extremes_sheet(pool, Scores(np.array([0]), np.array([0]), np.array([-0.5]), ()), True, "tightness")
+    sheet = extremes_picture(pool, Scores(np.array([0]), np.array([0]), np.array([-0.5]), ()), True, "tightness")
     assert captions["tightness"] == [("score \u22120.5", "image 10, panda")]
     (tile,) = tiles_of(sheet)
     assert is_colour(tile[80, 48], OBJECT.colour)
@@ -229,7 +229,7 @@ def test_extremes_of_objects_show_the_judged_box(draw, captions):
     ],
 )
 def test_an_object_is_shown_with_its_surroundings(box, size, expected):
-    assert around(np.array(box), *size, 40) == pytest.approx(expected)
+    assert window_around(np.array(box), *size, 40) == pytest.approx(expected)
 
 
 def test_a_tall_picture_stands_in_the_middle_of_its_tile():

@@ -1,0 +1,84 @@
+"""Write an audit to the workspace: audit.json, audit.csv and audit.html in the folder audit/, which git ignores."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from metricloop.audit.run import Audit
+from metricloop.audit.suspects import Suspect
+from metricloop.data.tables import replacing, write_json
+
+FOLDER = "audit"  # of the workspace; everything in it can be made again
+COLUMNS = (
+    "kind", "place", "suspicion", "file", "image_id", "box_id", "label", "box", "model_label", "model_score",
+    "model_box", "truth",
+)  # fmt: skip
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """The audit as JSON values: the content of audit.json."""
+    return {
+        "images": len(audit.pool),
+        "boxes": len(audit.pool.boxes),
+        "model": audit.model,
+        "seconds": {name: None if taken is None else round(taken, 2) for name, taken in audit.seconds.items()},
+        "notes": audit.notes,
+        "measured": audit.rows or None,
+        "suspects": {kind: suspect_rows(audit, found) for kind, found in audit.suspects.items()},
+    }
+
+
+def suspect_rows(audit: Audit, found: Sequence[Suspect]) -> list[dict[str, Any]]:
+    """One record per suspect with the keys COLUMNS: its place in the list, its box, the model's box, and the truth."""
+    pool, rows = audit.pool, []
+    for place, it in enumerate(found, start=1):
+        labelled = it.box >= 0
+        rows.append(
+            {
+                "kind": it.kind,
+                "place": place,
+                "suspicion": round(it.suspicion, 4),
+                "file": str(pool.file[it.row]),
+                "image_id": int(pool.image_id[it.row]),
+                "box_id": int(pool.box_id[it.box]) if labelled else None,
+                "label": pool.class_names[pool.labels[it.box]] if labelled else None,
+                "box": [round(float(value), 1) for value in pool.boxes[it.box]] if labelled else None,
+                "model_label": pool.class_names[it.model[1]] if it.model else None,
+                "model_score": round(it.model[2], 4) if it.model else None,
+                "model_box": [round(value, 1) for value in it.model[0]] if it.model else None,
+                "truth": audit.truth.mistake(it.row, it.box) if audit.truth else None,
+            }
+        )
+    return rows
+
+
+def write(folder: Path, audit: Audit, page: str) -> Path:
+    """Write audit.json, audit.csv and audit.html to FOLDER of the workspace `folder`; returns that folder."""
+    target, values = folder / FOLDER, as_json(audit)
+    for name, text in ((".gitignore", "*\n"), ("audit.html", page)):
+        with replacing(target / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    write_json(target / "audit.json", values)
+    with replacing(target / "audit.csv") as temporary, temporary.open("w", newline="") as stream:
+        rows = [_flat(row) for found in values["suspects"].values() for row in found]
+        writer = csv.DictWriter(stream, list(_flat(dict.fromkeys(COLUMNS))))
+        writer.writeheader()
+        writer.writerows(rows)
+    return target
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with four columns (x1, y1, x2, y2) for each box."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith("box"):
+            prefix = name.removesuffix("box")
+            flat |= dict(
+                zip((f"{prefix}{side}" for side in ("x1", "y1", "x2", "y2")), value or [None] * 4, strict=True)
+            )
+        else:
+            flat[name] = value
+    return flat

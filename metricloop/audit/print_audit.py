@@ -1,0 +1,63 @@
+"""Print an audit to the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from metricloop.audit.label_errors import ANY
+from metricloop.audit.measure import COMBINED, FALSE_POSITIVES, USEFUL
+from metricloop.audit.run import Audit
+from metricloop.text.numbers import count, fixed, percent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def print_audit(audit: Audit, console: Console | None = None) -> None:
+    """Print the model's mAP, the AUROC of each metric by kind of mistake where the truth is known, and the number of
+    suspects."""
+    from rich.console import Console
+
+    console = console or Console()
+    console = console if console.is_terminal else Console(width=118)
+    if audit.model:
+        true = audit.model["mAP_of_truth"]
+        true_labels = "" if true is None else f", {fixed(true)} against the true labels"
+        mean = fixed(audit.model["mAP"])
+        console.print(f"out-of-fold model: mAP {mean} against these labels{true_labels}", highlight=False)
+    if audit.rows:
+        console.print(_measured(audit.rows))
+    for note in audit.notes:
+        console.print(note, highlight=False)
+    listed = ", ".join(f"{count(len(found))} {kind}" for kind, found in audit.suspects.items())
+    console.print(f"suspects listed: {listed or 'none'}", highlight=False)
+
+
+def _measured(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A line per metric, a column per kind of mistake."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    by = {(row["metric"], row["kind"]): row for row in rows}
+    wrong = {row["kind"]: row["wrong"] for row in rows}
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, title_justify="left")
+    table.title = f"AUROC by kind of mistake (in brackets: recall at {percent(FALSE_POSITIVES)} false positives)"
+    table.add_column("metric", overflow="fold")
+    for kind, number in wrong.items():
+        table.add_column(f"{kind} ({number})", justify="right")
+    for name in _best_first(rows):
+        cells = (by.get((name, kind)) for kind in wrong)
+        table.add_row(name, *(f"{fixed(row['auroc'], 2)} ({percent(row['recall'])})" if row else "" for row in cells))
+    return table
+
+
+def _best_first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The audit's own ranking, then the metrics by their best AUROC; those below USEFUL are left out."""
+    best: dict[str, float] = {}
+    for row in rows:
+        if row["kind"] != ANY.name:
+            best[row["metric"]] = max(best.get(row["metric"], 0.0), row["auroc"])
+    names = sorted(best, key=lambda name: -best[name])
+    return [COMBINED, *(name for name in names if name != COMBINED and best[name] >= USEFUL)]

@@ -1,0 +1,123 @@
+"""The list of suspects: the most suspicious labels of each kind of error, each with the model's own box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from metricloop.audit.label_errors import Kind
+from metricloop.audit.ranking_quality import percentiles
+from metricloop.data.boxes import iou
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections
+
+ModelBox = tuple[tuple[float, float, float, float], int, float]  # a prediction: xyxy, label, score
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One line of the list. row: of the image in the pool. box: row of the label in the pool, -1 for an image. more:
+    further boxes of this image that are as suspicious as the list's last entry. model: what the model sees instead."""
+
+    kind: str
+    row: int
+    box: int
+    suspicion: float
+    more: int
+    model: ModelBox | None
+
+
+def suspects(
+    kinds: Sequence[Kind],
+    by_kind: Mapping[str, np.ndarray],
+    pool: Dataset,
+    predictions: Mapping[int, Detections] | None,
+    most: int,
+) -> dict[str, list[Suspect]]:
+    """The `most` most suspicious entries of each kind, the worst first, one per image.
+
+    A box is listed once, under the kind for which it is most suspicious. An image may be listed for a missing label as
+    well. by_kind: suspicion of the boxes (m,) or images (n,).
+    """
+    boxed = [kind for kind in kinds if kind.unit == "box"]
+    ranks = np.array([percentiles(by_kind[kind.name], "worse") for kind in boxed]).reshape(len(boxed), -1)
+    strongest = ranks.argmax(axis=0) if len(boxed) else np.zeros(0, int)
+    found = {}
+    for kind in kinds:
+        if kind.unit == "image":
+            found[kind.name] = _images(kind, by_kind[kind.name], pool, predictions, most)
+        else:
+            own = strongest == boxed.index(kind)
+            found[kind.name] = _boxes(kind, by_kind[kind.name], own, pool, predictions, most)
+    return found
+
+
+def _images(
+    kind: Kind, scores: np.ndarray, pool: Dataset, predictions: Mapping[int, Detections] | None, most: int
+) -> list[Suspect]:
+    """The images with the highest scores in which the model sees an object that no label covers."""
+    order = np.argsort(-scores, kind="stable")
+    seen = ((int(row), _unlabelled(pool, int(row), predictions)) for row in order)
+    listed = islice(((row, model) for row, model in seen if model is not None), most)
+    return [Suspect(kind.name, row, -1, float(scores[row]), 0, model) for row, model in listed]
+
+
+def _boxes(
+    kind: Kind,
+    scores: np.ndarray,
+    own: np.ndarray,
+    pool: Dataset,
+    predictions: Mapping[int, Detections] | None,
+    most: int,
+) -> list[Suspect]:
+    """The box with the highest score of each image, for scores above 0.5. own: (m,) bool, boxes of this kind."""
+    candidates = np.flatnonzero(own & (scores > 0.5))
+    order = candidates[np.argsort(-scores[candidates], kind="stable")]
+    _, place = np.unique(pool.box_row[order], return_index=True)
+    listed = order[np.sort(place)][:most]
+    least = scores[listed].min(initial=np.inf)
+    rows = pool.box_row[order[scores[order] >= least]]
+    return [
+        Suspect(
+            kind.name,
+            row := int(pool.box_row[box]),
+            int(box),
+            float(scores[box]),
+            int((rows == row).sum()) - 1,
+            _instead(kind, pool, int(box), predictions),
+        )
+        for box in listed
+    ]
+
+
+def _instead(kind: Kind, pool: Dataset, box: int, predictions: Mapping[int, Detections] | None) -> ModelBox | None:
+    """What the model sees in a label's place: the prediction with the highest score * IoU. Where the class is in
+    doubt, only predictions of other classes count."""
+    found = (predictions or {}).get(int(pool.image_id[pool.box_row[box]]))
+    if found is None or not len(found.scores):
+        return None
+    support = iou(pool.boxes[box : box + 1], found.boxes)[0] * found.scores
+    if kind.name == "class":
+        support = np.where(found.labels == pool.labels[box], 0.0, support)
+    return _strongest(found, support)
+
+
+def _unlabelled(pool: Dataset, row: int, predictions: Mapping[int, Detections] | None) -> ModelBox | None:
+    """The object that the model sees and no label covers: the prediction with the highest score * (1 - best IoU)."""
+    found = (predictions or {}).get(int(pool.image_id[row]))
+    if found is None or not len(found.scores):
+        return None
+    covered = iou(pool.boxes[pool.slice(row)], found.boxes).max(axis=0, initial=0.0)
+    return _strongest(found, (1 - covered) * found.scores)
+
+
+def _strongest(found: Detections, support: np.ndarray) -> ModelBox | None:
+    """The prediction with the highest support (k,); None where that is zero."""
+    best = int(support.argmax())
+    if support[best] <= 0:
+        return None
+    x1, y1, x2, y2 = (float(value) for value in found.boxes[best])
+    return (x1, y1, x2, y2), int(found.labels[best]), float(found.scores[best])

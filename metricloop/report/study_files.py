@@ -1,0 +1,47 @@
+"""Read what the report shows of a study from its workspace."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.loading import load
+from metricloop.data.pool import read_pool
+from metricloop.data.tables import read_json
+from metricloop.llm.journal import FILE, Event, read_journal
+from metricloop.study.plan import load_plan
+
+
+@dataclass(frozen=True)
+class Study:
+    """The inputs of the page. plan: arms.yaml merged with rounds.yaml. data: all splits. pool: what subsets are drawn
+    from. problems: rows of problems.csv. confirmed: whether a confirmation exists. events: of the journal."""
+
+    folder: Path
+    comparison: dict[str, Any]
+    plan: dict[str, dict[str, Any]]
+    data: Dataset
+    pool: Dataset
+    summary: dict[str, Any]
+    problems: list[dict[str, str]]
+    confirmed: bool
+    events: list[Event]
+
+
+def read_study(folder: Path, root: Path) -> Study:
+    """Read a compared study. folder: its workspace; root: the folder that image files are relative to."""
+    problems, summary = folder / "data/problems.csv", folder / "data/summary.json"
+    return Study(
+        folder=folder,
+        comparison=read_json(folder / "comparison.json"),
+        plan=load_plan(folder),
+        data=load(folder / "data", root),
+        pool=read_pool(folder / "data", root),
+        summary=read_json(summary) if summary.is_file() else {},
+        problems=list(csv.DictReader(problems.read_text().splitlines())) if problems.is_file() else [],
+        confirmed=(folder / "confirmation.json").is_file(),
+        events=read_journal(folder / FILE),
+    )
