@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from pathlib import Path
 
 from metricloop.params import Params, load_params
@@ -13,29 +12,35 @@ from metricloop.study.processes import call, dvc, hide_keys, outdated, say
 from metricloop.study.workspace import refresh_code
 
 
-def audit(given: Namespace) -> None:
-    """Errors: ParamsError where there is no workspace, AuditError where the pool has nothing to audit, StageError."""
+def audit(folder: Path, *, no_training: bool, most: int) -> Path:
+    """Audit a workspace, and return the folder with the results.
+
+    most: lines of the list per kind of mistake.
+    Errors: ParamsError where there is no workspace, AuditError where the pool has nothing to audit, StageError.
+    """
     from metricloop.audit.run import audit as examine
-    from metricloop.audit.run import check, print_audit, write
+    from metricloop.audit.audit_files import write
+    from metricloop.audit.print_audit import print_audit
+    from metricloop.audit.run import check
     from metricloop.report.audit_page import build
 
     hide_keys()
-    folder = given.folder.resolve()
     params = load_params(folder / "params.yaml")
-    if given.most < 1:
-        raise ValueError(f"--most {given.most}: a list has at least one line")
+    if most < 1:
+        raise ValueError(f"--most {most}: a list has at least one line")
     refresh_code(folder)
     seconds = bring_up_to_date(folder, "ingest")
     check(folder, params)
-    predicted = _predictions(folder, params, given.no_training, seconds)
+    predicted = _predictions(folder, params, no_training, seconds)
     say("score and rank the labels")
-    found = examine(folder, params, predicted=predicted, most=given.most, seconds=seconds)
+    found = examine(folder, params, predicted=predicted, most=most, seconds=seconds)
     if not predicted:
         found.notes.append("Without a model: nothing was trained, and there are no predictions of these labels.")
     target = write(folder, found, build(found, params.study.name))
     print_audit(found)
     print(", ".join(f"{step} {'up to date' if s is None else f'{s:.0f} s'}" for step, s in found.seconds.items()))
     print(f"page: {target / 'audit.html'} (git ignores the folder; audit.csv and audit.json lie beside it)")
+    return target
 
 
 def _predictions(folder: Path, params: Params, no_training: bool, seconds: dict[str, float | None]) -> bool:

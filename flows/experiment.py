@@ -6,15 +6,15 @@ from pathlib import Path
 
 from prefect import flow
 
-from metricloop.flows.improve import bring, of_kind, scored, train_and_evaluate
+from metricloop import layout
+from metricloop.flows.improve import present
+from metricloop.flows.pipeline import bring_arms, bring_scores, out_of_date
 from metricloop.flows.reaper import end_server_with_me
-from metricloop.flows.stage import step
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
-from metricloop.study.graph import needed_for, stages_of
 from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
 from metricloop.study.processes import hide_keys
-from metricloop.study.workspace import commit, refresh_code
+from metricloop.study.workspace import refresh_code
 
 
 @flow(name="experiment", log_prints=False, validate_parameters=False)
@@ -23,20 +23,18 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()
-    params = load_params(folder / "params.yaml")
+    params = load_params(folder / layout.PARAMS)
     plan = load_plan(folder)
     on_trial(folder, plan, arm)
     refresh_code(folder)
-    wanted = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
-    plan = scored(folder, wanted)
-    on_trial(folder, plan, arm)
-    needed = needed_for(stages_of(folder, plan), [f"select@{name}" for name in wanted])
-    bring(folder, of_kind(needed, "select"), "select")
-    train_and_evaluate(folder, [name for name, block in plan["blocks"].items() if block["arm"] in wanted], params)
-    bring(folder, ["compare"], "compare")
-    step(folder, "metricloop.tasks.report")
-    step(folder, "metricloop.tasks.track")
-    commit(folder, f"experiment {arm}")
+    arms = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
+    blocks = [name for name, block in plan["blocks"].items() if block["arm"] in arms]
+    targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]
+    old = out_of_date(folder, targets)
+    on_trial(folder, bring_scores(folder, old), arm)
+    # compare reads every arm's results; those of other arms stay as they are
+    bring_arms(folder, [*old, "compare"], params)
+    present(folder, f"experiment {arm}")
 
 
 def on_trial(folder: Path, plan: Plan, arm: str) -> None:

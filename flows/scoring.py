@@ -6,10 +6,8 @@ from pathlib import Path
 
 from prefect import flow
 
-from metricloop.flows.improve import SCORING, bring, of_kind
+from metricloop.flows.pipeline import bring, out_of_date
 from metricloop.flows.reaper import end_server_with_me
-from metricloop.study.graph import needed_for, stages_of
-from metricloop.study.plan import load_plan
 from metricloop.study.processes import hide_keys
 from metricloop.study.workspace import refresh_code
 
@@ -20,8 +18,5 @@ def scoring(workspace: str, batches: list[str]) -> None:
     hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()
-    plan = load_plan(folder)
     refresh_code(folder)
-    names = needed_for(stages_of(folder, plan), [f"score@{name}" for name in batches])
-    for kind in SCORING:
-        bring(folder, of_kind(names, kind), kind)
+    bring(folder, out_of_date(folder, [f"score@{name}" for name in batches]))

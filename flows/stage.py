@@ -18,7 +18,7 @@ def stages(workspace: Path, names: Sequence[str], label: str) -> None:
     """Bring DVC stages up to date, in the order given; `label` names them in the UI and in the terminal."""
     began = time.monotonic()
     say(label)
-    call(workspace, dvc("repro", "--single-item", *names), label)
+    call(workspace, dvc("repro", "--single-item", *names), label, each=len(names) > 1)
     say(f"{label}: done in {time.monotonic() - began:.1f} s")
 
 

@@ -14,6 +14,7 @@ LOCK = "dvc.lock"
 CODE = "code.yaml"  # one digest per stage
 JOURNAL = "journal.jsonl"
 RECORDING = "cassette.yaml"
+PICTURES = "pictures"  # those that a language model was shown
 # What the stages write.
 DATA = "data"
 IMAGES = "data/images.parquet"

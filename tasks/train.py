@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from metricloop import layout
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
 from metricloop.data.tables import write_json, write_table
 from metricloop.params import load_params
 from metricloop.runtime.process_guard import guard
 from metricloop.study.blocks import block_from_arguments
-from metricloop.training.trial import train_recipe, train_trial
+from metricloop.training.trial import Trained, train_recipe, train_trial
 
-HISTORY = pa.schema({"seed": pa.int32(), "iteration": pa.int32(), "loss": pa.float32(), "images_per_s": pa.float32()})
+HISTORY = pa.schema({"seed": pa.int32(), "iteration": pa.int32(), "loss": pa.float32()})
+RATES = pa.schema({"seed": pa.int32(), "iteration": pa.int32(), "images_per_s": pa.float32()})
 
 
 def main() -> None:
@@ -24,27 +27,33 @@ def main() -> None:
     import torch
 
     params = load_params()
-    pool, search = (load("data", params.data.folder, split, labels=False) for split in ("pool", "search"))
+    pool, search = (load(layout.DATA, params.data.folder, split, labels=False) for split in ("pool", "search"))
     recipe = train_recipe(params, search)
-    manifest = Path("subsets") / f"{block.arm}.parquet"
+    manifest = Path(layout.subset_file(block.arm))
     results = {
         seed: train_trial(f"{block.name} seed {seed}", pool, read_draw(manifest, seed), params, recipe, seed)
         for seed in block.seeds
     }
-    out = Path("models") / block.name
+    out = Path(layout.model_folder(block.name))
     out.mkdir(parents=True, exist_ok=True)
     for seed, result in results.items():
         torch.save(result.model, out / f"seed_{seed}.pt")
-    lengths = [len(result.history["loss"]) for result in results.values()]
-    columns = {
-        "seed": np.repeat(list(results), lengths),
-        "iteration": np.concatenate([np.arange(1, n + 1) for n in lengths]),
-        **{name: np.concatenate([r.history[name] for r in results.values()]) for name in ("loss", "images_per_s")},
-    }
-    write_table(out / "history.parquet", HISTORY, columns)
+    write_table(out / "history.parquet", HISTORY, history_columns(results, "loss"))
+    # a clock would make every repetition of this stage look different to DVC
+    write_table(layout.rates_file(block.name), RATES, history_columns(results, "images_per_s"))
     write_json(out / "recipe.json", recipe)
     for result in results.values():
         result.forget()
+
+
+def history_columns(results: Mapping[int, Trained], name: str) -> dict[str, np.ndarray]:
+    """One value per seed and iteration, as the columns of a table."""
+    lengths = [len(result.history[name]) for result in results.values()]
+    return {
+        "seed": np.repeat(list(results), lengths),
+        "iteration": np.concatenate([np.arange(1, n + 1) for n in lengths]),
+        name: np.concatenate([result.history[name] for result in results.values()]),
+    }
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from metricloop.flows.improve import jobs
+from metricloop.flows.pipeline import jobs
 from metricloop.llm.journal import FILE, read_journal
 from metricloop.params import Params, load_params
 from metricloop.sandbox.tiers import missing

@@ -24,7 +24,15 @@ TASKS = f"{PACKAGE}.tasks"
 # Modules that shape no result: watching processes, describing parameters, checking what people write.
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
-    for name in ("runtime.process_guard", "runtime.code_digest", "runtime.progress", "params", "config", "layout", "study.plan")
+    for name in (
+        "runtime.process_guard",
+        "runtime.code_digest",
+        "runtime.progress",
+        "params",
+        "config",
+        "layout",
+        "study.plan",
+    )
 )
 
 

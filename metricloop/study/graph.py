@@ -25,13 +25,20 @@ def stages_of(folder: Path, plan: Mapping[str, Any]) -> Graph:
     declared = (read_yaml(path) if path.is_file() else {}).get("stages")
     if not declared:
         raise GraphError(f"{path} declares no stages: this is not a workspace; make one with `metricloop init`")
+    if old := [kind for kind, stage in declared.items() if " -m tasks." in str(stage)]:
+        raise GraphError(
+            f"{folder} was made by an earlier version of metricloop (its stage {old[0]} runs `-m tasks.{old[0]}`), and "
+            "its models cannot be told apart from today's. Make a new workspace with `metricloop init` and copy "
+            f"{layout.PARAMS}, {layout.ARMS} and {layout.BRIEF} into it; the old one stays readable as it is"
+        )
     return wired(declared, plan, read_yaml(folder / layout.PARAMS))
 
 
 def wired(declared: Mapping[str, Any], plan: Mapping[str, Any], params: Mapping[str, Any]) -> Graph:
     """The graph of the stages of a dvc.yaml, its section `stages`, expanded over batches, arms and blocks.
 
-    params: the parsed params.yaml, for paths such as ${data.source}. A stage reads from another where one of its dependencies is an output of the other, lies in one, or holds one.
+    params: the parsed params.yaml, for paths such as ${data.source}. One stage reads from another where a path it
+    depends on is an output of the other, lies in one, or holds one.
     """
     reads: dict[str, list[str]] = {}
     makers: dict[str, str] = {}

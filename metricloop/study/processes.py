@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,7 @@ WAY = (
 
 
 PR_SET_DUMPABLE = 4  # prctl(2)
+RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
 
 
 keys: dict[str, str] = {}  # of language models; taken out of the environment, so that nothing we start inherits them
@@ -108,12 +110,18 @@ def say(text: str) -> None:
 
 
 def call(
-    workspace: Path, command: Sequence[str], label: str, secret: str = "", told: Mapping[str, str] | None = None
+    workspace: Path,
+    command: Sequence[str],
+    label: str,
+    secret: str = "",
+    told: Mapping[str, str] | None = None,
+    each: bool = False,
 ) -> None:
     """Run a command in the workspace, passing on what it prints.
 
     secret: handed over on its standard input, where neither the environment nor the command line shows it.
-    told: variables that it is told beyond `environment`.
+    told: variables that it is given beyond `environment`.
+    each: say which stage begins, for a command that runs several.
 
     The command gets its own process group, which is ended when this call is interrupted or cancelled.
     Errors: StageError when it fails.
@@ -139,7 +147,9 @@ def call(
         for line in process.stdout:
             line = line.rstrip()
             lines.append(line)
-            if _worth_showing(line):
+            if each and (begun := RUNNING.match(line)):
+                say(f"  {begun[1]}")
+            elif _worth_showing(line):
                 say(f"  {line}")
         code = process.wait()
     except BaseException:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from metricloop.data.dataset import Dataset
+from metricloop.data.dataset import Dataset, part_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, column
@@ -27,7 +27,6 @@ from metricloop.scoring.probe_frames import probe_frames, scores_so_far
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.score_pool import patience, score_pool
 from metricloop.scoring.scores import Scores
-from metricloop.data.dataset import part_of
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 from metricloop.selection.select import select
 from metricloop.text.clean import clean

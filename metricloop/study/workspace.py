@@ -12,39 +12,22 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from metricloop import layout
 from metricloop.data.damage import Corrupt, Mistake
 from metricloop.data.tables import replacing
 from metricloop.params import check_params, load_params, weights_digest
 from metricloop.runtime import code_digest
-from metricloop.study.graph import reads_embeddings
+from metricloop.study.graph import reads_embeddings, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import dvc, environment
 
 TEMPLATES = Path(__file__).parent / "templates"
-IGNORED = (".metricloop/", "mlflow.db*", "mlruns/", "report.html", "__pycache__/")
+IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/", layout.REPORT, "__pycache__/")
 COMMITTED = (
-    "dvc.yaml",
-    "dvc.lock",
-    "params.yaml",
-    "arms.yaml",
-    "rounds.yaml",
-    "code.yaml",
-    "brief.md",
-    "metrics",
-    "data",
-    "comparison.json",
-    "finalists.json",
-    "confirmation.json",
-    "opened.jsonl",
-    ".gitignore",
-    "subsets",
-    "scores",
-    "models",
-    "results",
-    "journal.jsonl",
-    "pictures",
-    "cassette.yaml",
-)
+    ".gitignore", layout.STAGES, layout.LOCK, layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.CODE, layout.BRIEF,
+    layout.METRICS, layout.DATA, layout.SCORES, layout.SUBSETS, layout.MODELS, layout.RESULTS, layout.COMPARISON,
+    layout.FINALISTS, layout.CONFIRMATION, layout.OPENINGS, layout.JOURNAL, layout.RECORDING, layout.PICTURES,
+)  # fmt: skip
 PRESET_NOTES = {
     "article": "                # the article's: half missing or elsewhere, the rest moved and rescaled",
     "sloppy": "                 # an annotator in a third of the groups, worse the smaller the object",
@@ -130,13 +113,13 @@ def create(folder: Path, study: NewStudy) -> None:
         _git(made, "init", "--quiet", "--initial-branch=main")
         _run(made, dvc("init", "--quiet"))
         if study.copy:
-            shutil.copytree(copied_from, made / "source")
-            _run(made, dvc("add", "--quiet", "source"))
-        _write(made / "params.yaml", params)
-        _write(made / "arms.yaml", render_arms(study))
-        _write(made / "rounds.yaml", (TEMPLATES / "rounds.yaml").read_text())
-        _write(made / "brief.md", render("brief.md", drawn=study.drawn))
-        _write(made / "dvc.yaml", render_stages(drawn=study.drawn))
+            shutil.copytree(copied_from, made / layout.SOURCE)
+            _run(made, dvc("add", "--quiet", layout.SOURCE))
+        _write(made / layout.PARAMS, params)
+        _write(made / layout.ARMS, render_arms(study))
+        _write(made / layout.ROUNDS, (TEMPLATES / "rounds.yaml").read_text())
+        _write(made / layout.BRIEF, render("brief.md", drawn=study.drawn))
+        _write(made / layout.STAGES, render_stages(drawn=study.drawn))
         for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
             with (made / name).open("a") as stream:
                 stream.write("\n".join(lines) + "\n")
@@ -226,19 +209,20 @@ def refresh_code(folder: Path) -> None:
     """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, where the workspace has them, and
     the stage `embed` to dvc.yaml, where its plan reads embeddings.
     """
-    stages = folder / "dvc.yaml"
+    stages, plan = folder / layout.STAGES, load_plan(folder)
     if stages.is_file():
-        _write(stages, wire_embeddings(stages.read_text(), reads_embeddings(load_plan(folder))))
+        stages_of(folder, plan)  # refuses the workspace of an earlier version, before anything is written
+        _write(stages, wire_embeddings(stages.read_text(), reads_embeddings(plan)))
     note = "# Digests of the code each stage runs; written by metricloop, so that new code counts as a change.\n"
-    params = load_params(folder / "params.yaml")
+    params = load_params(folder / layout.PARAMS)
     weights = {"weights": weights_digest(params.train.weights), "embed_weights": weights_digest(params.embed.weights)}
-    _write(folder / "code.yaml", note + yaml.safe_dump(code_digest.digests(stage_kinds()) | weights, sort_keys=False))
-    _write(folder / "metrics" / "catalogue.yaml", note + yaml.safe_dump(code_digest.catalogue_digests()))
+    _write(folder / layout.CODE, note + yaml.safe_dump(code_digest.digests(stage_kinds()) | weights, sort_keys=False))
+    _write(folder / layout.CATALOGUE, note + yaml.safe_dump(code_digest.catalogue_digests()))
 
 
 def commit(folder: Path, message: str) -> bool:
     """Commit the record of a study. Only in a workspace of its own: never in a repository that merely holds it."""
-    if folder == code_digest.HOME or not (folder / ".git").exists() or not (folder / "code.yaml").is_file():
+    if folder == code_digest.HOME or not (folder / ".git").exists() or not (folder / layout.CODE).is_file():
         return False
     present = [name for name in COMMITTED if (folder / name).exists()]
     _git(folder, "add", "--", *present)
@@ -277,5 +261,5 @@ def _run(folder: Path, command: list[str]) -> None:
 
 
 if __name__ == "__main__":  # makes the repository's root a workspace of this machine; `make setup` does it
-    _write(code_digest.HOME / "dvc.yaml", render_stages(drawn=True))
+    _write(code_digest.HOME / layout.STAGES, render_stages(drawn=True))
     refresh_code(code_digest.HOME)

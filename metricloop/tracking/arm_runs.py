@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from metricloop import layout
 from metricloop.comparison import verdict
 from metricloop.data.tables import column, read_json, read_yaml
 from metricloop.study.plan import load_plan
@@ -108,16 +109,17 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
 
 def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[Run]:
     """Every seed of a block as a run: its numbers and, where the model folder is on this machine, its loss curve."""
-    history = folder / f"models/{block}/history.parquet"
+    history, rates = folder / layout.model_folder(block) / "history.parquet", folder / layout.rates_file(block)
     table = pq.read_table(history) if history.is_file() else None
+    rate = pq.read_table(rates) if rates.is_file() else None
     for seed, result in numbers["seeds"].items():
         metrics = {name: round(float(result[name]), 6) for name in ("mAP", "mAR", "mAP50") if result[name] is not None}
         curve: tuple[tuple[float, int], ...] = ()
         if table is not None:
             rows = column(table, "seed") == int(seed)
             curve = thinned(column(table, "iteration")[rows], column(table, "loss")[rows])
-            if rows.any():
-                metrics["images_per_s"] = round(float(np.median(column(table, "images_per_s")[rows])), 2)
+        if rate is not None and (rows := column(rate, "seed") == int(seed)).any():
+            metrics["images_per_s"] = round(float(np.median(column(rate, "images_per_s")[rows])), 2)
         tags = {"kind": "trial", "arm": numbers["arm"], "block": block, "seed": seed,
                 "reproduce": f"metricloop reproduce {block}"}  # fmt: skip
         yield Run(name=f"{numbers['arm']} seed {seed}", tags=tags, metrics=metrics, curve=curve)

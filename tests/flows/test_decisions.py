@@ -12,7 +12,7 @@ from graphs import graph_of
 from metricloop.cli.dry_run import _duration, _grouped
 from metricloop.cli.reproduce import differences
 from metricloop.flows import improve
-from metricloop.flows.improve import promising
+from metricloop.flows.decisions import promising
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
 from metricloop.runtime.code_digest import HOME

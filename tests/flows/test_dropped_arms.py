@@ -4,10 +4,11 @@ import pytest
 
 from metricloop.data.tables import write_json
 from metricloop.engineer.drop_arms import drop
-from metricloop.flows import experiment, improve
+from metricloop.flows import experiment, improve, pipeline
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
 from metricloop.study.plan import PlanError, load_plan
+from metricloop.study.workspace import render_stages
 
 PARAMS = {"study": {"name": "s"}, "data": {"source": "y"}}
 ARMS = """
@@ -35,12 +36,12 @@ def study(tmp_path, monkeypatch):
     """A study, and the stages it ran, which are only noted; scoring the batch `new` gives up its metric `bad`."""
     (tmp_path / "arms.yaml").write_text(ARMS)
     (tmp_path / "rounds.yaml").write_text(ROUNDS)
-    (tmp_path / "dvc.yaml").write_text("stages: {ingest: {}}\n")
+    (tmp_path / "dvc.yaml").write_text(render_stages(drawn=False))
     write_json(tmp_path / "params.yaml", PARAMS)
     Journal(tmp_path).add("accepted", round=1, suggestion="lost", metric="bad")
     ran = []
 
-    def bring(folder, names, label):
+    def bring(folder, names, label=""):
         ran.extend(names)
         if "score@new" in names:
             write_json(folder / "scores/new/failed.json", {"bad": "MemoryError"})
@@ -52,10 +53,10 @@ def study(tmp_path, monkeypatch):
     def train(folder, blocks, params):
         ran.extend(f"train@{block}" for block in blocks)
 
-    for flow in (improve, experiment):
-        for name, stand_in in {"bring": bring, "step": step, "train_and_evaluate": train}.items():
-            monkeypatch.setattr(flow, name, stand_in)
-    for name in ("hide_keys", "end_server_with_me", "refresh_code", "commit"):
+    stand_ins = {"bring": bring, "step": step, "train_and_evaluate": train, "outdated": lambda folder, names: names}
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(pipeline, name, stand_in)
+    for name in ("hide_keys", "end_server_with_me", "refresh_code", "present"):
         monkeypatch.setattr(experiment, name, lambda *arguments: None)
     return tmp_path, ran
 

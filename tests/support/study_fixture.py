@@ -15,7 +15,8 @@ import yaml
 from metricloop.data.tables import BOXES, IMAGES, SCORES, SUBSET, TRUTH, write_json, write_table
 
 CLASSES = ["panda", "football"]
-HISTORY = {"seed": pa.int32(), "iteration": pa.int32(), "loss": pa.float32(), "images_per_s": pa.float32()}
+HISTORY = {"seed": pa.int32(), "iteration": pa.int32(), "loss": pa.float32()}
+RATES = {"seed": pa.int32(), "iteration": pa.int32(), "images_per_s": pa.float32()}
 RECIPE = "3f9a2c51d07e"
 
 
@@ -169,7 +170,7 @@ def write_arms(folder: Path, images: dict[str, list], boxes: dict[str, list], en
             for k, seed in enumerate(entry["seeds"])
         }
         write_json(folder / f"results/{block}/metrics.json", {"arm": name, "block": block, "seeds": per_seed})
-        write_history(folder / f"models/{block}/history.parquet", entry["seeds"])
+        write_curves(folder, block, entry["seeds"])
         fields = {"detector": "fcos_shufflenet", "image_size": 64, "iterations": 30, "batch_size": 8}
         write_json(folder / f"results/{block}/recipe.json", {"hash": RECIPE, "fields": fields})
     (folder / "arms.yaml").write_text(yaml.safe_dump(plan))
@@ -209,9 +210,12 @@ def write_subset(path: Path, images: list[int], of_image: dict, boxes: dict, dra
     write_table(path, SUBSET, columns)
 
 
-def write_history(path: Path, seeds: list[int], iterations: int = 30) -> None:
-    """A loss curve that falls, one per seed."""
-    steps = [(s, i, 2.0 * 0.95**i + 0.1 * s, 40.0 + s) for s in seeds for i in range(iterations)]
-    columns = zip(*steps, strict=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(dict(zip(HISTORY, map(list, columns), strict=True)), pa.schema(HISTORY)), path)
+def write_curves(folder: Path, block: str, seeds: list[int], iterations: int = 30) -> None:
+    """A loss curve that falls, and a constant rate, one per seed."""
+    losses = [(s, i, 2.0 * 0.95**i + 0.1 * s) for s in seeds for i in range(iterations)]
+    rates = [(s, i, 40.0 + s) for s in seeds for i in range(iterations)]
+    history, rate = folder / f"models/{block}/history.parquet", folder / f".metricloop/rates/{block}.parquet"
+    for path, rows, fields in ((history, losses, HISTORY), (rate, rates, RATES)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        columns = dict(zip(fields, map(list, zip(*rows, strict=True)), strict=True))
+        pq.write_table(pa.table(columns, pa.schema(fields)), path)

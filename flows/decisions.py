@@ -1,0 +1,58 @@
+"""What a study does next: which rounds are open, which arms get more seeds, and whether anything is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from metricloop import layout
+from metricloop.data.tables import read_json
+from metricloop.llm.journal import Event, read_journal
+from metricloop.params import Params
+from metricloop.study.graph import stages_of
+from metricloop.study.plan import Plan, load_plan
+from metricloop.study.processes import outdated
+
+
+def open_rounds(events: Sequence[Event], params: Params) -> list[int]:
+    """Rounds of the language model that are not finished. events: of the journal.
+
+    A round that ends with a reflection is finished: its arms are in the plan and up to date.
+    """
+    finished = {event["round"] for event in events if event["event"] == "reflected"}
+    wanted = range(1, params.llm.rounds + 1) if params.llm.provider != "none" else ()
+    return [number for number in wanted if number not in finished]
+
+
+def promising(comparison: dict[str, Any], plan: Plan, params: Params) -> list[tuple[str, str]]:
+    """Further blocks worth their time, as (arm, seeds): undecided treatments whose gain may still prove real.
+
+    An arm gets one more block when its gain is positive and the seeds it would probably take are within seeds.max. The
+    baseline gets the same seeds, because trials are paired.
+    """
+    size, most = params.seeds.block, params.seeds.max
+    arms = {arm["name"]: arm for arm in comparison["arms"]}
+    base = next(arm for arm in comparison["arms"] if arm["role"] == "baseline")
+    more = []
+    for arm in arms.values():
+        if arm["role"] != "treatment" or arm["verdict"] != "undecided" or arm["name"] not in plan["arms"]:
+            continue
+        done, needed = len(arm["seeds"]), arm["seeds_needed"]
+        if done < most and needed is not None and needed <= most:
+            more.append((arm["name"], f"{done}-{min(done + size, most) - 1}"))
+    wanted = {seeds for _, seeds in more}
+    return [(base["name"], seeds) for seeds in sorted(wanted) if int(seeds.split("-")[0]) >= len(base["seeds"])] + more
+
+
+def nothing_left(folder: Path, params: Params) -> bool:
+    """Whether the study is finished and shown: no stage, round or seed is to do. Asks DVC once, and last."""
+    shown = (layout.COMPARISON, layout.REPORT, layout.MLFLOW)
+    if not all((folder / name).is_file() for name in shown):
+        return False
+    plan = load_plan(folder)
+    if open_rounds(read_journal(folder / layout.JOURNAL), params):
+        return False
+    if promising(read_json(folder / layout.COMPARISON), plan, params):
+        return False
+    return not outdated(folder, list(stages_of(folder, plan)))

@@ -1,0 +1,113 @@
+"""Bring the stages of a study up to date, in the order of the data; one DVC process runs a chain of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from metricloop import layout
+from metricloop.flows.stage import stages, step
+from metricloop.params import Params
+from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
+from metricloop.study.plan import Plan, load_plan
+from metricloop.study.processes import end_all, outdated
+from metricloop.training.trial import trials_by_cores
+
+
+def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]:
+    """Stages to bring up to date, in the order of the data: those that changed, and all that depend on them.
+
+    targets: leave out what these stages do not need. DVC is asked once, however many stages there are.
+    """
+    graph = stages_of(folder, load_plan(folder))
+    names = list(graph) if targets is None else needed_for(graph, targets)
+    wanted = set(names)
+    return [stage for stage in downstream(graph, outdated(folder, names)) if stage in wanted]
+
+
+def bring_all(folder: Path, old: Sequence[str], params: Params) -> None:
+    """Bring the stages `old` up to date, all but confirm; arms whose metric was given up are left out."""
+    bring_scores(folder, old)
+    bring_arms(folder, old, params)
+
+
+def bring_scores(folder: Path, old: Sequence[str]) -> Plan:
+    """Bring the data and the scores among `old` up to date; the plan, without arms whose metric was given up."""
+    plan = load_plan(folder)
+    early = kinds_before(stages_of(folder, plan), "select")
+    bring(folder, [stage for stage in old if kind_of(stage) in early])
+    if not any((folder / layout.SCORES).glob("*/failed.json")):
+        return plan
+    step(folder, "metricloop.tasks.drop_arms")
+    return load_plan(folder)
+
+
+def bring_arms(folder: Path, old: Sequence[str], params: Params) -> None:
+    """Bring subsets, models, results and the comparison among `old` up to date, as far as the plan still has them."""
+    graph = stages_of(folder, load_plan(folder))
+    old = [stage for stage in old if stage in graph]
+    bring(folder, of_kind(old, "select"))
+    blocks = [stage.partition("@")[2] for stage in (*of_kind(old, "train"), *of_kind(old, "evaluate"))]
+    train_and_evaluate(folder, list(dict.fromkeys(blocks)), params)
+    bring(folder, of_kind(old, "compare"))
+
+
+def of_kind(stages: Iterable[str], kind: str) -> list[str]:
+    """The stages of one kind, `train` for train@BLOCK, in the order given."""
+    return [stage for stage in stages if kind_of(stage) == kind]
+
+
+def bring(folder: Path, names: Sequence[str], label: str = "") -> None:
+    """Bring stages up to date, in the order given, in one DVC process. label: what people see; the names by default."""
+    if names:
+        stages(folder, names, label or described(names))
+
+
+def described(names: Sequence[str]) -> str:
+    """Stages for people: ["ingest", "score@a", "score@b"] -> ingest, score (a, b)."""
+    items: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, item = name.partition("@")
+        items.setdefault(kind, []).extend([item] if item else [])
+    return ", ".join(f"{kind} ({', '.join(own)})" if own else kind for kind, own in items.items())
+
+
+def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> None:
+    """Train and evaluate blocks, as many side by side as the machine has room for.
+
+    DVC is asked again: the subsets of some blocks may have come out as they were.
+    """
+    old = outdated(folder, [f"{stage}@{block}" for block in blocks for stage in ("train", "evaluate")])
+    todo = [block for block in blocks if f"train@{block}" in old or f"evaluate@{block}" in old]
+    if not todo:
+        return
+    runner: Any = ThreadPoolTaskRunner(max_workers=jobs(params))
+    blocks_flow.with_options(task_runner=runner)(folder, todo)
+
+
+@flow(name="blocks", validate_parameters=False)
+def blocks_flow(folder: Path, blocks: list[str]) -> None:
+    """Blocks side by side; when one fails the others are finished first, when interrupted all are ended."""
+    total = len(blocks)
+    futures = [
+        stages.submit(folder, [f"train@{b}", f"evaluate@{b}"], f"train and evaluate {b} ({k} of {total})")
+        for k, b in enumerate(blocks, start=1)
+    ]
+    try:
+        failed = [future.state for future in futures if not future.wait() and future.state.is_failed()]
+    except BaseException:
+        end_all()
+        raise
+    if failed:
+        failed[0].result()
+
+
+def jobs(params: Params) -> int:
+    """Blocks trained side by side: cores by threads on a CPU, one on a GPU."""
+    if params.train.device.startswith("cuda") or (params.train.device == "auto" and Path("/dev/nvidia0").exists()):
+        return 1
+    return trials_by_cores(params)
