@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from metricloop.engineer.briefing import read_scene
 from metricloop.engineer.reflect import reflect
-from metricloop.engineer.talk import open_conversation
+from metricloop.engineer.study_view import read_study
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
+from metricloop.llm.conversation import open_conversation
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.runtime.process_guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
@@ -23,10 +23,10 @@ def main(number: int) -> None:
     folder, params, journal = Path(), load_params(), Journal()
     if journal.last("suggested", round=number) is None or journal.last("reflected", round=number):
         return
-    scene = read_scene(folder, params, load_plan(folder), journal.events)
-    talk = open_conversation(journal, params)
+    study = read_study(folder, params, load_plan(folder), journal.events)
+    conversation = open_conversation(journal, params.llm)
     try:
-        learnt = reflect(scene, number, talk)
+        learnt = reflect(study, number, conversation)
     except SpentError as error:
         journal.once("stopped", {"round": number, "reason": str(error)})
         print(f"round {number}: no reflection: {error}")

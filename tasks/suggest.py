@@ -6,12 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from metricloop.engineer.briefing import read_scene
-from metricloop.engineer.play import play
-from metricloop.engineer.suggest import begin, next_round, plan_before
-from metricloop.engineer.talk import open_conversation
+from metricloop.engineer.progress import next_round, plan_before
+from metricloop.engineer.round import open_round, run_round
+from metricloop.engineer.study_view import read_study
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
+from metricloop.llm.conversation import open_conversation
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.runtime.process_guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
@@ -35,10 +35,10 @@ def main(number: int) -> None:
     if number > next_round(journal.events):
         print(f"round {number}: left out, because round {number - 1} is not finished")
         return
-    scene = read_scene(folder, params, plan_before(number, journal, folder), journal.events)
-    talk = open_conversation(journal, params)
+    study = read_study(folder, params, plan_before(number, journal, folder), journal.events)
+    conversation = open_conversation(journal, params.llm)
     try:
-        addition, limit = play(begin(number, scene, talk, unsafe))
+        addition, limit = run_round(open_round(number, study, conversation, unsafe))
     except SpentError as error:
         addition, limit = {}, error
     except NotRecordedError as error:

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
-from metricloop.evaluation.error_types import iou
 from metricloop.text.clean import class_name
 from metricloop.text.numbers import count, fixed, listing, percent
 

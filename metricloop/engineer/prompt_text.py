@@ -11,7 +11,7 @@ import numpy as np
 from metricloop.comparison.comparison_table import cells
 from metricloop.data.frame import Frame
 from metricloop.engineer.ideas import Idea
-from metricloop.engineer.rules import Known
+from metricloop.engineer.rules import KnownMetric
 from metricloop.metrics.contract import spec_of
 from metricloop.scoring.open_metrics import catalogue
 from metricloop.study.plan import Plan
@@ -22,7 +22,7 @@ WORDS = 2000  # characters of the model's own that it is shown again
 RESULTS = ("arm", "metric", "policy", "images", "boxes", "mAP", "gain", "95 %", "p (Holm)", "mAR", "verdict")
 
 
-def known_text(known: Mapping[str, Known], past: Sequence[Idea]) -> str:
+def known_text(known: Mapping[str, KnownMetric], past: Sequence[Idea]) -> str:
     """One line a metric: what it scores and what it is."""
     ours = catalogue()
     lines = []
@@ -66,12 +66,12 @@ def idea_text(idea: Idea) -> str:
     lines = [
         head + clean(idea.hypothesis, WORDS),
         f"  Metric {idea.metric}{partner}; policy {policy_text_of(idea.policy)}.",
-        f"  {account(idea)}",
+        f"  {outcome_text(idea)}",
     ]
     return "\n".join(lines + ([f"  Your conclusion then: {clean(idea.lesson, WORDS)}"] if idea.lesson else []))
 
 
-def account(idea: Idea) -> str:
+def outcome_text(idea: Idea) -> str:
     """What became of an idea, in a sentence; every number is one of ours."""
     if idea.state == "refused":
         return f"Refused: {idea.reason}."

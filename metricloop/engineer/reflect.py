@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from metricloop.data.tables import SUBSET, read_table
-from metricloop.engineer.briefing import Scene, baseline_errors, errors_of
+from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.error_card import error_change
 from metricloop.engineer.ideas import Idea, ideas
-from metricloop.engineer.prompt_text import account
-from metricloop.engineer.round import REFUSED, unfinished
+from metricloop.engineer.prompt_text import outcome_text
+from metricloop.engineer.study_view import StudyView, baseline_errors, errors_of
 from metricloop.engineer.suggestion import Reflection, read_reflection, reflection_schema
 from metricloop.evaluation.error_types import Errors
-from metricloop.figures import subset_profile
-from metricloop.figures.example_sheets import extremes_sheet
+from metricloop.figures import subset_changes
+from metricloop.figures.example_pictures import extremes_picture
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.extract import json_in
-from metricloop.llm.journal import Event, Journal, Key
+from metricloop.llm.journal import Event, Journal
 from metricloop.llm.message import Message, Picture
 from metricloop.llm.prompt import render
 from metricloop.scoring.scores import Scores, read_scores
@@ -29,39 +28,41 @@ from metricloop.text import numbers
 BINS = 10  # of a score's histogram in text
 
 
-def reflect(scene: Scene, number: int, talk: Conversation) -> Reflection | None:
+def reflect(study: StudyView, number: int, conversation: Conversation) -> Reflection | None:
     """Have the model look at what came of its ideas; None where it said nothing that could be read.
 
     Errors: SpentError at a limit; NotRecordedError in a replay; ClientError when the model cannot be reached.
     """
-    told = measure(scene, number, talk.journal)
+    told = measure(study, number, conversation.journal)
     if not told:
         return None  # nothing was proposed
-    pictures, base = sheets(scene, told), baseline_errors(scene)
+    pictures, base = extreme_sheets(study, told), baseline_errors(study)
     context = {
         "round": str(number),
-        "ideas": [{"name": idea.name, "facts": facts(scene, idea, base)} for idea in told],
+        "ideas": [{"name": idea.name, "facts": facts(study, idea, base)} for idea in told],
         "names": ", ".join(idea.name for idea in told),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
-    new = [Message("user", render("reflect", context), tuple(pictures))]
-    for attempt in range(scene.params.llm.repairs + 1):
-        key = Key(number, "reflect", "", attempt)
-        answer = talk.ask(key, new, reflection_schema())
-        try:
-            return read_reflection(json_in(answer))
-        except ValueError as error:
-            said = unfinished(talk.journal, key) or str(error)
-            talk.journal.once("unusable", asdict(key), said=said)
-            if said.startswith(REFUSED):
-                return None
-            new = [Message("user", render("again", {"said": said}))]
-    return None
+    question = [Message("user", render("reflect", context), tuple(pictures))]
+    key = ask_until_usable(
+        conversation, number, "reflect", question, reflection_schema(), _fault_in, study.params.llm.repairs + 1
+    )
+    answered = conversation.journal.last("answered", key) if key else None
+    return read_reflection(json_in(answered["text"])) if answered else None
 
 
-def measure(scene: Scene, number: int, journal: Journal) -> list[Idea]:
+def _fault_in(answer: str, last: bool) -> str:
+    """What is wrong with an answer; "" when it is a reflection."""
+    try:
+        read_reflection(json_in(answer))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def measure(study: StudyView, number: int, journal: Journal) -> list[Idea]:
     """Journal the outcome of every trial of this round, and return all its ideas, the refused ones too."""
-    rows = {arm["name"]: arm for arm in scene.comparison["arms"] if arm["gain"]}
+    rows = {arm["name"]: arm for arm in study.comparison["arms"] if arm["gain"]}
     for event in list(journal.about("accepted", round=number)):
         if (row := rows.get(event["suggestion"])) is None:
             continue
@@ -80,26 +81,26 @@ def measure(scene: Scene, number: int, journal: Journal) -> list[Idea]:
     return [idea for idea in ideas(journal.events) if idea.round == number]
 
 
-def facts(scene: Scene, idea: Idea, base: Sequence[Errors]) -> str:
+def facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
     """What the study knows of one idea: its outcome, its scores, what its subset changed, errors that came and went.
 
     base: the errors of the random arm's detectors.
     """
-    lines = [account(idea)]
-    subset, arm = scene.folder / "subsets" / f"{idea.name}.parquet", scene.plan["arms"].get(idea.name)
+    lines = [outcome_text(idea)]
+    subset, arm = study.folder / "subsets" / f"{idea.name}.parquet", study.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
         return "\n".join(lines)
-    if (scene.folder / arm["a"]).is_file():
-        lines.append(histogram_text(read_scores(scene.folder / arm["a"], scene.pool), idea.metric))
+    if (study.folder / arm["a"]).is_file():
+        lines.append(histogram_text(read_scores(study.folder / arm["a"], study.pool), idea.metric))
     profiles = (
-        subset_profile.pool_profile(scene.pool),
-        subset_profile.subset_profile(read_table(subset, SUBSET), scene.pool),
+        subset_changes.pool_profile(study.pool),
+        subset_changes.subset_profile(read_table(subset, SUBSET), study.pool),
     )
     lines += ["", "| what the subset changed | pool | subset |", "| --- | --- | --- |"]
     lines += [
-        f"| {c.name} | {c.pool} | {c.subset} |" for c in subset_profile.changes(*profiles, scene.pool.class_names)
+        f"| {c.name} | {c.pool} | {c.subset} |" for c in subset_changes.changes(*profiles, study.pool.class_names)
     ]
-    if base and (ours := errors_of(scene, [idea.name])):
+    if base and (ours := errors_of(study, [idea.name])):
         lines += ["", "Errors on the held-out split, against the random baseline:", error_change(ours, base)]
     return "\n".join(lines)
 
@@ -119,19 +120,19 @@ def histogram_text(scores: Scores, metric: str) -> str:
     )
 
 
-def sheets(scene: Scene, told: Sequence[Idea]) -> list[Picture]:
+def extreme_sheets(study: StudyView, told: Sequence[Idea]) -> list[Picture]:
     """The extremes of every metric that was tried; none where the person does not let pictures leave the house."""
-    detail = scene.params.llm.pictures
+    detail = study.params.llm.pictures
     if detail == "none":
         return []
     shown = []
     for idea in told:
-        arm = scene.plan["arms"].get(idea.name)
-        if idea.state == "measured" and arm and (scene.folder / arm["a"]).is_file():
-            scores = read_scores(scene.folder / arm["a"], scene.pool)
+        arm = study.plan["arms"].get(idea.name)
+        if idea.state == "measured" and arm and (study.folder / arm["a"]).is_file():
+            scores = read_scores(study.folder / arm["a"], study.pool)
             higher = arm["policy"].get("direction", "higher") == "higher"
             title = f"{idea.name}: what {idea.metric} finds best, and worst"
-            if sheet := extremes_sheet(scene.pool, scores, higher, title, detail):
+            if sheet := extremes_picture(study.pool, scores, higher, title, detail):
                 shown.append(sheet)
     return shown
 

@@ -1,69 +1,277 @@
-"""A round under way: whom it asks, what its ideas are held against, and how it tells what happens.
+"""A round of the language model: propose -> gate -> repair -> accept.
 
-All that happens is in the journal, and a round that was cut short goes on from there: nothing is asked, or run, twice.
+The model proposes ideas. Each idea goes through the gate. What the gate finds goes back to the model, which repairs
+the idea, at most `llm.repairs` times. An idea that passes becomes a file of code, an arm and a block of seeds.
+
+Every step is written to the journal. A round that was killed goes on from the journal: no question is asked and no
+code is run a second time.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from metricloop.data.frame import Frame
-from metricloop.engineer.briefing import Scene
-from metricloop.engineer.rules import Bench
+from metricloop.engineer.ask import ask_until_usable, incomplete
+from metricloop.engineer.briefing import opening
+from metricloop.engineer.code_gate import CodeGate, load_without_sandbox
+from metricloop.engineer.generated_file import metric_text, write_metric
+from metricloop.engineer.policy_menu import policy_schema
+from metricloop.engineer.prompt_text import shapes
+from metricloop.engineer.rules import KnownIdeas, KnownMetric, check_idea
+from metricloop.engineer.study_view import StudyView, known_ideas
+from metricloop.engineer.suggestion import (
+    Suggestion,
+    proposal_schema,
+    read_proposal,
+    read_repair,
+    suggestion_schema,
+)
+from metricloop.llm.budget import SpentError
+from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import Conversation
-from metricloop.llm.journal import Journal, Key
-from metricloop.scoring.gate import GateResult
+from metricloop.llm.journal import Event, Journal, Key
+from metricloop.llm.message import Message
+from metricloop.llm.prompt import render
+from metricloop.metrics.contract import Spec
+from metricloop.sandbox.limits import Limits
+from metricloop.scoring.gate import BrokenRule, GateResult
+from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
+from metricloop.scoring.open_metrics import GENERATED
+from metricloop.scoring.probe_frames import probe_frames, scores_so_far
+from metricloop.scoring.score_pool import patience
+from metricloop.study.plan import Plan
+from metricloop.text import numbers
 from metricloop.text.clean import clean
 
-REFUSED = "the model refused"
-
-# Runs the text of a metric, named second, against the gate.
-Judge = Callable[[Source, str], GateResult]
+MOST_SAID = 600  # characters of what a rule found
 
 
 @dataclass
 class Round:
-    """say: shows a line to the person. frames: of the pool, that code is judged on."""
+    """One round of one study.
+
+    known: what ideas are compared with; grows with every accepted idea. run_gate: runs the code of a metric, whose name
+    is its second argument, against the gate. frames: the images that code is tried on. say: shows the person a line.
+    """
 
     number: int
-    scene: Scene
-    talk: Conversation
-    bench: Bench
-    judge: Judge
+    study: StudyView
+    conversation: Conversation
+    known: KnownIdeas
+    run_gate: Callable[[Source, str], GateResult]
     frames: Sequence[Frame] = ()
     say: Callable[[str], None] = print
 
     @property
     def journal(self) -> Journal:
-        return self.talk.journal
+        return self.conversation.journal
 
     @property
     def repairs(self) -> int:
-        return self.scene.params.llm.repairs
+        """How often an idea may be repaired."""
+        return self.study.params.llm.repairs
 
-    def tell(self, text: str) -> None:
+    def report(self, text: str) -> None:
         self.say(f"round {self.number}: {text}")
 
-    def of(self, suggestion: str, attempt: int | None = None) -> dict[str, Any]:
-        """The fields that say which idea of the round an event is about."""
+    def metric_text(self, idea: Suggestion, attempt: int) -> str:
+        """The file of an idea's metric after so many repairs; "" when the idea has no code of its own."""
+        return metric_text(idea, attempt, self.study.params.study.name, self.number, self.journal)
+
+    def about(self, suggestion: str, attempt: int | None = None) -> dict[str, Any]:
+        """The fields of an event that say which idea, and which attempt at it, the event is about."""
         return {"round": self.number, "suggestion": suggestion} | ({} if attempt is None else {"attempt": attempt})
 
-    def refuse(self, name: str, kind: str, reason: str) -> None:
-        """Journal that an idea is refused for good, and say so the first time. kind: gate, repeat or unusable."""
-        if self.journal.last("refused", **self.of(name)) is None:
-            self.tell(f"{name}: refused: {reason}")
-        self.journal.once("refused", self.of(name), kind=kind, reason=reason)
+
+def open_round(number: int, study: StudyView, conversation: Conversation, unsafe: bool = False) -> Round:
+    """A round that is ready to run. unsafe: code is executed in this process, and the gate does not check it."""
+    file = study.folder / PREDICTED
+    rows, frames = probe_frames(study.pool, read_predictions(file) if file.is_file() else None)
+    known = known_ideas(study)
+    gate = CodeGate(
+        study.folder, number, known, frames, Limits.of(study.params.sandbox),
+        scores_so_far(study.folder, study.pool, rows), patience(study.params, len(study.pool)),
+    )  # fmt: skip
+    return Round(number, study, conversation, known, load_without_sandbox if unsafe else gate.check, frames)
 
 
-def unfinished(journal: Journal, key: Key) -> str:
-    """What is wrong with an answer before it is read; "" where it came whole."""
-    answered = journal.last("answered", key)
-    if answered is None or answered["finish"] not in ("length", "refusal", "empty"):
-        return ""
-    if answered["finish"] == "refusal":
-        return f"{REFUSED}: {clean(answered['refusal'] or 'without a word')}"
-    said = f"it was cut off after {answered['completion_tokens']} tokens: hand in less, or shorter code"
-    return said if answered["finish"] == "length" else "it was empty"
+def run_round(this: Round) -> tuple[Plan, SpentError | None]:
+    """Run a round to its end. Returns what to add to rounds.yaml, and the limit that stopped repairs, if one did.
+
+    Errors: SpentError when even the proposal costs more than is left; ClientError when the model cannot be reached;
+    NotRecordedError when a replay has no proposal.
+    """
+    addition: Plan = {"batches": {}, "arms": {}, "blocks": {}}
+    limit = None
+    for idea in propose(this):
+        try:
+            passed = gate_and_repair(this, idea)
+        except SpentError as error:
+            limit = error
+            this.report(f"{idea.name} waits for its repair")
+            continue
+        if passed:
+            accept(this, *passed, addition)
+    return addition, limit
+
+
+def propose(this: Round) -> list[Suggestion]:
+    """The ideas of a round; an empty list when no answer could be read, after as many tries as for a repair."""
+    taken = this.journal.last("proposed", round=this.number)
+    if taken:  # the choice stands, even if llm.repairs has changed since
+        return _take_proposal(this, Key(this.number, "propose", "", taken["attempt"]))
+
+    def fault_in(answer: str, last: bool) -> str:
+        ideas, faults = _read_proposal(this, answer)
+        if ideas and (not faults or (last and this.known.opens_family(ideas))):
+            return ""
+        return "; ".join(f"{name}: {fault}" if name else fault for name, fault in faults)
+
+    key = ask_until_usable(
+        this.conversation, this.number, "propose", opening(this.study, this.number), proposal_schema(policy_schema()),
+        fault_in, this.repairs + 1, lambda fault: this.report(f"the proposal cannot be used ({fault[:200]})"),
+    )  # fmt: skip
+    return _take_proposal(this, key) if key else []
+
+
+def _take_proposal(this: Round, key: Key) -> list[Suggestion]:
+    """Use this answer: the ideas that can be read are proposed, the others are refused."""
+    answered = this.journal.last("answered", key)
+    assert answered is not None
+    ideas, faults = _read_proposal(this, answered["text"])
+    for idea in ideas:
+        this.journal.once("proposed", this.about(idea.name), attempt=key.attempt, idea=idea.model_dump())
+    for name, fault in faults:
+        if name:
+            _refuse(this, name, "unusable", fault)
+    return ideas
+
+
+def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tuple[str, str]]]:
+    """The ideas that this study can use, and the faults: (suggestion or "" for all, what is wrong)."""
+    ideas, faults = read_proposal(answer, this.study.params.llm.suggestions)
+    new = [idea for idea in ideas if idea.name not in this.known.arms]
+    faults += [(idea.name, "an arm has this name already") for idea in ideas if idea.name in this.known.arms]
+    if new and not this.known.opens_family(new):
+        tried = ", ".join(sorted(set(this.known.families.values())))
+        faults.append(("", f"every idea is of a family tried before ({tried}): open a new one"))
+    return new, faults
+
+
+def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:
+    """Gate and repair an idea until it passes. Returns it with the declaration of its metric, or None if it is refused.
+
+    Errors: SpentError when a repair costs more than is left: the idea waits until the limit is raised. ClientError.
+    """
+    attempt, last_fault = 0, ""
+    while True:
+        checked = _gate(this, idea, attempt)
+        idea, broken = (
+            Suggestion.model_validate(checked["idea"]),
+            [BrokenRule(**fields) for fields in checked["broken"]],
+        )
+        if not broken:
+            _report_passed(this, idea, attempt)
+            return idea, Spec(**(checked["spec"] | {"needs": tuple(checked["spec"]["needs"])}))
+        fault = "; ".join(f"{rule.rule}: {rule.said}" for rule in broken)
+        if broken[0].rule != Rule.ANSWER:
+            last_fault = fault
+        elif last_fault:
+            fault = f"{fault}; it stands as it was: {last_fault}"
+        if any(rule.rule == Rule.REPEAT for rule in broken):
+            _refuse(this, idea.name, "repeat", fault)
+            return None
+        attempt += 1
+        paid = this.journal.last("answered", Key(this.number, "repair", idea.name, attempt))
+        if attempt > this.repairs and paid is None:  # an answer that was paid for is used
+            _refuse(this, idea.name, "gate", fault)
+            return None
+        this.report(f"{idea.name} broke {fault}")
+        try:
+            idea = _repair(this, idea, attempt, broken)
+        except NotRecordedError as error:
+            _refuse(this, idea.name, "gate", f"{fault}; not repaired: {error}")
+            return None
+
+
+def _gate(this: Round, idea: Suggestion, attempt: int) -> Event:
+    """The result of the gate for this attempt: from the journal, or by running the idea's code now."""
+    if known := this.journal.last("gate", **this.about(idea.name, attempt)):
+        return known
+    began = time.monotonic()
+    source = Source(this.metric_text(idea, attempt), f"{GENERATED}/{this.number}/{idea.metric}.py")
+    result = check_idea(idea, this.known, lambda: this.run_gate(source, idea.metric))
+    return this.journal.add(
+        "gate", **this.about(idea.name, attempt), idea=idea.model_dump(),
+        broken=[asdict(rule) | {"said": clean(rule.said, MOST_SAID)} for rule in result.broken],
+        spec=asdict(result.spec) if result.spec else None, seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip
+
+
+def _repair(this: Round, idea: Suggestion, attempt: int, broken: Sequence[BrokenRule]) -> Suggestion:
+    """Ask the model to repair an idea. If the answer cannot be read, the idea stays as it was and breaks ANSWER."""
+    key = Key(this.number, "repair", idea.name, attempt)
+    context = {
+        "name": idea.name,
+        "broken": [{"rule": rule.rule, "said": rule.said} for rule in broken],
+        "attempt": str(attempt),
+        "attempts": str(max(this.repairs, attempt)),
+        "code": this.metric_text(idea, attempt - 1),
+        "frames": shapes(this.frames),
+    }
+    question = [Message("user", render("repair", context))]
+    answer = this.conversation.ask(key, question, suggestion_schema(policy_schema()))
+    try:
+        return read_repair(answer, idea)
+    except ValueError as error:
+        fault = incomplete(this.journal, key) or str(error)
+    this.journal.once("unusable", asdict(key), said=fault)
+    this.journal.once(
+        "gate", this.about(idea.name, attempt), idea=idea.model_dump(), spec=None, seconds=0.0,
+        broken=[asdict(BrokenRule(Rule.ANSWER, fault))],
+    )  # fmt: skip
+    return idea
+
+
+def _refuse(this: Round, name: str, kind: str, reason: str) -> None:
+    """Journal that an idea is refused for good, and say so the first time. kind: gate, repeat or unusable."""
+    if this.journal.last("refused", **this.about(name)) is None:
+        this.report(f"{name}: refused: {reason}")
+    this.journal.once("refused", this.about(name), kind=kind, reason=reason)
+
+
+def _report_passed(this: Round, idea: Suggestion, repairs: int) -> None:
+    ran = f"passed the gate after {numbers.count(repairs, 'repair')}" if repairs else "passed the gate at once"
+    origin = f"{idea.family}, builds on {idea.parent}" if idea.parent else idea.family
+    this.report(f"{idea.name} ({origin}): {ran}; {idea.metric}, {numbers.policy(dict(idea.policy))}")
+
+
+def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
+    """Add the idea's batch, arm and block to `addition`, write its metric to a file, and journal it.
+
+    Errors: MetricError when a link would lead the file elsewhere.
+    """
+    known = this.known.metrics.get(idea.metric) if idea.code is None else None
+    if known is None:
+        predicted = "predictions" in spec.needs
+        batch = f"round{this.number}-{'model' if predicted else 'pool'}"
+        needs = PREDICTED if predicted else "data/images.parquet"
+        empty: dict[str, Any] = {"code": f"{GENERATED}/{this.number}", "needs": needs, "metrics": []}
+        addition["batches"].setdefault(batch, empty)["metrics"].append(idea.metric)
+        known = KnownMetric(spec.level, f"scores/{batch}/{idea.metric}.parquet")
+    arm = idea.arm(known.scores, this.known.metrics[idea.partner].scores if idea.partner else None)
+    addition["arms"][idea.name] = arm
+    addition["blocks"][f"{idea.name}.0"] = {"arm": idea.name, "seeds": f"0-{this.study.params.seeds.block - 1}"}
+    this.known.add(idea, known, arm)
+    checked = this.journal.last("gate", **this.about(idea.name))
+    attempt = checked["attempt"] if checked else 0
+    file, sha256 = write_metric(this.study.folder, this.number, idea.metric, this.metric_text(idea, attempt))
+    this.journal.once(
+        "accepted", this.about(idea.name), attempt=attempt, metric=idea.metric, arm=dict(arm), file=file, sha256=sha256
+    )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from metricloop.config import Section
+from metricloop.llm.extract import json_in
 from metricloop.text.clean import clean, printable
 
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -97,6 +98,27 @@ def read_suggestions(answer: Any, most: int) -> tuple[list[Suggestion], list[tup
         else:
             found.append(one)
     return found, faults
+
+
+def read_proposal(text: str, most: int) -> tuple[list[Suggestion], list[tuple[str, str]]]:
+    """The suggestions in the text of an answer, and its faults; see `read_suggestions`."""
+    try:
+        return read_suggestions(json_in(text), most)
+    except ValueError as error:
+        return [], [("", str(error))]
+
+
+def read_repair(text: str, idea: Suggestion) -> Suggestion:
+    """The repaired idea in the text of an answer. It keeps its name, its family and its parent.
+
+    Errors: ValueError saying what is wrong with the answer.
+    """
+    answer = json_in(text)
+    if isinstance(answer, dict) and isinstance(answer.get("suggestions"), list) and len(answer["suggestions"]) == 1:
+        answer = answer["suggestions"][0]
+    if isinstance(answer, dict):
+        answer = answer | {"name": idea.name, "family": idea.family, "parent": idea.parent}
+    return read_suggestion(answer)
 
 
 def read_suggestion(answer: Any) -> Suggestion:

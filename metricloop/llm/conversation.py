@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -13,6 +15,7 @@ from metricloop.llm.budget import Allowance, allowance, check_price, spent
 from metricloop.llm.cassette import Replay, cassette_of, load_cassette, save_cassette
 from metricloop.llm.client import Client, ClientError
 from metricloop.llm.journal import Event, Journal, Key
+from metricloop.llm.key import HANDED, api_key, read_keys, take_keys
 from metricloop.llm.message import Message, Reply
 from metricloop.llm.prices import cost
 from metricloop.llm.prompt import template_hash
@@ -124,6 +127,16 @@ class Conversation:
                     temporary.write_bytes(picture.jpeg)
             shown.append({"title": picture.title, "file": file.as_posix(), "sha256": picture.sha256})
         return {"role": message.role, "text": message.text, "pictures": shown}
+
+
+def open_conversation(journal: Journal, settings: LanguageModel) -> Conversation:
+    """The conversation of a study, with the key from the environment or from the parent process.
+
+    Errors: those of llm.key, llm.cassette and llm.budget; each says what to do.
+    """
+    keys = read_keys(sys.stdin) if os.environ.get(HANDED) == "stdin" else take_keys()
+    live = settings.provider in ("openai", "record")
+    return Conversation(settings, journal, api_key(settings.base_url, keys) if live else None)
 
 
 def rung_of(journal: Journal, model: str) -> str:

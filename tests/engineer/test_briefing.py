@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from round_fixture import COUNTED, RANDOM, drawn, row, scene
+from round_fixture import COUNTED, RANDOM, drawn, row, study_view
 
 from metricloop.data.tables import SCORES, write_json, write_table
-from metricloop.engineer.briefing import known_metrics, opening, truth_arms
+from metricloop.engineer.briefing import opening
 from metricloop.engineer.ideas import Idea
-from metricloop.engineer.prompt_text import account, idea_text, known_text, results_text, shapes
-from metricloop.engineer.rules import Known
+from metricloop.engineer.prompt_text import idea_text, known_text, outcome_text, results_text, shapes
+from metricloop.engineer.rules import KnownMetric
+from metricloop.engineer.study_view import known_metrics, truth_arms
 
 FRAMES = drawn(8)
 ORACLE = {"role": "control", "a": "data/truth.parquet", "b": "data/truth.parquet", "policy": {"name": "oracle"}}
@@ -25,7 +26,7 @@ def test_every_arm_that_is_made_from_the_truth_at_any_remove_is_known():
 
 def test_an_opening_tells_the_study_and_shows_no_picture_where_none_may_leave_the_house(tmp_path):
     (tmp_path / "brief.md").write_text("Pandas. <!-- not this -->")
-    system, user = opening(scene(tmp_path, FRAMES), 1)
+    system, user = opening(study_view(tmp_path, FRAMES), 1)
     assert "at least one of a family that has not been tried;" in user.text
     assert "Pandas." in user.text
     assert "not this" not in user.text
@@ -40,7 +41,7 @@ def test_a_metric_is_known_by_its_scores_unless_it_failed(tmp_path):
         columns = {"image_id": [1, 2], "box_id": boxes, "score": [0.1, 0.2], "error": [None, None]}
         write_table(tmp_path / f"scores/x/{name}.parquet", SCORES, columns)
     write_json(tmp_path / "scores/x/failed.json", {"bad": "MemoryError"})
-    assert known_metrics(tmp_path, plan) == {"good": Known("object", "scores/x/good.parquet")}
+    assert known_metrics(tmp_path, plan) == {"good": KnownMetric("object", "scores/x/good.parquet")}
 
 
 IDEA = Idea(
@@ -66,11 +67,15 @@ def test_an_idea_is_told_with_our_numbers_and_its_own_words_on_one_line_each():
     ],
 )
 def test_what_became_of_an_idea_without_numbers(changes, told):
-    assert account(Idea(**(vars(IDEA) | changes))) == told
+    assert outcome_text(Idea(**(vars(IDEA) | changes))) == told
 
 
 def test_a_known_metric_is_told_by_its_author():
-    metrics = {"wide": Known("object", "x"), "object_count": Known("image", "y"), "mine": Known("image", "z")}
+    metrics = {
+        "wide": KnownMetric("object", "x"),
+        "object_count": KnownMetric("image", "y"),
+        "mine": KnownMetric("image", "z"),
+    }
     reused = Idea(name="again", round=2, metric="mine", wrote=False)
     lines = known_text(metrics, [IDEA, reused]).splitlines()
     assert lines[0] == "- `mine` (per image): the person's own"

@@ -4,8 +4,8 @@ import json
 
 from round_fixture import drawn
 
-from metricloop.engineer.rules import Bench
-from metricloop.engineer.suggest import Gatekeeper
+from metricloop.engineer.code_gate import CodeGate
+from metricloop.engineer.rules import KnownIdeas
 from metricloop.engineer.suggestion import read_suggestion, read_suggestions
 from metricloop.llm.cassette import load_cassette
 from metricloop.llm.conversation import template_of
@@ -33,11 +33,11 @@ def test_it_has_two_rounds_a_repair_an_idea_with_a_parent_and_a_reflection_each(
 
 def test_its_code_passes_the_gate(tmp_path, walls):
     """On other scenes than it was written for; what was repaired there was too much like another metric."""
-    keeper = Gatekeeper(tmp_path, 1, Bench({}, {}), drawn(12), Limits(), {}, 60.0)
+    gate = CodeGate(tmp_path, 1, KnownIdeas({}, {}), drawn(12), Limits(), {}, 60.0)
     mended = {call.suggestion: read_suggestion(json.loads(call.answer)) for call in CALLS if call.step == "repair"}
     for call in CALLS:
         if call.step == "propose":
             for idea in read_suggestions(json.loads(call.answer), 2)[0]:
                 idea = mended.get(idea.name, idea)
-                gate_result = keeper.judge(Source(idea.code, f"{idea.metric}.py"), idea.metric)
+                gate_result = gate.check(Source(idea.code, f"{idea.metric}.py"), idea.metric)
                 assert gate_result.broken == (), idea.name

@@ -5,11 +5,11 @@ from datetime import date
 
 import numpy as np
 import pytest
-from round_fixture import IDEA, Model, drawn, proposal, row, turn
+from round_fixture import IDEA, Model, drawn, make_round, proposal, row
 
 from metricloop.engineer.drop_arms import dropped
-from metricloop.engineer.play import play
 from metricloop.engineer.reflect import histogram_text, measure, reflect
+from metricloop.engineer.round import run_round
 from metricloop.llm.cassette import Call, Cassette, CassetteError, NotRecordedError, Replay
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
@@ -28,33 +28,33 @@ def judge(source, name) -> GateResult:
 
 @pytest.fixture
 def played(tmp_path):
-    """A round with an idea that was tried and one that never ran; and the talk that goes on with more lines."""
+    """A round with an idea that was tried and one that never ran; and the conversation that goes on with more lines."""
     ideas = proposal({}, {"name": "never_ran", "code": "crash", "metric": "other", "family": "colour"})
     model = Model(ideas)
-    made, _ = turn(tmp_path, model, judge, FRAMES, repairs=0)
-    play(made)
-    made.scene.comparison["arms"].append(row("wide_ones", "treatment", IDEA["policy"], 0.031, "wide"))
+    made, _ = make_round(tmp_path, model, judge, FRAMES, repairs=0)
+    run_round(made)
+    made.study.comparison["arms"].append(row("wide_ones", "treatment", IDEA["policy"], 0.031, "wide"))
     return made, model
 
 
 def test_gains_are_journaled_as_they_were_measured_and_again_only_when_they_change(played):
     made, _ = played
-    told = measure(made.scene, 1, made.journal)
+    told = measure(made.study, 1, made.journal)
     assert [(idea.name, idea.state) for idea in told] == [("wide_ones", "measured"), ("never_ran", "refused")]
     (event,) = made.journal.about("measured")
     assert event["gain"] == {"abs": 0.031, "rel": 0.1, "ci95": pytest.approx([0.011, 0.051]), "p_holm": 0.5}
     assert (event["verdict"], event["seeds"], event["predicted_gain"]) == ("undecided", 3, 0.02)
-    measure(made.scene, 1, made.journal)
+    measure(made.study, 1, made.journal)
     assert len(list(made.journal.about("measured"))) == 1
-    made.scene.comparison["arms"][-1]["gain"]["mAP"]["abs"] = 0.04
-    measure(made.scene, 1, made.journal)
+    made.study.comparison["arms"][-1]["gain"]["mAP"]["abs"] = 0.04
+    measure(made.study, 1, made.journal)
     assert len(list(made.journal.about("measured"))) == 2
 
 
 def test_the_model_is_shown_what_became_of_every_idea_the_failures_too(played):
     made, model = played
     model.lines.append(json.dumps(LESSONS))
-    learnt = reflect(made.scene, 1, made.talk)
+    learnt = reflect(made.study, 1, made.conversation)
     prompt = model.asked[-1][-1]
     assert "Gain in mAP +0.031 (+10" in prompt
     assert "undecided; you had predicted +0.020" in prompt
@@ -68,18 +68,18 @@ def test_the_model_is_shown_what_became_of_every_idea_the_failures_too(played):
 
 def test_an_unreadable_reflection_is_asked_for_again_and_then_done_without(played):
     made, model = played
-    made.scene.params.llm.__dict__["repairs"] = 1
+    made.study.params.llm.__dict__["repairs"] = 1
     model.lines += ["hm", '{"summary": 3}']
-    assert reflect(made.scene, 1, made.talk) is None
+    assert reflect(made.study, 1, made.conversation) is None
     assert [event["step"] for event in made.journal.about("unusable")] == ["reflect", "reflect"]
 
 
 def test_a_recording_without_a_reflection_says_so(played):
     made, _ = played
     empty = Replay(Cassette(model="m", recorded=date(2026, 1, 1), calls=()))
-    talk = Conversation(made.scene.params.llm, Journal(made.scene.folder), replay=empty)
+    conversation = Conversation(made.study.params.llm, Journal(made.study.folder), replay=empty)
     with pytest.raises(NotRecordedError, match="no answer to round 1, reflect"):
-        reflect(made.scene, 1, talk)
+        reflect(made.study, 1, conversation)
 
 
 def test_a_recording_for_another_prompt_is_an_error_and_not_a_bad_answer(played):
@@ -87,10 +87,10 @@ def test_a_recording_for_another_prompt_is_an_error_and_not_a_bad_answer(played)
     call = Call(round=1, step="reflect", template="old", prompt="", answer="{}", finish="stop", rung="schema",
                 prompt_tokens=1, completion_tokens=1, seconds=1.0)  # fmt: skip
     other = Replay(Cassette(model="m", recorded=date(2026, 1, 1), calls=(call,)))
-    talk = Conversation(made.scene.params.llm, Journal(made.scene.folder), replay=other)
+    conversation = Conversation(made.study.params.llm, Journal(made.study.folder), replay=other)
     with pytest.raises(CassetteError, match="another version of the prompt"):
-        reflect(made.scene, 1, talk)
-    assert talk.journal.last("unusable") is None
+        reflect(made.study, 1, conversation)
+    assert conversation.journal.last("unusable") is None
 
 
 def test_scores_are_told_by_quantiles_and_a_histogram():

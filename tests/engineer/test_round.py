@@ -5,10 +5,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from round_fixture import CODE, IDEA, Model, drawn, proposal, turn
+from round_fixture import CODE, IDEA, Model, drawn, make_round, proposal
 
-from metricloop.engineer.play import play
-from metricloop.engineer.suggest import Gatekeeper
+from metricloop.engineer.code_gate import CodeGate
+from metricloop.engineer.round import run_round
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import CassetteError, Replay, cassette_of
 from metricloop.llm.conversation import Conversation
@@ -35,8 +35,8 @@ def events(folder, kind: str) -> list[dict]:
 
 
 def test_an_idea_that_passes_becomes_a_file_a_batch_an_arm_and_a_block(tmp_path):
-    made, said = turn(tmp_path, Model(proposal({})), judge, FRAMES, number=2)
-    addition, _ = play(made)
+    made, said = make_round(tmp_path, Model(proposal({})), judge, FRAMES, number=2)
+    addition, _ = run_round(made)
     assert addition["batches"] == {
         "round2-pool": {"code": "metrics/generated/2", "needs": "data/images.parquet", "metrics": ["wide"]}
     }
@@ -55,14 +55,14 @@ def test_an_idea_that_passes_becomes_a_file_a_batch_an_arm_and_a_block(tmp_path)
 
 def test_a_metric_that_asks_predictions_waits_for_them(tmp_path):
     code = CODE.replace('level="object"', 'level="object", needs=("predictions",)')
-    made, _ = turn(tmp_path, Model(proposal({"code": code})), judge, FRAMES)
-    assert play(made)[0]["batches"]["round1-model"]["needs"] == "data/predictions.parquet"
+    made, _ = make_round(tmp_path, Model(proposal({"code": code})), judge, FRAMES)
+    assert run_round(made)[0]["batches"]["round1-model"]["needs"] == "data/predictions.parquet"
 
 
 def test_broken_code_goes_back_with_the_rule_the_file_and_the_shapes_and_is_mended(tmp_path):
     model = Model(proposal({"code": "crash"}), json.dumps(IDEA | {"name": "other_name"}))
-    made, said = turn(tmp_path, model, judge, FRAMES)
-    assert list(play(made)[0]["arms"]) == ["wide_ones"]  # whatever name the repair came with
+    made, said = make_round(tmp_path, model, judge, FRAMES)
+    assert list(run_round(made)[0]["arms"]) == ["wide_ones"]  # whatever name the repair came with
     prompt = model.asked[1][-1]
     assert 'rule "runs": fails: ZeroDivisionError' in prompt
     assert "\ncrash\n```" in prompt
@@ -76,8 +76,8 @@ def test_broken_code_goes_back_with_the_rule_the_file_and_the_shapes_and_is_mend
 def test_repairs_are_bounded_and_what_was_never_mended_is_refused_with_the_reason(tmp_path):
     broken = json.dumps(IDEA | {"code": "crash"})
     model = Model(proposal({"code": "crash"}), broken, "no JSON", broken)
-    made, _ = turn(tmp_path, model, judge, FRAMES)
-    assert play(made)[0] == {"batches": {}, "arms": {}, "blocks": {}}
+    made, _ = make_round(tmp_path, model, judge, FRAMES)
+    assert run_round(made)[0] == {"batches": {}, "arms": {}, "blocks": {}}
     assert model.lines == []  # the proposal and three repairs
     assert [gate["broken"][0]["rule"] for gate in events(tmp_path, "gate")] == ["runs", "runs", "answer", "runs"]
     (refused,) = events(tmp_path, "refused")
@@ -86,8 +86,8 @@ def test_repairs_are_bounded_and_what_was_never_mended_is_refused_with_the_reaso
 
 
 def test_a_repair_that_cannot_be_read_leaves_the_fault_to_be_told(tmp_path):
-    made, _ = turn(tmp_path, Model(proposal({"code": "crash"}), "no JSON"), judge, FRAMES, repairs=1)
-    play(made)
+    made, _ = make_round(tmp_path, Model(proposal({"code": "crash"}), "no JSON"), judge, FRAMES, repairs=1)
+    run_round(made)
     assert events(tmp_path, "refused")[0]["reason"].endswith("; it stands as it was: runs: fails: ZeroDivisionError")
 
 
@@ -112,15 +112,15 @@ def test_what_cannot_be_tried_is_told_before_any_code_runs(tmp_path, change, sai
     def never(source, name):
         raise AssertionError("the code was run")
 
-    made, _ = turn(tmp_path, Model(proposal(change)), never, FRAMES, repairs=0)
-    assert play(made)[0]["arms"] == {}
+    made, _ = make_round(tmp_path, Model(proposal(change)), never, FRAMES, repairs=0)
+    assert run_round(made)[0]["arms"] == {}
     assert said in events(tmp_path, "refused")[0]["reason"]
 
 
 def test_a_known_metric_under_another_policy_is_an_idea_without_code(tmp_path):
     change = {"metric": "object_count", "code": None, "policy": {"name": "strata", "by": "size"}}
-    made, _ = turn(tmp_path, Model(proposal(change)), judge, FRAMES)
-    addition, _ = play(made)
+    made, _ = make_round(tmp_path, Model(proposal(change)), judge, FRAMES)
+    addition, _ = run_round(made)
     assert addition["batches"] == {}
     assert addition["arms"]["wide_ones"]["a"] == "scores/labels/object_count.parquet"
     assert events(tmp_path, "accepted")[0]["file"] is None
@@ -128,8 +128,8 @@ def test_a_known_metric_under_another_policy_is_an_idea_without_code(tmp_path):
 
 def test_two_metrics_are_combined_by_naming_the_partner(tmp_path):
     change = {"partner": "object_count", "policy": {"name": "best", "combine": "intersection", "direction_b": "lower"}}
-    made, _ = turn(tmp_path, Model(proposal(change)), judge, FRAMES)
-    arm = play(made)[0]["arms"]["wide_ones"]
+    made, _ = make_round(tmp_path, Model(proposal(change)), judge, FRAMES)
+    arm = run_round(made)[0]["arms"]["wide_ones"]
     assert (arm["a"], arm["b"]) == ("scores/round1-pool/wide.parquet", "scores/labels/object_count.parquet")
 
 
@@ -140,8 +140,8 @@ def test_the_same_metric_and_policy_again_is_refused_and_costs_no_repair(tmp_pat
         "policy": {"name": "best", "direction": "higher", "reduce": "mean"},
     }
     model = Model(proposal(change))
-    made, _ = turn(tmp_path, model, judge, FRAMES)
-    play(made)
+    made, _ = make_round(tmp_path, model, judge, FRAMES)
+    run_round(made)
     (refused,) = events(tmp_path, "refused")
     assert refused["kind"] == "repeat"
     assert refused["reason"] == (
@@ -153,28 +153,28 @@ def test_a_copy_of_a_refuted_idea_by_its_scores_is_a_repeat_and_of_another_polic
     def copying(source, name):
         return GateResult(SPEC, (BrokenRule("new", "ranks as object_count does", like="object_count"),))
 
-    made, _ = turn(tmp_path, Model(proposal({})), copying, FRAMES)
-    play(made)
+    made, _ = make_round(tmp_path, Model(proposal({})), copying, FRAMES)
+    run_round(made)
     assert events(tmp_path, "refused")[0]["kind"] == "repeat"
     other = tmp_path / "other"
     other.mkdir()
-    made, _ = turn(other, Model(proposal({"policy": {"name": "strata"}})), copying, FRAMES, repairs=0)
-    play(made)
+    made, _ = make_round(other, Model(proposal({"policy": {"name": "strata"}})), copying, FRAMES, repairs=0)
+    run_round(made)
     assert events(other, "refused")[0]["kind"] == "gate"
 
 
 def test_the_family_and_policy_of_a_refuted_idea_are_refused(tmp_path):
-    made, _ = turn(tmp_path, Model(proposal({}, {"name": "new_kind", "family": "colour"})), judge, FRAMES)
-    made.bench.families["counted"] = "geometry"
-    assert list(play(made)[0]["arms"]) == ["new_kind"]
+    made, _ = make_round(tmp_path, Model(proposal({}, {"name": "new_kind", "family": "colour"})), judge, FRAMES)
+    made.known.families["counted"] = "geometry"
+    assert list(run_round(made)[0]["arms"]) == ["new_kind"]
     assert "of the family (geometry) and policy of counted" in events(tmp_path, "refused")[0]["reason"]
 
 
 def test_a_round_has_to_open_a_family(tmp_path):
     model = Model(proposal({}), proposal({}), proposal({"family": "colour"}))
-    made, _ = turn(tmp_path, model, judge, FRAMES)
-    made.bench.families["counted_low"] = "geometry"
-    assert list(play(made)[0]["arms"]) == ["wide_ones"]
+    made, _ = make_round(tmp_path, model, judge, FRAMES)
+    made.known.families["counted_low"] = "geometry"
+    assert list(run_round(made)[0]["arms"]) == ["wide_ones"]
     assert "every idea is of a family tried before (geometry): open a new one" in model.asked[1][-1]
     assert len(events(tmp_path, "unusable")) == 2
 
@@ -183,8 +183,8 @@ def test_an_answer_that_is_no_proposal_is_asked_for_again_and_the_last_one_is_re
     model = Model(
         "Sure! Here are my ideas.", proposal({"targets": "x"}), proposal({"name": "Bad"}, {"name": "good_one"})
     )
-    made, _ = turn(tmp_path, model, judge, FRAMES, repairs=2)
-    assert list(play(made)[0]["arms"]) == ["good_one"]
+    made, _ = make_round(tmp_path, model, judge, FRAMES, repairs=2)
+    assert list(run_round(made)[0]["arms"]) == ["good_one"]
     first, second = events(tmp_path, "unusable")
     assert "JSON" in first["said"]
     assert second["said"].startswith("suggestion 1: targets: ")
@@ -202,8 +202,8 @@ def test_an_answer_that_is_no_proposal_is_asked_for_again_and_the_last_one_is_re
 def test_refusal_cut_and_silence_are_told_apart(tmp_path, reply, said, calls):
     answer = replace(Reply("", "stub-1", "stop", "schema", 100, 50, False, 1.0), **reply)
     model = Model(answer, proposal({}))
-    made, _ = turn(tmp_path, model, judge, FRAMES)
-    assert len(play(made)[0]["arms"]) == calls - 1
+    made, _ = make_round(tmp_path, model, judge, FRAMES)
+    assert len(run_round(made)[0]["arms"]) == calls - 1
     assert events(tmp_path, "unusable")[0]["said"].startswith(said)
 
 
@@ -213,8 +213,8 @@ def test_killed_anywhere_a_round_goes_on_without_asking_or_judging_twice(tmp_pat
         proposal({"code": "crash"}, {"name": "second", "metric": "wide_too", "family": "colour"}),
         json.dumps(IDEA),
     ]
-    whole, _ = turn(tmp_path, Model(*lines), judge, FRAMES)
-    addition, _ = play(whole)
+    whole, _ = make_round(tmp_path, Model(*lines), judge, FRAMES)
+    addition, _ = run_round(whole)
     journal = (tmp_path / "journal.jsonl").read_text().splitlines(keepends=True)
     kinds = [json.loads(line)["event"] for line in journal]
     assert kinds.count("asked") == kinds.count("answered") == 2
@@ -229,8 +229,8 @@ def test_killed_anywhere_a_round_goes_on_without_asking_or_judging_twice(tmp_pat
             judged.append(source)
             return judge(source, name)
 
-        again, _ = turn(folder, model, counting, FRAMES)
-        assert play(again)[0] == addition
+        again, _ = make_round(folder, model, counting, FRAMES)
+        assert run_round(again)[0] == addition
         assert model.lines == []
         assert len(judged) == 3 - kinds[:cut].count("gate")
         assert (folder / "metrics/generated/1/wide.py").read_text() == (
@@ -244,48 +244,48 @@ def test_killed_anywhere_a_round_goes_on_without_asking_or_judging_twice(tmp_pat
 def test_a_limit_in_the_middle_keeps_what_was_paid_for_and_a_raised_one_lets_the_idea_go_on(tmp_path):
     ideas = proposal({"code": "crash"}, {"name": "second", "metric": "wide_too", "family": "colour"})
     reached = SpentError("the limit of 9,000 tokens (llm.max_tokens) is reached")
-    made, said = turn(tmp_path, Model(ideas, reached), judge, FRAMES)
-    addition, limit = play(made)
+    made, said = make_round(tmp_path, Model(ideas, reached), judge, FRAMES)
+    addition, limit = run_round(made)
     assert (list(addition["arms"]), limit) == (["second"], reached)
     assert "round 1: wide_ones waits for its repair" in said
     assert events(tmp_path, "refused") == []
-    again, _ = turn(tmp_path, Model(json.dumps(IDEA)), judge, FRAMES)
-    addition, limit = play(again)
+    again, _ = make_round(tmp_path, Model(json.dumps(IDEA)), judge, FRAMES)
+    addition, limit = run_round(again)
     assert (list(addition["arms"]), limit) == (["wide_ones", "second"], None)
 
 
 def test_what_was_proposed_stays_so_whatever_repairs_are_allowed_by_now(tmp_path):
     model = Model(proposal({"targets": "x"}, {"name": "good_one"}))
-    first, _ = turn(tmp_path, model, judge, FRAMES, repairs=0)
-    assert list(play(first)[0]["arms"]) == ["good_one"]
-    again, _ = turn(tmp_path, Model(), judge, FRAMES, repairs=3)
-    assert list(play(again)[0]["arms"]) == ["good_one"]
+    first, _ = make_round(tmp_path, model, judge, FRAMES, repairs=0)
+    assert list(run_round(first)[0]["arms"]) == ["good_one"]
+    again, _ = make_round(tmp_path, Model(), judge, FRAMES, repairs=3)
+    assert list(run_round(again)[0]["arms"]) == ["good_one"]
 
 
 def test_a_repair_that_was_paid_for_is_used_when_fewer_are_allowed_by_now(tmp_path):
     lines = [proposal({"code": "crash"}), json.dumps(IDEA | {"code": "crash"}), json.dumps(IDEA)]
-    first, _ = turn(tmp_path, Model(*lines), judge, FRAMES, repairs=2)
-    assert list(play(first)[0]["arms"]) == ["wide_ones"]
+    first, _ = make_round(tmp_path, Model(*lines), judge, FRAMES, repairs=2)
+    assert list(run_round(first)[0]["arms"]) == ["wide_ones"]
     journal = tmp_path / "journal.jsonl"
     kept = [line for line in journal.read_text().splitlines(keepends=True) if '"accepted"' not in line]
     journal.write_text("".join(kept))
-    again, _ = turn(tmp_path, Model(), judge, FRAMES, repairs=0)
-    assert list(play(again)[0]["arms"]) == ["wide_ones"]
+    again, _ = make_round(tmp_path, Model(), judge, FRAMES, repairs=0)
+    assert list(run_round(again)[0]["arms"]) == ["wide_ones"]
 
 
 def test_a_repair_stays_in_its_family(tmp_path):
     mended = json.dumps(IDEA | {"family": "tried_before", "parent": "somebody"})
-    made, _ = turn(tmp_path, Model(proposal({"code": "crash"}), mended), judge, FRAMES)
-    play(made)
+    made, _ = make_round(tmp_path, Model(proposal({"code": "crash"}), mended), judge, FRAMES)
+    run_round(made)
     idea = events(tmp_path, "gate")[-1]["idea"]
     assert (idea["family"], idea["parent"]) == ("geometry", None)
 
 
 def test_a_policy_that_differs_by_a_hair_is_the_same(tmp_path):
     share = {"name": "among", "share": 0.45}
-    made, _ = turn(tmp_path, Model(proposal({"policy": share | {"share": 0.4501}})), judge, FRAMES)
-    made.bench.arms["counted"] = made.bench.arms["counted"] | {"metric": "wide", "policy": share}
-    play(made)
+    made, _ = make_round(tmp_path, Model(proposal({"policy": share | {"share": 0.4501}})), judge, FRAMES)
+    made.known.arms["counted"] = made.known.arms["counted"] | {"metric": "wide", "policy": share}
+    run_round(made)
     assert events(tmp_path, "refused")[0]["kind"] == "repeat"
 
 
@@ -293,27 +293,27 @@ def test_unread_code_is_not_written_through_a_link(tmp_path):
     (tmp_path / "metrics/generated").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "metrics/generated/1").symlink_to(tmp_path / "elsewhere")
-    made, _ = turn(tmp_path, Model(proposal({})), judge, FRAMES)
-    with pytest.raises(MetricError, match=r"metrics/generated/1/wide\.py is, or lies behind, a link"):
-        play(made)
+    made, _ = make_round(tmp_path, Model(proposal({})), judge, FRAMES)
+    with pytest.raises(MetricError, match=r"metrics/generated/1/wide\.py is a link, or lies behind one"):
+        run_round(made)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_recording_plays_back_word_for_word_and_a_changed_past_is_shown(tmp_path):
     ideas = [proposal({"code": "crash"}), json.dumps(IDEA)]
-    first, _ = turn(tmp_path, Model(*ideas), judge, FRAMES)
-    addition, _ = play(first)
+    first, _ = make_round(tmp_path, Model(*ideas), judge, FRAMES)
+    addition, _ = run_round(first)
     player = Replay(cassette_of(first.journal.events), strict=True)
     (tmp_path / "again").mkdir()
-    again, _ = turn(tmp_path / "again", Model(), judge, FRAMES)
-    again.talk = Conversation(again.scene.params.llm, Journal(tmp_path / "again"), replay=player)
-    assert play(again)[0] == addition
+    again, _ = make_round(tmp_path / "again", Model(), judge, FRAMES)
+    again.conversation = Conversation(again.study.params.llm, Journal(tmp_path / "again"), replay=player)
+    assert run_round(again)[0] == addition
     (tmp_path / "other").mkdir()
-    other, _ = turn(tmp_path / "other", Model(), judge, FRAMES)
-    other.scene.comparison["arms"][1]["gain"]["mAP"]["abs"] = 0.5
-    other.talk = Conversation(other.scene.params.llm, Journal(tmp_path / "other"), replay=player)
+    other, _ = make_round(tmp_path / "other", Model(), judge, FRAMES)
+    other.study.comparison["arms"][1]["gain"]["mAP"]["abs"] = 0.5
+    other.conversation = Conversation(other.study.params.llm, Journal(tmp_path / "other"), replay=player)
     with pytest.raises(CassetteError, match=r"-\| counted .*\S0\.010.*\n(.*\n)*\+\| counted .*\+0\.500"):
-        play(other)
+        run_round(other)
 
 
 def test_a_copy_of_an_idea_of_the_same_round_does_not_pass(tmp_path, walls):
@@ -321,9 +321,9 @@ def test_a_copy_of_an_idea_of_the_same_round_does_not_pass(tmp_path, walls):
     ideas = proposal(
         {}, {"name": "second", "metric": "wide_too", "code": copy, "family": "colour", "policy": {"name": "strata"}}
     )
-    made, _ = turn(tmp_path, Model(ideas), None, FRAMES, repairs=0)
+    made, _ = make_round(tmp_path, Model(ideas), None, FRAMES, repairs=0)
     earlier = {"object_count": [frame.boxes[:0, 0] for frame in FRAMES]}
-    keeper = Gatekeeper(tmp_path, 1, made.bench, FRAMES, Limits(), earlier, patience=60.0)
-    made.judge = keeper.judge
-    assert list(play(made)[0]["arms"]) == ["wide_ones"]
+    gate = CodeGate(tmp_path, 1, made.known, FRAMES, Limits(), earlier, patience=60.0)
+    made.run_gate = gate.check
+    assert list(run_round(made)[0]["arms"]) == ["wide_ones"]
     assert "ranks as wide does: Spearman's rho 1.00" in events(tmp_path, "refused")[0]["reason"]

@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from round_fixture import CODE, IDEA, Model, drawn, proposal, row, scene, turn
+from round_fixture import CODE, IDEA, Model, drawn, make_round, proposal, row, study_view
 
-from metricloop.engineer.play import play
-from metricloop.engineer.rules import Bench, Known
-from metricloop.engineer.suggest import Gatekeeper, bench_of, load_unread, next_round, plan_before, untried
+from metricloop.engineer.code_gate import CodeGate, load_without_sandbox
+from metricloop.engineer.progress import next_round, plan_before, untried
+from metricloop.engineer.round import run_round
+from metricloop.engineer.rules import KnownIdeas, KnownMetric
+from metricloop.engineer.study_view import known_ideas
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.journal import Journal
@@ -28,10 +30,10 @@ blocks:
 """
 
 
-def keeper(folder, **changes) -> Gatekeeper:
-    usual = {"folder": folder, "number": 1, "bench": Bench({}, {}), "frames": FRAMES, "limits": Limits(),
-             "earlier": {}, "patience": 60.0}  # fmt: skip
-    return Gatekeeper(**(usual | changes))
+def code_gate(folder, **changes) -> CodeGate:
+    usual = {"folder": folder, "number": 1, "known": KnownIdeas({}, {}), "frames": FRAMES, "limits": Limits(),
+             "scores_by_metric": {}, "patience": 60.0}  # fmt: skip
+    return CodeGate(**(usual | changes))
 
 
 @pytest.mark.parametrize(
@@ -48,51 +50,51 @@ def keeper(folder, **changes) -> Gatekeeper:
     ],
 )
 def test_code_is_judged_within_the_walls_and_says_what_broke(tmp_path, walls, code, rule, said):
-    gate_result = keeper(tmp_path).judge(Source(code, "metrics/generated/1/wide.py"), "wide")
+    gate_result = code_gate(tmp_path).check(Source(code, "metrics/generated/1/wide.py"), "wide")
     assert [broken_rule.rule for broken_rule in gate_result.broken] == [rule]
     assert said in gate_result.broken[0].said
 
 
 def test_a_metric_too_slow_for_the_pool_is_told_so(tmp_path, walls):
     slow = CODE.replace("    return", "    import time\n    time.sleep(0.02)\n    return")
-    gate_result = keeper(tmp_path, patience=0.005).judge(Source(slow, "metrics/generated/1/wide.py"), "wide")
+    gate_result = code_gate(tmp_path, patience=0.005).check(Source(slow, "metrics/generated/1/wide.py"), "wide")
     assert [broken_rule.rule for broken_rule in gate_result.broken] == ["fast"]
     assert gate_result.broken[0].said.endswith("the pool's size leaves 0.005 s")
 
 
 def test_unsafe_executes_here_what_it_is_given(tmp_path):
-    assert load_unread(Source(CODE, "wide.py"), "wide").spec.level == "object"
-    assert "ZeroDivisionError" in load_unread(Source("1 / 0", "wide.py"), "wide").broken[0].said
-    assert load_unread(Source(CODE, "wide.py"), "other").broken[0].rule == "loads"
+    assert load_without_sandbox(Source(CODE, "wide.py"), "wide").spec.level == "object"
+    assert "ZeroDivisionError" in load_without_sandbox(Source("1 / 0", "wide.py"), "wide").broken[0].said
+    assert load_without_sandbox(Source(CODE, "wide.py"), "other").broken[0].rule == "loads"
 
 
 def test_names_of_the_catalogue_and_of_metrics_without_scores_are_reserved(tmp_path):
-    made = scene(tmp_path, FRAMES)
-    bench = bench_of(made)
-    assert bench.metrics == {}  # nothing has been scored in this folder
-    assert {"object_count", "label_agreement"} <= bench.reserved
+    made = study_view(tmp_path, FRAMES)
+    known = known_ideas(made)
+    assert known.metrics == {}  # nothing has been scored in this folder
+    assert {"object_count", "label_agreement"} <= known.reserved
 
 
 def test_what_did_not_beat_random_by_now_is_refuted_and_its_family_stays_tried(tmp_path):
     """By the comparison as it is, not as it was when the idea was measured."""
-    made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
-    play(made)
+    made, _ = make_round(tmp_path, Model(proposal({})), lambda source, name: accepting(name), FRAMES)
+    run_round(made)
     journal = Journal(tmp_path)
     journal.add("measured", round=1, suggestion="wide_ones", gain={"abs": 0.01, "rel": None}, verdict="undecided")
-    later = replace(made.scene, events=journal.events)
-    assert bench_of(later).refuted == {}
+    later = replace(made.study, events=journal.events)
+    assert known_ideas(later).refuted == {}
     later.comparison["arms"].append(row("wide_ones", "treatment", IDEA["policy"], -0.01, "wide"))
-    bench = bench_of(later)
-    assert bench.families == {"wide_ones": "geometry"}
-    assert bench.refuted == {"wide_ones": "did not beat random: \u22120.010 mAP"}
+    known = known_ideas(later)
+    assert known.families == {"wide_ones": "geometry"}
+    assert known.refuted == {"wide_ones": "did not beat random: \u22120.010 mAP"}
 
 
 def test_a_journal_that_was_lost_is_asked_for_where_rounds_yaml_was_kept(tmp_path):
     (tmp_path / "arms.yaml").write_text(ARMS)
-    made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
-    write_rounds(play(made)[0], tmp_path)
+    made, _ = make_round(tmp_path, Model(proposal({})), lambda source, name: accepting(name), FRAMES)
+    write_rounds(run_round(made)[0], tmp_path)
     (tmp_path / "journal.jsonl").unlink()
-    with pytest.raises(PlanError, match=r"metrics of round 1 \(wide\) that journal\.jsonl knows nothing of"):
+    with pytest.raises(PlanError, match=r"metrics of round 1 \(wide\) that journal\.jsonl does not know"):
         plan_before(1, Journal(tmp_path), tmp_path)
 
 
@@ -109,7 +111,7 @@ def test_ideas_that_wait_for_their_experiment_are_named(tmp_path):
     assert untried(events, tmp_path) == ["waiting"]
 
 
-def keeper_passage(name):
+def accepting(name):
     from metricloop.metrics.contract import Spec
     from metricloop.scoring.gate import GateResult
 
@@ -118,8 +120,8 @@ def keeper_passage(name):
 
 def test_a_round_killed_between_its_two_files_is_played_on_against_the_plan_before_it(tmp_path):
     (tmp_path / "arms.yaml").write_text(ARMS)
-    made, _ = turn(tmp_path, Model(proposal({})), lambda source, name: keeper_passage(name), FRAMES)
-    write_rounds(play(made)[0], tmp_path)
+    made, _ = make_round(tmp_path, Model(proposal({})), lambda source, name: accepting(name), FRAMES)
+    write_rounds(run_round(made)[0], tmp_path)
     assert "wide_ones" in load_plan(tmp_path)["arms"]
     before = plan_before(1, Journal(tmp_path), tmp_path)
     assert (list(before["arms"]), list(before["batches"]), list(before["blocks"])) == (
@@ -144,18 +146,18 @@ class Step:
         (folder / "arms.yaml").write_text(ARMS)
         (folder / "params.yaml").write_text("study: {name: s}\ndata: {source: y}\n")
         monkeypatch.chdir(folder)
-        made, _ = turn(folder, model, lambda source, name: keeper_passage(name), FRAMES)
+        made, _ = make_round(folder, model, lambda source, name: accepting(name), FRAMES)
         for name, value in {
             "missing": lambda: list(lacks),
             "tie_to_ancestors": lambda: None,
             "hold": lambda path: None,
             "tell_errors_briefly": lambda name: None,
-            "read_scene": lambda *_: made.scene,
-            "open_conversation": lambda journal, params: made.talk,
-            "begin": lambda number, *_: replace(made, number=number, say=print),
+            "read_study": lambda *_: made.study,
+            "open_conversation": lambda journal, settings: made.conversation,
+            "open_round": lambda number, *_: replace(made, number=number, say=print),
         }.items():
             monkeypatch.setattr(suggest, name, value)
-        monkeypatch.setattr(suggest, "Journal", lambda folder: made.talk.journal)
+        monkeypatch.setattr(suggest, "Journal", lambda folder: made.conversation.journal)
 
 
 def test_a_round_is_done_once_and_its_end_is_in_the_journal_last(tmp_path, monkeypatch, capsys):
@@ -199,10 +201,10 @@ def test_a_limit_ends_the_rounds_in_one_line_and_a_raised_one_lets_them_go_on(tm
 
 def test_the_known_metrics_of_an_idea_without_code_are_those_with_scores(tmp_path):
     change = {"metric": "object_count", "code": None, "policy": {"name": "strata"}}
-    made, _ = turn(tmp_path, Model(proposal(change)), None, FRAMES)
-    made.bench.metrics["object_count"] = Known("image", "scores/labels/object_count.parquet")
+    made, _ = make_round(tmp_path, Model(proposal(change)), None, FRAMES)
+    made.known.metrics["object_count"] = KnownMetric("image", "scores/labels/object_count.parquet")
     assert json.loads(proposal(change))["suggestions"][0]["code"] is None
-    assert play(made)[0]["arms"]["wide_ones"]["a"] == "scores/labels/object_count.parquet"
+    assert run_round(made)[0]["arms"]["wide_ones"]["a"] == "scores/labels/object_count.parquet"
     assert IDEA["code"] is not None
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
-from metricloop.engineer.briefing import Scene
 from metricloop.engineer.round import Round
-from metricloop.engineer.rules import Bench, Known
+from metricloop.engineer.rules import KnownIdeas, KnownMetric
+from metricloop.engineer.study_view import StudyView
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.llm.message import Reply
@@ -77,7 +77,7 @@ def row(name: str, role: str, policy: dict, gain: float | None = None, metric: s
     }  # fmt: skip
 
 
-def scene(folder: Path, frames: list[Frame], **llm) -> Scene:
+def study_view(folder: Path, frames: list[Frame], **llm) -> StudyView:
     params = check_params(
         {"study": {"name": "s"}, "data": {"source": "y"}}
         | {"llm": {"provider": "openai", "model": "stub", "prices": {"stub": [1, 1]}, "pictures": "none"} | llm}
@@ -91,7 +91,7 @@ def scene(folder: Path, frames: list[Frame], **llm) -> Scene:
         row("random", "baseline", {"name": "random"}),
         row("counted", "treatment", COUNTED["policy"], -0.01, "object_count"),
     ]
-    return Scene(
+    return StudyView(
         folder, params, plan, pool_of(frames), pool_of(frames, "search"), {"arms": arms}, Journal(folder).events
     )
 
@@ -110,17 +110,25 @@ class Model:
         return line if isinstance(line, Reply) else Reply(line, "stub-1", "stop", "schema", 100, 50, False, 1.0)
 
 
-def turn(folder: Path, model: Model, judge, frames: list[Frame], number: int = 1, bench: Bench | None = None, **llm):
-    """A round in `folder` whose code is judged by `judge`; its `say` collects lines in `.said`."""
-    made = scene(folder, frames, **llm)
-    bench = bench or Bench(
-        metrics={"object_count": Known("image", COUNTED["a"])},
-        arms=dict(made.plan["arms"]),
+def make_round(
+    folder: Path, model: Model, run_gate, frames: list[Frame], number: int = 1, known: KnownIdeas | None = None, **llm
+):
+    """A round in `folder` whose code is checked by `run_gate`; its `say` collects lines in `.said`."""
+    study = study_view(folder, frames, **llm)
+    known = known or KnownIdeas(
+        metrics={"object_count": KnownMetric("image", COUNTED["a"])},
+        arms=dict(study.plan["arms"]),
         reserved=frozenset({"box_tightness"}),
         families={},
         refuted={"counted": "did not beat random: \u22120.010 mAP"},
     )
     said: list[str] = []
     return Round(
-        number, made, Conversation(made.params.llm, Journal(folder), model=model), bench, judge, frames, said.append
+        number,
+        study,
+        Conversation(study.params.llm, Journal(folder), model=model),
+        known,
+        run_gate,
+        frames,
+        said.append,
     ), said

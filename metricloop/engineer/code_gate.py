@@ -1,0 +1,60 @@
+"""Runs the gate on the code of an idea, in the sandbox; knows the metrics that were accepted earlier in the round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from metricloop.data.frame import Frame
+from metricloop.engineer.rules import KnownIdeas
+from metricloop.metrics.contract import spec_of
+from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring.batch import sandbox
+from metricloop.scoring.gate import BrokenRule, GateResult, pass_gate
+from metricloop.scoring.gate_rules import Rule
+from metricloop.scoring.metric_file import Source, load, read_source
+from metricloop.scoring.open_metrics import GENERATED
+from metricloop.scoring.sandboxed import declared, run_file
+
+
+@dataclass
+class CodeGate:
+    """The gate of one round.
+
+    frames: images that code is tried on. scores_by_metric: of every known metric its scores of `frames`, one array per
+    frame; metrics that the round accepts are added when they are first needed. patience: seconds per frame.
+    """
+
+    folder: Path
+    number: int
+    known: KnownIdeas
+    frames: Sequence[Frame]
+    limits: Limits
+    scores_by_metric: dict[str, list[np.ndarray]]
+    patience: float
+
+    def check(self, source: Source, name: str) -> GateResult:
+        """Run the code of the metric `name` on the frames, in the sandbox, against every rule."""
+        walls = sandbox(self.limits)
+        for metric in set(self.known.metrics) - set(self.scores_by_metric):
+            self.scores_by_metric[metric] = self._scores(walls, metric)
+        return pass_gate(walls, source, name, self.frames, self.scores_by_metric, self.patience)
+
+    def _scores(self, walls: Sandbox, metric: str) -> list[np.ndarray]:
+        """Scores of the frames by a metric of this round; the whole pool is scored after the round."""
+        source = read_source(self.folder / GENERATED / str(self.number) / f"{metric}.py", self.folder)
+        spec = declared(walls, source)[metric]
+        return [verdict.scores for verdict in run_file(walls, source, [spec], self.frames)[0]]
+
+
+def load_without_sandbox(source: Source, name: str) -> GateResult:
+    """Execute unread code in this process and check nothing else. Used only with --unsafe-in-process."""
+    try:
+        found = load(source.code, source.filename)
+        return GateResult(spec_of(found[name]), ())
+    except Exception as error:  # the code may raise anything; the error goes back to the model
+        return GateResult(None, (BrokenRule(Rule.LOADS, f"{type(error).__name__}: {error}"),))

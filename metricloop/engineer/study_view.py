@@ -1,0 +1,119 @@
+"""What the language model's rounds read of a study: data, plan, results and the journal's events.
+
+Never the truth about deliberate mistakes or anything computed from it, and never the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.loading import load
+from metricloop.data.pool import read_pool
+from metricloop.data.tables import SCORES, column, read_json, read_table
+from metricloop.engineer.error_card import read_errors
+from metricloop.engineer.ideas import Idea, compared, ideas
+from metricloop.engineer.rules import KnownIdeas, KnownMetric
+from metricloop.evaluation.error_types import Errors
+from metricloop.llm.journal import Event
+from metricloop.params import Params
+from metricloop.scoring.open_metrics import catalogue
+from metricloop.selection.policies import POLICIES
+from metricloop.study.plan import Plan
+from metricloop.text import numbers
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """The study as it stands when a round begins. comparison: without arms that are computed from the truth."""
+
+    folder: Path
+    params: Params
+    plan: Plan
+    pool: Dataset
+    search: Dataset
+    comparison: Mapping[str, Any]
+    events: Sequence[Event]
+
+
+def read_study(folder: Path, params: Params, plan: Plan, events: Sequence[Event]) -> StudyView:
+    """Errors: those of reading the files, for example when the study's own arms have not been compared yet."""
+    root = folder / params.data.folder
+    comparison, hidden = read_json(folder / "comparison.json"), truth_arms(plan)
+    return StudyView(
+        folder, params, plan, read_pool(folder / "data", root), load(folder / "data", root, "search"),
+        comparison | {"arms": [arm for arm in comparison["arms"] if arm["name"] not in hidden]}, events,
+    )  # fmt: skip
+
+
+def truth_arms(plan: Plan) -> set[str]:
+    """Arms that read the truth about deliberate mistakes, or the subset of another such arm."""
+    arms, found = plan["arms"], set[str]()
+    while more := {
+        name
+        for name, arm in arms.items()
+        if name not in found
+        and (
+            POLICIES[arm["policy"]["name"]].reads == "truth"
+            or {arm["a"], arm["b"]} & {"data/truth.parquet", *(f"subsets/{known}.parquet" for known in found)}
+        )
+    }:
+        found |= more
+    return found
+
+
+def past_ideas(study: StudyView) -> list[Idea]:
+    """Earlier ideas with their present gains: seeds and arms may have been added since they were measured."""
+    return compared(ideas(study.events), study.comparison)
+
+
+def known_metrics(folder: Path, plan: Plan) -> dict[str, KnownMetric]:
+    """Every metric that has scores in this study, by name, without those that failed on the pool."""
+    found = {}
+    for batch, item in plan["batches"].items():
+        place = Path("scores") / batch
+        failed = read_json(folder / place / "failed.json") if (folder / place / "failed.json").is_file() else {}
+        for name in item["metrics"]:
+            file = place / f"{name}.parquet"
+            if name not in failed and (folder / file).is_file():
+                objects = bool((column(read_table(folder / file, SCORES), "box_id") >= 0).any())
+                found[name] = KnownMetric("object" if objects else "image", file.as_posix())
+    return found
+
+
+def known_ideas(study: StudyView) -> KnownIdeas:
+    """What the ideas of a new round are compared with: the metrics, arms and families of this study so far."""
+    past = past_ideas(study)
+    metrics = known_metrics(study.folder, study.plan)
+    names = {metric for item in study.plan["batches"].values() for metric in item["metrics"]} | set(catalogue())
+    return KnownIdeas(
+        metrics=metrics,
+        arms=dict(study.plan["arms"]),
+        reserved=frozenset(names - set(metrics)),
+        families={idea.name: idea.family for idea in past if idea.state != "refused"},
+        refuted=refuted(past),
+    )
+
+
+def refuted(past: Sequence[Idea]) -> dict[str, str]:
+    """Arms whose mean gain over random is not positive, each with that gain in a few words."""
+    return {
+        idea.name: f"did not beat random: {numbers.signed(idea.gain['abs'])} mAP"
+        for idea in past
+        if idea.gain and idea.gain["abs"] <= 0
+    }
+
+
+def baseline_errors(study: StudyView) -> list[Errors]:
+    """Errors of the random arm's detectors on the search split, one entry per seed."""
+    return errors_of(study, [name for name, arm in study.plan["arms"].items() if arm["role"] == "baseline"])
+
+
+def errors_of(study: StudyView, arms: Sequence[str]) -> list[Errors]:
+    """Errors of these arms' detectors on the search split; blocks without results are left out."""
+    blocks = [name for name, block in study.plan["blocks"].items() if block["arm"] in arms]
+    evaluated = [name for name in blocks if (study.folder / "results" / name / "metrics.json").is_file()]
+    return read_errors(study.folder, evaluated, study.search)
