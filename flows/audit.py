@@ -18,10 +18,10 @@ def audit(folder: Path, *, no_training: bool, most: int) -> Path:
     most: lines of the list per kind of mistake.
     Errors: ParamsError where there is no workspace, AuditError where the pool has nothing to audit, StageError.
     """
-    from metricloop.audit.run import audit as examine
-    from metricloop.audit.audit_files import write
-    from metricloop.audit.print_audit import print_audit
-    from metricloop.audit.run import check
+    from metricloop.auditing.audit_files import write
+    from metricloop.auditing.print_audit import print_audit
+    from metricloop.auditing.run import audit as examine
+    from metricloop.auditing.run import check
     from metricloop.report.audit_page import build
 
     hide_keys()

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from metricloop.audit.audit_files import suspect_rows
-from metricloop.audit.label_errors import ANY, KINDS
-from metricloop.audit.measure import COMBINED, FALSE_POSITIVES, USEFUL
-from metricloop.audit.run import Audit
-from metricloop.audit.suspects import Suspect
+from metricloop.auditing.audit_files import suspect_rows
+from metricloop.auditing.label_errors import ANY, KINDS
+from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
+from metricloop.auditing.run import Audit
+from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
 from metricloop.data.pictures import PictureError, read_picture
 from metricloop.figures import svg

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from conftest import dvc, make_tiny, metricloop
-from metricloop.cli.main import main
 from study_fixture import make_study
 
+from metricloop.cli.main import main
 from metricloop.data.tables import BOXES, read_table, write_table
 
 
@@ -49,8 +49,7 @@ def test_no_workspace_and_no_labels_are_said_in_a_line(tmp_path, capfd):
 
 
 def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
-    from metricloop.audit.run import AuditError
-    from metricloop.audit.run import check
+    from metricloop.auditing.run import AuditError, check
     from metricloop.params import load_params
 
     folder = make_study(tmp_path / "study")

@@ -8,8 +8,8 @@ from itertools import islice
 
 import numpy as np
 
-from metricloop.audit.label_errors import Kind
-from metricloop.audit.ranking_quality import percentiles
+from metricloop.auditing.label_errors import Kind
+from metricloop.auditing.ranking_quality import percentiles
 from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metricloop.audit.ranking_quality import auroc, average_precision, percentiles, recall_at
+from metricloop.auditing.ranking_quality import auroc, average_precision, percentiles, recall_at
 
 # Ten scores with ties, four of them wrong.
 SCORES = np.array([0.9, 0.9, 0.8, 0.7, 0.7, 0.7, 0.4, 0.3, 0.3, 0.1])

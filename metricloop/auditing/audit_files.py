@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metricloop.audit.run import Audit
-from metricloop.audit.suspects import Suspect
+from metricloop.auditing.run import Audit
+from metricloop.auditing.suspects import Suspect
 from metricloop.data.tables import replacing, write_json
 
 FOLDER = "audit"  # of the workspace; everything in it can be made again
@@ -63,14 +63,14 @@ def write(folder: Path, audit: Audit, page: str) -> Path:
             temporary.write_text(text, encoding="utf-8")
     write_json(target / "audit.json", values)
     with replacing(target / "audit.csv") as temporary, temporary.open("w", newline="") as stream:
-        rows = [_flat(row) for found in values["suspects"].values() for row in found]
-        writer = csv.DictWriter(stream, list(_flat(dict.fromkeys(COLUMNS))))
+        rows = [flat(row) for found in values["suspects"].values() for row in found]
+        writer = csv.DictWriter(stream, list(flat(dict.fromkeys(COLUMNS))))
         writer.writeheader()
         writer.writerows(rows)
     return target
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """The record with four columns (x1, y1, x2, y2) for each box."""
     flat: dict[str, Any] = {}
     for name, value in row.items():

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from metricloop.audit.label_errors import ANY, KINDS, Kind
-from metricloop.audit.ranking_quality import auroc, average_precision, percentiles, recall_at
-from metricloop.audit.suspicion import MetricScores, any_suspicion
-from metricloop.audit.truth import Truth
+from metricloop.auditing.label_errors import ANY, KINDS, Kind
+from metricloop.auditing.ranking_quality import auroc, average_precision, percentiles, recall_at
+from metricloop.auditing.suspicion import MetricScores, any_suspicion
+from metricloop.auditing.truth import Truth
 from metricloop.data.dataset import Dataset
 
 FALSE_POSITIVES = 0.1  # share of the right labels raised as false alarms, at which recall is measured

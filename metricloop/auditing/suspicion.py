@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metricloop.audit.label_errors import ANY, Kind
-from metricloop.audit.ranking_quality import percentiles
+from metricloop.auditing.label_errors import ANY, Kind
+from metricloop.auditing.ranking_quality import percentiles
 from metricloop.data.dataset import Dataset
 from metricloop.metrics.contract import Metric, Spec, spec_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from metricloop.audit.label_errors import ANY
-from metricloop.audit.measure import COMBINED, FALSE_POSITIVES, USEFUL
-from metricloop.audit.run import Audit
+from metricloop.auditing.label_errors import ANY
+from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
+from metricloop.auditing.run import Audit
 from metricloop.text.numbers import count, fixed, percent
 
 if TYPE_CHECKING:

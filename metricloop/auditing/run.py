@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from metricloop.audit.label_errors import Kind, judged_kinds
-from metricloop.audit.measure import measure
-from metricloop.audit.suspects import Suspect, suspects
-from metricloop.audit.suspicion import MetricScores, label_metrics, suspicion
-from metricloop.audit.truth import Truth, truth_of
+from metricloop.auditing.label_errors import Kind, judged_kinds
+from metricloop.auditing.measure import measure
+from metricloop.auditing.suspects import Suspect, suspects
+from metricloop.auditing.suspicion import MetricScores, label_metrics, suspicion
+from metricloop.auditing.truth import Truth, truth_of
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.data.pool import read_pool
@@ -22,7 +22,7 @@ from metricloop.data.tables import TRUTH, read_table
 from metricloop.evaluation.coco import coco_evaluate
 from metricloop.metrics.contract import spec_of
 from metricloop.params import Params
-from metricloop.scoring.metric_inputs import PREDICTED, nothing, read_predictions
+from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue, open_batch
 from metricloop.scoring.score_pool import score_pool
 from metricloop.scoring.score_store import STORE
@@ -73,7 +73,8 @@ def audit(
     began = time.monotonic()
     pool = read_pool(folder / "data", folder / params.data.folder)
     predictions = read_predictions(folder / PREDICTED) if predicted else None
-    scores, notes = label_scores(folder, params, pool, predictions)
+    jobs, most_failures = params.score.jobs, params.score.max_failures
+    scores, notes = label_scores(pool, predictions, store=folder / STORE, jobs=jobs, max_failures=most_failures)
     scored = time.monotonic()
     kinds, not_judged = judged_kinds(pool, scores)
     by_kind = {kind.name: suspicion(kind, pool, scores) for kind in kinds}
@@ -87,19 +88,27 @@ def audit(
 
 
 def label_scores(
-    folder: Path, params: Params, pool: Dataset, predictions: Mapping[int, Detections] | None
+    pool: Dataset,
+    predictions: Mapping[int, Detections] | None,
+    *,
+    store: Path | None = None,
+    jobs: int = 1,
+    max_failures: float = 0.2,
 ) -> tuple[dict[str, MetricScores], list[str]]:
-    """The scores of every metric of the catalogue about labels, and one line for each metric that failed."""
+    """The scores of every metric of the catalogue about labels, and one line for each metric that failed.
+
+    store, jobs, max_failures: as in `score_pool`.
+    """
     known = catalogue()
     names = label_metrics(known, {"image"} | ({"predictions"} if predictions is not None else set()))
     failed: dict[str, str] = {}
     tables = score_pool(
         pool,
-        open_batch(CATALOGUE[0], names, folder),
+        open_batch(CATALOGUE[0], names),
         predictions,
-        store=folder / STORE,
-        jobs=params.score.jobs,
-        max_failures=params.score.max_failures,
+        store=store,
+        jobs=jobs,
+        max_failures=max_failures,
         give_up=failed.__setitem__,
     )
     scores = {
@@ -118,7 +127,7 @@ def model_quality(
     params: Params, pool: Dataset, true: Dataset, predictions: Mapping[int, Detections], truth: Truth | None
 ) -> dict[str, Any]:
     """The mAP of the out-of-fold models against the pool's labels, and against the true labels where they are known."""
-    found = [predictions.get(int(image), nothing()) for image in pool.image_id]
+    found = [predictions.get(int(image), Detections.empty()) for image in pool.image_id]
     most = params.evaluate.max_detections
     return {
         "folds": params.predict.folds,

@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from metricloop.audit.audit_files import suspect_rows, write
-from metricloop.audit.label_errors import ANY, KINDS, judged_kinds
-from metricloop.audit.measure import COMBINED, measure
-from metricloop.audit.print_audit import print_audit
-from metricloop.audit.run import Audit
-from metricloop.audit.suspects import suspects
-from metricloop.audit.suspicion import MetricScores, any_suspicion, label_metrics, suspicion
-from metricloop.audit.truth import truth_of
+from metricloop.auditing.audit_files import suspect_rows, write
+from metricloop.auditing.label_errors import ANY, KINDS, judged_kinds
+from metricloop.auditing.measure import COMBINED, measure
+from metricloop.auditing.print_audit import print_audit
+from metricloop.auditing.run import Audit
+from metricloop.auditing.suspects import suspects
+from metricloop.auditing.suspicion import MetricScores, any_suspicion, label_metrics, suspicion
+from metricloop.auditing.truth import truth_of
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import TRUTH
