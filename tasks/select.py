@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+if __name__ == "select":  # a script's own folder comes first on sys.path, before the standard library's `select`
+    raise ImportError("tasks/ holds no scripts; run a step like this: python -P -m metricloop.tasks.train BLOCK")
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +17,7 @@ from metricloop.data.tables import SUBSET, column, stamp_of, write_table
 from metricloop.params import load_params
 from metricloop.runtime.process_guard import guard
 from metricloop.scoring.trust import UNSAFE
-from metricloop.selection.arm_files import read_inputs
+from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
 from metricloop.selection.select import _box_counts, select
 from metricloop.study.plan import CONFIRM_SEED_BASE, MOST_CONFIRM_SEEDS, MOST_SEEDS, entry_of, load_plan
@@ -40,13 +43,13 @@ def main(argv: Sequence[str]) -> None:
     files = policy.pop("a"), policy.pop("b")
     name, options = check_policy(policy)
     pool = read_pool("data", params.data.folder)
-    inputs = read_inputs(name, options, files, pool)
+    inputs = read_arm_inputs(name, options, files, pool)
     subset = select(
         pool,
         policy,
         inputs.a,
         inputs.b,
-        inputs.looks,
+        inputs.embeddings,
         study=(params.study.name, params.study.seed),
         arm=arm,
         budget=params.study.budget,
