@@ -1,9 +1,9 @@
-"""A data set as flat arrays: images, and the boxes of each in one slice."""
+"""A data set as flat arrays: one row per image; the boxes of an image are one slice of the box arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class Dataset:
         return len(self.image_id)
 
     def slice(self, row: int) -> slice:
-        """Where the boxes of image row `row` lie."""
+        """The boxes of image row `row`, as a slice of the box arrays."""
         return slice(int(self.offsets[row]), int(self.offsets[row + 1]))
 
     @property
@@ -51,10 +51,22 @@ class Dataset:
         return np.repeat(np.arange(len(self)), self.counts)
 
 
-def pool_of(frames: Sequence[Frame]) -> Dataset:
-    """Frames as the data set they make, without files: what a metric of scope "dataset" is tried on.
+def part_of(data: Dataset, rows: np.ndarray) -> tuple[Dataset, np.ndarray]:
+    """Some images of a data set (sorted rows) with their boxes, and the rows of these boxes in the whole data set."""
+    kept = np.flatnonzero(np.isin(data.box_row, rows))
+    part = replace(
+        data,
+        **{n: getattr(data, n)[rows] for n in ("image_id", "file", "sha256", "width", "height", "group", "split")},
+        **{n: getattr(data, n)[kept] for n in ("box_id", "boxes", "labels", "crowd")},
+        offsets=np.concatenate([[0], np.cumsum(data.counts[rows])]),
+    )
+    return part, kept
 
-    Hashes stand for the ids of the images, every image is a group of its own.
+
+def pool_of(frames: Sequence[Frame]) -> Dataset:
+    """A data set made of frames, without files: an input for trying a metric of scope "dataset".
+
+    The sha256 of an image is its id as text; every image is a group of its own.
     """
     counts = [len(frame.boxes) for frame in frames]
     return Dataset(

@@ -1,4 +1,4 @@
-"""Pictures and the objects in them as points: what a network makes of each, and what near-duplicates share."""
+"""Embeddings of pictures and of the objects in them, with fingerprints that find near-duplicates."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ THUMBNAIL = 256  # grey pixels of a thumbnail
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Pictures in some order. images: (n, d) float32, of length 1; hashes: (n,) uint64, difference hashes;
-    thumbnails: (n, 256) uint8 grey (data.pictures.fingerprint).
+class ImageEmbeddings:
+    """Embeddings and fingerprints of n pictures. images: (n, d) float32, of length 1; hashes: (n,) uint64, difference
+    hashes; thumbnails: (n, 256) uint8 grey (see data.pictures.fingerprint).
     """
 
     images: np.ndarray
@@ -31,32 +31,33 @@ class Looks:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """pool: the pool's pictures in its order; crops: (m, d) float32 of length 1, of its boxes, nan for a box without
-    area; held_out: the pictures of the search and test splits, without their labels.
+    """pool: the pool's pictures, in pool order; crops: (m, d) float32 of length 1, of the pool's boxes, nan for a box
+    without area; held_out: the pictures of the search and test splits, without their labels.
     """
 
-    pool: Looks
+    pool: ImageEmbeddings
     crops: np.ndarray
-    held_out: Looks
+    held_out: ImageEmbeddings
 
 
-def embeddings_of(images: Any, crops: Any = (), held_out: Any = (), **marks: Any) -> Embeddings:
-    """Embeddings made up by hand, without files: what a metric is tried on.
+def embeddings_of(images: Any, crops: Any = (), held_out: Any = (), **fingerprints: Any) -> Embeddings:
+    """Embeddings from literal vectors, without files: an input for trying a metric.
 
     images: (n, d) vectors of any length, of a pool's pictures; crops: of its boxes; held_out: of held-out pictures.
-    marks: hashes and thumbnails of the pool's pictures. Without them, pictures look alike where vectors are equal.
+    fingerprints: hashes and thumbnails of the pool's pictures. Without them, pictures with equal vectors have equal
+    fingerprints.
     """
     points = np.asarray(images, np.float32)
     d = points.shape[1]
     rest = (unit(np.asarray(vectors, np.float32).reshape(-1, d)) for vectors in (crops, held_out))
-    return Embeddings(_made_up(unit(points), **marks), next(rest), _made_up(next(rest)))
+    return Embeddings(_made_up(unit(points), **fingerprints), next(rest), _made_up(next(rest)))
 
 
-def _made_up(images: np.ndarray, hashes: Any = None, thumbnails: Any = None) -> Looks:
+def _made_up(images: np.ndarray, hashes: Any = None, thumbnails: Any = None) -> ImageEmbeddings:
     digests = np.frombuffer(b"".join(sha256(image.tobytes()).digest() for image in images), np.uint8).reshape(-1, 32)
     hashes = digests[:, :8].copy().view(np.uint64)[:, 0] if hashes is None else np.asarray(hashes, np.uint64)
     thumbnails = np.tile(digests, THUMBNAIL // 32) if thumbnails is None else np.asarray(thumbnails, np.uint8)
-    return Looks(images, hashes, thumbnails)
+    return ImageEmbeddings(images, hashes, thumbnails)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -84,9 +85,9 @@ def schema() -> pa.Schema:
 
 
 def write_embeddings(path: Path | str, parts: Iterable[Mapping[str, list]], stamp: Mapping[str, str]) -> None:
-    """Write rows as they come, one row group per part, so that memory is bounded by a part.
+    """Write a row group per part, so that memory never holds more than one part.
 
-    parts: columns of `schema`. stamp: words about the network; "dimensions" is the length of the vectors.
+    parts: columns of `schema`. stamp: facts about the network; "dimensions" is the length of the vectors.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -101,9 +102,9 @@ def write_embeddings(path: Path | str, parts: Iterable[Mapping[str, list]], stam
 
 
 def read_embeddings(path: Path | str, pool: Dataset) -> Embeddings:
-    """The embeddings of the pool in its order. Beside the arrays returned, memory holds one row group at a time.
+    """The embeddings of the pool, in pool order. It reads one row group at a time, to save memory.
 
-    Errors: TableError when the file is missing, is no such table, or lacks pictures or boxes of the pool.
+    Errors: TableError when the file is missing, has other columns, or lacks pictures or boxes of the pool.
     """
     import pyarrow.parquet as pq
 
@@ -111,7 +112,7 @@ def read_embeddings(path: Path | str, pool: Dataset) -> Embeddings:
 
     path = Path(path)
     if not path.is_file():
-        raise TableError(f"{path} does not exist; the stage that writes it has not run")
+        raise TableError(f"{path} does not exist; run the stage embed, which writes it")
     file, stamp = pq.ParquetFile(path), stamp_of(path)
     if missing := [name for name in schema().names if name not in file.schema_arrow.names] or (
         [] if "dimensions" in stamp else ["a stamp with its dimensions"]
@@ -129,21 +130,21 @@ def read_embeddings(path: Path | str, pool: Dataset) -> Embeddings:
         known = table["vector"].is_valid().to_numpy()[rows]
         crops[places[known]] = _vectors(table, rows[known], d)
         rows, places = pictures.find(table["image_id"], ~is_box & of_pool)
-        images[places], hashes[places], thumbnails[places] = _looks(table, rows, d)
+        images[places], hashes[places], thumbnails[places] = _image_columns(table, rows, d)
         rows = np.flatnonzero(~is_box & ~of_pool)
         if len(rows):
-            held_out.append(_looks(table, rows, d))
+            held_out.append(_image_columns(table, rows, d))
     for found, what in ((pictures, "pictures"), (boxes, "boxes")):
         if lacking := int((~found.seen).sum()):
             raise TableError(
                 f"{path} lacks {lacking} of the pool's {len(found.seen)} {what}; run the stage embed again"
             )
     together = [np.concatenate(column) for column in zip(*held_out, strict=True)]
-    return Embeddings(Looks(images, hashes, thumbnails), crops, Looks(*together))
+    return Embeddings(ImageEmbeddings(images, hashes, thumbnails), crops, ImageEmbeddings(*together))
 
 
 class _Places:
-    """Where ids stand in an array, and which of them were asked for."""
+    """The places of ids in an array, and which ids were found so far."""
 
     def __init__(self, ids: np.ndarray) -> None:
         self.order = np.argsort(ids, kind="stable")
@@ -151,7 +152,7 @@ class _Places:
         self.seen = np.zeros(len(ids), bool)
 
     def find(self, ids: pa.ChunkedArray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of a table that are wanted and known, and the place of each."""
+        """The wanted rows of a table whose ids the array holds, and their places in the array."""
         rows = np.flatnonzero(wanted)
         values = ids.fill_null(-1).to_numpy()[rows]
         at = np.searchsorted(self.sorted, values)
@@ -162,7 +163,7 @@ class _Places:
         return rows[known], places
 
 
-def _looks(table: pa.Table, rows: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _image_columns(table: pa.Table, rows: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     hashes = table["hash"].take(rows).to_numpy().astype(np.int64).view(np.uint64)
     thumbnails = b"".join(table["thumbnail"].take(rows).to_pylist())
     return _vectors(table, rows, d), hashes, np.frombuffer(thumbnails, np.uint8).reshape(len(rows), THUMBNAIL)

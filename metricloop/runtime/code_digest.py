@@ -43,7 +43,8 @@ class CodeChangedError(RuntimeError):
 @cache
 def sources(stage: str) -> tuple[str, ...]:
     """Files that `tasks/STAGE.py` imports, itself included, relative to HOME, sorted."""
-    files = {_name(path) for path in closure([f"{TASKS}.{stage}"], NEUTRAL)}
+    policies = _policies() if stage == "select" else []  # found by folder, so no import names them
+    files = {_name(path) for path in closure([f"{TASKS}.{stage}", *policies], NEUTRAL)}
     if stage == "score":
         files |= {_name(path) for path in _catalogue()}
         files |= {f"{PACKAGE}/sandbox/zygote.py", f"{PACKAGE}/sandbox/selftest_inside.py"}  # started by name
@@ -163,6 +164,12 @@ def _parsed(path: Path) -> ast.AST:
 
 def _catalogue() -> list[Path]:
     return sorted((HOME / PACKAGE / "metrics" / "catalogue").glob("*.py"))
+
+
+def _policies() -> list[str]:
+    """The modules of the policies."""
+    folder = HOME / PACKAGE / "selection" / "policies"
+    return [f"{PACKAGE}.selection.policies.{path.stem}" for path in sorted(folder.glob("[!_]*.py"))]
 
 
 def _name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What an arm's two files are to its policy, and reading them."""
+"""Read the two input files of an arm, a and b, as its policy needs them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Any
 import pyarrow as pa
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.embeddings import Looks, read_embeddings
+from metricloop.data.embeddings import ImageEmbeddings, read_embeddings
 from metricloop.data.tables import SCORES, SUBSET, TRUTH, read_table
-from metricloop.selection.keep_values import Tables
+from metricloop.selection.keep_values import ScoreTables
 from metricloop.selection.options import PolicyError
-from metricloop.selection.policies import POLICIES, needs_looks
+from metricloop.selection.policies import POLICIES, needs_embeddings
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """The arguments of select(), and the files they were read from."""
+class ArmInputs:
+    """The data of the two files as select() takes them, and the paths that were read."""
 
-    a: Tables | None
+    a: ScoreTables | None
     b: pa.Table | None
-    looks: Looks | None
+    embeddings: ImageEmbeddings | None
     files: tuple[Path, ...]
 
 
-def read_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset) -> Inputs:
-    """Read what the policy `name` asks for out of the arm's files a and b, and nothing else.
+def read_arm_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset) -> ArmInputs:
+    """Read from the files a and b of an arm what the policy `name` needs, and nothing else.
 
-    a: scores, or with `objectives` a folder of them; the truth. b: the second scores, another arm's subset, or the
-    embeddings; with `objectives` a second folder, where it serves as nothing else.
-    Errors: TableError for a missing or other table; PolicyError for a metric that neither folder holds.
+    a: scores, with `objectives` a folder of scores, or the truth. b: the second scores, another arm's subset or the
+    embeddings; with `objectives` a second folder of scores, unless it is the embeddings.
+    Errors: TableError for a missing table or one of another kind; PolicyError for a metric that no folder holds.
     """
     first, second = map(Path, files)
-    reads, looks, a, b = POLICIES[name].reads, None, None, None
+    reads, embeddings, a, b = POLICIES[name].reads, None, None, None
     used: list[Path] = []
     if strengths := getattr(options, "strengths", None):
-        folders = [first] if needs_looks(name, options) or second == first else [first, second]
+        folders = [first] if needs_embeddings(name, options) or second == first else [first, second]
         found = {metric: _scores_of(metric, folders) for metric in strengths}
         a = {metric: read_table(file, SCORES) for metric, file in found.items()}
         used += found.values()
@@ -48,17 +48,17 @@ def read_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset) ->
     if reads == "subset" or getattr(options, "combine", None):
         b = read_table(second, SUBSET if reads == "subset" else SCORES)
         used.append(second)
-    if needs_looks(name, options):
-        looks = read_embeddings(second, replace(pool, box_id=pool.box_id[:0])).pool  # of pictures, not of boxes
+    if needs_embeddings(name, options):
+        embeddings = read_embeddings(second, replace(pool, box_id=pool.box_id[:0])).pool  # of pictures, not of boxes
         used.append(second)
-    return Inputs(a, b, looks, tuple(dict.fromkeys(used)))
+    return ArmInputs(a, b, embeddings, tuple(dict.fromkeys(used)))
 
 
 def _scores_of(metric: str, folders: Sequence[Path]) -> Path:
-    """The file of a metric's scores in the first folder that has it."""
+    """The file with a metric's scores in the first folder that holds one."""
     held = {str(folder): sorted(file.stem for file in folder.glob("*.parquet")) for folder in folders}
     for folder in folders:
         if metric in held[str(folder)]:
             return folder / f"{metric}.parquet"
-    said = "; ".join(f"{folder} holds {', '.join(names) or 'no scores'}" for folder, names in held.items())
-    raise PolicyError(f"objectives: no scores of {metric}: {said}. Inputs a and b are folders such as scores/labels")
+    listing = "; ".join(f"{folder} holds {', '.join(names) or 'no scores'}" for folder, names in held.items())
+    raise PolicyError(f"objectives: no scores of {metric}: {listing}. Inputs a and b are folders such as scores/labels")

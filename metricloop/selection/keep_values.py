@@ -1,4 +1,4 @@
-"""What speaks for an image or a box: scores, or the truth, as goodness in the order of the pool."""
+"""Keep-values: one number per image or box, in pool order, from scores or from the truth. Higher is better to keep."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from metricloop.data.loading import assemble
 from metricloop.data.tables import column
 from metricloop.selection.options import PolicyError, Scored
 
-Tables: TypeAlias = pa.Table | Mapping[str, pa.Table]  # one metric's scores, or with `objectives` each one's by name
+# The scores of one metric, or with `objectives` those of several, by name.
+ScoreTables: TypeAlias = pa.Table | Mapping[str, pa.Table]
 
 
-def image_goodness(
-    pool: Dataset, options: Scored, a: Tables, b: pa.Table | None = None, *, flip: bool = False
+def image_keep_values(
+    pool: Dataset, options: Scored, a: ScoreTables, b: pa.Table | None = None, *, flip: bool = False
 ) -> np.ndarray:
-    """Scores as goodness of the images, (n,): higher is better, no nan. flip: the other way round."""
+    """The keep-values of the images, (n,): higher is better, no nan. flip: reverse the direction of the scores."""
 
     def one(table: pa.Table, direction: str) -> np.ndarray:
         objects, scores = align(pool, table)
-        goodness = scores if (direction == "higher") != flip else -scores
-        return reduce(pool, goodness, options) if objects else goodness
+        values = scores if (direction == "higher") != flip else -scores
+        return reduce(pool, values, options) if objects else values
 
     return _combine(options, one, a, b)
 
 
-def object_goodness(pool: Dataset, options: Scored, a: Tables, b: pa.Table | None = None) -> np.ndarray:
-    """Scores as goodness of the boxes, (m,): higher is better, no nan. Errors: PolicyError for image scores."""
+def object_keep_values(pool: Dataset, options: Scored, a: ScoreTables, b: pa.Table | None = None) -> np.ndarray:
+    """The keep-values of the boxes, (m,): higher is better, no nan. Errors: PolicyError for image scores."""
 
     def one(table: pa.Table, direction: str) -> np.ndarray:
         objects, scores = align(pool, table)
         if not objects:
-            raise PolicyError("policy drop_worst needs a metric that scores objects, and this one scores images")
+            raise PolicyError("policy drop_worst needs a metric that scores objects; this metric scores images")
         return scores if direction == "higher" else -scores
 
     return _combine(options, one, a, b)
@@ -54,16 +55,16 @@ def align(pool: Dataset, table: pa.Table) -> tuple[bool, np.ndarray]:
     if not np.array_equal(ids[order], np.sort(wanted)):
         kind = "boxes" if objects else "images"
         raise PolicyError(
-            f"the scores are of {len(ids)} {kind}, and the pool holds {len(wanted)} others; score the batch again"
+            f"the {len(ids)} scores are not those of the pool's {len(wanted)} {kind}; score the batch again"
         )
     scores = column(table, "score").astype(float)
     return objects, scores[order][np.argsort(np.argsort(wanted))]
 
 
-def reduce(pool: Dataset, goodness: np.ndarray, options: Scored) -> np.ndarray:
-    """Goodness of boxes (m,) to goodness of images (n,), over the boxes that have one; nan for an image without."""
-    known = ~np.isnan(goodness)
-    row, value, n = pool.box_row[known], goodness[known], len(pool)
+def reduce(pool: Dataset, values: np.ndarray, options: Scored) -> np.ndarray:
+    """Values of boxes (m,) to values of images (n,); nan does not count; an image without any value gets nan."""
+    known = ~np.isnan(values)
+    row, value, n = pool.box_row[known], values[known], len(pool)
     lowest = np.full(n, np.inf)
     np.minimum.at(lowest, row, value)
     lowest[np.isinf(lowest)] = np.nan
@@ -74,17 +75,17 @@ def reduce(pool: Dataset, goodness: np.ndarray, options: Scored) -> np.ndarray:
     return np.divide(np.bincount(row, weight * value, n), total, out=np.full(n, np.nan), where=total > 0)
 
 
-def fill(goodness: np.ndarray, unknown: str) -> np.ndarray:
-    """Put a number where a metric could not say: the median of the known ones ("middle"), or below them ("last")."""
-    known = np.sort(goodness[~np.isnan(goodness)])
+def fill(values: np.ndarray, unknown: str) -> np.ndarray:
+    """Replace nan (the metric gave no score) by the median of the other values ("middle") or by -inf ("last")."""
+    known = np.sort(values[~np.isnan(values)])
     if not len(known):
-        return np.zeros(len(goodness))
+        return np.zeros(len(values))
     place = known[len(known) // 2] if unknown == "middle" else -np.inf
-    return np.where(np.isnan(goodness), place, goodness)
+    return np.where(np.isnan(values), place, values)
 
 
 def damaged_share(pool: Dataset, truth: pa.Table) -> np.ndarray:
-    """Damaged objects of each image, missed and invented ones included, over all its objects; 0 where it has none."""
+    """Damaged objects of each image over all its objects, (n,); missed and invented ones count; 0 without objects."""
     row = {int(image): row for row, image in enumerate(pool.image_id)}
     rows = np.array([row.get(int(image), -1) for image in column(truth, "image_id")], int)
     own, n = rows >= 0, len(pool)
@@ -93,9 +94,11 @@ def damaged_share(pool: Dataset, truth: pa.Table) -> np.ndarray:
     return np.bincount(rows[own & damaged], minlength=n) / np.maximum(objects, 1)
 
 
-def _combine(options: Scored, one: Callable[[pa.Table, str], np.ndarray], a: Tables, b: pa.Table | None) -> np.ndarray:
-    """Goodness by a alone, or by the ranks (1 is best) of several metrics: their product, each to the power of its
-    strength, or of two the worse one.
+def _combine(
+    options: Scored, one: Callable[[pa.Table, str], np.ndarray], a: ScoreTables, b: pa.Table | None
+) -> np.ndarray:
+    """Keep-values from one metric, or from the ranks (1 is best) of several: minus the product of the ranks, each to
+    the power of its strength, or minus the worse of two ranks.
 
     Ordering by the worse rank is the intersection of the best q of both, with q as small as the budget allows.
     """
@@ -105,7 +108,7 @@ def _combine(options: Scored, one: Callable[[pa.Table, str], np.ndarray], a: Tab
     if options.combine is None:
         return fill(one(a, options.direction), options.unknown)
     if b is None:
-        raise PolicyError(f"combine={options.combine!r} needs a second table of scores as input b")
+        raise PolicyError(f"combine={options.combine!r} needs the scores of a second metric as input b")
     both = [_ranks(one(a, options.direction), options), _ranks(one(b, options.direction_b), options)]
     if options.combine == "intersection":
         return -np.maximum(*both)
@@ -126,10 +129,10 @@ def product(ranks: Sequence[np.ndarray], strengths: Sequence[float]) -> np.ndarr
     return result
 
 
-def _ranks(goodness: np.ndarray, options: Scored) -> np.ndarray:
-    from scipy.stats import rankdata  # a second to import, and only combinations need it
+def _ranks(values: np.ndarray, options: Scored) -> np.ndarray:
+    from scipy.stats import rankdata  # takes a second to import, and only combinations need it
 
-    return rankdata(-fill(goodness, options.unknown))
+    return rankdata(-fill(values, options.unknown))
 
 
 def _damaged(truth: pa.Table) -> np.ndarray:
@@ -137,13 +140,13 @@ def _damaged(truth: pa.Table) -> np.ndarray:
 
 
 def without_crowds(truth: pa.Table, pool: Dataset) -> pa.Table:
-    """Truth about the pool's own boxes and the missing ones: a box it names and the pool lacks is a crowd."""
+    """The rows of the truth about the pool's boxes and about missing boxes. A box that the pool lacks is a crowd."""
     box_id = column(truth, "box_id")
     return truth.filter(pa.array((box_id < 0) | np.isin(box_id, pool.box_id)))
 
 
 def relabel(pool: Dataset, truth: pa.Table) -> Dataset:
-    """The pool with its true labels. An empty truth says that nothing was damaged."""
+    """The pool with its true labels; unchanged when the truth has no rows, because then no label was damaged."""
     if not len(truth):
         return pool
     real = truth.filter(pc.is_valid(truth["x1"]))

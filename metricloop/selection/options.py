@@ -1,4 +1,7 @@
-"""What policies can be told: one Section per kind of policy, read from arms.yaml and from the command line."""
+"""The options that several policies share, as Sections; the options of one policy are in its own file.
+
+They are read from arms.yaml and from the command line.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from metricloop.config import Section
+from metricloop.config import Fraction, PositiveShare, Section
+
+__all__ = [
+    "Capped",
+    "Drawn",
+    "Fraction",
+    "PolicyError",
+    "PositiveShare",
+    "Scored",
+    "names_in",
+    "strengths_in",
+]
 
 Direction = Literal["higher", "lower"]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-STRONGEST = 10.0  # of one metric: ranks of a million images to the power of it are still numbers
+STRONGEST = 10.0  # of one metric: a rank of a million to this power is still a finite number
 MOST_STRENGTH = 40.0  # of all metrics together, for the same reason
 Strength = Annotated[float, Field(ge=0, le=STRONGEST)]
 
@@ -22,7 +34,7 @@ class PolicyError(ValueError):
 
 
 def _line(value: Any) -> Any:
-    """A single image id or metric is a list, too."""
+    """Accept a single number as text, so that one image id is a list of one name."""
     if isinstance(value, (list, tuple, dict)):
         raise ValueError("write the names in one line of text, with commas between them")
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -70,7 +82,7 @@ def strengths_in(line: str | None) -> dict[str, float]:
 
 
 class Capped(Section):
-    """What every policy that draws to a budget can be told."""
+    """The options of every policy that draws to a budget."""
 
     per_group: Annotated[int, Field(ge=1)] | None = Field(None, description="at most so many images of one video")
     always: Line | None = Field(
@@ -85,7 +97,7 @@ class Capped(Section):
 
 
 class Drawn(Capped):
-    """The options of the policies that choose on their own, and not by another subset."""
+    """The options of every policy that draws to a budget without another arm's subset."""
 
     distinct: Literal["group", "looks"] | None = Field(
         None,
@@ -95,7 +107,7 @@ class Drawn(Capped):
 
     @property
     def second(self) -> tuple[str, ...]:
-        """The options that want input b for themselves; it can serve one only."""
+        """The options given that read input b; at most one may."""
         return ("distinct=looks",) if self.distinct == "looks" else ()
 
     @model_validator(mode="after")
@@ -147,44 +159,3 @@ class Scored(Drawn):
         if (self.strength, self.strength_b) != (1, 1) and self.combine != "product":
             raise ValueError("strength and strength_b weigh the two metrics of combine=product")
         return self
-
-
-class DropWorst(Scored):
-    share: Fraction = Field(0.1, description="of the pool's boxes")
-    on_drop: Literal["image", "mask", "background"] = Field(
-        "image", description="what goes with a dropped box: its image, its pixels, or only the label"
-    )
-
-
-class Among(Scored):
-    share: Fraction = Field(0.5, description="of the pool's images: the better ones, to draw among")
-
-
-class Strata(Scored):
-    by: Literal["size", "class"] = Field("size", description="of objects")
-
-
-class Band(Scored):
-    low: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.25, description="quantile of goodness to begin at: 0 the worst image, 1 the best"
-    )
-    high: Annotated[float, Field(gt=0, le=1)] = Field(0.75, description="quantile of goodness to end at")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Band:
-        if self.low >= self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
-        return self
-
-
-class Balanced(Scored):
-    share: Share = Field(1.0, description="of the pool's images: the better ones, to choose among")
-
-
-class Diverse(Scored):
-    share: Share = Field(0.5, description="of the pool's images: the better ones, to choose among")
-
-    @property
-    def second(self) -> tuple[str, ...]:
-        # it reads the embeddings anyway, so that distinct=looks asks for nothing more
-        return ("diverse", *(("combine",) if self.combine else ()))

@@ -1,4 +1,4 @@
-"""select@ARM: the subsets an arm draws from the pool, one manifest for all of its draws."""
+"""Draw the subsets of an arm from the pool: one table holds all draws of the arm."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from metricloop.data.dataset import Dataset
-from metricloop.data.embeddings import Looks
+from metricloop.data.dataset import Dataset, part_of
+from metricloop.data.embeddings import ImageEmbeddings
 from metricloop.data.manifest import draw_of, manifest
 from metricloop.data.tables import column
-from metricloop.selection.candidates import always_rows, first_of_each, look_groups, part_of
+from metricloop.selection.candidates import always_rows, first_of_each, near_duplicate_groups
 from metricloop.selection.keep_values import (
-    Tables,
+    ScoreTables,
     damaged_share,
-    image_goodness,
-    object_goodness,
+    image_keep_values,
+    object_keep_values,
     relabel,
     without_crowds,
 )
-from metricloop.selection.policies import NONE, POLICIES, Chosen, Draw, PolicyError, check_policy, needs_looks
+from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
+from metricloop.selection.policy import NONE, Chosen, Draw
 
-BASELINE = "random"  # the arm whose images `relabelled` shares
+BASELINE = "random"  # the arm whose images `relabelled` uses
 
 
 def select(
     pool: Dataset,
     policy: Mapping[str, Any],
-    a: Tables | None = None,
+    a: ScoreTables | None = None,
     b: pa.Table | None = None,
-    looks: Looks | None = None,
+    embeddings: ImageEmbeddings | None = None,
     *,
     study: Sequence[Any],
     arm: str,
@@ -43,42 +44,43 @@ def select(
 ) -> pa.Table:
     """The subsets of an arm as one SUBSET table, rows ordered by draw, image and box.
 
-    policy: {"name": ..., option: value, ...} out of selection.policies.POLICIES.
-    a, b: SCORES for policies that read scores (b is used where `combine` is given), or as a, with `objectives`, SCORES
-        by metric; TRUTH as a for oracle and relabelled; another arm's SUBSET as b for match.
-    looks: the pool's pictures by their embeddings, for diverse and distinct=looks.
-    study: name and seed of the study. A draw depends on (study, arm, seed), the pool and the inputs alone, so more
-        seeds never change earlier ones; relabelled draws what the arm `random` draws.
+    policy: {"name": ..., option: value, ...}; the names are those of selection.policies.POLICIES.
+    a, b: SCORES for policies that read scores (b only with `combine`); with `objectives`, a is {metric: SCORES};
+        for oracle and relabelled, a is TRUTH; for match, b is another arm's SUBSET.
+    embeddings: the embeddings of the pool's images, for diverse and distinct=looks.
+    study: name and seed of the study. A draw depends only on (study, arm, seed), the pool and the inputs, so more
+        seeds never change earlier draws. `relabelled` draws the images of the arm `random`.
     budget: share of the pool's images; each draw holds exactly round(budget * images), at least 1.
-    Where all draws are equal, only one is stored, as draw 0.
-    Errors: PolicyError when the policy or an input is unfit, or fewer images are left than the budget needs.
+    If all draws are equal, the table holds one of them, as draw 0.
+    Errors: PolicyError when the policy or an input does not fit, or fewer images are left than the budget needs.
     """
     name, options = check_policy(policy)
-    _check_inputs(pool, name, options, a, b, looks)
-    reads, cap = POLICIES[name].reads, getattr(options, "per_group", None)
+    _check_inputs(pool, name, options, a, b, embeddings)
+    chosen = POLICIES[name]
+    reads, cap = chosen.reads, getattr(options, "per_group", None)
     truth = without_crowds(a, pool) if reads == "truth" else None
     labels = relabel(pool, truth) if name == "relabelled" else pool
-    goodness, box_goodness = np.zeros(len(pool)), None
+    values, box_values = np.zeros(len(pool)), None
     if reads in ("scores", "scores and embeddings"):
-        goodness = image_goodness(pool, options, a, b, flip=name == "inverse")
+        values = image_keep_values(pool, options, a, b, flip=chosen.flip)
     elif reads == "object scores":
-        box_goodness = object_goodness(pool, options, a, b)
+        box_values = object_keep_values(pool, options, a, b)
     elif name == "oracle":
-        goodness = -damaged_share(pool, truth)
+        values = -damaged_share(pool, truth)
     fixed = always_rows(pool, getattr(options, "always", None))
-    same = _same(pool, getattr(options, "distinct", None), looks)
+    same = _same(pool, getattr(options, "distinct", None), embeddings)
     group = np.unique(pool.group, return_inverse=True)[1] if cap else np.zeros(len(pool), int)
-    points = None if looks is None else looks.images
+    points = None if embeddings is None else embeddings.images
     known: dict[bytes, np.ndarray] = {}
     subsets = []
     for seed in seeds:
         rng = draw_rng(study, BASELINE if name == "relabelled" else arm, seed)
         tie = rng.permutation(len(pool))
-        wanted, count = np.zeros(0), len(pool) if name == "full" else max(1, round(budget * len(pool)))
+        wanted, count = np.zeros(0), len(pool) if chosen.whole_pool else max(1, round(budget * len(pool)))
         if reads == "subset":
             wanted, count = _to_match(draw_of(b, seed, "the subset to match"), pool.image_id[fixed])
-        draw = Draw(pool, options, goodness, box_goodness, wanted, rng, tie, count, fixed, points, known)
-        order, use = _ordered(POLICIES[name].order, draw, same)
+        draw = Draw(pool, options, values, box_values, wanted, rng, tie, count, fixed, points, known)
+        order, use = _ordered(chosen.order, draw, same)
         subsets.append(manifest(labels, take(order, count, group, cap, fixed), use))
     if len(subsets) > 1 and all(subset.equals(subsets[0]) for subset in subsets):
         subsets, seeds = subsets[:1], [0]
@@ -90,7 +92,7 @@ def select(
 
 
 def draw_rng(study: Sequence[Any], arm: str, seed: int) -> np.random.Generator:
-    """The chance of one draw: a generator that depends on study, arm and seed alone."""
+    """The random generator of one draw; it depends only on study, arm and seed."""
     key = json.dumps([*study, arm, int(seed)])
     return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big"))
 
@@ -98,11 +100,12 @@ def draw_rng(study: Sequence[Any], arm: str, seed: int) -> np.random.Generator:
 def take(
     order: np.ndarray, count: int, group: np.ndarray, cap: int | None = None, fixed: np.ndarray = NONE
 ) -> np.ndarray:
-    """The fixed rows and the first of `order`, `count` together, with at most `cap` of one group (fixed rows count, but
-    are never left out), as sorted image rows. Errors: PolicyError.
+    """`count` image rows, sorted: the fixed rows, then the first of `order`, with at most `cap` rows of one group.
+
+    Fixed rows count towards the cap of their group, but are never left out. Errors: PolicyError.
     """
     if len(fixed) > count:
-        raise PolicyError(f"always names {len(fixed)} images, and the budget holds {count}: raise study.budget")
+        raise PolicyError(f"always names {len(fixed)} images, but the budget is {count}: raise study.budget")
     if len(fixed):
         order = np.concatenate([fixed, order[~np.isin(order, fixed)]])
     if cap is not None:
@@ -115,16 +118,16 @@ def take(
         order = order[nth < cap]
     if len(order) < count:
         raise PolicyError(
-            f"the policy leaves {len(order)} of {len(group)} images, and the budget needs {count}: "
+            f"the policy leaves {len(order)} of {len(group)} images, but the budget needs {count}: "
             "lower study.budget, or let the policy take more (share, band, per_group, distinct)"
         )
     return np.sort(order[:count])
 
 
 def _ordered(policy: Callable[[Draw], Chosen], draw: Draw, same: np.ndarray | None) -> Chosen:
-    """What a policy makes of the images that may be drawn. same: (n,) int, equal for images of which only the best may.
+    """Apply a policy to the images that may be drawn; the result is about rows and boxes of the whole pool.
 
-    The rows are those of the whole pool again, and so are the boxes.
+    same: (n,) int, equal for images that show the same, of which only the best may be drawn; None: all may.
     """
     if same is None:
         return policy(draw)
@@ -134,8 +137,8 @@ def _ordered(policy: Callable[[Draw], Chosen], draw: Draw, same: np.ndarray | No
         replace(
             draw,
             data=part,
-            goodness=draw.goodness[rows],
-            box_goodness=None if draw.box_goodness is None else draw.box_goodness[boxes],
+            keep_values=draw.keep_values[rows],
+            box_keep_values=None if draw.box_keep_values is None else draw.box_keep_values[boxes],
             tie=draw.tie[rows],
             fixed=np.searchsorted(rows, draw.fixed),
             points=None if draw.points is None else draw.points[rows],
@@ -148,16 +151,16 @@ def _ordered(policy: Callable[[Draw], Chosen], draw: Draw, same: np.ndarray | No
     return rows[order], whole
 
 
-def _same(pool: Dataset, distinct: str | None, looks: Looks | None) -> np.ndarray | None:
-    """Which images show the same by the option `distinct`, (n,) int; None where all may be drawn."""
+def _same(pool: Dataset, distinct: str | None, embeddings: ImageEmbeddings | None) -> np.ndarray | None:
+    """Equal numbers for images that show the same by the option `distinct`, (n,) int; None without the option."""
     if distinct is None:
         return None
-    groups = look_groups(pool, looks) if distinct == "looks" and looks else pool.group
+    groups = near_duplicate_groups(pool, embeddings) if distinct == "looks" and embeddings else pool.group
     return np.unique(groups, return_inverse=True)[1]
 
 
-def _check_inputs(pool: Dataset, name: str, options: Any, a: Any, b: Any, looks: Looks | None) -> None:
-    """Errors: PolicyError where an input that the policy reads is not there, or is of another kind."""
+def _check_inputs(pool: Dataset, name: str, options: Any, a: Any, b: Any, embeddings: ImageEmbeddings | None) -> None:
+    """Errors: PolicyError when an input that the policy reads is missing or of another kind."""
     if not len(pool):
         raise PolicyError("the pool holds no images")
     reads, several = POLICIES[name].reads, bool(getattr(options, "strengths", None))
@@ -168,19 +171,22 @@ def _check_inputs(pool: Dataset, name: str, options: Any, a: Any, b: Any, looks:
         raise PolicyError(f"policy {name} needs {kind} as its input a")
     if several != isinstance(a, Mapping) and a is not None and reads != "images":
         raise PolicyError(f"policy {name} needs {'scores by metric' if several else 'one table'} as its input a")
-    if needs_looks(name, options) and looks is None:
+    if needs_embeddings(name, options) and embeddings is None:
         raise PolicyError(f"policy {name} needs the embeddings (data/embeddings.parquet) as its input b")
-    if looks is not None and len(looks.images) != len(pool):
-        raise PolicyError(f"embeddings of {len(looks.images)} pictures, and the pool holds {len(pool)}")
+    if embeddings is not None and len(embeddings.images) != len(pool):
+        raise PolicyError(
+            f"these are embeddings of {len(embeddings.images)} pictures, but the pool holds {len(pool)}; run the stage "
+            "embed again"
+        )
 
 
 def _box_counts(draw: pa.Table) -> np.ndarray:
-    """Boxes kept of every image of a draw, in the order of image ids."""
+    """How many boxes each image of a draw keeps, in the order of image ids."""
     _, image = np.unique(column(draw, "image_id"), return_inverse=True)
     return np.bincount(image, column(draw, "use") == "keep")
 
 
 def _to_match(draw: pa.Table, fixed: np.ndarray) -> tuple[np.ndarray, int]:
-    """Boxes kept of every image of a draw but those whose ids are fixed, and how many images the draw has."""
+    """How many boxes each image of a draw keeps, without the images `fixed`; and how many images the draw has."""
     images = np.unique(column(draw, "image_id"))
     return _box_counts(draw)[~np.isin(images, fixed)], len(images)

@@ -21,6 +21,7 @@ from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import SandboxedBatch, sandbox
 from metricloop.scoring.gate import GateResult, pass_gate
+from metricloop.scoring.gate_rules import CODE_RULES, STOPPING, Rule
 from metricloop.scoring.metric_file import Source
 from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
 from metricloop.scoring.probe_frames import probe_frames, scores_so_far
@@ -32,20 +33,6 @@ from metricloop.selection.select import select
 from metricloop.text.clean import clean
 
 MOST = 500  # images that are scored, evenly out of the pool
-LAST = ("loads", "needs", "runs")  # a metric that breaks one of these is not asked further
-RULES = {
-    "loads": "its code is imported, and declares it",
-    "needs": "the study has what it needs",
-    "runs": "answers to every frame in numbers of the right shape, within the limits",
-    "fast": "is done with the pool in the time there is",
-    "deterministic": "says the same when asked again",
-    "order": "does not depend on the order of the boxes",
-    "no boxes": "copes with images without boxes",
-    "one-pixel boxes": "copes with boxes of one pixel",
-    "known": "can say something for most",
-    "varies": "does not say the same of everything",
-    "new": "ranks unlike every metric with scores ({})",
-}
 
 
 class AuditionError(ValueError):
@@ -122,18 +109,18 @@ def hear(walled: Sandbox, source: Source, name: str, stage: Stage) -> GateResult
 def rule_lines(gate_result: GateResult, earlier: Collection[str]) -> list[tuple[str, str, str]]:
     """Rule by rule (held, broke or not asked; the rule; what was seen). earlier: the metrics it was compared with."""
     broken = {broken_rule.rule: broken_rule.said for broken_rule in gate_result.broken}
-    stopped = next((rule for rule in LAST if rule in broken), None)
+    stopped = next((rule for rule in STOPPING if rule in broken), None)
     lines = []
-    for rule, words in RULES.items():
+    for rule in CODE_RULES:
         if rule in broken:
             lines.append(("broke", rule, clean(broken[rule], 1000)))
-        elif stopped and list(RULES).index(rule) > LAST.index(stopped):
+        elif stopped and CODE_RULES.index(rule) > CODE_RULES.index(stopped):
             lines.append(("not asked", rule, ""))
-        elif rule == "new" and not earlier:
+        elif rule == Rule.NEW and not earlier:
             lines.append(("not asked", rule, "no metric of this study has been scored yet"))
         else:
-            lines.append(("held", rule, words.format(len(earlier))))
-    return lines + [("broke", rule, clean(said, 1000)) for rule, said in broken.items() if rule not in RULES]
+            lines.append(("held", rule, rule.passed.format(len(earlier))))
+    return lines + [("broke", rule, clean(said, 1000)) for rule, said in broken.items() if rule not in CODE_RULES]
 
 
 def policy_of(name: str, options: Mapping[str, Any], spec: Spec | None = None) -> dict[str, Any]:

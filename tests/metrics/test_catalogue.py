@@ -11,7 +11,7 @@ import pytest
 
 import metricloop.metrics.catalogue
 from metricloop.data.dataset import pool_of
-from metricloop.data.embeddings import Embeddings, Looks
+from metricloop.data.embeddings import Embeddings, ImageEmbeddings
 from metricloop.data.frame import Detections, Frame
 from metricloop.metrics.contract import call_metric, spec_of
 from metricloop.scoring.open_metrics import catalogue
@@ -72,7 +72,7 @@ def ask(function, *frames):
     others = [replace(frame([[10 + k, 10, 60, 40 + k]], [k % 2]), image_id=10 + k) for k in range(6)]
     pool = pool_of([*frames, *others])
     rng = np.random.default_rng(0)
-    looks = Looks(unit(rng.normal(size=(len(pool), 8))), rng.integers(0, 2**62, len(pool)).astype(np.uint64),
+    looks = ImageEmbeddings(unit(rng.normal(size=(len(pool), 8))), rng.integers(0, 2**62, len(pool)).astype(np.uint64),
                   rng.integers(0, 255, (len(pool), 256)).astype(np.uint8))  # fmt: skip
     # a crop's point follows from its box, however boxes are ordered
     place = pool.boxes / pool.width[pool.box_row, None]

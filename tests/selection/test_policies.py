@@ -10,12 +10,12 @@ import pytest
 import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from select_fixture import box_scores, draws, image_scores, images, looks_of, make_pool, truth_of
+from select_fixture import box_scores, draws, embeddings_from, image_scores, images, make_pool, truth_of
 
 from metricloop.data.manifest import draw_of
 from metricloop.engineer.policy_menu import OFFERED, WITHHELD, check_offered, policy_schema
 from metricloop.selection.options import Scored, names_in, strengths_in
-from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_looks
+from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
 from metricloop.selection.select import take
 
 NAN = float("nan")
@@ -43,7 +43,9 @@ class World:
         boxes = [(5 * k) % 7 for k in range(sum(counts))]
         self.box_scores = box_scores(self.pool, boxes)
         self.truth = truth_of(self.pool, dict.fromkeys(self.pool.box_id[::3], "shifted"))
-        self.looks = looks_of(UNIT[[(kind * 3 + k) % len(UNIT) for k, kind in enumerate(kinds[:n])]], kinds[:n])
+        self.embeddings = embeddings_from(
+            UNIT[[(kind * 3 + k) % len(UNIT) for k, kind in enumerate(kinds[:n])]], kinds[:n]
+        )
 
     def __len__(self):
         return len(self.counts)
@@ -54,13 +56,13 @@ class World:
         return make_pool(self.counts, groups=self.groups, sizes=sizes, labels=labels, order=order)
 
     def inputs(self, policy):
-        """a, b, looks."""
+        """a, b, embeddings."""
         reads = POLICIES[policy["name"]].reads
         if policy.get("objectives"):
             a = {"first": self.scores, "second": self.other}
         else:
             a = {"truth": self.truth, "object scores": self.box_scores}.get(reads, self.scores)
-        return a, self.other, self.looks
+        return a, self.other, self.embeddings
 
     def draw(self, policy, **chance):
         return draws(self.pool, policy, *self.inputs(policy), **chance)
@@ -127,13 +129,13 @@ class TestEveryPolicy:
         order = np.random.default_rng(seed)
         subset = drawn(world, policy, budget=0.25)
         assume(subset is not None)
-        a, b, looks = world.inputs(policy)
+        a, b, embeddings = world.inputs(policy)
 
         def shuffled(table):
             return table.take(order.permutation(len(table)))
 
         a = {name: shuffled(table) for name, table in a.items()} if isinstance(a, dict) else shuffled(a)
-        again = draws(world.pool_in(order), policy, a, shuffled(b), looks, budget=0.25)
+        again = draws(world.pool_in(order), policy, a, shuffled(b), embeddings, budget=0.25)
         assert again.equals(subset)
 
     @settings(max_examples=100, deadline=None)
@@ -177,7 +179,7 @@ class TestEveryPolicy:
         assume("combine" not in policy)
         subset = drawn(world, policy | {"distinct": distinct}, budget=0.25)
         assume(subset is not None)
-        of = world.groups if distinct == "group" else world.looks.hashes.tolist()
+        of = world.groups if distinct == "group" else world.embeddings.hashes.tolist()
         for seed in range(4):
             shown = [of[image - 1] for image in images(subset, seed)]
             assert len(shown) == len(set(shown))
@@ -409,15 +411,15 @@ class TestAlways:
     def test_it_counts_for_its_group_and_may_go_over_the_cap(self):
         policy = {"name": "best", "always": "1, 2", "per_group": 1}
         assert images(draws(self.POOL, policy, self.SCORES, budget=4 / 6)) == [1, 2, 5, 6]
-        with pytest.raises(PolicyError, match="leaves 4 of 6 images, and the budget needs 5"):
+        with pytest.raises(PolicyError, match="leaves 4 of 6 images, but the budget needs 5"):
             draws(self.POOL, policy, self.SCORES, budget=5 / 6)
 
     @pytest.mark.parametrize(
         ("always", "message"),
         [
-            ("1, 2, 3, 4", "always names 4 images, and the budget holds 3"),
-            ("9.png", r"no image of the file or id '9.png'; did you mean '\d.png'"),
-            ("77", "no image of the file or id '77'"),
+            ("1, 2, 3, 4", "always names 4 images, but the budget is 3"),
+            ("9.png", r"no image of the pool has the file name or id '9.png'; did you mean '\d.png'"),
+            ("77", "no image of the pool has the file name or id '77'"),
             ("1,,2", "a name is missing between two commas"),
             ("", "a name is missing"),
             ("1, 1", "named twice: 1"),
@@ -459,12 +461,12 @@ class TestAlways:
 
 class TestDistinct:
     POOL = make_pool([1] * 6, groups=list("aaabcd"))
-    LOOKS = looks_of(UNIT[:6], [0, 0, 1, 2, 2, 3])  # images 1 and 2 look alike, and so do 4 and 5
+    EMBEDDINGS = embeddings_from(UNIT[:6], [0, 0, 1, 2, 2, 3])  # images 1 and 2 look alike, and so do 4 and 5
     SCORES = image_scores([5, 6, 4, 2, 3, 1])
 
     def test_the_best_of_a_look_stands_for_it(self):
         policy = {"name": "best", "distinct": "looks"}
-        subset = draws(self.POOL, policy, self.SCORES, None, self.LOOKS, budget=4 / 6)
+        subset = draws(self.POOL, policy, self.SCORES, None, self.EMBEDDINGS, budget=4 / 6)
         assert images(subset) == [2, 3, 5, 6]
 
     def test_the_best_of_a_group(self):
@@ -473,34 +475,35 @@ class TestDistinct:
     def test_they_are_dropped_first_and_shares_are_of_what_is_left(self):
         # 2 3 5 6 are left, of which half are 2 and 3; without distinct, half of all are 1 2 3
         policy = {"name": "among", "share": 0.5, "distinct": "looks"}
-        subset = draws(self.POOL, policy, self.SCORES, None, self.LOOKS, budget=1 / 6, seeds=range(30))
+        subset = draws(self.POOL, policy, self.SCORES, None, self.EMBEDDINGS, budget=1 / 6, seeds=range(30))
         assert set(subset["image_id"].to_pylist()) == {2, 3}
 
     def test_without_scores_chance_says_which_one_stays(self):
         policy = {"name": "random", "distinct": "looks"}
-        subset = draws(self.POOL, policy, looks=self.LOOKS, budget=4 / 6, seeds=range(40))
+        subset = draws(self.POOL, policy, embeddings=self.EMBEDDINGS, budget=4 / 6, seeds=range(40))
         assert {tuple(images(subset, seed)) for seed in range(40)} == {
             (first, 3, second, 6) for first in (1, 2) for second in (4, 5)
         }
 
     def test_a_fixed_image_stands_for_its_look(self):
         policy = {"name": "best", "distinct": "looks", "always": "1, 4, 5"}
-        subset = draws(self.POOL, policy, self.SCORES, None, self.LOOKS, budget=4 / 6)
+        subset = draws(self.POOL, policy, self.SCORES, None, self.EMBEDDINGS, budget=4 / 6)
         assert images(subset) == [1, 3, 4, 5]
 
     def test_dropped_boxes_are_those_of_the_images_that_are_left(self):
         pool = make_pool([2] * 6)
         policy = {"name": "drop_worst", "share": 0.5, "on_drop": "mask", "distinct": "looks"}
-        looks = looks_of(UNIT[:6], [0, 0, 0, 0, 1, 2])  # three images are left, and the worse half of their six boxes
+        # three images are left, and the worse half of their six boxes
+        embeddings = embeddings_from(UNIT[:6], [0, 0, 0, 0, 1, 2])
         scores = box_scores(pool, [0.0, 9.0] * 4 + [1.0, 9.0, 9.0, 2.0])
-        subset = draws(pool, policy, scores, None, looks, budget=0.5, seeds=range(20))
+        subset = draws(pool, policy, scores, None, embeddings, budget=0.5, seeds=range(20))
         masked = [row["box_id"] for row in subset.to_pylist() if row["use"] == "mask"]
         assert set(masked) == {1, 3, 5, 7, 9, 12}
         assert len(masked) == 60
 
-    def test_too_few_looks_for_the_budget(self):
-        with pytest.raises(PolicyError, match=r"leaves 4 of 6 images, and the budget needs 5.*distinct"):
-            draws(self.POOL, {"name": "best", "distinct": "looks"}, self.SCORES, None, self.LOOKS, budget=5 / 6)
+    def test_too_few_distinct_images_for_the_budget(self):
+        with pytest.raises(PolicyError, match=r"leaves 4 of 6 images, but the budget needs 5.*distinct"):
+            draws(self.POOL, {"name": "best", "distinct": "looks"}, self.SCORES, None, self.EMBEDDINGS, budget=5 / 6)
 
 
 class TestClassBalancedAndDiverse:
@@ -524,49 +527,53 @@ class TestClassBalancedAndDiverse:
     def test_diverse_starts_at_the_best_and_goes_where_nothing_is_alike(self):
         # image 1 is the best; 4 is its opposite in the plane, 6 the farthest from both; 5 is below the better share
         vectors = np.array([[1, 0, 0], [0.8, 0.6, 0], [0.6, 0.8, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
-        looks = looks_of(vectors, range(6))
+        embeddings = embeddings_from(vectors, range(6))
         scores = image_scores([9, 8, 7, 6, 1, 5])
-        assert images(draws(make_pool([1] * 6), {"name": "diverse", "share": 0.8}, scores, None, looks)) == [1, 4, 6]
+        assert images(draws(make_pool([1] * 6), {"name": "diverse", "share": 0.8}, scores, None, embeddings)) == [
+            1,
+            4,
+            6,
+        ]
 
     def test_diverse_starts_from_what_is_always_kept_even_where_that_is_bad(self):
         vectors = np.array([[1, 0, 0], [0.8, 0.6, 0], [0.6, 0.8, 0], [0, 1, 0]])
-        looks = looks_of(vectors, range(4))
+        embeddings = embeddings_from(vectors, range(4))
         policy = {"name": "diverse", "always": "4"}  # among images 1 and 2, the better half; 1 is the farther one
-        assert images(draws(FOUR, policy, image_scores([4, 5, 3, 1]), None, looks)) == [1, 4]
+        assert images(draws(FOUR, policy, image_scores([4, 5, 3, 1]), None, embeddings)) == [1, 4]
 
     def test_diverse_stays_away_from_all_that_is_always_kept(self):
         # from image 1 alone the farthest is 3 (at 1), which is next to image 2 (at 0.2); 4 is at 0.4 from image 1
         vectors = np.array([[1, 0], [0.6, 0.8], [0, 1], [0.6, -0.8]])
         policy = {"name": "diverse", "share": 1.0, "always": "1, 2"}
-        looks = looks_of(vectors, range(4))
-        assert images(draws(FOUR, policy, image_scores([1] * 4), None, looks, budget=0.75)) == [1, 2, 4]
+        embeddings = embeddings_from(vectors, range(4))
+        assert images(draws(FOUR, policy, image_scores([1] * 4), None, embeddings, budget=0.75)) == [1, 2, 4]
 
     def test_diverse_among_distinct_looks_goes_by_the_vectors_of_the_images_left(self):
         # 1 looks like 2 and is the worse; from 2 on, 4 is the farthest, and from 1 it would be 3
         vectors = np.array([[0, 1, 0], [1, 0, 0], [0.6, -0.8, 0], [-1, 0, 0]])
         policy = {"name": "diverse", "share": 1.0, "distinct": "looks"}
-        looks = looks_of(vectors, [0, 0, 1, 2])
-        assert images(draws(FOUR, policy, image_scores([8, 9, 3, 3]), None, looks)) == [2, 4]
+        embeddings = embeddings_from(vectors, [0, 0, 1, 2])
+        assert images(draws(FOUR, policy, image_scores([8, 9, 3, 3]), None, embeddings)) == [2, 4]
 
     def test_draws_that_leave_other_images_of_a_look_choose_for_themselves(self):
         # image 3 is opposite to 1, image 4 to 2; 1 and 2 look alike, and chance says which of them is left and begins
         vectors = np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]])
         policy = {"name": "diverse", "share": 1.0, "distinct": "looks"}
-        looks = looks_of(vectors, [0, 0, 1, 2])
-        subset = draws(FOUR, policy, image_scores([9, 9, 1, 1]), None, looks, seeds=range(12))
+        embeddings = embeddings_from(vectors, [0, 0, 1, 2])
+        subset = draws(FOUR, policy, image_scores([9, 9, 1, 1]), None, embeddings, seeds=range(12))
         assert {tuple(images(subset, seed)) for seed in range(12)} == {(1, 3), (2, 4)}
 
     def test_diverse_draws_ties_anew(self):
-        looks = looks_of(np.eye(8), range(8))
-        subset = draws(make_pool([1] * 8), {"name": "diverse"}, image_scores([1] * 8), None, looks, seeds=range(9))
+        embeddings = embeddings_from(np.eye(8), range(8))
+        subset = draws(make_pool([1] * 8), {"name": "diverse"}, image_scores([1] * 8), None, embeddings, seeds=range(9))
         assert len({tuple(images(subset, seed)) for seed in range(9)}) > 1
 
     def test_a_cap_does_not_cost_the_budget(self):
         pool = make_pool([1] * 9, groups=list("aaaaabbcc"))
-        looks = looks_of(UNIT[[0, 1, 2, 3, 4, 5, 5, 5, 5]], range(9))
+        embeddings = embeddings_from(UNIT[[0, 1, 2, 3, 4, 5, 5, 5, 5]], range(9))
         for name in ("diverse", "class_balanced"):
             policy = {"name": name, "share": 1.0, "per_group": 1}
-            kept = images(draws(pool, policy, image_scores([1] * 9), None, looks, budget=3 / 9))
+            kept = images(draws(pool, policy, image_scores([1] * 9), None, embeddings, budget=3 / 9))
             assert [pool.group[image - 1] for image in kept] == ["a", "b", "c"]
 
 
@@ -599,10 +606,10 @@ def test_names_are_read_from_a_line():
 
 
 def test_embeddings_of_another_order_do_not_slip_in():
-    """Looks are taken by the row of the pool: a pool and looks that differ in length cannot both be right."""
-    looks = looks_of(UNIT[:4], range(4))
-    with pytest.raises(PolicyError, match="embeddings of 3 pictures, and the pool holds 4"):
-        draws(FOUR, {"name": "diverse"}, A, None, replace(looks, images=looks.images[:3]))
+    """Embeddings are taken by the row of the pool: they must be as many as its images."""
+    embeddings = embeddings_from(UNIT[:4], range(4))
+    with pytest.raises(PolicyError, match="embeddings of 3 pictures, but the pool holds 4"):
+        draws(FOUR, {"name": "diverse"}, A, None, replace(embeddings, images=embeddings.images[:3]))
 
 
 class TestDocs:
@@ -618,7 +625,7 @@ class TestDocs:
         assert {check_policy(arm["policy"])[0] for arm in arms} == set(POLICIES)
         for arm in arms:
             name, options = check_policy(arm["policy"])
-            assert arm["b"].endswith("embeddings.parquet") == needs_looks(name, options)
+            assert arm["b"].endswith("embeddings.parquet") == needs_embeddings(name, options)
             assert arm["a"].endswith(".parquet") != bool(getattr(options, "strengths", None))
 
     def test_defaults_are_as_described(self):

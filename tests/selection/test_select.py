@@ -26,8 +26,9 @@ from metricloop.data.tables import (
 )
 from metricloop.runtime.code_digest import HOME
 from metricloop.scoring.trust import UNSAFE
-from metricloop.selection.keep_values import fill, image_goodness
-from metricloop.selection.policies import POLICIES, PolicyError, Scored, check_policy
+from metricloop.selection.keep_values import fill, image_keep_values
+from metricloop.selection.options import Scored
+from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 from metricloop.tasks.select import arguments
 
 NAN = float("nan")
@@ -99,26 +100,26 @@ class TestScores:
     )
     def test_objects_are_reduced_to_images_over_those_with_a_score(self, options, expected):
         pool = make_pool([2, 1, 0, 2])
-        goodness = image_goodness(pool, Scored(**options), box_scores(pool, [9.0, 1.0, 3.0, NAN, 2.0]))
-        np.testing.assert_allclose(goodness, fill(np.array(expected), "middle"))
+        values = image_keep_values(pool, Scored(**options), box_scores(pool, [9.0, 1.0, 3.0, NAN, 2.0]))
+        np.testing.assert_allclose(values, fill(np.array(expected), "middle"))
 
     def test_softmin_goes_from_min_to_mean_with_the_temperature(self):
         pool = make_pool([3])
         table = box_scores(pool, [0.1, 0.4, 0.7])
-        cold, hot = (image_goodness(pool, Scored(reduce="softmin", temperature=t), table)[0] for t in (1e-3, 1e3))
+        cold, hot = (image_keep_values(pool, Scored(reduce="softmin", temperature=t), table)[0] for t in (1e-3, 1e3))
         assert cold == pytest.approx(0.1)
         assert hot == pytest.approx(0.4, abs=1e-3)
 
     @pytest.mark.parametrize(
-        ("goodness", "unknown", "expected"),
+        ("values", "unknown", "expected"),
         [
             ([3, NAN, 1, 2], "middle", [3, 2, 1, 2]),
             ([3, NAN, 1, 2], "last", [3, -np.inf, 1, 2]),
             ([NAN, NAN], "middle", [0, 0]),
         ],
     )
-    def test_cannot_say_is_neither_good_nor_bad_unless_told_so(self, goodness, unknown, expected):
-        np.testing.assert_array_equal(fill(np.array(goodness, float), unknown), expected)
+    def test_cannot_say_is_neither_good_nor_bad_unless_told_so(self, values, unknown, expected):
+        np.testing.assert_array_equal(fill(np.array(values, float), unknown), expected)
 
     @pytest.mark.parametrize(
         ("combine", "direction_b", "expected"),
@@ -141,7 +142,7 @@ class TestScores:
         assert images(draws(pool, {"name": "best", "combine": "intersection"}, a, b, budget=0.25)) == [2]
 
     def test_a_missing_second_score_is_asked_for(self):
-        with pytest.raises(PolicyError, match="combine='product' needs a second table"):
+        with pytest.raises(PolicyError, match="combine='product' needs the scores of a second metric"):
             draws(FOUR, {"name": "best", "combine": "product"}, image_scores([1, 2, 3, 4]))
 
     @pytest.mark.parametrize("scores", [image_scores([1, 2, 3]), image_scores([1, 2, 3, 4], ids=[1, 2, 3, 5])])
@@ -159,10 +160,10 @@ class TestPolicies:
         assert seen == set(range(11, 21))
 
     def test_among_fewer_than_the_budget_is_refused(self):
-        with pytest.raises(PolicyError, match="leaves 1 of 4 images, and the budget needs 2"):
+        with pytest.raises(PolicyError, match="leaves 1 of 4 images, but the budget needs 2"):
             draws(FOUR, {"name": "among", "share": 0.25}, image_scores([1, 2, 3, 4]))
 
-    def test_band_draws_between_two_quantiles_of_goodness(self):
+    def test_band_draws_between_two_quantiles(self):
         policy = {"name": "band", "low": 0.2, "high": 0.7}
         pool = make_pool([1] * 10)
         rising, falling = (
@@ -205,7 +206,7 @@ class TestPolicies:
 
     def test_a_cap_that_cannot_hold_the_budget_is_refused(self):
         pool = make_pool([1] * 4, groups=list("aabb"))
-        with pytest.raises(PolicyError, match=r"leaves 2 of 4 images, and the budget needs 3.*per_group"):
+        with pytest.raises(PolicyError, match=r"leaves 2 of 4 images, but the budget needs 3.*per_group"):
             draws(pool, {"name": "random", "per_group": 1}, budget=0.75)
 
     def test_match_has_the_box_counts_of_the_other_arm(self):

@@ -1,4 +1,4 @@
-"""Pools, scores, truth and looks made up on literal rows, and draws from them."""
+"""Pools, scores, truth and embeddings made of literal rows, and draws from them."""
 
 from pathlib import Path
 
@@ -52,8 +52,8 @@ def box_scores(pool, values):
     return pa.table({name: pa.array(v) for name, v in rows.items()} | {"error": [None] * len(values)}).cast(SCORES)
 
 
-def draws(pool, policy, a=None, b=None, looks=None, *, budget=0.5, seeds=range(4), arm="arm", study=("s", 0)):
-    return select(pool, policy, a, b, looks, study=study, arm=arm, budget=budget, seeds=list(seeds))
+def draws(pool, policy, a=None, b=None, embeddings=None, *, budget=0.5, seeds=range(4), arm="arm", study=("s", 0)):
+    return select(pool, policy, a, b, embeddings, study=study, arm=arm, budget=budget, seeds=list(seeds))
 
 
 def images(subset, seed=0):
@@ -72,8 +72,8 @@ def truth_of(pool, mistakes, missing=(), invented=()):
     return pa.Table.from_pylist([dict(zip(TRUTH.names, row, strict=True)) for row in rows], TRUTH)
 
 
-def looks_of(vectors, kinds):
-    """Looks of images with these vectors; images of one kind are near-duplicates."""
+def embeddings_from(vectors, kinds):
+    """Embeddings of images with these vectors; images of one kind are near-duplicates."""
     marks = [np.random.default_rng(int(kind)) for kind in kinds]
     hashes = [mark.integers(0, 2**63) for mark in marks]
     thumbnails = [mark.integers(0, 256, 256) for mark in marks]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from metricloop.data.dataset import pool_of
-from metricloop.data.embeddings import Embeddings, Looks, embeddings_of
+from metricloop.data.embeddings import Embeddings, ImageEmbeddings, embeddings_of
 from metricloop.data.frame import Frame
 from metricloop.data.pictures import fingerprint
 from metricloop.metrics.catalogue import duplicates
@@ -90,7 +90,7 @@ def test_hashes_are_held_against_all_others_whatever_the_blocks(monkeypatch, blo
 def test_leakage_is_one_for_a_look_alike_and_the_best_cosine_elsewhere():
     own = made_of([0, 0xF0F << 20, 7 << 40], [10, 10, 10], [[1, 0], [0.6, 0.8], [-1, 0]]).pool
     # the first held-out picture has the hash of the pool's first, but for a bit; the other is like none
-    held = Looks(np.float32([[0, 1], [0.8, 0.6]]), np.array([1, 0xFF << 50], np.uint64), grey(10, 10))
+    held = ImageEmbeddings(np.float32([[0, 1], [0.8, 0.6]]), np.array([1, 0xFF << 50], np.uint64), grey(10, 10))
     scores = call_metric(duplicates.split_leakage, empty(3), Embeddings(own, np.zeros((0, 2), np.float32), held))
     # 0.6 * 0.8 + 0.8 * 0.6 = 0.96 with the second; (-1, 0) is at a right angle to the first
     np.testing.assert_allclose(scores, [1, 0.96, 0], atol=1e-6)

@@ -1,0 +1,12 @@
+"""full: the whole pool, whatever the budget."""
+
+from __future__ import annotations
+
+from metricloop.config import Section
+from metricloop.selection.policy import Chosen, Draw, policy
+
+
+@policy("full", "the whole pool, outside the budget", options=Section, reads="images", place=120, whole_pool=True)
+def full(draw: Draw) -> Chosen:
+    """All images."""
+    return draw.ranked, None
