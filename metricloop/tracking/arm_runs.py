@@ -1,13 +1,11 @@
-"""What MLflow should show of a study: a run per arm, a child run per trial, put together from the study's files."""
+"""The MLflow runs of a study's arms, read from its files: one run per arm, with one child run per trial."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,40 +15,13 @@ from metricloop.comparison import verdict
 from metricloop.data.tables import column, read_json, read_yaml
 from metricloop.study.plan import load_plan
 from metricloop.text import numbers
+from metricloop.tracking.records import RunRecord
 
-if TYPE_CHECKING:
-    from metricloop.tracking.model_runs import Call
-
-CURVE_POINTS = 100  # of a loss curve; longer ones are averaged
+CURVE_POINTS = 100  # most points of a loss curve; longer curves are averaged
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one MLflow run shows. curve: (loss, step); dataset: (file, digest); file: (artifact, digest).
-
-    texts: name -> content of further artifacts; calls: of the language model, shown as traces.
-    rank: its place in the table; a run whose place changes is made anew, as MLflow sorts by time.
-    """
-
-    name: str
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    curve: tuple[tuple[float, int], ...] = ()
-    dataset: tuple[str, str] | None = None
-    file: tuple[str, str] | None = None
-    texts: dict[str, str] = field(default_factory=dict)
-    calls: tuple[Call, ...] = ()
-    rank: int = 0
-
-    @property
-    def key(self) -> str:
-        """The content hash that tells whether this very run is there already."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
-
-
-def arm_runs(folder: Path) -> list[tuple[Run, list[Run]]]:
-    """What MLflow should show of the study in `folder`: every arm with its trials, the baseline first."""
+def arm_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
+    """Every arm of the study in `folder` with its trials; the baseline first, then treatments, then controls."""
     comparison = read_json(folder / "comparison.json")
     blocks = _blocks(folder)
     arms = [arm for role in ("baseline", "treatment", "control") for arm in verdict.of_role(comparison, role)]
@@ -62,8 +33,8 @@ def arm_runs(folder: Path) -> list[tuple[Run, list[Run]]]:
     return shown
 
 
-def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank: int, blocks: list[str]) -> Run:
-    """An arm as a run: its numbers are means over seeds, its gains those of comparison.json (0 for the baseline)."""
+def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank: int, blocks: list[str]) -> RunRecord:
+    """The run of an arm: means over seeds, and the gains of comparison.json (0 for the baseline)."""
     subset = f"subsets/{arm['name']}.parquet"
     md5 = subset_md5(folder, subset)
     recipe = next((file for block in blocks if (file := folder / f"results/{block}/recipe.json").is_file()), None)
@@ -96,7 +67,7 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
         **_trust(folder, arm["name"]),
     }
     role = "" if arm["role"] == "treatment" else f" ({arm['role']})"
-    return Run(
+    return RunRecord(
         name=f"{arm['name']}{role}",
         params=_texts(params),
         tags=_texts(tags),
@@ -107,8 +78,8 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
     )
 
 
-def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[Run]:
-    """Every seed of a block as a run: its numbers and, where the model folder is on this machine, its loss curve."""
+def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[RunRecord]:
+    """A run per seed of a block: its metrics and, where the model folder is on this machine, its loss curve."""
     history, rates = folder / layout.model_folder(block) / "history.parquet", folder / layout.rates_file(block)
     table = pq.read_table(history) if history.is_file() else None
     rate = pq.read_table(rates) if rates.is_file() else None
@@ -122,17 +93,17 @@ def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[Ru
             metrics["images_per_s"] = round(float(np.median(column(rate, "images_per_s")[rows])), 2)
         tags = {"kind": "trial", "arm": numbers["arm"], "block": block, "seed": seed,
                 "reproduce": f"metricloop reproduce {block}"}  # fmt: skip
-        yield Run(name=f"{numbers['arm']} seed {seed}", tags=tags, metrics=metrics, curve=curve)
+        yield RunRecord(name=f"{numbers['arm']} seed {seed}", tags=tags, metrics=metrics, curve=curve)
 
 
 def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[tuple[float, int], ...]:
-    """A loss curve of at most CURVE_POINTS points: means of neighbours, each at the last step it covers."""
+    """A loss curve of at most CURVE_POINTS points: (mean of neighbouring values, last step of them)."""
     parts = np.array_split(np.arange(len(steps)), min(len(steps), CURVE_POINTS)) if len(steps) else []
     return tuple((round(float(values[part].mean()), 6), int(steps[part[-1]])) for part in parts)
 
 
 def subset_md5(folder: Path, subset: str) -> str | None:
-    """The DVC hash of a subset's manifest: as dvc.lock has it, else of the file itself, which is the same."""
+    """The DVC hash of a subset's file: from dvc.lock, or computed from the file, which gives the same."""
     lock = folder / "dvc.lock"
     for stage in (read_yaml(lock).get("stages", {}) if lock.is_file() else {}).values():
         for out in stage.get("outs", []):
@@ -143,19 +114,19 @@ def subset_md5(folder: Path, subset: str) -> str | None:
 
 
 def _trust(folder: Path, arm: str) -> dict[str, str]:
-    """Where the code behind an arm's scores ran: its trust, and the sandbox's tier where it was not trusted."""
+    """How the code of an arm's metrics was run: its trust and, for untrusted code, the sandbox's tier."""
     entry = load_plan(folder)["arms"].get(arm, {})
     files = {folder / Path(str(entry[name])).parent / "trust.json" for name in ("a", "b") if name in entry}
-    told = [read_json(file) for file in sorted(files) if file.is_file()]
+    trusts = [read_json(file) for file in sorted(files) if file.is_file()]
     return {
-        name: " ".join(dict.fromkeys(str(one[key]) for one in told if one[key]))
+        name: " ".join(dict.fromkeys(str(one[key]) for one in trusts if one[key]))
         for name, key in (("metric.trust", "trust"), ("sandbox.tier", "tier"))
-        if any(one[key] for one in told)
+        if any(one[key] for one in trusts)
     }
 
 
 def _blocks(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Every evaluated block and its metrics.json, by name."""
+    """(name, metrics.json) of every evaluated block, sorted by name."""
     return [(file.parent.name, read_json(file)) for file in sorted(folder.glob("results/*/metrics.json"))]
 
 

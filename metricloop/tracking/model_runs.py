@@ -1,64 +1,31 @@
-"""What MLflow should show of the language model: a run for its scorecard, one for each round, and every call of it.
+"""The MLflow runs of the language model, rebuilt from the journal: one for its scorecard, one for each round.
 
-All of it is rebuilt from the journal, so replayed answers are there like any others. Imports no mlflow.
+Replayed answers are shown like any others. Imports no mlflow.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from metricloop.data.tables import read_json
 from metricloop.engineer.ideas import Event, Idea, compared, ideas, tree_text
 from metricloop.engineer.scorecard_table import escaped, markdown, read_card, table
-from metricloop.llm.conversation import thread, with_titles
-from metricloop.llm.journal import FILE, Key, read_journal
+from metricloop.llm.journal import FILE, read_journal
 from metricloop.text import numbers
 from metricloop.text.clean import clean, printable
-from metricloop.tracking.arm_runs import Run
+from metricloop.tracking.model_calls import calls
+from metricloop.tracking.records import ModelCall, RunRecord
 
-AFTER_ARMS = 10_000  # rank of the first of these runs: below every arm
+AFTER_ARMS = 10_000  # rank of the scorecard's run, below every arm
 SECOND = 1_000_000_000  # nanoseconds
 CARD = "scorecard.json"
-NOTE = 5000  # characters of a tree of ideas in a run's description; MLflow takes 8000 in all
+NOTE = 5000  # most characters of the tree of ideas in a run's description; MLflow allows 8000 in all
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of the model. key: round, step, suggestion, attempt; messages: (role, text), the whole thread.
-
-    answer: None where none came, and then `said` tells why. cost: USD, None where no price is known. recorded: the
-    date, where the answer was replayed. start, end: nanoseconds since 1970.
-    """
-
-    key: tuple[int, str, str, int]
-    messages: tuple[tuple[str, str], ...]
-    answer: str | None
-    said: str
-    model: str
-    provider: str
-    finish: str
-    rung: str
-    prompt_tokens: int
-    completion_tokens: int
-    estimated: bool
-    retries: int
-    cost: float | None
-    recorded: str | None
-    start: int
-    end: int
-
-    @property
-    def name(self) -> str:
-        number, step, suggestion, attempt = self.key
-        return f"round {number}: {step}{f' {suggestion}' if suggestion else ''}{f' ({attempt})' if attempt else ''}"
-
-
-def model_runs(folder: Path) -> list[tuple[Run, list[Run]]]:
-    """The run of the model's scorecard with the runs of its rounds; none where it had no idea yet."""
+def model_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
+    """The run of the scorecard, with the runs of the rounds as children; [] when the model has proposed nothing yet."""
     events = read_journal(folder / FILE)
     found = ideas(events)
     if not found:
@@ -70,7 +37,7 @@ def model_runs(folder: Path) -> list[tuple[Run, list[Run]]]:
     rows = table({name: card})
     counts = {"proposed": card.proposed, "prompt_tokens": card.prompt_tokens,
               "completion_tokens": card.completion_tokens, "seconds": card.seconds, "cost": card.cost}  # fmt: skip
-    run = Run(
+    run = RunRecord(
         name="language model (scorecard)",
         params={"model": _line(card.models), "provider": _line(card.providers)},
         tags={"kind": "model", "mlflow.note.content": note,
@@ -82,14 +49,14 @@ def model_runs(folder: Path) -> list[tuple[Run, list[Run]]]:
     return [(run, round_runs(events))]
 
 
-def round_runs(events: Sequence[Event]) -> list[Run]:
-    """A run for every round in which the model was asked, with its calls."""
+def round_runs(events: Sequence[Event]) -> list[RunRecord]:
+    """A run for every round in which the model was asked, with its calls. events: of the journal."""
     numbers = sorted({event["round"] for event in events if event["event"] in ("asked", "proposed")})
     made = calls(events)
     return [_round_run(events, number, [call for call in made if call.key[0] == number]) for number in numbers]
 
 
-def _round_run(events: Sequence[Event], number: int, made: Sequence[Call]) -> Run:
+def _round_run(events: Sequence[Event], number: int, made: Sequence[ModelCall]) -> RunRecord:
     own = [event for event in events if event["round"] == number]
     found = ideas(own)
     answered = [call for call in made if call.answer is not None]
@@ -110,7 +77,7 @@ def _round_run(events: Sequence[Event], number: int, made: Sequence[Call]) -> Ru
         "recorded": _line(call.recorded for call in made),
         "template": _line(event["template"] for event in own if event["event"] == "asked"),
     }
-    return Run(
+    return RunRecord(
         name=f"round {number}",
         params={name: text for name, text in params.items() if text},
         tags={"kind": "round", "round": str(number), "mlflow.note.content": _fenced(tree_text(found))},
@@ -122,7 +89,7 @@ def _round_run(events: Sequence[Event], number: int, made: Sequence[Call]) -> Ru
 
 
 def _texts(own: Sequence[Event], found: Sequence[Idea]) -> dict[str, str]:
-    """The files of a round's run: the ideas and what was learnt as Markdown, the code of each, the gate's findings."""
+    """The files of a round's run: ideas and lessons as Markdown, the code of each idea, the results of the gate."""
     gates = [event for event in own if event["event"] == "gate"]
     forms = {event["suggestion"]: event["idea"] for event in own if event["event"] in ("proposed", "gate")}
     code = {f"code/{name}.py": printable(idea["code"]) for name, idea in forms.items() if idea.get("code")}
@@ -137,7 +104,7 @@ def _texts(own: Sequence[Event], found: Sequence[Idea]) -> dict[str, str]:
         if event["event"] == "reflected" and event["summary"]:
             lessons = [f"- {entry['suggestion']}: {_prose(entry['lesson'])}" for entry in event["lessons"]]
             date = event.get("recorded")
-            recorded = f"Recorded on {date}, with the numbers of then.\n\n" if date else ""
+            recorded = f"Recorded on {date}, with the numbers of that time.\n\n" if date else ""
             texts["reflection.md"] = f"{recorded}{_prose(event['summary'])}\n\n" + "\n".join(lessons) + "\n"
     return texts
 
@@ -154,57 +121,16 @@ def _prose(words: str) -> str:
     return escaped(clean(words, 2000))
 
 
-def calls(events: Sequence[Event]) -> list[Call]:
-    """Every call that ended, with or without an answer, in the order of their ends."""
-    asked: dict[Key, Event] = {}
-    found = []
-    for event in events:
-        if event["event"] == "asked":
-            asked[Key.of(event)] = event
-        elif event["event"] in ("answered", "call_failed"):
-            found.append(_call(events, asked.get(Key.of(event), {}), event))
-    return found
-
-
-def _call(events: Sequence[Event], asked: Event, ended: Event) -> Call:
-    key, end = Key.of(ended), _nanoseconds(ended["at"])
-    failed = ended["event"] == "call_failed"
-    new = [(message["role"], with_titles(message)) for message in asked.get("messages", ())]
-    start = _nanoseconds(asked["at"] if asked else ended["at"]) if failed else end - round(ended["seconds"] * SECOND)
-    return Call(
-        key=(key.round, key.step, key.suggestion, key.attempt),
-        messages=(*((message.role, message.text) for message in thread(events, key)), *new),
-        answer=None if failed else ended["text"],
-        said=f"{ended['kind']}: {ended['said']}" if failed else "",
-        model=ended.get("model") or asked.get("model", ""),
-        provider=ended.get("provider") or asked.get("provider", ""),
-        finish=ended.get("finish", ""),
-        rung=ended.get("rung", ""),
-        prompt_tokens=ended.get("prompt_tokens", 0),
-        completion_tokens=ended.get("completion_tokens", 0),
-        estimated=bool(ended.get("estimated")),
-        retries=ended.get("retries", 0),
-        cost=ended.get("cost"),
-        recorded=ended.get("recorded"),
-        start=start,
-        end=end,
-    )
-
-
-def _nanoseconds(moment: str) -> int:
-    return round(datetime.fromisoformat(moment).timestamp() * 1000) * 1_000_000
-
-
 def _line(words: Iterable[str | None]) -> str:
     return clean(", ".join(dict.fromkeys(str(word) for word in words if word)))
 
 
 def _fenced(text: str) -> str:
-    """Words of the model's in Markdown: as they are, with no way out of the fence; the oldest go first."""
+    """The model's text as a Markdown code block that it cannot close; only its last NOTE characters."""
     kept = text if len(text) <= NOTE else "...\n" + text[-NOTE:].partition("\n")[2]
     return "```\n" + kept.replace("`", "'") + "\n```"
 
 
 def origins(events: Sequence[Event]) -> dict[str, int]:
-    """Arm -> the round it was suggested in, for the arms that come from the model."""
+    """Arm -> round in which the language model suggested it, for the arms that come from the model."""
     return {idea.name: idea.round for idea in ideas(events) if idea.ran}

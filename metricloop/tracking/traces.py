@@ -1,7 +1,7 @@
-"""A call of the language model as an MLflow trace of a run. Beside tasks.track, the only module that knows mlflow.
+"""Write a call of the language model as an MLflow trace. Only this module and tracking.track import mlflow.
 
-Traces are written to the store itself. MLflow's own tracing would do it in the background, to whichever server the
-whole process last named, and only log what goes wrong.
+Traces are written to the store directly. MLflow's own tracing writes them in the background, to the server that the
+process set last, and only logs its errors.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from metricloop.text.clean import printable
-from metricloop.tracking.model_runs import Call
+from metricloop.tracking.records import ModelCall
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-PREVIEW = 300  # characters of question and answer in a list of traces
+PREVIEW = 300  # most characters of a question or an answer in a list of traces
 
 
-def write_trace(client: MlflowClient, experiment: str, run_id: str, call: Call) -> str:
-    """Write one call as a trace with a single span, linked to its run; returns its id, the same for the same call."""
+def write_trace(client: MlflowClient, experiment: str, run_id: str, call: ModelCall) -> str:
+    """Write one call as a trace with one span, linked to its run; returns the trace id, always the same for a call."""
     from mlflow.entities import Span, TraceInfo, TraceLocation, TraceState
     from mlflow.tracing.client import TracingClient
     from mlflow.tracing.constant import TraceMetadataKey, TraceTagKey
@@ -46,7 +46,7 @@ def write_trace(client: MlflowClient, experiment: str, run_id: str, call: Call) 
         execution_duration=(call.end - call.start) // 1_000_000,
         state=TraceState.ERROR if call.answer is None else TraceState.OK,
         request_preview=printable(call.messages[-1][1])[:PREVIEW] if call.messages else "",
-        response_preview=printable(call.said if call.answer is None else call.answer)[:PREVIEW],
+        response_preview=printable(call.error if call.answer is None else call.answer)[:PREVIEW],
         trace_metadata={
             TraceMetadataKey.SOURCE_RUN: run_id,
             TraceMetadataKey.TOKEN_USAGE: json.dumps(usage(call)),
@@ -62,7 +62,7 @@ def write_trace(client: MlflowClient, experiment: str, run_id: str, call: Call) 
             "name": call.name,
             "start_time_unix_nano": call.start,
             "end_time_unix_nano": call.end,
-            "status": {"code": "ERROR" if call.answer is None else "OK", "message": call.said},
+            "status": {"code": "ERROR" if call.answer is None else "OK", "message": call.error},
             "attributes": {"mlflow.traceRequestId": json.dumps(trace_id)}
             | {name: json.dumps(value, ensure_ascii=False) for name, value in attributes.items()},
             "events": [],
@@ -74,11 +74,11 @@ def write_trace(client: MlflowClient, experiment: str, run_id: str, call: Call) 
     return trace_id
 
 
-def span_attributes(call: Call) -> dict[str, Any]:
-    """What the span of a call holds: question and answer in the shape of OpenAI's chat completions, tokens, cost.
+def span_attributes(call: ModelCall) -> dict[str, Any]:
+    """The attributes of a call's span: question and answer in the form of OpenAI's chat completions, tokens, cost.
 
-    MLflow looks up a price of its own for a model it finds anywhere in here. Where we know none, the model's name
-    stands where MLflow does not look, so that the cost remains unknown.
+    MLflow adds a price of its own for every model name that it knows. When we know no price, the name goes to an
+    attribute that MLflow does not read, so that the cost stays unknown.
     """
     named = {} if call.cost is None else {"model": call.model}
     message = {"role": "assistant", "content": call.answer}
@@ -94,7 +94,7 @@ def span_attributes(call: Call) -> dict[str, Any]:
     return {
         "mlflow.spanType": "CHAT_MODEL",
         "mlflow.spanInputs": {**named, "messages": [{"role": r, "content": t} for r, t in call.messages]},
-        "mlflow.spanOutputs": {"error": call.said} if call.answer is None else answer,
+        "mlflow.spanOutputs": {"error": call.error} if call.answer is None else answer,
         "mlflow.message.format": "openai",
         "mlflow.chat.tokenUsage": usage(call),
         **({} if call.cost is None else {"mlflow.llm.model": call.model, "mlflow.llm.cost": {"total_cost": call.cost}}),
@@ -104,13 +104,14 @@ def span_attributes(call: Call) -> dict[str, Any]:
     }
 
 
-def usage(call: Call) -> dict[str, int]:
+def usage(call: ModelCall) -> dict[str, int]:
+    """The token counts of a call, with MLflow's names."""
     both = {"input_tokens": call.prompt_tokens, "output_tokens": call.completion_tokens}
     return both | {"total_tokens": sum(both.values())}
 
 
 def delete_traces(client: MlflowClient, experiment: str, run_id: str) -> int:
-    """Delete the traces of a run, which deleting the run would leave behind; returns how many there were."""
+    """Delete the traces of a run, because deleting the run keeps them; returns their number."""
     found = client.search_traces(locations=[experiment], run_id=run_id, max_results=500, include_spans=False)
     ids = [trace.info.trace_id for trace in found]
     return client.delete_traces(experiment, trace_ids=ids) if ids else 0

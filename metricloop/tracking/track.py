@@ -1,7 +1,7 @@
-"""Show a study in MLflow. The only module that writes it, with tracking.traces for the calls of a language model.
+"""Show a study in MLflow. Only this module writes runs; tracking.traces writes the calls of the language model.
 
-MLflow is a view and never a record. Every run is named by the hash of what it shows (tracking.arm_runs): runs that
-are there already stay, others go, and missing ones are made.
+MLflow is a view and never a record. Every run carries the hash of its content (RunRecord.key): runs that MLflow has
+already are kept, missing ones are made, all others are deleted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from metricloop.comparison.comparison_table import markdown_table
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import FILE, read_journal
-from metricloop.tracking.arm_runs import Run, arm_runs
+from metricloop.tracking.arm_runs import arm_runs
 from metricloop.tracking.model_runs import model_runs, origins
+from metricloop.tracking.records import RunRecord
 from metricloop.tracking.traces import delete_traces, write_trace
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 KEY = "metricloop.key"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"  # the description
-VIEW = "comparison"  # the saved table view of arms: which columns, sorted how
-ROUNDS = "rounds"  # that of the language model's rounds
+VIEW = "comparison"  # saved view of the arms: columns and order
+ROUNDS = "rounds"  # saved view of the language model's rounds
 COLUMNS = {  # of VIEW, in this order, with their widths in pixels
     "tags.`role`": 90, "tags.`verdict`": 95, "metrics.`gain_mAP`": 95, "metrics.`mAP`": 75, "metrics.`gain_mAR`": 95,
     "metrics.`mAR`": 75, "metrics.`p_holm`": 80, "metrics.`images`": 75, "metrics.`boxes`": 75, "params.`policy`": 160,
@@ -45,7 +46,7 @@ ROUND_COLUMNS = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What `track` did: runs made, deleted and left alone, and where to look."""
+    """The result of `track`: numbers of runs made, deleted and unchanged, and where MLflow keeps them."""
 
     experiment_id: str
     made: int
@@ -64,22 +65,22 @@ class Summary:
 
 
 def track(folder: Path) -> Summary:
-    """Make MLflow show the study in `folder`; does nothing where it shows that already.
+    """Make MLflow show the study in `folder`; changes nothing where it does already.
 
-    The database is FOLDER/mlflow.db, files lie under FOLDER/mlruns. Only one process may call this at a time.
+    The database is FOLDER/mlflow.db, files are under FOLDER/mlruns. Only one process may call this at a time.
     """
     folder = folder.resolve()
     wanted = [*arm_runs(folder), *model_runs(folder)]
     client = _client(folder / "mlflow.db")
     comparison = read_json(folder / "comparison.json")
     experiment = _experiment(client, folder, comparison["study"])
-    # A run without a key was cut short while it was written: it matches nothing and goes.
+    # A run without a key was interrupted while it was written: it matches nothing and is deleted.
     there = {run.data.tags.get(KEY, run.info.run_id): run.info.run_id for run in _all_runs(client, experiment)}
     started = client.get_experiment(experiment).creation_time or 0
-    shown: dict[str, tuple[Run, str]] = {}
+    shown: dict[str, tuple[RunRecord, str]] = {}
     for top, children in wanted:
         adopt = top.key not in there
-        time = started - 1000 * top.rank  # newest first is how MLflow lists runs
+        time = started - 1000 * top.rank  # MLflow lists the newest run first
         parent = there.get(top.key) or _create(client, experiment, folder, top, time, {})
         shown[top.key] = top, parent
         for child in children:
@@ -100,10 +101,10 @@ def track(folder: Path) -> Summary:
     return Summary(experiment, len(shown) - kept, len(gone), kept, folder / "mlflow.db")
 
 
-def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple[Run, str]]) -> None:
-    """Lead from the arms and trials of a suggestion to the conversation that it came from, wherever that is by now.
+def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple[RunRecord, str]]) -> None:
+    """Link the arms and trials of each suggestion to the round that it came from.
 
-    These tags are no part of a run's key: a conversation that moves makes no trial anew.
+    These tags are not part of a run's key: when a round is written again, its trials are not.
     """
     rounds = {run.tags["round"]: run_id for run, run_id in shown if run.tags["kind"] == "round"}
     suggested = origins(read_journal(folder / FILE))
@@ -114,11 +115,11 @@ def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple
         tags = {}
         if number is not None:
             page = f"#/experiments/{experiment}/runs/{rounds[str(number)]}"
-            said = (
+            note = (
                 f"Suggested by the language model in round {number}: "
-                f"[what it was asked and answered]({page}/traces), [idea, code and gate]({page})"
+                f"[questions and answers]({page}/traces), [idea, code and gate results]({page})"
             )
-            tags = {"round": str(number), "suggestion": run.tags["arm"], "conversation": f"{page}/traces", NOTE: said}
+            tags = {"round": str(number), "suggestion": run.tags["arm"], "conversation": f"{page}/traces", NOTE: note}
         present = client.get_run(run_id).data.tags
         for name in ("round", "suggestion", "conversation", NOTE):
             if name in tags and present.get(name) != tags[name]:
@@ -131,13 +132,13 @@ def _client(database: Path) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.tracking import MlflowClient
 
-    for name in ("mlflow", "alembic"):  # else the first call narrates every migration of an empty database
+    for name in ("mlflow", "alembic"):  # without this the first call prints every migration of an empty database
         logging.getLogger(name).setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=f"sqlite:///{database}")
 
 
 def _experiment(client: MlflowClient, folder: Path, study: str) -> str:
-    """The experiment of the study, made or brought back where needed."""
+    """The id of the study's experiment, which is created, or restored after a deletion."""
     found = client.get_experiment_by_name(study)
     if found is None:
         return client.create_experiment(study, artifact_location=(folder / "mlruns").as_uri())
@@ -147,7 +148,7 @@ def _experiment(client: MlflowClient, folder: Path, study: str) -> str:
 
 
 def _describe(client: MlflowClient, experiment: str, comparison: dict[str, Any], cards: list[str]) -> None:
-    """How the UI opens the experiment: its description, its saved views. cards: the run of the model's scorecard."""
+    """Set the experiment's description and saved views. cards: run ids of the model's scorecard, one or none."""
     page = f"#/experiments/{experiment}/runs"
     links = [f"[Arms with role and gain as columns]({page}?viewStateShareKey={VIEW})"]
     if cards:
@@ -166,7 +167,7 @@ def _describe(client: MlflowClient, experiment: str, comparison: dict[str, Any],
 
 
 def _view(name: str, kind: str, columns: dict[str, int], order: str) -> str:
-    """A saved view of the UI: runs of one kind, the highest `order` first, and these columns with their widths."""
+    """A saved view of the UI as JSON: runs of one kind, the highest `order` first. columns: their widths in pixels."""
     state = {
         "selectedColumns": list(columns),
         "columnOrder": list(columns),
@@ -178,8 +179,10 @@ def _view(name: str, kind: str, columns: dict[str, int], order: str) -> str:
     return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
 
 
-def _create(client: MlflowClient, experiment: str, folder: Path, run: Run, time: int, tags: dict[str, str]) -> str:
-    """Write one run; its key comes last, so that a run cut short is never taken for a whole one."""
+def _create(
+    client: MlflowClient, experiment: str, folder: Path, run: RunRecord, time: int, tags: dict[str, str]
+) -> str:
+    """Write one run and return its id. The key is written last: an interrupted run never counts as complete."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     run_id = client.create_run(experiment, start_time=time, run_name=run.name, tags=tags).info.run_id
@@ -210,7 +213,7 @@ def _create(client: MlflowClient, experiment: str, folder: Path, run: Run, time:
 
 
 def where_to_look(folder: Path) -> str:
-    """The command that starts the MLflow UI of a tracked study, and the page of its comparison. Imports no mlflow."""
+    """The command that starts the MLflow UI of a tracked study, and the address of its comparison."""
     import sqlite3
 
     database = folder.resolve() / "mlflow.db"
@@ -218,7 +221,7 @@ def where_to_look(folder: Path) -> str:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         (experiment,) = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]).fetchone()
     summary = Summary(str(experiment), 0, 0, 0, database)
-    return f"MLflow UI:  {summary.ui_command}\n            then {summary.page}"
+    return f"MLflow UI:  {summary.ui_command}\n            then open {summary.page}"
 
 
 def _all_runs(client: MlflowClient, experiment: str) -> Iterator[Any]:

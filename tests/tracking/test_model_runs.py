@@ -9,12 +9,14 @@ import pytest
 from journal_fixture import EDGES, TIGHTNESS, answered, asked, event, journal, round_one, write_journal
 from study_fixture import comparison
 
-from metricloop.tracking.model_runs import NOTE, Call, calls, model_runs, origins, round_runs
+from metricloop.tracking.model_calls import calls
+from metricloop.tracking.model_runs import NOTE, model_runs, origins, round_runs
+from metricloop.tracking.records import ModelCall
 
 SECOND = 1_000_000_000
 
 
-def by_name(events: list[dict]) -> dict[str, Call]:
+def by_name(events: list[dict]) -> dict[str, ModelCall]:
     return {call.name: call for call in calls(events)}
 
 
@@ -62,7 +64,7 @@ def test_times_tokens_and_cost() -> None:
 
 def test_a_call_without_an_answer_says_why_and_how_long_it_took() -> None:
     lost = next(call for call in calls(journal()) if call.answer is None)
-    assert lost.said == "timeout: no answer in 300 s"
+    assert lost.error == "timeout: no answer in 300 s"
     assert lost.end - lost.start == 60 * SECOND  # asked at 11:11:30, given up at 11:12:30
     assert (lost.prompt_tokens, lost.cost, lost.model) == (0, None, "gpt-5-mini")
     assert lost.messages[-1] == ("user", "edges broke answer.")
@@ -93,7 +95,7 @@ def test_what_a_round_run_holds() -> None:
     ]  # fmt: skip
     assert "- predicted gain: +0.050" in first.texts["proposal.md"]
     assert "- builds on: object_count" in second.texts["proposal.md"]
-    assert second.texts["reflection.md"].startswith("Recorded on 2026-11-20, with the numbers of then.")
+    assert second.texts["reflection.md"].startswith("Recorded on 2026-11-20, with the numbers of that time.")
     assert "Recorded" not in first.texts["reflection.md"]
 
 

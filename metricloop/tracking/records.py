@@ -1,0 +1,65 @@
+"""What MLflow should show, as plain records: a run, and a call of the language model. Imports no mlflow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One call of the language model. key: round, step, suggestion, attempt. messages: (role, text), the whole thread.
+
+    answer: None when the call failed; `error` then says why. rung: how JSON was asked for. estimated: whether the token
+    counts are estimates. cost: USD, None when the price is unknown. recorded: the date of the recording for a replayed
+    answer. start, end: nanoseconds since 1970.
+    """
+
+    key: tuple[int, str, str, int]
+    messages: tuple[tuple[str, str], ...]
+    answer: str | None
+    error: str
+    model: str
+    provider: str
+    finish: str
+    rung: str
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    retries: int
+    cost: float | None
+    recorded: str | None
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """A title such as "round 1: repair tightness (2)"."""
+        number, step, suggestion, attempt = self.key
+        return f"round {number}: {step}{f' {suggestion}' if suggestion else ''}{f' ({attempt})' if attempt else ''}"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One MLflow run. curve: (loss, step) pairs. dataset: (file, digest). file: (file to attach, digest).
+
+    texts: name -> content of further files. calls: of the language model, shown as traces. rank: position in the table
+    of runs; MLflow sorts by time, so a run whose position changes is written again.
+    """
+
+    name: str
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    curve: tuple[tuple[float, int], ...] = ()
+    dataset: tuple[str, str] | None = None
+    file: tuple[str, str] | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    calls: tuple[ModelCall, ...] = ()
+    rank: int = 0
+
+    @property
+    def key(self) -> str:
+        """Hash of the content; tells whether MLflow has exactly this run."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
