@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import dataclass, field
+from typing import Literal
 
 from metricloop.sandbox import landlock
 from metricloop.sandbox.errors import SandboxError
@@ -11,31 +13,44 @@ from metricloop.sandbox.supervisor import Sandbox
 from metricloop.sandbox.tiers import missing
 
 
-def examine() -> tuple[list[str], bool]:
-    """Lines for a person, and whether foreign code can be run: walls are raised and attacked, nothing foreign runs."""
-    lines = [f"system      {platform.system()} {platform.release()}, {platform.machine()}"]
-    lacks = missing()
-    if not lacks:
-        lines += [
-            f"Landlock    version {landlock.abi()}",
-            "seccomp     filter made by libseccomp",
-        ]
-        began = time.monotonic()
-        try:
-            with Sandbox() as sandbox:
-                user = "you" if sandbox.user is None else f"user {sandbox.user}, who is nobody else (you are root)"
-            lines += [
-                f"runs as     {user}",
-                f"self-test   every wall held; ready in {time.monotonic() - began:.2f} s",
-                f"projects    {sandbox.blind or 'their processes, memory and files can be counted'}",
-            ]
-        except SandboxError as error:
-            lacks = [str(error)]
-    lines += [f"missing     {lack}" for lack in lacks]
-    lines.append(f"tier        {'none' if lacks else 'full'}")
-    if lacks:
-        lines.append(
+@dataclass
+class Examination:
+    """What was found. facts: text by name, in printing order; missing: why there is no sandbox, [] if there is."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def tier(self) -> Literal["full", "none"]:
+        return "none" if self.missing else "full"
+
+
+def examine() -> Examination:
+    """Raise a sandbox and attack its walls; no code of anybody else runs."""
+    found = Examination({"system": f"{platform.system()} {platform.release()}, {platform.machine()}"}, missing())
+    if found.missing:
+        return found
+    found.facts["Landlock"] = f"version {landlock.abi()}"
+    found.facts["seccomp"] = "filter made by libseccomp"
+    began = time.monotonic()
+    try:
+        with Sandbox() as sandbox:
+            user = "you" if sandbox.user is None else f"user {sandbox.user}, who is nobody else (you are root)"
+        found.facts["runs as"] = user
+        found.facts["self-test"] = f"every wall held; ready in {time.monotonic() - began:.2f} s"
+        found.facts["projects"] = sandbox.blind or "their processes, memory and files can be counted"
+    except SandboxError as error:
+        found.missing.append(str(error))
+    return found
+
+
+def lines(found: Examination) -> list[str]:
+    """An examination for a person."""
+    shown = [*found.facts.items(), *(("missing", lack) for lack in found.missing), ("tier", found.tier)]
+    told = [f"{name:<12}{text}" for name, text in shown]
+    if found.missing:
+        told.append(
             "Without a sandbox metrics of the catalogue and files you vouch for (--trust FILE) run as ever; "
             "metrics that nobody has read are refused."
         )
-    return lines, not lacks
+    return told

@@ -9,7 +9,7 @@ import pytest
 from conftest import make_tiny
 from study_fixture import make_study
 
-from metricloop.cli import own_metrics
+from metricloop.cli import ask
 from metricloop.cli.main import main
 from metricloop.llm.journal import Journal
 from metricloop.study import processes
@@ -58,7 +58,7 @@ def test_try_tells_rule_by_rule_scores_and_offers_an_arm(study, walls, capsys):
     before = (study / "arms.yaml").read_text()
     assert tried(study, "--metric", "left", "--policy", "among", "share=0.4") == 0
     said = capsys.readouterr().out
-    assert "held       deterministic    says the same when asked again" in said
+    assert "held       deterministic    gives the same numbers when asked again" in said
     assert "left: accepted, and scored on all 32 images of the pool" in said
     assert f"page: {study}/try/left.html (git ignores it)" in said
     assert "      policy: {name: among, direction: higher, share: 0.4}\n" in said
@@ -169,7 +169,7 @@ def test_adopt_shows_the_very_text_it_moves(suggested, terminal, monkeypatch, ca
         (suggested / "metrics/generated/1/box_width.py").write_text("import evil\n")
         return True
 
-    monkeypatch.setattr(own_metrics, "_yes", slow_person)
+    monkeypatch.setattr(ask, "agrees", slow_person)
     assert main(["adopt", "box_width", "-C", str(suggested)]) == 1
     assert "has changed since it was shown" in capsys.readouterr().err
     assert not (suggested / "metrics/adopted").exists()

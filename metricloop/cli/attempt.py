@@ -1,0 +1,114 @@
+"""One metric of a person, tried: the rules it held, its page, and the arm it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metricloop.cli import ask
+from metricloop.cli.command import quoted
+from metricloop.data.tables import replacing
+from metricloop.layout import ARMS, METRICS, MINE
+from metricloop.report.metric_page import build, write_page
+from metricloop.scoring.metric_file import Source
+from metricloop.selection.policies import PolicyError
+from metricloop.study.add_arm import AppendError, append_to, arm_name, offer, show
+from metricloop.study.plan import Plan, load_plan
+from metricloop.study.try_metric import Stage, hear, open_sandbox, perform, policy_of, rule_lines
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is asked for. folder: the workspace as typed; file: full path; policy: its name, with `options`."""
+
+    folder: Path
+    file: Path
+    stage: Stage
+    source: Source
+    policy: str
+    options: Mapping[str, Any]
+    add: bool
+    yes: bool
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder.resolve()
+
+    def on(self, metric: str) -> bool:
+        """Try one metric of the file, and print what comes of it. Returns whether the gate accepts it."""
+        stage, source = self.stage, self.source
+        result = hear(open_sandbox(stage, source.filename), source, metric, stage)
+        rules = rule_lines(result, [name for name in stage.earlier if name != metric])
+        print(f"{metric} in {source.filename}, at the gate with {len(stage.frames)} images of the pool")
+        print("\n".join(f"  {state:9}  {rule:15}  {said}".rstrip() for state, rule, said in rules))
+        if result.spec is None or not result.accepted:
+            print(f"{metric}: not accepted; mend what broke, and try again\n")
+            return False
+        plan = load_plan(self.workspace)
+        policy, arm = policy_of(self.policy, self.options, result.spec), arm_name(plan, metric, self.policy)
+        seen = perform(stage, source, result.spec, policy, arm)
+        many = "all" if len(seen.sample) == len(stage.pool) else f"{len(seen.sample)} of the"
+        print(f"{metric}: accepted, and scored on {many} {len(stage.pool)} images of the pool")
+        text = build(seen, stage, result.spec, policy, rules, source.filename)
+        print(f"page: {write_page(self.workspace, metric, text)} (git ignores it)")
+        code = self._code(metric)
+        self._offer(offer(plan, result.spec, code, policy, arm, stage.params.seeds.block), code, arm)
+        return True
+
+    @property
+    def _inside(self) -> bool:
+        return self.file.is_relative_to(self.workspace)
+
+    def _code(self, metric: str) -> str:
+        """Where the file is, or is copied to, relative to the workspace."""
+        return self.file.relative_to(self.workspace).as_posix() if self._inside else f"{MINE}/{metric}.py"
+
+    def _offer(self, addition: Plan, code: str, arm: str) -> None:
+        """Show the arm, and add it if that is asked for and a person agrees."""
+        print(f"as an arm of this study, in {ARMS}:\n{_indented(show(addition))}")
+        if not self._inside:
+            print(f"{self.file} lies outside the workspace: to be added, it is copied to {self.workspace / code}")
+        if not self.add:
+            print("to add it: the same command with --add\n")
+        elif ask.agrees("add it?", self.yes):
+            self._write(addition, None if self._inside else self.workspace / code)
+            go_on = quoted("metricloop", "run", "-C", self.folder, "--arm", arm)
+            print(f"added; it runs in the sandbox. Next: {go_on}")
+            tell_git = quoted("git", "-C", self.folder, "add", code)
+            in_metrics = code.startswith(f"{METRICS}/")  # `metricloop run` commits what lies there
+            print("" if in_metrics else f"(git does not get to know {code} by itself: {tell_git})\n")
+        else:
+            print("not added\n")
+
+    def _write(self, addition: Plan, target: Path | None) -> None:
+        """First the copy of the file, if one is to be made, then the plan that names it."""
+        code = self.source.code.encode()  # what was tried, not what the file may hold by now
+        if target is not None and target.exists() and target.read_bytes() != code:
+            raise AppendError(f"{target} exists, and holds something else; move your file into the workspace yourself")
+        if target is not None:
+            with replacing(target) as temporary:
+                temporary.write_bytes(code)
+        append_to(self.workspace / ARMS, addition)
+
+
+def read_policy(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """`among share=0.4` as the policy's name and options. Errors: PolicyError."""
+    name, *rest = words
+    options = {}
+    for word in rest:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise PolicyError(f"--policy takes NAME OPTION=VALUE ..., found {word!r}")
+        try:
+            options[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise PolicyError(f"--policy {name}: {word!r} has no value that can be read") from None
+    return name, options
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

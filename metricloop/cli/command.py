@@ -1,0 +1,155 @@
+"""What all commands share: how their arguments are read, how their failures are told, and how JSON is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+Workspace = Annotated[Path, typer.Option("-C", metavar="DIR", help="The workspace.", show_default="here")]
+HERE = Path()
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class Command(TyperCommand):
+    """A command whose options may take several values, and whose expected failures end in one message and status 1."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, after `one_value_a_flag` has prepared them for the options of this command."""
+        options = [param for param in self.params if isinstance(param, TyperOption) and not param.is_flag]
+        several = [name for option in options if option.multiple for name in option.opts]
+        single = [name for option in options if not option.multiple for name in option.opts]
+        try:
+            args = one_value_a_flag(args, several, single)
+        except MissingValueError as error:
+            if not ctx.resilient_parsing:  # as it is while a shell completes what is typed
+                raise typer.BadParameter("a value is missing", ctx=ctx, param_hint=repr(str(error))) from None
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> int:
+        """Run the command and return its exit status."""
+        try:
+            status = super().invoke(ctx) or 0
+            sys.stdout.flush()
+            return status
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            print("\nstopped; nothing is lost: the same command goes on from here", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # the reader of our output, such as `head`, has closed it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except (ValueError, RuntimeError, OSError, KeyError, subprocess.SubprocessError) as error:
+            if os.environ.get("METRICLOOP_DEBUG"):
+                raise
+            message = error.args[0] if isinstance(error, KeyError) and error.args else error
+            print(f"{ctx.command_path}: {message}", file=sys.stderr)
+            return 1
+
+
+class MissingValueError(Exception):
+    """An option has no value; the message is its name."""
+
+
+def one_value_a_flag(arguments: Sequence[str], several: Sequence[str], single: Sequence[str]) -> list[str]:
+    """Repeat a flag before each of its values, which is how typer wants them: it reads one value after a flag.
+
+    several: options that take one value or more, up to the next option or `--`. single: options that take one.
+    Errors: MissingValueError where no value follows an option.
+
+    >>> one_value_a_flag(["x", "--set", "a=1", "b=2", "--arm", "y"], ["--set"], ["--arm"])
+    ['x', '--set', 'a=1', '--set', 'b=2', '--arm', 'y']
+    """
+    result: list[str] = []
+    place = 0
+    while place < len(arguments):
+        word = arguments[place]
+        place += 1
+        if word == "--":
+            return [*result, *arguments[place - 1 :]]
+        if word not in several and word not in single:
+            result.append(word)
+            continue
+        first = place
+        while place < len(arguments) and not _is_option(arguments[place]) and (word in several or place == first):
+            result += [word, arguments[place]]
+            place += 1
+        if place == first:
+            raise MissingValueError(word)
+    return result
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word is an option; a lone dash, a negative number and a text with blanks are values."""
+    return word.startswith("-") and word != "-" and " " not in word and not re.fullmatch(r"-\d+|-\d*\.\d+", word)
+
+
+class Commands(typer.Typer):
+    """The commands of one module; they stand together in `metricloop --help`, under `title`."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.title = title
+
+    def add(self, *examples: str, name: str | None = None) -> Callable[[Callable], Callable]:
+        """Register a function as a command. examples: command lines, shown at the end of its --help."""
+        return self.command(
+            name,
+            cls=Command,
+            context_settings=SETTINGS,
+            epilog=examples_text(examples),
+            rich_help_panel=self.title,
+        )
+
+
+def examples_text(lines: Sequence[str]) -> str:
+    """The end of a --help. The blank line before it keeps typer from taking the indent away."""
+    return "\n".join(["", "Examples:", *(f"  {line}" for line in lines)]).replace("[", r"\[")
+
+
+def flag(name: str, help: str) -> Any:
+    """An option without a value."""
+    return typer.Option(name, metavar="", help=help)
+
+
+def quoted(*words: str | Path) -> str:
+    """A command line that a person can copy into a shell: words with blanks are in quotes."""
+    return shlex.join(map(str, words))
+
+
+def made(folder: Path, name: str) -> Path:
+    """The path of a file that a study writes. Errors: FileNotFoundError saying how it is made."""
+    if not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"{folder / name} does not exist yet; run the study first: {quoted('metricloop', 'run', '-C', folder)}"
+        )
+    return folder / name
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+@contextmanager
+def output_to_stderr() -> Iterator[None]:
+    """Send all output to stderr meanwhile, that of started processes too, so that stdout holds the JSON alone."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)

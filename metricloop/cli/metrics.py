@@ -1,0 +1,141 @@
+"""The commands about metrics: score the pool, try one of your own, adopt one that a language model wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metricloop.cli import ask
+from metricloop.cli.command import HERE, Commands, Workspace, flag, print_json, quoted
+
+commands = Commands("Metrics")
+
+
+@commands.add("metricloop score --list", "metricloop score -C ~/lions", "metricloop score pixel labels -C ~/lions")
+def score(
+    batches: Annotated[
+        list[str] | None, typer.Argument(metavar="BATCH", help="Batches of arms.yaml.", show_default="all")
+    ] = None,
+    catalogue: Annotated[bool, flag("--list", "List every metric of the catalogue.")] = False,
+    as_json: Annotated[
+        bool,
+        flag("--json", 'With --list: print a list of {"name", "family", "level", "higher_is", "needs", "summary"}.'),
+    ] = False,
+    folder: Workspace = HERE,
+) -> None:
+    """Score the pool with the metrics of arms.yaml, or list the metrics there are."""
+    if as_json and not catalogue:
+        raise typer.BadParameter("it goes with --list only", param_hint="'--json'")
+    if catalogue:
+        _list_catalogue(as_json)
+        return
+    from metricloop.flows.scoring import scoring
+    from metricloop.study.plan import entry_of, load_plan
+    from metricloop.study.processes import hide_keys
+
+    hide_keys()
+    folder = folder.resolve()
+    plan = load_plan(folder)
+    for name in batches or []:
+        entry_of(plan, "batches", name)  # an unknown name is told before a server is started
+    names = batches or list(plan["batches"])
+    scoring(str(folder), names)
+    for name in names:
+        print(f"{folder / 'scores' / name}: {', '.join(plan['batches'][name]['metrics'])}")
+
+
+def _list_catalogue(as_json: bool) -> None:
+    from metricloop.report.metric_handbook import families, listing
+
+    known = families()
+    if not as_json:
+        print(listing(known))
+        return
+    print_json(
+        [
+            {
+                "name": entry.spec.name,
+                "family": family.name,
+                "level": entry.spec.level,
+                "higher_is": entry.spec.higher_is,
+                "needs": list(entry.spec.needs),
+                "summary": entry.summary,
+            }
+            for family in known
+            for entry in family.entries
+        ]
+    )
+
+
+@commands.add(
+    "metricloop try mine.py -C ~/lions",
+    "metricloop try mine.py --metric glare --policy among share=0.4 -C ~/lions",
+    "metricloop try mine.py --add -C ~/lions",
+    name="try",
+)
+def try_metric(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file of metrics; it runs in the sandbox.")],
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One of the file's metrics.", show_default="all")
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME OPTION=VALUE...",
+            help="How its scores become a subset, e.g. among share=0.4.",
+            show_default="best",
+        ),
+    ] = None,
+    add: Annotated[bool, flag("--add", "Add it to arms.yaml, after asking.")] = False,
+    yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
+    folder: Workspace = HERE,
+) -> int:
+    """Hold your own metric to the acceptance gate, and see what it says of the pool.
+
+    The exit status is 0 when every metric of the file was accepted.
+    """
+    from metricloop.cli.attempt import Attempt, read_policy
+    from metricloop.scoring.metric_file import read_source
+    from metricloop.study.plan import load_plan
+    from metricloop.study.try_metric import names_in, open_sandbox, policy_of, set_stage
+
+    name, options = read_policy(policy or ["best"])
+    policy_of(name, options)  # this, and the next two lines, before anything takes time
+    if add:
+        ask.need_terminal(yes)
+    load_plan(folder.resolve())
+    stage = set_stage(folder.resolve())
+    source = read_source(file.resolve(), folder.resolve())
+    walled = open_sandbox(stage, source.filename)
+    attempt = Attempt(folder, file.resolve(), stage, source, name, options, add=add, yes=yes)
+    accepted = [attempt.on(one) for one in names_in(walled, source, metric)]
+    return 0 if all(accepted) else 1
+
+
+@commands.add("metricloop adopt box_width -C ~/lions")
+def adopt(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The metric's name.")],
+    yes: Annotated[bool, flag("--yes", "Do not ask: you have read it.")] = False,
+    folder: Workspace = HERE,
+) -> None:
+    """Read a metric that a language model wrote, and let it out of the sandbox."""
+    from metricloop.runtime.process_guard import ROUNDS_LOCK, hold
+    from metricloop.study.adopt import adopt as move
+    from metricloop.study.adopt import find, shown
+
+    workspace = folder.resolve()
+    found = find(workspace, name)
+    print(shown(found))
+    if found.begun:
+        print(f"{found.metric} was adopted, and the adoption cut short; finishing it")
+    elif not ask.agrees("adopt it? it will run without the sandbox from now on", yes):
+        print("not adopted")
+        return
+    hold(workspace / ROUNDS_LOCK)  # a round that is being written writes rounds.yaml, too
+    move(workspace, found)
+    print(
+        f"{found.metric} is in {found.adopted}, and yours to edit. Its scores are made again under another name, and "
+        f"as long as they are the same nothing is trained again: {quoted('metricloop', 'run', '-C', folder)}"
+    )

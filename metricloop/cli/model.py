@@ -1,0 +1,73 @@
+"""The commands about the language model: ask it for metrics, and see how good it is as an engineer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json, quoted
+
+commands = Commands("Language model")
+
+
+@commands.add("metricloop suggest -C ~/lions --dry-run", "metricloop suggest -C ~/lions")
+def suggest(
+    folder: Workspace = HERE,
+    dry_run: Annotated[bool, flag("--dry-run", "Show what it would be sent, and send nothing.")] = False,
+) -> None:
+    """Have the language model suggest the metrics of the next round."""
+    folder = folder.resolve()
+    if not dry_run:
+        _suggest_next(folder)
+        return
+    from metricloop.engineer.briefing import preview
+
+    print(preview(folder))
+
+
+def _suggest_next(folder: Path) -> None:
+    """The suggestions of the round that is under way, or else of the next one; nothing is tried yet.
+
+    Errors: ValueError where params.yaml allows no further round, or metrics of the last one have not been tried.
+    """
+    from metricloop.engineer.progress import next_round, untried
+    from metricloop.llm.journal import Journal
+    from metricloop.params import load_params
+    from metricloop.study.processes import converse, hide_keys
+
+    hide_keys()
+    made(folder, "comparison.json")
+    events, rounds = Journal(folder).events, load_params(folder / "params.yaml").llm.rounds
+    if (number := next_round(events)) > rounds:
+        raise ValueError(f"round {number} would be one more than llm.rounds ({rounds}) allows; raise it first")
+    if waiting := untried(events, folder):
+        go_on = quoted("metricloop", "run", "-C", folder)
+        raise ValueError(f"{', '.join(waiting)} of the last round first: {go_on}")
+    converse(folder, "metricloop.tasks.suggest", number)
+
+
+@commands.add("metricloop scorecard ~/lions", "metricloop scorecard ~/lions ~/lions-other")
+def scorecard(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Workspaces.", show_default="here")
+    ] = None,
+    as_json: Annotated[
+        bool,
+        flag("--json", 'Print a list of {"study", "folder", "card"}; a share k of n is {"k", "n"}.'),
+    ] = False,
+) -> None:
+    """Show how good the language model is as an engineer."""
+    resolved = [folder.resolve() for folder in folders or [HERE]]
+    if not as_json:
+        from metricloop.engineer.scorecard_table import print_scorecards
+
+        print_scorecards(resolved)
+        return
+    from dataclasses import asdict
+
+    from metricloop.engineer.scorecard_table import read_card
+
+    cards = [(folder, *read_card(folder)) for folder in resolved]
+    print_json([{"study": study, "folder": str(folder), "card": asdict(card)} for folder, study, card in cards])

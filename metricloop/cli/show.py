@@ -1,0 +1,82 @@
+"""The commands that show something: the report, MLflow, labels that look wrong, and what this machine offers."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metricloop.cli.command import HERE, Commands, Workspace, flag, made, output_to_stderr, print_json
+
+commands = Commands("Reports and checks")
+
+
+@commands.add(
+    "metricloop audit -C ~/lions --no-training",
+    "metricloop audit -C ~/lions --most 200",
+    "metricloop audit -C ~/lions --json > audit.json",
+)
+def audit(
+    folder: Workspace = HERE,
+    no_training: Annotated[bool, flag("--no-training", "Train nothing: use labels and pixels only.")] = False,
+    most: Annotated[int, typer.Option(metavar="N", help="Lines of the list per kind of mistake.")] = 50,
+    as_json: Annotated[
+        bool,
+        flag(
+            "--json",
+            'Print audit.json: "images", "boxes", "model", "measured", "suspects" by kind, "notes", "seconds".',
+        ),
+    ] = False,
+) -> None:
+    """List the labels that look wrong, and measure the metrics on known mistakes."""
+    from metricloop.data.tables import read_json
+    from metricloop.flows.audit import audit as examine
+
+    with output_to_stderr() if as_json else nullcontext():
+        written = examine(folder.resolve(), no_training=no_training, most=most)
+    if as_json:
+        print_json(read_json(written / "audit.json"))
+
+
+@commands.add("metricloop report -C ~/lions")
+def report(folder: Workspace = HERE) -> None:
+    """Write report.html."""
+    _step(folder.resolve(), "metricloop.tasks.report")
+
+
+@commands.add("metricloop track -C ~/lions")
+def track(folder: Workspace = HERE) -> None:
+    """Rebuild the MLflow view of the study."""
+    from metricloop.tracking.track import where_to_look
+
+    _step(folder.resolve(), "metricloop.tasks.track")
+    print(where_to_look(folder))
+
+
+def _step(folder: Path, module: str) -> None:
+    """Run a step of a study that has been compared, in a process of its own."""
+    from metricloop.study.processes import call
+
+    made(folder, "comparison.json")
+    call(folder, [sys.executable, "-P", "-m", module], module)
+
+
+@commands.add("metricloop doctor", "metricloop doctor --json | jq .missing")
+def doctor(
+    as_json: Annotated[
+        bool,
+        flag("--json", 'Print {"tier": "full" or "none", "missing": reasons, "facts": text by name}.'),
+    ] = False,
+) -> int:
+    """Show what this machine offers to contain code that nobody has read."""
+    from metricloop.sandbox.doctor import examine, lines
+
+    found = examine()
+    if as_json:
+        print_json({"tier": found.tier, "missing": found.missing, "facts": found.facts})
+    else:
+        print("\n".join(lines(found)))
+    return 1 if found.missing else 0

@@ -1,0 +1,273 @@
+"""The commands that make a study, run it, and show and check what came of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json, quoted
+
+commands = Commands("Study")
+
+
+@commands.add(
+    "metricloop init ~/lions --data /data/lions",
+    "metricloop init ~/lions --data /data/lions --categories lion lioness",
+    "metricloop init demo --demo",
+)
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder, anywhere on disk.")],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Folder or annotation file: COCO, Pascal VOC, YOLO or YouTube-VOS."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study.", show_default="the folder's")] = None,
+    budget: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images a subset holds.")] = 0.25,
+    form: Annotated[
+        Literal["auto", "coco", "voc", "yolo", "ytvos"],
+        typer.Option("--format", metavar="FORMAT", help="auto, coco, voc, yolo or ytvos."),
+    ] = "auto",
+    categories: Annotated[
+        list[str] | None, typer.Option(metavar="NAME...", help="Keep these classes only, e.g. giant_panda.")
+    ] = None,
+    detector: Annotated[str, typer.Option(metavar="NAME", help="The detector to train.")] = "fcos_shufflenet",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="The weights to start from: drawn, default, none or the path of a file.",
+            show_default="drawn for fcos_shufflenet, else default",
+        ),
+    ] = None,
+    image_size: Annotated[int, typer.Option(metavar="PIXELS", help="Long side of an image in training.")] = 224,
+    iterations: Annotated[int, typer.Option(metavar="N", help="Batches of 8 per trial.")] = 250,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Trials every arm starts with.")] = 3,
+    max_seeds: Annotated[
+        int, typer.Option(metavar="N", help="Trials a promising arm may get.", show_default="as many as --seeds")
+    ] = 0,
+    corrupt: Annotated[
+        Literal["none", "article", "sloppy", "custom"],
+        typer.Option(
+            metavar="MISTAKES",
+            help="Make mistakes in the pool's labels on purpose, to measure what metrics find: "
+            "none, article, sloppy or custom.",
+        ),
+    ] = "none",
+    strength: Annotated[float, typer.Option(metavar="SHARE", help="Of these mistakes, 0 to 1.")] = 0.5,
+    copy: Annotated[
+        bool,
+        flag("--import", "Copy the pictures into the workspace and its DVC cache, to retrain on another machine."),
+    ] = False,
+    demo: Annotated[bool, flag("--demo", "Drawn panda scenes instead of --data.")] = False,
+    full: Annotated[bool, flag("--full", "All controls and policies, not the lean list.")] = False,
+) -> None:
+    """Make a workspace for a data set."""
+    from metricloop.study.workspace import NewStudy, WorkspaceError, create, demo_plan
+
+    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
+    if demo:
+        study = demo_plan(name, full)
+    elif data is None:
+        raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
+    else:
+        from metricloop.data.formats import recognise
+
+        source = Path(data).resolve()
+        kind = recognise(source) if form == "auto" or not source.exists() else form
+        if kind == "yolo" and source.is_file():
+            source = source.parent  # the labels lie beside the YAML file, and must count as inputs too
+        study = NewStudy(
+            name=name,
+            source=str(source),
+            root=str(source if source.is_dir() else source.parent),
+            budget=budget,
+            format=kind,
+            categories=tuple(categories or ()),
+            detector=detector,
+            weights=_weights(weights, detector),
+            image_size=image_size,
+            iterations=iterations,
+            learning_rate=0.0001 if "resnet50" in detector else 0.001,
+            block_seeds=seeds,
+            max_seeds=max(seeds, max_seeds),
+            corrupt=corrupt,
+            strength=strength,
+            copy=copy,
+            full=full,
+        )
+    create(folder, study)
+    go_on = quoted("metricloop", "run", "-C", folder)
+    print(
+        f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
+        f"  look first:  {go_on} --dry-run\n  run:         {go_on}"
+    )
+
+
+def _weights(weights: str | None, detector: str) -> str:
+    """The word, or the full path of an existing file; by default what fits the detector."""
+    if weights is None:
+        return "drawn" if detector == "fcos_shufflenet" else "default"
+    if weights in ("drawn", "none", "default"):
+        return weights
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f"--weights: {weights} does not exist; give drawn, none, default or the path of a file")
+    return str(Path(weights).resolve())
+
+
+@commands.add(
+    "metricloop run -C ~/lions --dry-run",
+    "metricloop run -C ~/lions",
+    "metricloop run -C ~/lions --set train.iterations=500 seeds.max=9",
+    "metricloop run -C ~/lions --arm sharpness",
+)
+def run(
+    folder: Workspace = HERE,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Change params.yaml first.")
+    ] = None,
+    dry_run: Annotated[bool, flag("--dry-run", "Show what would run and how long it would take.")] = False,
+    arm: Annotated[str | None, typer.Option(metavar="NAME", help="Run one arm only.")] = None,
+    trusted: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--trust",
+            metavar="FILE...",
+            help="You have read these files of metrics: as they are now, they run without the sandbox.",
+        ),
+    ] = None,
+    unsafe: Annotated[
+        bool,
+        flag("--unsafe-in-process", "Run metrics that nobody has read without the sandbox; every result is marked."),
+    ] = False,
+) -> None:
+    """Run the study, or go on with it."""
+    from metricloop.params import load_params
+    from metricloop.scoring.trust import UNSAFE, trust
+    from metricloop.study.edit_params import change_params
+    from metricloop.study.plan import load_plan
+    from metricloop.study.processes import hide_keys, typed
+
+    hide_keys()  # before Prefect's server is started, which would inherit them
+    folder = folder.resolve()
+    for line in change_params(folder / "params.yaml", changes or []):
+        print(line)
+    load_params(folder / "params.yaml")  # a mistake in these two files is told before a server is started
+    load_plan(folder)
+    if dry_run:
+        from metricloop.cli.dry_run import outlook
+
+        print(outlook(folder))
+        return
+    for file in trusted or []:
+        print(f"trusted as it is now: {trust(file, folder)}")
+    if unsafe:
+        print("WARNING: metrics that nobody has read will run without the sandbox; results are marked", file=sys.stderr)
+        typed[UNSAFE] = "1"
+    began = time.monotonic()
+    if arm:
+        from metricloop.flows.experiment import experiment
+
+        experiment(str(folder), arm)
+    else:
+        from metricloop.flows.improve import improve
+
+        improve(str(folder))
+    _show(folder)
+    print(f"took {time.monotonic() - began:.0f} s")
+
+
+def _show(folder: Path) -> None:
+    """Print the comparison table and where to see more."""
+    from metricloop.comparison.comparison_table import print_table
+    from metricloop.data.tables import read_json
+    from metricloop.tracking.track import where_to_look
+
+    print()
+    print_table(read_json(folder / "comparison.json"))
+    report = folder / "report.html"
+    if report.is_file():
+        print(f"\nreport:     {report}")
+    if (folder / "confirmation.json").is_file():
+        print(f"test split: {quoted('metricloop', 'compare', '--confirmed', '-C', folder)}")
+    print(where_to_look(folder))
+
+
+@commands.add("metricloop status -C ~/lions", "metricloop status -C ~/lions --json | jq .to_do")
+def status(
+    folder: Workspace = HERE,
+    as_json: Annotated[bool, flag("--json", 'Print {"stages": names in order, "to_do": those out of date}.')] = False,
+) -> None:
+    """Show what is up to date and what is not."""
+    from metricloop.cli.dry_run import stale
+
+    names, old = stale(folder.resolve())
+    if as_json:
+        print_json({"stages": names, "to_do": old})
+        return
+    for name in names:
+        print(f"{'to do     ' if name in old else 'up to date'}  {name}")
+    print(f"{len(names) - len(old)} of {len(names)} stages are up to date" + ("" if old else "; nothing to do"))
+
+
+@commands.add(
+    "metricloop compare -C ~/lions",
+    "metricloop compare -C ~/lions --markdown > table.md",
+    "metricloop compare -C ~/lions --confirmed",
+)
+def compare(
+    folder: Workspace = HERE,
+    markdown: Annotated[bool, flag("--markdown", "Print the table as Markdown.")] = False,
+    confirmed: Annotated[bool, flag("--confirmed", "The test split's numbers, from confirmation.json.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print comparison.json, or with --confirmed confirmation.json.")] = False,
+) -> None:
+    """Print the comparison table."""
+    from metricloop.comparison.comparison_table import markdown_table, print_confirmation, print_table
+    from metricloop.data.tables import read_json
+
+    found = read_json(made(folder.resolve(), "confirmation.json" if confirmed else "comparison.json"))
+    if as_json:
+        print_json(found)
+    elif confirmed:
+        print_confirmation(found)
+    elif markdown:
+        print(markdown_table(found))
+    else:
+        print_table(found)
+
+
+@commands.add("metricloop reproduce random.0 -C ~/lions")
+def reproduce(
+    block: Annotated[str, typer.Argument(metavar="BLOCK", help="For example random.0.")], folder: Workspace = HERE
+) -> int:
+    """Compute a block again in a fresh clone and compare every number."""
+    from metricloop.cli.reproduce import reproduce_block
+
+    differences = reproduce_block(folder.resolve(), block)
+    if differences:
+        print("\n".join(differences))
+        print(f"{block}: {len(differences)} numbers differ from the recorded ones", file=sys.stderr)
+        return 1
+    print(f"{block}: computed again from the inputs alone; every number equals the recorded one")
+    return 0
+
+
+@commands.add(
+    "metricloop export sharpness sharpness.json -C ~/lions",
+    "metricloop export sharpness yolo-folder --seed 2 -C ~/lions",
+    "metricloop export test test.json -C ~/lions",
+)
+def export(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="An arm's name (for its subset), or pool, search, test.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A .json file for COCO, a folder for YOLO.")],
+    seed: Annotated[int, typer.Option(metavar="N", help="Which draw of the arm.")] = 0,
+    folder: Workspace = HERE,
+) -> None:
+    """Write a subset, or a split, as COCO or YOLO."""
+    from metricloop.study.export import export as write
+
+    print(write(folder.resolve(), what, target, seed))
