@@ -20,6 +20,7 @@ from metricloop.llm.prices import cost
 from metricloop.llm.prompt import render
 from metricloop.llm.wire import estimate_tokens
 from metricloop.params import Params, load_params
+from metricloop.scoring.gate_rules import code_must
 from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
 from metricloop.scoring.probe_frames import PROBE_FRAMES
 from metricloop.text import numbers
@@ -42,6 +43,7 @@ def system_context(study: StudyView) -> dict[str, str]:
     return {
         "limits": f"{limits.frame_seconds:g} s for one image, {pool}, {numbers.count(limits.memory_mb)} MB of memory",
         "specimens": numbers.count(min(PROBE_FRAMES, len(study.pool))),
+        "gate_rules": code_must(),
         "repairs": numbers.count(settings.repairs, "time"),
         "policies": policy_text(),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from metricloop.llm.journal import Event
+from metricloop.scoring.gate_rules import Rule
 from metricloop.text.clean import clean
 from metricloop.text.numbers import count, signed
 
@@ -102,7 +103,7 @@ def _after(idea: Idea, event: Event) -> Idea:
             broken = tuple((str(found["rule"]), str(found["said"])) for found in event["broken"])
             return _described(_tried(idea, event["attempt"], broken), event.get("idea") or {})
         case "unusable":
-            return _tried(idea, event["attempt"], (("answer", str(event["said"])),))
+            return _tried(idea, event["attempt"], ((Rule.ANSWER, str(event["said"])),))
         case "accepted":
             return replace(idea, state="accepted", metric=event["metric"])
         case "refused":

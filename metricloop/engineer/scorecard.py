@@ -14,11 +14,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from metricloop.engineer.ideas import Event, Idea, compared, ideas, parent_of
+from metricloop.scoring.gate_rules import Rule
 from metricloop.text.numbers import DASH, fixed, percent
 
 Z95 = 1.959963984540054  # quantile of the standard normal for 95 %
 POINT = 0.01  # of mAP
-FORM = ("answer", "name", "policy")  # rules about what was handed in, before any code is run
+FORM = (Rule.ANSWER, Rule.NAME, Rule.POLICY)  # rules about what was handed in, before any code runs
 FEWEST_RANKS = 3  # measured ideas, below which a rank correlation says nothing
 
 
@@ -171,7 +172,7 @@ def _valid(idea: Idea) -> bool:
 def _copy(idea: Idea) -> bool:
     """Refused because it was tried before, or ranks as an earlier metric does."""
     last = idea.attempts[-1].broken if idea.attempts else ()
-    return idea.state == "refused" and (idea.refusal == "repeat" or any(rule == "new" for rule, _ in last))
+    return idea.state == "refused" and (idea.refusal == "repeat" or any(rule == Rule.NEW for rule, _ in last))
 
 
 def _ranks(forecast: Sequence[tuple[float, float]]) -> float | None:

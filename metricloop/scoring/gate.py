@@ -8,20 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from metricloop.data.dataset import Dataset
+from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.metrics.contract import MetricError, MetricResult, Spec
 from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring.gate_rules import COPY, Rule
 from metricloop.scoring.sandboxed import Source, declared, run_file
 from metricloop.text.clean import clean
 
 MOST_UNKNOWN = 0.5  # share of scores that may be nan
-COPY = 0.95  # |Spearman's rho| with an earlier metric from which on a metric is its copy
 FEWEST = 8  # frames with both scores, below which a correlation says nothing
 ROUNDING = 1e-5  # of the largest score: what a sum in another order may change, in single precision
 
@@ -66,13 +65,13 @@ def pass_gate(
     try:
         specs = declared(sandbox, source)
     except MetricError as error:
-        return GateResult(None, (BrokenRule("loads", str(error)),))
+        return GateResult(None, (BrokenRule(Rule.LOADS, str(error)),))
     if name not in specs:
         known = clean(", ".join(specs)) or "none"
-        return GateResult(None, (BrokenRule("loads", f"declares no metric {name!r}, but {known}"),))
+        return GateResult(None, (BrokenRule(Rule.LOADS, f"declares no metric {name!r}, but {known}"),))
     spec = specs[name]
     if lacks := [need for need in spec.needs if any(getattr(frame, need) is None for frame in frames)]:
-        return GateResult(spec, (BrokenRule("needs", f"needs {', '.join(lacks)}, which this study does not have"),))
+        return GateResult(spec, (BrokenRule(Rule.NEEDS, f"needs {', '.join(lacks)}, which this study does not have"),))
 
     if not frames:
         return GateResult(spec, ())
@@ -85,15 +84,15 @@ def pass_gate(
     took = time.monotonic() - began
     if failed := [(k, answer.error) for k, answer in enumerate(first) if answer.error]:
         said = f"fails on {len(failed)} of {len(frames)} frames; {_where(frames[failed[0][0]])}: {failed[0][1]}"
-        return GateResult(spec, (BrokenRule("runs", said),))
+        return GateResult(spec, (BrokenRule(Rule.RUNS, said),))
     rules = {
-        "fast": lambda: _fast(frames, took, patience, ask),
-        "deterministic": lambda: _deterministic(spec, frames, first, ask),
-        "order": lambda: _order(spec, frames, first, ask),
-        "no boxes": lambda: _survives([_without_boxes(frame) for frame in frames[:2]], ask),
-        "one-pixel boxes": lambda: _survives([_with_tiny_boxes(frame) for frame in frames[:2]], ask),
-        "known": lambda: _known(first),
-        "varies": lambda: _varies(first),
+        Rule.FAST: lambda: _fast(frames, took, patience, ask),
+        Rule.DETERMINISTIC: lambda: _deterministic(spec, frames, first, ask),
+        Rule.ORDER: lambda: _order(spec, frames, first, ask),
+        Rule.NO_BOXES: lambda: _survives([_without_boxes(frame) for frame in frames[:2]], ask),
+        Rule.ONE_PIXEL_BOXES: lambda: _survives([_with_tiny_boxes(frame) for frame in frames[:2]], ask),
+        Rule.KNOWN: lambda: _known(first),
+        Rule.VARIES: lambda: _varies(first),
     }
     broken = [BrokenRule(rule, words) for rule, check in rules.items() if (words := check())]
     copied = _copied(spec, first, earlier or {})
@@ -167,7 +166,7 @@ def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarra
         rho = float(spearmanr(mine[both], theirs[both]).statistic)
         if abs(rho) >= COPY:
             said = f"ranks as {name} does: Spearman's rho {rho:.2f}, where less than {COPY} is asked"
-            return BrokenRule("new", said, like=name)
+            return BrokenRule(Rule.NEW, said, like=name)
     return None
 
 
@@ -175,36 +174,14 @@ def _ask(sandbox: Sandbox, source: Source, spec: Spec, frames: Sequence[Frame]) 
     """One metric's answer to each frame; a metric of the pool is asked about these frames as a pool."""
     if spec.scope == "frame":
         return run_file(sandbox, source, [spec], frames)[0]
-    pool = _pool_of(frames)
+    pool = pool_of(frames)
     (answer,) = run_file(sandbox, source, [spec], pool)[0]
     ends = pool.offsets[1:-1] if spec.level == "object" else np.arange(1, len(pool))
     return [MetricResult(scores, answer.error) for scores in np.split(answer.scores, ends)]
 
 
-def _pool_of(frames: Sequence[Frame]) -> Dataset:
-    counts = [len(frame.boxes) for frame in frames]
-    names = np.array([f"{frame.image_id}" for frame in frames])
-    return Dataset(
-        root=Path(),
-        class_names=frames[0].class_names,
-        image_id=np.array([frame.image_id for frame in frames]),
-        file=names,
-        sha256=names,
-        width=np.array([frame.width for frame in frames]),
-        height=np.array([frame.height for frame in frames]),
-        group=names,
-        split=np.full(len(frames), "pool"),
-        box_id=np.arange(sum(counts)),
-        boxes=np.concatenate([frame.boxes for frame in frames]),
-        labels=np.concatenate([frame.labels for frame in frames]),
-        crowd=np.zeros(sum(counts), bool),
-        offsets=np.concatenate([[0], np.cumsum(counts)]),
-    )
-
-
 def _without_boxes(frame: Frame) -> Frame:
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-    said = None if frame.predictions is None else nothing
+    said = None if frame.predictions is None else Detections.empty()
     return replace(frame, boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), predictions=said)
 
 

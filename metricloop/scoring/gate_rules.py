@@ -1,75 +1,100 @@
-"""The rules of the acceptance gate: one table, from which the checks take names and prompt and docs take sentences."""
+"""The rules of the acceptance gate: one table, from which checks take their names, and prompt and docs their text."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+COPY = 0.95  # |Spearman's rho| with an earlier metric from which on a metric is its copy
+
 
 class Rule(StrEnum):
-    """One rule. Its value is the name that journals and messages use.
+    """One rule. Its value is its name in journals and messages.
 
-    broken_when: the sentence of the docs. code_must: the words of the prompt, "Your code must ..."; "" where another
-    rule's words, or another part of the prompt, say it already.
+    broken_when: a sentence for the docs. passed: a sentence for `metricloop try`; "" for rules about an idea.
+    code_must: a phrase for the prompt, "your code must ..."; "" when another rule's phrase includes it, or another
+    part of the prompt explains it.
     """
 
     broken_when: str
+    passed: str
     code_must: str
 
-    def __new__(cls, name: str, broken_when: str, code_must: str = "") -> Rule:
+    def __new__(cls, name: str, broken_when: str, passed: str = "", code_must: str = "") -> Rule:
         rule = str.__new__(cls, name)
         rule._value_ = name
-        rule.broken_when, rule.code_must = broken_when, code_must
+        rule.broken_when, rule.passed, rule.code_must = broken_when, passed, code_must
         return rule
 
-    # What is asked of an idea before its code runs.
+    # About an idea, before its code runs.
     ANSWER = "answer", "the model's repair cannot be read; the idea stays as it was"
-    NAME = "name", "the metric has a name that is taken"
-    POLICY = "policy", "the policy or one of its options does not exist, or does not fit the metric"
+    NAME = "name", "the metric's name is taken"
+    POLICY = "policy", "the policy or an option does not exist, or does not fit the metric"
     REPEAT = (
         "repeat",
-        "the idea has metric and policy of another arm, or family and policy of an idea that did not beat random",
+        "metric and policy are those of an arm, or family and policy are those of an idea that did not beat random",
     )
-    # What is asked of the code of a metric.
-    LOADS = "loads", "the file fails, or declares another metric; without code: the metric is not known", "load"
-    NEEDS = "needs", "the metric asks for something that the study does not have"
+    # About the code of a metric, in the order of the checks.
+    LOADS = (
+        "loads",
+        "the file fails or declares another metric; or an idea without code names an unknown metric",
+        "its code is imported and declares it",
+        "load",
+    )
+    NEEDS = "needs", "the metric needs something that the study does not have", "the study has what it needs"
     RUNS = (
         "runs",
-        "the metric fails on one of two dozen images of the pool, from the emptiest to the most crowded",
+        "it fails on one of two dozen images of the pool, from the emptiest to the most crowded",
+        "gives numbers of the right shape for every image, within the limits",
         "run on every image, also with no boxes and with boxes of one pixel; return finite numbers of the right shape",
     )
-    FAST = "fast", "at the metric's pace the whole pool would take longer than `sandbox.pool_seconds`"
+    FAST = (
+        "fast",
+        "at its speed the whole pool would take longer than `sandbox.pool_seconds`",
+        "scores the pool within the time limit",
+    )
     DETERMINISTIC = (
         "deterministic",
-        "the metric gives other numbers when it is asked again",
+        "it gives other numbers when asked again",
+        "gives the same numbers when asked again",
         "give the same numbers when asked again",
     )
     ORDER = (
         "order",
-        "the metric gives other numbers when the boxes are listed in another order",
+        "it gives other numbers when the boxes are listed in another order",
+        "does not depend on the order of the boxes",
         "not depend on the order of the boxes",
     )
-    NO_BOXES = "no boxes", "the metric fails on an image without boxes"
-    ONE_PIXEL_BOXES = "one-pixel boxes", "the metric fails on boxes of one pixel"
+    NO_BOXES = "no boxes", "it fails on an image without boxes", "works on images without boxes"
+    ONE_PIXEL_BOXES = "one-pixel boxes", "it fails on boxes of one pixel", "works on boxes of one pixel"
     KNOWN = (
         "known",
-        "more than half of the metric's scores are nan",
+        "more than half of its scores are nan",
+        "at most half of its scores are nan",
         "know a score for at least half of what it judges",
     )
-    VARIES = "varies", "all of the metric's scores are the same number", "not be constant"
+    VARIES = "varies", "all its scores are the same number", "its scores differ", "not be constant"
     NEW = (
         "new",
-        "the metric ranks as a known metric does: |Spearman's rho| is 0.95 or more",
-        "not rank as a known metric does (|Spearman's rho| below 0.95)",
+        f"it ranks as a known metric does: |Spearman's rho| is {COPY} or more",
+        "ranks unlike every metric with scores ({})",
+        f"not rank as a known metric does (|Spearman's rho| below {COPY})",
     )
+
+
+CODE_RULES = tuple(rule for rule in Rule if rule.passed)
+STOPPING = (Rule.LOADS, Rule.NEEDS, Rule.RUNS)  # when one of these is broken, the rules after it are not checked
 
 
 def code_must() -> str:
-    """What the code of a metric must do, as one enumeration for the prompt."""
+    """What the code of a metric must do, as one list for the prompt."""
     *first, last = [rule.code_must for rule in Rule if rule.code_must]
     return f"{'; '.join(first)}; and {last}"
 
 
 def rules_table() -> str:
-    """The rules as a table in Markdown, for the docs."""
-    rows = [f"| {rule} | {rule.broken_when.replace('|', chr(92) + '|')} |" for rule in Rule]
-    return "\n".join(["| rule | broken when |", "|---|---|", *rows])
+    """The rules as a Markdown table, for the docs."""
+    lines = ["| rule | broken when |", "|---|---|"]
+    for rule in Rule:
+        sentence = rule.broken_when.replace("|", "\\|")
+        lines.append(f"| {rule} | {sentence} |")
+    return "\n".join(lines)

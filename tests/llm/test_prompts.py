@@ -10,11 +10,13 @@ import pytest
 from jinja2 import UndefinedError
 
 from metricloop.llm.prompt import FOLDER, render, template_hash
+from metricloop.scoring.gate_rules import code_must
 
 GOLDEN = Path(__file__).parent / "golden"
 SYSTEM = {
     "limits": "5 s for one image, 1,024 MB of memory, 1,800 seconds for the whole pool of 480 images",
     "specimens": "24",
+    "gate_rules": code_must(),
     "repairs": "3 times",
     "policies": "- `best`: keep the best images.",
 }

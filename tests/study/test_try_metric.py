@@ -52,9 +52,9 @@ def study(tmp_path):
 def test_every_rule_is_told_with_what_became_of_it():
     lines = rule_lines(GateResult(Spec("it", "image"), (BrokenRule("order", "depends on \x1b[2J order"),)), ["a", "b"])
     assert lines[4:7] == [
-        ("held", "deterministic", "says the same when asked again"),
+        ("held", "deterministic", "gives the same numbers when asked again"),
         ("broke", "order", "depends on ?[2J order"),
-        ("held", "no boxes", "copes with images without boxes"),
+        ("held", "no boxes", "works on images without boxes"),
     ]
     assert lines[-1] == ("held", "new", "ranks unlike every metric with scores (2)")
 
