@@ -25,6 +25,11 @@ class Detections:
     scores: np.ndarray
     labels: np.ndarray
 
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detections."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
 
 @dataclass(frozen=True)
 class Frame:

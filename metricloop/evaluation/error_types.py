@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metricloop.data.boxes import iou, share_inside
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
+from metricloop.evaluation.greedy_match import greedy_match
 
 FOREGROUND, BACKGROUND = 0.5, 0.1  # IoU
 # Wrong detections, in the order in which the types are tried: the first that fits is the one that counts.
@@ -149,25 +151,14 @@ def _sort_out(truth: Dataset, row: int, found: Detections) -> _Image:
         misnamed, loose = (kind == tuple(WRONG).index(name) for name in ("classification", "localisation"))
         finds[misnamed] = other[misnamed].argmax(axis=1)
         finds[loose] = same[loose].argmax(axis=1)
-        hits = _assign(same)
-        kind[hits >= 0] = _HIT
-        finds[hits >= 0] = hits[hits >= 0]
+        hits = greedy_match(same.T, np.arange(len(same)), FOREGROUND)  # by object
+        kind[hits[hits >= 0]] = _HIT
+        finds[hits[hits >= 0]] = np.flatnonzero(hits >= 0)
     if crowd.any():
-        regions = _share_inside(boxes, truth.boxes[own][crowd]) * (named[:, None] == truth.labels[own][crowd][None])
+        regions = share_inside(boxes, truth.boxes[own][crowd]) * (named[:, None] == truth.labels[own][crowd][None])
         inside = (regions.max(axis=1) >= FOREGROUND) & (kind != _HIT)
         kind[inside], finds[inside] = _IN_CROWD, -1
     return _Image(boxes, scores, named, kind, finds, objects, labels)
-
-
-def _assign(same: np.ndarray) -> np.ndarray:
-    """The object each detection takes, (d,), -1 for none. same: (d, g), rows by falling score; first of equals."""
-    hits = np.full(len(same), -1)
-    free = np.ones(same.shape[1], bool)
-    for i in np.flatnonzero(same.max(axis=1) >= FOREGROUND):
-        best = int(np.where(free, same[i], -1.0).argmax())
-        if free[best] and same[i, best] >= FOREGROUND:
-            hits[i], free[best] = best, False
-    return hits
 
 
 def _best_threshold(images: Sequence[_Image], objects: int) -> float:
@@ -181,33 +172,6 @@ def _best_threshold(images: Sequence[_Image], objects: int) -> float:
     last = np.append(scores[1:] != scores[:-1], True)  # a threshold takes all detections of a score, or none
     f1 = 2 * hits / (np.arange(1, len(hits) + 1) + objects)
     return float(scores[last][f1[last].argmax()])
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU of xyxy boxes, (n, 4) and (k, 4) -> (n, k) float64; 0 where neither has an area.
-
-    >>> iou(np.array([[0, 0, 10, 10]]), np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 0, 30, 10]])).round(3)
-    array([[1.   , 0.333, 0.   ]])
-    """
-    common = _common(a, b)
-    total = _area(a)[:, None] + _area(b)[None] - common
-    return np.divide(common, total, out=np.zeros_like(common), where=total > 0)
-
-
-def _share_inside(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The share of each box of `a` that lies in each of `b`, (n, k)."""
-    common, area = _common(a, b), _area(a)[:, None]
-    return np.divide(common, area, out=np.zeros_like(common), where=area > 0)
-
-
-def _common(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    side = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    return np.maximum(side, 0).prod(axis=2)
-
-
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2:].astype(np.float64) - boxes[:, :2]).clip(0).prod(axis=1)
 
 
 def _corners(box: np.ndarray) -> tuple[float, float, float, float]:

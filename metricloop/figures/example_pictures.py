@@ -209,7 +209,7 @@ def _best_threshold(pool: Dataset, predictions: Mapping[int, Detections] | None)
     """The score threshold at which predictions agree best with the labels."""
     if predictions is None:
         return 0.0
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    nothing = Detections.empty()
     return find_errors(pool, [predictions.get(int(image_id), nothing) for image_id in pool.image_id]).threshold
 
 

@@ -62,18 +62,13 @@ def unread_frame(inputs: MetricInputs, row: int) -> UnreadFrame:
         boxes=pool.boxes[own].copy(),
         labels=pool.labels[own].copy(),
         class_names=pool.class_names,
-        predictions=None if inputs.predictions is None else inputs.predictions.get(image_id, nothing()),
+        predictions=None if inputs.predictions is None else inputs.predictions.get(image_id, Detections.empty()),
         embedding=None if inputs.embeddings is None else inputs.embeddings.pool.images[row],
         views=None
         if inputs.views is None
-        else {name: found.get(image_id, nothing()) for name, found in inputs.views.items()},
+        else {name: found.get(image_id, Detections.empty()) for name, found in inputs.views.items()},
     )
     return UnreadFrame(frame, pool.root / str(pool.file[row]), str(pool.sha256[row]))
-
-
-def nothing() -> Detections:
-    """What was detected where nothing was detected."""
-    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
 def read_frame(

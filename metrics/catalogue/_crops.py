@@ -77,9 +77,3 @@ def cut(image: np.ndarray, box: np.ndarray, margin: int) -> np.ndarray | None:
 def turned(values: np.ndarray) -> Iterator[np.ndarray]:
     """A square crop with each of its sides once on top: the top, right, bottom and left one."""
     return (np.rot90(values, quarter) for quarter in range(4))
-
-
-def iou(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes, xyxy."""
-    common = np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0).prod()
-    return float(common / ((first[2:] - first[:2]).prod() + (second[2:] - second[:2]).prod() - common))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from metricloop.data.frame import Frame
-from metricloop.metrics.catalogue._overlap import assign, by_falling_score, overlap, predictions
+from metricloop.evaluation.greedy_match import greedy_match
+from metricloop.metrics.catalogue._overlap import by_falling_score, overlap, predictions
 from metricloop.metrics.contract import metric
 
 CONFIDENT = 0.3  # a claim of a detector trained with focal loss, whose scores stay low
@@ -174,4 +175,4 @@ def image_f1(frame: Frame, confident: float = CONFIDENT, hit: float = HIT) -> fl
 def _hits(frame: Frame, confident: float, hit: float) -> tuple[int, int]:
     """How many labels are found, and how many predictions claim to find something."""
     over, order = overlap(frame), by_falling_score(predictions(frame), confident)
-    return int((assign(over.iou * over.same, order, hit) >= 0).sum()), len(order)
+    return int((greedy_match(over.iou * over.same, order, hit) >= 0).sum()), len(order)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from metricloop.data.boxes import iou
 from metricloop.data.frame import CROP, Detections, Frame
-from metricloop.evaluation.error_types import iou
 from metricloop.metrics.catalogue._overlap import overlap, overlap_with, predictions
 from metricloop.metrics.contract import MetricError, metric
 

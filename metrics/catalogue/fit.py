@@ -9,15 +9,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from metricloop.data.boxes import iou
 from metricloop.data.frame import Frame, once
-from metricloop.metrics.catalogue._crops import BOX, END, MARGIN, START, crops, cut, iou, turned
+from metricloop.metrics.catalogue._crops import BOX, END, MARGIN, START, crops, cut, turned
 from metricloop.metrics.catalogue._enclosure import enclosure_of
 from metricloop.metrics.catalogue._sides import best_box, sides
 from metricloop.metrics.contract import metric
 
 NEAR = BOX // 4  # the margin of box_tightness and edge_support
 CUT_ROUNDS = 3  # of GrabCut; its masks hardly change after that
-UNIT = np.array([0.0, 0.0, 1.0, 1.0])
+UNIT = (0, 0, 1, 1)
 
 
 @metric(level="object", needs=("image",))
@@ -140,7 +141,7 @@ def search_tightness(frame: Frame) -> np.ndarray:
     """
     best = [None if one is None else best_box(one) for one in sides(frame)]
     found = [
-        np.nan if one is None else 0.0 if box is None else iou(UNIT, box)
+        np.nan if one is None else 0.0 if box is None else _iou(box, UNIT)
         for one, box in zip(sides(frame), best, strict=True)
     ]
     return np.array(found)
@@ -213,7 +214,7 @@ def _contour_fit(crop: np.ndarray) -> float:
     if not own.any():
         return 0.0
     around = np.concatenate([corner[own].min(axis=0), (corner + size)[own].max(axis=0)])
-    return iou(around, np.array([NEAR, NEAR, NEAR + BOX, NEAR + BOX], float))
+    return _iou(around, (NEAR, NEAR, NEAR + BOX, NEAR + BOX))
 
 
 def _side_support(crop: np.ndarray) -> float:
@@ -242,4 +243,8 @@ def _cut_fit(pixels: np.ndarray) -> float:
     corner, size, area = parts[:, :2], parts[:, 2:4], parts[:, 4]
     kept = area >= area.max() / 10
     around = np.concatenate([corner[kept].min(axis=0), (corner + size)[kept].max(axis=0)])
-    return iou(around.astype(float), np.array([START, START, END, END], float))
+    return _iou(around, (START, START, END, END))
+
+
+def _iou(box: np.ndarray, other: tuple[int, int, int, int]) -> float:
+    return float(iou(box[None], np.array([other]))[0, 0])

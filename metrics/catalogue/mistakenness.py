@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from metricloop.data.boxes import areas
 from metricloop.data.frame import Frame, once
-from metricloop.metrics.catalogue._overlap import assign, by_falling_score, overlap, predictions
+from metricloop.evaluation.greedy_match import greedy_match
+from metricloop.metrics.catalogue._overlap import by_falling_score, overlap, predictions
 from metricloop.metrics.contract import metric
 
 HIT = 0.5  # IoU from which a prediction speaks about a label
@@ -158,22 +160,18 @@ def _surest(scores: np.ndarray) -> float:
 def _covered(frame: Frame) -> np.ndarray:
     """How far each prediction lies on what is labelled, (k,), 0 to 1; see possible_missing."""
     shared = overlap(frame).iou
-    labelled, found = (_areas(boxes) for boxes in (frame.boxes, predictions(frame).boxes))
+    labelled, found = (areas(boxes) for boxes in (frame.boxes, predictions(frame).boxes))
     common = shared / (1 + shared) * (labelled[:, None] + found[None])
     smaller = np.minimum(labelled[:, None], found[None])
     share = np.divide(common, smaller, out=np.zeros_like(common), where=smaller > 0)
     return ((shared + share) / 2).max(axis=0, initial=0.0).clip(0, 1)
 
 
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2:].astype(np.float64) - boxes[:, :2]).clip(0).prod(axis=1)
-
-
 def _matched(frame: Frame, hit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each label the prediction it is matched to, whatever its class, -1 for none; the scores of all predictions;
     and the IoU of each label with its own."""
     over = overlap(frame)
-    taken = assign(over.iou, by_falling_score(predictions(frame)), hit)
+    taken = greedy_match(over.iou, by_falling_score(predictions(frame)), hit)
     shared = np.zeros(len(taken))
     own = np.flatnonzero(taken >= 0)
     shared[own] = over.iou[own, taken[own]]

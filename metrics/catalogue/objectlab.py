@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metricloop.data.boxes import iou
 from metricloop.data.frame import Frame, once
-from metricloop.evaluation.error_types import iou
 from metricloop.metrics.catalogue._overlap import Overlap, overlap, predictions
 from metricloop.metrics.contract import metric
 
@@ -103,7 +103,7 @@ def label_quality(
     an image with labels and no predictions is perfect.
 
     >>> from metricloop.data.frame import Detections
-    >>> none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
+    >>> none = Detections.empty()
     >>> round(label_quality(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=none)), 2)
     0.79
     """

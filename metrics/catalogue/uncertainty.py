@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from metricloop.data.frame import Frame, once
-from metricloop.metrics.catalogue._overlap import among_predictions, assign, by_falling_score, overlap, predictions
+from metricloop.evaluation.greedy_match import greedy_match
+from metricloop.metrics.catalogue._overlap import among_predictions, by_falling_score, overlap, predictions
 from metricloop.metrics.contract import metric
 
 COUNTED = 0.05  # detections below say little: a detector that lists a hundred an image has dozens of them
@@ -152,7 +153,7 @@ def log_loss(frame: Frame, clip: float = 0.01, hit: float = SAME_PLACE) -> float
     """
     over, order = overlap(frame), by_falling_score(predictions(frame))
     scores = over.scores.clip(clip, 1 - clip)
-    taken = assign(over.iou * over.same, order, hit)
+    taken = greedy_match(over.iou * over.same, order, hit)
     found = taken[taken >= 0]
     lost = np.ones(len(scores), bool)
     lost[found] = False

@@ -8,10 +8,11 @@ from coco_reference import dataset, detections, random_case
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metricloop.data.boxes import iou
 from metricloop.evaluation import error_types
 from metricloop.evaluation.average_precision import count_positives
 from metricloop.evaluation.coco import coco_evaluate
-from metricloop.evaluation.error_types import KINDS, WRONG, Error, find_errors, iou
+from metricloop.evaluation.error_types import KINDS, WRONG, Error, find_errors
 
 LION, PANDA = 0, 1
 SQUARE = [0, 0, 10, 10]

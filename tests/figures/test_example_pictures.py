@@ -179,7 +179,7 @@ def test_boxes_have_the_colour_of_the_legend(draw, captions):
     hit_and_wrong = Detections(
         np.float32([[20, 20, 60, 60], [30, 100, 90, 150]]), np.float32([0.9, 0.8]), np.array([0, 0])
     )
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    nothing = Detections.empty()
     sheet = error_picture(search, find_errors(search, [hit_and_wrong, nothing], 0.5))
     assert sheet.title == "Held-out images with the most errors (detections with a score of at least 0.50)"
     assert captions[sheet.title] == [("image 10", "1 background, 1 missed")]

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from metricloop.data.boxes import iou
 from metricloop.data.frame import Detections, Frame
-from metricloop.evaluation.error_types import iou
+from metricloop.evaluation.greedy_match import greedy_match
 from metricloop.metrics.catalogue import agreement
-from metricloop.metrics.catalogue._overlap import among_predictions, assign, by_falling_score
+from metricloop.metrics.catalogue._overlap import among_predictions, by_falling_score
 from metricloop.metrics.contract import call_metric
 
 
@@ -142,7 +143,7 @@ def test_assign_is_that_of_the_coco_evaluation():
     for _ in range(200):
         shared = rng.uniform(size=(rng.integers(0, 6), rng.integers(0, 9)))
         hits, _ = match(shared.T, np.zeros(len(shared), bool))
-        taken = assign(shared, np.arange(shared.shape[1]), 0.5)
+        taken = greedy_match(shared, np.arange(shared.shape[1]), 0.5)
         assert sorted(taken[taken >= 0]) == np.flatnonzero(hits[:, 0]).tolist()
 
 

@@ -32,9 +32,7 @@ def test_scale_does_not_matter_and_nothing_is_handled(function):
     larger = replace(FRAME, width=300, height=300, boxes=BOXES * 3, predictions=replace(FOUND, boxes=FOUND.boxes * 3))
     assert np.asarray(function(larger)) == pytest.approx(np.asarray(function(FRAME)))
     empty = Frame(1, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, int), ("cat",), predictions=FOUND)
-    none = replace(
-        FRAME, predictions=Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
-    )
+    none = replace(FRAME, predictions=Detections.empty())
     assert np.size(function(empty)) == (1 if function is uncovered_prediction else 0)
     assert not np.any(function(none))
 
