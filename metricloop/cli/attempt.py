@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from metricloop.cli import ask
-from metricloop.cli.command import quoted
 from metricloop.data.tables import replacing
 from metricloop.layout import ARMS, METRICS, MINE
 from metricloop.report.metric_page import build, write_page
@@ -19,6 +18,7 @@ from metricloop.selection.policies import PolicyError
 from metricloop.study.add_arm import AppendError, append_to, arm_name, offer, show
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.try_metric import Stage, hear, open_sandbox, perform, policy_of, rule_lines
+from metricloop.text.shell import command_line, run_line
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,8 @@ class Attempt:
             print("to add it: the same command with --add\n")
         elif ask.agrees("add it?", self.yes):
             self._write(addition, None if self._inside else self.workspace / code)
-            go_on = quoted("metricloop", "run", "-C", self.folder, "--arm", arm)
-            print(f"added; it runs in the sandbox. Next: {go_on}")
-            tell_git = quoted("git", "-C", self.folder, "add", code)
+            print(f"added; it runs in the sandbox. Next: {run_line(self.folder, '--arm', arm)}")
+            tell_git = command_line("git", "-C", self.folder, "add", code)
             in_metrics = code.startswith(f"{METRICS}/")  # `metricloop run` commits what lies there
             print("" if in_metrics else f"(git does not get to know {code} by itself: {tell_git})\n")
         else:

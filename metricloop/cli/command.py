@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
+
+from metricloop.text.shell import run_line
 
 Workspace = Annotated[Path, typer.Option("-C", metavar="DIR", help="The workspace.", show_default="here")]
 HERE = Path()
@@ -123,17 +124,10 @@ def flag(name: str, help: str) -> Any:
     return typer.Option(name, metavar="", help=help)
 
 
-def quoted(*words: str | Path) -> str:
-    """A command line that a person can copy into a shell: words with blanks are in quotes."""
-    return shlex.join(map(str, words))
-
-
 def made(folder: Path, name: str) -> Path:
     """The path of a file that a study writes. Errors: FileNotFoundError saying how it is made."""
     if not (folder / name).is_file():
-        raise FileNotFoundError(
-            f"{folder / name} does not exist yet; run the study first: {quoted('metricloop', 'run', '-C', folder)}"
-        )
+        raise FileNotFoundError(f"{folder / name} does not exist yet; run the study first: {run_line(folder)}")
     return folder / name
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from metricloop.flows.pipeline import jobs
 from metricloop.llm.journal import FILE, read_journal
 from metricloop.params import Params, load_params
 from metricloop.sandbox.tiers import missing
@@ -70,6 +69,8 @@ def estimate(
 
     looks: pictures and boxes to embed; a detector's inference stands for that of the network, at its own image size.
     """
+    from metricloop.flows.pipeline import jobs  # here, because importing Prefect takes a second
+
     side_by_side = jobs(params)
     timed = _timed(folder, side_by_side)
     start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]

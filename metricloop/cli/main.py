@@ -59,7 +59,8 @@ def _typed_wrongly(error: Any) -> int:
     """Say in a line what was typed wrongly, what was probably meant, and where the help is."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "metricloop"
-    near = getattr(error, "possibilities", None)
+    near = getattr(error, "possibilities", None) or []
+    near = [name for name in near if name.startswith(error.option_name)] or near
     message = f"{error.message}; did you mean {' or '.join(near)}?" if near else error.format_message()
     print(f"{command}: {message}\nSee: {command} --help", file=sys.stderr)
     return error.exit_code

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from metricloop.cli import ask
-from metricloop.cli.command import HERE, Commands, Workspace, flag, print_json, quoted
+from metricloop.cli.command import HERE, Commands, Workspace, flag, print_json
+from metricloop.text.shell import run_line
 
 commands = Commands("Metrics")
 
@@ -137,5 +138,5 @@ def adopt(
     move(workspace, found)
     print(
         f"{found.metric} is in {found.adopted}, and yours to edit. Its scores are made again under another name, and "
-        f"as long as they are the same nothing is trained again: {quoted('metricloop', 'run', '-C', folder)}"
+        f"as long as they are the same nothing is trained again: {run_line(folder)}"
     )

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json, quoted
+from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
+from metricloop.text.shell import run_line
 
 commands = Commands("Language model")
 
@@ -43,8 +44,7 @@ def _suggest_next(folder: Path) -> None:
     if (number := next_round(events)) > rounds:
         raise ValueError(f"round {number} would be one more than llm.rounds ({rounds}) allows; raise it first")
     if waiting := untried(events, folder):
-        go_on = quoted("metricloop", "run", "-C", folder)
-        raise ValueError(f"{', '.join(waiting)} of the last round first: {go_on}")
+        raise ValueError(f"{', '.join(waiting)} of the last round first: {run_line(folder)}")
     converse(folder, "metricloop.tasks.suggest", number)
 
 

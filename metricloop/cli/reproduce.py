@@ -13,6 +13,7 @@ from metricloop.data.tables import read_json
 from metricloop.study.plan import entry_of, load_plan
 from metricloop.study.processes import call, dvc, environment, say
 from metricloop.study.workspace import WorkspaceError, refresh_code
+from metricloop.text.shell import run_line
 
 RECORDS = ("params.yaml", "arms.yaml", "rounds.yaml", "dvc.yaml", "dvc.lock", "code.yaml", "data/categories.json")
 TOLERANCE = {"cpu": 0.0, "cuda": 0.005}  # absolute, on numbers in 0..1; a GPU's kernels are not all deterministic
@@ -26,7 +27,7 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
     arm = entry_of(load_plan(workspace), "blocks", block)["arm"]
     recorded = workspace / "results" / block
     if not (recorded / "metrics.json").is_file():
-        raise WorkspaceError(f"{block} has no results here; run the study first: metricloop run -C {workspace}")
+        raise WorkspaceError(f"{block} has no results here; run the study first: {run_line(workspace)}")
     with tempfile.TemporaryDirectory(prefix="metricloop-reproduce-") as scratch:
         clone = Path(scratch) / "clone"
         _run(workspace, ["git", "clone", "--quiet", str(workspace), str(clone)])

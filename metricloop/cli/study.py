@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json, quoted
+from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
+from metricloop.text.shell import command_line, run_line
 
 commands = Commands("Study")
 
@@ -101,10 +102,9 @@ def init(
             full=full,
         )
     create(folder, study)
-    go_on = quoted("metricloop", "run", "-C", folder)
     print(
         f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
-        f"  look first:  {go_on} --dry-run\n  run:         {go_on}"
+        f"  look first:  {run_line(folder, '--dry-run')}\n  run:         {run_line(folder)}"
     )
 
 
@@ -193,7 +193,7 @@ def _show(folder: Path) -> None:
     if report.is_file():
         print(f"\nreport:     {report}")
     if (folder / "confirmation.json").is_file():
-        print(f"test split: {quoted('metricloop', 'compare', '--confirmed', '-C', folder)}")
+        print(f"test split: {command_line('metricloop', 'compare', '--confirmed', '-C', folder)}")
     print(where_to_look(folder))
 
 

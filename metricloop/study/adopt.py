@@ -19,6 +19,7 @@ from metricloop.scoring.metric_file import MOST_BYTES
 from metricloop.scoring.open_metrics import ADOPTED, GENERATED
 from metricloop.study.plan import FILES, load_plan, replace_rounds
 from metricloop.text.clean import clean, printable
+from metricloop.text.shell import command_line, run_line
 
 
 class AdoptError(ValueError):
@@ -82,9 +83,7 @@ def find(folder: Path, metric: str) -> Generated:
     needs, number = load_plan(folder)["batches"][batch]["needs"], int(Path(file).parent.name)
     journal = Journal(folder)
     if journal.last("proposed", round=number) and not journal.last("suggested", round=number):
-        raise AdoptError(
-            f"round {number} is not complete, and is still being written; first: metricloop run -C {folder}"
-        )
+        raise AdoptError(f"round {number} is not complete, and is still being written; first: {run_line(folder)}")
     return Generated(metric, number, file, _read(folder, file), batch, needs)
 
 
@@ -201,7 +200,9 @@ def _read(folder: Path, file: str) -> bytes:
     if _leads_away(folder, file):
         raise AdoptError(f"{file} is, or lies behind, a link; only a plain file is adopted")
     if not path.is_file():
-        raise AdoptError(f"{file} does not exist; bring it back with: git -C {folder} checkout -- {file}")
+        raise AdoptError(
+            f"{file} does not exist; bring it back with: {command_line('git', '-C', folder, 'checkout', '--', file)}"
+        )
     if path.stat().st_size > MOST_BYTES:
         raise AdoptError(f"{file} is {path.stat().st_size} bytes long; a metric's file may have {MOST_BYTES}")
     return path.read_bytes()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from metricloop.llm.key import ANY_SERVER, HANDED, OPENAI_ONLY, hand_over, take_keys
 from metricloop.sandbox.libc import prctl
+from metricloop.text.shell import run_line
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -161,7 +162,7 @@ def call(
     if code:
         tail = "\n".join(f"    {line}" for line in lines[-25:] if _worth_showing(line))
         raise StageError(
-            f"{label} failed (exit status {code}):\n{tail}\n  once mended, go on with: metricloop run -C {workspace}"
+            f"{label} failed (exit status {code}):\n{tail}\n  once mended, go on with: {run_line(workspace)}"
         )
 
 

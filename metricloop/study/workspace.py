@@ -20,6 +20,7 @@ from metricloop.runtime import code_digest
 from metricloop.study.graph import reads_embeddings, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import dvc, environment
+from metricloop.text.shell import run_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/", layout.REPORT, "__pycache__/")
@@ -98,7 +99,7 @@ def create(folder: Path, study: NewStudy) -> None:
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there: metricloop run -C {folder}")
+        raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there: {run_line(folder)}")
     if not study.drawn and folder.is_relative_to(study.root):
         raise WorkspaceError(f"{folder} lies inside the data set ({study.root}); put the workspace elsewhere")
     if study.copy:
