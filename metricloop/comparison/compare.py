@@ -1,4 +1,4 @@
-"""compare: every evaluated arm against the baseline, on the search split; writes comparison.json."""
+"""Compare every evaluated arm with the baseline on the search split: the content of comparison.json."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from metricloop.data.tables import SUBSET, column, read_json, read_table
 from metricloop.evaluation.average_precision import count_positives, weighted_ap
 from metricloop.evaluation.coco import Matches, read_matches
 
-MEASURES = ("mAP", "mAR")  # what gains are tested in; a verdict rests on the first
+MEASURES = ("mAP", "mAR")  # gains are tested in both; the verdict uses the first
 ROLES = ("baseline", "treatment", "control")  # the order of the table
 
 
 class CompareError(ValueError):
-    """The results at hand cannot be compared; the message says which and what to do."""
+    """These results cannot be compared; the message says which results and what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Result:
 
 @dataclass(frozen=True)
 class _Test:
-    """An arm's gain in one measure. p: what Holm's procedure and the verdict take, not the p that is shown."""
+    """An arm's gain in one measure. p: the input of Holm's procedure and of the verdict; `shown` holds another p."""
 
     shown: dict[str, Any]
     gain: Gain
@@ -72,11 +72,11 @@ def compare(
 ) -> dict[str, Any]:
     """The content of comparison.json: arms ordered baseline, treatments, controls, each by falling gain in mAP.
 
-    truth: the search split; sizes: {arm: (images, boxes)} of its subset; unsafe: arms whose scores were made by
-    unread code without the sandbox; looks: how often the study plans to look at its results. An arm is paired with
-    the baseline by the seeds they share. The family of tests is every arm but the baseline that has a block in the
-    plan, those still to be run included.
-    Errors: CompareError without a baseline, a shared seed or truth, and for blocks of different recipes.
+    truth: the search split; sizes: {arm: (images, boxes)} of its subset; unsafe: arms whose scores come from unread
+    code that ran without the sandbox; looks: how often the study plans to test. An arm is paired with the baseline by
+    the seeds that both have. The family of tests is every arm but the baseline that has a block in the plan, also
+    blocks that have not run yet.
+    Errors: CompareError without a baseline, a shared seed or objects in the truth, and for different recipes.
     """
     results = list(results)
     baseline = _baseline(plan["arms"])
@@ -127,7 +127,7 @@ def _baseline(arms: Mapping[str, Any]) -> str:
 
 
 def _one_recipe(results: list[Result]) -> str | None:
-    """The hash all blocks share; CompareError naming the fields in which two of them differ."""
+    """The recipe hash of all blocks. Errors: CompareError with the fields in which two blocks differ."""
     for other in results[1:]:
         first, second = results[0].recipe, other.recipe
         if first["hash"] != second["hash"]:
@@ -135,7 +135,7 @@ def _one_recipe(results: list[Result]) -> str | None:
             fields = [name for name in sorted({*one, *two}) if one.get(name) != two.get(name)]
             found = "; ".join(f"{name}: {one.get(name)!r} and {two.get(name)!r}" for name in fields)
             raise CompareError(
-                f"blocks {results[0].block} and {other.block} cannot be compared, their recipes differ in {found}; "
+                f"blocks {results[0].block} and {other.block} cannot be compared: their recipes differ in {found}; "
                 "train both again with the same parameters"
             )
     return results[0].recipe["hash"] if results else None
@@ -150,7 +150,7 @@ def _defined(values: Mapping[str, Any], block: str) -> Mapping[str, Any]:
 def _replicate(
     study: str, results: list[Result], truth: Dataset, unit: np.ndarray, replicates: int
 ) -> dict[str, dict[int, dict[str, np.ndarray]]]:
-    """{arm: {seed: {measure: (R,)}}} under one draw of test images, the same for all arms and seeds of the study."""
+    """{arm: {seed: {measure: (R,)}}}: bootstrap values; all arms and seeds use the same draws of test images."""
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(study.encode()).digest()[:8]))
     weights = draw_weights(unit, replicates, rng)
     positives = count_positives(truth)
@@ -188,7 +188,7 @@ def _test(arm: str, baseline: str, measure: str, numbers: dict, replicated: dict
 
 
 def _row(name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Mapping[int, Mapping[str, Any]]) -> dict:
-    """An arm as in comparison.json, without what only a comparison can fill in."""
+    """An arm as in comparison.json; the keys that need the baseline are still null."""
     return {
         "name": name,
         "role": spec["role"],
@@ -212,7 +212,7 @@ def _spread(values: list[float]) -> dict[str, Any]:
 
 
 def _close_gap(rows: list[dict[str, Any]]) -> None:
-    """Every arm's gain as a share of the oracle's; left null unless the oracle itself beats the baseline."""
+    """Set every arm's gain as a share of the oracle's gain; null unless the oracle beats the baseline."""
     oracle = next((row for row in rows if row["policy"]["name"] == "oracle" and row["verdict"] == "better"), None)
     for row in rows:
         if oracle and row["gain"]:
@@ -232,7 +232,7 @@ def read_results(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path("res
 
 
 def subset_size(path: Path) -> tuple[int, int]:
-    """Images, and boxes to learn from, of a subset: the mean over its draws, rounded."""
+    """How many images and kept boxes a subset has: the mean over its draws, rounded."""
     table = read_table(path, SUBSET)
     draw, image_id = column(table, "draw"), column(table, "image_id")
     draws = max(len(np.unique(draw)), 1)

@@ -1,4 +1,4 @@
-"""The comparison for a person: a table in the terminal, or in markdown to be committed."""
+"""The comparison as a table: in the terminal, or in Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 
 
 def print_table(comparison: dict[str, Any], console: Console | None = None) -> None:
-    """What was found, then the table, then what needs explaining; readable in 100 columns."""
+    """Print the verdict, the table and the notes; readable in 100 columns."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -35,7 +35,7 @@ def print_table(comparison: dict[str, Any], console: Console | None = None) -> N
 
 
 def markdown_table(comparison: dict[str, Any]) -> str:
-    """The same as markdown."""
+    """The verdict, the table and the notes as Markdown."""
     summary = summarise(comparison)
     rule = ["---" if name in ("arm", "verdict") else "---:" for name in HEADER]
     rows = [HEADER, rule, *(cells(arm) for arm in comparison["arms"])]
@@ -45,14 +45,14 @@ def markdown_table(comparison: dict[str, Any]) -> str:
 
 
 def print_confirmation(confirmation: dict[str, Any], console: Console | None = None) -> None:
-    """confirmation.json: the finalists on the test split, with seeds no earlier trial has used."""
+    """Print confirmation.json: the finalists on the test split, with seeds that no other trial used."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     console = console or _console()
     seeds = count(len(confirmation["seeds"]), "fresh seed")
     if not confirmation["arms"]:
-        console.print("The test split has not been opened: confirm.seeds is 0.", highlight=False)
+        console.print("The test split was not used: confirm.seeds is 0.", highlight=False)
         return
     table = Table(title=f"{confirmation['study']}: the test split, {seeds}", title_justify="left", box=SIMPLE_HEAD)
     for name in ("role", "arm", "mAP", "mAR", "gain", "95 % interval", "p"):
@@ -68,7 +68,7 @@ def print_confirmation(confirmation: dict[str, Any], console: Console | None = N
             probability(change.get("p")),
         )
     console.print(table)
-    console.print("Interval and p are over seeds alone, on these test images.", highlight=False)
+    console.print("Interval and p cover seeds only, on these test images.", highlight=False)
 
 
 def title(comparison: dict[str, Any]) -> str:
@@ -95,7 +95,7 @@ def cells(arm: dict[str, Any]) -> list[str]:
 
 
 def notes(comparison: dict[str, Any]) -> list[str]:
-    """What the table leaves open: seeds, what each control is for, how many seeds would decide."""
+    """Lines below the table: seeds, the purpose of each control, how many seeds would decide."""
     arms = comparison["arms"]
     numbers = sorted({len(arm["seeds"]) for arm in arms})
     seeds = count(numbers[0], "seed") if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} seeds"
@@ -104,21 +104,21 @@ def notes(comparison: dict[str, Any]) -> list[str]:
         if arm["role"] == "control":
             lines.append(f"{arm['name']} (control): {POLICIES[arm['policy']['name']].about}.")
     if unsafe := [arm["name"] for arm in arms if arm.get("unsafe_in_process")]:
-        lines.append(f"Scored by unread code, without the sandbox (--unsafe-in-process): {listing(unsafe)}.")
+        lines.append(f"Scored by unread code without the sandbox (--unsafe-in-process): {listing(unsafe)}.")
     needed = [f"{arm['name']} {arm['seeds_needed']}" for arm in arms if arm["seeds_needed"]]
     if needed:
-        lines.append(f"Seeds that would probably decide what is undecided: {listing(needed)}.")
+        lines.append(f"Seeds that would probably decide the undecided arms: {listing(needed)}.")
     undecided = [arm for arm in arms if arm["verdict"] == "undecided" and len(arm["seeds"]) > 1]
     hopeless = [arm["name"] for arm in undecided if not arm["seeds_needed"]]
     if hopeless:
         lines.append(
-            f"Too close to the baseline for any reasonable number of seeds, or of test images: {listing(hopeless)}."
+            f"Too close to the baseline for any reasonable number of seeds or test images: {listing(hopeless)}."
         )
     return lines
 
 
 def _console() -> Console:
-    """The terminal; where output goes to a file, as wide as the table wants."""
+    """A console as wide as the terminal; 118 columns if the output is not a terminal."""
     from rich.console import Console
 
     console = Console()

@@ -1,6 +1,6 @@
-"""Who goes to the test split: the baseline, the best treatment and the oracle, with the hash of each one's manifest.
+"""The arms for the test split: the baseline, the best treatment and the oracle, each with the hash of its manifest.
 
-A file of its own, so that `confirm` opens the test split again only when one of the three has changed.
+They are written to a file of their own, so that `confirm` uses the test split again only when one of them changes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from metricloop.comparison.verdict import is_oracle, of_role
+from metricloop.comparison.arm_rows import is_oracle, of_role
 
 
 def finalists(comparison: dict[str, Any], subsets: Path) -> dict[str, dict[str, str]]:

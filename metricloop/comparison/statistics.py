@@ -1,4 +1,4 @@
-"""Is an arm better than the baseline? Paired tests over seeds, and an interval that covers seeds and test images."""
+"""Test whether an arm beats the baseline: paired tests over seeds, and an interval over seeds and test images."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-Verdict = Literal["better", "worse", "undecided"]
-SIGN_FLIP_SEEDS = range(9, 41)  # below, it cannot reach small p values; above, its 2^n sums are too many
-LOWEST_BASELINE = 0.05  # a ratio to less than this says nothing
-MOST_SEEDS = 99
+Outcome = Literal["better", "worse", "undecided"]
+SIGN_FLIP_SEEDS = range(9, 41)  # with fewer, p cannot be small; with more, the 2^n sums are too many
+LOWEST_BASELINE = 0.05  # mAP; a ratio to a lower baseline means nothing
+MOST_SEEDS_SEARCHED = 99  # seeds_needed() gives up above this number
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def paired_p(differences: np.ndarray) -> float | None:
 
 
 def sign_flip_p(differences: np.ndarray) -> float | None:
-    """Exact two-sided p: the share of all 2^n sign patterns whose sum is at least as far from zero as the one seen.
+    """Exact two-sided p: the share of all 2^n sign patterns whose sum is at least as far from zero as the observed sum.
 
     None below nine seeds and above forty. The sums of two halves are listed and paired by binary search.
     """
@@ -48,7 +48,7 @@ def sign_flip_p(differences: np.ndarray) -> float | None:
         return None
     half = len(differences) // 2
     first, second = _signed_sums(differences[:half]), np.sort(_signed_sums(differences[half:]))
-    # A hair below what was seen, so that rounding loses no equal sum.
+    # A little below the observed sum, so that rounding loses no equal sum.
     seen = abs(np.sum(differences)) - 1e-12 * np.sum(np.abs(differences))
     if seen <= 0:
         return 1.0
@@ -65,9 +65,10 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
 
 
 def holm(p: Sequence[float | None], looks: int = 1) -> list[float | None]:
-    """Holm's step-down p over one family, each multiplied by the number of planned looks at the data first.
+    """Holm's step-down p over one family of tests. Each p is first multiplied by the number of planned looks.
 
-    An arm without a p (None) stays None, and counts in the family as if its p were 1.
+    looks: how often the study plans to test (group-sequential design). An arm without a p (None) stays None, and
+    counts in the family as if its p were 1.
     """
     values = np.array([1.0 if value is None else min(1.0, value * looks) for value in p])
     order = np.argsort(values, kind="stable")
@@ -78,16 +79,16 @@ def holm(p: Sequence[float | None], looks: int = 1) -> list[float | None]:
 
 
 def resampling_units(groups: np.ndarray) -> np.ndarray:
-    """The unit, 0..units-1, that each image is drawn with in the bootstrap, groups (n,).
+    """The bootstrap unit of every image, (n,) int from 0 to units - 1; groups: (n,).
 
-    Whole groups (videos), because neighbouring frames are near copies; single images where there is only one group.
+    A unit is a whole group (video), because neighbouring frames are near copies; an image if there is only one group.
     """
     _, unit = np.unique(groups, return_inverse=True)
     return unit if unit.max(initial=0) else np.arange(len(groups))
 
 
 def draw_weights(unit: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each image counts in each bootstrap replicate, (replicates, n) int, unit (n,) as above."""
+    """How often each image counts in each bootstrap replicate, (replicates, n) int; unit: (n,) as above."""
     units = int(unit.max()) + 1
     return rng.multinomial(units, np.full(units, 1 / units), size=replicates)[:, unit]
 
@@ -113,7 +114,7 @@ def gain(differences: np.ndarray, replicated: np.ndarray, units: int) -> Gain:
     return Gain(
         mean=float(np.mean(differences)),
         seed_variance=float(seed),
-        seed_df=n - 1 if units > 1 else 0,  # of one test image nothing can be said about others
+        seed_df=n - 1 if units > 1 else 0,  # one test image says nothing about others
         image_variance=float(max(image - interaction, 0.0) * correction),
         image_df=max(units - 1, 1),
     )
@@ -128,12 +129,12 @@ def interval(gain: Gain, level: float = 0.95) -> tuple[float, float] | None:
 
 
 def p_value(gain: Gain, differences: np.ndarray) -> float | None:
-    """The p that a verdict rests on: the larger of the paired t's over seeds and the one that belongs to the interval.
+    """The p behind a verdict: the larger of the paired t's p over seeds and the p that belongs to the interval.
 
-    The paired t alone asks about these very test images: an arm that is no better in general, but good at some kind
-    of image that the split happens to hold, passes it with enough seeds. In simulated families of six such arms with
-    six seeds each, a false "better" or "worse" came out in 11-26 % of the studies when the interval was merely held
-    against zero at 95 %, and in 5-8 % with the larger p in Holm's procedure.
+    The paired t alone is about these test images only. An arm that is no better in general, but good at a kind of
+    image that the split happens to hold, passes it with enough seeds. In simulated families of six such arms with six
+    seeds each, 11-26 % of the studies had a false "better" or "worse" when the only rule was a 95 % interval without
+    zero, and 5-8 % with the larger p in Holm's procedure.
     """
     over_seeds = paired_p(differences)
     if over_seeds is None or gain.seed_df < 1:
@@ -160,25 +161,25 @@ def _half_width(gain: Gain, alpha: float, seeds: int | None = None) -> float:
     return float(stats.t.ppf(1 - alpha / 2, df) * error)
 
 
-def verdict(p_adjusted: float | None, ci: tuple[float, float] | None, alpha: float) -> Verdict:
-    """Better (worse) needs p_adjusted < alpha and an interval wholly above (below) zero."""
+def verdict(p_adjusted: float | None, ci: tuple[float, float] | None, alpha: float) -> Outcome:
+    """better (worse): p_adjusted < alpha and the whole interval above (below) zero; else undecided."""
     if p_adjusted is None or ci is None or p_adjusted >= alpha:
         return "undecided"
     return "better" if ci[0] > 0 else "worse" if ci[1] < 0 else "undecided"
 
 
 def seeds_needed(gain: Gain, alpha: float, power: float = 0.8) -> int | None:
-    """How many seeds in all would probably decide, if the gain and the spread stay as they are.
+    """How many seeds in all would probably decide, if the gain and its spread stay the same.
 
-    The smallest number, beyond those at hand, at which the paired t test at `alpha` (already divided by the size of
-    the family and the looks) has `power` and the interval to that alpha excludes zero. None below two seeds, without
-    any difference, and where 99 would not do: the gain is too small, or the test images too few for any number.
+    The smallest number above the present one at which the paired t test at `alpha` (already divided by the size of
+    the family and the looks) has `power` and the interval to that alpha excludes zero. None below two seeds, for a
+    gain of zero, and if MOST_SEEDS_SEARCHED are not enough: the gain is too small, or the test images are too few.
     """
     n = gain.seed_df + 1
     if n < 2 or gain.mean == 0:
         return None
     spread = math.sqrt(gain.seed_variance * n)  # standard deviation of single differences
-    for seeds in range(n + 1, MOST_SEEDS + 1):
+    for seeds in range(n + 1, MOST_SEEDS_SEARCHED + 1):
         outside = abs(gain.mean) > _half_width(gain, alpha, seeds)
         if outside and (spread == 0 or _power(abs(gain.mean) / spread, seeds, alpha) >= power):
             return seeds
@@ -192,14 +193,14 @@ def _power(effect: float, n: int, alpha: float) -> float:
 
 
 def relative(arm: float, baseline: float) -> float | None:
-    """Ratio of means minus one; None where the baseline is too low for a ratio to say anything."""
+    """Ratio of means minus one; None if the baseline is too low for a ratio."""
     return arm / baseline - 1 if baseline >= LOWEST_BASELINE else None
 
 
 def paired_gain(arm: Sequence[float], baseline: Sequence[float]) -> dict[str, Any]:
     """Gain of an arm over seeds alone, both (n,) in the same order of seeds: {"abs", "rel", "ci95", "p"}.
 
-    For where no matches are at hand; the interval leaves the choice of test images out.
+    For results without matches. The interval covers seeds only, not the choice of test images.
     """
     differences = np.subtract(arm, baseline)
     n = len(differences)

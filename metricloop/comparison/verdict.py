@@ -1,40 +1,25 @@
-"""A study in a sentence or two: what comparison.json allows to be said, and no more."""
+"""The result of a study in a few sentences, made from comparison.json."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from metricloop.comparison.arm_rows import Arm, is_oracle, map_gain, of_role
 from metricloop.text.numbers import count, fixed, gain, interval, listing, percent, probability, signed
-
-Arm = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """outcome: better, worse, undecided or none (no metric has been tried); headline: one sentence; details: more."""
+    """outcome: better, worse, undecided or none (no metric was tested); headline: one sentence; details: more."""
 
     outcome: str
     headline: str
     details: tuple[str, ...]
 
 
-def rise(arm: Arm) -> float:
-    """The absolute gain in mAP, 0 for the baseline: what arms are sorted by."""
-    return arm["gain"]["mAP"]["abs"] if arm["gain"] else 0.0
-
-
-def of_role(comparison: dict[str, Any], role: str) -> list[Arm]:
-    """The arms of one role, best gain first, names breaking ties."""
-    return sorted((arm for arm in comparison["arms"] if arm["role"] == role), key=lambda arm: (-rise(arm), arm["name"]))
-
-
-def is_oracle(arm: Arm) -> bool:
-    return arm["role"] == "control" and arm["policy"]["name"] == "oracle"
-
-
 def summarise(comparison: dict[str, Any]) -> Verdict:
-    """Say what the comparison shows. Undecided is called undecided; losers are named like winners."""
+    """The verdict on a whole study. It names arms that are worse or undecided as clearly as arms that are better."""
     treatments = of_role(comparison, "treatment")
     oracle = next((arm for arm in of_role(comparison, "control") if is_oracle(arm)), None)
     baseline = next((arm for arm in comparison["arms"] if arm["role"] == "baseline"), None)
@@ -60,7 +45,7 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
 
 
 def _named(arms: list[Arm]) -> str:
-    return listing([f"{arm['name']} ({signed(rise(arm))})" for arm in arms])
+    return listing([f"{arm['name']} ({signed(map_gain(arm))})" for arm in arms])
 
 
 def _beaten(better: list[Arm], treatments: list[Arm]) -> str:
@@ -116,11 +101,11 @@ def _oracle(oracle: Arm | None, winner: Arm | None) -> list[str]:
     change = oracle["gain"]["mAP"]
     if oracle["verdict"] != "better":
         return [
-            f"Even the oracle, which is told of every deliberate mistake, is not shown to beat random here, "
+            f"Even the oracle, which knows every deliberate mistake, is not shown to beat random here, "
             f"at {gain(change['abs'], change['rel'])}: a good metric would be hard to see in this study."
         ]
     room = (
-        f"The oracle, which is told of every deliberate mistake, gains {gain(change['abs'], change['rel'])}: "
+        f"The oracle, which knows every deliberate mistake, gains {gain(change['abs'], change['rel'])}: "
         "about the room that choosing clean images leaves"
     )
     closed = winner and winner["oracle_gap_closed"]

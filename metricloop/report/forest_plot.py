@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from metricloop.comparison import verdict
+from metricloop.comparison.arm_rows import is_oracle, map_gain
 from metricloop.figures import svg
 from metricloop.text import numbers
 
 
 def forest_plot(comparison: dict[str, Any]) -> dict[str, Any]:
     """The rows of the plot, best gain first, and its axis; no rows when nothing was compared with the baseline."""
-    arms = sorted((arm for arm in comparison["arms"] if arm["gain"]), key=lambda arm: (-verdict.rise(arm), arm["name"]))
+    arms = sorted((arm for arm in comparison["arms"] if arm["gain"]), key=lambda arm: (-map_gain(arm), arm["name"]))
     if not arms:
         return {"rows": [], "axis": "", "oracle": False}
     bounds = [arm["gain"]["mAP"]["ci95"] for arm in arms]
-    axis = svg.scale([*(verdict.rise(arm) for arm in arms), *(end for pair in bounds if pair for end in pair)])
-    oracle = next((verdict.rise(arm) for arm in arms if verdict.is_oracle(arm)), None)
+    axis = svg.scale([*(map_gain(arm) for arm in arms), *(end for pair in bounds if pair for end in pair)])
+    oracle = next((map_gain(arm) for arm in arms if is_oracle(arm)), None)
     rows = []
     for arm, pair in zip(arms, bounds, strict=True):
         change = arm["gain"]["mAP"]

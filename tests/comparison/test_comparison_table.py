@@ -54,7 +54,7 @@ def test_no_winner_is_claimed_where_there_is_none(printed):
 
 def test_open_questions_and_controls_are_explained(printed):
     text = " ".join(printed.split())
-    assert "decide what is undecided: object_proximity 14." in text
+    assert "decide the undecided arms: object_proximity 14." in text
     assert "test images: aspect_ratio." in text
     assert "oracle (control): keep the images with the smallest share of damaged objects." in text
     assert "upside_down (control): keep the worst images" in text
@@ -92,11 +92,11 @@ def test_confirmation():
     winner = next(line for line in lines if "aspect_ratio" in line)
     assert all(text in winner for text in ("winner", "0.250", "0.450", gain(0.05, 0.25), "+0.010 to +0.090", "0.020"))
     assert "0.200" in next(line for line in lines if "random" in line)
-    assert "has not been opened" in confirmed(values | {"arms": {}, "gain": {}, "seeds": []})
+    assert "was not used" in confirmed(values | {"arms": {}, "gain": {}, "seeds": []})
 
 
 def test_an_arm_scored_without_the_sandbox_is_marked_in_the_table_and_below(comparison):
     comparison["arms"][1]["unsafe_in_process"] = True
     text = markdown_table(comparison)
     assert "undecided (unsafe)" in text
-    assert "- Scored by unread code, without the sandbox (--unsafe-in-process): object_proximity." in text
+    assert "- Scored by unread code without the sandbox (--unsafe-in-process): object_proximity." in text

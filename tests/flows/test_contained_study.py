@@ -114,7 +114,7 @@ def test_unsafe_has_to_be_typed_warns_and_marks_every_result(tiny):
     marked = [arm["name"] for arm in read_json(tiny / "comparison.json")["arms"] if arm["unsafe_in_process"]]
     assert marked == ["large"]
     assert "(unsafe)" in done.stdout
-    assert "Scored by unread code, without the sandbox (--unsafe-in-process): large." in done.stdout
+    assert "Scored by unread code without the sandbox (--unsafe-in-process): large." in done.stdout
     assert "without the sandbox" in (tiny / "report.html").read_text()
 
 
