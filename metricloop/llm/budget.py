@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metricloop.llm.prices import Price, cost, price_of
+from metricloop.llm.providers import replays
 from metricloop.llm.settings import LanguageModel
 
 LEAST_ANSWER = 256  # tokens; there is no point in asking for less
@@ -50,7 +51,7 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
     bills, seconds = list[_Bill](), 0.0
     open_calls = dict[tuple, Mapping[str, Any]]()
     for event in events:
-        if event.get("provider") == "replay":
+        if replays(event.get("provider")):
             continue
         key = tuple(event.get(name) for name in ("round", "step", "suggestion", "attempt"))
         if event["event"] == "asked":

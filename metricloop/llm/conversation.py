@@ -8,35 +8,27 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from metricloop.data.tables import replacing
 from metricloop.llm.budget import Allowance, allowance, check_price, spent
-from metricloop.llm.cassette import Replay, cassette_of, load_cassette, save_cassette
-from metricloop.llm.client import Client, ClientError
+from metricloop.llm.cassette import Replay, cassette_of, save_cassette
+from metricloop.llm.client import ClientError
 from metricloop.llm.journal import Event, Journal, Key
 from metricloop.llm.key import HANDED, api_key, read_keys, take_keys
 from metricloop.llm.message import Message, Reply
 from metricloop.llm.prices import cost
 from metricloop.llm.prompt import template_hash
+from metricloop.llm.providers import NONE, Model, choices_text, provider_of, replays
 from metricloop.llm.settings import LanguageModel
 from metricloop.llm.wire import RUNGS, estimate_tokens
 
-PROVIDERS = ("openai", "record", "replay")
 PICTURES = "pictures"  # folder of the workspace
 RECORDING = "cassette.yaml"  # what llm.provider: record writes, beside the journal
 
 
 class NoProviderError(ValueError):
     """The settings name nobody to talk with; the message says what to set."""
-
-
-class Model(Protocol):
-    """Whoever answers."""
-
-    def complete(
-        self, messages: Sequence[Message], schema: Mapping[str, Any], *, most_tokens: int, seconds: float
-    ) -> Reply: ...
 
 
 class Conversation:
@@ -57,19 +49,19 @@ class Conversation:
         A recording that a kill kept from being written is made up for here.
         Errors: NoProviderError; CassetteError, BudgetError, and NoKeyError where the key cannot be one.
         """
-        if settings.provider not in PROVIDERS:
+        if settings.provider == NONE:
             raise NoProviderError(
-                f"llm.provider is {settings.provider}, so no language model is asked; set it in params.yaml to openai "
-                "(asks llm.model at llm.base_url), record (the same, and keeps a recording) or replay (plays "
-                "llm.cassette; nothing is sent)"
+                f"llm.provider is {NONE}, so no language model is asked; set it in params.yaml to {choices_text()}"
             )
+        provider = provider_of(settings.provider)
         self.settings, self.journal, self.folder = settings, journal, journal.path.parent
-        self.replay, self._clock = replay, clock
-        if settings.provider == "replay" and replay is None:
-            self.replay = Replay(load_cassette(settings.cassette))
+        self._records, self._clock = provider.records, clock
+        self.replay = replay or (provider.replay(settings) if provider.replay else None)
         if self.replay is None:
             check_price(settings, spent(journal.events, settings))
-            self.model: Model = model or Client(settings, key, rung=rung_of(journal, settings.model))
+            connect = provider.connect
+            assert connect is not None  # a provider connects or replays
+            self.model: Model = model or connect(settings, key, rung_of(journal, settings.model))
         self._record()
 
     def ask(self, key: Key, new: Sequence[Message], schema: Mapping[str, Any]) -> str:
@@ -114,7 +106,7 @@ class Conversation:
             raise
 
     def _record(self) -> None:
-        if self.settings.provider == "record" and self.journal.last("answered"):
+        if self._records and self.journal.last("answered"):
             save_cassette(cassette_of(self.journal.events), self.folder / RECORDING)
 
     def _keep(self, key: Key, message: Message) -> dict[str, Any]:
@@ -135,7 +127,7 @@ def open_conversation(journal: Journal, settings: LanguageModel) -> Conversation
     Errors: those of llm.key, llm.cassette and llm.budget; each says what to do.
     """
     keys = read_keys(sys.stdin) if os.environ.get(HANDED) == "stdin" else take_keys()
-    live = settings.provider in ("openai", "record")
+    live = settings.provider != NONE and not replays(settings.provider)
     return Conversation(settings, journal, api_key(settings.base_url, keys) if live else None)
 
 
@@ -144,7 +136,7 @@ def rung_of(journal: Journal, model: str) -> str:
     known = RUNGS[0]
     for answered in journal.about("answered"):
         asked = journal.last("asked", Key.of(answered))
-        if answered["provider"] != "replay" and asked and asked["model"] == model and answered["rung"] in RUNGS:
+        if not replays(answered["provider"]) and asked and asked["model"] == model and answered["rung"] in RUNGS:
             known = answered["rung"]
     return known
 

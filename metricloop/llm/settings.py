@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from metricloop.config import Section
+from metricloop.llm.providers import NONE, provider_names, provider_of
 
 Amount = Annotated[float, Field(ge=0)]
+
+
+def _known_provider(name: str) -> str:
+    choices = (NONE, *provider_names())
+    if name not in choices:
+        raise ValueError(f"should be {', '.join(choices[:-1])} or {choices[-1]}")
+    return name
 
 
 class LanguageModel(Section):
     """Limits count over the whole study, every run of it; a replayed answer costs nothing."""
 
-    provider: Literal["none", "openai", "record", "replay"] = "none"
+    provider: Annotated[str, AfterValidator(_known_provider)] = NONE
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.openai.com/v1"  # holds no key
     model: str = "gpt-5-mini"
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -32,7 +40,7 @@ class LanguageModel(Section):
     prices: dict[str, tuple[Amount, Amount]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _cassette_named(self) -> LanguageModel:
-        if self.provider == "replay" and not self.cassette:
-            raise ValueError("llm.cassette: replay needs a recording: demo, or the path of a cassette")
+    def _provider_has_its_settings(self) -> LanguageModel:
+        if self.provider != NONE and (fault := provider_of(self.provider).fault(self)):
+            raise ValueError(fault)
         return self
