@@ -1,0 +1,181 @@
+"""How good predictions are, and whether one way to train is better than another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from metricloop.api.data import Data, InputError, known_name
+from metricloop.api.predictions import Predictions, detections_of
+from metricloop.comparison.compare import Result
+from metricloop.comparison.compare import compare as compare_results
+from metricloop.comparison.statistics import holm, paired_gain, verdict
+from metricloop.data.frame import Detections
+from metricloop.evaluation.coco import Matches, coco_evaluate
+
+COLUMNS = ("seeds", "mean", "sd", "gain", "gain_relative", "low", "high", "p", "p_holm", "verdict")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """How good predictions are on a data set, as COCO measures it. All numbers are in 0..1, higher is better.
+
+    mAP: mean average precision over the IoU thresholds .50 to .95 and the classes; mAP50: at an IoU of 0.5;
+    mAR: mean recall over the same thresholds.
+    table: the three for "all" and for each class; missing for a class without an object.
+    matches: which detection hit which object, for `compare`.
+    """
+
+    data: Data
+    table: pd.DataFrame
+    numbers: Mapping[str, Any]
+    matches: Matches
+
+    def __repr__(self) -> str:
+        return f"Evaluation(mAP {self.mAP:.3f}, mAP50 {self.mAP50:.3f}, mAR {self.mAR:.3f})"
+
+    @property
+    def mAP(self) -> float:  # noqa: N802
+        return float(self.table.loc["all", "mAP"])
+
+    @property
+    def mAP50(self) -> float:  # noqa: N802
+        return float(self.table.loc["all", "mAP50"])
+
+    @property
+    def mAR(self) -> float:  # noqa: N802
+        return float(self.table.loc["all", "mAR"])
+
+
+def evaluate(predictions: Predictions, data: Data, *, max_detections: int = 100) -> Evaluation:
+    """Evaluate predictions of a detector against the labels of a data set, as COCO does.
+
+    predictions: a table with a row per detection and the columns file or image_id, x1, y1, x2, y2 (pixels of the
+        original picture), score, label (a class name or its index); or {file or image_id: Detections}. An image without
+        a row counts as one where nothing was found.
+    max_detections: the detections per image and class that count, the best first.
+    Errors: InputError for a missing column, an unknown file, image or class.
+
+    >>> found = data.boxes.assign(score=0.9)  # the labels themselves, as if a perfect detector had found them
+    >>> ml.evaluate(found, data).table.round(2)
+           mAP  mAP50  mAR
+    all    1.0    1.0  1.0
+    panda  1.0    1.0  1.0
+    """
+    found = detections_of(predictions, data)
+    images = [found.get(int(image), Detections.empty()) for image in data.arrays.image_id]
+    made = coco_evaluate(data.arrays, images, max_detections)
+    rows = {"all": [made.numbers[name] for name in ("mAP", "mAP50", "mAR")]}
+    for name, own in made.numbers["per_class"].items():
+        rows[name] = [own["mAP"], made.ap50[name], own["mAR"]]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["mAP", "mAP50", "mAR"], dtype=float)
+    return Evaluation(data, table, made.numbers, made.matches)
+
+
+BySeed: TypeAlias = Mapping[int, float] | Mapping[int, Evaluation] | Sequence[float] | Sequence[Evaluation]
+
+
+def compare(
+    arms: Mapping[str, BySeed] | pd.DataFrame, baseline: str = "random", *, alpha: float = 0.05
+) -> pd.DataFrame:
+    """Compare ways to train ("arms") with a baseline, seed by seed: who is better, and is it more than chance?
+
+    arms: {arm: numbers}, higher is better, as {seed: number} or as a list (seeds 0, 1, ...); or a table with a row per
+        seed and a column per arm. Each arm is paired with the baseline by the seeds they share, and needs at least two
+        for an interval. Numbers are plain ones such as mAP, or what `ml.evaluate` returns.
+    alpha: the chance of a false verdict that you accept over all arms together.
+
+    Plain numbers say how much seeds differ, and nothing about the choice of test images: the interval then holds for
+    these very test images. Give evaluations, all on the same data, and interval, p and verdict in mAP cover other test
+    images of the same kind, too. Both assume that you look at the results once.
+
+    Returns a row per arm, the baseline first: seeds (their number), mean, sd, gain (mean difference from the baseline),
+    gain_relative, low and high (95 % interval of the gain), p (paired t test over seeds), p_holm (corrected for the
+    number of arms), verdict (better, worse or undecided).
+    Errors: InputError for an unknown baseline, an arm that shares no seed with it, or evaluations on different data.
+
+    >>> table = ml.compare({"random": [0.30, 0.32, 0.31], "sharp": [0.34, 0.35, 0.35]})
+    >>> table.loc[["sharp"], ["gain", "low", "high", "verdict"]].round(3)
+            gain    low   high verdict
+    sharp  0.037  0.022  0.051  better
+    """
+    given = arms.to_dict() if isinstance(arms, pd.DataFrame) else arms
+    by_seed: dict[str, dict[int, Any]] = {
+        str(arm): dict(own) if isinstance(own, Mapping) else dict(enumerate(own)) for arm, own in given.items()
+    }
+    known_name("baseline", baseline, by_seed)
+    for arm, own in by_seed.items():
+        if not set(own) & set(by_seed[baseline]):
+            raise InputError(f"{arm} (seeds {list(own)}) shares no seed with {baseline} ({list(by_seed[baseline])})")
+    kinds = {isinstance(number, Evaluation) for own in by_seed.values() for number in own.values()}
+    if len(kinds) > 1:
+        raise InputError("some numbers are evaluations and some are not; give all as one or the other")
+    rows = _over_test_images(by_seed, baseline, alpha) if True in kinds else _over_seeds(by_seed, baseline, alpha)
+    ordered = [baseline, *(arm for arm in by_seed if arm != baseline)]
+    return pd.DataFrame.from_dict({arm: rows[arm] for arm in ordered}, orient="index", columns=list(COLUMNS))
+
+
+def _over_seeds(by_seed: Mapping[str, dict[int, float]], baseline: str, alpha: float) -> dict[str, list[Any]]:
+    """The rows from plain numbers."""
+    others = [arm for arm in by_seed if arm != baseline]
+    gains = {}
+    for arm in others:
+        seeds = sorted(set(by_seed[arm]) & set(by_seed[baseline]))
+        gains[arm] = paired_gain([by_seed[arm][seed] for seed in seeds], [by_seed[baseline][seed] for seed in seeds])
+    corrected = dict(zip(others, holm([gains[arm]["p"] for arm in others]), strict=True))
+    rows = {}
+    for arm, own in by_seed.items():
+        values = np.array(list(own.values()), float)
+        sd = float(values.std(ddof=1)) if len(values) > 1 else None
+        change = gains.get(arm)
+        told = None if change is None else verdict(corrected[arm], change["ci95"], alpha)
+        rows[arm] = _row(len(own), float(values.mean()), sd, change, corrected.get(arm), told)
+    return rows
+
+
+def _over_test_images(
+    by_seed: Mapping[str, dict[int, Evaluation]], baseline: str, alpha: float
+) -> dict[str, list[Any]]:
+    """The rows from evaluations, as a study compares its arms."""
+    data = next(iter(by_seed[baseline].values())).data.arrays
+    for arm, own in by_seed.items():
+        for seed, made in own.items():
+            if not np.array_equal(made.data.arrays.sha256, data.sha256):
+                raise InputError(f"{arm}, seed {seed}, was evaluated on other images than {baseline}")
+    recipe = {"hash": "", "fields": {}}
+    results = [
+        Result(
+            arm,
+            arm,
+            {seed: made.numbers for seed, made in own.items()},
+            {seed: made.matches for seed, made in own.items()},
+            recipe,
+        )
+        for arm, own in by_seed.items()
+    ]
+    roles = {arm: "baseline" if arm == baseline else "treatment" for arm in by_seed}
+    plan: dict[str, dict[str, Any]] = {
+        "arms": {arm: {"role": role, "policy": {"name": ""}} for arm, role in roles.items()},
+        "blocks": {arm: {"arm": arm} for arm in by_seed},
+    }
+    compared = compare_results("", 1.0, plan, results, data, dict.fromkeys(by_seed, (0, 0)), alpha=alpha)
+    rows = {}
+    for arm in compared["arms"]:
+        change = arm["gain"] and arm["gain"]["mAP"]
+        mean, sd = arm["mAP"]["mean"], arm["mAP"]["sd"]
+        rows[arm["name"]] = _row(len(arm["seeds"]), mean, sd, change, change and change["p_holm"], arm["verdict"])
+    return rows
+
+
+def _row(
+    seeds: int, mean: float, sd: float | None, change: Mapping[str, Any] | None, corrected: float | None, told: Any
+) -> list[Any]:
+    """The values of COLUMNS."""
+    if change is None:
+        return [seeds, mean, sd, None, None, None, None, None, None, told]
+    low, high = change["ci95"] or (None, None)
+    return [seeds, mean, sd, change["abs"], change["rel"], low, high, change["p"], corrected, told]

@@ -1,0 +1,61 @@
+"""Which labels of a data set look wrong."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from metricloop.api.data import Data, objects_of, truth_rows
+from metricloop.api.predictions import Predictions, detections_of
+from metricloop.auditing.audit_files import COLUMNS, flat, suspect_rows
+from metricloop.auditing.label_errors import judged_kinds
+from metricloop.auditing.run import Audit, AuditError, label_scores
+from metricloop.auditing.suspects import suspects
+from metricloop.auditing.suspicion import suspicion
+from metricloop.auditing.truth import truth_of
+from metricloop.selection.keep_values import without_crowds
+
+
+def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50, jobs: int = 1) -> pd.DataFrame:
+    """List the labels that look wrong, the most suspicious first.
+
+    Every metric of the catalogue that speaks of labels scores the data; the scores of several together rank each kind
+    of label error: spurious (no object there), class (another class), placed (badly placed), doubled (labelled twice),
+    missing (an object without a label).
+
+    predictions: what a detector found that was not trained on these images, in a form that `score` takes. Without
+        them only `class`, `placed` and `doubled` can be judged, and worse; `table.attrs["notes"]` says what was not.
+    most: lines per kind. jobs: worker processes for metrics that read pixels; 0 is one per core.
+
+    Returns one row per suspect: kind, place (1 is the most suspicious of its kind), suspicion (0 to 1; compare it
+    within a kind only), file, image_id, box_id, label, x1, y1, x2, y2 (missing for a missing label), model_label,
+    model_score, model_x1 to model_y2 (what the detector sees instead), truth (what `damage` did: "none" for a false
+    alarm, missing where nothing was damaged). Rows are ordered by place, so that head() shows the worst of each kind.
+    Errors: AuditError where there are no labels.
+
+    >>> table = ml.audit(ml.damage(data, "custom", 1.0))
+    >>> table[["kind", "place", "label"]].head(3)
+          kind  place  label
+    0   placed      1  panda
+    1  doubled      1  panda
+    2   placed      2  panda
+    >>> table.attrs["notes"][1]
+    '"Probably the wrong class" is not judged: the pool has only one class.'
+    """
+    pool = objects_of(data)
+    if not len(pool.boxes):
+        raise AuditError(f"none of the {len(pool)} images has a label, so there is nothing to audit")
+    found = None if predictions is None else detections_of(predictions, data)
+    scores, failed = label_scores(pool, found, jobs=jobs)
+    kinds, not_judged = judged_kinds(pool, scores)
+    by_kind = {kind.name: suspicion(kind, pool, scores) for kind in kinds}
+    rows = truth_rows(data)
+    truth = None if rows is None else truth_of(pool, without_crowds(rows, pool))
+    listed = suspects(kinds, by_kind, pool, found, most)
+    made = Audit(pool, kinds, truth, [], listed, None, {}, [*failed, *not_judged])
+    records = [flat(row) for own in listed.values() for row in suspect_rows(made, own)]
+    table = pd.DataFrame(records, columns=list(flat(dict.fromkeys(COLUMNS)))).astype({"box_id": "Int64"})
+    table = table.sort_values("place", kind="stable", ignore_index=True)
+    numbers = [name for name in table if name[-2:] in ("x1", "y1", "x2", "y2")] + ["model_score"]
+    table = table.astype(dict.fromkeys(numbers, float))
+    table.attrs["notes"] = made.notes
+    return table
