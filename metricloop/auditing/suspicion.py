@@ -11,17 +11,8 @@ from metricloop.auditing.label_errors import ANY, Kind
 from metricloop.auditing.ranking_quality import percentiles
 from metricloop.data.dataset import Dataset
 from metricloop.metrics.contract import Metric, Spec, spec_of
+from metricloop.metrics.families import FAMILIES, place_of
 
-FAMILIES = (
-    "matching",
-    "agreement",
-    "mistakenness",
-    "objectlab",
-    "fit",
-    "labels",
-    "geometry",
-    "integrity",
-)  # modules of the catalogue whose metrics are about labels
 SLOW = ("grabcut_tightness",)  # about 0.1 s a box, and no kind of error is judged by it
 DISPUTED = 0.95  # lowest suspicion of a box for which the model prefers another class
 
@@ -38,13 +29,14 @@ class MetricScores:
 def label_metrics(known: Mapping[str, Metric], have: Collection[str]) -> list[str]:
     """Names of the catalogue's metrics about labels that need nothing beyond `have`, sorted by family, then by name."""
     families = {name: function.__module__.rpartition(".")[2] for name, function in known.items()}
+    about_labels = {name for name, family in FAMILIES.items() if family.about_labels}
     return sorted(
         (
             name
             for name, function in known.items()
-            if families[name] in FAMILIES and name not in SLOW and set(spec_of(function).needs) <= set(have)
+            if families[name] in about_labels and name not in SLOW and set(spec_of(function).needs) <= set(have)
         ),
-        key=lambda name: (FAMILIES.index(families[name]), name),
+        key=lambda name: (place_of(families[name]), name),
     )
 
 

@@ -48,9 +48,9 @@ def score(
 
 
 def _list_catalogue(as_json: bool) -> None:
-    from metricloop.report.metric_handbook import families, listing
+    from metricloop.report.metric_handbook import chapters, listing
 
-    known = families()
+    known = chapters()
     if not as_json:
         print(listing(known))
         return
@@ -58,14 +58,14 @@ def _list_catalogue(as_json: bool) -> None:
         [
             {
                 "name": entry.spec.name,
-                "family": family.name,
+                "family": chapter.name,
                 "level": entry.spec.level,
                 "higher_is": entry.spec.higher_is,
                 "needs": list(entry.spec.needs),
                 "summary": entry.summary,
             }
-            for family in known
-            for entry in family.entries
+            for chapter in known
+            for entry in chapter.entries
         ]
     )
 

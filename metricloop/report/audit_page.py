@@ -16,6 +16,7 @@ from metricloop.data.pictures import PictureError, read_picture
 from metricloop.figures import svg
 from metricloop.figures.contact_sheet import Layout, Mark, Style, draw_tile
 from metricloop.figures.example_pictures import ENLARGED, window_around
+from metricloop.metrics.families import FAMILIES
 from metricloop.report.html import render
 
 SIDE = 190  # px of a suspect's picture
@@ -30,17 +31,7 @@ STEPS = {
     "score": "scoring",
     "rank": "ranking and measuring",
 }  # step of an audit -> its name on the page
-BASES = {
-    "matching": "label and model",
-    "agreement": "label and model",
-    "objectlab": "ObjectLab",
-    "mistakenness": "FiftyOne and variants",
-    "fit": "label and pixels",
-    "labels": "label only",
-    "geometry": "label only",
-    "integrity": "label only",
-    "": "the list below",
-}  # family of a metric -> what it compares
+BASES = {name: f"{family.title}: {family.reads}" for name, family in FAMILIES.items()} | {"": "the list below"}
 
 
 def build(audit: Audit, study: str) -> str:
@@ -56,6 +47,7 @@ def build(audit: Audit, study: str) -> str:
         bases=BASES,
         steps=[(STEPS.get(name, name), taken) for name, taken in audit.seconds.items()],
         rate=FALSE_POSITIVES,
+        useful=USEFUL,
     )
 
 

@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import replacing
 from metricloop.figures.contact_sheet import Layout
 from metricloop.figures.example_pictures import extremes_picture
 from metricloop.metrics.contract import Metric, Spec, spec_of
+from metricloop.metrics.families import FAMILIES, Family, place_of
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
 from metricloop.scoring.batch import InProcessBatch
@@ -31,11 +33,6 @@ from metricloop.scoring.open_metrics import catalogue
 from metricloop.scoring.score_pool import score_pool
 from metricloop.scoring.scores import Scores
 
-# How families are ordered; a family that is not named here comes last.
-FAMILIES = (
-    "header", "picture", "detail", "crop", "fit", "labels", "geometry", "integrity", "agreement", "objectlab",
-    "mistakenness", "matching", "uncertainty", "consistency", "embedding", "duplicates", "control",
-)  # fmt: skip
 FROM = {"image": "pixels", "file_size": "file size", "predictions": "predictions", "views": "views",
         "embedding": "embeddings"}  # fmt: skip
 ALWAYS = ("image", "file_size")
@@ -55,15 +52,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Family:
-    """A module of the catalogue and its metrics. about: the module's docstring."""
+class Chapter:
+    """A family of the catalogue and its metrics. name: its module; about: the module's docstring."""
 
     name: str
+    family: Family
     about: str
     entries: tuple[Entry, ...]
 
 
-def families(metrics: Iterable[Metric] | None = None) -> list[Family]:
+def chapters(metrics: Iterable[Metric] | None = None) -> list[Chapter]:
     """The catalogue by family, metrics in the order in which their file defines them."""
     found: dict[str, list[Entry]] = {}
     about: dict[str, str] = {}
@@ -72,20 +70,22 @@ def families(metrics: Iterable[Metric] | None = None) -> list[Family]:
         name = metric.__module__.rpartition(".")[2]
         about[name] = inspect.cleandoc(module.__doc__ or "") if module else ""
         found.setdefault(name, []).append(_entry(metric, name))
-    order = sorted(found, key=lambda name: (FAMILIES.index(name) if name in FAMILIES else len(FAMILIES), name))
-    return [Family(name, about[name], tuple(found[name])) for name in order]
+    return [
+        Chapter(name, FAMILIES.get(name, Family(name, "")), about[name], tuple(found[name]))
+        for name in sorted(found, key=place_of)
+    ]
 
 
-def listing(known: Sequence[Family]) -> str:
+def listing(known: Sequence[Chapter]) -> str:
     """What `metricloop score --list` prints: a line a metric."""
-    width = max(len(entry.spec.name) for family in known for entry in family.entries)
+    width = max(len(entry.spec.name) for chapter in known for entry in chapter.entries)
     lines = []
-    for family in known:
-        lines += ["", f"{family.name}: {_first_line(family.about)}"]
-        for entry in family.entries:
+    for chapter in known:
+        lines += ["", f"{chapter.name} ({chapter.family.reads}): {_first_line(chapter.about)}"]
+        for entry in chapter.entries:
             sees = f"{entry.spec.level}, {entry.spec.higher_is}"
             lines.append(f"  {entry.spec.name:{width}}  {sees:15}  {needs_of(entry.spec):11}  {entry.summary}")
-    total = sum(len(family.entries) for family in known)
+    total = sum(len(chapter.entries) for chapter in known)
     head = f"{total} metrics; level, what a high score means (better or worse), and what is needed besides labels:"
     return "\n".join([head, *lines])
 
@@ -94,9 +94,9 @@ def needs_of(spec: Spec) -> str:
     return ", ".join(FROM[need] for need in spec.needs) or "-"
 
 
-def page(known: Sequence[Family], pictures: Mapping[str, str]) -> str:
+def page(known: Sequence[Chapter], pictures: Mapping[str, str]) -> str:
     """docs/metrics.md. pictures: file by metric, relative to the page."""
-    total = sum(len(family.entries) for family in known)
+    total = sum(len(chapter.entries) for chapter in known)
     lines = [
         "# Metrics",
         "",
@@ -104,15 +104,24 @@ def page(known: Sequence[Family], pictures: Mapping[str, str]) -> str:
         "Made by `python -P -m metricloop.report.metric_handbook WORKSPACE docs`; do not edit. The pictures show, in "
         "the demo's pool, the best scores above and the worst below.",
         "",
-        "| family | metrics |",
-        "|---|---|",
+        "| family | reads | metrics |",
+        "|---|---|---|",
     ]
-    for family in known:
-        names = ", ".join(f"[{entry.spec.name}](#{entry.spec.name})" for entry in family.entries)
-        lines.append(f"| [{family.name}](#{family.name}) | {names} |")
-    for family in known:
-        lines += ["", f"## {family.name}", "", family.about]
-        for entry in family.entries:
+    for chapter in known:
+        names = ", ".join(f"[{entry.spec.name}](#{entry.spec.name})" for entry in chapter.entries)
+        lines.append(
+            f"| [{chapter.name}](#{chapter.name}): {chapter.family.title} | {chapter.family.reads} | {names} |"
+        )
+    for chapter in known:
+        lines += [
+            "",
+            f"## {chapter.name}",
+            "",
+            f"*{chapter.family.title}; reads: {chapter.family.reads}.*",
+            "",
+            chapter.about,
+        ]
+        for entry in chapter.entries:
             spec = entry.spec
             scale = f", at a long side of {spec.side} px" if spec.side else ""
             lines += [
@@ -162,21 +171,21 @@ def main(workspace: Path, folder: Path) -> None:
     folder = folder.resolve()
     os.chdir(workspace)
     params = load_params()
-    pool, known, functions = read_pool("data", params.data.folder), families(), catalogue()
+    pool, known, functions = read_pool(layout.DATA, params.data.folder), chapters(), catalogue()
     seen = {need: path for need, path in SEEN_IN.items() if Path(path).is_file()}
     evidence: dict[str, Any] = {}
     for path in {PREDICTED, VIEWED, EMBEDDED} & set(seen.values()):
         evidence |= {name: value for name, value in read_inputs(path, pool).items() if value}
     if not evidence.get("views"):
         seen.pop("views", None)
-    able = [entry.spec for family in known for entry in family.entries if set(entry.spec.needs) <= {*ALWAYS, *seen}]
+    able = [entry.spec for chapter in known for entry in chapter.entries if set(entry.spec.needs) <= {*ALWAYS, *seen}]
     batch = InProcessBatch(tuple(functions[spec.name] for spec in able))
     with shown("metrics", "images") as show:
         tables = score_pool(pool, batch, **evidence, jobs=0, max_failures=1, progress=show)
     drawn = draw_extremes(pool, able, tables, folder / "metrics")
     with replacing(folder / "metrics.md") as temporary:
         temporary.write_text(page(known, drawn))
-    without = [entry.spec.name for family in known for entry in family.entries if entry.spec.name not in drawn]
+    without = [entry.spec.name for chapter in known for entry in chapter.entries if entry.spec.name not in drawn]
     print(f"{folder / 'metrics.md'}: {len(drawn)} metrics with pictures; without one: {', '.join(without) or 'none'}")
 
 

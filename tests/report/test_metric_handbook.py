@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from metricloop.metrics.contract import metric
-from metricloop.report.metric_handbook import families, listing, page
+from metricloop.report.metric_handbook import chapters, listing, page
 from metricloop.scoring.open_metrics import catalogue
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -22,13 +22,13 @@ def haze(frame):
 
 
 def test_the_list_has_a_line_a_metric():
-    lines = listing(families([haze])).splitlines()
+    lines = listing(chapters([haze])).splitlines()
     assert lines[0].startswith("1 metrics;")
     assert lines[-1] == "  haze  image, worse     pixels       How grey a picture is, 0 to 1"
 
 
 def test_the_page_holds_what_the_docstring_says():
-    text = page(families([haze]), {"haze": "metrics/haze.jpg"})
+    text = page(chapters([haze]), {"haze": "metrics/haze.jpg"})
     assert "*One score per image; high is worse; needs: pixels, at a long side of 64 px.*" in text
     assert "Direction: lower is better. Source: our own." in text
     assert "```python\n>>> haze(None)\n0.0\n```" in text
@@ -36,13 +36,13 @@ def test_the_page_holds_what_the_docstring_says():
 
 
 def test_every_metric_of_the_catalogue_is_listed_once():
-    names = [entry.spec.name for family in families() for entry in family.entries]
+    names = [entry.spec.name for chapter in chapters() for entry in chapter.entries]
     assert sorted(names) == sorted(catalogue())
-    assert all(entry.summary and entry.example for family in families() for entry in family.entries)
+    assert all(entry.summary and entry.example for chapter in chapters() for entry in chapter.entries)
 
 
 def test_the_page_in_docs_says_what_the_docstrings_say():
     pictures = {path.stem: f"metrics/{path.name}" for path in (DOCS / "metrics").glob("*.jpg")}
-    assert (DOCS / "metrics.md").read_text() == page(families(), pictures), (
+    assert (DOCS / "metrics.md").read_text() == page(chapters(), pictures), (
         "make it anew: see metricloop.report.metric_handbook"
     )
