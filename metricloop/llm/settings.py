@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from metricloop.config import Section
-from metricloop.llm.providers import NONE, provider_names, provider_of
+from metricloop.llm.providers import NONE, provider_choices, provider_names, provider_of
 
 Amount = Annotated[float, Field(ge=0)]
 
 
 def _known_provider(name: str) -> str:
-    choices = (NONE, *provider_names())
-    if name not in choices:
-        raise ValueError(f"should be {', '.join(choices[:-1])} or {choices[-1]}")
+    if name not in (NONE, *provider_names()):
+        raise PydanticCustomError("provider", f"should be {provider_choices()}")
     return name
 
 

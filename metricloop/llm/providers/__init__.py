@@ -51,6 +51,12 @@ def provider_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
+def provider_choices() -> str:
+    """The choices of llm.provider in words: "none, openai, record or replay"."""
+    *first, last = (NONE, *provider_names())
+    return f"{', '.join(first)} or {last}"
+
+
 def provider_of(name: str) -> Provider:
     """The provider of this name, which is one of `provider_names`."""
     return importlib.import_module(f"{__name__}.{name}").PROVIDER
