@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from metricloop.config import Section
-from metricloop.data.damage import Corrupt
+from metricloop.config import PositiveShare, Section
+from metricloop.data.damage_presets import Corrupt
+from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
 from metricloop.llm.settings import LanguageModel
 from metricloop.sandbox.limits import MetricLimits
 
-Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -28,7 +28,7 @@ class ParamsError(ValueError):
 
 class Study(Section):
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
-    budget: Share = 0.25
+    budget: PositiveShare = 0.25
     seed: int = 0
 
 
@@ -106,8 +106,8 @@ class Evaluate(Section):
 
 
 class Seeds(Section):
-    block: Annotated[int, Field(ge=1, le=20)] = 3
-    max: Annotated[int, Field(ge=1, le=20)] = 9  # study.plan.MOST_SEEDS draws are made of every arm
+    block: Annotated[int, Field(ge=1, le=len(STUDY_SEEDS))] = 3
+    max: Annotated[int, Field(ge=1, le=len(STUDY_SEEDS))] = 9
 
     @model_validator(mode="after")
     def _block_within_max(self) -> Seeds:
@@ -122,7 +122,7 @@ class Compare(Section):
 
 
 class Confirm(Section):
-    seeds: Annotated[int, Field(ge=0, le=5)] = 3
+    seeds: Annotated[int, Field(ge=0, le=len(CONFIRM_SEEDS))] = 3
 
 
 class Params(Section):

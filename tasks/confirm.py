@@ -16,10 +16,10 @@ from typing import Any
 from metricloop.comparison.statistics import paired_gain
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
+from metricloop.data.seeds import CONFIRM_SEEDS
 from metricloop.data.tables import read_json, write_json
 from metricloop.params import Params, load_params
 from metricloop.runtime.process_guard import guard
-from metricloop.study.plan import CONFIRM_SEED_BASE
 from metricloop.training.evaluate_models import evaluate_models
 from metricloop.training.trial import Trained, in_processes, load_model, parallel_jobs, train_recipe, train_trial
 
@@ -41,7 +41,7 @@ def trial(task: tuple[str, int, Params]) -> tuple[dict[str, float | None], Train
 def main() -> None:
     guard("confirm")
     params = load_params()
-    seeds = [CONFIRM_SEED_BASE + k for k in range(params.confirm.seeds)]
+    seeds = list(CONFIRM_SEEDS[: params.confirm.seeds])
     finalists = {role: entry["arm"] for role, entry in read_json("finalists.json").items()} if seeds else {}
     tasks = [(arm, seed, params) for arm in finalists.values() for seed in seeds]
     if tasks:

@@ -13,14 +13,15 @@ import numpy as np
 
 from metricloop.data.manifest import draw_of
 from metricloop.data.pool import read_pool
+from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import SUBSET, column, stamp_of, write_table
 from metricloop.params import load_params
 from metricloop.runtime.process_guard import guard
 from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
-from metricloop.selection.select import _box_counts, select
-from metricloop.study.plan import CONFIRM_SEED_BASE, MOST_CONFIRM_SEEDS, MOST_SEEDS, entry_of, load_plan
+from metricloop.selection.select import box_counts, select
+from metricloop.study.plan import entry_of, load_plan
 
 
 def arguments(argv: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
         study=(params.study.name, params.study.seed),
         arm=arm,
         budget=params.study.budget,
-        seeds=[*range(MOST_SEEDS), *range(CONFIRM_SEED_BASE, CONFIRM_SEED_BASE + MOST_CONFIRM_SEEDS)],
+        seeds=[*STUDY_SEEDS, *CONFIRM_SEEDS],
     )
     stamp = {UNSAFE: "yes"} if any(UNSAFE in stamp_of(file) for file in inputs.files) else {}
     columns = {name: subset[name].combine_chunks() for name in SUBSET.names}
@@ -61,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
     draws = np.unique(column(subset, "draw"))
     first = draw_of(subset, 0, arm)
     print(
-        f"select {arm}: {len(np.unique(first['image_id']))} images, {int(_box_counts(first).sum())} boxes, "
+        f"select {arm}: {len(np.unique(first['image_id']))} images, {int(box_counts(first).sum())} boxes, "
         f"{len(draws)} draw{'s' if len(draws) > 1 else ''}"
     )
 

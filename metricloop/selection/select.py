@@ -180,7 +180,7 @@ def _check_inputs(pool: Dataset, name: str, options: Any, a: Any, b: Any, embedd
         )
 
 
-def _box_counts(draw: pa.Table) -> np.ndarray:
+def box_counts(draw: pa.Table) -> np.ndarray:
     """How many boxes each image of a draw keeps, in the order of image ids."""
     _, image = np.unique(column(draw, "image_id"), return_inverse=True)
     return np.bincount(image, column(draw, "use") == "keep")
@@ -189,4 +189,4 @@ def _box_counts(draw: pa.Table) -> np.ndarray:
 def _to_match(draw: pa.Table, fixed: np.ndarray) -> tuple[np.ndarray, int]:
     """How many boxes each image of a draw keeps, without the images `fixed`; and how many images the draw has."""
     images = np.unique(column(draw, "image_id"))
-    return _box_counts(draw)[~np.isin(images, fixed)], len(images)
+    return box_counts(draw)[~np.isin(images, fixed)], len(images)

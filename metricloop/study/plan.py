@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from metricloop.data.seeds import STUDY_SEEDS
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.selection.policies import check_policy
 
@@ -18,10 +19,6 @@ REQUIRED = {
     "arms": ("role", "a", "b", "policy"),
     "blocks": ("arm", "seeds"),
 }
-# A manifest holds the draws of these seeds whatever params.yaml asks for, so that raising seeds.max or confirm.seeds
-# changes no manifest, and with it no trial.
-MOST_SEEDS, MOST_CONFIRM_SEEDS = 20, 5
-CONFIRM_SEED_BASE = 1000  # the seeds that confirm uses start here, so that no earlier trial has seen them
 ROLES = ("baseline", "control", "treatment")
 # Names and files become part of the command line of a stage, which a shell reads.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -102,8 +99,8 @@ def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
             seeds = parse_seeds(block["seeds"])
         except ValueError as error:
             raise PlanError(f"blocks.{name}: {error}") from None
-        if max(seeds) >= MOST_SEEDS:
-            raise PlanError(f"blocks.{name}: seeds go from 0 to {MOST_SEEDS - 1}, found {block['seeds']}")
+        if max(seeds) not in STUDY_SEEDS:
+            raise PlanError(f"blocks.{name}: seeds go from 0 to {STUDY_SEEDS[-1]}, found {block['seeds']}")
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
