@@ -26,9 +26,13 @@ _held: list[int] = []
 def guard(name: str) -> None:
     """First line of every stage: tie its life to its ancestors', check its code, and lock its output while it lives.
 
+    Python processes that the stage starts, such as joblib's workers, import no module from the current folder: a
+    workspace may hold a `select.py` of its own.
+
     Errors that our own packages raise end the process with their message alone; a traceback means a bug.
     Errors: CodeChangedError (runtime.code_digest); SystemExit when another process runs the same stage here.
     """
+    os.environ["PYTHONSAFEPATH"] = "1"
     tell_errors_briefly(name)
     tie_to_ancestors()
     check_code(name.partition("@")[0])

@@ -297,7 +297,7 @@ def workspace(tmp_path):
         "  pixels: {code: metrics/catalogue, needs: data/images.parquet, metrics: [box_tightness, object_count]}\n"
         "  new: {code: metrics/generated/1, needs: data/images.parquet, metrics: [bad]}\n"
     )
-    for path in ("metrics/__init__.py", "metrics/generated/1/bad.py"):
+    for path in ("metrics/__init__.py", "metrics/generated/1/bad.py", "select.py"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("raise SystemExit('hostile code was executed')\n")
     return tmp_path
