@@ -19,7 +19,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	  { echo "metricloop needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
-	$(BIN)/python -P -m metricloop.study.workspace
+	$(BIN)/python -P -m metricloop.study.refresh
 	@touch $@
 
 setup: $(VENV)/ready  ## create .venv with the pinned dependencies

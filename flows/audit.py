@@ -9,7 +9,7 @@ from metricloop.params import Params, load_params
 from metricloop.study.graph import needed_for, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import call, dvc, hide_keys, outdated, say
-from metricloop.study.workspace import refresh_code
+from metricloop.study.refresh import refresh_code
 
 
 def audit(folder: Path, *, no_training: bool, most: int) -> Path:

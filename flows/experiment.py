@@ -14,7 +14,7 @@ from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
 from metricloop.study.processes import hide_keys
-from metricloop.study.workspace import refresh_code
+from metricloop.study.refresh import refresh_code
 
 
 @flow(name="experiment", log_prints=False, validate_parameters=False)

@@ -14,9 +14,11 @@ from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import step, talk
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
+from metricloop.study.commits import commit
+from metricloop.study.new_study import create, demo_plan
 from metricloop.study.plan import add_block, load_plan
 from metricloop.study.processes import StageError, hide_keys, say
-from metricloop.study.workspace import commit, create, demo_plan, refresh_code
+from metricloop.study.refresh import refresh_code
 
 
 @flow(name="improve", log_prints=False, validate_parameters=False)

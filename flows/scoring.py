@@ -9,7 +9,7 @@ from prefect import flow
 from metricloop.flows.pipeline import bring, out_of_date
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.study.processes import hide_keys
-from metricloop.study.workspace import refresh_code
+from metricloop.study.refresh import refresh_code
 
 
 @flow(name="score", log_prints=False, validate_parameters=False)

@@ -46,7 +46,7 @@ CHANGES = ["scenes.images=36", "scenes.size=64", "train.image_size=64", "train.i
 def make_tiny(folder: Path) -> Path:
     """A workspace of the tiny study, nothing run yet."""
     from metricloop.study.edit_params import change_params
-    from metricloop.study.workspace import create, demo_plan
+    from metricloop.study.new_study import create, demo_plan
 
     create(folder, replace(demo_plan("tiny"), weights="none"))
     change_params(folder / "params.yaml", CHANGES)

@@ -13,7 +13,7 @@ from metricloop.sandbox.tiers import missing
 from metricloop.study.graph import downstream, stages_of
 from metricloop.study.plan import load_plan, parse_seeds
 from metricloop.study.processes import StageError, environment, outdated
-from metricloop.study.workspace import refresh_code
+from metricloop.study.refresh import refresh_code
 
 DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
 STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from metricloop.data.tables import read_json
+from metricloop.study.commits import WorkspaceError
 from metricloop.study.plan import entry_of, load_plan
 from metricloop.study.processes import call, dvc, environment, say
-from metricloop.study.workspace import WorkspaceError, refresh_code
+from metricloop.study.refresh import refresh_code
 from metricloop.text.shell import run_line
 
 RECORDS = ("params.yaml", "arms.yaml", "rounds.yaml", "dvc.yaml", "dvc.lock", "code.yaml", "data/categories.json")

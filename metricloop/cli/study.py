@@ -68,7 +68,8 @@ def init(
     full: Annotated[bool, flag("--full", "All controls and policies, not the lean list.")] = False,
 ) -> None:
     """Make a workspace for a data set."""
-    from metricloop.study.workspace import NewStudy, WorkspaceError, create, demo_plan
+    from metricloop.study.commits import WorkspaceError
+    from metricloop.study.new_study import NewStudy, create, demo_plan
 
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
     if demo:

@@ -19,20 +19,13 @@ from metricloop.runtime.code_digest import HOME
 from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.policies import check_policy
 from metricloop.study import processes
+from metricloop.study.commits import WorkspaceError
 from metricloop.study.graph import downstream, needed_for
+from metricloop.study.new_study import NewStudy, create, params_values, render_arms
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import environment
-from metricloop.study.workspace import (
-    NewStudy,
-    WorkspaceError,
-    align_comments,
-    create,
-    params_values,
-    render,
-    render_arms,
-    render_stages,
-    wire_embeddings,
-)
+from metricloop.study.refresh import wire_embeddings
+from metricloop.study.rendering import align_comments, render, render_stages
 
 PARAMS = check_params({"study": {"name": "x"}, "data": {"source": "y"}, "seeds": {"block": 3, "max": 9}})
 
@@ -68,7 +61,7 @@ def test_the_baseline_is_not_trained_twice_on_the_same_seeds():
 
 
 def test_the_roots_dvc_yaml_is_what_the_template_gives():
-    """After the template has changed: python -P -m metricloop.study.workspace"""
+    """After the template has changed: python -P -m metricloop.study.refresh"""
     assert (HOME / "dvc.yaml").read_text() == render_stages(drawn=True)
 
 

@@ -8,7 +8,7 @@ from metricloop.flows import experiment, improve, pipeline
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
 from metricloop.study.plan import PlanError, load_plan
-from metricloop.study.workspace import render_stages
+from metricloop.study.rendering import render_stages
 
 PARAMS = {"study": {"name": "s"}, "data": {"source": "y"}}
 ARMS = """

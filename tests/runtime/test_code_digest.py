@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from metricloop.runtime import code_digest
-from metricloop.study.workspace import stage_kinds
+from metricloop.study.rendering import stage_kinds
 
 
 def test_a_stage_depends_on_what_it_imports_directly_or_not():

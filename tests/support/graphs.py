@@ -3,7 +3,7 @@
 import yaml
 
 from metricloop.study.graph import reads_embeddings, wired
-from metricloop.study.workspace import render_stages
+from metricloop.study.rendering import render_stages
 
 PARAMS = {"data": {"source": "source", "root": "source"}}
 

@@ -21,7 +21,7 @@ from metricloop.metrics.catalogue import duplicates, embedding
 from metricloop.metrics.contract import call_metric
 from metricloop.params import ParamsError, check_params
 from metricloop.study.graph import needed_for
-from metricloop.study.workspace import render_stages
+from metricloop.study.rendering import render_stages
 from metricloop.training import embed_pool
 
 PARAMS = {

@@ -1,0 +1,52 @@
+"""Commit the record of a study to the git repository of its workspace."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from metricloop import layout
+from metricloop.runtime import code_digest
+from metricloop.study.processes import environment
+
+COMMITTED = (
+    ".gitignore", layout.STAGES, layout.LOCK, layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.CODE, layout.BRIEF,
+    layout.METRICS, layout.DATA, layout.SCORES, layout.SUBSETS, layout.MODELS, layout.RESULTS, layout.COMPARISON,
+    layout.FINALISTS, layout.CONFIRMATION, layout.OPENINGS, layout.JOURNAL, layout.RECORDING, layout.PICTURES,
+)  # fmt: skip
+
+
+class WorkspaceError(RuntimeError):
+    """A workspace cannot be made or used; the message says what to do."""
+
+
+def commit(folder: Path, message: str) -> bool:
+    """Commit the record of a study. Only in a workspace of its own: never in a repository that merely holds it."""
+    if folder == code_digest.HOME or not (folder / ".git").exists() or not (folder / layout.CODE).is_file():
+        return False
+    present = [name for name in COMMITTED if (folder / name).exists()]
+    run_git(folder, "add", "--", *present)
+    return commit_all(folder, message)
+
+
+def commit_all(folder: Path, message: str) -> bool:
+    if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=folder, check=False).returncode == 0:
+        return False
+    identity = ["-c", "user.name=metricloop", "-c", "user.email=metricloop@localhost"]
+    has_name = (
+        subprocess.run(["git", "config", "user.email"], cwd=folder, capture_output=True, check=False).returncode == 0
+    )
+    run_git(folder, *([] if has_name else identity), "commit", "--quiet", "--message", message)
+    return True
+
+
+def run_git(folder: Path, *arguments: str) -> None:
+    run_command(folder, ["git", *arguments])
+
+
+def run_command(folder: Path, command: list[str]) -> None:
+    result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise WorkspaceError(
+            f"`{' '.join(command)}` failed in {folder}:\n{result.stderr.strip() or result.stdout.strip()}"
+        )

@@ -1,0 +1,147 @@
+"""Make the workspace of a new study: a git and DVC repository with its parameters, arms and stages."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metricloop import layout
+from metricloop.data.damage import Corrupt, Mistake
+from metricloop.llm.providers import provider_choices
+from metricloop.params import check_params
+from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
+from metricloop.study.processes import dvc
+from metricloop.study.refresh import refresh_code
+from metricloop.study.rendering import TEMPLATES, align_comments, render, render_stages, write_if_changed
+from metricloop.text.shell import run_line
+
+IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/", layout.REPORT, "__pycache__/")
+PRESET_NOTES = {
+    "article": "                # the article's: half missing or elsewhere, the rest moved and rescaled",
+    "sloppy": "                 # an annotator in a third of the groups, worse the smaller the object",
+    "custom": "                 # for you to edit: missing, spurious, moved, scaled, replaced, class, doubled",
+}
+
+
+@dataclass(frozen=True)
+class NewStudy:
+    """What `init` is asked for; the fields of the same names in params.yaml."""
+
+    name: str
+    source: str
+    root: str
+    budget: float = 0.25
+    format: str = "auto"
+    categories: tuple[str, ...] = ()
+    detector: str = "fcos_shufflenet"
+    weights: str = "drawn"
+    image_size: int = 224
+    iterations: int = 250
+    learning_rate: float = 0.001
+    block_seeds: int = 3
+    max_seeds: int = 9
+    confirm_seeds: int = 3
+    corrupt: str = "none"
+    strength: float = 0.5
+    drawn: bool = False
+    images: int = 720
+    provider: str = "none"
+    cassette: str = ""
+    rounds: int = 2
+    suggestions: int = 3
+    full: bool = False  # all controls and policies, not the lean list
+    copy: bool = False
+
+
+def demo_plan(name: str, full: bool = False) -> NewStudy:
+    """The demo's study: drawn pandas, small pictures, the article's damage; `full` adds controls, policies, seeds."""
+    return NewStudy(
+        name=name,
+        source="source",
+        root="source",
+        format="coco",
+        corrupt="article",
+        drawn=True,
+        image_size=96,
+        iterations=100,
+        learning_rate=0.002,
+        max_seeds=9 if full else 3,
+        confirm_seeds=3 if full else 2,
+        provider="replay",
+        cassette="demo",
+        suggestions=2,
+        full=full,
+    )
+
+
+def create(folder: Path, study: NewStudy) -> None:
+    """Make a workspace: a git and DVC repository with params.yaml, arms.yaml, rounds.yaml, dvc.yaml and code.yaml.
+
+    It is built under another name beside `folder` and renamed, so it is there whole or not at all.
+    Errors: WorkspaceError when `folder` already holds something, or would lie inside the data set.
+    """
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there: {run_line(folder)}")
+    if not study.drawn and folder.is_relative_to(study.root):
+        raise WorkspaceError(f"{folder} lies inside the data set ({study.root}); put the workspace elsewhere")
+    if study.copy:
+        inside = Path("source") / Path(study.source).relative_to(study.root)
+        copied_from, study = study.root, replace(study, source=inside.as_posix(), root="source")
+    params = align_comments(render("params.yaml.j2", **params_values(study)))
+    check_params(yaml.safe_load(params), "the new params.yaml")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        made = Path(scratch) / folder.name
+        made.mkdir()
+        run_git(made, "init", "--quiet", "--initial-branch=main")
+        run_command(made, dvc("init", "--quiet"))
+        if study.copy:
+            shutil.copytree(copied_from, made / layout.SOURCE)
+            run_command(made, dvc("add", "--quiet", layout.SOURCE))
+        write_if_changed(made / layout.PARAMS, params)
+        write_if_changed(made / layout.ARMS, render_arms(study))
+        write_if_changed(made / layout.ROUNDS, (TEMPLATES / "rounds.yaml").read_text())
+        write_if_changed(made / layout.BRIEF, render("brief.md", drawn=study.drawn))
+        write_if_changed(made / layout.STAGES, render_stages(drawn=study.drawn))
+        for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
+            with (made / name).open("a") as stream:
+                stream.write("\n".join(lines) + "\n")
+        refresh_code(made)
+        run_git(made, "add", "--all")
+        commit_all(made, f"study {study.name}: {study.budget:g} of the images of {study.source}")
+        if folder.exists():
+            folder.rmdir()
+        made.rename(folder)
+
+
+def render_arms(study: NewStudy) -> str:
+    """arms.yaml: the baseline, controls and the article's metrics, one block each."""
+    options = {"planted": study.corrupt != "none", "full": study.full, "seeds": f"0-{study.block_seeds - 1}"}
+    options["lean"] = study.drawn and not study.full  # the demo leaves time for the language model's own ideas
+    arms = yaml.safe_load(render("arms.yaml.j2", arms=[], **options))["arms"]
+    return render("arms.yaml.j2", arms=arms, **options)
+
+
+def params_values(study: NewStudy) -> dict[str, Any]:
+    """What the template of params.yaml is filled with."""
+    corrupt = Corrupt()
+    presets = {name: [_mistake(mistake) for mistake in getattr(corrupt, name)] for name in PRESET_NOTES}
+    return vars(study) | {"presets": presets, "preset_notes": PRESET_NOTES, "providers": provider_choices()}
+
+
+def _mistake(mistake: Mistake) -> str:
+    """A mistake on one line of YAML, with every number that has a say in it."""
+    values = mistake.model_dump(exclude_defaults=True)
+    if mistake.rate_growth or mistake.magnitude_growth:
+        values["small"] = mistake.small
+    if mistake.kind in ("replaced", "spurious"):
+        values["lookalike"] = mistake.lookalike
+    if "scale" in values:
+        values["scale"] = [list(part) for part in values["scale"]]
+    return yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=1000).strip()
