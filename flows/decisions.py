@@ -47,8 +47,10 @@ def promising(comparison: dict[str, Any], plan: Plan, params: Params) -> list[tu
 
 def nothing_left(folder: Path, params: Params) -> bool:
     """Whether the study is finished and shown: no stage, round or seed is to do. Asks DVC once, and last."""
-    shown = (layout.COMPARISON, layout.REPORT, layout.MLFLOW)
-    if not all((folder / name).is_file() for name in shown):
+    comparison, report, database = (folder / name for name in (layout.COMPARISON, layout.REPORT, layout.MLFLOW))
+    if not all(path.is_file() for path in (comparison, report, database)):
+        return False
+    if report.stat().st_mtime < comparison.stat().st_mtime:
         return False
     plan = load_plan(folder)
     if open_rounds(read_journal(folder / layout.JOURNAL), params):

@@ -174,12 +174,24 @@ def run(
         from metricloop.flows.experiment import experiment
 
         experiment(str(folder), arm)
+    elif _nothing_left(folder):
+        print("nothing to do: every stage, round and seed is done")
     else:
         from metricloop.flows.improve import improve
 
         improve(str(folder))
     _show(folder)
     print(f"took {time.monotonic() - began:.0f} s")
+
+
+def _nothing_left(folder: Path) -> bool:
+    """Whether the study is finished; found out before Prefect, which takes seconds to start."""
+    from metricloop.flows.decisions import nothing_left
+    from metricloop.params import load_params
+    from metricloop.study.refresh import refresh_code
+
+    refresh_code(folder)
+    return nothing_left(folder, load_params(folder / "params.yaml"))
 
 
 def _show(folder: Path) -> None:

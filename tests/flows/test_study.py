@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import yaml
 from conftest import dvc, metricloop
 
+from metricloop.cli.main import main
 from metricloop.layout import rates_file
+from metricloop.study import processes
 from metricloop.study.plan import add_block
 from metricloop.study.processes import environment
 
@@ -188,3 +190,29 @@ def test_a_stage_needs_no_orchestrator(tiny):
         env=environment() | {"PYTHONPATH": str(blocker)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_finished_study_asks_dvc_once_and_starts_no_server(tiny, monkeypatch, capsys):
+    commands = []
+    run, popen = subprocess.run, subprocess.Popen
+
+    def watched(command, *arguments, **options):
+        commands.append([str(word) for word in command])
+        return run(command, *arguments, **options)
+
+    monkeypatch.setattr(processes.subprocess, "run", watched)
+    monkeypatch.setattr(
+        processes.subprocess, "Popen", lambda command, **options: commands.append(command) or popen(command, **options)
+    )
+    assert main(["run", "-C", str(tiny)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    asked = [command for command in commands if "dvc" in command]
+    assert [command[command.index("dvc") + 1] for command in asked] == ["status"]
+    assert not [command for command in commands if "prefect.server" in " ".join(command)]
+
+
+def test_a_study_whose_report_is_gone_is_shown_again(tiny):
+    (tiny / "report.html").unlink()
+    done = metricloop("run", "-C", str(tiny))
+    assert done.returncode == 0, done.stderr
+    assert (tiny / "report.html").is_file()
