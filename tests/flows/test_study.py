@@ -13,7 +13,6 @@ from conftest import dvc, metricloop
 
 from metricloop.cli.main import main
 from metricloop.layout import rates_file
-from metricloop.study import processes
 from metricloop.study.plan import add_block
 from metricloop.study.processes import environment
 
@@ -193,17 +192,13 @@ def test_a_stage_needs_no_orchestrator(tiny):
 
 
 def test_a_finished_study_asks_dvc_once_and_starts_no_server(tiny, monkeypatch, capsys):
-    commands = []
-    run, popen = subprocess.run, subprocess.Popen
+    commands, popen = [], subprocess.Popen
 
-    def watched(command, *arguments, **options):
+    def watched(command, **options):
         commands.append([str(word) for word in command])
-        return run(command, *arguments, **options)
+        return popen(command, **options)
 
-    monkeypatch.setattr(processes.subprocess, "run", watched)
-    monkeypatch.setattr(
-        processes.subprocess, "Popen", lambda command, **options: commands.append(command) or popen(command, **options)
-    )
+    monkeypatch.setattr(subprocess, "Popen", watched)
     assert main(["run", "-C", str(tiny)]) == 0
     assert "nothing to do" in capsys.readouterr().out
     asked = [command for command in commands if "dvc" in command]
