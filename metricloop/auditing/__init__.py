@@ -1,1 +1,1 @@
-"""AUDIT: which labels look wrong, and how well each metric finds those known to be. Imports `scoring`, `evaluation`."""
+"""AUDITING: which labels look wrong, and how well each metric finds the mistakes that are known. Imports `scoring`."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.tables import replacing, write_json
 
-FOLDER = "audit"  # of the workspace; everything in it can be made again
 COLUMNS = (
     "kind", "place", "suspicion", "file", "image_id", "box_id", "label", "box", "model_label", "model_score",
     "model_box", "truth",
@@ -56,8 +56,8 @@ def suspect_rows(audit: Audit, found: Sequence[Suspect]) -> list[dict[str, Any]]
 
 
 def write(folder: Path, audit: Audit, page: str) -> Path:
-    """Write audit.json, audit.csv and audit.html to FOLDER of the workspace `folder`; returns that folder."""
-    target, values = folder / FOLDER, as_json(audit)
+    """Write audit.json, audit.csv and audit.html to audit/ in the workspace `folder`; returns that folder."""
+    target, values = folder / layout.AUDIT, as_json(audit)
     for name, text in ((".gitignore", "*\n"), ("audit.html", page)):
         with replacing(target / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

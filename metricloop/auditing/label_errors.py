@@ -6,15 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from metricloop.data.dataset import Dataset
+from metricloop.data.label_errors import LABEL_ERRORS
 
 Weights = tuple[tuple[str, float], ...]  # metric and weight
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of label error: its texts, the mistakes of the truth that belong to it, and the metrics that judge it.
+    """A kind of label error in an audit: its texts, and the metrics that judge it.
 
-    unit: what can be wrong, a labelled "box" or an "image". mistakes: their names in the truth. judges: the suspicion
+    name: of a row of LABEL_ERRORS, or any. unit: what can be wrong, a labelled "box" or an "image". judges: the suspicion
     is the weighted mean of these metrics' percentiles. in_class: percentiles are taken within the box's class.
     otherwise: the judges when the first of `judges`, which needs predictions, has no scores; `about_otherwise` then
     replaces `about` on the page.
@@ -24,11 +25,15 @@ class Kind:
     title: str
     about: str
     unit: str
-    mistakes: tuple[str, ...]
     judges: Weights
     in_class: bool = False
     otherwise: Weights = ()
     about_otherwise: str = ""
+
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """What the truth calls labels that are wrong in this way; empty for ANY."""
+        return LABEL_ERRORS[self.name].mistakes if self.name in LABEL_ERRORS else ()
 
     def judges_with_scores(self, scored: Collection[str]) -> Weights:
         """The judges that are among the metrics `scored`, with their weights."""
@@ -42,7 +47,6 @@ KINDS = (
         "Probably no object here",
         "the model sees nothing where the label is",
         "box",
-        ("spurious",),
         (("possible_spurious", 1.0), ("edge_support", 0.3), ("box_fit", 0.2)),
         in_class=True,
     ),
@@ -51,7 +55,6 @@ KINDS = (
         "Probably the wrong class",
         "the model sees an object of another class here",
         "box",
-        ("class",),
         (("class_margin", 1.0),),
         otherwise=(("size_outlier", 1.0),),
         about_otherwise="its size is unusual for its class",
@@ -61,7 +64,6 @@ KINDS = (
         "Probably badly placed",
         "the model sees the object here, but with another box",
         "box",
-        ("moved", "scaled"),
         (("location_doubt", 1.0), ("badly_located", 0.5), ("edge_support", 0.4), ("box_fit", 0.7)),
         in_class=True,
         otherwise=(("box_fit", 1.0), ("edge_support", 0.6)),
@@ -72,7 +74,6 @@ KINDS = (
         "Probably labelled twice",
         "another label of the same class covers the same place",
         "box",
-        ("doubled",),
         (("doubled", 0.85), ("exclusive_agreement", 0.15)),
     ),
     Kind(
@@ -80,7 +81,6 @@ KINDS = (
         "Probably an object without a label",
         "the model sees an object that no label covers",
         "image",
-        ("missing",),
         (("uncovered_prediction", 1.0), ("possible_missing", 1.0)),
     ),
 )
@@ -89,7 +89,6 @@ ANY = Kind(
     "Any wrong box",
     "a box with any of these errors",
     "box",
-    (),
     (("exclusive_agreement", 1.0), ("possible_spurious", 0.5), ("edge_support", 0.4), ("box_fit", 0.7)),
     in_class=True,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.auditing.label_errors import Kind, judged_kinds
 from metricloop.auditing.measure import measure
 from metricloop.auditing.suspects import Suspect, suspects
@@ -54,9 +55,9 @@ class Audit:
 
 def check(folder: Path, params: Params) -> None:
     """Refuse a pool with nothing to audit, before anything is trained. Errors: AuditError."""
-    pool = read_pool(folder / "data", folder / params.data.folder)
+    pool = read_pool(folder / layout.DATA, folder / params.data.folder)
     if not len(pool):
-        raise AuditError(f"the pool of {folder} holds no images; see {folder / 'data/problems.csv'}")
+        raise AuditError(f"the pool of {folder} holds no images; see {folder / layout.PROBLEMS}")
     if not len(pool.boxes):
         raise AuditError(f"none of the {len(pool)} images of the pool has a label, so there is nothing to audit")
 
@@ -71,14 +72,14 @@ def audit(
     """
     check(folder, params)
     began = time.monotonic()
-    pool = read_pool(folder / "data", folder / params.data.folder)
+    pool = read_pool(folder / layout.DATA, folder / params.data.folder)
     predictions = read_predictions(folder / PREDICTED) if predicted else None
     jobs, most_failures = params.score.jobs, params.score.max_failures
     scores, notes = label_scores(pool, predictions, store=folder / STORE, jobs=jobs, max_failures=most_failures)
     scored = time.monotonic()
     kinds, not_judged = judged_kinds(pool, scores)
     by_kind = {kind.name: suspicion(kind, pool, scores) for kind in kinds}
-    table = without_crowds(read_table(folder / "data/truth.parquet", TRUTH), pool)
+    table = without_crowds(read_table(folder / layout.TRUTH, TRUTH), pool)
     truth = truth_of(pool, table)
     rows = [] if truth is None else measure(pool, truth, kinds, scores, by_kind)
     model = None if predictions is None else model_quality(params, pool, relabel(pool, table), predictions, truth)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from metricloop.comparison.verdict import Arm
+from metricloop import layout
+from metricloop.comparison.arm_rows import Arm
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SUBSET, TRUTH, column, read_table
 from metricloop.figures import subset_changes, svg
@@ -22,8 +23,9 @@ from metricloop.scoring.scores import read_scores
 def arm_section(study: Study, gallery: Gallery, arm: Arm) -> dict[str, Any]:
     """The values that the template shows for one arm. `missing` lists files that are not on this machine."""
     pool, entry = study.pool, study.plan["arms"].get(arm["name"], {})
-    subset_file = Path(f"subsets/{arm['name']}.parquet")
-    score_files = [Path(file) for file in dict.fromkeys((entry.get("a", ""), entry.get("b", ""))) if "scores/" in file]
+    subset_file = Path(layout.subset_file(arm["name"]))
+    inputs = dict.fromkeys((entry.get("a", ""), entry.get("b", "")))  # an arm of one metric has the same file twice
+    score_files = [Path(file) for file in inputs if file.startswith(f"{layout.SCORES}/")]
     section: dict[str, Any] = {"arm": arm, "scores": [], "best": [], "worst": [], "changes": [], "draws": 0}
     section["missing"] = [str(file) for file in (subset_file, *score_files) if not (study.folder / file).is_file()]
     if str(subset_file) in section["missing"]:
@@ -48,7 +50,7 @@ def changes(folder: Path, subset: pa.Table, draw: FirstDraw, pool: Dataset) -> l
     lines = subset_changes.changes(
         subset_changes.pool_profile(pool), subset_changes.subset_profile(subset, pool), pool.class_names
     )
-    truth = folder / "data/truth.parquet"
+    truth = folder / layout.TRUTH
     if truth.is_file():
         table = read_table(truth, TRUTH)
         wrong = column(table, "image_id")[column(table, "mistake") != "none"]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.loading import load
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import read_json
-from metricloop.llm.journal import FILE, Event, read_journal
+from metricloop.llm.journal import Event, read_journal
 from metricloop.study.plan import load_plan
 
 
@@ -33,15 +34,15 @@ class Study:
 
 def read_study(folder: Path, root: Path) -> Study:
     """Read a compared study. folder: its workspace; root: the folder that image files are relative to."""
-    problems, summary = folder / "data/problems.csv", folder / "data/summary.json"
+    problems, summary = folder / layout.PROBLEMS, folder / layout.SUMMARY
     return Study(
         folder=folder,
-        comparison=read_json(folder / "comparison.json"),
+        comparison=read_json(folder / layout.COMPARISON),
         plan=load_plan(folder),
-        data=load(folder / "data", root),
-        pool=read_pool(folder / "data", root),
+        data=load(folder / layout.DATA, root),
+        pool=read_pool(folder / layout.DATA, root),
         summary=read_json(summary) if summary.is_file() else {},
         problems=list(csv.DictReader(problems.read_text().splitlines())) if problems.is_file() else [],
-        confirmed=(folder / "confirmation.json").is_file(),
-        events=read_journal(folder / FILE),
+        confirmed=(folder / layout.CONFIRMATION).is_file(),
+        events=read_journal(folder / layout.JOURNAL),
     )

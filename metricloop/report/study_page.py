@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from metricloop.comparison import verdict
+from metricloop import layout
+from metricloop.comparison.arm_rows import of_role
+from metricloop.comparison.verdict import summarise
 from metricloop.data.tables import replacing
 from metricloop.report.arm_section import arm_section
 from metricloop.report.data_section import class_counts, mistake_rates, split_counts
@@ -25,16 +27,16 @@ PROBLEMS = 12  # rows of problems.csv shown
 def build(study: Study) -> str:
     """The page as HTML. Reads scores, subsets and the pictures shown; says which files of an arm are missing."""
     gallery = Gallery(study.pool)
-    treatments = verdict.of_role(study.comparison, "treatment")
+    treatments = of_role(study.comparison, "treatment")
     sections = [arm_section(study, gallery, arm) for arm in treatments]
     return render(
         "report.html.j2",
         study=study,
         comparison=study.comparison,
-        verdict=verdict.summarise(study.comparison),
+        verdict=summarise(study.comparison),
         baseline=[arm for arm in study.comparison["arms"] if arm["role"] == "baseline"],
         treatments=treatments,
-        controls=verdict.of_role(study.comparison, "control"),
+        controls=of_role(study.comparison, "control"),
         forest=forest_plot(study.comparison),
         sections=sections,
         gap=any(arm["oracle_gap_closed"] is not None for arm in study.comparison["arms"]),
@@ -51,7 +53,7 @@ def build(study: Study) -> str:
 
 def write_report(folder: Path, root: Path) -> Path:
     """Write FOLDER/report.html for the study in the workspace `folder`; root: the folder of its image files."""
-    target = folder / "report.html"
+    target = folder / layout.REPORT
     page = build(read_study(folder, root))
     with replacing(target) as temporary:
         temporary.write_text(page, encoding="utf-8")

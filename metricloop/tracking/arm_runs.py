@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from metricloop import layout
-from metricloop.comparison import verdict
+from metricloop.comparison.arm_rows import of_role
 from metricloop.data.tables import column, read_json, read_yaml
 from metricloop.study.plan import load_plan
 from metricloop.text import numbers
@@ -22,9 +22,9 @@ CURVE_POINTS = 100  # most points of a loss curve; longer curves are averaged
 
 def arm_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
     """Every arm of the study in `folder` with its trials; the baseline first, then treatments, then controls."""
-    comparison = read_json(folder / "comparison.json")
+    comparison = read_json(folder / layout.COMPARISON)
     blocks = _blocks(folder)
-    arms = [arm for role in ("baseline", "treatment", "control") for arm in verdict.of_role(comparison, role)]
+    arms = [arm for role in ("baseline", "treatment", "control") for arm in of_role(comparison, role)]
     shown = []
     for rank, arm in enumerate(arms):
         found = [(block, numbers) for block, numbers in blocks if numbers["arm"] == arm["name"]]
@@ -35,9 +35,10 @@ def arm_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
 
 def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank: int, blocks: list[str]) -> RunRecord:
     """The run of an arm: means over seeds, and the gains of comparison.json (0 for the baseline)."""
-    subset = f"subsets/{arm['name']}.parquet"
+    subset = layout.subset_file(arm["name"])
     md5 = subset_md5(folder, subset)
-    recipe = next((file for block in blocks if (file := folder / f"results/{block}/recipe.json").is_file()), None)
+    recipes = (folder / layout.results_folder(block) / "recipe.json" for block in blocks)
+    recipe = next((file for file in recipes if file.is_file()), None)
     fields = read_json(recipe)["fields"] if recipe else {}
     headline = ("detector", "weights", "image_size", "iterations", "batch_size")
     params = {
@@ -73,7 +74,7 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
         tags=_texts(tags),
         metrics={name: round(float(value), 6) for name, value in metrics.items() if value is not None},
         dataset=(subset, md5) if md5 else None,
-        file=_with_digest(folder, "report.html") if arm["role"] == "baseline" else None,
+        file=_with_digest(folder, layout.REPORT) if arm["role"] == "baseline" else None,
         rank=rank,
     )
 
@@ -104,7 +105,7 @@ def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[tuple[float, int], .
 
 def subset_md5(folder: Path, subset: str) -> str | None:
     """The DVC hash of a subset's file: from dvc.lock, or computed from the file, which gives the same."""
-    lock = folder / "dvc.lock"
+    lock = folder / layout.LOCK
     for stage in (read_yaml(lock).get("stages", {}) if lock.is_file() else {}).values():
         for out in stage.get("outs", []):
             if out["path"] == subset:
@@ -127,7 +128,7 @@ def _trust(folder: Path, arm: str) -> dict[str, str]:
 
 def _blocks(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     """(name, metrics.json) of every evaluated block, sorted by name."""
-    return [(file.parent.name, read_json(file)) for file in sorted(folder.glob("results/*/metrics.json"))]
+    return [(file.parent.name, read_json(file)) for file in sorted(folder.glob(f"{layout.RESULTS}/*/metrics.json"))]
 
 
 def _with_digest(folder: Path, name: str) -> tuple[str, str] | None:

@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.data.tables import read_json
 from metricloop.engineer.ideas import Event, Idea, compared, ideas, tree_text
 from metricloop.engineer.scorecard_table import escaped, markdown, read_card, table
-from metricloop.llm.journal import FILE, read_journal
+from metricloop.llm.journal import read_journal
 from metricloop.text import numbers
 from metricloop.text.clean import clean, printable
 from metricloop.tracking.model_calls import calls
@@ -26,12 +27,12 @@ NOTE = 5000  # most characters of the tree of ideas in a run's description; MLfl
 
 def model_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
     """The run of the scorecard, with the runs of the rounds as children; [] when the model has proposed nothing yet."""
-    events = read_journal(folder / FILE)
+    events = read_journal(folder / layout.JOURNAL)
     found = ideas(events)
     if not found:
         return []
     name, card = read_card(folder)
-    file = folder / "comparison.json"
+    file = folder / layout.COMPARISON
     now = compared(found, read_json(file) if file.is_file() else None)
     note = f"Its ideas, each under the one it builds on:\n\n{_fenced(tree_text(now))}\n\n{markdown({name: card})}"
     rows = table({name: card})

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metricloop import layout
 from metricloop.comparison.comparison_table import markdown_table
 from metricloop.data.tables import read_json
-from metricloop.llm.journal import FILE, read_journal
+from metricloop.llm.journal import read_journal
 from metricloop.tracking.arm_runs import arm_runs
 from metricloop.tracking.model_runs import model_runs, origins
 from metricloop.tracking.records import RunRecord
@@ -71,8 +72,8 @@ def track(folder: Path) -> Summary:
     """
     folder = folder.resolve()
     wanted = [*arm_runs(folder), *model_runs(folder)]
-    client = _client(folder / "mlflow.db")
-    comparison = read_json(folder / "comparison.json")
+    client = _client(folder / layout.MLFLOW)
+    comparison = read_json(folder / layout.COMPARISON)
     experiment = _experiment(client, folder, comparison["study"])
     # A run without a key was interrupted while it was written: it matches nothing and is deleted.
     there = {run.data.tags.get(KEY, run.info.run_id): run.info.run_id for run in _all_runs(client, experiment)}
@@ -94,11 +95,11 @@ def track(folder: Path) -> Summary:
     for run_id in gone:
         delete_traces(client, experiment, run_id)
         client.delete_run(run_id)
-        shutil.rmtree(folder / "mlruns" / run_id, ignore_errors=True)
+        shutil.rmtree(folder / layout.MLFLOW_FILES / run_id, ignore_errors=True)
     _link(client, experiment, folder, list(shown.values()))
     _describe(client, experiment, comparison, [run_id for run, run_id in shown.values() if run.tags["kind"] == "model"])
     kept = len(there) - len(gone)
-    return Summary(experiment, len(shown) - kept, len(gone), kept, folder / "mlflow.db")
+    return Summary(experiment, len(shown) - kept, len(gone), kept, folder / layout.MLFLOW)
 
 
 def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple[RunRecord, str]]) -> None:
@@ -107,7 +108,7 @@ def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple
     These tags are not part of a run's key: when a round is written again, its trials are not.
     """
     rounds = {run.tags["round"]: run_id for run, run_id in shown if run.tags["kind"] == "round"}
-    suggested = origins(read_journal(folder / FILE))
+    suggested = origins(read_journal(folder / layout.JOURNAL))
     for run, run_id in shown:
         if run.tags["kind"] not in ("arm", "trial"):
             continue
@@ -141,7 +142,7 @@ def _experiment(client: MlflowClient, folder: Path, study: str) -> str:
     """The id of the study's experiment, which is created, or restored after a deletion."""
     found = client.get_experiment_by_name(study)
     if found is None:
-        return client.create_experiment(study, artifact_location=(folder / "mlruns").as_uri())
+        return client.create_experiment(study, artifact_location=(folder / layout.MLFLOW_FILES).as_uri())
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found.experiment_id
@@ -216,8 +217,8 @@ def where_to_look(folder: Path) -> str:
     """The command that starts the MLflow UI of a tracked study, and the address of its comparison."""
     import sqlite3
 
-    database = folder.resolve() / "mlflow.db"
-    name = read_json(folder / "comparison.json")["study"]
+    database = folder.resolve() / layout.MLFLOW
+    name = read_json(folder / layout.COMPARISON)["study"]
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         (experiment,) = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]).fetchone()
     summary = Summary(str(experiment), 0, 0, 0, database)

@@ -159,7 +159,7 @@ def test_what_is_written(tmp_path):
     assert (target / ".gitignore").read_text() == "*\n"
     page = (target / "audit.html").read_text()
     assert "pets &amp; co" in page
-    assert "Its picture cannot be read." in page  # there are no files here
+    assert "The picture cannot be read." in page  # there are no files here
     assert "cat → dog" in page
     assert "truth: class" in page
 
@@ -168,7 +168,7 @@ def test_without_truth_nothing_is_claimed_of_it(capsys):
     audit = made(with_truth=False)
     assert all(line["truth"] is None for line in suspect_rows(audit, audit.suspects["class"]))
     page = build(audit, "pets")
-    assert "How well it finds mistakes" not in page
+    assert "How well the audit finds mistakes" not in page
     assert "truth:" not in page
     print_audit(audit)
     assert "AUROC" not in capsys.readouterr().out

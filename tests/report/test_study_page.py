@@ -323,7 +323,7 @@ def test_ideas_of_the_language_model_stand_in_a_tree(tmp_path: Path) -> None:
         "<b>no boxes</b>",
         "not trained, because late fails on 12 of 400 images",
         "predicted +0.030",
-        "Its lesson, as recorded on 2026-11-20 with the numbers of then:",
+        "Its lesson, recorded on 2026-11-20 with the numbers of that time:",
         "ran after 1 repair",
         "3/6 (19 to 81\u00a0%)",
     ):
