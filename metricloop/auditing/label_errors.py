@@ -15,7 +15,7 @@ Weights = tuple[tuple[str, float], ...]  # metric and weight
 class Kind:
     """A kind of label error in an audit: its texts, and the metrics that judge it.
 
-    name: of a row of LABEL_ERRORS, or any. unit: what can be wrong, a labelled "box" or an "image". judges: the suspicion
+    name: a row of LABEL_ERRORS, or any. unit: what can be wrong, a labelled "box" or an "image". judges: the suspicion
     is the weighted mean of these metrics' percentiles. in_class: percentiles are taken within the box's class.
     otherwise: the judges when the first of `judges`, which needs predictions, has no scores; `about_otherwise` then
     replaces `about` on the page.

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from metricloop.config import Section
+from metricloop.data.label_errors import PLANTED
+
+if TYPE_CHECKING:
+    PlantedKind = str
+else:
+    PlantedKind = Literal[PLANTED]
 
 
 class Mistake(Section):
@@ -22,7 +28,7 @@ class Mistake(Section):
     (small / size) ** growth, at most 1, size being the root of the box's share of the image's area. 0 is uniform.
     """
 
-    kind: Literal["missing", "moved", "scaled", "replaced", "spurious", "class", "doubled"]
+    kind: PlantedKind
     rate: float = Field(ge=0, le=1)
     shift: float = Field(default=0.0, ge=0, le=0.5)
     scale: tuple[tuple[float, float], ...] = ((1.0, 1.0),)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from metricloop.config import Section
+from metricloop.data.label_errors import TARGETS
 from metricloop.llm.extract import json_in
 from metricloop.text.clean import clean, printable
 
+if TYPE_CHECKING:
+    Target = str
+else:
+    Target = Literal[TARGETS]
 Kind = TypeVar("Kind", bound=BaseModel)
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
@@ -26,9 +31,7 @@ class Suggestion(Section):
 
     name: Word = Field(description="of the idea, snake_case; it will name the arm in every table")
     hypothesis: Prose = Field(description="why training on what this selects gives a better detector")
-    targets: Literal["missing", "spurious", "badly_placed", "wrong_class", "doubled", "mixed", "none"] = Field(
-        description="the kind of label error that it is after"
-    )
+    targets: Target = Field(description="the kind of label error that it is after")
     family: str = Field(pattern=r"^[a-z][a-z0-9_-]{2,40}$", description="of ideas that it belongs to, one word")
     parent: Word | None = Field(None, description="the earlier suggestion that it builds on, if any")
     metric: MetricName = Field(description="the function in `code`; without code, a metric that is known already")
