@@ -9,7 +9,7 @@ from metricloop.comparison.finalists import finalists
 from metricloop.data.loading import load
 from metricloop.data.tables import stamp_of, write_json
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import load_plan
 
@@ -19,7 +19,7 @@ def _subset(arm: str) -> Path:
 
 
 def main() -> None:
-    guard("compare")
+    begin_stage("compare")
     params = load_params()
     plan = load_plan(".")
     results = read_results(plan)

@@ -19,7 +19,7 @@ from metricloop.data.manifest import read_draw
 from metricloop.data.seeds import CONFIRM_SEEDS
 from metricloop.data.tables import read_json, write_json
 from metricloop.params import Params, load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 from metricloop.training.evaluate_models import evaluate_models
 from metricloop.training.trial import Trained, in_processes, load_model, parallel_jobs, train_recipe, train_trial
 
@@ -39,7 +39,7 @@ def trial(task: tuple[str, int, Params]) -> tuple[dict[str, float | None], Train
 
 
 def main() -> None:
-    guard("confirm")
+    begin_stage("confirm")
     params = load_params()
     seeds = list(CONFIRM_SEEDS[: params.confirm.seeds])
     finalists = {role: entry["arm"] for role, entry in read_json("finalists.json").items()} if seeds else {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 
 
 def main() -> None:
-    guard("draw")
+    begin_stage("draw")
     from metricloop.drawing.scenes import draw_scenes
 
     scenes = load_params().scenes

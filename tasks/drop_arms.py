@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from metricloop.engineer.drop_arms import drop
-from metricloop.runtime.process_guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
+from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
 
 
 def main() -> None:
     tell_errors_briefly("drop")
-    tie_to_ancestors()
-    hold(ROUNDS_LOCK)
+    die_with_ancestors()
+    hold_lock(ROUNDS_LOCK)
     drop(Path())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from metricloop.data.loading import load
 from metricloop.data.pool import read_pool
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 
 if TYPE_CHECKING:
     pass
@@ -17,7 +17,7 @@ from metricloop.training.embed_pool import HELD_OUT, cores, embed_all
 
 
 def main() -> None:
-    guard("embed")
+    begin_stage("embed")
     params = load_params()
     folder = params.data.folder
     held_out = [load("data", folder, split=split, labels=False) for split in HELD_OUT]

@@ -17,7 +17,7 @@ def main() -> None:
     from metricloop.detector.detectors import build_detector
     from metricloop.detector.engine import Sample, Schedule, choose_device, fit, predict, settle
     from metricloop.params import load_params
-    from metricloop.runtime.process_guard import tell_errors_briefly
+    from metricloop.runtime.stage_start import tell_errors_briefly
 
     tell_errors_briefly("estimate")
     params = load_params()

@@ -10,7 +10,7 @@ from metricloop.data.loading import load
 from metricloop.data.tables import read_json, write_json, write_table
 from metricloop.evaluation.coco import write_matches
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 from metricloop.study.blocks import block_from_arguments
 from metricloop.training.evaluate_models import SEED_PREDICTIONS, evaluate_models
 from metricloop.training.trial import full_recipe, load_model
@@ -18,7 +18,7 @@ from metricloop.training.trial import full_recipe, load_model
 
 def main() -> None:
     block = block_from_arguments()
-    guard(f"evaluate@{block.name}")
+    begin_stage(f"evaluate@{block.name}")
     import torch
 
     params = load_params()

@@ -10,7 +10,7 @@ from metricloop.data.formats import read
 from metricloop.data.ingest import IngestError, ingest, write
 from metricloop.data.summary import describe
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 
 FOLDER = Path("data")
 
@@ -21,7 +21,7 @@ def _show(done: int, total: int) -> None:
 
 
 def main() -> None:
-    guard("ingest")
+    begin_stage("ingest")
     params = load_params()
     data = params.data
     tables = ingest(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import ASKED, PREDICTIONS, VIEWS, write_table
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 from metricloop.training.trial import (
     in_processes,
     parallel_jobs,
@@ -22,7 +22,7 @@ from metricloop.training.out_of_fold import PLAIN, SEED, Job, digest_of, folds, 
 
 
 def main() -> None:
-    guard("predict")
+    begin_stage("predict")
     params = load_params()
     pool = read_pool("data", params.data.folder)
     fold_of = folds(pool.group, params.predict.folds, params.study.seed)

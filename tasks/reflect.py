@@ -12,14 +12,14 @@ from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import open_conversation
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
+from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
 from metricloop.study.plan import load_plan
 
 
 def main(number: int) -> None:
     tell_errors_briefly("reflect")
-    tie_to_ancestors()
-    hold(ROUNDS_LOCK)
+    die_with_ancestors()
+    hold_lock(ROUNDS_LOCK)
     folder, params, journal = Path(), load_params(), Journal()
     if journal.last("suggested", round=number) is None or journal.last("reflected", round=number):
         return

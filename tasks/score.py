@@ -14,8 +14,8 @@ import numpy as np
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, write_json, write_table
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
 from metricloop.runtime.progress import shown
+from metricloop.runtime.stage_start import begin_stage
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.tiers import tier
 from metricloop.scoring.batch import SandboxedBatch
@@ -42,7 +42,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str]) -> None:
-    guard(f"score@{argv[0]}")
+    begin_stage(f"score@{argv[0]}")
     item = arguments(argv)
     params = load_params()
     failed: dict[str, str] = {}

@@ -16,7 +16,7 @@ from metricloop.data.pool import read_pool
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import SUBSET, column, stamp_of, write_table
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
@@ -35,7 +35,7 @@ def arguments(argv: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 
 def main(argv: Sequence[str]) -> None:
-    guard(f"select@{argv[0]}")
+    begin_stage(f"select@{argv[0]}")
     arm, policy = arguments(argv)
     params = load_params()
     if "a" not in policy or "b" not in policy:

@@ -14,7 +14,7 @@ from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import open_conversation
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import ROUNDS_LOCK, hold, tell_errors_briefly, tie_to_ancestors
+from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
 from metricloop.sandbox.tiers import missing
 from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import write_rounds
@@ -22,8 +22,8 @@ from metricloop.study.plan import write_rounds
 
 def main(number: int) -> None:
     tell_errors_briefly("suggest")
-    tie_to_ancestors()
-    hold(ROUNDS_LOCK)
+    die_with_ancestors()
+    hold_lock(ROUNDS_LOCK)
     folder, params = Path(), load_params()
     journal = Journal(folder)
     if journal.last("suggested", round=number):

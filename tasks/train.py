@@ -13,7 +13,7 @@ from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
 from metricloop.data.tables import write_json, write_table
 from metricloop.params import load_params
-from metricloop.runtime.process_guard import guard
+from metricloop.runtime.stage_start import begin_stage
 from metricloop.study.blocks import block_from_arguments
 from metricloop.training.trial import Trained, train_recipe, train_trial
 
@@ -23,7 +23,7 @@ RATES = pa.schema({"seed": pa.int32(), "iteration": pa.int32(), "images_per_s": 
 
 def main() -> None:
     block = block_from_arguments()
-    guard(f"train@{block.name}")
+    begin_stage(f"train@{block.name}")
     import torch
 
     params = load_params()

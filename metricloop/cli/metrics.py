@@ -122,7 +122,7 @@ def adopt(
     folder: Workspace = HERE,
 ) -> None:
     """Read a metric that a language model wrote, and let it out of the sandbox."""
-    from metricloop.runtime.process_guard import ROUNDS_LOCK, hold
+    from metricloop.runtime.stage_start import ROUNDS_LOCK, hold_lock
     from metricloop.study.adopt import adopt as move
     from metricloop.study.adopt import find, shown
 
@@ -134,7 +134,7 @@ def adopt(
     elif not ask.agrees("adopt it? it will run without the sandbox from now on", yes):
         print("not adopted")
         return
-    hold(workspace / ROUNDS_LOCK)  # a round that is being written writes rounds.yaml, too
+    hold_lock(workspace / ROUNDS_LOCK)  # a round that is being written writes rounds.yaml, too
     move(workspace, found)
     print(
         f"{found.metric} is in {found.adopted}, and yours to edit. Its scores are made again under another name, and "

@@ -25,7 +25,7 @@ TASKS = f"{PACKAGE}.tasks"
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
-        "runtime.process_guard",
+        "runtime.stage_start",
         "runtime.code_digest",
         "runtime.progress",
         "params",

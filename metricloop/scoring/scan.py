@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metricloop.metrics.contract import MetricResult, Spec
-from metricloop.runtime.process_guard import die_with_parent
+from metricloop.runtime.stage_start import die_with_parent
 from metricloop.scoring.batch import Batch
 from metricloop.scoring.metric_inputs import MetricInputs, UnreadFrame, read_frame, unread_frame
 

@@ -25,7 +25,7 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.tables import column, xyxy
 from metricloop.params import Params, weights_digest
 from metricloop.runtime.code_digest import stage_digest
-from metricloop.runtime.process_guard import die_with_parent
+from metricloop.runtime.stage_start import die_with_parent
 
 CACHE = Path(".metricloop/cache")  # scratch: deletable at any time, never a dependency
 

@@ -149,8 +149,8 @@ class Step:
         made, _ = make_round(folder, model, lambda source, name: accepting(name), FRAMES)
         for name, value in {
             "missing": lambda: list(lacks),
-            "tie_to_ancestors": lambda: None,
-            "hold": lambda path: None,
+            "die_with_ancestors": lambda: None,
+            "hold_lock": lambda path: None,
             "tell_errors_briefly": lambda name: None,
             "read_study": lambda *_: made.study,
             "open_conversation": lambda journal, settings: made.conversation,

@@ -254,7 +254,7 @@ PEEKING = """
 import os
 from pathlib import Path
 from metricloop.sandbox.libc import drop_capabilities
-from metricloop.runtime.process_guard import _ancestors
+from metricloop.runtime.stage_start import _ancestors
 drop_capabilities()
 parent = Path(f"/proc/{os.getppid()}")
 assert (parent / "cmdline").read_bytes() and _ancestors()[0] == os.getppid()  # what ties a stage to us stays open

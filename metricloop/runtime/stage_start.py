@@ -1,7 +1,8 @@
-"""Keep a stage from outliving whoever started it, and two copies of it from writing the same output.
+"""What a stage does first: it ends together with its flow, checks its code, and locks its output.
 
-A stage is started as `flow -> dvc -> sh -> python`; killing any of the first three with -9 tells the last one nothing.
-So the stage watches its ancestors and ends itself, workers included, when one of them dies.
+A stage is started as `flow -> dvc -> sh -> python`. When one of the first three is killed with -9, the operating system
+does not tell the Python process. So the stage watches its ancestors, and ends itself and its workers when one of them
+is gone. The lock keeps two copies of a stage from writing the same output.
 """
 
 from __future__ import annotations
@@ -15,32 +16,34 @@ import threading
 import time
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.runtime.code_digest import PACKAGE, check_code
 
-OWNER = "METRICLOOP_OWNER"  # the pid of the flow or command line that owns this stage
-LOCKS = Path(".metricloop/locks")
-ROUNDS_LOCK = LOCKS / "suggest.lock"  # held by whoever writes rounds.yaml or talks with the language model
+OWNER = "METRICLOOP_OWNER"  # environment variable: the process id of the flow or command line that owns this stage
+ROUNDS_LOCK = Path(layout.LOCKS, "suggest.lock")  # for writing rounds.yaml and for talking with the language model
 _held: list[int] = []
 
 
-def guard(name: str) -> None:
-    """First line of every stage: tie its life to its ancestors', check its code, and lock its output while it lives.
+def begin_stage(name: str) -> None:
+    """The first call of every stage: watch the ancestors, compare the code with code.yaml, lock the output.
 
+    name: such as `train@random.0`. The lock is held until the process ends.
     Python processes that the stage starts, such as joblib's workers, import no module from the current folder: a
-    workspace may hold a `select.py` of its own.
-
-    Errors that our own packages raise end the process with their message alone; a traceback means a bug.
+    workspace may hold a file `select.py`, which would hide the standard library's.
     Errors: CodeChangedError (runtime.code_digest); SystemExit when another process runs the same stage here.
     """
     os.environ["PYTHONSAFEPATH"] = "1"
     tell_errors_briefly(name)
-    tie_to_ancestors()
+    die_with_ancestors()
     check_code(name.partition("@")[0])
-    hold(LOCKS / f"{name.replace('/', '_')}.lock")
+    hold_lock(Path(layout.LOCKS, f"{name.replace('/', '_')}.lock"))
 
 
 def tell_errors_briefly(name: str) -> None:
-    """From now on an error class of our own packages ends the process with its message, without a traceback."""
+    """Print only the message, not the traceback, when an error class of our own package ends this process.
+
+    A traceback then means a bug.
+    """
 
     def show(kind, error, traceback) -> None:
         if kind.__module__.partition(".")[0] in (PACKAGE, "__main__"):
@@ -51,10 +54,11 @@ def tell_errors_briefly(name: str) -> None:
     sys.excepthook = show
 
 
-def hold(path: Path, patience: float = 20.0) -> None:
-    """Lock `path` until this process ends; give an earlier copy that is just being killed some seconds to go.
+def hold_lock(path: Path, patience: float = 20.0) -> None:
+    """Lock the file `path` until this process ends.
 
-    Errors: SystemExit with a message when another process still holds it after `patience` seconds.
+    patience: seconds to wait for an earlier copy that is being killed.
+    Errors: SystemExit with a message when another process still holds the lock after that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -75,16 +79,16 @@ def hold(path: Path, patience: float = 20.0) -> None:
     _held.append(descriptor)
 
 
-def tie_to_ancestors() -> None:
-    """Kill this process group member and its children as soon as one of the watched ancestors is gone."""
+def die_with_ancestors() -> None:
+    """Kill this process, and with it its workers, as soon as one of the watched ancestors has ended."""
     watched = [descriptor for pid in _ancestors() if (descriptor := _open(pid)) is not None]
     if not watched:
         return
-    threading.Thread(target=_watch, args=(watched,), daemon=True, name="guard").start()
+    threading.Thread(target=_watch, args=(watched,), daemon=True, name="ancestors").start()
 
 
 def die_with_parent() -> None:
-    """For worker processes: ask the kernel for SIGKILL when the parent thread ends (Linux; elsewhere nothing)."""
+    """For worker processes: ask the kernel for SIGKILL when the parent thread ends. Linux only; no effect elsewhere."""
     if sys.platform == "linux":
         import ctypes
 
@@ -93,7 +97,7 @@ def die_with_parent() -> None:
 
 
 def _ancestors() -> list[int]:
-    """The parent, every shell and dvc above it, and the owner named in the environment."""
+    """Process ids: the parent, the shells above it up to dvc, and the owner named in the environment."""
     pids = []
     pid = os.getppid()
     while pid > 1:
@@ -135,5 +139,5 @@ def _watch(descriptors: list[int]) -> None:
 
 
 def _end() -> None:
-    """End this process at once; joblib and multiprocessing workers follow by `die_with_parent`."""
+    """Kill this process at once; workers end too, because they called `die_with_parent`."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -13,16 +13,16 @@ from metricloop.runtime.code_digest import HOME
 
 WORKER = textwrap.dedent("""
     import sys, time, pathlib
-    from metricloop.runtime.process_guard import tie_to_ancestors
-    tie_to_ancestors()
+    from metricloop.runtime.stage_start import die_with_ancestors
+    die_with_ancestors()
     print("up", flush=True)
     time.sleep(60)
 """)
 HOLDER = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    from metricloop.runtime.process_guard import hold
-    hold(Path(sys.argv[1]), patience=0.3)
+    from metricloop.runtime.stage_start import hold_lock
+    hold_lock(Path(sys.argv[1]), patience=0.3)
     print("held", flush=True)
     time.sleep(60)
 """)
