@@ -24,7 +24,7 @@ IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/",
 PRESET_NOTES = {
     "article": "                # the article's: half missing or elsewhere, the rest moved and rescaled",
     "sloppy": "                 # an annotator in a third of the groups, worse the smaller the object",
-    "custom": "                 # for you to edit: missing, spurious, moved, scaled, replaced, class, doubled",
+    "custom": f"                 # for you to edit: {', '.join(PLANTED)}",
 }
 
 
