@@ -12,6 +12,7 @@ import yaml
 
 from metricloop import layout
 from metricloop.data.damage import Corrupt, Mistake
+from metricloop.data.label_errors import PLANTED
 from metricloop.llm.providers import provider_choices
 from metricloop.params import check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
