@@ -34,7 +34,7 @@ class NotRecordedError(LookupError):
     """The recording holds no answer to this call."""
 
 
-class Call(Section):
+class RecordedCall(Section):
     """One recorded call. prompt: what was new in it, as text; pictures: the titles of those shown with it.
 
     model, recorded: who answered, and when, where that differs from what the cassette says of all its calls.
@@ -71,7 +71,7 @@ class Cassette(Section):
     note: str | None = None
     model: str
     recorded: date
-    calls: tuple[Call, ...]
+    calls: tuple[RecordedCall, ...]
 
 
 def load_cassette(name: str) -> Cassette:
@@ -93,7 +93,7 @@ def cassette_of(events: Iterable[Mapping[str, Any]]) -> Cassette:
 
     An answer that was itself replayed keeps its model and its date.
     """
-    asked, calls, model, day = dict[Key, Mapping[str, Any]](), dict[Key, Call](), "", date.min
+    asked, calls, model, day = dict[Key, Mapping[str, Any]](), dict[Key, RecordedCall](), "", date.min
     for event in events:
         if event["event"] not in ("asked", "answered"):
             continue
@@ -103,7 +103,7 @@ def cassette_of(events: Iterable[Mapping[str, Any]]) -> Cassette:
             continue
         question = asked[key]
         model, day = event["model"], date.fromisoformat(event["recorded"] or event["at"][:10])
-        calls[key] = Call(
+        calls[key] = RecordedCall(
             **vars(key),
             template=question["template"],
             prompt=prompt_text(question["messages"]),

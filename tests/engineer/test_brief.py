@@ -3,7 +3,7 @@
 import pytest
 
 from metricloop.engineer.brief import BriefError, read_brief
-from metricloop.study.workspace import render
+from metricloop.study.rendering import render
 
 
 def test_what_is_written_outside_comments_is_the_brief(tmp_path):

@@ -10,7 +10,7 @@ from round_fixture import IDEA, Model, drawn, make_round, proposal, row
 from metricloop.engineer.drop_arms import dropped
 from metricloop.engineer.reflect import histogram_text, measure, reflect
 from metricloop.engineer.round import run_round
-from metricloop.llm.cassette import Call, Cassette, CassetteError, NotRecordedError, Replay
+from metricloop.llm.cassette import Cassette, CassetteError, NotRecordedError, RecordedCall, Replay
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.metrics.contract import Spec
@@ -84,7 +84,7 @@ def test_a_recording_without_a_reflection_says_so(played):
 
 def test_a_recording_for_another_prompt_is_an_error_and_not_a_bad_answer(played):
     made, _ = played
-    call = Call(round=1, step="reflect", template="old", prompt="", answer="{}", finish="stop", rung="schema",
+    call = RecordedCall(round=1, step="reflect", template="old", prompt="", answer="{}", finish="stop", rung="schema",
                 prompt_tokens=1, completion_tokens=1, seconds=1.0)  # fmt: skip
     other = Replay(Cassette(model="m", recorded=date(2026, 1, 1), calls=(call,)))
     conversation = Conversation(made.study.params.llm, Journal(made.study.folder), replay=other)

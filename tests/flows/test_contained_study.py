@@ -12,7 +12,7 @@ from conftest import metricloop
 from personas import LEFT, WIDTH, idea, proposal
 
 from metricloop.data.tables import read_json, read_yaml
-from metricloop.llm.cassette import Call, Cassette, save_cassette
+from metricloop.llm.cassette import Cassette, RecordedCall, save_cassette
 from metricloop.llm.journal import read_journal
 from metricloop.llm.prompt import template_hash
 from metricloop.study.edit_params import change_params
@@ -30,7 +30,7 @@ def area(frame):
 def record(folder) -> None:
     """A recording of one round with two ideas, and no reflection."""
     answer = proposal(idea("wide_boxes", "width", WIDTH, "geometry"), idea("left_boxes", "left", LEFT, "place"))
-    call = Call(
+    call = RecordedCall(
         round=1, step="propose", template=template_hash("propose"), prompt="", answer=answer, finish="stop",
         rung="schema", prompt_tokens=1, completion_tokens=1, seconds=1.0,
     )  # fmt: skip
