@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -368,6 +369,7 @@ def test_nothing_is_written(folder, data, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
+        (lambda folder, data: ml.read_dataset(folder / "lyons"), InputError, "lyons does not exist"),
         (lambda folder, data: ml.read_dataset(folder, format="coc"), InputError, "format 'coc'.*'coco'"),
         (lambda folder, data: ml.read_dataset(folder, classes=["pandas"]), InputError, "class 'pandas'.*'panda'"),
         (lambda folder, data: ml.read_dataset(folder, split="vall"), InputError, "split 'vall'.*'val'"),
@@ -390,3 +392,12 @@ def test_nothing_is_written(folder, data, tmp_path, monkeypatch):
 def test_what_cannot_be_used_is_refused_with_the_nearest_name(call, error, said, folder, data):
     with pytest.raises(error, match=said):
         call(folder, data)
+
+
+def test_the_page_about_the_api_is_up_to_date():
+    """After a change of a docstring: python -P scripts/make_api_docs.py"""
+    root = Path(__file__).parents[1]
+    spec = spec_from_file_location("make_api_docs", root / "scripts" / "make_api_docs.py")
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert (root / "docs" / "api.md").read_text() == script.page()

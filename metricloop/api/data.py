@@ -15,7 +15,7 @@ import pyarrow as pa
 from metricloop.data import damage as damaging
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.dataset import Dataset, part_of
-from metricloop.data.formats import FORMATS, Problem, SourceError, read
+from metricloop.data.formats import Problem, SourceError, formats, read
 from metricloop.data.formats.export import export_coco, export_yolo
 from metricloop.data.formats.source import SPLITS
 from metricloop.data.ingest import ingest
@@ -67,7 +67,8 @@ class Data:
     def images(self) -> pd.DataFrame:
         """One row per image, by image_id: file, width and height (pixels), group, split, boxes (their number).
 
-        file: relative to the folder of the source. group: images of one video, or near-duplicates, share it.
+        file: relative to the folder of the source.
+        group: images of one video, or near-duplicates, share it.
         split: pool (to train on), search (validation) or test.
         """
         own = self.arrays
@@ -116,11 +117,11 @@ def read_dataset(
     be read left out, and so are held-out images that repeat one of the training split: `problems` lists each case.
 
     format: "auto", "coco", "voc", "yolo" or "ytvos".
-    classes: the classes to keep, in this order. None: all.
+    classes: the classes to keep, in this order. Empty: all.
     split: "train" (also "pool"), "val" ("search"), "test", or "all". Images to which the source gives no split belong
         to the training split.
-    Errors: SourceError where there is no data set; IngestError where no picture can be read; InputError for an unknown
-        format, class or split, and for a split without images.
+    Errors: SourceError where there is no data set; IngestError where no picture can be read; InputError where the
+        source does not exist, for an unknown format, class or split, and for a split without images.
 
     >>> data = ml.read_dataset(folder)
     >>> data
@@ -134,8 +135,10 @@ def read_dataset(
     4
     """
     wanted = known_name("split", split, {**SPLITS, ALL: ALL})
+    if not Path(source).exists():
+        raise InputError(f"{Path(source).absolute()} does not exist; give a folder or a label file")
     if format != "auto":
-        known_name("format", format, FORMATS)
+        known_name("format", format, formats())
     try:
         found = read(source, format, classes)
     except SourceError:
@@ -164,7 +167,9 @@ def damage(data: Data, preset: str = "article", strength: float = 0.5, *, seed: 
         or "custom" (every kind of mistake alike). `metricloop.data.damage_presets` holds the rates.
     strength: 0 to 1; multiplies every rate of the preset.
     seed: the same seed gives the same mistakes, and those of a lower strength are among those of a higher one.
+
     The result has new box ids, and the `truth`.
+
     Errors: InputError for an unknown preset, a strength outside 0..1, or labels that are damaged already.
 
     >>> spoilt = ml.damage(data, "article", 0.5)

@@ -24,7 +24,8 @@ COLUMNS = ("seeds", "mean", "sd", "gain", "gain_relative", "low", "high", "p", "
 class Evaluation:
     """How good predictions are on a data set, as COCO measures it. All numbers are in 0..1, higher is better.
 
-    mAP: mean average precision over the IoU thresholds .50 to .95 and the classes; mAP50: at an IoU of 0.5;
+    mAP: mean average precision over the IoU thresholds 0.50 to 0.95 and the classes.
+    mAP50: the same at an IoU of 0.5 alone.
     mAR: mean recall over the same thresholds.
     table: the three for "all" and for each class; missing for a class without an object.
     matches: which detection hit which object, for `compare`.

@@ -24,7 +24,8 @@ def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50,
 
     predictions: what a detector found that was not trained on these images, in a form that `score` takes. Without
         them only `class`, `placed` and `doubled` can be judged, and worse; `table.attrs["notes"]` says what was not.
-    most: lines per kind. jobs: worker processes for metrics that read pixels; 0 is one per core.
+    most: lines per kind.
+    jobs: worker processes for metrics that read pixels; 0 is one per core.
 
     Returns one row per suspect: kind, place (1 is the most suspicious of its kind), suspicion (0 to 1; compare it
     within a kind only), file, image_id, box_id, label, x1, y1, x2, y2 (missing for a missing label), model_label,

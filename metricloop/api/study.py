@@ -26,7 +26,9 @@ from metricloop.study.plan import load_plan
 class Study:
     """A study's workspace, read only. What a stage has not made yet raises TableError or InputError, and says so.
 
-    folder: the workspace; params: its params.yaml; plan: its arms.yaml and rounds.yaml.
+    folder: the workspace.
+    params: its params.yaml.
+    plan: its arms.yaml and rounds.yaml.
     """
 
     folder: Path
@@ -72,8 +74,9 @@ class Study:
         return Data(of_subset(objects_of(pool), draw, int(column(draw, "draw")[0])), pool.problems)
 
     def scores(self, metric: str, batch: str | None = None) -> Score:
-        """The scores of one metric on the pool. batch: which batch, where several hold a metric of this name.
+        """The scores of one metric on the pool.
 
+        batch: which batch, where several hold a metric of this name.
         Errors: InputError for a metric or batch without scores, and for a metric that several batches hold.
         """
         files = sorted((self.folder / layout.SCORES).glob("*/*.parquet"))
@@ -96,10 +99,12 @@ class Study:
 
 
 def open_study(folder: str | Path) -> Study:
-    """Open the workspace of a study. Errors: ParamsError or PlanError where the folder is none.
+    """Open the workspace of a study, to look into it.
 
-    ml.open_study("demo").comparison is the table of the report; .arms, .pool, .subset(arm, seed) and .scores(metric)
-    are what it was made from.
+    `ml.open_study("demo").comparison` is the table of the report. `arms`, `pool`, `subset(arm, seed)` and
+    `scores(metric)` are what it was made from.
+
+    Errors: ParamsError or PlanError where the folder is no workspace.
     """
     folder = Path(folder)
     return Study(folder, load_params(folder / layout.PARAMS), load_plan(folder))
