@@ -15,7 +15,7 @@ from metricloop.params import Params
 from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import end_all, outdated
-from metricloop.training.trial import trials_by_cores
+from metricloop.training.parallel import trials_by_cores
 
 
 def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]:

@@ -20,8 +20,11 @@ from metricloop.data.seeds import CONFIRM_SEEDS
 from metricloop.data.tables import read_json, write_json
 from metricloop.params import Params, load_params
 from metricloop.runtime.stage_start import begin_stage
+from metricloop.training.detect import load_model
 from metricloop.training.evaluate_models import evaluate_models
-from metricloop.training.trial import Trained, in_processes, load_model, parallel_jobs, train_recipe, train_trial
+from metricloop.training.parallel import in_processes, parallel_jobs
+from metricloop.training.recipe import train_recipe
+from metricloop.training.trial import Trained, train_trial
 
 MEASURES = ("mAP", "mAP50", "mAR")
 
@@ -56,7 +59,7 @@ def main() -> None:
         {"study": params.study.name, "split": "test", "seeds": seeds, "arms": numbers, "gain": _gains(numbers)},
     )
     for _, trained in scored:
-        trained.forget()
+        trained.clear_scratch()
 
 
 def _gains(numbers: dict[str, Any]) -> dict[str, Any]:

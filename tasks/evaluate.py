@@ -12,8 +12,9 @@ from metricloop.evaluation.coco import write_matches
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
 from metricloop.study.blocks import block_from_arguments
+from metricloop.training.detect import load_model
 from metricloop.training.evaluate_models import SEED_PREDICTIONS, evaluate_models
-from metricloop.training.trial import full_recipe, load_model
+from metricloop.training.recipe import full_recipe
 
 
 def main() -> None:

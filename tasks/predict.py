@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from metricloop import layout
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import ASKED, PREDICTIONS, VIEWS, write_table
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
-from metricloop.training.trial import (
-    in_processes,
-    parallel_jobs,
-    prediction_columns,
-)
-
-if TYPE_CHECKING:
-    pass
+from metricloop.training.detect import prediction_columns
 from metricloop.training.out_of_fold import PLAIN, SEED, Job, digest_of, folds, gather, predict_fold, view_columns
+from metricloop.training.parallel import in_processes, parallel_jobs
 
 
 def main() -> None:
     begin_stage("predict")
     params = load_params()
-    pool = read_pool("data", params.data.folder)
+    pool = read_pool(layout.DATA, params.data.folder)
     fold_of = folds(pool.group, params.predict.folds, params.study.seed)
     jobs = [Job(fold) for fold in range(params.predict.folds)]
     if SEED in params.predict.views:
@@ -32,10 +26,10 @@ def main() -> None:
     per_job = in_processes(predict_fold, [(job, fold_of, params) for job in jobs], parallel_jobs(params))
     views = gather(fold_of, zip(jobs, per_job, strict=True))
     predictions = prediction_columns(pool, views.pop(PLAIN))
-    write_table("data/predictions.parquet", PREDICTIONS, predictions)
+    write_table(layout.PREDICTIONS, PREDICTIONS, predictions)
     # The stamp names views in which nothing was found, too, and ties them to the predictions they are compared with.
     stamp = {ASKED: " ".join(sorted(views)), "predictions": digest_of(predictions)} if views else {}
-    write_table("data/views.parquet", VIEWS, view_columns(pool, views), stamp)
+    write_table(layout.VIEWS, VIEWS, view_columns(pool, views), stamp)
     beside = f"; views: {', '.join(sorted(views))}" if views else ""
     print(f"predict: {params.predict.folds} folds, {len(predictions['score'])} detections{beside}", file=sys.stderr)
 

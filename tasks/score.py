@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, write_json, write_table
 from metricloop.params import load_params
@@ -20,9 +21,8 @@ from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.tiers import tier
 from metricloop.scoring.batch import SandboxedBatch
 from metricloop.scoring.metric_inputs import read_inputs
-from metricloop.scoring.open_metrics import GENERATED, open_batch
+from metricloop.scoring.open_metrics import open_batch
 from metricloop.scoring.score_pool import SLACK, patience, score_pool, unopened
-from metricloop.scoring.score_store import STORE
 from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import entry_of, load_plan
 from metricloop.text.clean import clean
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
     item = arguments(argv)
     params = load_params()
     failed: dict[str, str] = {}
-    generated = item.code.startswith(f"{GENERATED}/")  # nobody can mend it half-way: its arm is dropped instead
+    generated = item.code.startswith(f"{layout.GENERATED}/")  # nobody can mend it half-way: its arm is dropped instead
     give_up = failed.__setitem__ if generated else None
     limits, unsafe = Limits.of(params.sandbox), os.environ.get(UNSAFE) == "1"
     batch = open_batch(item.code, item.metrics, limits=limits, unsafe=unsafe, give_up=give_up)
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
             pool,
             batch,
             **read_inputs(item.needs, pool),
-            store=STORE,
+            store=Path(layout.KNOWN_SCORES),
             jobs=params.score.jobs,
             max_failures=params.score.max_failures,
             progress=show,

@@ -15,7 +15,8 @@ from metricloop.data.tables import write_json, write_table
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
 from metricloop.study.blocks import block_from_arguments
-from metricloop.training.trial import Trained, train_recipe, train_trial
+from metricloop.training.recipe import train_recipe
+from metricloop.training.trial import Trained, train_trial
 
 HISTORY = pa.schema({"seed": pa.int32(), "iteration": pa.int32(), "loss": pa.float32()})
 RATES = pa.schema({"seed": pa.int32(), "iteration": pa.int32(), "images_per_s": pa.float32()})
@@ -43,7 +44,7 @@ def main() -> None:
     write_table(layout.rates_file(block.name), RATES, history_columns(results, "images_per_s"))
     write_json(out / "recipe.json", recipe)
     for result in results.values():
-        result.forget()
+        result.clear_scratch()
 
 
 def history_columns(results: Mapping[int, Trained], name: str) -> dict[str, np.ndarray]:

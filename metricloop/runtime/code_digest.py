@@ -28,11 +28,16 @@ NEUTRAL = frozenset(
         "runtime.stage_start",
         "runtime.code_digest",
         "runtime.progress",
+        "training.parallel",
         "params",
         "config",
         "layout",
         "study.plan",
     )
+)
+# Packages that find their modules by listing their folder: no import statement names them.
+FOUND_BY_FOLDER = frozenset(
+    f"{PACKAGE}.{name}" for name in ("selection.policies", "data.readers", "detector.architectures")
 )
 
 
@@ -43,8 +48,7 @@ class CodeChangedError(RuntimeError):
 @cache
 def sources(stage: str) -> tuple[str, ...]:
     """Files that `tasks/STAGE.py` imports, itself included, relative to HOME, sorted."""
-    policies = _policies() if stage == "select" else []  # found by folder, so no import names them
-    files = {_name(path) for path in closure([f"{TASKS}.{stage}", *policies], NEUTRAL)}
+    files = {_name(path) for path in closure([f"{TASKS}.{stage}"], NEUTRAL)}
     if stage == "score":
         files |= {_name(path) for path in _catalogue()}
         files |= {f"{PACKAGE}/sandbox/zygote.py", f"{PACKAGE}/sandbox/selftest_inside.py"}  # started by name
@@ -95,6 +99,8 @@ def closure(modules: Iterable[str], without: frozenset[str] = frozenset()) -> li
         if path is None or module in seen or module in without:
             continue
         seen[module] = path
+        if module in FOUND_BY_FOLDER:
+            queue += [f"{module}.{file.stem}" for file in path.parent.glob("[!_]*.py")]
         queue += [name for name in imported(_parsed(path)) if name.partition(".")[0] == PACKAGE]
     return sorted(set(seen.values()))
 
@@ -164,12 +170,6 @@ def _parsed(path: Path) -> ast.AST:
 
 def _catalogue() -> list[Path]:
     return sorted((HOME / PACKAGE / "metrics" / "catalogue").glob("*.py"))
-
-
-def _policies() -> list[str]:
-    """The modules of the policies."""
-    folder = HOME / PACKAGE / "selection" / "policies"
-    return [f"{PACKAGE}.selection.policies.{path.stem}" for path in sorted(folder.glob("[!_]*.py"))]
 
 
 def _name(path: Path) -> str:

@@ -6,7 +6,6 @@ of some pictures, however many boxes there are.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -136,8 +135,3 @@ def embed_all(datasets: list[Dataset], params: Params, path: Path, jobs: int) ->
 
     write_embeddings(path, told(), {"model": asked.model, "dimensions": str(network.dimensions)})
     return made
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.tables import PREDICTIONS
 from metricloop.evaluation.coco import coco_evaluate
 from metricloop.params import Params
-from metricloop.training.trial import detect, prediction_columns
+from metricloop.training.detect import detect, prediction_columns
 
 SEED_PREDICTIONS = pa.schema([pa.field("seed", pa.int32()), *PREDICTIONS])
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.data.manifest import manifest
@@ -20,14 +21,9 @@ from metricloop.data.pool import read_pool
 from metricloop.data.tables import VIEWS
 from metricloop.detector.views import Kind, Views
 from metricloop.params import Params
-from metricloop.training.trial import (
-    CACHE,
-    detect,
-    load_model,
-    prediction_columns,
-    train_recipe,
-    train_trial,
-)
+from metricloop.training.detect import detect, load_model, prediction_columns
+from metricloop.training.recipe import train_recipe
+from metricloop.training.trial import CACHE, train_trial
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +67,7 @@ def predict_fold(task: tuple[Job, np.ndarray, Params]) -> dict[str, list[Detecti
     The first model's plain detections are under PLAIN; those of the second model are the view "seed".
     """
     job, fold_of, params = task
-    pool, wanted = read_pool("data", params.data.folder), params.predict.views
+    pool, wanted = read_pool(layout.DATA, params.data.folder), params.predict.views
     seed = params.study.seed + (20_000 if job.second else 10_000) + job.fold  # apart from every trial's seed
     trained = train_trial(
         f"{'second ' * job.second}out-of-fold model {job.fold + 1} of {params.predict.folds}",
