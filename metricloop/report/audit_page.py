@@ -31,7 +31,7 @@ STEPS = {
     "score": "scoring",
     "rank": "ranking and measuring",
 }  # step of an audit -> its name on the page
-BASES = {name: f"{family.title}: {family.reads}" for name, family in FAMILIES.items()} | {"": "the list below"}
+FAMILY_TEXTS = {name: f"{family.title}; uses {family.reads}" for name, family in FAMILIES.items()}
 
 
 def build(audit: Audit, study: str) -> str:
@@ -44,7 +44,7 @@ def build(audit: Audit, study: str) -> str:
         measured=_tables(audit.rows),
         titles={kind.name: kind.title for kind in (*KINDS, ANY)},
         combined=COMBINED,
-        bases=BASES,
+        families=FAMILY_TEXTS,
         steps=[(STEPS.get(name, name), taken) for name, taken in audit.seconds.items()],
         rate=FALSE_POSITIVES,
         useful=USEFUL,

@@ -28,7 +28,7 @@ from metricloop.metrics.families import FAMILIES, Family, place_of
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
 from metricloop.scoring.batch import InProcessBatch
-from metricloop.scoring.metric_inputs import EMBEDDED, PREDICTED, VIEWED, read_inputs
+from metricloop.scoring.metric_inputs import read_inputs
 from metricloop.scoring.open_metrics import catalogue
 from metricloop.scoring.score_pool import score_pool
 from metricloop.scoring.scores import Scores
@@ -36,7 +36,7 @@ from metricloop.scoring.scores import Scores
 FROM = {"image": "pixels", "file_size": "file size", "predictions": "predictions", "views": "views",
         "embedding": "embeddings"}  # fmt: skip
 ALWAYS = ("image", "file_size")
-SEEN_IN = {"predictions": PREDICTED, "views": VIEWED, "embedding": EMBEDDED}
+SEEN_IN = {"predictions": layout.PREDICTIONS, "views": layout.VIEWS, "embedding": layout.EMBEDDINGS}
 STRIP = Layout(columns=6, rows=1, side=96, text=0.34, weight=16_000)
 
 
@@ -174,7 +174,7 @@ def main(workspace: Path, folder: Path) -> None:
     pool, known, functions = read_pool(layout.DATA, params.data.folder), chapters(), catalogue()
     seen = {need: path for need, path in SEEN_IN.items() if Path(path).is_file()}
     evidence: dict[str, Any] = {}
-    for path in {PREDICTED, VIEWED, EMBEDDED} & set(seen.values()):
+    for path in {layout.PREDICTIONS, layout.VIEWS, layout.EMBEDDINGS} & set(seen.values()):
         evidence |= {name: value for name, value in read_inputs(path, pool).items() if value}
     if not evidence.get("views"):
         seen.pop("views", None)

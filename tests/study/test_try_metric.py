@@ -205,7 +205,7 @@ def test_the_page_stands_by_itself_and_shows_both_ends(study, walls, monkeypatch
     seen = perform(stage, Source(GREY, "x.py"), spec, policy, "grey")
     rules = rule_lines(GateResult(spec, ()), ["object_count"])
     page = build(seen, stage, spec, policy, rules, "<mine>.py")
-    assert "Scored on 20 images of the 32 of the pool of drawn, evenly spread over it." in page
+    assert "Scored on 20 images of the 32 in the pool of drawn, evenly spaced." in page
     assert "&lt;mine&gt;.py" in page
     assert page.count('class="thumb"') == 12
     assert page.count("<image ") == 12  # every picture once
