@@ -379,6 +379,7 @@ def test_nothing_is_written(folder, data, tmp_path, monkeypatch):
         (lambda folder, data: ml.select(data, "random", per_grup=1), PolicyError, "'per_grup'.*'per_group'"),
         (lambda folder, data: ml.select(data, "random", keep=25), InputError, "keep=25"),
         (lambda folder, data: ml.select(data, "oracle"), InputError, "truth"),
+        (lambda folder, data: ml.select(ml.read_dataset(folder, split="all")), InputError, "pool, search, test"),
         (lambda folder, data: ml.select(data, "best"), PolicyError, "needs scores"),
         (lambda folder, data: ml.damage(data, "artcle"), InputError, "'artcle'.*'article'"),
         (lambda folder, data: ml.damage(data, strength=2), InputError, "strength=2"),

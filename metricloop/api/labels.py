@@ -18,12 +18,13 @@ from metricloop.selection.keep_values import without_crowds
 def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50, jobs: int = 1) -> pd.DataFrame:
     """List the labels that look wrong, the most suspicious first.
 
-    Every metric of the catalogue that speaks of labels scores the data; the scores of several together rank each kind
-    of label error: spurious (no object there), class (another class), placed (badly placed), doubled (labelled twice),
-    missing (an object without a label).
+    All metrics of the catalogue about labels score the data. For each kind of label error, the scores of several
+    metrics together give the order. The kinds are spurious (no object there), class (another class), placed (badly
+    placed), doubled (labelled twice) and missing (an object without a label).
 
     predictions: what a detector found that was not trained on these images, in a form that `score` takes. Without
-        them only `class`, `placed` and `doubled` can be judged, and worse; `table.attrs["notes"]` says what was not.
+        them only `class`, `placed` and `doubled` can be judged, and less well. `table.attrs["notes"]` lists the kinds
+        that were not judged, and why.
     most: lines per kind.
     jobs: worker processes for metrics that read pixels; 0 is one per core.
 

@@ -33,14 +33,15 @@ def select(
 ) -> Data:
     """Choose images to train on. The result is a data set again: score it, or write it with to_coco or to_yolo.
 
-    Boxes that the policy masks come back as crowd regions.
+    Boxes that the policy masks come back as crowd regions. The data must be of one split: images to evaluate on are not
+    to be trained on.
 
     scores: a `Score`; or all `Scores`, together with `objectives`; or the data, for a policy that reads no scores.
     policy: how scores become a subset: best, inverse, drop_worst, among, strata, band, class_balanced, diverse; without
         scores random, random_by_group, match, full; with the truth of `damage` oracle, relabelled. docs/policies.md
         describes each, and its options.
     keep: share of the images to keep; the result holds exactly round(keep * images), at least 1. `full` and `match`
-        take no notice of it.
+        ignore it.
     seed: the same seed gives the same subset. Draws are not those of a study, which depend on its name too.
     second: the second metric, with combine="product" or "intersection".
     like: the subset whose numbers of boxes the policy `match` copies.
@@ -48,8 +49,8 @@ def select(
     objectives: {metric: strength} for the product of several ranks; a strength below 0 prefers low scores.
     options: the options of the policy. `direction` ("higher" or "lower" is better) is what the metric declares unless
         it is given.
-    Errors: PolicyError naming an unknown policy or option with the nearest known one, an input that is missing, or a
-        budget that cannot be met.
+    Errors: PolicyError naming an unknown policy or option with the nearest known one, or a budget that cannot be met;
+        InputError for an input that is missing, and for data of several splits.
 
     >>> scores = ml.score(data, "object_count")
     >>> subset = ml.select(scores["object_count"], policy="strata", keep=0.25, by="size", seed=0)
@@ -59,6 +60,10 @@ def select(
     ['images/00002.jpg', 'images/00008.jpg', 'images/00020.jpg', 'images/00022.jpg']
     """
     data = _data_of(scores)
+    if len(splits := sorted({str(name) for name in data.arrays.split})) > 1:
+        raise InputError(
+            f"the data hold the splits {', '.join(splits)}; select from one, as read_dataset(split='train')"
+        )
     if "name" in options:
         raise InputError("give the name of the policy as `policy`")
     if objectives is not None:

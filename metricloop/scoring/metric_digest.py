@@ -37,7 +37,8 @@ def digest_of_text(text: str) -> str | None:
     if any(name.partition(".")[0] not in known for name in names):
         return None
     total = hashlib.sha256(text.encode())
-    for path in closure(own):
+    # `import metricloop as ml` is there for `@ml.metric`
+    for path in closure(f"{PACKAGE}.metric" if name == PACKAGE else name for name in own):
         total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     total.update("".join(version(name) for name in LIBRARIES.values()).encode())
     return total.hexdigest()

@@ -44,6 +44,20 @@ def test_what_is_imported_counts_at_any_remove(tmp_path, monkeypatch):
     digest_of_text.cache_clear()
 
 
+@pytest.mark.parametrize("text", ["import metricloop as ml", "from metricloop import metric"])
+def test_a_file_that_imports_the_package_depends_on_what_a_metric_is(text, tmp_path, monkeypatch):
+    contract = tmp_path / "metricloop/metrics/contract.py"
+    contract.parent.mkdir(parents=True)
+    contract.write_text("x = 1")
+    monkeypatch.setattr(code_digest, "HOME", tmp_path)
+    digest_of_text.cache_clear()
+    before = digest_of_text(text)
+    contract.write_text("x = 2")
+    digest_of_text.cache_clear()
+    assert digest_of_text(text) != before
+    digest_of_text.cache_clear()
+
+
 @pytest.mark.parametrize("text", ["import sklearn", "from my_helpers import x", "def broken(:"])
 def test_code_that_cannot_be_followed_has_none(text):
     assert digest_of_text(text) is None
