@@ -1,3 +1,3 @@
-"""LLM: talking with a language model: provider, conversation, journal, limits, recordings. Imports `data` and `text`.
+"""LLM: asks a language model: providers, conversation, journal, limits, recordings. Imports `data` and `text`.
 
-It knows nothing of detection; what is asked, and why, is in `engineer`."""
+Nothing here is about detection; `engineer` decides what is asked, and why."""

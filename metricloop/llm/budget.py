@@ -1,4 +1,4 @@
-"""What a study has spent on its language model, by its journal, and what it may still spend."""
+"""What a study has spent on its language model, from its journal, and what it may still spend."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from metricloop.llm.prices import Price, cost, price_of
 from metricloop.llm.providers import replays
 from metricloop.llm.settings import LanguageModel
 
-LEAST_ANSWER = 256  # tokens; there is no point in asking for less
+LEAST_ANSWER = 256  # tokens; a shorter answer would be of no use
 MILLION = 1_000_000
 
 
 class BudgetError(ValueError):
-    """A limit cannot be held; the message says what to set."""
+    """A limit cannot be checked; the message says what to set."""
 
 
 class SpentError(RuntimeError):
-    """A limit of the study is reached: no further call. The message names the limit and how to go on."""
+    """A limit of the study is reached, so no further call is made. The message names the limit."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """tokens: in and out; dollars; minutes of waiting for answers; unpriced: models whose price is not known."""
+    """tokens: read and written; minutes: waiting for answers; unpriced: models without a known price."""
 
     tokens: int = 0
     dollars: float = 0.0
@@ -37,16 +37,16 @@ NOTHING = Spent()
 
 @dataclass(frozen=True)
 class Allowance:
-    """What one call may take besides its prompt: tokens of its answer and of asking again; seconds with all retries."""
+    """What one call may use besides its prompt. tokens: of its answer and its retries; seconds: of all its retries."""
 
     tokens: int
     seconds: float
 
 
 def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent:
-    """Everything paid for so far. A call that was sent and never answered counts with its prompt: it may have cost.
+    """What all calls have cost so far. A call without an answer counts with its prompt, since it may have cost that.
 
-    An answer whose price was not known when it came is priced as its model is now.
+    An answer without a known price at its time gets the model's present price.
     """
     bills, seconds = list[_Bill](), 0.0
     open_calls = dict[tuple, Mapping[str, Any]]()
@@ -55,7 +55,7 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
             continue
         key = tuple(event.get(name) for name in ("round", "step", "suggestion", "attempt"))
         if event["event"] == "asked":
-            if key in open_calls:  # asked again after a kill: both were sent
+            if key in open_calls:  # asked again after a kill: both calls were sent
                 bills.append(_sent(open_calls[key]))
             open_calls[key] = event
         elif event["event"] == "answered":
@@ -64,7 +64,7 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
             bills.append(_Bill(models, event["prompt_tokens"], event["completion_tokens"], event["cost"]))
             seconds += event["seconds"]
         elif event["event"] == "call_failed":
-            seconds += event.get("seconds", 0.0)  # which early journals lack
+            seconds += event.get("seconds", 0.0)  # early journals have no seconds here
     bills += map(_sent, open_calls.values())
     dollars = [bill.dollars(settings.prices) for bill in bills]
     unpriced = [bill.models[0] for bill, amount in zip(bills, dollars, strict=True) if amount is None]
@@ -77,7 +77,7 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
 
 
 def allowance(used: Spent, prompt_tokens: int, settings: LanguageModel) -> Allowance:
-    """What a call with a prompt of so many tokens may take within every limit. Errors: SpentError."""
+    """What a call with a prompt of `prompt_tokens` may use without passing a limit. Errors: SpentError."""
     tokens = settings.max_tokens - used.tokens - prompt_tokens
     if tokens < LEAST_ANSWER:
         raise _reached("llm.max_tokens", f"{settings.max_tokens:,} tokens", f"{used.tokens:,} are spent")
@@ -95,7 +95,7 @@ def allowance(used: Spent, prompt_tokens: int, settings: LanguageModel) -> Allow
 
 
 def check_price(settings: LanguageModel, used: Spent = NOTHING) -> None:
-    """A limit of money is one only where the price of the model is known, and of those that were asked before it.
+    """Check that llm.max_cost can be checked: the price of the model, and of every model asked so far, is known.
 
     Errors: BudgetError saying what to set.
     """
@@ -104,15 +104,15 @@ def check_price(settings: LanguageModel, used: Spent = NOTHING) -> None:
     for model in (settings.model, *used.unpriced):
         if price_of(model, settings.prices) is None:
             raise BudgetError(
-                f"llm.max_cost cannot be held: the price of {model} is not known here; give it in US dollars per "
-                f"million tokens, in and out, as llm.prices: {{{model}: [1.0, 4.0]}} (a server of your own: "
-                "[0, 0]), or set llm.max_cost to null"
+                f"llm.max_cost cannot be checked: the price of {model} is not known; set it in US dollars per million "
+                f"tokens, read and written, as llm.prices: {{{model}: [1.0, 4.0]}} (for your own server: [0, 0]), "
+                "or set llm.max_cost to null"
             )
 
 
 @dataclass(frozen=True)
 class _Bill:
-    """Tokens of one call. models: as we named it, then as the server did; paid: dollars, where it was known then."""
+    """Tokens of one call. models: our name of the model, then the server's; paid: dollars, if known at the time."""
 
     models: tuple[str, ...]
     read: int
@@ -120,7 +120,7 @@ class _Bill:
     paid: float | None = None
 
     def dollars(self, prices: Mapping[str, Price]) -> float | None:
-        """None where no price is known by now either."""
+        """None when no price is known even now."""
         now = (cost(model, self.read, self.written, prices) for model in self.models)
         return self.paid if self.paid is not None else next((amount for amount in now if amount is not None), None)
 
@@ -131,4 +131,4 @@ def _sent(asked: Mapping[str, Any]) -> _Bill:
 
 
 def _reached(name: str, limit: str, state: str) -> SpentError:
-    return SpentError(f"the limit of {limit} ({name}) is reached: {state}, and the next call would pass it")
+    return SpentError(f"the limit of {limit} ({name}) is reached: {state}, and the next call would exceed it")

@@ -1,7 +1,7 @@
-"""Recordings of a study's calls, and playing them back in place of a language model.
+"""Recordings of a study's calls, and their replay in place of a language model.
 
-An answer is found by its key (round, step, suggestion, attempt), and was given to the same prompt template, or is
-refused. The numbers and pictures in a prompt differ from machine to machine: that costs one line of warning.
+An answer is found by its key (round, step, suggestion, attempt). It is used only if it was given to the same prompt
+template. Numbers and pictures in a prompt differ between machines: then one warning is shown.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from metricloop.llm.journal import Key
 from metricloop.llm.message import Message, Reply
 
 BUILT_IN = {"demo": Path(__file__).parent / "cassettes" / "demo.yaml"}
-HARD_SPACE = "\u00a0"  # as our own percentages have it
-REPLY = ("finish", "rung", "prompt_tokens", "completion_tokens", "estimated", "seconds")  # of an answered event
+HARD_SPACE = "\u00a0"  # in our percentages
+REPLY = ("finish", "rung", "prompt_tokens", "completion_tokens", "estimated", "seconds")  # fields of "answered"
 NOTE = "# What a language model was asked in a study, and what it answered. Replayed with llm.provider: replay.\n"
 
 
@@ -35,9 +35,9 @@ class NotRecordedError(LookupError):
 
 
 class RecordedCall(Section):
-    """One recorded call. prompt: what was new in it, as text; pictures: the titles of those shown with it.
+    """One recorded call. prompt: its new messages, as text; pictures: the titles of the pictures in them.
 
-    model, recorded: who answered, and when, where that differs from what the cassette says of all its calls.
+    model, recorded: the model that answered and the day, when they differ from those of the cassette.
     """
 
     round: int
@@ -63,9 +63,9 @@ class RecordedCall(Section):
 
 
 class Cassette(Section):
-    """Calls of one study, in the order in which they were made, and the model and the day of its latest answer.
+    """The calls of one study in their order, with the model and the day of the latest answer.
 
-    note: what was done to the recording since.
+    note: how the recording was changed later.
     """
 
     note: str | None = None
@@ -83,15 +83,15 @@ def load_cassette(name: str) -> Cassette:
         return Cassette.model_validate(read_yaml(path))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
-        raise CassetteError(f"{path} is no recording: {faults}") from None
+        raise CassetteError(f"{path} is not a recording: {faults}") from None
     except TableError as error:
         raise CassetteError(str(error)) from None
 
 
 def cassette_of(events: Iterable[Mapping[str, Any]]) -> Cassette:
-    """The recording that a journal amounts to: the last answer to every call. Errors: CassetteError without any.
+    """The recording of a journal: the last answer to every call. Errors: CassetteError when there is no answer.
 
-    An answer that was itself replayed keeps its model and its date.
+    A replayed answer keeps its model and its date.
     """
     asked, calls, model, day = dict[Key, Mapping[str, Any]](), dict[Key, RecordedCall](), "", date.min
     for event in events:
@@ -133,7 +133,7 @@ def prompt_text(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def save_cassette(cassette: Cassette, path: Path) -> None:
-    """Write a recording so that a person can read it: texts of several lines stand as such."""
+    """Write a recording for people to read: texts of several lines are YAML blocks."""
     with replacing(path) as temporary:
         temporary.write_text(
             NOTE
@@ -144,7 +144,7 @@ def save_cassette(cassette: Cassette, path: Path) -> None:
 
 
 class Replay:
-    """A recording in the place of a language model. strict: a prompt that differs is an error which shows how."""
+    """Plays a recording in place of a language model. strict: a prompt that differs is an error that shows the diff."""
 
     def __init__(self, cassette: Cassette, say: Callable[[str], None] = print, strict: bool = False) -> None:
         self.cassette, self.say, self.strict = cassette, say, strict
@@ -152,7 +152,7 @@ class Replay:
         self._warned = False
 
     def answer(self, key: Key, template: str, messages: Sequence[Message]) -> Reply:
-        """The recorded answer to this call. Errors: NotRecordedError, CassetteError (another prompt template)."""
+        """The recorded answer to this call. Errors: NotRecordedError; CassetteError for another prompt template."""
         call = self._calls.get(key)
         if call is None:
             raise NotRecordedError(f"the recording of {self.cassette.recorded} has no answer to {key}")
@@ -181,7 +181,7 @@ class Replay:
         if not self._warned:
             self.say(
                 f"replay: {sum(line.startswith('+') for line in lines) - 1} lines of the prompt differ from what the "
-                f"model was told on {self.recorded(key)}; its answers are of then"
+                f"model was told on {self.recorded(key)}; the answers are from that day"
             )
         self._warned = True
 
@@ -191,7 +191,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # YAML's block style cannot hold blanks at the end of a line, nor some controls: those stay in quotes.
+    # YAML's block style cannot hold trailing spaces or some control characters: such texts stay in quotes.
     lines = text.replace(HARD_SPACE, "x").split("\n")
     plain = len(lines) > 1 and all(line == line.rstrip() and line.isprintable() for line in lines)
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if plain else None)

@@ -1,4 +1,4 @@
-"""Talking with the language model: every question and answer goes through the journal, and within the limits."""
+"""The conversation with the language model: every call is in the journal and within the limits."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ RECORDING = "cassette.yaml"  # what llm.provider: record writes, beside the jour
 
 
 class NoProviderError(ValueError):
-    """The settings name nobody to talk with; the message says what to set."""
+    """The settings name no provider; the message says what to set."""
 
 
 class Conversation:
-    """The calls of a study. An answer that is in the journal is taken from there; no call is made twice."""
+    """The calls of one study. An answer in the journal is used again; no call is made twice."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class Conversation:
         replay: Replay | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """model, replay: stand-ins for what `settings` names; clock: seconds, for the time a failed call took.
+        """model, replay: replace those of the provider; clock: seconds, to measure failed calls.
 
-        A recording that a kill kept from being written is made up for here.
-        Errors: NoProviderError; CassetteError, BudgetError, and NoKeyError where the key cannot be one.
+        Also writes the recording, in case a kill came before it was written.
+        Errors: NoProviderError; CassetteError; BudgetError; NoKeyError when the key cannot be a key.
         """
         if settings.provider == NONE:
             raise NoProviderError(
@@ -62,55 +62,55 @@ class Conversation:
             connect = provider.connect
             assert connect is not None  # a provider connects or replays
             self.model: Model = model or connect(settings, key, rung_of(journal, settings.model))
-        self._record()
+        self._write_recording()
 
     def ask(self, key: Key, new: Sequence[Message], schema: Mapping[str, Any]) -> str:
-        """The answer to the thread that `key` belongs to, continued by the messages `new`: "" where none was given.
+        """The answer to the call `key`: its thread, continued by the messages `new`. "" when the model refused.
 
-        Errors: SpentError at a limit; ClientError when no answer can be had (both are in the journal then);
-        NotRecordedError and CassetteError in a replay.
+        Errors: SpentError at a limit; ClientError when there is no answer, which is journaled too; NotRecordedError and
+        CassetteError in a replay.
         """
         if known := self.journal.last("answered", key):
-            return usable(known)
+            return answer_text(known)
         template = template_hash(template_of(key))
         before = thread(self.journal.events, key)
         tokens = estimate_tokens([*before, *new])
         recorded = None
-        if self.replay is not None:  # before the question is noted: one that nobody answers was never put
+        if self.replay is not None:  # before "asked" is journaled: a call without a recorded answer is not made
             reply, recorded = self.replay.answer(key, template, new), self.replay.recorded(key).isoformat()
         else:
-            may = allowance(spent(self.journal.events, self.settings), tokens, self.settings)
+            allowed = allowance(spent(self.journal.events, self.settings), tokens, self.settings)
         self.journal.add(
-            "asked", **asdict(key), template=template, messages=[self._keep(key, message) for message in new],
+            "asked", **asdict(key), template=template, messages=[self._journal_form(key, message) for message in new],
             provider=self.settings.provider, model=self.settings.model, tokens=tokens,
         )  # fmt: skip
         if self.replay is None:
-            reply = self._call(key, [*before, *new], schema, may)
-        reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # half a surrogate fits no file
+            reply = self._call(key, [*before, *new], schema, allowed)
+        reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # no half surrogate pairs
         answered = self.journal.add(
             "answered", **asdict(key), provider=self.settings.provider, recorded=recorded,
             cost=cost(self.settings.model, reply.prompt_tokens, reply.completion_tokens, self.settings.prices)
             if recorded is None else 0.0,
             **asdict(reply),
         )  # fmt: skip
-        self._record()
-        return usable(answered)
+        self._write_recording()
+        return answer_text(answered)
 
-    def _call(self, key: Key, messages: Sequence[Message], schema: Mapping[str, Any], may: Allowance) -> Reply:
+    def _call(self, key: Key, messages: Sequence[Message], schema: Mapping[str, Any], allowed: Allowance) -> Reply:
         began = self._clock()
         try:
-            return self.model.complete(messages, schema, most_tokens=may.tokens, seconds=may.seconds)
+            return self.model.complete(messages, schema, most_tokens=allowed.tokens, seconds=allowed.seconds)
         except ClientError as error:
             seconds = self._clock() - began
             self.journal.add("call_failed", **asdict(key), kind=error.kind, said=str(error), seconds=seconds)
             raise
 
-    def _record(self) -> None:
+    def _write_recording(self) -> None:
         if self._records and self.journal.last("answered"):
             save_cassette(cassette_of(self.journal.events), self.folder / RECORDING)
 
-    def _keep(self, key: Key, message: Message) -> dict[str, Any]:
-        """A message as the journal has it; its pictures become files."""
+    def _journal_form(self, key: Key, message: Message) -> dict[str, Any]:
+        """A message in the form of the journal; its pictures are written to files."""
         shown = []
         for picture in message.pictures:
             file = Path(PICTURES) / str(key.round) / f"{picture.sha256[:16]}.jpg"
@@ -132,7 +132,7 @@ def open_conversation(journal: Journal, settings: LanguageModel) -> Conversation
 
 
 def rung_of(journal: Journal, model: str) -> str:
-    """How this model was last asked for structured output with success; every step is a process of its own."""
+    """How this model last accepted to be asked for structured output, from the journal. See wire.RUNGS."""
     known = RUNGS[0]
     for answered in journal.about("answered"):
         asked = journal.last("asked", Key.of(answered))
@@ -142,20 +142,20 @@ def rung_of(journal: Journal, model: str) -> str:
 
 
 def template_of(key: Key) -> str:
-    """The template of a call's prompt: an answer that could not be used is asked for again in few words."""
+    """The prompt template of a call. The next try after an unusable answer has the template "again"."""
     return "again" if key.attempt and key.step != "repair" else key.step
 
 
-def usable(answered: Mapping[str, Any]) -> str:
-    """The text of an answer, "" where it was refused."""
+def answer_text(answered: Mapping[str, Any]) -> str:
+    """The text of an answer; "" when the model refused."""
     return "" if answered["finish"] == "refusal" else str(answered["text"])
 
 
 def thread(events: Iterable[Event], key: Key) -> list[Message]:
-    """What was said before the call `key`, oldest first: its round's proposal, then what led to this call.
+    """The messages before the call `key`, oldest first: the proposal of its round, then earlier tries of this step.
 
-    A repair knows the repairs of the same suggestion; a reflection knows the last form of the proposal alone.
-    Pictures are left out: they were seen, and cost as much again each time.
+    A repair contains the earlier repairs of the same suggestion. Pictures are left out: the model has seen them, and
+    they would cost the same again.
     """
     events = list(events)
     asked = {Key.of(event): event for event in events if event["event"] == "asked"}
@@ -175,5 +175,5 @@ def _leads_to(earlier: Key, key: Key) -> bool:
 
 
 def with_titles(message: Mapping[str, Any]) -> str:
-    """A message of the journal as text, its pictures by their titles."""
+    """A message of the journal as text, with the titles of its pictures."""
     return "\n\n".join([message["text"], *(f"[picture: {picture['title']}]" for picture in message["pictures"])])

@@ -1,4 +1,4 @@
-"""The JSON value in a language model's answer, whatever stands around it."""
+"""Finds the JSON value in a language model's answer, with any text around it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ DEEPEST = 50  # values within values
 
 
 class UnfitJSONError(ValueError):
-    """JSON that is found and not taken."""
+    """JSON that was found and cannot be accepted."""
 
 
 def json_in(text: str) -> Any:
-    """The JSON value that an answer consists of; else the last fenced block that is one; else the first object in it.
+    """The whole answer as a JSON value; else its last fenced block that is JSON; else the first JSON object in it.
 
-    Takes time in proportion to the text, and lets no RecursionError out. An object that is cut off counts as none,
-    and so do its parts.
-    Errors: ValueError, saying why nothing can be taken.
+    Time is proportional to the text's length, and no RecursionError is raised. An object that is cut off, and its
+    parts, are ignored.
+    Errors: ValueError saying why nothing can be used.
 
     >>> json_in('Here it is: {"name": "crowding"}. Good luck!')
     {'name': 'crowding'}
     """
     if len(text) > LONGEST:
         raise ValueError(f"the answer is longer than {LONGEST:,} characters")
-    text = _spoken(text).strip()
+    text = _without_thoughts(text).strip()
     for candidate in (text, *reversed(list(_fenced(text)))):
         try:
-            return _fit(_DECODER.decode(candidate))
+            return _checked(_DECODER.decode(candidate))
         except json.JSONDecodeError:
             continue
         except RecursionError:
@@ -39,13 +39,13 @@ def json_in(text: str) -> Any:
     return _first_object(text)
 
 
-def _spoken(text: str) -> str:
-    """An answer without the thoughts that some models say aloud before it."""
+def _without_thoughts(text: str) -> str:
+    """The answer without the reasoning in <think> that some models put before it."""
     return text.partition("</think>")[2] if text.lstrip().startswith("<think>") else text
 
 
 def _fenced(text: str) -> Iterator[str]:
-    """What stands between lines that begin with three backticks, line by line, as a pattern could be led to crawl."""
+    """The blocks between lines that begin with three backticks. Line by line, since a regex could take very long."""
     block: list[str] | None = None
     for line in text.split("\n"):
         if line.lstrip().startswith("```") and (block is None or line.strip() == "```"):
@@ -62,24 +62,24 @@ def _first_object(text: str) -> Any:
         try:
             value, end = _DECODER.raw_decode(text, start)
         except json.JSONDecodeError as error:
-            end = max(start + 1, error.pos)  # what lies before is part of something broken
+            end = max(start + 1, error.pos)  # the text before is part of a broken object
         except RecursionError:
             raise UnfitJSONError(_TOO_DEEP) from None
         else:
-            if value:  # {} in prose is a way of speaking
-                return _fit(value)
+            if value:  # {} in prose is not an answer
+                return _checked(value)
         start = text.find("{", end)
     raise ValueError("no whole JSON object in the answer" if text else "the answer is empty")
 
 
-def _fit(value: Any) -> Any:
-    """The value, if it is not too deep to be written again, and its text fits a file."""
+def _checked(value: Any) -> Any:
+    """The value. Errors: UnfitJSONError when it is nested too deep or holds text that cannot be written to a file."""
     level = [value]
     for _ in range(DEEPEST):
         parts: list[Any] = []
         for item in level:
             if isinstance(item, str) and not item.isascii() and _HALF.search(item):
-                raise UnfitJSONError("the answer holds half of a surrogate pair, which is no character")
+                raise UnfitJSONError("the answer holds half of a surrogate pair, which is not a character")
             parts += [*item, *item.values()] if isinstance(item, dict) else item if isinstance(item, list) else ()
         if not parts:
             return value
@@ -88,7 +88,7 @@ def _fit(value: Any) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise UnfitJSONError(f"{constant} is no JSON number")
+    raise UnfitJSONError(f"{constant} is not a JSON number")
 
 
 def _finite(digits: str) -> float:

@@ -1,6 +1,6 @@
-"""The journal of a study: what the language model was asked and said, and what came of it; one line an event.
+"""The journal of a study: the language model's questions, answers and their results, one event per line.
 
-Append-only. A study that is killed at any point goes on from it: an answer that is in here is never paid for again.
+Append-only. A study that was killed goes on from its journal: no answer in it is paid for twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class JournalError(ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """Which call of a study: its round, its step, the suggestion it is about ("" for all) and which attempt it is."""
+    """Identifies a call of a study by round, step, suggestion ("" for all) and attempt."""
 
     round: int
     step: str  # propose, repair or reflect
@@ -32,7 +32,7 @@ class Key:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Key:
-        """The call that an event (asked, answered, call_failed, unusable) is about."""
+        """The call of an event "asked", "answered", "call_failed" or "unusable"."""
         return cls(event["round"], event["step"], event["suggestion"], event["attempt"])
 
     def __str__(self) -> str:
@@ -41,14 +41,14 @@ class Key:
 
 
 class Journal:
-    """The events of journal.jsonl in `folder`, oldest first, and the only way to add to them."""
+    """The events of journal.jsonl in `folder`, oldest first. New events are added only through this class."""
 
     def __init__(self, folder: Path | str = ".") -> None:
         self.path = Path(folder) / FILE
         self.events = read_journal(self.path)
 
     def add(self, event: str, **fields: Any) -> Event:
-        """Append an event; it is on the disk when this returns."""
+        """Append an event; it is on disk when this returns."""
         entry = {"event": event, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
         with self.path.open("ab+") as stream:
             _cut_torn_line(stream)
@@ -59,7 +59,7 @@ class Journal:
         return entry
 
     def once(self, event: str, key: Mapping[str, Any], **fields: Any) -> Event:
-        """The event of this kind with these key fields: the one that is there already, or a new one."""
+        """Add an event unless one of this kind has the same key fields; return the one that is in the journal."""
         return self.last(event, **key) or self.add(event, **key, **fields)
 
     def about(self, event: str, key: Key | None = None, **fields: Any) -> Iterator[Event]:
@@ -68,14 +68,14 @@ class Journal:
         return (e for e in self.events if e["event"] == event and all(e.get(n) == v for n, v in wanted.items()))
 
     def last(self, event: str, key: Key | None = None, **fields: Any) -> Event | None:
-        """The latest of them, or None."""
+        """The latest event of one kind whose fields are as given, or None."""
         return next(reversed(list(self.about(event, key, **fields))), None)
 
 
 def read_journal(path: Path) -> list[Event]:
-    """Every event of a journal; none where there is no file. A last line that a kill cut short does not count.
+    """Every event of a journal; none when there is no file. A last line without its end, cut by a kill, is ignored.
 
-    Errors: JournalError naming a line that is no event.
+    Errors: JournalError naming a line that is not an event.
     """
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     events = []
@@ -92,7 +92,7 @@ def read_journal(path: Path) -> list[Event]:
 
 
 def _cut_torn_line(stream: Any) -> None:
-    """Take away what a kill left half written, so that the next event starts a line of its own."""
+    """Remove a last line that a kill cut short, so that the next event starts a new line."""
     size = stream.seek(0, os.SEEK_END)
     if not size:
         return

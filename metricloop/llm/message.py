@@ -1,4 +1,4 @@
-"""What is said in a conversation with a language model, by either side."""
+"""Messages, pictures and replies of a conversation with a language model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Message:
-    """One turn. Pictures come after the text, each under its title."""
+    """One message. Its pictures come after the text, each under its title."""
 
     role: Literal["system", "user", "assistant"]
     text: str
@@ -30,11 +30,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back from one call.
+    """The reply to one call.
 
-    text: the answer, "" where the model refused or said nothing. finish: stop, length, refusal, empty, or the server's
-    own word where it is none of these. rung: how structured output was asked for (schema, json, fenced).
-    prompt_tokens, completion_tokens: as the server counted; `estimated` where it did not, and we did.
+    text: the answer; "" when the model refused or the answer was empty. finish: stop, length, refusal, empty, or
+    another word of the server. rung: how structured output was asked for (schema, json, fenced). prompt_tokens,
+    completion_tokens: counted by the server, or by us when `estimated`.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""What a call costs: the table of published prices, and a user's own before it."""
+"""What a call costs, from the user's prices or else from the table of published prices."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from metricloop.data.tables import read_yaml
 
 TABLE = Path(__file__).parent / "prices.yaml"
-SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")  # 2026-01-01, 20260101, and 0613 of the older models
+SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")  # 2026-01-01, 20260101, or 0613 of older models
 
 Price = tuple[float, float]  # USD per million tokens: read, written
 
 
 def price_of(model: str, overrides: Mapping[str, Price] | None = None) -> Price | None:
-    """The price of a model; None where nobody knows it. A dated snapshot costs what its model costs.
+    """The price of a model; None when it is not known. A dated snapshot has the price of its model.
 
     >>> price_of("gpt-5-mini-2026-01-01")
     (0.25, 2.0)
@@ -32,7 +32,7 @@ def price_of(model: str, overrides: Mapping[str, Price] | None = None) -> Price 
 def cost(
     model: str, prompt_tokens: int, completion_tokens: int, overrides: Mapping[str, Price] | None = None
 ) -> float | None:
-    """USD for one call; None where the model's price is not known."""
+    """USD for one call; None when the model's price is not known."""
     price = price_of(model, overrides)
     return None if price is None else (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
 

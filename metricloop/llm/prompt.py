@@ -1,4 +1,4 @@
-"""Prompts are files in llm/prompts; what fills them is text made elsewhere, every number of it formatted there."""
+"""Fills the prompt templates in llm/prompts with text; the caller has formatted every number in it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ EXAMPLE = FOLDER / "example.py"
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
-    """A template of llm/prompts filled with `context`. Errors: jinja2.UndefinedError when something is missing."""
+    """A template of llm/prompts filled with `context`. Errors: jinja2.UndefinedError for a missing name."""
     return _environment().get_template(f"{template}.j2").render(example=EXAMPLE.read_text(), **context)
 
 
 def template_hash(template: str) -> str:
-    """What a recorded answer was an answer to, whatever the numbers in it: the template, and the one of the system."""
+    """Hash of a template and of the system template, without what fills them. A recorded answer belongs to one hash."""
     files = [FOLDER / "system.j2", EXAMPLE, FOLDER / f"{template}.j2"]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 

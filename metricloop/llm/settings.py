@@ -1,4 +1,4 @@
-"""The section llm of params.yaml: which language model, how it is reached, and what it may cost."""
+"""The section llm of params.yaml: the language model, its server, and the limits of its cost."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _known_provider(name: str) -> str:
 
 
 class LanguageModel(Section):
-    """Limits count over the whole study, every run of it; a replayed answer costs nothing."""
+    """The section. Limits hold for all runs of a study together; a replayed answer costs nothing."""
 
     provider: Annotated[str, AfterValidator(_known_provider)] = NONE
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.openai.com/v1"  # holds no key
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.openai.com/v1"  # without a key
     model: str = "gpt-5-mini"
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     cassette: str = ""

@@ -1,4 +1,4 @@
-"""The chat-completions protocol: a question as a server wants it put, and the answer in what it sends back."""
+"""The chat-completions protocol: the body of a request, and the answer in a server's response."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 from metricloop.llm.message import Message
 from metricloop.text.clean import clean
 
-RUNGS = ("schema", "json", "fenced")  # ways to ask for structured output, the strictest first
+RUNGS = ("schema", "json", "fenced")  # ways to ask for structured output, strictest first
 PICTURE_TOKENS = 1000  # about what a picture of 1024 pixels costs; small ones cost less
 BY_SCHEMA = "Answer with one JSON object that fits this JSON schema, and with nothing else:\n{schema}"
 BY_FENCE = (
     "Answer with one JSON object that fits this JSON schema, in one block that begins with a line ```json and "
     "ends with a line ```:\n{schema}"
 )
-# What a server says when structured output is the trouble, and names of troubles that asking otherwise cannot mend.
+# Words of a server that cannot do structured output, and words of errors that another form of request cannot avoid.
 FORMAT = ("response_format", "json", "schema", "structured", "grammar")
 ELSEWHERE = ("context_length", "context length", "context window", "content_filter", "content management", "image_url")
 
 
 class NoChoiceError(ValueError):
-    """A chat completion without any answer in it."""
+    """A chat completion without an answer in it."""
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How a server wants to be asked. rung: see RUNGS; limit: the parameter that bounds an answer."""
+class RequestForm:
+    """The form of request that a server accepts. rung: see RUNGS; limit: the parameter for an answer's length."""
 
     rung: str = "schema"
     limit: str = "max_completion_tokens"
@@ -51,21 +51,21 @@ class Manner:
         return body
 
     def messages(self, messages: Sequence[Message], schema: Mapping[str, Any]) -> list[Message]:
-        """The messages, and where the protocol does not carry the schema, the schema in the user's last one."""
-        told = list(messages)
+        """The messages; unless the rung is schema, the last user message contains the schema as text."""
+        sent = list(messages)
         if self.rung == "schema":
-            return told
+            return sent
         ask = (BY_SCHEMA if self.rung == "json" else BY_FENCE).format(schema=json.dumps(schema["schema"]))
-        last = max((number for number, message in enumerate(told) if message.role == "user"), default=None)
+        last = max((number for number, message in enumerate(sent) if message.role == "user"), default=None)
         if last is None:
-            return [*told, Message("user", ask)]
-        told[last] = replace(told[last], text=f"{told[last].text}\n\n{ask}")
-        return told
+            return [*sent, Message("user", ask)]
+        sent[last] = replace(sent[last], text=f"{sent[last].text}\n\n{ask}")
+        return sent
 
-    def after(self, said: str) -> Manner | None:
-        """Another manner, for a server that refused this one and said why; None where its reason is no manner.
+    def fallback(self, said: str) -> RequestForm | None:
+        """Another form, for a server that refused this one with the text `said`; None when the form is not the reason.
 
-        Every change is made once and none is taken back, so at most four follow one another.
+        Every change is made once and never undone, so there are at most four.
         """
         said = said.lower()
         if self.temperature is not None and "temperature" in said:
@@ -79,7 +79,7 @@ class Manner:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a chat completion holds. finish: see llm.message.Reply; tokens: (read, written), None where not counted."""
+    """The content of a chat completion. finish: see llm.message.Reply; tokens: (read, written), None if not counted."""
 
     text: str
     finish: str
@@ -89,7 +89,7 @@ class Answer:
 
 
 def read_answer(body: str) -> Answer:
-    """The answer in a server's text. Errors: NoChoiceError; ValueError where the text is no chat completion."""
+    """The answer in a server's response. Errors: NoChoiceError; ValueError when it is not a chat completion."""
     try:
         completion = json.loads(body)
     except (ValueError, RecursionError):
@@ -116,7 +116,7 @@ def read_answer(body: str) -> Answer:
 
 
 def estimate_tokens(messages: Sequence[Message]) -> int:
-    """About how many tokens messages take: four characters each, and PICTURE_TOKENS for a picture.
+    """Estimated tokens of messages: one for four characters, and PICTURE_TOKENS for a picture.
 
     >>> estimate_tokens([Message("user", "Which labels are wrong?")])
     6
@@ -128,12 +128,12 @@ def estimate_tokens(messages: Sequence[Message]) -> int:
 
 
 def tokens_in(text: str) -> int:
-    """About how many tokens a text takes."""
+    """Estimated tokens of a text."""
     return math.ceil(len(text) / 4)
 
 
 def _message(message: Message) -> dict[str, Any]:
-    if not message.pictures:  # plain text, which every server reads
+    if not message.pictures:  # plain text, which every server accepts
         return {"role": message.role, "content": message.text}
     parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}]
     for picture in message.pictures:

@@ -15,7 +15,7 @@ import pytest
 from server import SILENCE, Answer, Server, completion, failure, no_choices, redirect, script
 
 from metricloop.llm.client import Client, ClientError
-from metricloop.llm.door import _trusted
+from metricloop.llm.connection import _trusted
 from metricloop.llm.key import NoKeyError
 from metricloop.llm.message import Message, Picture
 from metricloop.llm.settings import LanguageModel
@@ -299,11 +299,11 @@ def test_a_key_that_no_header_can_hold_is_not_shown_either():
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        (failure(429, "slow down"), "busy", "takes no more calls just now (429): slow down (asked 3 times)"),
+        (failure(429, "slow down"), "busy", "is busy (429): slow down (asked 3 times)"),
         (failure(500, "oops"), "server", "failed (500): oops (asked 3 times)"),
         (Answer(b"<h1>Bad gateway</h1>", 502), "server", "failed (502): <h1>Bad gateway</h1> (asked 3 times)"),
         (failure(503), "server", "failed (503)"),
-        (failure(408), "timeout", "gave up waiting (408)"),
+        (failure(408), "timeout", "timed out (408)"),
         (Answer(YES.body, trouble="drop"), "unreachable", "without sending complete message body"),
         (no_choices(), "nonsense", "it holds no answer (asked 3 times)"),
         (Answer(b'{"choices": null}'), "nonsense", "it holds no answer (asked 3 times)"),
@@ -608,5 +608,5 @@ def test_requests_ca_bundle_is_what_a_server_is_trusted_by(monkeypatch, tmp_path
 def test_a_proxy_that_is_none_is_told_without_its_password(monkeypatch, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     error = failing(Client(LanguageModel(base_url="https://127.0.0.1:9/v1"), KEY))
-    assert "a proxy that the environment names (HTTPS_PROXY, ALL_PROXY) is no address" in str(error)
+    assert "the proxy in HTTPS_PROXY or ALL_PROXY is not a valid address" in str(error)
     assert "pass-word" not in "".join(traceback.format_exception(error))

@@ -60,7 +60,7 @@ OWN_ALONE = {"METRICLOOP_API_KEY": OWN}
 @pytest.mark.parametrize(
     ("base_url", "keys", "said"),
     [
-        (OTHER, OWN_ALONE, "METRICLOOP_API_HOST is not set; export METRICLOOP_API_HOST=models.example if that is"),
+        (OTHER, OWN_ALONE, "METRICLOOP_API_HOST is not set; export METRICLOOP_API_HOST=models.example if you"),
         (OTHER, OWN_ALONE | {"METRICLOOP_API_HOST": "good.example"}, "names good.example; export METRICLOOP_API_HOST="),
         (OTHER, OWN_ALONE | {"METRICLOOP_API_HOST": "models.example:8443"}, "METRICLOOP_API_HOST=models.example if"),
         (OTHER, OWN_ALONE | {"METRICLOOP_API_HOST": "example"}, "METRICLOOP_API_HOST=models.example if"),
@@ -69,7 +69,7 @@ OWN_ALONE = {"METRICLOOP_API_KEY": OWN}
             OWN_ALONE | {"METRICLOOP_API_HOST": "models.example:443"},
             "=models.example:99 if",
         ),
-        (OPENAI, OWN_ALONE, "export METRICLOOP_API_HOST=api.openai.com if that is the server you mean"),
+        (OPENAI, OWN_ALONE, "export METRICLOOP_API_HOST=api.openai.com if you mean that server"),
         # names that only look like this machine, or like the server that is meant
         ("https://localhost.example/v1", OWN_ALONE, "=localhost.example if"),
         ("https://127.0.0.1.example/v1", OWN_ALONE, "=127.0.0.1.example if"),
@@ -103,8 +103,8 @@ def test_a_key_goes_to_no_server_that_its_user_did_not_name(base_url, keys, said
     [
         (OPENAI, {}, r"none is set; give yours with: export OPENAI_API_KEY=\.\.\."),
         ("http://api.openai.com/v1", {"OPENAI_API_KEY": THEIRS}, "plain http; write https://api.openai.com/v1"),
-        (OPENAI, {"OPENAI_API_KEY": "sk-two\nlines"}, "OPENAI_API_KEY holds blanks, line breaks"),
-        (OPENAI, {"METRICLOOP_API_KEY": "sk-ключ"}, "METRICLOOP_API_KEY holds blanks, line breaks or letters"),
+        (OPENAI, {"OPENAI_API_KEY": "sk-two\nlines"}, "OPENAI_API_KEY contains blanks, line breaks"),
+        (OPENAI, {"METRICLOOP_API_KEY": "sk-ключ"}, "METRICLOOP_API_KEY contains blanks, line breaks or characters"),
     ],
 )
 def test_a_key_that_is_missing_or_cannot_be_used(base_url, keys, said):

@@ -1,4 +1,4 @@
-"""The way to a model's server: what may leave for it, to which host, and how much may come back."""
+"""The connection to a model's server: which headers are sent, to which host, and how large an answer may be."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 PORTS = {"http": 80, "https": 443}
 MOST_BYTES = 4_000_000  # of a server's response
 SENT = {"host", "accept", "connection", "user-agent", "content-type", "content-length"}
-SENT.add("x-stainless-raw-response")  # the SDK looks here whether its caller wants the response as it came
+SENT.add("x-stainless-raw-response")  # tells the SDK that its caller wants the raw response
 
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 T = TypeVar("T")
 
 
-class DoorError(RuntimeError):
-    """What the environment says about the way to a server cannot be used; the message names the variables."""
+class ConnectionSetupError(RuntimeError):
+    """The environment's proxy or certificates cannot be used; the message names the variables."""
 
 
-def open_door(base_url: str, key: SecretStr) -> openai.OpenAI:
-    """An SDK client that sends the key to base_url's host alone, follows no redirect and repeats nothing by itself.
+def sdk_client(base_url: str, key: SecretStr) -> openai.OpenAI:
+    """An OpenAI SDK client that sends the key only to base_url's host, follows no redirect and does not retry.
 
-    The SDK gets no key, so that it cannot log one, and the headers that its environment variables add
-    (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and others) are taken out again. A proxy that the environment names is used
-    for https, where it cannot read along, and so are its certificates.
-    Errors: DoorError.
+    The SDK never gets the key, so it cannot log it. Headers that the SDK adds from environment variables
+    (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and others) are removed. The environment's proxy and certificates are used for
+    https only, where a proxy cannot read the traffic.
+    Errors: ConnectionSetupError.
     """
     import httpx2
     import openai
@@ -49,19 +49,19 @@ def open_door(base_url: str, key: SecretStr) -> openai.OpenAI:
     secure = split.scheme == "https"
     home = (split.scheme, split.hostname, split.port or PORTS[split.scheme])
 
-    def leave(request: httpx2.Request) -> None:
+    def check_request(request: httpx2.Request) -> None:
         url = request.url
         if (url.scheme, url.host.lower(), url.port or PORTS[url.scheme]) != home:
-            raise httpx2.UnsupportedProtocol(f"a call for {split.hostname} was led elsewhere")
+            raise httpx2.UnsupportedProtocol(f"a call for {split.hostname} would go to another server")
         for name in set(request.headers) - SENT:
             del request.headers[name]
         request.headers["Host"] = url.netloc.decode("ascii")
-        request.headers["Accept-Encoding"] = "identity"  # so that a small response cannot unfold into a huge one
+        request.headers["Accept-Encoding"] = "identity"  # so that a small response cannot decompress into a huge one
         if secret := key.get_secret_value():
             request.headers["Authorization"] = f"Bearer {secret}"
 
-    def come_back(response: httpx2.Response) -> None:
-        """Read the body here, where its size and the time it takes are looked at."""
+    def read_response(response: httpx2.Response) -> None:
+        """Read the body here, with limits on its size and time."""
         ends = time.monotonic() + response.request.extensions["timeout"]["read"]
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ValueError("a compressed response, which was not asked for")
@@ -80,30 +80,30 @@ def open_door(base_url: str, key: SecretStr) -> openai.OpenAI:
             verify=_trusted() if secure else True,
             follow_redirects=False,
             trust_env=secure,
-            event_hooks={"request": [leave], "response": [come_back]},
+            event_hooks={"request": [check_request], "response": [read_response]},
         )
     except OSError as error:
         said = f"the certificates that {', '.join(CERTIFICATES)} may name cannot be read: {clean(str(error))}"
-        raise DoorError(said) from None
-    except (ValueError, httpx2.InvalidURL):  # whose words hold the proxy's password
-        raise DoorError("a proxy that the environment names (HTTPS_PROXY, ALL_PROXY) is no address") from None
+        raise ConnectionSetupError(said) from None
+    except (ValueError, httpx2.InvalidURL):  # its message contains the proxy's password
+        raise ConnectionSetupError("the proxy in HTTPS_PROXY or ALL_PROXY is not a valid address") from None
     return openai.OpenAI(
         base_url=base_url, api_key="none", organization="", project="", max_retries=0, http_client=client
     )
 
 
 def _trusted() -> ssl.SSLContext | bool:
-    """The certificates of REQUESTS_CA_BUNDLE, which httpx does not know, unless a variable that it knows is set."""
+    """The certificates of REQUESTS_CA_BUNDLE, which httpx ignores, unless a variable that httpx reads is set."""
     bundle = os.environ.get("REQUESTS_CA_BUNDLE", "")
     if not bundle or any(os.environ.get(name) for name in CERTIFICATES[:2]):
         return True
     return ssl.create_default_context(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})  # type: ignore[arg-type]
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """What `work` returns or raises. Errors: TimeoutError after `seconds`; the work is then left to a dying thread.
+def call_within(seconds: float, work: Callable[[], T]) -> T:
+    """What `work` returns or raises. Errors: TimeoutError after `seconds`; the work then goes on in a daemon thread.
 
-    A socket's own timeouts count anew with every byte, and looking up a name has none.
+    Needed because a socket's timeout starts again with every byte, and a name lookup has no timeout.
     """
     done: queue.SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = queue.SimpleQueue()
 
