@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 from metricloop.params import Params, load_params
+from metricloop.study.dvc_commands import dvc, outdated
+from metricloop.study.environment import hide_keys
 from metricloop.study.graph import needed_for, stages_of
 from metricloop.study.plan import load_plan
-from metricloop.study.processes import call, dvc, hide_keys, outdated, say
+from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
 
 

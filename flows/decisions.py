@@ -10,9 +10,9 @@ from metricloop import layout
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import Event, read_journal
 from metricloop.params import Params
+from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import stages_of
 from metricloop.study.plan import Plan, load_plan
-from metricloop.study.processes import outdated
 
 
 def open_rounds(events: Sequence[Event], params: Params) -> list[int]:

@@ -12,8 +12,8 @@ from metricloop.flows.pipeline import bring_arms, bring_scores, out_of_date
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
+from metricloop.study.environment import hide_keys
 from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
-from metricloop.study.processes import hide_keys
 from metricloop.study.refresh import refresh_code
 
 

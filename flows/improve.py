@@ -11,13 +11,14 @@ from metricloop.data.tables import read_json
 from metricloop.flows.decisions import open_rounds, promising
 from metricloop.flows.pipeline import bring, bring_all, of_kind, out_of_date
 from metricloop.flows.reaper import end_server_with_me
-from metricloop.flows.stage import step, talk
+from metricloop.flows.stage import model_step, step
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
 from metricloop.study.commits import commit
+from metricloop.study.environment import hide_keys
 from metricloop.study.new_study import create, demo_plan
 from metricloop.study.plan import add_block, load_plan
-from metricloop.study.processes import StageError, hide_keys, say
+from metricloop.study.processes import StageError, say
 from metricloop.study.refresh import refresh_code
 
 
@@ -56,9 +57,9 @@ def rounds(folder: Path, params: Params) -> list[str]:
     """
     left: list[str] = []
     for number in open_rounds(read_journal(folder / layout.JOURNAL), params):
-        talk(folder, "metricloop.tasks.suggest", number)
+        model_step(folder, "metricloop.tasks.suggest", number)
         left = experiments(folder, params) or left
-        talk(folder, "metricloop.tasks.reflect", number)
+        model_step(folder, "metricloop.tasks.reflect", number)
         commit(folder, f"round {number}")
     return left
 

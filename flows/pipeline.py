@@ -12,9 +12,10 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from metricloop import layout
 from metricloop.flows.stage import stages, step
 from metricloop.params import Params
+from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
 from metricloop.study.plan import Plan, load_plan
-from metricloop.study.processes import end_all, outdated
+from metricloop.study.processes import end_all
 from metricloop.training.parallel import trials_by_cores
 
 

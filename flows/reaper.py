@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from metricloop.study.processes import environment
+from metricloop.study.environment import environment
 
 
 def end_server_with_me() -> None:

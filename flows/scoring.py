@@ -8,7 +8,7 @@ from prefect import flow
 
 from metricloop.flows.pipeline import bring, out_of_date
 from metricloop.flows.reaper import end_server_with_me
-from metricloop.study.processes import hide_keys
+from metricloop.study.environment import hide_keys
 from metricloop.study.refresh import refresh_code
 
 

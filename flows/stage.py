@@ -10,7 +10,8 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from metricloop.study.processes import call, converse, dvc, say
+from metricloop.study.dvc_commands import dvc
+from metricloop.study.processes import call, call_model_step, say
 
 
 @task(task_run_name="{label}", cache_policy=NO_CACHE)
@@ -29,6 +30,6 @@ def step(workspace: Path, module: str, *arguments: str) -> None:
 
 
 @task(task_run_name="{module} {number}", cache_policy=NO_CACHE)
-def talk(workspace: Path, module: str, number: int) -> None:
+def model_step(workspace: Path, module: str, number: int) -> None:
     """A step of a round that talks with the language model, as a task."""
-    converse(workspace, module, number)
+    call_model_step(workspace, module, number)

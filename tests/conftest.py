@@ -69,7 +69,7 @@ def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
 
 def dvc(folder: Path, *arguments: str) -> str:
     """Run dvc in a workspace, this interpreter first on PATH, and return what it printed."""
-    from metricloop.study.processes import environment
+    from metricloop.study.environment import environment
 
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True, text=True,

@@ -10,9 +10,11 @@ from pathlib import Path
 from metricloop.llm.journal import FILE, read_journal
 from metricloop.params import Params, load_params
 from metricloop.sandbox.tiers import missing
+from metricloop.study.dvc_commands import outdated
+from metricloop.study.environment import environment
 from metricloop.study.graph import downstream, stages_of
 from metricloop.study.plan import load_plan, parse_seeds
-from metricloop.study.processes import StageError, environment, outdated
+from metricloop.study.processes import StageError
 from metricloop.study.refresh import refresh_code
 
 DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping

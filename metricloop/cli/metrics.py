@@ -33,8 +33,8 @@ def score(
         _list_catalogue(as_json)
         return
     from metricloop.flows.scoring import scoring
+    from metricloop.study.environment import hide_keys
     from metricloop.study.plan import entry_of, load_plan
-    from metricloop.study.processes import hide_keys
 
     hide_keys()
     folder = folder.resolve()

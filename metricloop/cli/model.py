@@ -36,7 +36,8 @@ def _suggest_next(folder: Path) -> None:
     from metricloop.engineer.progress import next_round, untried
     from metricloop.llm.journal import Journal
     from metricloop.params import load_params
-    from metricloop.study.processes import converse, hide_keys
+    from metricloop.study.environment import hide_keys
+    from metricloop.study.processes import call_model_step
 
     hide_keys()
     made(folder, "comparison.json")
@@ -45,7 +46,7 @@ def _suggest_next(folder: Path) -> None:
         raise ValueError(f"round {number} would be one more than llm.rounds ({rounds}) allows; raise it first")
     if waiting := untried(events, folder):
         raise ValueError(f"{', '.join(waiting)} of the last round first: {run_line(folder)}")
-    converse(folder, "metricloop.tasks.suggest", number)
+    call_model_step(folder, "metricloop.tasks.suggest", number)
 
 
 @commands.add("metricloop scorecard ~/lions", "metricloop scorecard ~/lions ~/lions-other")

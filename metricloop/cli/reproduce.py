@@ -11,8 +11,10 @@ from typing import Any
 
 from metricloop.data.tables import read_json
 from metricloop.study.commits import WorkspaceError
+from metricloop.study.dvc_commands import dvc
+from metricloop.study.environment import environment
 from metricloop.study.plan import entry_of, load_plan
-from metricloop.study.processes import call, dvc, environment, say
+from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
 from metricloop.text.shell import run_line
 

@@ -150,8 +150,8 @@ def run(
     from metricloop.params import load_params
     from metricloop.scoring.trust import UNSAFE, trust
     from metricloop.study.edit_params import change_params
+    from metricloop.study.environment import hide_keys, set_by_options
     from metricloop.study.plan import load_plan
-    from metricloop.study.processes import hide_keys, typed
 
     hide_keys()  # before Prefect's server is started, which would inherit them
     folder = folder.resolve()
@@ -168,7 +168,7 @@ def run(
         print(f"trusted as it is now: {trust(file, folder)}")
     if unsafe:
         print("WARNING: metrics that nobody has read will run without the sandbox; results are marked", file=sys.stderr)
-        typed[UNSAFE] = "1"
+        set_by_options[UNSAFE] = "1"
     began = time.monotonic()
     if arm:
         from metricloop.flows.experiment import experiment

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from metricloop import layout
 from metricloop.runtime import code_digest
-from metricloop.study.processes import environment
+from metricloop.study.environment import environment
 
 COMMITTED = (
     ".gitignore", layout.STAGES, layout.LOCK, layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.CODE, layout.BRIEF,

@@ -16,7 +16,7 @@ from metricloop.data.label_errors import PLANTED
 from metricloop.llm.providers import provider_choices
 from metricloop.params import check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
-from metricloop.study.processes import dvc
+from metricloop.study.dvc_commands import dvc
 from metricloop.study.refresh import refresh_code
 from metricloop.study.rendering import TEMPLATES, align_comments, render, render_stages, write_if_changed
 from metricloop.text.shell import run_line

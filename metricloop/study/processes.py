@@ -1,8 +1,7 @@
-"""The commands that a study starts: their environment, their output, and how they are ended."""
+"""Run the commands of a study: pass on what they print, and end them when the study is interrupted."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -13,100 +12,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from metricloop.llm.key import ANY_SERVER, HANDED, OPENAI_ONLY, hand_over, take_keys
-from metricloop.sandbox.libc import prctl
+from metricloop.llm.key import HANDED, hand_over
+from metricloop.study.environment import environment, keys, network
 from metricloop.text.shell import run_line
 
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DVC_NO_ANALYTICS": "1",
-    "NO_ALBUMENTATIONS_UPDATE": "1",
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-
-
-# What a stage, dvc and git may know of our environment. Everything else stays here: it may be a secret.
-PASSED = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LANGUAGE",
-    "TZ",
-    "TMPDIR",
-    "TEMP",
-    "TERM",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-    "LD_LIBRARY_PATH",
-    "SSH_AUTH_SOCK",
-    "FAULT_TEST",
-)
-
-
-PASSED_PREFIXES = ("LC_", "XDG_", "GIT_AUTHOR_", "GIT_COMMITTER_", "OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH_", "DVC_")
-
-
-# The way to a server: told to the one step that asks a model, because the address of a proxy may hold a password.
-WAY = (
-    "HTTPS_PROXY",
-    "https_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-)
-
-
-PR_SET_DUMPABLE = 4  # prctl(2)
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
-
-
-keys: dict[str, str] = {}  # of language models; taken out of the environment, so that nothing we start inherits them
-
-
-typed: dict[str, str] = {}  # variables that an option of the command line stands for; never from the environment
-
-
 _live: set[int] = set()  # process groups of running commands
 
 
 class StageError(RuntimeError):
-    """A stage failed; the message holds the end of what it printed and the command that runs it again."""
-
-
-def hide_keys() -> None:
-    """Take the keys of language models out of this process's environment, before anything is started.
-
-    /proc/PID/environ shows the environment as it was at the start of a process, whatever was taken out since. So on
-    Linux a flow that was given a key is marked "not dumpable": its environment and its memory are then closed to every
-    other process of the same user, such as a stage or a git hook, and so are debuggers and core dumps. What it starts
-    is not marked. It does not stop root, nor hide the key where it also is: in the shell or `make` that started us.
-    """
-    found = take_keys()
-    keys.update(found)
-    if sys.platform == "linux" and {ANY_SERVER, OPENAI_ONLY} & set(found):
-        prctl(PR_SET_DUMPABLE, 0)
-
-
-def environment() -> dict[str, str]:
-    """What a stage gets: ours as far as it is needed, this interpreter first on PATH, this process as its owner."""
-    kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(PASSED_PREFIXES)}
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-    # A relative part, or an empty one, would put the workspace before the installed packages.
-    parts = [part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(part)]
-    kept = {name: value for name, value in kept.items() if name != "PYTHONPATH"}
-    kept |= {"PYTHONPATH": os.pathsep.join(parts)} if parts else {}
-    return kept | QUIET | typed | {"PATH": path, "METRICLOOP_OWNER": str(os.getpid())}
+    """A stage failed; the message holds the last lines that it printed and the command that runs it again."""
 
 
 def say(text: str) -> None:
-    """One line of progress, with the time."""
+    """Print one line of progress, with the time."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
@@ -115,22 +34,23 @@ def call(
     command: Sequence[str],
     label: str,
     secret: str = "",
-    told: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
     each: bool = False,
 ) -> None:
-    """Run a command in the workspace, passing on what it prints.
+    """Run a command in the workspace and pass on what it prints.
 
-    secret: handed over on its standard input, where neither the environment nor the command line shows it.
-    told: variables that it is given beyond `environment`.
-    each: say which stage begins, for a command that runs several.
+    label: names the command in an error.
+    secret: written to its standard input, because other processes can read its environment and its command line.
+    variables: environment variables in addition to those of `environment`.
+    each: for a command that runs several stages: print the name of each one when it begins.
 
-    The command gets its own process group, which is ended when this call is interrupted or cancelled.
-    Errors: StageError when it fails.
+    The command gets its own process group. The group is killed when this call is interrupted or cancelled.
+    Errors: StageError when the command fails.
     """
     process = subprocess.Popen(
         command,
         cwd=workspace,
-        env=environment() | dict(told or {}) | ({HANDED: "stdin"} if secret else {}),
+        env=environment() | dict(variables or {}) | ({HANDED: "stdin"} if secret else {}),
         stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -162,24 +82,25 @@ def call(
     if code:
         tail = "\n".join(f"    {line}" for line in lines[-25:] if _worth_showing(line))
         raise StageError(
-            f"{label} failed (exit status {code}):\n{tail}\n  once mended, go on with: {run_line(workspace)}"
+            f"{label} failed (exit status {code}):\n{tail}\n"
+            f"  remove the cause, then continue with: {run_line(workspace)}"
         )
 
 
 def end_all() -> None:
-    """End every command that `call` is waiting for, in whatever thread: an interrupt reaches the main one alone."""
+    """Kill every command that `call` waits for, in all threads: an interrupt reaches the main thread only."""
     for group in list(_live):
         _end(group)
 
 
 def _end(group: int) -> None:
-    """Stages save their state as they go and need no time to say goodbye."""
+    """Kill a process group at once: stages save their state while they run, so they need no time to clean up."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 
 
 def _worth_showing(line: str) -> bool:
-    """DVC's own chatter is left out: what it runs is said before, and git hints do not apply."""
+    """Whether to pass on a line: DVC's own lines about stages and git are left out, because we print our own."""
     noise = (
         "Running stage",
         "> python",
@@ -198,25 +119,7 @@ def _worth_showing(line: str) -> bool:
     return bool(line.strip()) and not line.strip().startswith(noise)
 
 
-def dvc(*arguments: str) -> list[str]:
-    """A dvc command line run by this interpreter."""
-    return [sys.executable, "-P", "-m", "dvc", *arguments]
-
-
-def converse(workspace: Path, module: str, number: int) -> None:
-    """Run a step of a round that talks with the language model; it alone is given the keys, and the way out."""
-    way = {name: os.environ[name] for name in WAY if name in os.environ}
-    call(workspace, [sys.executable, "-P", "-m", module, str(number)], f"{module} {number}", hand_over(keys), way)
-
-
-def outdated(workspace: Path, names: Sequence[str]) -> list[str]:
-    """Which of these stages DVC would run now, in the order given."""
-    if not names:
-        return []
-    result = subprocess.run(
-        dvc("status", "--json", *names), cwd=workspace, env=environment(), capture_output=True, text=True, check=False
-    )
-    if result.returncode:
-        raise StageError(f"dvc status failed in {workspace}:\n{result.stderr.strip()}")
-    changed = json.loads(result.stdout.strip().splitlines()[-1] if result.stdout.strip() else "{}")
-    return [name for name in names if name in changed]
+def call_model_step(workspace: Path, module: str, number: int) -> None:
+    """Run a step of a round that asks the language model; only these steps get the keys and the NETWORK variables."""
+    command = [sys.executable, "-P", "-m", module, str(number)]
+    call(workspace, command, f"{module} {number}", hand_over(keys), network())

@@ -20,10 +20,10 @@ from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.policies import check_policy
 from metricloop.study import processes
 from metricloop.study.commits import WorkspaceError
+from metricloop.study.environment import environment, set_by_options
 from metricloop.study.graph import downstream, needed_for
 from metricloop.study.new_study import NewStudy, create, params_values, render_arms
 from metricloop.study.plan import load_plan
-from metricloop.study.processes import environment
 from metricloop.study.refresh import wire_embeddings
 from metricloop.study.rendering import align_comments, render, render_stages
 
@@ -201,9 +201,9 @@ def test_a_workspace_inside_the_data_set_is_refused(tmp_path):
 
 def test_a_stage_is_told_of_unsafe_by_the_option_alone_and_never_by_the_environment(monkeypatch):
     monkeypatch.setenv(UNSAFE, "1")
-    assert UNSAFE not in processes.environment()
-    monkeypatch.setitem(processes.typed, UNSAFE, "1")
-    assert processes.environment()[UNSAFE] == "1"
+    assert UNSAFE not in environment()
+    monkeypatch.setitem(set_by_options, UNSAFE, "1")
+    assert environment()[UNSAFE] == "1"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_stage_is_told_of_unsafe_by_the_option_alone_and_never_by_the_environm
 )
 def test_no_relative_folder_stands_before_the_installed_packages(monkeypatch, given, passed):
     monkeypatch.setenv("PYTHONPATH", given)
-    assert processes.environment().get("PYTHONPATH") == passed
+    assert environment().get("PYTHONPATH") == passed
 
 
 def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypatch, tmp_path):
@@ -228,10 +228,10 @@ def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypa
     def none():
         raise FileNotFoundError
 
-    assert not way.keys() & processes.environment().keys()
+    assert not way.keys() & environment().keys()
     for start in (
         lambda: processes.call(tmp_path, ["x"], "x"),
-        lambda: processes.converse(tmp_path, "metricloop.tasks.suggest", 1),
+        lambda: processes.call_model_step(tmp_path, "metricloop.tasks.suggest", 1),
     ):
         with pytest.raises(FileNotFoundError):
             start()
@@ -243,10 +243,10 @@ def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypa
 HIDING = """
 import subprocess, sys
 from metricloop.flows import improve
-from metricloop.study import processes
+from metricloop.study.environment import hide_keys
 from metricloop.sandbox.libc import drop_capabilities
 drop_capabilities()  # root reads everything
-processes.hide_keys()
+hide_keys()
 done = subprocess.run([sys.executable, "-P", "-c", sys.argv[1]], capture_output=True, text=True)
 print(done.stdout or done.stderr)
 """
@@ -281,11 +281,11 @@ def test_no_process_of_the_same_user_reads_a_key_in_the_environment_that_we_were
 def test_a_round_that_was_reflected_upon_is_not_gone_through_again(monkeypatch, tmp_path):
     journal, done = Journal(tmp_path), []
     journal.add("reflected", round=1, summary="", lessons=[], recorded=None)
-    for name in ("talk", "experiments", "commit"):
+    for name in ("model_step", "experiments", "commit"):
         monkeypatch.setattr(improve, name, lambda *arguments, name=name: done.append((name, *arguments[1:])))
     params = PARAMS.model_copy(update={"llm": PARAMS.llm.model_copy(update={"provider": "openai", "rounds": 2})})
     improve.rounds(tmp_path, params)
     assert done == [
-        ("talk", "metricloop.tasks.suggest", 2), ("experiments", params),
-        ("talk", "metricloop.tasks.reflect", 2), ("commit", "round 2"),
+        ("model_step", "metricloop.tasks.suggest", 2), ("experiments", params),
+        ("model_step", "metricloop.tasks.reflect", 2), ("commit", "round 2"),
     ]  # fmt: skip

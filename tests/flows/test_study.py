@@ -13,8 +13,8 @@ from conftest import dvc, metricloop
 
 from metricloop.cli.main import main
 from metricloop.layout import rates_file
+from metricloop.study.environment import environment
 from metricloop.study.plan import add_block
-from metricloop.study.processes import environment
 
 OUTPUTS = ("scores", "subsets", "models", "results")
 

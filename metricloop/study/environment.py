@@ -1,0 +1,85 @@
+"""Which environment variables the commands of a study are given, and where the keys of language models are kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from metricloop.llm.key import ANY_SERVER, OPENAI_ONLY, take_keys
+from metricloop.runtime.stage_start import OWNER
+from metricloop.sandbox.libc import prctl
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+# The variables that a stage, dvc and git get from our environment. Others are not passed on: they may be secrets.
+PASSED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TERM",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "SSH_AUTH_SOCK",
+    "FAULT_TEST",
+)
+PASSED_PREFIXES = ("LC_", "XDG_", "GIT_AUTHOR_", "GIT_COMMITTER_", "OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH_", "DVC_")
+# How to reach a server. Only steps that ask a language model get these: the address of a proxy may hold a password.
+NETWORK = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+)
+PR_SET_DUMPABLE = 4  # prctl(2)
+
+keys: dict[str, str] = {}  # of language models; taken out of os.environ, so that no command inherits them
+set_by_options: dict[str, str] = {}  # variables that an option of the command line sets; os.environ cannot set them
+
+
+def hide_keys() -> None:
+    """Move the keys of language models from os.environ to `keys`, before any command is started.
+
+    /proc/PID/environ shows the environment that a process was started with, even after a variable was removed. So on
+    Linux a process that was given a key marks itself "not dumpable". Other processes of the same user, such as a stage
+    or a git hook, can then read neither its environment nor its memory; debuggers and core dumps do not work either.
+    Processes that it starts are not marked. This does not stop root, and does not hide the key where it also is: in the
+    shell or in the `make` that started us.
+    """
+    found = take_keys()
+    keys.update(found)
+    if sys.platform == "linux" and {ANY_SERVER, OPENAI_ONLY} & set(found):
+        prctl(PR_SET_DUMPABLE, 0)
+
+
+def environment() -> dict[str, str]:
+    """The variables of a stage: PASSED ones, this Python first on PATH, and this process as the stage's owner."""
+    kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(PASSED_PREFIXES)}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    # A relative or empty part would put modules of the workspace before the installed packages.
+    parts = [part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(part)]
+    kept = {name: value for name, value in kept.items() if name != "PYTHONPATH"}
+    kept |= {"PYTHONPATH": os.pathsep.join(parts)} if parts else {}
+    return kept | QUIET | set_by_options | {"PATH": path, OWNER: str(os.getpid())}
+
+
+def network() -> dict[str, str]:
+    """The variables of NETWORK that are set."""
+    return {name: os.environ[name] for name in NETWORK if name in os.environ}
