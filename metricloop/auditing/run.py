@@ -23,10 +23,9 @@ from metricloop.data.tables import TRUTH, read_table
 from metricloop.evaluation.coco import coco_evaluate
 from metricloop.metrics.contract import spec_of
 from metricloop.params import Params
-from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
+from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue, open_batch
 from metricloop.scoring.score_pool import score_pool
-from metricloop.scoring.score_store import STORE
 from metricloop.selection.keep_values import relabel, without_crowds
 
 
@@ -73,9 +72,10 @@ def audit(
     check(folder, params)
     began = time.monotonic()
     pool = read_pool(folder / layout.DATA, folder / params.data.folder)
-    predictions = read_predictions(folder / PREDICTED) if predicted else None
+    predictions = read_predictions(folder / layout.PREDICTIONS) if predicted else None
     jobs, most_failures = params.score.jobs, params.score.max_failures
-    scores, notes = label_scores(pool, predictions, store=folder / STORE, jobs=jobs, max_failures=most_failures)
+    store = folder / layout.KNOWN_SCORES
+    scores, notes = label_scores(pool, predictions, store=store, jobs=jobs, max_failures=most_failures)
     scored = time.monotonic()
     kinds, not_judged = judged_kinds(pool, scores)
     by_kind = {kind.name: suspicion(kind, pool, scores) for kind in kinds}

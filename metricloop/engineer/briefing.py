@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.engineer.brief import read_brief
 from metricloop.engineer.data_card import data_card
 from metricloop.engineer.error_card import error_card
@@ -21,7 +22,7 @@ from metricloop.llm.prompt import render
 from metricloop.llm.wire import estimate_tokens
 from metricloop.params import Params, load_params
 from metricloop.scoring.gate_rules import code_must
-from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
+from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import PROBE_FRAMES
 from metricloop.text import numbers
 
@@ -74,7 +75,7 @@ def example_pictures(study: StudyView, errors: Sequence[Errors]) -> list[Picture
     detail = study.params.llm.pictures
     if detail == "none":
         return []
-    file = study.folder / PREDICTED
+    file = study.folder / layout.PREDICTIONS
     sheets = pool_pictures(study.pool, detail, read_predictions(file) if file.is_file() else None)
     worst = error_picture(study.search, errors[0], detail) if errors else None
     return [*sheets, worst] if worst else sheets

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.frame import Frame
 from metricloop.engineer.rules import KnownIdeas
 from metricloop.metrics.contract import spec_of
@@ -17,7 +18,6 @@ from metricloop.scoring.batch import sandbox
 from metricloop.scoring.gate import BrokenRule, GateResult, pass_gate
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import Source, load, read_source
-from metricloop.scoring.open_metrics import GENERATED
 from metricloop.scoring.sandboxed import declared, run_file
 
 
@@ -46,7 +46,7 @@ class CodeGate:
 
     def _scores(self, walls: Sandbox, metric: str) -> list[np.ndarray]:
         """Scores of the frames by a metric of this round; the whole pool is scored after the round."""
-        source = read_source(self.folder / GENERATED / str(self.number) / f"{metric}.py", self.folder)
+        source = read_source(self.folder / layout.GENERATED / str(self.number) / f"{metric}.py", self.folder)
         spec = declared(walls, source)[metric]
         return [verdict.scores for verdict in run_file(walls, source, [spec], self.frames)[0]]
 

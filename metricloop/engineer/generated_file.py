@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.data.tables import replacing
 from metricloop.engineer.suggestion import Suggestion
 from metricloop.llm.conversation import template_of
 from metricloop.llm.journal import Journal, Key
 from metricloop.llm.prompt import template_hash
 from metricloop.metrics.contract import MetricError
-from metricloop.scoring.open_metrics import GENERATED
 from metricloop.text.clean import clean
 
 FORMAT = ("-m", "ruff", "format", "--isolated", "--line-length", "120", "-")
@@ -42,7 +42,7 @@ def write_metric(folder: Path, number: int, metric: str, text: str) -> tuple[str
     """
     if not text:
         return None, None
-    name, folder = f"{GENERATED}/{number}/{metric}.py", folder.resolve()
+    name, folder = f"{layout.GENERATED}/{number}/{metric}.py", folder.resolve()
     if (folder / name).resolve() != folder / name:
         raise MetricError(f"{name} is a link, or lies behind one: unread code is written to a plain folder only")
     with replacing(folder / name) as temporary:

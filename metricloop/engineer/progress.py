@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import Event, Journal
-from metricloop.scoring.open_metrics import GENERATED
 from metricloop.study.plan import FILES, Plan, PlanError, load_plan
 
 
@@ -34,7 +34,7 @@ def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
     plan = load_plan(folder)
     accepted = list(journal.about("accepted", round=number))
     own, known = {event["suggestion"] for event in accepted}, {event["metric"] for event in accepted}
-    batches = {name for name, item in plan["batches"].items() if item["code"] == f"{GENERATED}/{number}"}
+    batches = {name for name, item in plan["batches"].items() if item["code"] == f"{layout.GENERATED}/{number}"}
     if unknown := {metric for name in batches for metric in plan["batches"][name]["metrics"]} - known:
         raise PlanError(
             f"{FILES[1]} holds metrics of round {number} ({', '.join(sorted(unknown))}) that {journal.path.name} "

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from metricloop import layout
 from metricloop.data.frame import Frame
 from metricloop.engineer.ask import ask_until_usable, incomplete
 from metricloop.engineer.briefing import opening
@@ -41,8 +42,7 @@ from metricloop.sandbox.limits import Limits
 from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import Source
-from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
-from metricloop.scoring.open_metrics import GENERATED
+from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import probe_frames, scores_so_far
 from metricloop.scoring.score_pool import patience
 from metricloop.study.plan import Plan
@@ -91,7 +91,7 @@ class Round:
 
 def open_round(number: int, study: StudyView, conversation: Conversation, unsafe: bool = False) -> Round:
     """A round that is ready to run. unsafe: code is executed in this process, and the gate does not check it."""
-    file = study.folder / PREDICTED
+    file = study.folder / layout.PREDICTIONS
     rows, frames = probe_frames(study.pool, read_predictions(file) if file.is_file() else None)
     known = known_ideas(study)
     gate = CodeGate(
@@ -205,7 +205,7 @@ def _gate(this: Round, idea: Suggestion, attempt: int) -> Event:
     if known := this.journal.last("gate", **this.about(idea.name, attempt)):
         return known
     began = time.monotonic()
-    source = Source(this.metric_text(idea, attempt), f"{GENERATED}/{this.number}/{idea.metric}.py")
+    source = Source(this.metric_text(idea, attempt), f"{layout.GENERATED}/{this.number}/{idea.metric}.py")
     result = check_idea(idea, this.known, lambda: this.run_gate(source, idea.metric))
     return this.journal.add(
         "gate", **this.about(idea.name, attempt), idea=idea.model_dump(),
@@ -261,8 +261,8 @@ def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
     if known is None:
         predicted = "predictions" in spec.needs
         batch = f"round{this.number}-{'model' if predicted else 'pool'}"
-        needs = PREDICTED if predicted else "data/images.parquet"
-        empty: dict[str, Any] = {"code": f"{GENERATED}/{this.number}", "needs": needs, "metrics": []}
+        needs = layout.PREDICTIONS if predicted else "data/images.parquet"
+        empty: dict[str, Any] = {"code": f"{layout.GENERATED}/{this.number}", "needs": needs, "metrics": []}
         addition["batches"].setdefault(batch, empty)["metrics"].append(idea.metric)
         known = KnownMetric(spec.level, f"scores/{batch}/{idea.metric}.parquet")
     arm = idea.arm(known.scores, this.known.metrics[idea.partner].scores if idea.partner else None)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.embeddings import Embeddings
 from metricloop.data.frame import Detections, Frame
@@ -24,10 +25,6 @@ from metricloop.data.tables import (
     stamp_of,
     xyxy,
 )
-
-PREDICTED = "data/predictions.parquet"
-VIEWED = "data/views.parquet"
-EMBEDDED = "data/embeddings.parquet"
 
 
 @dataclass(frozen=True)
@@ -119,9 +116,9 @@ def _by_image(table: pa.Table) -> dict[int, Detections]:
 
 def read_inputs(needs: str, pool: Dataset) -> dict[str, Any]:
     """What a batch sees besides pictures and labels, from the file that it names in arms.yaml."""
-    if needs == EMBEDDED:
+    if needs == layout.EMBEDDINGS:
         from metricloop.data.embeddings import read_embeddings
 
-        return {"embeddings": read_embeddings(Path(EMBEDDED), pool)}
-    predictions = read_predictions(Path(PREDICTED)) if needs in (PREDICTED, VIEWED) else None
-    return {"predictions": predictions, "views": read_views(Path(VIEWED)) if needs == VIEWED else None}
+        return {"embeddings": read_embeddings(Path(layout.EMBEDDINGS), pool)}
+    predictions = read_predictions(Path(layout.PREDICTIONS)) if needs in (layout.PREDICTIONS, layout.VIEWS) else None
+    return {"predictions": predictions, "views": read_views(Path(layout.VIEWS)) if needs == layout.VIEWS else None}

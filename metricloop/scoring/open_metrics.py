@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import metricloop.metrics.catalogue
+from metricloop import layout
 from metricloop.metrics.contract import Metric, MetricError, Spec
 from metricloop.sandbox.errors import SandboxError
 from metricloop.sandbox.limits import Limits
@@ -26,8 +27,6 @@ from metricloop.scoring.trust import is_trusted
 from metricloop.text.clean import clean
 
 CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the latter: its digests, in a workspace of its own
-ADOPTED = "metrics/adopted"
-GENERATED = "metrics/generated"  # one folder a round, one file a metric
 Found = TypeVar("Found", Metric, Spec)
 Opened = TypeVar("Opened")
 
@@ -69,7 +68,7 @@ def open_batch(
     sources = _each(names, lambda name: read_source(paths[name], root), give_up)
     trusts: tuple[tuple[Trust, bool], ...] = (
         # By name and in fact: no link makes generated code an adopted one, and none leads out of the folder.
-        ("adopted", all(_beneath(path, root / ADOPTED) for path in (root / code, *paths.values()))),
+        ("adopted", all(_beneath(path, root / layout.ADOPTED) for path in (root / code, *paths.values()))),
         ("trusted", bool(sources) and all(is_trusted(source, root) for source in sources.values())),
         ("unsafe-in-process", unsafe),
     )

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.embeddings import Embeddings
 from metricloop.data.frame import Detections
 from metricloop.metrics.contract import Spec
 from metricloop.params import Params
 from metricloop.scoring.batch import Batch
-from metricloop.scoring.metric_inputs import EMBEDDED, PREDICTED, VIEWED, MetricInputs
+from metricloop.scoring.metric_inputs import MetricInputs
 from metricloop.scoring.scan import CHUNK, PartScores, scan
 from metricloop.scoring.score_column import ScoreColumn
 from metricloop.scoring.score_store import KnownScores
@@ -76,14 +77,14 @@ def score_pool(
 def _check_inputs(batch: Batch, inputs: MetricInputs) -> None:
     asks = {need for spec in batch.specs for need in spec.needs}
     if "predictions" in asks and inputs.predictions is None:
-        raise ScoreError(f"a metric needs predictions; give its batch `needs: {PREDICTED}` in arms.yaml")
+        raise ScoreError(f"a metric needs predictions; give its batch `needs: {layout.PREDICTIONS}` in arms.yaml")
     if "views" in asks and not inputs.views:
         raise ScoreError(
             "a metric needs views: say which in params.yaml, for instance `predict: {views: [flip, seed]}`, "
-            f"and give its batch `needs: {VIEWED}` in arms.yaml"
+            f"and give its batch `needs: {layout.VIEWS}` in arms.yaml"
         )
     if "embedding" in asks and inputs.embeddings is None:
-        raise ScoreError(f"a metric needs embeddings; give its batch `needs: {EMBEDDED}` in arms.yaml")
+        raise ScoreError(f"a metric needs embeddings; give its batch `needs: {layout.EMBEDDINGS}` in arms.yaml")
 
 
 def _score_as_one(

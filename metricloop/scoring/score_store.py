@@ -140,6 +140,3 @@ def _stamp(path: str) -> str:
     except OSError:
         return " gone"
     return f" {stat.st_size} {stat.st_mtime_ns}"
-
-
-STORE = Path(".metricloop/cache/scores")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import yaml
 
+from metricloop import layout
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.metrics.contract import MetricError
 from metricloop.scoring.metric_file import Source, read_source
 
 UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and stamp on what was scored while it was set
-FILE = "metrics/trusted.yaml"  # path relative to the workspace -> sha256 of the text that was read
 NOTE = "# Files that a person has read and vouched for (metricloop run --trust FILE). They run without the sandbox.\n"
 
 
@@ -27,7 +27,7 @@ def trust(path: Path, workspace: Path) -> str:
     if not path.is_relative_to(workspace):
         raise MetricError(f"--trust: {path} lies outside {workspace}; move it into the workspace first")
     name = path.relative_to(workspace).as_posix()
-    with replacing(workspace / FILE) as temporary:
+    with replacing(workspace / layout.TRUSTED) as temporary:
         temporary.write_text(NOTE + yaml.safe_dump(_trusted(workspace) | {name: _digest(read_source(path, workspace))}))
     return name
 
@@ -38,7 +38,7 @@ def is_trusted(source: Source, workspace: Path) -> bool:
 
 
 def _trusted(workspace: Path) -> dict[str, str]:
-    path = workspace / FILE
+    path = workspace / layout.TRUSTED
     noted = read_yaml(path) if path.is_file() else {}
     if not isinstance(noted, dict):
         raise MetricError(f"{path} must map files to digests; delete it, and vouch for the files again")

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
+from metricloop import layout
 from metricloop.data.tables import replacing
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.metric_inputs import PREDICTED
 from metricloop.study.plan import Plan
 
 MINE = "mine"  # begins the name of a batch of the person's own
@@ -46,7 +46,7 @@ def offer(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], arm: str
         )
     if batch is None:
         batch = f"{MINE}-{spec.name}"
-        needs = PREDICTED if "predictions" in spec.needs else "data/images.parquet"
+        needs = layout.PREDICTIONS if "predictions" in spec.needs else "data/images.parquet"
         addition["batches"][batch] = {"code": code, "needs": needs, "metrics": [spec.name]}
     file = f"scores/{batch}/{spec.name}.parquet"
     addition["arms"][arm] = {

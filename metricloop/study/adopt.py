@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.llm.journal import Journal
 from metricloop.scoring.metric_file import MOST_BYTES
-from metricloop.scoring.open_metrics import ADOPTED, GENERATED
 from metricloop.study.plan import FILES, load_plan, replace_rounds
 from metricloop.text.clean import clean, printable
 from metricloop.text.shell import command_line, run_line
@@ -43,7 +43,7 @@ class Generated:
     @property
     def adopted(self) -> str:
         """Where it goes, relative to the workspace."""
-        return f"{ADOPTED}/{self.metric}.py"
+        return f"{layout.ADOPTED}/{self.metric}.py"
 
     @property
     def new_batch(self) -> str:
@@ -77,7 +77,7 @@ def find(folder: Path, metric: str) -> Generated:
     elif (left := _left_over(folder, metric)) is not None:
         batch, file = f"adopted-{metric}", left
     else:
-        done = (folder / ADOPTED / f"{metric}.py").is_file()
+        done = (folder / layout.ADOPTED / f"{metric}.py").is_file()
         said = f"{metric} has been adopted already" if done else f"no generated metric {clean(metric)!r}"
         raise AdoptError(f"{said}; to adopt there are: {', '.join(sorted(known)) or 'none'}")
     needs, number = load_plan(folder)["batches"][batch]["needs"], int(Path(file).parent.name)
@@ -182,16 +182,17 @@ def _named(folder: Path) -> Iterator[tuple[str, str, str]]:
     rounds = read_yaml(folder / FILES[1]) if (folder / FILES[1]).is_file() else {}
     for batch, entry in (rounds.get("batches") or {}).items():
         parent, _, number = str(entry["code"]).rpartition("/")
-        if parent == GENERATED and number.isdigit():
+        if parent == layout.GENERATED and number.isdigit():
             yield from ((metric, batch, f"{entry['code']}/{metric}.py") for metric in entry["metrics"])
 
 
 def _left_over(folder: Path, metric: str) -> str | None:
     """The old file of a metric that the plan has as adopted: what a kill left behind."""
     batches = load_plan(folder)["batches"]
-    if batches.get(f"adopted-{metric}", {}).get("code") != f"{ADOPTED}/{metric}.py":
+    if batches.get(f"adopted-{metric}", {}).get("code") != f"{layout.ADOPTED}/{metric}.py":
         return None
-    left = [path for path in (folder / GENERATED).glob("*/*.py") if path.stem == metric and path.parent.name.isdigit()]
+    found = (folder / layout.GENERATED).glob("*/*.py")
+    left = [path for path in found if path.stem == metric and path.parent.name.isdigit()]
     return left[0].relative_to(folder).as_posix() if left else None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset, part_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.pool import read_pool
@@ -23,7 +24,7 @@ from metricloop.scoring.batch import SandboxedBatch, sandbox
 from metricloop.scoring.gate import GateResult, pass_gate
 from metricloop.scoring.gate_rules import CODE_RULES, STOPPING, Rule
 from metricloop.scoring.metric_file import Source
-from metricloop.scoring.metric_inputs import PREDICTED, read_predictions
+from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import probe_frames, scores_so_far
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.score_pool import patience, score_pool
@@ -71,7 +72,7 @@ def set_stage(folder: Path) -> Stage:
             f"{folder} has no data yet, and a metric is tried on them; bring them in with: "
             f"cd {folder} && dvc repro ingest (and predict, for metrics that need predictions)"
         )
-    pool, found = read_pool(folder / "data", folder / params.data.folder), folder / PREDICTED
+    pool, found = read_pool(folder / "data", folder / params.data.folder), folder / layout.PREDICTIONS
     predictions = read_predictions(found) if found.is_file() else None
     rows, frames = probe_frames(pool, predictions)
     if not frames:
