@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from click import Choice
 
 from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
+from metricloop.data.readers import NAMES
 from metricloop.text.shell import command_line, run_line
 
 commands = Commands("Study")
@@ -30,8 +32,13 @@ def init(
     name: Annotated[str | None, typer.Option(help="Name of the study.", show_default="the folder's")] = None,
     budget: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images a subset holds.")] = 0.25,
     form: Annotated[
-        Literal["auto", "coco", "voc", "yolo", "ytvos"],
-        typer.Option("--format", metavar="FORMAT", help="auto, coco, voc, yolo or ytvos."),
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help=f"auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}.",
+            click_type=Choice(("auto", *NAMES)),
+        ),
     ] = "auto",
     categories: Annotated[
         list[str] | None, typer.Option(metavar="NAME...", help="Keep these classes only, e.g. giant_panda.")

@@ -1,18 +1,13 @@
-"""try, adopt, suggest and scorecard as typed: what they print, what they ask, and what they leave behind."""
+"""score, try and adopt as typed: what they print, what they ask, and what they leave behind."""
 
-import subprocess
-import sys
-from pathlib import Path
-from types import ModuleType
+import json
+import re
 
 import pytest
-from conftest import make_tiny
 from study_fixture import make_study
 
 from metricloop.cli import ask
 from metricloop.cli.main import main
-from metricloop.llm.journal import Journal
-from metricloop.study import processes
 from metricloop.study.plan import load_plan
 
 OWN = '''
@@ -175,51 +170,17 @@ def test_adopt_shows_the_very_text_it_moves(suggested, terminal, monkeypatch, ca
     assert not (suggested / "metrics/adopted").exists()
 
 
-def test_scorecard_is_of_the_folders_named_or_of_this_one(monkeypatch, tmp_path):
-    seen = []
-    fake = ModuleType("metricloop.engineer.scorecard_table")
-    fake.print_scorecards = seen.append  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "metricloop.engineer.scorecard_table", fake)
-    monkeypatch.chdir(tmp_path)
-    assert main(["scorecard"]) == 0
-    assert main(["scorecard", "a", "/b"]) == 0
-    assert seen == [[tmp_path], [tmp_path / "a", Path("/b")]]
-
-
-@pytest.fixture
-def asked(monkeypatch, tmp_path) -> list:
-    """A workspace that has been compared; every step that would talk with a model, instead of the talk."""
-    called = []
-    monkeypatch.setattr(processes, "converse", lambda *arguments: called.append(arguments))
-    (tmp_path / "params.yaml").write_text("study: {name: s}\ndata: {source: y}\nllm: {rounds: 2}\n")
-    (tmp_path / "comparison.json").write_text('{"arms": [{"name": "tried"}]}')
-    return called
-
-
-def test_suggest_goes_on_after_the_last_round_that_is_complete(asked, tmp_path):
-    assert main(["suggest", "-C", str(tmp_path)]) == 0
-    journal = Journal(tmp_path)
-    journal.add("accepted", round=1, suggestion="tried")
-    journal.add("suggested", round=1, accepted=["tried"], refused=[])
-    journal.add("accepted", round=2, suggestion="x")  # cut short
-    assert main(["suggest", "-C", str(tmp_path)]) == 0
-    assert asked == [(tmp_path, "metricloop.tasks.suggest", 1), (tmp_path, "metricloop.tasks.suggest", 2)]
-
-
-def test_suggest_waits_for_experiments_and_keeps_to_the_rounds_allowed(asked, tmp_path, capsys):
-    journal = Journal(tmp_path)
-    journal.add("accepted", round=1, suggestion="waiting")
-    journal.add("suggested", round=1, accepted=["waiting"], refused=[])
-    assert main(["suggest", "-C", str(tmp_path)]) == 1
-    assert "waiting of the last round first: metricloop run" in capsys.readouterr().err
-    journal.add("suggested", round=2, accepted=[], refused=[])
-    assert main(["suggest", "-C", str(tmp_path)]) == 1
-    assert "round 3 would be one more than llm.rounds (2) allows" in capsys.readouterr().err
-    assert asked == []
-
-
-def test_init_writes_a_brief_and_commits_it(tmp_path):
-    folder = make_tiny(tmp_path / "tiny")
-    assert "Giant pandas" in (folder / "brief.md").read_text()
-    listed = subprocess.run(["git", "ls-files", "brief.md"], cwd=folder, capture_output=True, text=True, check=True)
-    assert listed.stdout == "brief.md\n"
+def test_the_catalogue_as_json(capsys):
+    assert main(["score", "--list"]) == 0
+    table = capsys.readouterr().out
+    assert main(["score", "--list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert f"{len(listed)} metrics" in table
+    by_name = {entry["name"]: entry for entry in listed}
+    assert list(by_name) == re.findall(r"^  (\w+) ", table, re.MULTILINE)
+    assert by_name["object_count"] == {
+        "name": "object_count", "family": "labels", "level": "image", "higher_is": "better", "needs": [],
+        "summary": by_name["object_count"]["summary"],
+    }  # fmt: skip
+    assert by_name["object_count"]["summary"] in table
+    assert by_name["sharpness"]["needs"] == ["image"]

@@ -1,6 +1,7 @@
-"""metricloop audit as typed: with a model, without training, and where there is nothing to audit."""
+"""audit, report, track and doctor as typed."""
 
 import json
+import sys
 
 import pytest
 from conftest import dvc, make_tiny, metricloop
@@ -8,6 +9,7 @@ from study_fixture import make_study
 
 from metricloop.cli.main import main
 from metricloop.data.tables import BOXES, read_table, write_table
+from metricloop.sandbox import doctor, landlock
 
 
 def test_an_audit_trains_out_of_fold_models_and_measures_what_was_put_in(tmp_path):
@@ -37,6 +39,11 @@ def test_without_training_labels_and_pixels_speak(tmp_path, capfd):
     assert found["model"] is None
     assert {row["metric"] for row in found["measured"]} >= {"box_tightness", "doubled"}
     assert set(found["suspects"]) == {"placed", "doubled"}
+    assert main(["audit", "-C", str(folder), "--no-training", "--json", "--most", "2"]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out) == json.loads((folder / "audit/audit.json").read_text())
+    assert len(json.loads(out)["suspects"]["placed"]) == 2
+    assert "score and rank the labels" in err
 
 
 def test_no_workspace_and_no_labels_are_said_in_a_line(tmp_path, capfd):
@@ -59,3 +66,36 @@ def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
     assert not len(read_table(folder / "data/boxes.parquet", BOXES))
     with pytest.raises(AuditError, match="none of the 32 images of the pool has a label"):
         check(folder, params)
+
+
+def test_report_and_track_run_a_step_of_the_study(tmp_path, monkeypatch, capsys):
+    folder = make_study(tmp_path / "study")
+    called = []
+    monkeypatch.setattr("metricloop.study.processes.call", lambda *given: called.append(given))
+    monkeypatch.setattr("metricloop.tracking.track.where_to_look", lambda folder: f"look in {folder}")
+    assert main(["report", "-C", str(folder)]) == 0
+    assert main(["track", "-C", str(folder)]) == 0
+    python = [sys.executable, "-P", "-m"]
+    assert called == [
+        (folder, [*python, f"metricloop.tasks.{name}"], f"metricloop.tasks.{name}") for name in ("report", "track")
+    ]
+    assert capsys.readouterr().out == f"look in {folder}\n"
+
+
+def test_doctor_as_json_says_the_same(walls, capsys):
+    assert main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["tier"], told["missing"]) == ("full", [])
+    assert list(told["facts"]) == ["system", "Landlock", "seccomp", "runs as", "self-test", "projects"]
+    assert told["facts"]["Landlock"] == f"version {landlock.abi()}"
+
+
+def test_doctor_without_a_sandbox(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "missing", lambda: ["a wall"])
+    assert main(["doctor", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["tier"], told["missing"], list(told["facts"])) == ("none", ["a wall"], ["system"])
+    assert main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [f"system      {told['facts']['system']}", "missing     a wall", "tier        none"]
+    assert lines[3].startswith("Without a sandbox")

@@ -1,0 +1,126 @@
+"""init, run, status, compare and export as typed."""
+
+import json
+import shlex
+import subprocess
+
+import pytest
+from conftest import dvc, make_tiny
+from study_fixture import make_study
+
+from metricloop.cli.main import main
+from metricloop.data.tables import read_json, read_yaml
+
+
+def test_init_writes_a_brief_and_commits_it(tmp_path):
+    folder = make_tiny(tmp_path / "tiny")
+    assert "Giant pandas" in (folder / "brief.md").read_text()
+    listed = subprocess.run(["git", "ls-files", "brief.md"], cwd=folder, capture_output=True, text=True, check=True)
+    assert listed.stdout == "brief.md\n"
+
+
+def test_a_folder_with_blanks_is_quoted_and_its_status_is_told(tmp_path, capsys):
+    folder = tmp_path / "my study"
+    assert main(["init", str(folder), "--demo"]) == 0
+    assert capsys.readouterr().out == (
+        f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
+        f"  look first:  metricloop run -C '{folder}' --dry-run\n  run:         metricloop run -C '{folder}'\n"
+    )
+    assert read_yaml(folder / "params.yaml")["study"]["name"] == "my-study"
+    assert main(["status", "-C", str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sorted(told["stages"]) == sorted(dvc(folder, "stage", "list", "--name-only").split())
+    assert told["to_do"] == told["stages"]
+    assert main(["status", "-C", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        *(f"to do       {name}" for name in told["stages"]),
+        f"0 of {len(told['stages'])} stages are up to date",
+    ]
+    assert main(["init", str(folder), "--demo"]) == 1
+    assert f"go on there: metricloop run -C '{folder}'\n" in capsys.readouterr().err
+
+
+def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
+    made = []
+    monkeypatch.setattr("metricloop.study.new_study.create", lambda folder, study: made.append((folder, study)))
+    (tmp_path / "lions").mkdir()
+    (tmp_path / "w.pt").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    typed = (
+        "init new --data lions --format voc --categories lion cub --budget 0.5 --image-size 96 --iterations 9 "
+        "--seeds 5 --max-seeds 4 --corrupt sloppy --strength 0.25 --import --full "
+        "--detector fcos_resnet50 --weights w.pt"
+    )
+    assert main(shlex.split(typed)) == 0
+    [(folder, study)] = made
+    assert str(folder) == "new"
+    assert (study.name, study.source, study.root) == ("new", str(tmp_path / "lions"), str(tmp_path / "lions"))
+    assert (study.format, study.categories, study.budget) == ("voc", ("lion", "cub"), 0.5)
+    assert (study.image_size, study.iterations, study.learning_rate) == (96, 9, 0.0001)
+    assert (study.block_seeds, study.max_seeds) == (5, 5)
+    assert (study.corrupt, study.strength, study.copy, study.full) == ("sloppy", 0.25, True, True)
+    assert (study.detector, study.weights) == ("fcos_resnet50", str(tmp_path / "w.pt"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("init new", "say where the data set is: --data SOURCE (or --demo for drawn pandas)"),
+        ("init new --data . --format coco --weights no.pt", "--weights: no.pt does not exist; give drawn, none"),
+    ],
+)
+def test_init_says_what_is_missing(tmp_path, monkeypatch, capsys, typed, told):
+    monkeypatch.chdir(tmp_path)
+    assert main(typed.split()) == 1
+    assert capsys.readouterr().err.startswith(f"metricloop init: {told}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_hands_over_to_the_flow_of_the_study_or_of_one_arm(tmp_path, monkeypatch, capsys):
+    folder = make_study(tmp_path / "study")
+    called = []
+    left = iter([False, True])
+    monkeypatch.setattr("metricloop.cli.study._nothing_left", lambda folder: next(left))
+    monkeypatch.setattr("metricloop.tracking.track.where_to_look", lambda folder: "")
+    monkeypatch.setattr("metricloop.flows.improve.improve", lambda *given: called.append(given))
+    monkeypatch.setattr("metricloop.flows.experiment.experiment", lambda *given: called.append(given))
+    assert main(["run", "-C", str(folder), "--set", "train.iterations=7", "seeds.max=4"]) == 0
+    assert main(["run", "-C", str(folder), "--arm", "tightness"]) == 0
+    assert main(["run", "-C", str(folder)]) == 0
+    assert called == [(str(folder),), (str(folder), "tightness")]
+    params = read_yaml(folder / "params.yaml")
+    assert (params["train"]["iterations"], params["seeds"]["max"]) == (7, 4)
+    assert "object_count" in capsys.readouterr().out
+
+
+def test_compare_as_json_is_the_file(tmp_path, capsys):
+    folder = make_study(tmp_path / "study")
+    assert main(["compare", "-C", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == read_json(folder / "comparison.json")
+    assert main(["compare", "-C", str(folder), "--json", "--confirmed"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"confirmation.json does not exist yet; run the study first: metricloop run -C {folder}" in err
+    (folder / "confirmation.json").write_text('{"study": "drawn", "seeds": [], "arms": {}}')
+    assert main(["compare", "-C", str(folder), "--json", "--confirmed"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"study": "drawn", "seeds": [], "arms": {}}
+
+
+def test_compare_prints_a_table_and_markdown(tmp_path, capsys):
+    folder = make_study(tmp_path / "study")
+    assert main(["compare", "-C", str(folder)]) == 0
+    assert "object_count" in capsys.readouterr().out
+    assert main(["compare", "-C", str(folder), "--markdown"]) == 0
+    assert "| object_count |" in capsys.readouterr().out
+
+
+def test_export_writes_a_split(tmp_path, capsys):
+    folder = make_study(tmp_path / "study")
+    target = tmp_path / "test.json"
+    assert main(["export", "test", str(target), "-C", str(folder)]) == 0
+    written = json.loads(target.read_text())
+    assert len(written["images"]) == 8
+    assert capsys.readouterr().out == f"{target}: 8 images, {len(written['annotations'])} boxes as COCO\n"
+    assert main(["export", "tset", str(target), "-C", str(folder)]) == 1
+    assert "no arm or split 'tset'; there are: pool, search, test" in capsys.readouterr().err
