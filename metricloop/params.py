@@ -1,4 +1,4 @@
-"""params.yaml: what a study fixes. One frozen model per section; unknown keys are refused."""
+"""params.yaml: the settings of a study. One frozen model per section; unknown keys are refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from metricloop.config import PositiveShare, Section
+from metricloop.config import PositiveShare, Section, one_of
+from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
+from metricloop.detector import architectures
 from metricloop.llm.settings import LanguageModel
 from metricloop.sandbox.limits import MetricLimits
 
@@ -23,7 +25,7 @@ BUILT_IN = Path(__file__).parent / "detector" / "backbones" / "drawn_animals.pt"
 
 
 class ParamsError(ValueError):
-    """params.yaml cannot be used; the message lists every fault and what to do."""
+    """params.yaml cannot be used; the message lists every fault, and what to do."""
 
 
 class Study(Section):
@@ -34,7 +36,7 @@ class Study(Section):
 
 class Data(Section):
     source: str
-    format: Literal["auto", "coco", "voc", "yolo", "ytvos"] = "auto"
+    format: Annotated[str, one_of(("auto", *readers.NAMES))] = "auto"
     root: str = ""
     categories: tuple[str, ...] = ()
     search_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
@@ -43,7 +45,7 @@ class Data(Section):
 
     @property
     def folder(self) -> Path:
-        """What the `file` column of images.parquet is relative to: data.root, else the folder of data.source."""
+        """The base folder of the `file` column of images.parquet: data.root, or the folder of data.source."""
         if self.root:
             return Path(self.root)
         source = Path(self.source)
@@ -74,13 +76,7 @@ class Score(Section):
 
 
 class Train(Section):
-    detector: Literal[
-        "fcos_shufflenet",
-        "ssdlite320_mobilenet_v3_large",
-        "fasterrcnn_mobilenet_v3_large_320_fpn",
-        "retinanet_resnet50_fpn_v2",
-        "fcos_resnet50_fpn",
-    ] = "fcos_shufflenet"
+    detector: Annotated[str, one_of(architectures.NAMES)] = architectures.DEFAULT
     weights: str = "drawn"
     image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 224
     iterations: Count = 250
@@ -93,7 +89,7 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Train:
-        small = self.detector == "fcos_shufflenet"
+        small = self.detector == architectures.DEFAULT
         if self.weights == ("default" if small else "drawn"):
             fitting = "drawn, none or a path" if small else "default, none or a path"
             raise ValueError(f"train.weights: {self.weights} does not exist for {self.detector}; give {fitting}")
@@ -144,7 +140,7 @@ class Params(Section):
 def load_params(path: Path | str = "params.yaml") -> Params:
     """Read and validate params.yaml.
 
-    Errors: ParamsError when the file is missing or a key is unknown (with the nearest known name) or a value unfit.
+    Errors: ParamsError for a missing file, an unknown key (with the nearest known name) or a value that does not fit.
     """
     path = Path(path)
     if not path.is_file():
@@ -165,7 +161,7 @@ def check_params(values: dict[str, Any], where: str = "params.yaml") -> Params:
 
 
 def weights_digest(weights: str) -> str:
-    """What train.weights stands for: the hash of the file, or the word itself (none, default)."""
+    """A name for the content of train.weights: the hash of the file, or the word itself (none, default)."""
     path = BUILT_IN if weights == "drawn" else Path(weights)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else weights
 
@@ -197,7 +193,7 @@ def _all_paths() -> list[str]:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """`; did you mean X?` with the nearest known name, or the list of known names where none is near."""
+    """`; did you mean X?` with the nearest known name, or the list of known names if none is near."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if not close:
         tail = {path.rsplit(".", 1)[-1]: path for path in known}

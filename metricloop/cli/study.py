@@ -6,16 +6,21 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from click import Choice
 
 from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
 from metricloop.data.readers import NAMES
 from metricloop.text.shell import command_line, run_line
 
+if TYPE_CHECKING:
+    FormatName = str  # a type checker takes no names that are found at run time
+else:
+    FormatName = Literal["auto", *NAMES]
+
 commands = Commands("Study")
+FORMATS = ["auto", *NAMES]
 
 
 @commands.add(
@@ -32,13 +37,8 @@ def init(
     name: Annotated[str | None, typer.Option(help="Name of the study.", show_default="the folder's")] = None,
     budget: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images a subset holds.")] = 0.25,
     form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help=f"auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}.",
-            click_type=Choice(("auto", *NAMES)),
-        ),
+        FormatName,
+        typer.Option("--format", metavar="FORMAT", help=f"auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}."),
     ] = "auto",
     categories: Annotated[
         list[str] | None, typer.Option(metavar="NAME...", help="Keep these classes only, e.g. giant_panda.")

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from metricloop.data.damage import Corrupt, Damaged, damage
-from metricloop.data.formats import Problem, Record, Source
 from metricloop.data.formats.repair import repair
-from metricloop.data.formats.source import merge
+from metricloop.data.formats.source import Problem, Record, Source, merge
 from metricloop.data.pictures import Look, PictureError, look, near_duplicates
 from metricloop.data.splits import assign, join_groups, leaks
 from metricloop.data.summary import summarise

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from metricloop.data.formats import Problem, Record, Source
+from metricloop.data.formats.source import Problem, Record, Source
 
 SPLITS = ("pool", "search", "test")
 

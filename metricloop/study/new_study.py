@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 
 from metricloop import layout
-from metricloop.data.damage import Corrupt, Mistake
+from metricloop.data import readers
+from metricloop.data.damage_presets import Corrupt, Mistake
 from metricloop.data.label_errors import PLANTED
+from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
 from metricloop.params import check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
@@ -133,7 +135,8 @@ def params_values(study: NewStudy) -> dict[str, Any]:
     """What the template of params.yaml is filled with."""
     corrupt = Corrupt()
     presets = {name: [_mistake(mistake) for mistake in getattr(corrupt, name)] for name in PRESET_NOTES}
-    return vars(study) | {"presets": presets, "preset_notes": PRESET_NOTES, "providers": provider_choices()}
+    names = {"formats": readers.NAMES, "detectors": architectures.NAMES, "providers": provider_choices()}
+    return vars(study) | {"presets": presets, "preset_notes": PRESET_NOTES} | names
 
 
 def _mistake(mistake: Mistake) -> str:

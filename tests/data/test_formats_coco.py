@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from metricloop.data.formats import SourceError, read, recognise
-from metricloop.data.formats.coco import salvage
+from metricloop.data.formats.broken_json import salvage
 
 
 def picture(path, width=40, height=30):

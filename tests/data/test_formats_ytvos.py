@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from metricloop.data.formats import SourceError, read, recognise
-from metricloop.data.formats.ytvos import mask_boxes, read_mask
+from metricloop.data.readers.ytvos import mask_boxes, read_mask
 
 
 def save_mask(path, mask):

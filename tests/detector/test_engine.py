@@ -6,8 +6,9 @@ import torch
 from torchvision.models import shufflenet_v2_x0_5
 
 from metricloop.detector import engine
+from metricloop.detector.architectures import NAMES
 from metricloop.detector.augment import build_augment, choose_backend
-from metricloop.detector.detectors import BUILT_IN, CLASS_LAYER, DETECTORS, DetectorError, build_detector
+from metricloop.detector.detectors import BUILT_IN, CLASS_LAYER, DetectorError, build_detector
 from metricloop.detector.engine import NonFiniteLossError, Sample, Schedule, fit, predict
 
 SIZE = 64
@@ -146,7 +147,7 @@ def test_auto_takes_torchvision_where_albumentations_is_missing(monkeypatch):
 
 @pytest.mark.parametrize(
     "name", ["fcos_shufflenet", pytest.param("ssdlite320_mobilenet_v3_large"), *(
-        pytest.param(name, marks=pytest.mark.slow) for name in DETECTORS if "resnet50" in name or "fasterrcnn" in name
+        pytest.param(name, marks=pytest.mark.slow) for name in NAMES if "resnet50" in name or "fasterrcnn" in name
     )],
 )  # fmt: skip
 def test_every_detector_trains_a_step_and_predicts(name):

@@ -1,39 +1,35 @@
-"""Common formats of detection data sets: recognise one, read it into a `Source`."""
+"""Read a detection data set in any known format: recognise the format, then read the files into a `Source`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from metricloop.data.formats.coco import find_coco, read_coco
-from metricloop.data.formats.source import Problem, Record, Source, SourceError, absolute, keep_categories
-from metricloop.data.formats.voc import find_voc, read_voc
-from metricloop.data.formats.yolo import find_yolo, read_yolo
-from metricloop.data.formats.ytvos import find_ytvos, read_ytvos
+from metricloop.data import readers
+from metricloop.data.formats.source import Format, Problem, Source, SourceError, absolute, keep_categories
 
-__all__ = ["Problem", "Record", "Source", "SourceError", "read", "recognise"]
+__all__ = ["Problem", "Source", "SourceError", "read", "recognise"]
 
-# In the order they are tried: the more telling signs first.
-FORMATS = {
-    "ytvos": (find_ytvos, "meta.json beside Annotations/ and JPEGImages/"),
-    "yolo": (find_yolo, "a YAML file with `names` and `train`, `val` or `test`"),
-    "coco": (find_coco, "a COCO JSON file, here, in annotations/ or in a folder per split"),
-    "voc": (find_voc, "VOC XML files, here or up to two folders down"),
-}
+
+def formats() -> dict[str, Format]:
+    """All formats by name, in the order in which they are tried: the most specific signs first."""
+    found = {name: import_module(f"{readers.__name__}.{name}").FORMAT for name in readers.NAMES}
+    return dict(sorted(found.items(), key=lambda item: (item[1].place, item[0])))
 
 
 def recognise(source: Path | str) -> str:
     """The name of the format of a file or folder.
 
-    Errors: SourceError saying what was looked for and what was found.
+    Errors: SourceError with the signs of every format, and what the source holds.
     """
     source = Path(source)
     if not source.exists():
         raise SourceError(f"{source.absolute()} does not exist; set data.source to a label file or a folder")
-    for name, (find, _) in FORMATS.items():
-        if find(source):
+    for name, format_ in formats().items():
+        if format_.find(source):
             return name
-    looked = "; ".join(f"{name}: {sign}" for name, (_, sign) in FORMATS.items())
+    looked = "; ".join(f"{name}: {format_.sign}" for name, format_ in formats().items())
     raise SourceError(f"{source.absolute()} holds no known format. Looked for {looked}. Found {_contents(source)}.")
 
 
@@ -47,15 +43,13 @@ def _contents(source: Path) -> str:
 def read(source: Path | str, format: str = "auto", categories: Sequence[str] = ()) -> Source:
     """Read a data set; `categories`: the classes to keep, in this order (none: all).
 
-    Errors: SourceError when nothing usable is there.
+    Errors: SourceError when the source has another format or holds nothing usable.
     """
     source = absolute(Path(source))
     found = recognise(source)
     name = found if format == "auto" else format
-    if not FORMATS[name][0](source):
-        raise SourceError(f"{source} is not {name} ({FORMATS[name][1]}); it looks like {found}")
-    if name == "ytvos":
-        result = read_ytvos(source, categories)
-    else:
-        result = {"coco": read_coco, "voc": read_voc, "yolo": read_yolo}[name](source)
+    chosen = formats()[name]
+    if not chosen.find(source):
+        raise SourceError(f"{source} is not {name} ({chosen.sign}); it looks like {found}")
+    result = chosen.read(source, categories)
     return keep_categories(result, categories) if categories else result

@@ -1,33 +1,33 @@
-"""What every reader returns: pictures and their labels as the source states them, nothing checked against pixels."""
+"""The result of every reader: pictures and labels as the files state them, not yet checked against the pixels."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from metricloop.data.pictures import SUFFIXES
 
-# Names of splits in the wild -> pool | search | test.
+# Names of splits in data sets -> pool | search | test.
 SPLITS = {
     "train": "pool", "training": "pool", "trainval": "pool", "pool": "pool",
     "val": "search", "valid": "search", "validation": "search", "dev": "search", "search": "search",
     "test": "test", "testing": "test",
 }  # fmt: skip
 
-LISTED = 1000  # pictures without labels in one folder that are still listed one by one
+LISTED = 1000  # up to so many pictures without labels in a folder are listed one by one
 
 
 class SourceError(ValueError):
-    """A source that nothing usable can be read from; the message says what was looked for and what was found."""
+    """The source holds nothing usable; the message says what was expected and what was found."""
 
 
 class Problem(NamedTuple):
-    """One row of problems.csv. `problem` is a kind that can be counted; particulars stand in `action`."""
+    """One row of problems.csv. `problem` is a kind that can be counted; `action` holds the details."""
 
     file: str
     problem: str
@@ -57,10 +57,27 @@ class Record:
 
 @dataclass(frozen=True)
 class Source:
+    """A whole data set as its files state it. problems: what was wrong in the files."""
+
     format: str
     class_names: tuple[str, ...]
     records: tuple[Record, ...]
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How to recognise and read one format.
+
+    sign: the files to look for, in words; find: the label files of a file or folder, nothing if it has another
+    format; read: the data set, `categories` being the classes that will be kept (none: all); place: formats are tried
+    in this order, lowest first.
+    """
+
+    sign: str
+    find: Callable[[Path], Any]
+    read: Callable[[Path, Sequence[str]], Source]
+    place: int
 
 
 def make_record(file: Path, rows: Sequence[tuple[Sequence[float], int, bool]], **fields) -> Record:
@@ -71,8 +88,10 @@ def make_record(file: Path, rows: Sequence[tuple[Sequence[float], int, bool]], *
 
 
 def merge(records: Iterable[Record], problems: list[Problem]) -> list[Record]:
-    """One record per picture, sorted by file. A picture listed twice keeps the labels of both, equal ones once, and
-    the split nearest to the pool: training on it cannot be undone.
+    """One record per picture, sorted by file.
+
+    A picture listed twice keeps the labels of both records, equal ones once, and the split nearest to the pool: a
+    training picture must not be used for testing.
     """
     rank = [None, "pool", "search", "test"]
     merged: dict[Path, Record] = {}
@@ -102,7 +121,7 @@ def absolute(path: Path) -> Path:
 
 
 def split_of(*names: str) -> str | None:
-    """The split that the first telling one of `names` (folders, file stems, in order) stands for."""
+    """The split named by the first of `names` (folders, file stems) that names one; None without."""
     for name in names:
         for word in "".join(c.lower() if c.isalpha() else " " for c in name).split():
             if word in SPLITS:
@@ -111,14 +130,14 @@ def split_of(*names: str) -> str | None:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Picture files directly in `folder`, sorted; none where it does not exist."""
+    """Picture files directly in `folder`, sorted; none if it does not exist."""
     if not folder.is_dir():
         return []
     return sorted(absolute(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def is_file(path: Path) -> bool:
-    """Whether a name from a source leads to a file; names no file system accepts do not."""
+    """Whether a path exists as a file; False also for names that the file system refuses."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # too long, or with a null character
@@ -139,10 +158,10 @@ def unlabelled(folders: Iterable[Path], named: Iterable[Path]) -> list[Problem]:
 
 
 def keep_categories(source: Source, categories: Sequence[str]) -> Source:
-    """Keep these classes only, in this order. A picture that loses its last box this way is left out; one that had
-    none before stays, as background.
+    """Keep these classes only, in this order. A picture that loses all its boxes is left out; a picture that had none
+    before stays, as background.
 
-    Errors: SourceError naming a class that the source does not have, and those it has.
+    Errors: SourceError with the unknown class, and the classes of the source.
     """
     unknown = [name for name in categories if name not in source.class_names]
     if unknown:

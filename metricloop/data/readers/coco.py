@@ -7,14 +7,15 @@ Boxes are xywh in pixels. Beyond COCO, an image entry may say `split` (train, va
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from metricloop.data.formats.broken_json import salvage
 from metricloop.data.formats.source import (  # fmt: skip
     SPLITS,
+    Format,
     Problem,
     Record,
     Source,
@@ -27,7 +28,6 @@ from metricloop.data.formats.source import (  # fmt: skip
 )
 
 PLACES = ("*.json", "annotations/*.json", "*/_annotations.coco.json", "*/annotations.json")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def find_coco(source: Path) -> list[Path]:
@@ -96,27 +96,6 @@ def _load(path: Path, problems: list[Problem]) -> dict[str, Any] | None:
     if cut:
         _drop_doubtful(path, content, problems)
     return content
-
-
-def salvage(text: str, end: int) -> Any:
-    """What stands before `end` in a JSON text that is broken there: whole entries of the top-level lists and
-    objects, nothing of an entry that is cut. None when there is nothing.
-    """
-    stack: list[str] = []
-    whole, closers = 0, ""
-    for token in _TOKEN.finditer(text, 0, end):
-        mark = token[0]
-        if mark in "[{":
-            stack.append("]" if mark == "[" else "}")
-        elif mark in "]}":
-            if not stack or stack.pop() != mark:
-                break
-            if 1 <= len(stack) <= 2:
-                whole, closers = token.end(), "".join(reversed(stack))
-    try:
-        return json.loads(text[:whole] + closers)
-    except json.JSONDecodeError:
-        return None
 
 
 def _drop_doubtful(path: Path, content: dict[str, Any], problems: list[Problem]) -> None:
@@ -243,3 +222,11 @@ def _find_picture(path: Path, name: str) -> Path | None:
         root, split = path.parent.parent, path.stem.removeprefix("instances_")
         folders += [root / "images" / split, root / split, root / "images", root]
     return next((absolute(folder / name) for folder in folders if is_file(folder / name)), None)
+
+
+FORMAT = Format(
+    sign="a COCO JSON file, here, in annotations/ or in a folder per split",
+    find=find_coco,
+    read=lambda source, categories: read_coco(source),
+    place=30,
+)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from metricloop.data.formats.coco import salvage
+from metricloop.data.formats.broken_json import salvage
 from metricloop.data.formats.source import (  # fmt: skip
+    Format,
     Problem,
     Record,
     Source,
@@ -129,3 +130,11 @@ def mask_boxes(mask: np.ndarray) -> dict[int, tuple[float, float, float, float]]
         number: (float(x.start), float(y.start), float(x.stop), float(y.stop))
         for number, (y, x) in ((n, s) for n, s in enumerate(find_objects(mask), start=1) if s is not None)
     }
+
+
+FORMAT = Format(
+    sign="meta.json beside Annotations/ and JPEGImages/",
+    find=find_ytvos,
+    read=read_ytvos,
+    place=10,
+)

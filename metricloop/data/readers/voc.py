@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from metricloop.data.formats.source import (  # fmt: skip
+    Format,
     Problem,
     Record,
     Source,
@@ -149,3 +150,11 @@ def _image_sets(source: Path, problems: list[Problem]) -> dict[str, str]:
             if stem and splits.setdefault(stem, split) != split and name != "trainval":
                 problems.append(Problem(str(path), "listed in two splits", f"kept in {splits[stem]} ({stem})"))
     return splits
+
+
+FORMAT = Format(
+    sign="VOC XML files, here or up to two folders down",
+    find=find_voc,
+    read=lambda source, categories: read_voc(source),
+    place=40,
+)

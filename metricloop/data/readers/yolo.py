@@ -13,6 +13,7 @@ import yaml
 
 from metricloop.data.formats.source import (  # fmt: skip
     SPLITS,
+    Format,
     Problem,
     Record,
     Source,
@@ -148,3 +149,11 @@ def _corners(values: list[float]) -> list[float]:
         x, y, w, h = values
         return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
     return [min(values[0::2]), min(values[1::2]), max(values[0::2]), max(values[1::2])]
+
+
+FORMAT = Format(
+    sign="a YAML file with `names` and `train`, `val` or `test`",
+    find=find_yolo,
+    read=lambda source, categories: read_yolo(source),
+    place=20,
+)

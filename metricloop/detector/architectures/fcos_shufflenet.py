@@ -1,0 +1,63 @@
+"""FCOS on a small ShuffleNetV2 pyramid: the detector for studies on a CPU, with weights that ship with metricloop."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+from torchvision.models import shufflenet_v2_x0_5
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.fcos import FCOS, FCOSHead
+from torchvision.ops import FeaturePyramidNetwork
+
+from metricloop.detector.torchvision_detector import DetectorError
+
+
+class ShuffleNetPyramid(nn.Module):
+    """ShuffleNetV2-x0.5 (350 k parameters) with a small feature pyramid at strides 8, 16 and 32."""
+
+    def __init__(self, channels: int = 64) -> None:
+        super().__init__()
+        net = shufflenet_v2_x0_5(weights=None)
+        self.stem = nn.Sequential(net.conv1, net.maxpool)
+        self.stages = nn.ModuleList([net.stage2, net.stage3, net.stage4])
+        self.fpn = FeaturePyramidNetwork([48, 96, 192], channels)
+        self.out_channels = channels
+
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        x = self.stem(x)
+        features = OrderedDict()
+        for level, stage in enumerate(self.stages):
+            x = stage(x)
+            features[str(level)] = x
+        return self.fpn(features)
+
+    def load_backbone(self, state: dict[str, Tensor]) -> None:
+        """Load a shufflenet_v2_x0_5 state dict in torchvision's names; conv5 and fc are not needed."""
+        renamed = {
+            name.replace("conv1.", "stem.0.", 1) if name.startswith("conv1.") else _stage_name(name): value.float()
+            for name, value in state.items()
+            if name.startswith(("conv1.", "stage"))
+        }
+        result = self.load_state_dict(renamed, strict=False)
+        missing = [name for name in result.missing_keys if not name.startswith("fpn.")]
+        if missing or result.unexpected_keys:
+            raise DetectorError(
+                f"these are not ShuffleNetV2-x0.5 backbone weights: {len(missing)} tensors missing "
+                f"(first: {missing[:1]}), {len(result.unexpected_keys)} unknown"
+            )
+
+
+def _stage_name(name: str) -> str:
+    stage, _, rest = name.partition(".")
+    return f"stages.{int(stage.removeprefix('stage')) - 2}.{rest}"
+
+
+def build(classes: int, size: int, weights: str) -> nn.Module:
+    """The detector for `classes` classes, background included. Errors: DetectorError for weights: default."""
+    backbone = ShuffleNetPyramid()
+    if weights == "default":
+        raise DetectorError("fcos_shufflenet has no torchvision download; use weights: drawn, none or a path")
+    anchors = AnchorGenerator(sizes=((8,), (16,), (32,)), aspect_ratios=((1.0,),) * 3)
+    head = FCOSHead(backbone.out_channels, anchors.num_anchors_per_location()[0], classes, num_convs=2)
+    return FCOS(backbone, classes, anchor_generator=anchors, head=head, detections_per_img=100)
