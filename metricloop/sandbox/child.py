@@ -1,4 +1,4 @@
-"""One child inside the walls, as its supervisor sees it: what it says, how long it takes, how it ended."""
+"""One sandboxed process, seen from outside: receive its packets, watch its limits, end it, say how it ended."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from metricloop.sandbox.syscalls import Mode
 from metricloop.text.clean import clean
 
 ANSWER = 1 << 16  # bytes of one packet at most
-WALLS_FAILED = b"W"  # first byte of the one packet that is ours, before foreign code runs
+WALLS_FAILED = b"W"  # first byte of the only packet that our own code sends, before untrusted code runs
 MB = 1 << 20
-GRACE_SECONDS = 0.5  # from a child's last word to its end, so that what ended it can be told
-WATCH_SECONDS = 0.02  # how often the use of a tree is summed
+GRACE_SECONDS = 0.5  # between the last packet of a child and its end; the exit status then says what ended it
+WATCH_SECONDS = 0.02  # how often the resources of a process tree are summed
 
 
 class Child:
-    """One process, or tree of processes, inside the walls. Over at `end`, or as a context manager.
+    """One process, or tree of processes, in the sandbox. `end`, or leaving the context, ends it.
 
-    shared: bytes of memory that every process of the tree has from the zygote.
-    ended: asks the zygote, once, for {"status", "peak"}; None when it is dead.
+    shared: bytes of memory that every process of the tree shares with the zygote.
+    ended: called once; gets {"status", "peak"} from the zygote, or None when the zygote is dead.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Child:
     ) -> None:
         self.pid, self.limits = pid, limits
         self.status: int | None = None  # exit status, or minus the signal that ended it; None while it runs
-        self.peak = 0  # bytes of memory the tree was seen to use
+        self.peak = 0  # the most bytes of memory that the tree was seen to use
         self._mode, self._pidfd, self._report = mode, pidfd, report
         self._scratch, self._shared, self._ended = scratch, shared, ended
-        self._silent = False  # it has closed its end of the socket: it is ending, or up to something
+        self._silent = False  # it has closed its end of the socket
         self._over: str | None = None
         self._watched = time.monotonic()
         self._deadline = self._watched + limits.batch_seconds
@@ -62,23 +62,23 @@ class Child:
     def receive(self, seconds: float, what: str) -> bytes:
         """The next packet, at most ANSWER bytes, or b"" when the child has ended.
 
-        seconds: how long it may take; what: named in the reason when it takes longer, "one frame".
+        seconds: how long it may take. what: the task, named in the reason when it takes longer, such as "one frame".
         Errors: ChildEndedError when a limit ends the child.
         """
         if self._over is not None:
             return b""
         self.wait([self._report.fileno()], time.monotonic() + seconds, f"{what} took more than {seconds:g} s")
-        with suppress(OSError):  # nothing there; or the child has ended, and its last word may have come just before
+        with suppress(OSError):  # nothing to read, or the child has ended; its last packet may have come just before
             packet = self._report.recv(ANSWER, socket.MSG_DONTWAIT)
             self._silent = not packet
             return packet
         return b""
 
     def wait(self, readers: Sequence[int], deadline: float | None = None, limit: str = "") -> list[int]:
-        """Those of the descriptors `readers` that have something to read; [] when the child has ended and none has.
+        """Wait, and return the descriptors of `readers` that can be read; [] when the child has ended and none can.
 
-        deadline: in time.monotonic(), `limit` says what it is; the time limit of the whole call holds anyway.
-        Errors: ChildEndedError when time is up, or the tree takes too much.
+        deadline: in time.monotonic(); `limit` is the reason when it passes. That of the whole call applies too.
+        Errors: ChildEndedError when time is up, or the tree takes more than its limits.
         """
         if deadline is None or deadline > self._deadline:
             deadline, limit = self._deadline, f"it took more than {self.limits.batch_seconds:g} s in all"
@@ -88,7 +88,7 @@ class Child:
         while self._over is None:
             now = time.monotonic()
             if now >= deadline and "time" in walls.WALLS:
-                self._bite(limit)
+                self._end_over_limit(limit)
             if self._mode == "run" and now - self._watched >= WATCH_SECONDS:
                 self._watch()
                 self._watched = now
@@ -98,7 +98,7 @@ class Child:
         return []
 
     def end(self) -> str:
-        """End the child, with all it started; says what became of it: "" after a clean end."""
+        """End the child and all it started; returns how it ended in words, "" after a clean end."""
         if self._over is None:
             self._over = "the zygote died; the next call starts a new one"
             alone = self._ends_alone(GRACE_SECONDS if self._silent else 0)
@@ -125,28 +125,28 @@ class Child:
         return bool(poll.poll(seconds * 1000))
 
     def _watch(self) -> None:
-        """Hold a project's tree to its limits."""
+        """End a project's process tree when it is over a limit."""
         pids, most = tree.members(self.pid), self.limits
         used = tree.use(pids, self._shared)
         self.peak = max(self.peak, used.memory)
         if "memory" in walls.WALLS and used.memory > most.memory_mb * MB:
-            self._bite(f"all its processes together took more than {most.memory_mb} MB of memory")
+            self._end_over_limit(f"all its processes together took more than {most.memory_mb} MB of memory")
         if "processes" in walls.WALLS and used.tasks > most.processes:
-            self._bite(f"it had more than {most.processes} processes and threads")
+            self._end_over_limit(f"it had more than {most.processes} processes and threads")
         if self._scratch is not None and "files" in walls.WALLS:
             size, entries = tree.scratch_use(str(self._scratch), pids, most.scratch_entries, most.file_mb * MB)
             if entries > most.scratch_entries:
-                self._bite(f"it made more than {most.scratch_entries} files and folders")
+                self._end_over_limit(f"it made more than {most.scratch_entries} files and folders")
             if size > most.scratch_mb * MB:
-                self._bite(f"it wrote more than {most.scratch_mb} MB of files")
+                self._end_over_limit(f"it wrote more than {most.scratch_mb} MB of files")
 
-    def _bite(self, reason: str) -> NoReturn:
+    def _end_over_limit(self, reason: str) -> NoReturn:
         self.end()
         self._over = reason
         raise ChildEndedError(reason)
 
     def failure(self) -> str:
-        """What a child that could not raise its walls said of it; "" where they are up."""
+        """Why the child could not raise its walls; "" when they are up."""
         with suppress(OSError):
             packet = self._report.recv(ANSWER, socket.MSG_DONTWAIT)
             return clean(packet[1:]) if packet.startswith(WALLS_FAILED) else ""
@@ -154,7 +154,7 @@ class Child:
 
 
 def how_it_ended(status: int) -> str:
-    """How a process ended, in words: an exit status, or minus a signal; "" for a clean end."""
+    """How a process ended, in words; "" for a clean end. status: its exit status, or minus the signal that ended it."""
     if status >= 0:
         return f"ended with status {status}" if status else ""
     words: dict[int, str] = {

@@ -1,4 +1,4 @@
-"""`metricloop doctor`: what this machine offers to contain code that nobody has read, found out by trying."""
+"""`metricloop doctor`: test whether this machine can sandbox untrusted code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metricloop.sandbox.tiers import missing
 
 @dataclass
 class Examination:
-    """What was found. facts: text by name, in printing order; missing: why there is no sandbox, [] if there is."""
+    """What was found. facts: text by name, in printing order. missing: what the sandbox lacks, [] if nothing."""
 
     facts: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Examination:
 
 
 def examine() -> Examination:
-    """Raise a sandbox and attack its walls; no code of anybody else runs."""
+    """Start a sandbox and let the self-test attack its walls; no untrusted code runs."""
     found = Examination({"system": f"{platform.system()} {platform.release()}, {platform.machine()}"}, missing())
     if found.missing:
         return found
@@ -35,7 +35,7 @@ def examine() -> Examination:
     began = time.monotonic()
     try:
         with Sandbox() as sandbox:
-            user = "you" if sandbox.user is None else f"user {sandbox.user}, who is nobody else (you are root)"
+            user = "you" if sandbox.user is None else f"user {sandbox.user}, an unused id (you are root)"
         found.facts["runs as"] = user
         found.facts["self-test"] = f"every wall held; ready in {time.monotonic() - began:.2f} s"
         found.facts["projects"] = sandbox.blind or "their processes, memory and files can be counted"
@@ -45,12 +45,12 @@ def examine() -> Examination:
 
 
 def lines(found: Examination) -> list[str]:
-    """An examination for a person."""
+    """An examination as text, one line per fact."""
     shown = [*found.facts.items(), *(("missing", lack) for lack in found.missing), ("tier", found.tier)]
     told = [f"{name:<12}{text}" for name, text in shown]
     if found.missing:
         told.append(
-            "Without a sandbox metrics of the catalogue and files you vouch for (--trust FILE) run as ever; "
-            "metrics that nobody has read are refused."
+            "Without a sandbox, metrics of the catalogue and files that you trust (--trust FILE) still run; "
+            "all other metrics are refused."
         )
     return told

@@ -1,4 +1,4 @@
-"""What runs within the walls: a person's or a model's program, as `python FILE ...` or `python -m MODULE ...` would."""
+"""Inside the sandbox: run a program as `python FILE ...` or `python -m MODULE ...` would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 def main(descriptors: list[int], arguments: dict[str, Any]) -> None:
     """Run `argv` in the current folder. descriptors: of the report (unused), standard output, standard error."""
     report, output, errors = descriptors
-    os.close(report)  # only what we say before the foreign code starts is believed
+    os.close(report)  # only what our own code reports before untrusted code starts is believed
     os.dup2(output, 1)
     os.dup2(errors, 2)
     folder, argv = os.getcwd(), arguments["argv"]
@@ -39,7 +39,7 @@ def main(descriptors: list[int], arguments: dict[str, Any]) -> None:
 
 
 def _own(frames: TracebackType | None, folder: str) -> TracebackType | None:
-    """The traceback from the program's first line on: ours above it are left out."""
+    """The traceback without our own frames above the program's first line."""
     while frames is not None and not frames.tb_frame.f_code.co_filename.startswith(folder):
         frames = frames.tb_next
     return frames
@@ -53,7 +53,7 @@ def _status(code: object) -> int:
 
 
 def _finish() -> None:
-    """What the interpreter does at its end: wait for threads, run exit functions, write out what is buffered."""
+    """Do what the interpreter does at its end: wait for threads, run exit functions, flush the streams."""
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()

@@ -1,7 +1,7 @@
-"""Landlock: which files a process and all it starts may touch, kept by the kernel (landlock(7), Linux 5.13).
+"""Landlock: the kernel limits which files a process and its children may use (landlock(7), Linux 5.13).
 
-The one binding on PyPI is a development release that mistakes an old errno for a new failure and knows neither the
-network nor the scope rules, so the three calls are made here (docs/decisions/007).
+The only binding on PyPI is a development release: it takes an old errno for a new failure and knows neither network
+nor scope rules. So the three calls are made here (docs/decisions/007).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ READ = READ_FILE | READ_DIR
 DEVICE = READ_FILE | WRITE_FILE | TRUNCATE
 SCRATCH = READ | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | REFER  # no links, no sockets
 FILE_ONLY = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # the rights that make sense for a single file
-SIGNALS_ABI = 6  # from here on Landlock keeps signals within the tree
+SIGNALS_ABI = 6  # from this version on Landlock keeps signals within the process tree
 
 
 class _Ruleset(ctypes.Structure):
@@ -51,7 +51,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The version of Landlock that the running kernel offers; 0 where there is none."""
+    """The version of Landlock that the running kernel offers; 0 without Landlock."""
     try:
         return syscall(SYS_LANDLOCK_CREATE_RULESET, 0, 0, GET_VERSION)
     except OSError:
@@ -65,7 +65,7 @@ def handled(version: int) -> int:
 
 
 def open_places(paths: Iterable[str | Path]) -> list[int]:
-    """Descriptors that name places without opening them (O_PATH); what does not exist is left out."""
+    """Descriptors that name files or folders without opening them (O_PATH); missing paths are left out."""
     places = []
     for path in paths:
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -74,9 +74,10 @@ def open_places(paths: Iterable[str | Path]) -> list[int]:
 
 
 def restrict(allowed: Mapping[int, int], version: int) -> None:
-    """Refuse this thread, and all it starts, every file access but those allowed: rights by descriptor of a place.
+    """Refuse every file access that is not allowed, to this thread and all it starts.
 
-    TCP, abstract UNIX sockets and signals to the outside are refused too where the version knows them.
+    allowed: rights by descriptor of a file or folder. TCP, abstract UNIX sockets and signals to the outside are refused
+    too when the version supports that.
     """
     access = handled(version)
     wanted = _Ruleset(

@@ -1,6 +1,6 @@
-"""The C calls that Python's standard library lacks. Each is one line of ctypes, with the manual page that defines it.
+"""C calls that Python's standard library lacks, through ctypes. Each names the manual page that defines it.
 
-Every function raises OSError with the kernel's errno when the call fails; none fails silently.
+Every function raises OSError with the errno of the kernel when the call fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None  
 
 
 class SockFilterProgram(ctypes.Structure):
-    """struct sock_fprog of seccomp(2): the number of 8-byte instructions, and where they lie."""
+    """struct sock_fprog of seccomp(2): the number of 8-byte instructions, and their address."""
 
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
 
@@ -42,7 +42,7 @@ def _checked(result: int, call: str) -> int:
 
 
 def prctl(option: int, argument: object = 0) -> int:
-    """prctl(2) with one argument; the unused ones must be zero, and are handed over as unsigned longs."""
+    """prctl(2) with one argument; the unused ones must be zero, as unsigned longs."""
     assert _libc is not None
     zero = ctypes.c_ulong(0)
     value = ctypes.c_ulong(argument) if isinstance(argument, int) else argument
@@ -58,7 +58,7 @@ def syscall(number: int, *arguments: object) -> int:
 
 
 def close_range(first: int, last: int = 0xFFFFFFFF) -> None:
-    """close_range(2): close the descriptors from `first` to `last`; by default every one above, however high."""
+    """close_range(2): close the descriptors from `first` to `last`, by default to the highest."""
     syscall(SYS_CLOSE_RANGE, first, last, 0)
 
 
@@ -96,7 +96,7 @@ def capabilities() -> int:
 
 
 def install_filter(program: bytes) -> None:
-    """seccomp(2): no new privileges, then a filter for this thread and all it starts. It cannot be taken off."""
+    """seccomp(2): no new privileges, then a filter for this thread and all it starts. It cannot be removed."""
     code = ctypes.create_string_buffer(program, len(program))  # must outlive the call: the kernel copies it
     described = SockFilterProgram(len(program) // 8, ctypes.cast(code, ctypes.c_void_p))
     prctl(PR_SET_NO_NEW_PRIVS, 1)

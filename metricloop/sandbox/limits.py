@@ -1,4 +1,4 @@
-"""What contained code may use up."""
+"""Limits of time, memory, processes and files for sandboxed code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ DAY = 86_400
 class MetricLimits(Section):
     """Limits of a metric: the `sandbox` section of params.yaml.
 
-    memory_mb: above what the interpreter with numpy and OpenCV takes before the first foreign line.
+    memory_mb: on top of what the interpreter with numpy and OpenCV takes before the untrusted code starts.
     start_seconds: for importing its code; frame_seconds: for one frame; batch_seconds: for all of one call;
-    pool_seconds: for the whole pool on all cores, by what it takes for a few frames, before it may be tried at all;
-    a language model's metric that takes three times as long in the end is given up.
+    pool_seconds: for the whole pool on all cores, estimated from a few frames before the metric is accepted. A metric
+    of the language model that then takes three times as long is given up.
     """
 
     memory_mb: int = Field(default=1024, ge=64)
@@ -26,9 +26,10 @@ class MetricLimits(Section):
 
 
 class Limits(MetricLimits):
-    """Limits of one contained call; memory and processes are those of the whole tree, not of one process.
+    """Limits of one call in the sandbox. Memory and processes are summed over the whole process tree.
 
-    All but open_files bound a project (`sandbox.project.run`) alone: a metric has one process and writes no file.
+    The fields below, except open_files, are for projects (`sandbox.project.run`): a metric has one process and writes
+    no file.
     file_mb is for one file, scratch_mb and scratch_entries for all files and folders, output_kb for each stream.
     """
 
@@ -41,5 +42,5 @@ class Limits(MetricLimits):
 
     @classmethod
     def of(cls, metric: MetricLimits) -> Limits:
-        """The limits of a metric, the rest as usual."""
+        """These limits of a metric, and defaults for the rest."""
         return cls(**metric.model_dump())

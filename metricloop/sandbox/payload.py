@@ -1,4 +1,4 @@
-"""Arrays on their way into the sandbox: shared memory that nobody, not even its maker, can change any more."""
+"""Arrays for sandboxed code in sealed shared memory: nobody can change it, not even the process that made it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SEALS = (
 
 
 def pack(meta: Any, arrays: Mapping[str, np.ndarray], seal: bool = True) -> int:
-    """Write arrays, and a JSON value beside them, to a sealed memory file; the caller closes the descriptor.
+    """Write arrays and a JSON value to a sealed memory file; returns its descriptor, which the caller closes.
 
-    The seals (memfd_create(2)) refuse every later write, growth and shrinking, whoever holds the descriptor.
+    The seals (memfd_create(2)) refuse every later write and every change of size, from any process.
     """
     offset, whole = 0, {name: np.asarray(array, order="C") for name, array in arrays.items()}
     places: dict[str, tuple[int, str, tuple[int, ...]]] = {}
@@ -46,7 +46,7 @@ def pack(meta: Any, arrays: Mapping[str, np.ndarray], seal: bool = True) -> int:
 
 
 def unpack(descriptor: int) -> tuple[Any, dict[str, np.ndarray]]:
-    """What `pack` wrote, as read-only views. Code that forces a write open (mprotect) changes a copy of its own."""
+    """Read what `pack` wrote, as read-only views. Code that makes them writable (mprotect) changes only its copy."""
     size = os.fstat(descriptor).st_size
     # Private, because before Linux 6.7 a write-sealed file cannot be mapped shared, not even for reading.
     memory = mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE | mmap.MAP_POPULATE, prot=mmap.PROT_READ)

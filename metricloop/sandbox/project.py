@@ -1,4 +1,4 @@
-"""Run a small Python project that nobody has read, in a copy of its folder, and hand over the files it made."""
+"""Run a small untrusted Python project in a copy of its folder, and collect the files it made."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ READ = 1 << 16
 class Outcome:
     """How a project's run ended.
 
-    status: its exit status, minus the signal that ended it, or None when a limit did; reason: which, in a line, else
-    ""; output, errors: what it printed, made printable, the middle left out beyond `Limits.output_kb`; made: files it
-    made or changed, relative to the folder; left_out: how many more there are, too many or with names that are hidden
-    or unprintable; seconds; peak_mb: the most memory that all its processes were seen to use together.
+    status: its exit status, or minus the signal that ended it; None when a limit ended it.
+    reason: the limit or signal that ended it, in one line, else "".
+    output, errors: what it printed, made printable; the middle is left out beyond `Limits.output_kb`.
+    made: files it made or changed, relative to the folder. left_out: how many more there are, beyond the limits or with
+    hidden or unprintable names.
+    peak_mb: the most memory that all its processes were seen to use together.
     """
 
     status: int | None
@@ -47,13 +49,13 @@ class Outcome:
 def run(
     folder: Path | str, argv: Sequence[str], limits: Limits | None = None, results: Path | str | None = None
 ) -> Outcome:
-    """Run `python ARGV` in a copy of `folder`, within the walls. `folder` itself is never changed.
+    """Run `python ARGV` in the sandbox, in a copy of `folder`. `folder` itself is never changed.
 
     argv: ["main.py", "--epochs", "3"] or ["-m", "package", ...]. The program may start threads and fork processes
     within the limits; it cannot execute programs or reach a network.
-    results: a new or empty folder that gets the files it made or changed. Hidden ones never: a `.git/config` would run
-    code at the next `git status`. The rest is as little to be trusted as the program: data, not code to be run.
-    Errors: SandboxError where there are no walls; ValueError when `folder` holds links or devices or is too large, or
+    results: a new or empty folder that gets the files it made or changed, except hidden ones: a `.git/config` would run
+    code at the next `git status`. Trust these files as little as the program: never execute them.
+    Errors: SandboxError when there is no sandbox; ValueError when `folder` holds links or devices or is too large, or
     `results` is not empty; FileNotFoundError when `folder` does not exist.
     """
     folder, limits = Path(folder).resolve(), limits or Limits()
@@ -62,7 +64,7 @@ def run(
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder")
     if results is not None and Path(results).exists() and any(Path(results).iterdir()):
-        raise ValueError(f"{results} is not empty; results go to a folder of their own")
+        raise ValueError(f"{results} is not empty; give a new or empty folder for the results")
     _check(folder, limits)
     with Sandbox(ENTRIES, limits) as sandbox:
         scratch = Path(tempfile.mkdtemp(prefix="metricloop-run-")).resolve()
@@ -78,13 +80,13 @@ def run(
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(scratch / name, target, follow_symlinks=False)
         finally:
-            subprocess.run(["rm", "-rf", "--", str(scratch)], check=False)  # copes with any depth, shutil does not
+            subprocess.run(["rm", "-rf", "--", str(scratch)], check=False)  # handles any depth, unlike shutil
     output, errors = (printable(text.replace(f"{scratch}/", "").replace(str(scratch), ".")) for text in texts)
     return Outcome(status, reason, output, errors, made, left_out, seconds, peak / MB)
 
 
 class _Kept:
-    """What a stream said, its middle left out when it says too much."""
+    """The text of a stream; the middle is left out when it is too long."""
 
     def __init__(self, most: int) -> None:
         self._half, self._head, self._tail, self._dropped = most // 2, b"", b"", 0
@@ -107,7 +109,7 @@ def _execute(sandbox: Sandbox, scratch: Path, argv: Sequence[str]) -> tuple[int 
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in kept]
         for reader, _ in pipes:
             open_ends.callback(os.close, reader)
-            os.set_blocking(reader, False)  # the program can read what it wrote, between our poll and our read
+            os.set_blocking(reader, False)  # the program itself may read from the pipe between our poll and our read
         try:
             child = sandbox.child(
                 "run",
@@ -127,7 +129,7 @@ def _execute(sandbox: Sandbox, scratch: Path, argv: Sequence[str]) -> tuple[int 
 
 
 def _listen(child: Child, streams: dict[int, _Kept]) -> tuple[int | None, str]:
-    """Keep what a child prints until it ends; its status and, where a limit or a signal ended it, the reason."""
+    """Collect what a child prints until it ends; its status and, when a limit or a signal ended it, the reason."""
     with child:
         try:
             while ready := child.wait(list(streams)):
@@ -159,14 +161,14 @@ def _check(folder: Path, limits: Limits) -> None:
     size = 0
     for path, status in _walk(folder):
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise ValueError(f"{path} is a link or a device; a project is files and folders only")
+            raise ValueError(f"{path} is a link or a device; a project may hold files and folders only")
         size += status.st_size
     if size > limits.scratch_mb * MB:
         raise ValueError(f"{folder} holds {size // MB} MB; scratch_mb allows {limits.scratch_mb}")
 
 
 def _hand_over(scratch: Path, user: int | None) -> None:
-    """Make the copy writable to whoever will run in it, and readable to us afterwards."""
+    """Make the copy writable for the user that the program runs as."""
     for path in (scratch, *scratch.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)
         if user is not None:
@@ -174,7 +176,7 @@ def _hand_over(scratch: Path, user: int | None) -> None:
 
 
 def _made(scratch: Path, folder: Path, limits: Limits) -> tuple[tuple[str, ...], int]:
-    """Names of new and changed files, and how many were left out; nothing runs in `scratch` any more."""
+    """Names of new and changed files, and how many were left out. Called after the program has ended."""
     made: list[str] = []
     left_out = size = 0
     for path, status in _walk(scratch):
@@ -198,7 +200,7 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything beneath a folder that can be named, links not followed."""
+    """Every path beneath a folder that can be named; links are not followed."""
     todo = [folder]
     while todo:
         try:

@@ -1,4 +1,4 @@
-"""Before the first foreign line: try to break out. If anything gets through, nothing foreign is run."""
+"""The self-test, before untrusted code runs: try to break out. If anything gets through, the sandbox refuses to run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from metricloop.sandbox.walls import Order
 from metricloop.text.clean import clean
 
 SECONDS = 5.0  # for all attempts of one mode
-HELD = 1 << 16  # bytes of each deleted file that the supervisor has to find
+HELD = 1 << 16  # bytes of each deleted file that the supervisor must find
 
 
 class Walled(Protocol):
@@ -45,12 +45,12 @@ class Walled(Protocol):
 
 
 def prove(sandbox: Walled) -> None:
-    """Let a child of each mode attack every wall, and another outstay its time.
+    """Let a child of each mode attack every wall, and another one run over its time limit.
 
-    Errors: SandboxError naming the wall and what got through it.
+    Errors: SandboxError that names the wall and what got through it.
     """
     with tempfile.TemporaryDirectory(prefix="metricloop-canary-") as folder:
-        os.chmod(folder, 0o777)  # no help from the permissions: the walls are to hold by themselves
+        os.chmod(folder, 0o777)  # no help from file permissions: the walls alone must hold
         canary, word = Path(folder) / "canary", secrets.token_hex(8)
         canary.write_text(word)
         os.chmod(canary, 0o666)
@@ -59,13 +59,13 @@ def prove(sandbox: Walled) -> None:
             through |= _attack(sandbox, mode, Path(folder))
         if not canary.is_file() or canary.read_text() != word:
             through["landlock"] = "it wrote to a file outside"
-    if not through and not _clock_bites(sandbox):
-        through["time"] = "it outlived its time"
+    if not through and not _clock_ends_a_child(sandbox):
+        through["time"] = "it ran longer than its time limit"
     sandbox.blind = _blindness(sandbox)
     if through:
         held = "; ".join(f"{wall}: {what}" for wall, what in sorted(through.items()))
         raise SandboxError(
-            f"the sandbox's self-test got out, so nothing was run in it ({held}). "
+            f"the sandbox's self-test broke out, so no code was run in it ({held}). "
             "Run `metricloop doctor` to see what this machine lacks"
         )
 
@@ -79,7 +79,7 @@ def _attack(sandbox: Walled, mode: Mode, folder: Path) -> dict[str, str]:
         "supervisor": os.getpid(),
         "memory": order.memory,
         "cpu": order.cpu_seconds,
-        "processes": order.processes + limits.processes,  # others of the same user come and go
+        "processes": order.processes + limits.processes,  # other processes of the same user start and end
         "file_bytes": order.file_bytes,
         "open_files": order.open_files,
     }
@@ -97,7 +97,7 @@ def _attack(sandbox: Walled, mode: Mode, folder: Path) -> dict[str, str]:
 
 
 def _blindness(sandbox: Walled) -> str:
-    """Why a project's use cannot be counted: its processes, and the deleted files that they hold. "" where it can."""
+    """Why the processes and deleted files of a project cannot be counted; "" when they can."""
     with tempfile.TemporaryDirectory(prefix="metricloop-sums-") as folder:
         if sandbox.user is not None:
             os.chown(folder, sandbox.user, sandbox.user)
@@ -110,7 +110,7 @@ def _blindness(sandbox: Walled) -> str:
         except ChildEndedError as ended:
             return f"what a project uses cannot be counted here: {ended.reason}"
     if report != b"held":
-        return f"what a project uses cannot be counted here: {clean(report[1:]) or 'the self-test did not come so far'}"
+        return f"what a project uses cannot be counted here: {clean(report[1:]) or 'the self-test ended early'}"
     if len(pids) == 2 and size >= 2 * HELD:
         return ""
     return (
@@ -119,7 +119,7 @@ def _blindness(sandbox: Walled) -> str:
     )
 
 
-def _clock_bites(sandbox: Walled) -> bool:
+def _clock_ends_a_child(sandbox: Walled) -> bool:
     try:
         with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0.5}) as child:
             child.receive(0.02, "the self-test")

@@ -1,6 +1,6 @@
-"""The self-test's part within the walls: try to break out, one attempt per wall, and say which succeeded.
+"""The self-test inside the sandbox: try to break out, one attempt per wall, and report which succeeded.
 
-The code is ours and its report is believed; the walls are judged by what the attempts brought about.
+This code is our own, so its report is believed.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def main(descriptors: list[int], arguments: dict[str, Any]) -> None:
 
 
 def outstay(descriptors: list[int], arguments: dict[str, Any]) -> None:
-    """Stay until killed, deaf to every signal that can be ignored."""
+    """Stay until killed, and ignore every signal that can be ignored."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGXCPU):
         signal.signal(number, signal.SIG_IGN)
     time.sleep(arguments["seconds"])
-    os.write(descriptors[0], b"outlived its time")
+    os.write(descriptors[0], b"ran over its time")
     os._exit(0)
 
 
 def hold(descriptors: list[int], arguments: dict[str, Any]) -> None:
-    """In a scratch folder: hold a deleted file open, another by a mapping, and a process more; wait to be killed."""
+    """Hold one deleted file open, another by a memory mapping, start a process, and wait to be killed."""
     for name in ("opened", "mapped"):
         with open(name, "w+b") as file:
             file.write(bytes(arguments["bytes"]))
@@ -88,7 +88,7 @@ def _group(descriptors: list[int], arguments: dict[str, Any]) -> str:
 
 
 def _parent(descriptors: list[int], arguments: dict[str, Any]) -> str:
-    return "" if libc.parent_death_signal() == signal.SIGKILL else "it would outlive its parent"
+    return "" if libc.parent_death_signal() == signal.SIGKILL else "it would go on after its parent ends"
 
 
 def _memory(descriptors: list[int], arguments: dict[str, Any]) -> str:
@@ -206,7 +206,7 @@ def _io_uring(arguments: dict[str, Any]) -> bool:
     try:
         libc.syscall(IO_URING_SETUP, 1, 0)
     except OSError as error:
-        return error.errno == errno.EFAULT  # the kernel looked at the (missing) parameters: nobody stopped the call
+        return error.errno == errno.EFAULT  # the kernel looked at the (missing) parameters: no filter stopped the call
     return True
 
 

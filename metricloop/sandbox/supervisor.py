@@ -1,4 +1,4 @@
-"""The supervisor's side of the zygote: start it, prove its walls, have it fork one child after the other."""
+"""Sandbox: start the zygote, test its walls, and let it fork one child after the other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from metricloop.sandbox.walls import Order
 
 MOST_BYTES = 150_000  # of an order, in one packet
 PATIENCE = 10.0  # seconds for the zygote to start, or to say that a child it killed is gone
-PRELOAD = (  # numpy and OpenCV, and what code is likely to import; further modules are found at run time
+PRELOAD = (  # what code is likely to import; other modules are imported at run time
     "numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random", "cv2",
     "bisect", "collections", "copy", "csv", "dataclasses", "enum", "fractions", "functools", "heapq", "io", "itertools",
     "json", "linecache", "math", "operator", "random", "re", "runpy", "statistics", "string", "struct", "textwrap",
@@ -37,13 +37,13 @@ PRELOAD = (  # numpy and OpenCV, and what code is likely to import; further modu
 class Sandbox:
     """A zygote and the walls around its children; one child at a time. Use as a context manager.
 
-    entries: modules of ours that hold what runs inside; they are imported before the walls go up.
-    Errors: SandboxError when the machine offers less than the walls need, or when the self-test gets out.
+    entries: our own modules whose functions run inside; they are imported before the walls go up.
+    Errors: SandboxError when the machine lacks something that the walls need, or when the self-test breaks out.
     """
 
     def __init__(self, entries: Sequence[str] = (), limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.user: int | None = None  # the user that children are, where the supervisor is root
+        self.user: int | None = None  # user id of the children, when the supervisor runs as root
         self._entries = ("metricloop.sandbox.selftest_inside", *entries)
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
@@ -51,7 +51,7 @@ class Sandbox:
         self._busy = False
         self._proven = False
         self._owner = os.getpid()
-        self.blind = ""  # why the supervisor cannot count what a project uses; "" where it can
+        self.blind = ""  # why the supervisor cannot count what a project uses; "" when it can
 
     def __enter__(self) -> Sandbox:
         self.start()
@@ -61,14 +61,14 @@ class Sandbox:
         self.close()
 
     def start(self) -> None:
-        """Start the zygote; the first time, let the self-test try to break out. Does nothing where one is running."""
+        """Start the zygote, unless it runs; the first time, let the self-test try to break out."""
         if self._owner != os.getpid():
             self._forget()
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
         if lacks := missing():
-            raise SandboxError("there is no sandbox here; missing " + "; ".join(lacks))
+            raise SandboxError("this machine has no sandbox; missing: " + "; ".join(lacks))
         self._spawn()
         if not self._proven:
             try:
@@ -79,14 +79,14 @@ class Sandbox:
             self._proven = True
 
     def _forget(self) -> None:
-        """In a process forked from the one that started the zygote: leave that to it, and start one's own."""
+        """In a forked process: leave the zygote to the process that started it."""
         if self._control is not None:
             self._control.close()
         self._control = self._process = None
         self._busy, self._owner = False, os.getpid()
 
     def close(self) -> None:
-        """End the zygote and whatever it has running."""
+        """End the zygote and its child."""
         if self._owner != os.getpid():
             self._forget()
         self._busy = False
@@ -111,11 +111,11 @@ class Sandbox:
         scratch: Path | None = None,
         size: int = 0,
     ) -> Child:
-        """Start a child inside the walls; the one before must have ended.
+        """Start a child inside the walls. The child before it must have ended.
 
-        descriptors: what it gets besides the socket it answers on; they stay ours to close. size: bytes of address
-        space those need. scratch: the one folder that it may write to.
-        Errors: SandboxError as for the class; ChildEndedError when the zygote dies (the next call starts anew).
+        descriptors: given to the child after the socket on which it answers; the caller closes its own copies.
+        size: bytes of address space that they need. scratch: the only folder that the child may write to.
+        Errors: SandboxError as for the class; ChildEndedError when the zygote dies (the next call starts a new one).
         """
         if self._busy:
             raise SandboxError("a child is running in this sandbox; end it first, or use another Sandbox")
@@ -128,13 +128,13 @@ class Sandbox:
         if len(order) > MOST_BYTES:
             ours.close()
             theirs.close()
-            raise ValueError(f"the arguments are {len(order)} bytes long, and may be {MOST_BYTES}")
+            raise ValueError(f"the arguments are {len(order)} bytes long; at most {MOST_BYTES} are allowed")
         try:
             socket.send_fds(self._control, [order], [theirs.fileno(), *descriptors])
             said, pidfds, _, _ = socket.recv_fds(self._control, ANSWER, 1)
             pid, (pidfd,) = json.loads(said)["pid"], pidfds
             os.set_inheritable(pidfd, False)
-        except BaseException as error:  # Ctrl-C too: what the zygote says next would be taken for another child's
+        except BaseException as error:  # Ctrl-C too: the next child would get this answer of the zygote
             ours.close()
             self.close()
             if isinstance(error, OSError | ValueError):
@@ -148,7 +148,7 @@ class Sandbox:
     def order(
         self, mode: Mode, entry: str, arguments: Mapping[str, Any], scratch: Path | None = None, size: int = 0
     ) -> Order:
-        """What the zygote is told about a child; see `child`."""
+        """The order that the zygote gets for a child; see `child`."""
         project = mode == "run"
         user = os.geteuid() if self.user is None else self.user
         return Order(
@@ -157,7 +157,7 @@ class Sandbox:
             walls=tuple(sorted(walls.WALLS)),
             memory=self.limits.memory_mb * MB + size,
             cpu_seconds=int(self.limits.batch_seconds) + 1,
-            # The kernel counts all tasks of the user, so an ordinary user's own come on top.
+            # The kernel counts all tasks of the user, so those that already run are added.
             processes=tree.tasks_of_user(user) + self.limits.processes if project else 0,
             open_files=self.limits.open_files,
             file_bytes=self.limits.file_mb * MB if project else 0,
@@ -166,7 +166,7 @@ class Sandbox:
         )
 
     def _ended(self) -> dict[str, int] | None:
-        """How the running child ended, from the zygote; None when the zygote cannot say, and is ended itself."""
+        """Ask the zygote how the running child ended; None, and the zygote is closed, when it cannot answer."""
         self._busy = False
         if self._control is None:  # closed while the child ran: the zygote has ended it
             return None
@@ -182,8 +182,8 @@ class Sandbox:
     def _spawn(self) -> None:
         self.user = unused_user() if os.geteuid() == 0 and "user" in walls.WALLS else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        home = str(Path(__file__).resolve().parents[2])  # an editable install is on no path
-        # Nothing that depends on where we are: a workspace must not stand before the installed packages.
+        home = str(Path(__file__).resolve().parents[2])  # with an editable install it is not on sys.path
+        # Not the current folder: a workspace must not come before the installed packages.
         found = [home, *(p for p in sys.path if os.path.isabs(p) and p != os.getcwd() and Path(p).exists())]
         end = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)  # not a standard stream's number, should those be closed
         boot = f"import sys; sys.path[:] = {found!r}; from metricloop.sandbox.zygote import main; main({end})"

@@ -1,7 +1,7 @@
-"""Which system calls contained code may make: an allow-list as data, and the seccomp filter libseccomp makes of it.
+"""The system calls that sandboxed code may make: an allow-list, and the seccomp filter that libseccomp makes of it.
 
-Whatever is not listed fails with EPERM; calls of another architecture (32-bit, x32) end the process. A filter sees
-numbers, not paths: which files may be opened is Landlock's part.
+A call that is not listed fails with EPERM; calls of another architecture (32-bit, x32) end the process. A filter sees
+numbers, not paths: Landlock limits which files may be opened.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def _equal(argument: int, value: int) -> Masked:
 
 
 def _opening(call: str, flags: int) -> Iterator[tuple[str, list[Masked]]]:
-    """To read, to write, or both, in a file that is there or made readable; `flags` is the number of that argument.
+    """Open to read, to write, or both, an existing file or a new readable one. flags: the number of that argument.
 
-    O_TRUNC needs an access that Landlock sees as writing: before ABI 3 it does not see truncation itself.
+    O_TRUNC only with write access, which Landlock checks: before ABI 3 it does not check truncation.
     """
     for access, without in ((_RDONLY, _TRUNC), (_WRONLY, 0), (_RDWR, 0)):
         mask = _ACCESS | _CREAT | _TMPFILE | without
@@ -58,15 +58,15 @@ ALWAYS = _names("""
 ALWAYS_CHECKED: list[tuple[str, list[Masked]]] = [
     *(("fcntl", [_equal(1, command)]) for command in (0, 1, 2, 3, 4, 1030)),  # F_DUPFD, F_[GS]ETFD, F_[GS]ETFL, ...
     *(("ioctl", [_equal(1, request)]) for request in (0x5401, 0x541B, 0x5450, 0x5451)),  # TCGETS, FIONREAD, FIO[N]CLEX
-    # Private memory, or a file shared: memory that is shared and of no file would count towards no limit of a process.
+    # Private memory, or a file shared: shared memory without a file counts towards no limit of a process.
     ("mmap", [(3, _MAP_TYPE, _MAP_PRIVATE)]),
     ("mmap", [(3, _MAP_TYPE | _MAP_ANONYMOUS, _MAP_SHARED)]),
-    ("prlimit64", [_equal(0, 0), _equal(2, 0)]),  # read one's own limits
+    ("prlimit64", [_equal(0, 0), _equal(2, 0)]),  # read its own limits
     ("sched_getaffinity", [_equal(0, 0)]),
     *(("prctl", [_equal(0, option)]) for option in (2, 15, 16)),  # PR_GET_PDEATHSIG, PR_[SG]ET_NAME
 ]
 
-# A metric opens files to read; it has nothing to write to.
+# A metric opens files for reading only.
 SCORE_CHECKED: list[tuple[str, list[Masked]]] = [
     ("open", [(1, _ACCESS | _CREAT | _TRUNC | _TMPFILE, 0)]),
     ("openat", [(2, _ACCESS | _CREAT | _TRUNC | _TMPFILE, 0)]),
@@ -86,34 +86,34 @@ RUN_CHECKED: list[tuple[str, list[Masked]]] = [
     ("clone", [(0, _NEW_NAMESPACES | _CLONE_PARENT_OR_PTRACE, 0)]),
     ("socketpair", [_equal(0, _UNIX), (1, _TYPE, _STREAM)]),  # a datagram pair could be sent elsewhere
     *(("renameat2", [_equal(4, flags)]) for flags in (0, 1)),  # RENAME_NOREPLACE; a whiteout would be a device
-    ("sendto", [_equal(4, 0)]),  # no address: to the other end of the pair
+    ("sendto", [_equal(4, 0)]),  # no address: to the other end of the socket pair
     ("ioctl", [_equal(1, 0x5421)]),  # FIONBIO
     *(("fcntl", [_equal(1, command)]) for command in (5, 6, 7)),  # locks
-    # What is made can be listed and read by the supervisor of the same user, or it could not be counted.
+    # The supervisor, as the same user, must be able to list new folders and files to count them.
     ("mkdir", [(1, 0o700, 0o700)]),
     ("mkdirat", [(2, 0o700, 0o700)]),
     *_opening("open", 1),
     *_opening("openat", 2),
 ]
-SIGNALS = ["kill", "tgkill"]  # only where Landlock keeps them within the tree
+SIGNALS = ["kill", "tgkill"]  # only when Landlock keeps them within the process tree
 
-# Landlock does not see these. They are refused with the answer that programs know how to live with.
+# Landlock does not check these. They fail with an errno that programs can handle.
 ABSENT = {"clone3": errno.ENOSYS, "listxattr": errno.ENOTSUP, "llistxattr": errno.ENOTSUP, "flistxattr": errno.ENOTSUP}
-# They say yes and do nothing in a project, so that shutil.copy works: modes and times of files stay as they are.
+# In a project they report success and do nothing, so that shutil.copy works: modes and times of files do not change.
 PRETENDED = ["umask", "chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"]
 
 
 class FilterError(RuntimeError):
-    """The filter cannot be made; the message says what is missing."""
+    """The filter cannot be made. The message says what is missing."""
 
 
 @functools.cache
 def compile_filter(mode: Mode, signals: bool, architecture: str = "native") -> bytes:
     """The seccomp program, 8 bytes an instruction.
 
-    signals: allow `run` to send signals; the caller must know that the kernel keeps them within the tree.
-    architecture: "native", or "x86_64" or "aarch64" to look at a foreign one.
-    Errors: FilterError where libseccomp is missing or refuses.
+    signals: allow mode `run` to send signals; only when the kernel keeps them within the process tree.
+    architecture: "native"; or "x86_64" or "aarch64" to inspect the filter of another one.
+    Errors: FilterError when libseccomp is missing or fails.
     """
     seccomp = _libseccomp()
     chosen = getattr(seccomp.Arch, architecture.upper())
@@ -142,7 +142,7 @@ def compile_filter(mode: Mode, signals: bool, architecture: str = "native") -> b
 
 def _add(seccomp: Any, program: Any, architecture: int, action: int, name: str, arguments: list[Masked]) -> None:
     if seccomp.resolve_syscall(architecture, name) < 0:
-        return  # this architecture, or this libseccomp, has no such call: it stays refused
+        return  # this architecture, or this libseccomp, has no such call, so it stays refused
     masked = [seccomp.Arg(argument, seccomp.MASKED_EQ, mask, value) for argument, mask, value in arguments]
     program.add_rule_exactly(action, seccomp.resolve_syscall(seccomp.Arch.NATIVE, name), *masked)  # it translates
 

@@ -1,4 +1,4 @@
-"""What this machine offers to contain code with: all of it, or nothing that we would rely on."""
+"""Whether this machine has everything that the sandbox needs: tier "full", or "none"."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTAINER = "run metricloop in a Linux container or virtual machine (kernel 5.13
 
 
 def missing() -> list[str]:
-    """What is missing for the full tier, each with what to do about it; [] when nothing is. Starts no process."""
+    """What is missing for the full tier, each with what to do about it; [] for nothing. Starts no process."""
     if sys.platform != "linux":
         return [f"Linux: this is {platform.system()}; {CONTAINER}"]
     lacks = []
@@ -32,10 +32,10 @@ def missing() -> list[str]:
     except FilterError as error:
         lacks.append(f"seccomp: {error}")
     if os.geteuid() == 0 and unused_user() is None:
-        lacks.append("an unused user id to become: start metricloop as an ordinary user")
+        lacks.append("an unused user id: start metricloop as an ordinary user")
     return lacks
 
 
 def tier() -> Tier:
-    """Full where foreign code can be run, none where it is refused."""
+    """ "full" when untrusted code can run in the sandbox, "none" when it is refused."""
     return "none" if missing() else "full"

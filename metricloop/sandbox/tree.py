@@ -1,4 +1,4 @@
-"""What a tree of processes uses up, from /proc and the scratch folder: limits of the kernel hold per process only."""
+"""What a tree of processes uses, summed from /proc and the scratch folder. The limits of the kernel are per process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Use:
 
 
 def members(group: int) -> list[int]:
-    """The processes of a process group. Contained code cannot leave its group: seccomp refuses setsid and setpgid."""
+    """The processes of a process group. Sandboxed code cannot leave its group: seccomp refuses setsid and setpgid."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -34,7 +34,7 @@ def members(group: int) -> list[int]:
 
 
 def use(pids: Collection[int], shared: int) -> Use:
-    """What these processes use. shared: bytes that each has from the zygote and counts as its own until it writes."""
+    """What these processes use. shared: bytes that each shares with the zygote but /proc counts as its own."""
     tasks = memory = 0
     for pid in pids:
         with suppress(OSError, ValueError):
@@ -64,11 +64,11 @@ def tasks_of_user(user: int) -> int:
 
 
 def scratch_use(folder: str, pids: Collection[int], most: int, largest: int = 0) -> tuple[int, int]:
-    """(bytes on disk, entries) of a scratch folder, deleted files that a process still holds included.
+    """(bytes on disk, entries) of a scratch folder, including deleted files that a process still holds open.
 
-    Counts no further than `most` entries. Folders too deep to be named, or renamed faster than they can be listed,
-    count as too many. The size of a deleted file that is held by a mapping alone cannot be seen, so it counts as
-    `largest`, what a file may have at most.
+    Counting stops after `most` entries. Folders that are too deep to be named, or renamed faster than they can be
+    listed, count as too many. The size of a deleted file that only a memory mapping holds is not visible, so it counts
+    as `largest`, the largest size of a file.
     """
     for _ in range(WALKS):
         if found := _walk(folder, most):
@@ -97,7 +97,7 @@ def _walk(folder: str, most: int) -> tuple[int, int, set[tuple[int, int]]] | Non
                             todo.append(entry.path)
         except FileNotFoundError:
             return None
-        except OSError:  # too deep to be named, or closed to us
+        except OSError:  # too deep to be named, or not readable for us
             return total, most + 1, seen
     return total, entries, seen
 
@@ -117,7 +117,7 @@ def _deleted(pids: Collection[int], seen: set[tuple[int, int]]) -> int:
 
 
 def _mapped(folder: str, pids: Collection[int], seen: set[tuple[int, int]]) -> int:
-    """How many deleted files of the folder, not in `seen`, processes hold by a mapping."""
+    """How many deleted files of the folder, not in `seen`, the processes hold by a memory mapping."""
     found = set()
     for task in _tasks(pids):
         with suppress(OSError), open(f"{task}/maps", encoding="utf-8", errors="replace") as file:
@@ -130,7 +130,7 @@ def _mapped(folder: str, pids: Collection[int], seen: set[tuple[int, int]]) -> i
 
 
 def _status(pid: int) -> dict[str, int]:
-    """The numbers of /proc/PID/status by name; sizes are in kB. Those of a thread, where the leader has ended."""
+    """The numbers of /proc/PID/status by name; sizes are in kB. From another thread if the first has ended."""
     told: dict[str, int] = {}
     for folder in (f"/proc/{pid}", *_tasks([pid])):
         with suppress(OSError), open(f"{folder}/status", encoding="ascii", errors="replace") as file:
@@ -142,7 +142,7 @@ def _status(pid: int) -> dict[str, int]:
 
 
 def _tasks(pids: Collection[int]) -> Iterator[str]:
-    """The folders of all threads: each may have descriptors of its own."""
+    """The /proc folders of all threads. Each thread may have its own descriptors."""
     for pid in pids:
         with suppress(OSError):
             yield from (f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task"))

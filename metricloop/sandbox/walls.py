@@ -1,6 +1,6 @@
-"""Raising the walls: what a freshly forked process does to itself before the first foreign line. It cannot be undone.
+"""Raise the walls: what a forked process does to itself before untrusted code starts. It cannot be undone.
 
-Runs inside the child of the zygote; any failure here ends the child, so there is no half-walled run.
+Runs inside the child of the zygote. Any failure here ends the child, so code never runs with only some of the walls.
 """
 
 from __future__ import annotations
@@ -16,31 +16,30 @@ from metricloop.sandbox import landlock, libc
 
 KEPT, MOST_KEPT = 100, 16  # descriptors of library folders, where the user could not reach them by name
 
-# Every wall by name. The supervisor asks for all of them; only tests, which check that the self-test notices, ask for
-# fewer.
+# Every wall by name. The supervisor raises all of them. Tests leave one out, to see that the self-test notices.
 WALLS = frozenset({
-    "environment",  # the zygote is exec'd with no environment variable
-    "user",         # started as root, it becomes a user that nobody else is; capabilities are given up
-    "descriptors",  # every descriptor but those of the job is closed
-    "group",        # a process group of its own, ended as a whole
-    "parent",       # the kernel ends it with its parent
+    "environment",  # the zygote starts with no environment variable
+    "user",         # root changes to an unused user id; capabilities are given up
+    "descriptors",  # every descriptor except those of the job is closed
+    "group",        # its own process group, ended as a whole
+    "parent",       # the kernel ends it when its parent ends
     "memory",       # RLIMIT_AS, and in a project the supervisor's sum over the tree
     "time",         # RLIMIT_CPU, and the supervisor's clock
     "processes",    # RLIMIT_NPROC, and in a project the supervisor's count
     "files",        # RLIMIT_FSIZE and RLIMIT_NOFILE, and in a project the supervisor's sum over the scratch folder
-    "core",         # no core dump: it would be a copy of memory on disk
-    "landlock",     # reads the interpreter and its packages, writes its scratch folder, sees no other file
+    "core",         # no core dump, a copy of memory on disk
+    "landlock",     # it reads the interpreter and its packages, writes to its scratch folder, and opens no other file
     "seccomp",      # an allow-list of system calls
-    "seals",        # images in memory that nobody can change
+    "seals",        # shared images in memory cannot be changed
 })  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the supervisor tells the zygote about one child. All of it is ours; nothing in it comes from foreign code.
+    """What the supervisor tells the zygote about one child. Nothing in it comes from untrusted code.
 
-    entry: "module:function" of a module the zygote has imported; it gets the descriptors and `arguments`.
-    memory: bytes of address space above the present; processes: 0 where none may be started.
+    entry: "module:function" of a module that the zygote has imported; it gets the descriptors and `arguments`.
+    memory: bytes of address space on top of the present ones. processes: 0 when none may be started.
     filter: hexadecimal seccomp program.
     """
 
@@ -57,14 +56,14 @@ class Order:
 
 
 def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], version: int, parent: int) -> None:
-    """Raise the walls of an order around this process; `descriptors` change to their new, low numbers.
+    """Raise the walls of an order around this process; `descriptors` get their new, low numbers in place.
 
-    readable: rights by descriptor of a place (sandbox.landlock); version: of Landlock; parent: the zygote's pid.
+    readable: Landlock rights by descriptor of a folder or file. version: of Landlock. parent: pid of the zygote.
     """
     walls = order.walls
     if "group" in walls:
         os.setpgid(0, 0)
-    os.umask(0o022)  # what it makes can be counted, and removed, by the supervisor of the same user
+    os.umask(0o022)  # so that the supervisor, as the same user, can count and remove new files
     if "parent" in walls:
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -73,7 +72,7 @@ def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], ve
     if order.scratch is not None:
         os.chdir(order.scratch)
         allowed[os.open(".", os.O_PATH | os.O_CLOEXEC)] = landlock.SCRATCH
-    address_space = _address_space()  # /proc is out of sight from here on
+    address_space = _address_space()  # /proc cannot be read from here on
     if "landlock" in walls:
         landlock.restrict(allowed, version)
     descriptors[:] = _renumber(descriptors, walls)
@@ -83,7 +82,7 @@ def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], ve
 
 
 def set_limits(order: Order, address_space: int) -> None:
-    """The kernel's limits, hard and soft alike. They are per process; the sum over a tree is the supervisor's."""
+    """Set the kernel's limits, hard and soft. They are per process; the supervisor watches the sum over a tree."""
     wanted = {
         "memory": {"AS": address_space + order.memory, "MEMLOCK": 0},
         "time": {"CPU": order.cpu_seconds},
@@ -106,7 +105,7 @@ def _address_space() -> int:
 
 
 def _renumber(descriptors: list[int], walls: Collection[str]) -> list[int]:
-    """Move the job's descriptors to 3, 4, ...; standard input, output and error lead nowhere; close all others."""
+    """Move the job's descriptors to 3, 4, ...; send standard streams to /dev/null; close all others."""
     high = [fcntl.fcntl(d, fcntl.F_DUPFD, 3 + len(descriptors)) for d in descriptors]  # out of each other's way
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):

@@ -1,7 +1,7 @@
-"""The zygote: a bare process that imports numpy and OpenCV once and forks a walled child for every job.
+"""The zygote: a bare process that imports numpy and OpenCV once and forks a sandboxed child for every job.
 
-It is exec'd by the supervisor with no environment and one open descriptor, runs no foreign code itself, and ends when
-its supervisor does. Started as root it first becomes a user that nobody else is.
+The supervisor starts it with exec, no environment and one open descriptor. It runs no untrusted code itself and ends
+when its supervisor ends. Started as root, it first changes to an unused user id.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(descriptor: int) -> None:
     supervisor = os.pidfd_open(os.getppid())
     setup = json.loads(control.recv(MESSAGE))
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write("1000")  # should the machine run out of memory, it is ours that goes first
+        file.write("1000")  # if the machine runs out of memory, the kernel ends this process first
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # numbers up to KEPT are needed
     for name in THREADS:
@@ -53,10 +53,10 @@ def main(descriptor: int) -> None:
         reach(dict(zip(setup["readable"], places, strict=True)))
     if "user" in setup["walls"]:
         libc.drop_capabilities()
-    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)  # what a child leaves behind comes to us, not to init
+    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)  # orphans become children of this process, not of init
     version = landlock.abi()
     gc.collect()
-    gc.freeze()  # the collector would touch, and so copy, every page it shares with its children
+    gc.freeze()  # otherwise the collector writes to, and so copies, every page shared with the children
     _tell(control, {"ready": os.getpid()})
     poll = select.poll()
     poll.register(control, select.POLLIN)
@@ -69,19 +69,19 @@ def main(descriptor: int) -> None:
 
 
 def become(user: int) -> None:
-    """Change to a user id, its group id the same, no further groups. For good: real, effective and saved."""
+    """Change to a user id and the same group id, without further groups. Cannot be undone."""
     try:
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
     except PermissionError:
-        sys.exit("root may not become another user here (no CAP_SETUID); start metricloop as an ordinary user")
+        sys.exit("root cannot change to another user here (no CAP_SETUID); start metricloop as an ordinary user")
 
 
 def reach(folders: dict[str, int]) -> None:
-    """Import from folders that lie in a place closed to others (an interpreter in /root) through descriptors of them.
+    """Import through descriptors from folders that the new user cannot reach by name, such as those in root's home.
 
-    Gives no more rights than the open folder itself: Landlock checks what is opened beneath, and the way up is closed.
+    This gives no further rights: Landlock checks what is opened beneath, and refuses the folders above.
     """
     swapped: dict[str, str] = {}
     for folder, place in folders.items():
@@ -107,7 +107,7 @@ def serve(
     readable: dict[int, int],
     abi: int,
 ) -> None:
-    """One job: fork, tell the supervisor the pid, wait, end the whole group, tell how the child ended."""
+    """Do one job: fork, send the pid to the supervisor, wait, end the whole group, report how the child ended."""
     zygote = os.getpid()
     child = os.fork()
     if child == 0:
@@ -122,10 +122,10 @@ def serve(
             module, _, function = order.entry.partition(":")
             getattr(sys.modules[module], function)(descriptors, order.arguments)
         finally:
-            os._exit(71)  # an entry ends the process itself; to get here is a failure
+            os._exit(71)  # an entry ends the process itself; reaching this line is a failure
     with suppress(PermissionError, ProcessLookupError):
         if "group" in order.walls:
-            os.setpgid(child, child)  # whoever of the two comes first
+            os.setpgid(child, child)  # parent or child, whichever comes first
     for descriptor in descriptors:
         os.close(descriptor)
     pidfd = os.pidfd_open(child)
@@ -140,10 +140,10 @@ def serve(
         for descriptor in ready:
             poll.unregister(descriptor)
     with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # not reaped yet, so the number cannot have passed to anyone else
+        os.killpg(child, signal.SIGKILL)  # not reaped yet, so no other process can have this number
     _, status, usage = os.wait4(child, 0)
     with suppress(ChildProcessError):
-        while True:  # what the child started has become ours
+        while True:  # orphans of the child are now children of this process
             os.wait()
     os.close(pidfd)
     _tell(control, {"status": status, "peak": usage.ru_maxrss * 1024})

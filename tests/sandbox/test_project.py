@@ -462,7 +462,7 @@ def test_names_that_are_hidden_or_unprintable_are_left_out(started, results, nam
 
 def test_results_go_to_a_folder_of_their_own(started, tmp_path, results):
     (results / "mine").touch()
-    with pytest.raises(ValueError, match="is not empty; results go to a folder of their own"):
+    with pytest.raises(ValueError, match="is not empty; give a new or empty folder for the results"):
         started("print('never')", results=results)
     with pytest.raises(ValueError, match="is not empty"):
         started("print('never')", results=tmp_path)
@@ -489,7 +489,7 @@ def test_what_cannot_be_read_is_no_failure_and_does_not_stay(started, code):
 def test_a_folder_with_a_link_is_refused_by_name(started, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "secret").symlink_to("/etc/passwd")
-    with pytest.raises(ValueError, match=r"sub/secret is a link or a device; a project is files and folders only"):
+    with pytest.raises(ValueError, match="sub/secret is a link or a device; a project may hold files"):
         started("print('never')")
 
 

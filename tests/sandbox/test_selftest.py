@@ -71,7 +71,7 @@ def test_a_wall_that_is_taken_away_is_noticed(monkeypatch, wall):
     monkeypatch.setenv("METRICLOOP_TEST_SECRET", "of the parent")
     without(monkeypatch, wall)
     sandbox = Watched()
-    with pytest.raises(SandboxError, match=rf"nothing was run in it \(([^)]*; )?{wall}: \w+"):
+    with pytest.raises(SandboxError, match=rf"no code was run in it \(([^)]*; )?{wall}: \w+"):
         sandbox.start()
     assert len(sandbox.zygotes) == 1
     assert sandbox.left() == []
@@ -137,7 +137,7 @@ def test_the_refusal_comes_before_foreign_code(monkeypatch, tmp_path, tested):
         monkeypatch.setattr("metricloop.sandbox.supervisor.prove", lambda sandbox: None)
     source, sandbox = Source(TRACE.format(path=str(tmp_path / "trace")), "trace.py"), Watched(sandboxed.ENTRIES)
     if tested:
-        with pytest.raises(SandboxError, match="nothing was run in it"):
+        with pytest.raises(SandboxError, match="no code was run in it"):
             sandboxed.declared(sandbox, source)
     else:
         assert list(sandboxed.declared(sandbox, source)) == ["leaves_a_trace"]
@@ -211,7 +211,7 @@ def refused(reason):
     """No zygote is started: `Popen` is not even called."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(subprocess, "Popen", None)
-        with pytest.raises(SandboxError, match="there is no sandbox here; missing") as raised:
+        with pytest.raises(SandboxError, match="this machine has no sandbox; missing") as raised:
             Sandbox().start()
     assert reason in str(raised.value)
 
@@ -225,4 +225,4 @@ def test_a_supervisor_that_cannot_count_refuses_projects_and_scores_on(monkeypat
         with pytest.raises(SandboxError, match="cannot be counted here"):
             sandbox.child("run", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0})
         with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0}) as child:
-            assert child.receive(5, "it") == b"outlived its time"
+            assert child.receive(5, "it") == b"ran over its time"

@@ -77,7 +77,7 @@ def lasting(sandbox, seconds=60.0):
 def works(sandbox):
     """A job is done from its start to its end."""
     with lasting(sandbox, 0) as child:
-        assert child.receive(5, "it") == b"outlived its time"
+        assert child.receive(5, "it") == b"ran over its time"
         assert child.receive(5, "it") == b""
         assert child.end() == ""
     assert child.status == 0
@@ -113,7 +113,7 @@ def test_ctrl_c_is_the_supervisors_to_handle(supervisor):
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     process.stdin.write("\n")
     process.stdin.flush()
-    assert json.loads(process.stdout.readline()) == [zygote, "outlived its time"]
+    assert json.loads(process.stdout.readline()) == [zygote, "ran over its time"]
     assert process.wait(20) == 0
 
 
