@@ -52,7 +52,7 @@ def run(*command: str | Path, **options) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
     environment["PATH"] = os.pathsep.join([str(Path(command[0]).parent.absolute()), os.environ["PATH"]])
     done = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True, check=False, timeout=400,
+        [str(part) for part in command], env=environment, capture_output=True, text=True, check=False, timeout=900,
         **options,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
