@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.pictures import Look, look
+from metricloop.data.pictures import PictureFacts, picture_facts
 from metricloop.metrics.contract import Metric
 from metricloop.scoring.batch import InProcessBatch
 from metricloop.scoring.score_pool import score_pool
 
-Listing = Callable[[Path, Sequence[Path], Sequence[Look]], Dataset]
+Listing = Callable[[Path, Sequence[Path], Sequence[PictureFacts]], Dataset]
 Peer = Callable[[Path], dict]  # what it says of a folder: "error", or "images" and "scores" by issue and file
 
 
@@ -46,14 +46,14 @@ def bad_files(folder: Path) -> tuple[list[str], list[str]]:
 def survive(folder: Path, metrics: tuple[Metric, ...], listing: Listing) -> dict[str, dict]:
     """What `scoring.score_pool.score_pool` says of every file: the scores by metric, or the error."""
     files = sorted(folder.iterdir())
-    looks = []
+    facts = []
     for path in files:  # a listing made before the files went bad
         try:
-            looks.append(look(path))
+            facts.append(picture_facts(path))
         except ValueError:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            looks.append(Look(digest, 640, 480, 1, "", np.uint64(0), np.zeros(0, np.uint8)))
-    columns = score_pool(listing(folder, files, looks), InProcessBatch(metrics), max_failures=1)
+            facts.append(PictureFacts(digest, 640, 480, 1, "", np.uint64(0), np.zeros(0, np.uint8)))
+    columns = score_pool(listing(folder, files, facts), InProcessBatch(metrics), max_failures=1)
     return {path.name: {"error": next((c["error"][row] for c in columns.values() if c["error"][row]), None),
                         "scores": {name: float(c["score"][row]) for name, c in columns.items()}}
             for row, path in enumerate(files)}  # fmt: skip

@@ -27,7 +27,7 @@ from scipy.stats import rankdata
 from metricloop.data.damage import Corrupt, damage
 from metricloop.data.formats import read
 from metricloop.data.frame import Frame
-from metricloop.data.ingest import Tables, ingest
+from metricloop.data.ingest import IngestedTables, ingest
 from metricloop.data.pictures import read_picture
 from metricloop.drawing.scenes import draw_scenes
 from metricloop.metrics.catalogue import crop, fit
@@ -40,7 +40,7 @@ SETTINGS = (("sloppy", 1.0, "scaled"), ("sloppy", 0.5, "scaled"), ("article", 0.
 FIT, LOOK = metrics_in(fit), metrics_in(crop)
 
 
-def frames(root: Path, tables: Tables, chosen: np.ndarray, boxes: np.ndarray) -> list[tuple[Frame, np.ndarray]]:
+def frames(root: Path, tables: IngestedTables, chosen: np.ndarray, boxes: np.ndarray) -> list[tuple[Frame, np.ndarray]]:
     """Per picture of `chosen` (image_id of every box): the frame with those of `boxes` in it, and their rows."""
     found = []
     for image in np.unique(chosen):
@@ -52,13 +52,13 @@ def frames(root: Path, tables: Tables, chosen: np.ndarray, boxes: np.ndarray) ->
     return found
 
 
-def pool(tables: Tables) -> np.ndarray:
+def pool(tables: IngestedTables) -> np.ndarray:
     """The rows of the boxes that may be damaged."""
     split = np.array(tables.images["split"])[tables.boxes["image_id"] - 1]
     return np.flatnonzero((split == "pool") & ~tables.boxes["crowd"])
 
 
-def sample(tables: Tables, preset: str, strength: float, kind: str) -> tuple[np.ndarray, ...]:
+def sample(tables: IngestedTables, preset: str, strength: float, kind: str) -> tuple[np.ndarray, ...]:
     """image_id, boxes, whether damaged, and how many times too long their sides are, of both kinds of boxes."""
     rows = pool(tables)
     image_id = tables.boxes["image_id"][rows]
@@ -93,7 +93,7 @@ def auroc(scores: np.ndarray, hit: np.ndarray) -> float:
     return float((ranks[~hit].mean() - ((~hit).sum() + 1) / 2) / hit.sum())
 
 
-def quality(root: Path, tables: Tables, asked: dict[str, Metric]) -> tuple[dict[str, list[float]], list[str]]:
+def quality(root: Path, tables: IngestedTables, asked: dict[str, Metric]) -> tuple[dict[str, list[float]], list[str]]:
     columns: dict[str, list[float]] = {name: [] for name in asked}
     notes = []
     for preset, strength, kind in SETTINGS:
@@ -112,7 +112,7 @@ def quality(root: Path, tables: Tables, asked: dict[str, Metric]) -> tuple[dict[
     return columns, notes
 
 
-def speed(root: Path, tables: Tables, asked: dict[str, Metric]) -> dict[str, float]:
+def speed(root: Path, tables: IngestedTables, asked: dict[str, Metric]) -> dict[str, float]:
     """Boxes a second, medians over ROUNDS; every frame is made anew, so that nothing is left over in it."""
     rows = pool(tables)
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:TIMED])

@@ -28,7 +28,15 @@ import cv2
 import numpy as np
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.pictures import SUFFIXES, Look, decode_small, fingerprint, look, near_duplicates, reduction_for
+from metricloop.data.pictures import (
+    SUFFIXES,
+    PictureFacts,
+    decode_small,
+    fingerprint,
+    near_duplicates,
+    picture_facts,
+    reduction_for,
+)
 from metricloop.metrics.catalogue import detail, header, picture
 from metricloop.metrics.catalogue._small import SIDE
 from metricloop.metrics.contract import Metric, call_metric, spec_of
@@ -52,14 +60,14 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def pool_of_looks(folder: Path, files: Sequence[Path], looks: Sequence[Look]) -> Dataset:
+def pool_of_pictures(folder: Path, files: Sequence[Path], facts: Sequence[PictureFacts]) -> Dataset:
     """Pictures without labels."""
     n, none = len(files), np.zeros(0, int)
     name = np.array([str(path.relative_to(folder)) for path in files], object)
     return Dataset(
         root=folder, class_names=("object",), image_id=np.arange(n), file=name,
-        sha256=np.array([seen.sha256 for seen in looks], object), width=np.array([seen.width for seen in looks]),
-        height=np.array([seen.height for seen in looks]), group=name, split=name, box_id=none,
+        sha256=np.array([seen.sha256 for seen in facts], object), width=np.array([seen.width for seen in facts]),
+        height=np.array([seen.height for seen in facts]), group=name, split=name, box_id=none,
         boxes=np.zeros((0, 4), np.float32), labels=none, crowd=none > 0, offsets=np.zeros(n + 1, int),
     )  # fmt: skip
 
@@ -67,7 +75,7 @@ def pool_of_looks(folder: Path, files: Sequence[Path], looks: Sequence[Look]) ->
 def against_decoding(folder: Path) -> dict:
     """Seconds per turn of plain decoding and of all our metrics, in turn, in this process."""
     files = files_in(folder)
-    pool = pool_of_looks(folder, files, [look(path) for path in files])
+    pool = pool_of_pictures(folder, files, [picture_facts(path) for path in files])
     held = [np.frombuffer(path.read_bytes(), np.uint8) for path in files]
     seconds: dict[str, list[float]] = {"decode": [], "ours": []}
     for _ in range(TURNS):
@@ -88,16 +96,16 @@ def bare(folder: Path) -> dict:
     """Seconds from bare files to all that cleanvision looks for: two passes, as in our own pipeline."""
     files = files_in(folder)
     began = time.perf_counter()
-    looks = [look(path) for path in files]  # hash, size and fingerprint, of the full picture
-    score_pool(pool_of_looks(folder, files, looks), InProcessBatch(SAME))
-    duplicates = copies([seen.sha256 for seen in looks], [(seen.hash, seen.thumbnail) for seen in looks])
+    facts = [picture_facts(path) for path in files]  # hash, size and fingerprint, of the full picture
+    score_pool(pool_of_pictures(folder, files, facts), InProcessBatch(SAME))
+    duplicates = copies([seen.sha256 for seen in facts], [(seen.hash, seen.thumbnail) for seen in facts])
     return {"seconds": time.perf_counter() - began, "images": len(files), **duplicates}
 
 
 def listed(folder: Path) -> dict:
     """The same in one pass, sizes known before."""
     files = files_in(folder)
-    pool = pool_of_looks(folder, files, [look(path) for path in files])
+    pool = pool_of_pictures(folder, files, [picture_facts(path) for path in files])
     measured = [metric for metric in SAME if spec_of(metric).scope == "frame"]
     frames = [unread_frame(MetricInputs(pool), row).frame for row in range(len(pool))]
     began = time.perf_counter()
@@ -174,7 +182,7 @@ def show_peer(python: str, folders: Sequence[Path]) -> None:
 All of cleanvision's own issues by default, `n_jobs=1`, and what answers the same questions here: `highlights`,
 `shadows`, `sharpness`, `entropy`, `saturation`, `image_aspect`, `image_area`, equal hashes and near-duplicates.
 A process each, in turn, {PEER_TURNS} times, imports left out, medians. "bare": from files that nothing is known of,
-each decoded twice at a reduced scale: for size and fingerprint (`metricloop.data.pictures.look`), and for the metrics.
+each decoded twice at a reduced scale: for size and fingerprint (`data.pictures.picture_facts`), and for the metrics.
 "listed": one pass over files whose sizes the image table holds, the fingerprint taken of the reduced picture as well.
 
 | photos | ours from | cleanvision, images/s | ours, images/s | ratio | lowest, highest |
@@ -225,7 +233,7 @@ Python {platform.python_version()}, OpenCV {cv2.__version__}.
         show_peer(given.cleanvision, given.photos)
     peer = partial(cleanvision, given.cleanvision) if given.cleanvision else None
     # by path, because with -P a script does not see its neighbours
-    runpy.run_path(str(Path(__file__).with_name("bad_pictures.py")))["show"](ALL, pool_of_looks, peer)
+    runpy.run_path(str(Path(__file__).with_name("bad_pictures.py")))["show"](ALL, pool_of_pictures, peer)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage ingest: a data set in any common format becomes the tables of a study, and everything odd is listed."""
+"""Turn a data set into the tables of a study, and list every problem found in it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy as np
 from metricloop.data.damage import Corrupt, Damaged, damage
 from metricloop.data.formats.repair import repair
 from metricloop.data.formats.source import Problem, Record, Source, merge
-from metricloop.data.pictures import Look, PictureError, look, near_duplicates
+from metricloop.data.pictures import PictureError, PictureFacts, near_duplicates, picture_facts
 from metricloop.data.splits import assign, join_groups, leaks
 from metricloop.data.summary import summarise
 from metricloop.data.tables import BOXES, IMAGES, TRUTH, replacing, write_json, write_table
 
 
 class IngestError(ValueError):
-    """Nothing usable is left of a source."""
+    """The source holds nothing that a study can use."""
 
 
 @dataclass(frozen=True)
-class Tables:
+class IngestedTables:
     """Columns of IMAGES, BOXES and TRUTH (no rows where nothing was damaged), and what was noted about them.
 
     lookalikes: image id -> (k, 4) xyxy pixels, for images that have any.
@@ -51,31 +51,31 @@ def ingest(
     assign_splits: bool = True,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Tables:
-    """Read every picture once, repair or drop labels, split, and damage the pool if asked.
+) -> IngestedTables:
+    """Read every picture once, repair or drop labels, split, and damage the pool as `corrupt` says.
 
-    root: what the `file` column is relative to. Numbers are given in order of files and coordinates, from 1, so the
-    order in which the source lists things does not matter.
+    root: what the `file` column is relative to. Ids follow the order of files and coordinates, from 1, so the order
+    in which the source lists them does not matter.
     assign_splits: False keeps the splits of the source; images without one are in the pool, and no split needs to hold
     anything. Errors: IngestError, SplitError.
     """
     problems = list(source.problems)
-    records, looks = _look_at_all(merge(source.records, problems), jobs, progress, problems)
+    records, facts = _read_all(merge(source.records, problems), jobs, progress, problems)
     files = [_relative(record.file, root) for record in records]
     order = sorted(range(len(files)), key=lambda row: files[row])
     files = [files[row] for row in order]
-    records, looks = [records[row] for row in order], [looks[row] for row in order]
-    records = [_repaired(record, look, problems) for record, look in zip(records, looks, strict=True)]
+    records, facts = [records[row] for row in order], [facts[row] for row in order]
+    records = [_repaired(record, own, problems) for record, own in zip(records, facts, strict=True)]
 
     pairs = near_duplicates(
-        np.array([look.hash for look in looks], np.uint64), np.stack([look.thumbnail for look in looks])
+        np.array([own.hash for own in facts], np.uint64), np.stack([own.thumbnail for own in facts])
     )
     groups = join_groups(files, [record.group for record in records], pairs)
     given = np.array([record.split or "pool" for record in records], object)
     leaking = leaks(given, groups)
     held_out_is_usable = np.isin(given, ("search", "test"))[~leaking].any() and (given == "pool").any()
     if held_out_is_usable or not assign_splits:
-        problems += _leak_problems(records, looks, files, given, groups, leaking, pairs)
+        problems += _leak_problems(records, facts, files, given, groups, leaking, pairs)
         kept = np.flatnonzero(~leaking)
     else:
         kept = np.arange(len(given))
@@ -87,18 +87,18 @@ def ingest(
     if assign_splits:
         split = assign(split, groups[kept], search_share=search_share, test_share=test_share, seed=seed)
 
-    records, looks, files = [records[k] for k in kept], [looks[k] for k in kept], [files[k] for k in kept]
+    records, facts, files = [records[k] for k in kept], [facts[k] for k in kept], [files[k] for k in kept]
     pool_boxes = sum(len(record.boxes) for record, part in zip(records, split, strict=True) if part == "pool")
     if assign_splits and not pool_boxes:
-        raise IngestError("not one labelled object is left in the pool; see that labels and pictures belong together")
+        raise IngestError("the pool has no labelled object; check that labels and pictures belong together")
     image_id = np.arange(1, len(kept) + 1)
     labels = _labels(records, groups[kept], image_id, split, source.class_names, corrupt)
     images = {
         "image_id": image_id,
         "file": files,
-        "sha256": [look.sha256 for look in looks],
-        "width": [look.width for look in looks],
-        "height": [look.height for look in looks],
+        "sha256": [own.sha256 for own in facts],
+        "width": [own.width for own in facts],
+        "height": [own.height for own in facts],
         "group": groups[kept].tolist(),
         "split": split.tolist(),
     }
@@ -107,7 +107,7 @@ def ingest(
     boxes |= dict(zip(("x1", "y1", "x2", "y2"), np.concatenate([part.boxes for part in labels]).T, strict=True))
     problems = sorted({Problem(_relative(p.file, root), p.problem, p.action) for p in problems})
     damaged = bool(corrupt.mistakes)
-    return Tables(
+    return IngestedTables(
         images,
         boxes,
         labels[0].truth if damaged else {name: [] for name in TRUTH.names},
@@ -118,15 +118,17 @@ def ingest(
     )
 
 
-def _look_at_all(
+def _read_all(
     records: list[Record], jobs: int, progress: Callable[[int, int], None], problems: list[Problem]
-) -> tuple[list[Record], list[Look]]:
-    """The records whose pictures can be decoded, and what was seen."""
+) -> tuple[list[Record], list[PictureFacts]]:
+    """The records whose pictures can be decoded, and the facts about each."""
     from joblib import Parallel, delayed
 
     # threads: OpenCV and hashlib work outside Python's lock
-    seen = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(delayed(_look)(r.file) for r in records)
-    usable, looks = [], []
+    seen = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
+        delayed(_facts_or_reason)(r.file) for r in records
+    )
+    usable, facts = [], []
     for done, (record, found) in enumerate(zip(records, seen, strict=True), start=1):
         progress(done, len(records))
         if isinstance(found, str):
@@ -134,38 +136,38 @@ def _look_at_all(
             problems.append(Problem(str(record.file), "picture cannot be read", action))
         else:
             usable.append(record)
-            looks.append(found)
+            facts.append(found)
     if not usable:
         reasons = "; ".join(f"{p.file}: {p.problem}, {p.action}" for p in problems[:5])
         raise IngestError(f"none of {len(records)} pictures can be used. {reasons}")
-    return usable, looks
+    return usable, facts
 
 
-def _look(file: Path) -> Look | str:
+def _facts_or_reason(file: Path) -> PictureFacts | str:
     try:
-        return look(file)
+        return picture_facts(file)
     except PictureError as error:
         return str(error)
 
 
-def _repaired(record: Record, seen: Look, problems: list[Problem]) -> Record:
-    fixed, notes = repair(record, seen.width, seen.height, seen.orientation)
-    if seen.converted:
-        notes.append((f"picture with {seen.converted}", "read as 8-bit RGB"))
+def _repaired(record: Record, facts: PictureFacts, problems: list[Problem]) -> Record:
+    fixed, notes = repair(record, facts.width, facts.height, facts.orientation)
+    if facts.converted:
+        notes.append((f"picture with {facts.converted}", "read as 8-bit RGB"))
     problems += [Problem(str(record.file), problem, action) for problem, action in notes]
     return fixed
 
 
 def _leak_problems(
     records: Sequence[Record],
-    looks: Sequence[Look],
+    facts: Sequence[PictureFacts],
     files: Sequence[str],
     given: np.ndarray,
     groups: np.ndarray,
     leaking: np.ndarray,
     pairs: np.ndarray,
 ) -> list[Problem]:
-    """For every leaking image, which image of the pool (or of the test split) it gives away."""
+    """For every leaking image, the image of the pool (or of the test split) that it repeats."""
     twins: dict[int, list[int]] = {}
     for a, b in pairs.tolist():
         twins.setdefault(a, []).append(b)
@@ -177,7 +179,7 @@ def _leak_problems(
         others = [other for other in others if given[other] == part]
         near = [other for other in twins.get(row, []) if other in others]
         other = (near or others)[0]
-        same = looks[other].sha256 == looks[row].sha256
+        same = facts[other].sha256 == facts[row].sha256
         likeness = "identical to" if same else "near-duplicate of" if near else "of the same group as"
         action = f"left out of {given[row]} (leak: {files[other]})"
         found.append(Problem(str(records[row].file), f"{likeness} a {part} picture", action))
@@ -192,7 +194,7 @@ def _labels(
     class_names: tuple[str, ...],
     corrupt: Corrupt,
 ) -> tuple[Damaged, Damaged]:
-    """The labels of the pool, damaged if asked, and those of the held-out splits as they are."""
+    """The labels of the pool, damaged as `corrupt` says, and the unchanged labels of the held-out splits."""
 
     def numbered(rows: np.ndarray, corrupt: Corrupt, first_id: int) -> Damaged:
         of_box = np.repeat(rows, [len(records[row].boxes) for row in rows])
@@ -219,7 +221,7 @@ def _relative(file: Path | str, root: Path) -> str:
     return Path(os.path.relpath(file, root)).as_posix() if os.path.isabs(file) else str(file)
 
 
-def write(tables: Tables, folder: Path) -> None:
+def write(tables: IngestedTables, folder: Path) -> None:
     """Write the tables, categories.json, problems.csv and summary.json into `folder`."""
     write_table(folder / "images.parquet", IMAGES, tables.images)
     write_table(folder / "boxes.parquet", BOXES, tables.boxes)

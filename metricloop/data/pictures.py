@@ -1,4 +1,4 @@
-"""Pictures from bytes, refused when half of one is missing, and the search for near-duplicates among them."""
+"""Decode pictures, refuse incomplete files, and find near-duplicates."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 JPEG = b"\xff\xd8\xff"
-FINE = 64  # px; the least short side of a picture that a fingerprint is taken of
+FINE = 64  # px; a fingerprint is made from a picture whose short side is at least this
 THUMBNAIL = 16  # px; side of the thumbnails that confirm a near-duplicate
 
 
 class PictureError(ValueError):
-    """Bytes that are no whole picture, or not the picture they should be; the message says what is wrong."""
+    """The data are not a complete picture, or not the expected one; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture. image: (H, W, 3) uint8 RGB as shown; orientation: 1-8, what EXIF said about the raster;
-    converted: what had to be converted to 8-bit RGB ("CMYK", "16-bit", "transparency"), "" where nothing.
+    """A decoded picture. image: (H, W, 3) uint8 RGB as shown; orientation: 1-8, from EXIF; converted: what was converted
+    to 8-bit RGB ("CMYK", "16-bit", "transparency"), or "".
     """
 
     image: np.ndarray
@@ -32,8 +32,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one reading of a picture file tells; hash and thumbnail are what near-duplicates share."""
+class PictureFacts:
+    """Facts about a picture file from reading it once. Near-duplicates have nearly equal hashes and thumbnails."""
 
     sha256: str
     width: int
@@ -55,7 +55,7 @@ def decode(data: bytes) -> np.ndarray:
 
 def decode_small(data: bytes, reduction: int) -> np.ndarray:
     """`decode` at a half, a quarter or an eighth of the size (reduction 2, 4, 8), sides rounded. A JPEG is decoded
-    at that scale in the first place, which takes a third of the time; anything else is decoded and averaged.
+    directly at that scale, in a third of the time; other formats are decoded and averaged.
 
     Errors: as `decode`.
     """
@@ -92,7 +92,7 @@ def shape(data: bytes) -> tuple[int, int]:
 def read_picture(path: Path | str, sha256: str | None = None, reduction: int = 1) -> np.ndarray:
     """Decode a file, reduced as in `decode_small`; with `sha256`, only if it still holds the bytes with that hash.
 
-    Errors: PictureError naming the file when it is missing, unreadable, or another one than expected.
+    Errors: PictureError with the file when it is missing, unreadable, or has another hash.
     """
     try:
         with open(path, "rb", buffering=0) as file:
@@ -108,11 +108,11 @@ def read_picture(path: Path | str, sha256: str | None = None, reduction: int = 1
 
 
 def inspect(data: bytes, reduction: int = 1) -> Picture:
-    """Decode, and say how the picture was stored; reduced as in `decode_small`, which is for JPEGs alone here.
+    """Decode, and report how the picture was stored. reduction: as in `decode_small`, but for JPEGs only.
 
     Errors: as `decode`.
     """
-    # OpenCV fills the missing part of a cut-off picture with grey and says nothing, so look for the end first.
+    # OpenCV fills the missing part of a cut-off picture with grey and reports no error, so check for the end first.
     converted = _check_whole(data)
     flags = cv2.IMREAD_COLOR_RGB | _REDUCED.get(reduction, 0)
     try:
@@ -126,7 +126,7 @@ def inspect(data: bytes, reduction: int = 1) -> Picture:
 
 
 def _check_whole(data: bytes) -> str:
-    """Raise PictureError unless `data` are a picture with its end; return what will be converted."""
+    """Raise PictureError unless `data` are a complete picture; return what will be converted."""
     if not data:
         raise PictureError("empty file")
     whole, converted = True, ""
@@ -172,7 +172,7 @@ def _jpeg_scan(data: bytes) -> tuple[int, int, tuple[int, int]]:
 
 
 def _orientation(exif: bytes) -> int:
-    """The orientation tag (0x0112) of a TIFF structure's first directory; 1 where there is none."""
+    """The orientation tag (0x0112) of a TIFF structure's first directory; 1 if there is none."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
         return 1
@@ -188,26 +188,26 @@ def _orientation(exif: bytes) -> int:
     return 1
 
 
-def look(path: Path | str) -> Look:
-    """Read and decode a file once. Errors: PictureError with the reason alone, without the file's name."""
+def picture_facts(path: Path | str) -> PictureFacts:
+    """Read and decode a file once. Errors: PictureError with the reason, without the file's name."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise PictureError(error.strerror or str(error)) from None
     reduction, stored = 1, (0, 0)
-    if data.startswith(JPEG):  # its header tells the size, and half of it or less does for the fingerprint
+    if data.startswith(JPEG):  # the header holds the size, and the fingerprint needs only a reduced picture
         *_, stored = _jpeg_scan(data)
         reduction = reduction_for(min(stored), FINE)
     picture = inspect(data, reduction)
     height, width = picture.image.shape[:2] if reduction == 1 else stored if picture.orientation < 5 else stored[::-1]
     sha256 = hashlib.sha256(data).hexdigest()
-    return Look(sha256, width, height, picture.orientation, picture.converted, *fingerprint(picture.image))
+    return PictureFacts(sha256, width, height, picture.orientation, picture.converted, *fingerprint(picture.image))
 
 
 def fingerprint(image: np.ndarray) -> tuple[np.uint64, np.ndarray]:
-    """What near-duplicates share: a 64-bit difference hash, and a grey thumbnail (256,) uint8.
+    """A 64-bit difference hash and a grey thumbnail, (256,) uint8; near-duplicates have nearly equal ones.
 
-    The same, to a bit or two, of a picture decoded smaller, and ten times faster there.
+    A picture decoded at a smaller size gives the same to a bit or two, ten times faster.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
@@ -220,8 +220,8 @@ def near_duplicates(
 ) -> np.ndarray:
     """Pairs of rows that show the same picture, (k, 2) int, first < second, sorted.
 
-    hashes: (n,) uint64; thumbnails: (n, 256) uint8. A pair differs in at most `distance` <= 3 bits and its
-    thumbnails by at most `difference` grey levels on average: the hash alone takes plain pictures for each other.
+    hashes: (n,) uint64; thumbnails: (n, 256) uint8. The hashes of a pair differ in at most `distance` <= 3
+    bits, and its thumbnails by at most `difference` grey levels on average: plain pictures can have equal hashes.
     """
     pairs = [np.zeros((0, 2), np.int64)]
     for band in range(4):  # at most three bits differ, so one of four 16-bit bands is equal in both

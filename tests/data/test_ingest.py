@@ -218,7 +218,7 @@ def test_nothing_usable_is_an_error_that_says_why(tmp_path):
     with pytest.raises(IngestError, match=r"none of 10 pictures can be used.*00\.png.*empty file"):
         run(tmp_path)
     data_set(tmp_path, SPLIT, boxes=())
-    with pytest.raises(IngestError, match="not one labelled object"):
+    with pytest.raises(IngestError, match="has no labelled object"):
         run(tmp_path)
 
 

@@ -13,8 +13,8 @@ from metricloop.data.pictures import (
     decode,
     fingerprint,
     inspect,
-    look,
     near_duplicates,
+    picture_facts,
     read_picture,
     shape,
 )
@@ -143,7 +143,7 @@ def test_read_picture_checks_the_hash_and_names_the_file(tmp_path, scene):
 def test_look_tells_what_ingest_records(tmp_path, scene):
     path = tmp_path / "a.png"
     path.write_bytes(encode(Image.fromarray(scene), "PNG"))
-    seen = look(path)
+    seen = picture_facts(path)
     assert (seen.width, seen.height, seen.orientation, seen.converted) == (WIDTH, HEIGHT, 1, "")
     assert seen.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
