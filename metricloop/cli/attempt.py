@@ -15,9 +15,9 @@ from metricloop.layout import ARMS, METRICS, MINE
 from metricloop.report.metric_page import build, write_page
 from metricloop.scoring.metric_file import Source
 from metricloop.selection.policies import PolicyError
-from metricloop.study.add_arm import AppendError, append_to, arm_name, offer, show
+from metricloop.study.add_arm import AppendError, append_entries, arm_name, as_yaml, entries_for
 from metricloop.study.plan import Plan, load_plan
-from metricloop.study.try_metric import Stage, hear, open_sandbox, perform, policy_of, rule_lines
+from metricloop.study.try_metric import TryInputs, check_rules, open_sandbox, policy_of, rule_lines, score_and_select
 from metricloop.text.shell import command_line, run_line
 
 
@@ -27,7 +27,7 @@ class Attempt:
 
     folder: Path
     file: Path
-    stage: Stage
+    inputs: TryInputs
     source: Source
     policy: str
     options: Mapping[str, Any]
@@ -40,23 +40,23 @@ class Attempt:
 
     def on(self, metric: str) -> bool:
         """Try one metric of the file, and print what comes of it. Returns whether the gate accepts it."""
-        stage, source = self.stage, self.source
-        result = hear(open_sandbox(stage, source.filename), source, metric, stage)
-        rules = rule_lines(result, [name for name in stage.earlier if name != metric])
-        print(f"{metric} in {source.filename}, at the gate with {len(stage.frames)} images of the pool")
+        inputs, source = self.inputs, self.source
+        checked = check_rules(open_sandbox(inputs, source.filename), source, metric, inputs)
+        rules = rule_lines(checked, [name for name in inputs.earlier if name != metric])
+        print(f"{metric} in {source.filename}, at the gate with {len(inputs.frames)} images of the pool")
         print("\n".join(f"  {state:9}  {rule:15}  {said}".rstrip() for state, rule, said in rules))
-        if result.spec is None or not result.accepted:
+        if checked.spec is None or not checked.accepted:
             print(f"{metric}: not accepted; mend what broke, and try again\n")
             return False
         plan = load_plan(self.workspace)
-        policy, arm = policy_of(self.policy, self.options, result.spec), arm_name(plan, metric, self.policy)
-        seen = perform(stage, source, result.spec, policy, arm)
-        many = "all" if len(seen.sample) == len(stage.pool) else f"{len(seen.sample)} of the"
-        print(f"{metric}: accepted, and scored on {many} {len(stage.pool)} images of the pool")
-        text = build(seen, stage, result.spec, policy, rules, source.filename)
+        policy, arm = policy_of(self.policy, self.options, checked.spec), arm_name(plan, metric, self.policy)
+        result = score_and_select(inputs, source, checked.spec, policy, arm)
+        many = "all" if len(result.sample) == len(inputs.pool) else f"{len(result.sample)} of the"
+        print(f"{metric}: accepted, and scored on {many} {len(inputs.pool)} images of the pool")
+        text = build(result, inputs, checked.spec, policy, rules, source.filename)
         print(f"page: {write_page(self.workspace, metric, text)} (git ignores it)")
         code = self._code(metric)
-        self._offer(offer(plan, result.spec, code, policy, arm, stage.params.seeds.block), code, arm)
+        self._offer(entries_for(plan, checked.spec, code, policy, arm, inputs.params.seeds.block), code, arm)
         return True
 
     @property
@@ -69,7 +69,7 @@ class Attempt:
 
     def _offer(self, addition: Plan, code: str, arm: str) -> None:
         """Show the arm, and add it if that is asked for and a person agrees."""
-        print(f"as an arm of this study, in {ARMS}:\n{_indented(show(addition))}")
+        print(f"as an arm of this study, in {ARMS}:\n{_indented(as_yaml(addition))}")
         if not self._inside:
             print(f"{self.file} lies outside the workspace: to be added, it is copied to {self.workspace / code}")
         if not self.add:
@@ -91,7 +91,7 @@ class Attempt:
         if target is not None:
             with replacing(target) as temporary:
                 temporary.write_bytes(code)
-        append_to(self.workspace / ARMS, addition)
+        append_entries(self.workspace / ARMS, addition)
 
 
 def read_policy(words: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -100,18 +100,18 @@ def try_metric(
     from metricloop.cli.attempt import Attempt, read_policy
     from metricloop.scoring.metric_file import read_source
     from metricloop.study.plan import load_plan
-    from metricloop.study.try_metric import names_in, open_sandbox, policy_of, set_stage
+    from metricloop.study.try_metric import metrics_to_try, open_sandbox, policy_of, read_try_inputs
 
     name, options = read_policy(policy or ["best"])
     policy_of(name, options)  # this, and the next two lines, before anything takes time
     if add:
         ask.need_terminal(yes)
     load_plan(folder.resolve())
-    stage = set_stage(folder.resolve())
+    inputs = read_try_inputs(folder.resolve())
     source = read_source(file.resolve(), folder.resolve())
-    walled = open_sandbox(stage, source.filename)
-    attempt = Attempt(folder, file.resolve(), stage, source, name, options, add=add, yes=yes)
-    accepted = [attempt.on(one) for one in names_in(walled, source, metric)]
+    opened = open_sandbox(inputs, source.filename)
+    attempt = Attempt(folder, file.resolve(), inputs, source, name, options, add=add, yes=yes)
+    accepted = [attempt.on(one) for one in metrics_to_try(opened, source, metric)]
     return 0 if all(accepted) else 1
 
 
@@ -124,12 +124,12 @@ def adopt(
     """Read a metric that a language model wrote, and let it out of the sandbox."""
     from metricloop.runtime.stage_start import ROUNDS_LOCK, hold_lock
     from metricloop.study.adopt import adopt as move
-    from metricloop.study.adopt import find, shown
+    from metricloop.study.adopt import read_generated, text_to_review
 
     workspace = folder.resolve()
-    found = find(workspace, name)
-    print(shown(found))
-    if found.begun:
+    found = read_generated(workspace, name)
+    print(text_to_review(found))
+    if found.interrupted:
         print(f"{found.metric} was adopted, and the adoption cut short; finishing it")
     elif not ask.agrees("adopt it? it will run without the sandbox from now on", yes):
         print("not adopted")

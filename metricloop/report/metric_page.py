@@ -12,36 +12,36 @@ from metricloop.metrics.contract import Spec
 from metricloop.report.html import render
 from metricloop.report.image_gallery import Gallery
 from metricloop.report.score_figures import examples, score_figure
-from metricloop.study.try_metric import Performance, Stage
+from metricloop.study.try_metric import SampleResult, TryInputs
 
 FOLDER = "try"  # of the workspace; git ignores it, because the pages can be made again
 
 
 def build(
-    seen: Performance,
-    stage: Stage,
+    result: SampleResult,
+    inputs: TryInputs,
     spec: Spec,
     policy: Mapping[str, Any],
     rules: Sequence[tuple[str, str, str]],
     filename: str,
 ) -> str:
     """The page as HTML. rules: (state, rule, message) per rule of the gate; filename: where the metric's code is."""
-    gallery, draw = Gallery(seen.sample), subset_changes.first_draw(seen.subset, seen.sample)
+    gallery, draw = Gallery(result.sample), subset_changes.first_draw(result.subset, result.sample)
     higher = policy["direction"] != "lower"
-    best, worst = examples(gallery, seen.scores, draw, higher)
-    taken = subset_changes.subset_profile(seen.subset, seen.sample)
-    lines = subset_changes.changes(subset_changes.pool_profile(seen.sample), taken, seen.sample.class_names)
+    best, worst = examples(gallery, result.scores, draw, higher)
+    taken = subset_changes.subset_profile(result.subset, result.sample)
+    lines = subset_changes.changes(subset_changes.pool_profile(result.sample), taken, result.sample.class_names)
     return render(
         "metric.html.j2",
         spec=spec,
         policy=policy,
         rules=rules,
         filename=filename,
-        study=stage.params.study,
-        images=len(seen.sample),
-        pool=len(stage.pool),
-        frames=len(stage.frames),
-        score=score_figure(spec.name, seen.scores, subset_changes.kept(seen.scores, draw), higher),
+        study=inputs.params.study,
+        images=len(result.sample),
+        pool=len(inputs.pool),
+        frames=len(inputs.frames),
+        score=score_figure(spec.name, result.scores, subset_changes.kept(result.scores, draw), higher),
         best=best,
         worst=worst,
         changes=[{"line": line, "bar": svg.change_bar(line.ratio)} for line in lines],

@@ -1,7 +1,7 @@
-"""append: put a metric to the test by adding its batch, arm and block to arms.yaml, whose every line stays as it is.
+"""Add a metric's batch, arm and block to arms.yaml as text, so that all other lines of the file stay as they are.
 
-So it is edited as text. An editor that keeps comments (ruamel.yaml) counts the comment above a section to the entry
-before it: what it appends to `batches` would come to stand below the words about `arms`.
+ruamel.yaml, which keeps comments, would not do: it attaches the comment above a section to the entry before it. An
+entry added at the end of `batches` would then stand below the comment of `arms`.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from metricloop.data.tables import replacing
 from metricloop.metrics.contract import Spec
 from metricloop.study.plan import Plan
 
-MINE = "mine"  # begins the name of a batch of the person's own
+MINE = "mine"  # batches of a person's own metrics are called mine-METRIC
 
 
 class AppendError(ValueError):
-    """Entries cannot be added; the message says why, and what to do by hand."""
+    """Entries cannot be added; the message says why, and what to add by hand."""
 
 
 def arm_name(plan: Plan, metric: str, policy: str) -> str:
-    """The metric's name, or where an arm has it, the name with the policy's, and if need be a number."""
+    """A free name for an arm: METRIC, METRIC_POLICY, or METRIC_POLICY_NUMBER."""
     tries = [metric, f"{metric}_{policy}", *(f"{metric}_{policy}_{number}" for number in range(2, 100))]
     return next(name for name in tries if name not in plan["arms"])
 
 
-def offer(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], arm: str, seeds: int) -> Plan:
-    """What arms.yaml would get: a batch, unless one scores this metric already, the arm and its block.
+def entries_for(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], arm: str, seeds: int) -> Plan:
+    """The entries for arms.yaml: the arm, its block, and a batch unless one scores this metric already.
 
-    code: the file, relative to the workspace. Errors: AppendError when another metric has the name.
+    code: the metric's file, relative to the workspace. Errors: AppendError when another file has a metric of this name.
     """
     batches = {name: entry for name, entry in plan["batches"].items() if spec.name in entry["metrics"]}
     addition: Plan = {"batches": {}, "arms": {}, "blocks": {}}
@@ -42,13 +42,13 @@ def offer(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], arm: str
     if batch is None and batches:
         other, entry = next(iter(batches.items()))
         raise AppendError(
-            f"a metric is called {spec.name} already (batch {other}, {entry['code']}); give yours another name"
+            f"another metric is called {spec.name} already (batch {other}, {entry['code']}); give yours another name"
         )
     if batch is None:
         batch = f"{MINE}-{spec.name}"
-        needs = layout.PREDICTIONS if "predictions" in spec.needs else "data/images.parquet"
+        needs = layout.PREDICTIONS if "predictions" in spec.needs else layout.IMAGES
         addition["batches"][batch] = {"code": code, "needs": needs, "metrics": [spec.name]}
-    file = f"scores/{batch}/{spec.name}.parquet"
+    file = layout.scores_file(batch, spec.name)
     addition["arms"][arm] = {
         "role": "treatment", "metric": spec.name, "a": file, "b": file, "policy": dict(policy)
     }  # fmt: skip
@@ -56,18 +56,18 @@ def offer(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], arm: str
     return addition
 
 
-def append_to(path: Path, addition: Plan) -> None:
-    """Write `addition` into a plan file, each entry at the end of its section. Errors: AppendError; nothing written."""
-    text = appended(path.read_text() if path.is_file() else "", addition, path.name)
+def append_entries(path: Path, addition: Plan) -> None:
+    """Write `addition` into a plan file. Errors: AppendError; the file is then unchanged."""
+    text = with_entries(path.read_text() if path.is_file() else "", addition, path.name)
     with replacing(path) as temporary:
         temporary.write_text(text)
 
 
-def appended(text: str, addition: Plan, where: str = "arms.yaml") -> str:
-    """The text with every entry of `addition`; a section that is empty or missing is begun.
+def with_entries(text: str, addition: Plan, where: str = layout.ARMS) -> str:
+    """The text with every entry of `addition` at the end of its section; missing sections are added.
 
-    Errors: AppendError for a name that is there already, and where the result would not mean the old plan with the
-    addition.
+    where: the file's name, for messages. Errors: AppendError for a name that the file already has, and when the new
+    text, read as YAML, is not the old plan and the addition.
     """
     old, made = _sections(text), text
     for section, entries in addition.items():
@@ -81,12 +81,12 @@ def appended(text: str, addition: Plan, where: str = "arms.yaml") -> str:
     except yaml.YAMLError:
         sound = False
     if not sound:
-        raise AppendError(f"{where} has an unusual layout; add this to it yourself:\n{show(addition)}")
+        raise AppendError(f"{where} has an unusual layout; add this to it yourself:\n{as_yaml(addition)}")
     return made
 
 
-def show(addition: Plan) -> str:
-    """The entries as they stand in the file, without the comments around them."""
+def as_yaml(addition: Plan) -> str:
+    """The entries as YAML text, as they stand in the file."""
     return "\n".join(f"{name}:\n{_lines(entries, 2).rstrip()}" for name, entries in addition.items() if entries)
 
 
@@ -98,7 +98,7 @@ def _into(text: str, section: str, entries: dict) -> str:
     key, value = pairs[section]
     if value.value and isinstance(value, yaml.MappingNode):
         place, indent = _end(value), value.start_mark.column
-    else:  # `{}`, or nothing: the entries take its place
+    else:  # `{}` or nothing: the entries replace it
         text = text[: key.end_mark.index] + ":" + text[max(key.end_mark.index + 1, value.end_mark.index) :]
         place, indent = key.end_mark.index, 2
     if text[place - 1] != "\n":  # a folded text ends at the start of the next line
@@ -108,7 +108,7 @@ def _into(text: str, section: str, entries: dict) -> str:
 
 
 def _end(node: yaml.Node) -> int:
-    """Where the last value in a node ends, comments behind it not counted."""
+    """The position in the text where the last value of a node ends, before any comment."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(node, yaml.MappingNode) else last
@@ -125,5 +125,5 @@ def _ended(text: str) -> str:
 
 
 def _sections(text: str) -> dict[str, dict[str, Any]]:
-    """The sections of a plan file that hold something."""
+    """The sections of a plan file that are not empty."""
     return {name: entries for name, entries in (yaml.safe_load(text) or {}).items() if entries}

@@ -1,6 +1,6 @@
-"""adopt: a generated metric that a person has read moves to metrics/adopted, where it runs without the sandbox.
+"""`metricloop adopt`: move a generated metric that a person has read to metrics/adopted; it then runs unsandboxed.
 
-Its scores stay what they are under another name, so nothing that was trained on them is trained again.
+Its scores are computed again under another name. As long as they are the same, no model is trained again.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from metricloop import layout
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.llm.journal import Journal
 from metricloop.scoring.metric_file import MOST_BYTES
-from metricloop.study.plan import FILES, load_plan, replace_rounds
+from metricloop.study.plan import load_plan, replace_rounds
 from metricloop.text.clean import clean, printable
 from metricloop.text.shell import command_line, run_line
 
 
 class AdoptError(ValueError):
-    """A metric cannot be adopted; the message says why, and what there is to adopt."""
+    """A metric cannot be adopted; the message says why, and which metrics can be."""
 
 
 @dataclass(frozen=True)
-class Generated:
-    """A generated metric as it was read, once: what is shown is what is moved.
+class GeneratedMetric:
+    """A generated metric. Its code is read once, so that the code that a person reads is the code that is moved.
 
-    file: relative to the workspace. batch: of rounds.yaml, which scores it; needs: what that is scored from.
+    file: relative to the workspace. batch: the batch of rounds.yaml that scores it. needs: the input of that batch.
     """
 
     metric: str
@@ -42,7 +42,7 @@ class Generated:
 
     @property
     def adopted(self) -> str:
-        """Where it goes, relative to the workspace."""
+        """The new file, relative to the workspace."""
         return f"{layout.ADOPTED}/{self.metric}.py"
 
     @property
@@ -51,44 +51,46 @@ class Generated:
 
     @property
     def scores(self) -> str:
-        return f"scores/{self.batch}/{self.metric}.parquet"
+        return layout.scores_file(self.batch, self.metric)
 
     @property
     def new_scores(self) -> str:
-        return f"scores/{self.new_batch}/{self.metric}.parquet"
+        return layout.scores_file(self.new_batch, self.metric)
 
     @property
-    def begun(self) -> bool:
-        """Whether an earlier adoption was cut short after the person had said yes, and only has to be finished."""
+    def interrupted(self) -> bool:
+        """Whether an earlier adoption was interrupted after the person agreed; it then only has to be finished."""
         return self.batch == self.new_batch
 
 
-def generated(folder: Path) -> dict[str, tuple[str, str]]:
-    """The generated metrics that rounds.yaml names: metric -> (its batch, its file relative to the workspace)."""
+def generated_metrics(folder: Path) -> dict[str, tuple[str, str]]:
+    """The generated metrics of rounds.yaml: name -> (batch, file relative to the workspace)."""
     return {metric: (batch, file) for metric, batch, file in _named(folder)}
 
 
-def find(folder: Path, metric: str) -> Generated:
-    """Read a generated metric. Errors: AdoptError when there is none of that name, it is no plain file, or its
-    round is not complete."""
-    known = generated(folder)
+def read_generated(folder: Path, metric: str) -> GeneratedMetric:
+    """Read a generated metric.
+
+    Errors: AdoptError when no metric has this name, its file is no plain file, or its round is not complete.
+    """
+    known = generated_metrics(folder)
     if metric in known:
         batch, file = known[metric]
     elif (left := _left_over(folder, metric)) is not None:
         batch, file = f"adopted-{metric}", left
     else:
         done = (folder / layout.ADOPTED / f"{metric}.py").is_file()
-        said = f"{metric} has been adopted already" if done else f"no generated metric {clean(metric)!r}"
-        raise AdoptError(f"{said}; to adopt there are: {', '.join(sorted(known)) or 'none'}")
+        reason = f"{metric} has been adopted already" if done else f"no generated metric {clean(metric)!r}"
+        raise AdoptError(f"{reason}; you can adopt: {', '.join(sorted(known)) or 'none'}")
     needs, number = load_plan(folder)["batches"][batch]["needs"], int(Path(file).parent.name)
     journal = Journal(folder)
     if journal.last("proposed", round=number) and not journal.last("suggested", round=number):
-        raise AdoptError(f"round {number} is not complete, and is still being written; first: {run_line(folder)}")
-    return Generated(metric, number, file, _read(folder, file), batch, needs)
+        raise AdoptError(f"round {number} is not complete; finish it first: {run_line(folder)}")
+    return GeneratedMetric(metric, number, file, _read(folder, file), batch, needs)
 
 
-def shown(found: Generated) -> str:
-    """The file for a terminal, line by line; what cannot be shown stands as "?", and is counted at the end."""
+def text_to_review(found: GeneratedMetric) -> str:
+    """The file with line numbers, safe to print. Unprintable characters become "?"; the last lines count them."""
     try:
         text = found.code.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -97,41 +99,41 @@ def shown(found: Generated) -> str:
     lines = [f"{number:4}  {printable(row)}" for number, row in enumerate(rows, start=1)]
     hidden = sum(a != b for a, b in zip(text, printable(text), strict=True))
     foreign = sum(ord(letter) > 127 for letter in text)
-    notes = [f"{hidden} characters that a terminal might obey stand as ?"] if hidden else []
-    notes += [f"{foreign} characters are not ASCII, and may look like others"] if foreign else []
+    notes = [f"{hidden} control characters are shown as ?"] if hidden else []
+    notes += [f"{foreign} characters are not ASCII and may look like other characters"] if foreign else []
     return "\n".join([f"{found.file}, {len(found.code)} bytes, sha256 {_digest(found.code)}", *lines, *notes])
 
 
-def adopt(folder: Path, found: Generated) -> None:
-    """Move the file, and point the plan to it. After a kill at any place, adopting again finishes the job.
+def adopt(folder: Path, found: GeneratedMetric) -> None:
+    """Move the file and change the plan to name the new one. After a kill at any point, adopting again finishes it.
 
-    The order makes it so: first the new file, then arms.yaml and rounds.yaml, the journal, and last the old file goes.
-    Errors: AdoptError when the file is no longer what was read, or another one is in its new place.
+    That is why the order is: the new file, arms.yaml, rounds.yaml, the journal, and last the old file is deleted.
+    Errors: AdoptError when the file has changed since it was read, or the new place holds another file.
     """
     if _digest(_read(folder, found.file)) != _digest(found.code):
-        raise AdoptError(f"{found.file} has changed since it was shown; look at it again")
-    place(folder, found)
-    repoint(folder, found)
-    rewire(folder, found)
-    note(folder, found)
-    clear(folder, found)
+        raise AdoptError(f"{found.file} has changed since it was shown; read it again")
+    write_new_file(folder, found)
+    update_arms_file(folder, found)
+    update_rounds_file(folder, found)
+    add_to_journal(folder, found)
+    delete_old_file(folder, found)
 
 
-def place(folder: Path, found: Generated) -> None:
-    """Write what was shown to its new place. Errors: AdoptError where something else is."""
+def write_new_file(folder: Path, found: GeneratedMetric) -> None:
+    """Write the code that was shown to its new file. Errors: AdoptError when that holds something else."""
     target = folder / found.adopted
     if _leads_away(folder, found.adopted):
-        raise AdoptError(f"{found.adopted} is, or lies behind, a link; put a plain folder there")
+        raise AdoptError(f"{found.adopted} is a link, or is in a linked folder; put a plain folder there")
     if target.exists() and target.read_bytes() != found.code:
-        raise AdoptError(f"{found.adopted} exists, and holds something else; rename one of the two metrics")
+        raise AdoptError(f"{found.adopted} exists and holds another metric; rename one of the two")
     if not target.exists():
         with replacing(target) as temporary:
             temporary.write_bytes(found.code)
 
 
-def repoint(folder: Path, found: Generated) -> None:
-    """Point arms that the person wrote to the new scores: as text, so that their file keeps its layout and comments."""
-    path = folder / FILES[0]
+def update_arms_file(folder: Path, found: GeneratedMetric) -> None:
+    """Replace the old scores file by the new one in arms.yaml, as text: its layout and comments stay."""
+    path = folder / layout.ARMS
     text = path.read_text() if path.is_file() else ""
     whole = rf"(?<![\w./-]){re.escape(found.scores)}(?![\w./-])"
     changed = re.sub(whole, lambda _: found.new_scores, text)
@@ -140,15 +142,15 @@ def repoint(folder: Path, found: Generated) -> None:
             temporary.write_text(changed)
 
 
-def rewire(folder: Path, found: Generated) -> None:
-    """Write rounds.yaml anew, unless that was done before."""
-    if found.begun:
+def update_rounds_file(folder: Path, found: GeneratedMetric) -> None:
+    """Write rounds.yaml with the metric in its new batch, unless an earlier adoption did."""
+    if found.interrupted:
         return
-    replace_rounds(rewired(read_yaml(folder / FILES[1]), found), folder)
+    replace_rounds(with_new_batch(read_yaml(folder / layout.ROUNDS), found), folder)
 
 
-def rewired(plan: Mapping[str, Any], found: Generated) -> dict[str, Any]:
-    """A plan whose metric has changed its batch, and whose arms read the new scores. An emptied batch goes."""
+def with_new_batch(plan: Mapping[str, Any], found: GeneratedMetric) -> dict[str, Any]:
+    """The plan with the metric in its new batch and arms that read the new scores. An empty batch is removed."""
     entry = plan["batches"][found.batch]
     rest = entry | {"metrics": [metric for metric in entry["metrics"] if metric != found.metric]}
     batches = {name: rest if name == found.batch else item for name, item in plan["batches"].items()}
@@ -162,8 +164,8 @@ def rewired(plan: Mapping[str, Any], found: Generated) -> dict[str, Any]:
     return {**plan, "batches": batches, "arms": arms}
 
 
-def note(folder: Path, found: Generated) -> None:
-    """Keep the adoption in the journal, once."""
+def add_to_journal(folder: Path, found: GeneratedMetric) -> None:
+    """Write the adoption into the journal, once."""
     journal = Journal(folder)
     if journal.last("adopted", metric=found.metric) is None:
         accepted = journal.last("accepted", file=found.file) or {}
@@ -171,15 +173,15 @@ def note(folder: Path, found: Generated) -> None:
         journal.add("adopted", round=found.round, suggestion=suggestion, metric=found.metric, file=found.adopted)
 
 
-def clear(folder: Path, found: Generated) -> None:
-    """Take away the old file, and its folder where it was the last of its round."""
+def delete_old_file(folder: Path, found: GeneratedMetric) -> None:
+    """Delete the old file, and its folder when it is then empty."""
     (folder / found.file).unlink()
     with suppress(OSError):
         (folder / found.file).parent.rmdir()
 
 
 def _named(folder: Path) -> Iterator[tuple[str, str, str]]:
-    rounds = read_yaml(folder / FILES[1]) if (folder / FILES[1]).is_file() else {}
+    rounds = read_yaml(folder / layout.ROUNDS) if (folder / layout.ROUNDS).is_file() else {}
     for batch, entry in (rounds.get("batches") or {}).items():
         parent, _, number = str(entry["code"]).rpartition("/")
         if parent == layout.GENERATED and number.isdigit():
@@ -187,7 +189,7 @@ def _named(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _left_over(folder: Path, metric: str) -> str | None:
-    """The old file of a metric that the plan has as adopted: what a kill left behind."""
+    """The old file of a metric that is adopted in the plan: an adoption was killed before it deleted the file."""
     batches = load_plan(folder)["batches"]
     if batches.get(f"adopted-{metric}", {}).get("code") != f"{layout.ADOPTED}/{metric}.py":
         return None
@@ -199,13 +201,13 @@ def _left_over(folder: Path, metric: str) -> str | None:
 def _read(folder: Path, file: str) -> bytes:
     path = folder / file
     if _leads_away(folder, file):
-        raise AdoptError(f"{file} is, or lies behind, a link; only a plain file is adopted")
+        raise AdoptError(f"{file} is a link, or is in a linked folder; only a plain file can be adopted")
     if not path.is_file():
         raise AdoptError(
-            f"{file} does not exist; bring it back with: {command_line('git', '-C', folder, 'checkout', '--', file)}"
+            f"{file} does not exist; restore it with: {command_line('git', '-C', folder, 'checkout', '--', file)}"
         )
     if path.stat().st_size > MOST_BYTES:
-        raise AdoptError(f"{file} is {path.stat().st_size} bytes long; a metric's file may have {MOST_BYTES}")
+        raise AdoptError(f"{file} is {path.stat().st_size} bytes long; a metric's file may have at most {MOST_BYTES}")
     return path.read_bytes()
 
 

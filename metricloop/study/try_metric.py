@@ -1,4 +1,4 @@
-"""audition (`metricloop try`): a person's own metric at the acceptance gate, and then on a sample of the pool."""
+"""`metricloop try`: check a person's own metric by the gate's rules, score a sample of the pool, and select from it."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 from metricloop.selection.select import select
 from metricloop.text.clean import clean
 
-MOST = 500  # images that are scored, evenly out of the pool
+MOST_IMAGES = 500  # images of the pool that are scored, evenly spaced
 
 
-class AuditionError(ValueError):
+class TryError(ValueError):
     """A metric cannot be tried here; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What a metric is tried on: the pool, some of its frames, and what earlier metrics say of those."""
+class TryInputs:
+    """What a metric is tried on: the pool, some of its frames, and the scores of earlier metrics on these frames."""
 
     params: Params
     pool: Dataset
@@ -56,59 +56,59 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Performance:
-    """What a metric said of a sample: its scores, and what a policy would take of it."""
+class SampleResult:
+    """A sample of the pool, its scores by a metric, and the subset that a policy selects from it."""
 
     sample: Dataset
     scores: Scores
     subset: pa.Table
 
 
-def set_stage(folder: Path) -> Stage:
-    """Read what a workspace has. Errors: AuditionError where its data were not brought in yet."""
-    params = load_params(folder / "params.yaml")
-    if not (folder / "data/images.parquet").is_file():
-        raise AuditionError(
-            f"{folder} has no data yet, and a metric is tried on them; bring them in with: "
+def read_try_inputs(folder: Path) -> TryInputs:
+    """Read the pool of a workspace. Errors: TryError when the stage `ingest` has not run or no picture can be read."""
+    params = load_params(folder / layout.PARAMS)
+    if not (folder / layout.IMAGES).is_file():
+        raise TryError(
+            f"{folder} has no data yet, so there is nothing to try a metric on. To read the data set: "
             f"cd {folder} && dvc repro ingest (and predict, for metrics that need predictions)"
         )
-    pool, found = read_pool(folder / "data", folder / params.data.folder), folder / layout.PREDICTIONS
+    pool, found = read_pool(folder / layout.DATA, folder / params.data.folder), folder / layout.PREDICTIONS
     predictions = read_predictions(found) if found.is_file() else None
     rows, frames = probe_frames(pool, predictions)
     if not frames:
-        raise AuditionError(f"none of the pictures that {folder / 'data/images.parquet'} lists can be read")
-    return Stage(params, pool, predictions, frames, scores_so_far(folder, pool, rows))
+        raise TryError(f"none of the pictures that {folder / layout.IMAGES} lists can be read")
+    return TryInputs(params, pool, predictions, frames, scores_so_far(folder, pool, rows))
 
 
-def open_sandbox(stage: Stage, filename: str) -> Sandbox:
-    """Errors: SandboxError saying what this machine lacks, and what can be done without one."""
+def open_sandbox(inputs: TryInputs, filename: str) -> Sandbox:
+    """Open the sandbox. Errors: SandboxError that says what this machine lacks, and what to do without a sandbox."""
     try:
-        return sandbox(stage.limits)
+        return sandbox(inputs.limits)
     except SandboxError as error:
         raise SandboxError(
-            f"{filename} is tried in the sandbox only. {error}. If you have read it, it can go into arms.yaml untried, "
-            f"and run without the sandbox: metricloop run --trust {filename}"
+            f"{filename} can be tried in the sandbox only. {error}. If you have read the file and trust it, add it to "
+            f"{layout.ARMS} yourself and run it without the sandbox: metricloop run --trust {filename}"
         ) from None
 
 
-def names_in(walled: Sandbox, source: Source, wanted: str | None) -> list[str]:
-    """The metrics of a file to try: all, or the one that is wanted. Errors: MetricError when it cannot be loaded."""
-    specs = list(declared(walled, source))
+def metrics_to_try(opened: Sandbox, source: Source, wanted: str | None) -> list[str]:
+    """Names of the metrics in a file: all, or only `wanted`. Errors: MetricError when none is found."""
+    specs = list(declared(opened, source))
     if wanted and wanted not in specs:
-        raise MetricError(f"{source.filename} declares no metric {wanted!r}, but {', '.join(specs) or 'none'}")
+        raise MetricError(f"{source.filename} declares no metric {wanted!r}; it declares: {', '.join(specs) or 'none'}")
     if not specs:
         raise MetricError(f"{source.filename} declares no metric: decorate a function with @metric(...)")
     return [wanted] if wanted else specs
 
 
-def hear(walled: Sandbox, source: Source, name: str, stage: Stage) -> GateResult:
-    """Hold one metric of a file to the rules of the gate."""
-    slowest = patience(stage.params, len(stage.pool))
-    return pass_gate(walled, source, name, stage.frames, stage.earlier, slowest)
+def check_rules(opened: Sandbox, source: Source, name: str, inputs: TryInputs) -> GateResult:
+    """Check one metric of a file by the rules of the gate."""
+    slowest = patience(inputs.params, len(inputs.pool))
+    return pass_gate(opened, source, name, inputs.frames, inputs.earlier, slowest)
 
 
 def rule_lines(gate_result: GateResult, earlier: Collection[str]) -> list[tuple[str, str, str]]:
-    """Rule by rule (held, broke or not asked; the rule; what was seen). earlier: the metrics it was compared with."""
+    """(state, rule, message) per rule; states: held, broke, not asked. earlier: metrics that it was compared with."""
     broken = {broken_rule.rule: broken_rule.said for broken_rule in gate_result.broken}
     stopped = next((rule for rule in STOPPING if rule in broken), None)
     lines = []
@@ -125,37 +125,40 @@ def rule_lines(gate_result: GateResult, earlier: Collection[str]) -> list[tuple[
 
 
 def policy_of(name: str, options: Mapping[str, Any], spec: Spec | None = None) -> dict[str, Any]:
-    """A policy for one metric, in the metric's own direction unless another is asked for.
+    """A policy for the scores of one metric; its direction is the metric's own unless `options` give another.
 
-    Errors: PolicyError naming an unknown policy or option, or one that a single metric cannot serve.
+    Errors: PolicyError for an unknown policy or option, and for one that needs more or other input than one metric.
     """
     direction = {"direction": "higher" if spec is None or spec.higher_is == "better" else "lower"}
     policy = {"name": name, **direction, **options}
     if name in POLICIES and POLICIES[name].reads not in ("scores", "object scores"):
         fit = ", ".join(name for name, policy in POLICIES.items() if policy.reads in ("scores", "object scores"))
-        raise PolicyError(f"policy {name} reads no scores; those that do: {fit}")
+        raise PolicyError(f"policy {name} does not select by scores; policies that do: {fit}")
     _, checked = check_policy(policy)
     if checked.combine:
-        raise PolicyError("combine takes a second metric; write that arm into arms.yaml yourself, with b as its scores")
+        raise PolicyError("combine needs a second metric; write that arm into arms.yaml yourself, its scores as b")
     return policy
 
 
-def spread(pool: Dataset, most: int) -> Dataset:
-    """At most so many images of a pool, evenly."""
+def sample_evenly(pool: Dataset, most: int) -> Dataset:
+    """At most `most` images of a pool, evenly spaced in its order."""
     rows = np.unique(np.linspace(0, len(pool) - 1, min(most, len(pool))).round().astype(int))
     part, _ = part_of(pool, rows)
     return part
 
 
-def perform(stage: Stage, source: Source, spec: Spec, policy: Mapping[str, Any], arm: str) -> Performance:
-    """Score a sample within the walls, the whole pool for a metric of the pool, and select from it.
+def score_and_select(
+    inputs: TryInputs, source: Source, spec: Spec, policy: Mapping[str, Any], arm: str
+) -> SampleResult:
+    """Score a sample in the sandbox and select from it. A metric of scope "dataset" scores the whole pool.
 
-    Errors: ScoreError when it fails on more images than the study allows; PolicyError when the policy does not fit.
+    Errors: ScoreError when the metric fails on more images than score.max_failures allows; PolicyError when the policy
+    cannot use such scores.
     """
-    sample = stage.pool if spec.scope == "dataset" else spread(stage.pool, MOST)
-    batch, study = SandboxedBatch(((source, spec),), stage.limits), stage.params.study
-    failures = stage.params.score.max_failures
-    columns = score_pool(sample, batch, stage.predictions, max_failures=failures)[spec.name]
+    sample = inputs.pool if spec.scope == "dataset" else sample_evenly(inputs.pool, MOST_IMAGES)
+    batch, study = SandboxedBatch(((source, spec),), inputs.limits), inputs.params.study
+    failures = inputs.params.score.max_failures
+    columns = score_pool(sample, batch, inputs.predictions, max_failures=failures)[spec.name]
     table = pa.table({field.name: pa.array(columns[field.name], type=field.type) for field in SCORES}, SCORES)
     chance: dict[str, Any] = {"study": (study.name, study.seed), "arm": arm, "budget": study.budget, "seeds": [0]}
     subset = select(sample, policy, a=table, **chance)
@@ -166,4 +169,4 @@ def perform(stage: Stage, source: Source, spec: Spec, policy: Mapping[str, Any],
         value=column(table, "score"),
         errors=tuple(sorted({error for error in columns["error"] if error})),
     )
-    return Performance(sample, scores, subset)
+    return SampleResult(sample, scores, subset)

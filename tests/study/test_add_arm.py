@@ -1,4 +1,4 @@
-"""Entries appended to arms.yaml: every line that was there stays, wherever the new ones go."""
+"""Entries with_entries to arms.yaml: every line that was there stays, wherever the new ones go."""
 
 import difflib
 
@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from metricloop.metrics.contract import Spec
-from metricloop.study.add_arm import AppendError, append_to, appended, arm_name, offer, show
-from metricloop.study.workspace import demo_plan, render_arms
+from metricloop.study.add_arm import AppendError, append_entries, arm_name, as_yaml, entries_for, with_entries
+from metricloop.study.new_study import demo_plan, render_arms
 
 ADDITION = {
     "batches": {"mine-x": {"code": "x.py", "needs": "data/images.parquet", "metrics": ["x"]}},
@@ -59,7 +59,7 @@ blocks:  # none yet
 
 
 def test_each_entry_goes_to_the_end_of_its_section():
-    assert appended(FILE, ADDITION) == EXPECTED
+    assert with_entries(FILE, ADDITION) == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -75,29 +75,29 @@ def test_each_entry_goes_to_the_end_of_its_section():
 )
 def test_other_layouts_mean_the_same_afterwards(text):
     old = {name: entries or {} for name, entries in (yaml.safe_load(text) or {}).items()}
-    new = yaml.safe_load(appended(text, ADDITION))
+    new = yaml.safe_load(with_entries(text, ADDITION))
     assert new == {name: {**old.get(name, {}), **entries} for name, entries in ADDITION.items()}
 
 
 def test_the_file_that_init_writes_keeps_every_line():
     text = render_arms(demo_plan("x", full=True))
     changes = [
-        line for line in difflib.ndiff(text.splitlines(), appended(text, ADDITION).splitlines()) if line[0] != " "
+        line for line in difflib.ndiff(text.splitlines(), with_entries(text, ADDITION).splitlines()) if line[0] != " "
     ]
-    assert changes == [f"+ {line}" for line in show(ADDITION).splitlines() if line.startswith("  ")]
+    assert changes == [f"+ {line}" for line in as_yaml(ADDITION).splitlines() if line.startswith("  ")]
 
 
 def test_a_layout_that_cannot_be_edited_is_left_alone_and_the_entries_are_told(tmp_path):
     path = tmp_path / "arms.yaml"
     path.write_text("arms: {a: {role: baseline}}\n")
     with pytest.raises(AppendError, match=r"(?s)arms.yaml has an unusual layout; add this .*  x:\n    role: treatment"):
-        append_to(path, ADDITION)
+        append_entries(path, ADDITION)
     assert path.read_text() == "arms: {a: {role: baseline}}\n"
 
 
 def test_a_name_that_is_there_is_not_written_twice():
     with pytest.raises(AppendError, match=r"arms.yaml: arms has x already"):
-        appended("arms:\n  x: {role: control}\n", ADDITION)
+        with_entries("arms:\n  x: {role: control}\n", ADDITION)
 
 
 PLAN = {
@@ -115,7 +115,7 @@ def test_an_arm_is_called_as_its_metric_unless_that_is_taken():
 
 def test_what_is_offered_is_a_batch_an_arm_and_a_block():
     spec = Spec("found", "image", ("predictions",))
-    made = offer(PLAN, spec, "mine/found.py", {"name": "best", "direction": "lower"}, "few_found", 2)
+    made = entries_for(PLAN, spec, "mine/found.py", {"name": "best", "direction": "lower"}, "few_found", 2)
     file = "scores/mine-found/found.parquet"
     assert made == {
         "batches": {
@@ -133,11 +133,11 @@ def test_what_is_offered_is_a_batch_an_arm_and_a_block():
 
 def test_a_second_arm_of_a_metric_needs_no_second_batch():
     plan = {**PLAN, "batches": {"own": {"code": "mine.py", "needs": "n", "metrics": ["size"]}}}
-    made = offer(plan, Spec("size", "image"), "mine.py", {"name": "best"}, "size_best", 3)
+    made = entries_for(plan, Spec("size", "image"), "mine.py", {"name": "best"}, "size_best", 3)
     assert made["batches"] == {}
     assert made["arms"]["size_best"]["a"] == "scores/own/size.parquet"
 
 
 def test_another_metric_of_the_same_name_is_told():
     with pytest.raises(AppendError, match=r"called object_count already \(batch labels, metrics/catalogue.yaml\)"):
-        offer(PLAN, Spec("object_count", "image"), "mine.py", {"name": "best"}, "mine", 3)
+        entries_for(PLAN, Spec("object_count", "image"), "mine.py", {"name": "best"}, "mine", 3)

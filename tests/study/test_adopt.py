@@ -8,7 +8,7 @@ import pytest
 from metricloop.data.tables import read_yaml
 from metricloop.llm.journal import Journal, read_journal
 from metricloop.study import adopt as step
-from metricloop.study.adopt import AdoptError, adopt, find, generated, shown
+from metricloop.study.adopt import AdoptError, adopt, generated_metrics, read_generated, text_to_review
 from metricloop.study.plan import load_plan
 
 CODE = '"""Area."""\nfrom metricloop.metrics.contract import metric\n'
@@ -62,6 +62,9 @@ def study(tmp_path):
     return folder
 
 
+STEPS = ["write_new_file", "update_arms_file", "update_rounds_file", "add_to_journal", "delete_old_file"]
+
+
 def is_adopted(folder) -> None:
     """Everything that has to be so once the metric area is adopted, however often the work was interrupted."""
     plan = load_plan(folder)
@@ -78,11 +81,11 @@ def is_adopted(folder) -> None:
     assert event.items() >= {
         "round": 2, "suggestion": "large", "metric": "area", "file": "metrics/adopted/area.py"
     }.items()  # fmt: skip
-    assert list(generated(folder)) == ["shade", "agreement"]
+    assert list(generated_metrics(folder)) == ["shade", "agreement"]
 
 
 def test_the_file_moves_and_the_plan_follows(study):
-    adopt(study, find(study, "area"))
+    adopt(study, read_generated(study, "area"))
     is_adopted(study)
     assert (study / "rounds.yaml").read_text().startswith("# Written by the rounds of a study: ")
     assert (study / "arms.yaml").read_text() == ARMS  # names nothing of it: untouched
@@ -90,20 +93,20 @@ def test_the_file_moves_and_the_plan_follows(study):
 
 def test_an_arm_the_person_wrote_follows_too_and_keeps_its_comments(study):
     (study / "arms.yaml").write_text(ARMS + MINE)
-    adopt(study, find(study, "area"))
+    adopt(study, read_generated(study, "area"))
     assert (study / "arms.yaml").read_text() == ARMS + MINE.replace("round2-pool", "adopted-area")
 
 
 def test_the_last_metric_takes_its_batch_and_its_folder_with_it(study):
     for name in ("agreement", "shade", "area"):
-        adopt(study, find(study, name))
+        adopt(study, read_generated(study, name))
     rounds = read_yaml(study / "rounds.yaml")
     assert list(rounds["batches"]) == ["adopted-agreement", "adopted-shade", "adopted-area"]
     assert rounds["batches"]["adopted-agreement"]["needs"] == "data/predictions.parquet"
     assert not (study / "metrics/generated/2").exists()
 
 
-@pytest.mark.parametrize("killed", ["place", "repoint", "rewire", "note", "clear"])
+@pytest.mark.parametrize("killed", STEPS)
 def test_after_a_kill_adopting_again_finishes_the_job(study, monkeypatch, killed):
     (study / "arms.yaml").write_text(ARMS + MINE)
 
@@ -116,37 +119,39 @@ def test_after_a_kill_adopting_again_finishes_the_job(study, monkeypatch, killed
     with monkeypatch.context() as patch:
         patch.setattr(step, killed, dies)
         with pytest.raises(Killed):
-            adopt(study, find(study, "area"))
-    found = find(study, "area")
-    assert found.begun == (killed in ("note", "clear"))  # from rounds.yaml on there is nothing left to ask
+            adopt(study, read_generated(study, "area"))
+    found = read_generated(study, "area")
+    assert found.interrupted == (
+        killed in ("add_to_journal", "delete_old_file")
+    )  # from rounds.yaml on there is nothing left to ask
     adopt(study, found)
     is_adopted(study)
     assert load_plan(study)["arms"]["mine"]["a"] == "scores/adopted-area/area.parquet"
 
 
 def test_adopted_once_it_is_no_longer_there_to_adopt(study):
-    adopt(study, find(study, "area"))
-    with pytest.raises(AdoptError, match=r"^area has been adopted already; to adopt there are: agreement, shade$"):
-        find(study, "area")
+    adopt(study, read_generated(study, "area"))
+    with pytest.raises(AdoptError, match=r"^area has been adopted already; you can adopt: agreement, shade$"):
+        read_generated(study, "area")
 
 
 @pytest.mark.parametrize("name", ["nothing", "../../arms", "object_count", ""])
 def test_what_is_not_there_is_answered_with_what_is(study, name):
-    with pytest.raises(AdoptError, match=r"no generated metric .*; to adopt there are: agreement, area, shade$"):
-        find(study, name)
+    with pytest.raises(AdoptError, match=r"no generated metric .*; you can adopt: agreement, area, shade$"):
+        read_generated(study, name)
 
 
 def test_nothing_is_adopted_out_of_a_round_that_is_still_being_written(study):
     journal = Journal(study)
     journal.add("proposed", round=2, suggestion="large", idea={})
     with pytest.raises(AdoptError, match=r"round 2 is not complete"):
-        find(study, "area")
+        read_generated(study, "area")
     journal.add("suggested", round=2, accepted=["large"], refused=[])
-    assert find(study, "area").round == 2
+    assert read_generated(study, "area").round == 2
 
 
 def test_a_file_that_changed_after_it_was_shown_stays_where_it_is(study):
-    found = find(study, "area")
+    found = read_generated(study, "area")
     (study / "metrics/generated/2/area.py").write_text(CODE + "import os\n")
     with pytest.raises(AdoptError, match="has changed since it was shown"):
         adopt(study, found)
@@ -159,23 +164,23 @@ def test_a_link_is_not_adopted(study, link):
     real = study / "real"
     (study / link).rename(real)
     (study / link).symlink_to(real)
-    with pytest.raises(AdoptError, match=r"metrics/generated/2/area.py is, or lies behind, a link"):
-        find(study, "area")
+    with pytest.raises(AdoptError, match=r"metrics/generated/2/area.py is a link, or is in a linked folder"):
+        read_generated(study, "area")
 
 
 def test_nothing_is_written_through_a_link(study, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (study / "metrics/adopted").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(AdoptError, match=r"metrics/adopted/area.py is, or lies behind, a link"):
-        adopt(study, find(study, "area"))
+    with pytest.raises(AdoptError, match=r"metrics/adopted/area.py is a link, or is in a linked folder"):
+        adopt(study, read_generated(study, "area"))
     assert os.listdir(tmp_path / "elsewhere") == []
 
 
 def test_another_adopted_metric_of_that_name_is_not_overwritten(study):
     (study / "metrics/adopted").mkdir()
     (study / "metrics/adopted/area.py").write_text("mine\n")
-    with pytest.raises(AdoptError, match=r"metrics/adopted/area.py exists, and holds something else"):
-        adopt(study, find(study, "area"))
+    with pytest.raises(AdoptError, match=r"metrics/adopted/area.py exists and holds another metric"):
+        adopt(study, read_generated(study, "area"))
     assert (study / "rounds.yaml").read_text() == ROUNDS
 
 
@@ -183,10 +188,10 @@ def test_a_terminal_shows_all_of_the_file_and_obeys_none_of_it(study):
     code = 'x = 1\n\x1b[2Ay = "\u202e"  # \u0430\n'
     (study / "metrics/generated/2/area.py").write_text(code)
     digest = hashlib.sha256(code.encode()).hexdigest()
-    assert shown(find(study, "area")).split("\n") == [
+    assert text_to_review(read_generated(study, "area")).split("\n") == [
         f"metrics/generated/2/area.py, {len(code.encode())} bytes, sha256 {digest}",
         "   1  x = 1",
         '   2  ?[2Ay = "?"  # \u0430',
-        "2 characters that a terminal might obey stand as ?",
-        "2 characters are not ASCII, and may look like others",
+        "2 control characters are shown as ?",
+        "2 characters are not ASCII and may look like other characters",
     ]

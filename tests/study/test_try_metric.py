@@ -15,15 +15,15 @@ from metricloop.scoring.metric_file import Source
 from metricloop.selection.policies import PolicyError
 from metricloop.study import try_metric
 from metricloop.study.try_metric import (
-    AuditionError,
-    hear,
-    names_in,
+    TryError,
+    check_rules,
+    metrics_to_try,
     open_sandbox,
-    perform,
     policy_of,
+    read_try_inputs,
     rule_lines,
-    set_stage,
-    spread,
+    sample_evenly,
+    score_and_select,
 )
 
 HEAD = "import numpy as np\nfrom metricloop.metrics.contract import metric\n\n"
@@ -90,11 +90,11 @@ def test_a_policy_takes_the_metrics_own_direction_unless_told(name, options, spe
     ("name", "options", "said"),
     [
         ("amung", {}, "unknown policy 'amung'; did you mean 'among'"),
-        ("random", {}, "policy random reads no scores; those that do: best, "),
-        ("match", {}, "policy match reads no scores"),
+        ("random", {}, "policy random does not select by scores; policies that do: best, "),
+        ("match", {}, "policy match does not select by scores"),
         ("among", {"shar": 0.4}, "unknown option 'shar'; did you mean 'share'"),
         ("among", {"share": 4}, "share=4: Input should be less than 1"),
-        ("best", {"combine": "product"}, "combine takes a second metric"),
+        ("best", {"combine": "product"}, "combine needs a second metric"),
     ],
 )
 def test_a_policy_that_one_metric_cannot_serve_is_refused(name, options, said):
@@ -103,26 +103,26 @@ def test_a_policy_that_one_metric_cannot_serve_is_refused(name, options, said):
 
 
 def test_a_sample_is_spread_evenly_and_keeps_each_images_boxes(study):
-    pool = set_stage(study).pool
-    some = spread(pool, 4)
+    pool = read_try_inputs(study).pool
+    some = sample_evenly(pool, 4)
     assert some.image_id.tolist() == pool.image_id[[0, 10, 21, 31]].tolist()
     for row, source in enumerate((0, 10, 21, 31)):
         assert some.boxes[some.slice(row)].tolist() == pool.boxes[pool.slice(source)].tolist()
     assert len(some.box_id) == some.offsets[-1] == len(some.labels) == len(some.crowd)
-    assert len(spread(pool, 500)) == 32
+    assert len(sample_evenly(pool, 500)) == 32
 
 
 def test_without_data_it_says_how_to_get_them(tmp_path):
     (tmp_path / "params.yaml").write_text("study: {name: s}\ndata: {source: pictures}\n")
-    with pytest.raises(AuditionError, match=r"has no data yet.*dvc repro ingest"):
-        set_stage(tmp_path)
+    with pytest.raises(TryError, match=r"has no data yet.*dvc repro ingest"):
+        read_try_inputs(tmp_path)
 
 
 def test_where_no_picture_can_be_read_nothing_can_be_tried(study):
     for picture in (study / "pictures").glob("*.png"):
         picture.write_bytes(b"")
-    with pytest.raises(AuditionError, match=r"none of the pictures that .*images.parquet lists can be read"):
-        set_stage(study)
+    with pytest.raises(TryError, match=r"none of the pictures that .*images.parquet lists can be read"):
+        read_try_inputs(study)
 
 
 def test_without_a_sandbox_it_says_why_and_what_to_do(study, monkeypatch):
@@ -130,81 +130,93 @@ def test_without_a_sandbox_it_says_why_and_what_to_do(study, monkeypatch):
         raise SandboxError("there is no sandbox here; missing Landlock")
 
     monkeypatch.setattr(try_metric, "sandbox", none)
-    said = r"mine.py is tried in the sandbox only\. there is no sandbox here; missing Landlock\. .*run --trust mine.py"
+    said = (
+        r"mine.py can be tried in the sandbox only\. there is no sandbox here; missing Landlock\. .*run --trust mine.py"
+    )
     with pytest.raises(SandboxError, match=said):
-        open_sandbox(set_stage(study), "mine.py")
+        open_sandbox(read_try_inputs(study), "mine.py")
 
 
 def test_a_files_metrics_are_all_tried_or_the_one_that_is_named(study, walls):
-    walled = open_sandbox(set_stage(study), "two.py")
+    opened = open_sandbox(read_try_inputs(study), "two.py")
     two = Source(WIDTH + GREY, "two.py")
-    assert names_in(walled, two, None) == ["width", "grey"]
-    assert names_in(walled, two, "grey") == ["grey"]
-    with pytest.raises(MetricError, match=r"two.py declares no metric 'gray', but width, grey"):
-        names_in(walled, two, "gray")
+    assert metrics_to_try(opened, two, None) == ["width", "grey"]
+    assert metrics_to_try(opened, two, "grey") == ["grey"]
+    with pytest.raises(MetricError, match=r"two.py declares no metric 'gray'; it declares: width, grey"):
+        metrics_to_try(opened, two, "gray")
     with pytest.raises(MetricError, match=r"none.py declares no metric: decorate"):
-        names_in(walled, Source("x = 1\n", "none.py"), None)
+        metrics_to_try(opened, Source("x = 1\n", "none.py"), None)
 
 
 def test_the_gate_knows_the_studys_frames_predictions_and_earlier_scores(study, walls):
-    stage = set_stage(study)
-    walled = open_sandbox(stage, "x.py")
-    assert [frame.image.shape for frame in stage.frames] == [(64, 64, 3)] * 24
-    assert hear(walled, Source(WIDTH.replace("width(", "w("), "x.py"), "w", stage).broken[0].rule == "new"  # tightness
-    (broken,) = hear(walled, Source(SURE, "x.py"), "sure", stage).broken
+    inputs = read_try_inputs(study)
+    opened = open_sandbox(inputs, "x.py")
+    assert [frame.image.shape for frame in inputs.frames] == [(64, 64, 3)] * 24
+    assert (
+        check_rules(opened, Source(WIDTH.replace("width(", "w("), "x.py"), "w", inputs).broken[0].rule == "new"
+    )  # tightness
+    (broken,) = check_rules(opened, Source(SURE, "x.py"), "sure", inputs).broken
     assert broken.rule == "needs"
-    ids = stage.pool.image_id
+    ids = inputs.pool.image_id
     found = {"image_id": ids, "x1": ids * 0, "y1": ids * 0, "x2": ids * 0 + 9, "y2": ids * 0 + 9, "label": ids * 0}
     write_table(study / "data/predictions.parquet", PREDICTIONS, found | {"score": ids / 100})
-    assert hear(walled, Source(SURE, "x.py"), "sure", set_stage(study)).accepted
+    assert check_rules(opened, Source(SURE, "x.py"), "sure", read_try_inputs(study)).accepted
 
 
 def test_a_metric_that_would_not_be_done_with_the_pool_is_too_slow(study, walls):
     with (study / "params.yaml").open("a") as stream:
         stream.write("sandbox: {pool_seconds: 0.001}\n")
-    stage = set_stage(study)
+    inputs = read_try_inputs(study)
     slow = Source(WIDTH.replace("    return", "    import time; time.sleep(0.002)\n    return"), "x.py")
-    broken = hear(open_sandbox(stage, "x.py"), slow, "width", stage).broken
+    broken = check_rules(open_sandbox(inputs, "x.py"), slow, "width", inputs).broken
     assert [broken_rule.rule for broken_rule in broken if broken_rule.rule != "new"] == ["fast"]
 
 
 def test_scores_are_in_the_order_of_the_sample_and_the_policy_takes_from_them(study, walls, monkeypatch):
-    monkeypatch.setattr(try_metric, "MOST", 16)
-    stage = set_stage(study)
+    monkeypatch.setattr(try_metric, "MOST_IMAGES", 16)
+    inputs = read_try_inputs(study)
     spec = Spec("width", "object")
-    seen = perform(stage, Source(WIDTH, "x.py"), spec, {"name": "best", "direction": "higher"}, "width")
-    sample = seen.sample
+    result = score_and_select(inputs, Source(WIDTH, "x.py"), spec, {"name": "best", "direction": "higher"}, "width")
+    sample = result.sample
     assert len(sample) == 16
-    assert seen.scores.value.tolist() == (sample.boxes[:, 2] - sample.boxes[:, 0]).tolist()
-    assert seen.scores.row.tolist() == sample.box_row.tolist()
-    mean = [seen.scores.value[seen.scores.row == row].mean() if n else -1 for row, n in enumerate(sample.counts)]
-    taken = set(seen.subset["image_id"].to_pylist())
+    assert result.scores.value.tolist() == (sample.boxes[:, 2] - sample.boxes[:, 0]).tolist()
+    assert result.scores.row.tolist() == sample.box_row.tolist()
+    mean = [result.scores.value[result.scores.row == row].mean() if n else -1 for row, n in enumerate(sample.counts)]
+    taken = set(result.subset["image_id"].to_pylist())
     assert taken == set(sample.image_id[np.argsort(mean)[-4:]].tolist())  # a quarter of 16
 
 
 def test_a_metric_of_the_pool_is_asked_about_all_of_it(study, walls, monkeypatch):
-    monkeypatch.setattr(try_metric, "MOST", 4)
-    seen = perform(
-        set_stage(study), Source(POOL, "x.py"), Spec("rank", "image", scope="dataset"), policy_of("best", {}), "rank"
+    monkeypatch.setattr(try_metric, "MOST_IMAGES", 4)
+    result = score_and_select(
+        read_try_inputs(study),
+        Source(POOL, "x.py"),
+        Spec("rank", "image", scope="dataset"),
+        policy_of("best", {}),
+        "rank",
     )
-    assert seen.scores.value.tolist() == (64.0 + seen.sample.counts).tolist()
-    assert len(seen.sample) == 32
+    assert result.scores.value.tolist() == (64.0 + result.sample.counts).tolist()
+    assert len(result.sample) == 32
 
 
 def test_a_policy_that_drops_boxes_refuses_scores_of_images(study, walls):
     with pytest.raises(PolicyError, match="drop_worst needs a metric that scores objects"):
-        perform(
-            set_stage(study), Source(GREY, "x.py"), Spec("grey", "image", ("image",)), policy_of("drop_worst", {}), "g"
+        score_and_select(
+            read_try_inputs(study),
+            Source(GREY, "x.py"),
+            Spec("grey", "image", ("image",)),
+            policy_of("drop_worst", {}),
+            "g",
         )
 
 
 def test_the_page_stands_by_itself_and_shows_both_ends(study, walls, monkeypatch):
-    monkeypatch.setattr(try_metric, "MOST", 20)
-    stage, spec = set_stage(study), Spec("grey", "image", ("image",), higher_is="worse")
+    monkeypatch.setattr(try_metric, "MOST_IMAGES", 20)
+    inputs, spec = read_try_inputs(study), Spec("grey", "image", ("image",), higher_is="worse")
     policy = policy_of("best", {}, spec)
-    seen = perform(stage, Source(GREY, "x.py"), spec, policy, "grey")
+    result = score_and_select(inputs, Source(GREY, "x.py"), spec, policy, "grey")
     rules = rule_lines(GateResult(spec, ()), ["object_count"])
-    page = build(seen, stage, spec, policy, rules, "<mine>.py")
+    page = build(result, inputs, spec, policy, rules, "<mine>.py")
     assert "Scored on 20 images of the 32 in the pool of drawn, evenly spaced." in page
     assert "&lt;mine&gt;.py" in page
     assert page.count('class="thumb"') == 12
