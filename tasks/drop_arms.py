@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from metricloop.engineer.drop_arms import drop
+from metricloop.engineer.drop_arms import drop_failed_arms
 from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
 
 
@@ -12,7 +12,7 @@ def main() -> None:
     tell_errors_briefly("drop")
     die_with_ancestors()
     hold_lock(ROUNDS_LOCK)
-    drop(Path())
+    drop_failed_arms(Path())
 
 
 if __name__ == "__main__":

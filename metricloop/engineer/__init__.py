@@ -1,1 +1,1 @@
-"""ENGINEER: the language model at work: what it is shown, asked and allowed, and its rounds. Imports `study`, `llm`."""
+"""ENGINEER: the rounds of the language model: what it sees, proposes and may try. Imports `study`, `llm` and below."""

@@ -1,4 +1,4 @@
-"""The brief: what the person knows of the data set, in their own words, for the language model to read."""
+"""The brief: what a person knows about the data set, in their own words, for the language model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 FILE = "brief.md"
-MOST = 4000  # characters, comments left out
+MOST = 4000  # characters, without comments
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -15,9 +15,9 @@ class BriefError(ValueError):
 
 
 def read_brief(folder: Path | str = ".") -> str:
-    """The text of brief.md without its comments; "" where there is none, or nobody has written in it.
+    """The text of brief.md without its comments; "" when there is no file, or nothing but comments in it.
 
-    Errors: BriefError when it is no text, too long, or has a comment without an end.
+    Errors: BriefError when the file is not text, is too long, or has a comment without an end.
     """
     path = Path(folder) / FILE
     if not path.is_file():
@@ -25,10 +25,10 @@ def read_brief(folder: Path | str = ".") -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BriefError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as such") from None
+        raise BriefError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from None
     text = COMMENT.sub("", text)
     if "<!--" in text:
-        raise BriefError(f"{path}: a comment begins with <!-- and has no end; close it with -->")
+        raise BriefError(f"{path}: a comment begins with <!-- and does not end; close it with -->")
     text = re.sub(r"\n\s*\n+", "\n\n", text).strip()
     if len(text) > MOST:
         raise BriefError(f"{path} is {len(text):,} characters long without its comments; shorten it to {MOST:,}")

@@ -1,4 +1,4 @@
-"""What a language model is told of a data set: the pool as it is labelled, as Markdown for a prompt."""
+"""The data card: the pool with its labels as they are, described in Markdown for a prompt."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from metricloop.data.dataset import Dataset
 from metricloop.text.clean import class_name
 from metricloop.text.numbers import count, fixed, listing, percent
 
-CLASSES = 30  # shown one by one, the most frequent
+CLASSES = 30  # the most frequent classes, shown one by one
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-SIZES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75)  # bounds of the histogram of object sizes
-DOUBLE = 0.9  # IoU from which two boxes of a class look like one object labelled twice
-THIN = 2.0  # px
-WHOLE = 0.95  # of the image's area
-COMMON = 4  # image sizes named one by one, where they cover most images
+SIZES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75)  # bin edges of the histogram of object sizes
+DOUBLE = 0.9  # IoU above which two boxes of a class look like one object labelled twice
+THIN = 2.0  # px; a narrower box is suspicious
+WHOLE = 0.95  # share of the image's area; a larger box is suspicious
+COMMON = 4  # image sizes named one by one, if they cover most images
 
 
 def data_card(pool: Dataset, budget: float) -> str:
-    """What the pool's images and labels look like, mistakes included; budget: the share of images a subset holds."""
+    """The pool's images and labels, mistakes included. budget: share of the pool's images that a subset holds."""
     if not len(pool):
         return "The pool holds no images."
     sizes, sound = _object_sizes(pool), _sound(pool)
@@ -44,7 +44,7 @@ def data_card(pool: Dataset, budget: float) -> str:
 
 
 def _tables(pool: Dataset, sizes: np.ndarray, sound: np.ndarray) -> list[str]:
-    """Quantiles, the histogram of object sizes, and the classes."""
+    """Three tables: quantiles, the histogram of object sizes, and the classes."""
     sides = _sides(pool)[sound]
     quantiles = [["boxes per image", *(fixed(value, 0) for value in _quantiles(pool.counts))]]
     parts = []
@@ -90,7 +90,7 @@ def _classes(pool: Dataset, sizes: np.ndarray, sound: np.ndarray) -> str:
 
 
 def _image_sizes(pool: Dataset) -> str:
-    """The common ones where a few cover most images, else how far width and height reach."""
+    """The common image sizes if a few cover most images, else the ranges of width and height."""
     sizes, number = np.unique(np.stack([pool.width, pool.height], axis=1), axis=0, return_counts=True)
     order = np.argsort(-number, kind="stable")[:COMMON]
     shares = number[order] / len(pool)
@@ -117,7 +117,7 @@ def _groups(pool: Dataset) -> str:
 
 
 def _doubles(pool: Dataset, sound: np.ndarray) -> str:
-    """Pairs of boxes of one class in one image that lie on top of each other."""
+    """Pairs of boxes of one class in one image that nearly coincide."""
     equal = near = 0
     involved = np.zeros(len(pool.boxes), bool)
     for row in np.flatnonzero(pool.counts > 1):
@@ -137,7 +137,7 @@ def _doubles(pool: Dataset, sound: np.ndarray) -> str:
 
 
 def _suspicious(pool: Dataset) -> str:
-    """Boxes that can hardly be right whatever the picture shows."""
+    """Boxes that can hardly be right, judged by their coordinates alone."""
     sides, x1, y1, x2, y2 = _sides(pool), *pool.boxes.T
     width, height = pool.width[pool.box_row], pool.height[pool.box_row]
     finite = np.isfinite(pool.boxes).all(axis=1)
@@ -152,8 +152,8 @@ def _suspicious(pool: Dataset) -> str:
         "reaching out of the image": beyond,
         f"over {percent(WHOLE)} of the image": whole,
     }
-    said = [f"{count(int(which.sum()), 'box', 'boxes')} {name}" for name, which in found.items() if which.any()]
-    return listing(said) if said else "nothing; every box has an area, lies in its image and leaves some of it free"
+    kinds = [f"{count(int(which.sum()), 'box', 'boxes')} {name}" for name, which in found.items() if which.any()]
+    return listing(kinds) if kinds else "nothing; every box has an area, lies in its image and leaves some of it free"
 
 
 def _sides(pool: Dataset) -> np.ndarray:
@@ -161,18 +161,18 @@ def _sides(pool: Dataset) -> np.ndarray:
 
 
 def _sound(pool: Dataset) -> np.ndarray:
-    """Boxes that have a size to speak of, (m,) bool."""
+    """Boxes with finite coordinates and a positive area, (m,) bool."""
     return np.isfinite(pool.boxes).all(axis=1) & (_sides(pool) > 0).all(axis=1)
 
 
 def _object_sizes(pool: Dataset) -> np.ndarray:
-    """Root of each box's share of its image's area, (m,)."""
+    """Square root of each box's share of its image's area, (m,)."""
     area = (pool.width.astype(float) * pool.height)[pool.box_row]
     return np.sqrt(_sides(pool).clip(0).prod(axis=1) / area)
 
 
 def _at_border(pool: Dataset) -> np.ndarray:
-    """Boxes with an edge at most a pixel from the image's, (m,) bool."""
+    """Boxes with an edge at most one pixel from the image's border, (m,) bool."""
     x1, y1, x2, y2 = pool.boxes.T
     width, height = pool.width[pool.box_row], pool.height[pool.box_row]
     return (x1 <= 1) | (y1 <= 1) | (x2 >= width - 1) | (y2 >= height - 1)

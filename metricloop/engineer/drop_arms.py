@@ -1,4 +1,4 @@
-"""drop: a suggested metric that failed while the pool was scored loses its arm, and the study goes on without it."""
+"""Remove the arms of suggested metrics that failed on the pool; the study goes on without them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from metricloop.llm.journal import Journal
 from metricloop.study.plan import FILES, replace_rounds
 
 
-def dropped(rounds: dict, failures: dict[str, str]) -> tuple[dict, dict[str, str]]:
-    """rounds.yaml without the arms that read a failed file of scores, and the reason by arm.
+def without_failed_arms(rounds: dict, failures: dict[str, str]) -> tuple[dict, dict[str, str]]:
+    """rounds.yaml without the arms that read a failed file of scores, and the removed arms with the reason.
 
     failures: file of scores -> what went wrong.
     """
@@ -24,12 +24,12 @@ def dropped(rounds: dict, failures: dict[str, str]) -> tuple[dict, dict[str, str
 
 
 def failed_file(arm: dict, failures: dict[str, str]) -> str | None:
-    """The file of scores that an arm reads and that failed, its own metric's before its partner's."""
+    """The failed file of scores that an arm reads, or None; its own metric's before its partner's."""
     return next((file for file in (arm["a"], arm["b"]) if file in failures), None)
 
 
 def read_failures(folder: Path) -> dict[str, str]:
-    """Every file of scores of a metric that was given up, and why."""
+    """File of scores -> what went wrong, for every metric that failed on the pool."""
     return {
         file.relative_to(folder).with_name(f"{metric}.parquet").as_posix(): said
         for file in sorted((folder / "scores").glob("*/failed.json"))
@@ -37,13 +37,13 @@ def read_failures(folder: Path) -> dict[str, str]:
     }
 
 
-def drop(folder: Path) -> None:
-    """Take the arms that lost their scores out of rounds.yaml; the journal says why, and which metric it was."""
+def drop_failed_arms(folder: Path) -> None:
+    """Remove arms with failed scores from rounds.yaml, and journal the metric and the reason."""
     failures, path = read_failures(folder), folder / FILES[1]
     if not failures or not path.is_file():
         return
     before = read_yaml(path)
-    rounds, lost = dropped(before, failures)
+    rounds, lost = without_failed_arms(before, failures)
     if not lost:
         return
     journal = Journal(folder)

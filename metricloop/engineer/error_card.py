@@ -1,6 +1,6 @@
-"""What a language model is told of the errors of detectors, and of how those of an arm differ: Markdown for a prompt.
+"""The error card: the errors of detectors, and how an arm changes them, in Markdown for a prompt.
 
-The held-out images are those of the search split; the test split is nowhere here.
+The held-out images are those of the search split. The test split is never read here.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from metricloop.training.evaluate_models import SEED_PREDICTIONS
 
 
 def read_errors(folder: Path, block_names: Sequence[str], search: Dataset) -> list[Errors]:
-    """The errors on the search split of every detector of these blocks of a workspace, block by block, seed by seed.
+    """The errors on the search split of every detector of these blocks, in the order of blocks and seeds.
 
-    Errors: TableError where a block has no results, or results on other images.
+    Errors: TableError when a block has no results, or results on other images.
     """
     found = []
     for block in block_names:
@@ -34,7 +34,7 @@ def read_errors(folder: Path, block_names: Sequence[str], search: Dataset) -> li
             raise TableError(f"{results} predicts image {strange[0]}, which the search split lacks; evaluate it again")
         boxes, scores = xyxy(found_boxes), column(found_boxes, "score")
         labels = column(found_boxes, "label").astype(np.int64)
-        # A detector may have found nothing: its seed stands in metrics.json alone.
+        # A detector may have found nothing: then only metrics.json has its seed.
         for wanted in sorted(int(name) for name in read_json(results / "metrics.json")["seeds"]):
             mine = np.flatnonzero(seed == wanted)
             mine = mine[np.argsort(image_id[mine], kind="stable")]
@@ -45,7 +45,7 @@ def read_errors(folder: Path, block_names: Sequence[str], search: Dataset) -> li
 
 
 def error_card(errors_per_seed: Sequence[Errors], class_names: Sequence[str]) -> str:
-    """Errors by type, the mean over detectors that differ in their seed alone. Errors: ValueError without any."""
+    """Errors by type, as the mean over the seeds of one arm. Errors: ValueError without a seed."""
     mean, objects = _means(errors_per_seed), float(np.mean([errors.objects for errors in errors_per_seed]))
     thresholds = [errors.threshold for errors in errors_per_seed]
     detections = float(np.mean([errors.detections for errors in errors_per_seed]))
@@ -65,7 +65,7 @@ def error_card(errors_per_seed: Sequence[Errors], class_names: Sequence[str]) ->
 
 
 def error_change(arm: Sequence[Errors], baseline: Sequence[Errors]) -> str:
-    """Per type the mean over seeds of the baseline's detectors, of the arm's, and the difference; one line each."""
+    """One line per type of error: the baseline's mean over its seeds, the arm's, and the difference."""
     before, after = _means(baseline), _means(arm)
     lines = []
     for kind in ("correct", *KINDS):
@@ -79,7 +79,7 @@ def error_change(arm: Sequence[Errors], baseline: Sequence[Errors]) -> str:
 
 def _means(errors_per_seed: Sequence[Errors]) -> dict[str, float]:
     if not errors_per_seed:
-        raise ValueError("no detector's errors were given; read those of at least one seed")
+        raise ValueError("no errors were given; read those of at least one seed")
     means = {kind: float(np.mean([errors.counts[kind] for errors in errors_per_seed])) for kind in KINDS}
     return {"correct": float(np.mean([errors.correct for errors in errors_per_seed]))} | means
 

@@ -1,4 +1,4 @@
-"""What became of every idea of the language model, read off the events of a study's journal."""
+"""The ideas of the language model and their results, from the events of a study's journal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from metricloop.text.clean import clean
 from metricloop.text.numbers import count, signed
 
 State = Literal["proposed", "refused", "accepted", "dropped", "measured"]
-SAID = 110  # characters of a reason in a line of text
-GAIN = ("abs", "rel", "ci95", "p_holm")  # what of a gain of comparison.json an idea keeps
+SAID = 110  # characters of a reason in one line of text
+GAIN = ("abs", "rel", "ci95", "p_holm")  # fields of a gain of comparison.json that an idea keeps
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One form of an idea at the gate. number: 0 as proposed, k after repair k; broken: (rule, what was seen)."""
+    """One check of an idea by the gate. number: 0 as proposed, k after repair k; broken: (rule, what was found)."""
 
     number: int
     broken: tuple[tuple[str, str], ...]
@@ -27,11 +27,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Idea:
-    """One suggestion of one round, and what became of it. All words are the model's, or its code's.
+    """One suggestion of one round, and its result. Its texts were written by the model, or by its code.
 
-    state: proposed (nothing is decided yet), refused, accepted (to be measured), dropped (its metric failed on the
-    pool) or measured. repairs: answers to what the gate said. gain: absolute and relative in mAP, interval and p;
-    reason: why it was refused or dropped; learnt: when the lesson was recorded, where it was replayed.
+    state: proposed (not decided yet), refused, accepted (not measured yet), dropped (its metric failed on the pool) or
+    measured. repairs: number of repairs after the gate. gain: absolute and relative in mAP, interval and p. reason: why
+    it was refused or dropped. learnt: the day on which the lesson was recorded, if it was replayed.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Idea:
     parent: str | None = None
     metric: str = ""
     partner: str | None = None
-    wrote: bool = False  # it brought code of its own
+    wrote: bool = False  # it has code of its own
     policy: dict[str, Any] = field(default_factory=dict)
     predicted_gain: float | None = None
     state: State = "proposed"
@@ -76,7 +76,7 @@ class Idea:
 
 
 def ideas(events: Iterable[Event]) -> list[Idea]:
-    """Every idea in the order in which it was proposed; one that is proposed again in a later round counts again."""
+    """Every idea in the order of proposal. The same name in two rounds is two ideas."""
     found: dict[tuple[int, str], Idea] = {}
     for event in events:
         name = event.get("suggestion")
@@ -85,9 +85,9 @@ def ideas(events: Iterable[Event]) -> list[Idea]:
                 key = (event["round"], entry["suggestion"])
                 if key in found:
                     found[key] = replace(found[key], lesson=entry["lesson"], learnt=event.get("recorded"))
-        elif isinstance(name, str) and name:  # early journals held the suggestion itself, and no more than that
+        elif isinstance(name, str) and name:  # early journals held the suggestion itself here
             key = (event["round"], name)
-            if event["event"] in ("proposed", "refused"):  # an answer that cannot be read is refused unproposed
+            if event["event"] in ("proposed", "refused"):  # an unreadable suggestion is refused and never proposed
                 found.setdefault(key, Idea(name, event["round"]))
             if key in found:
                 found[key] = _after(found[key], event)
@@ -95,7 +95,7 @@ def ideas(events: Iterable[Event]) -> list[Idea]:
 
 
 def _after(idea: Idea, event: Event) -> Idea:
-    """The idea as it stands after one event about it."""
+    """The idea after one event about it."""
     match event["event"]:
         case "proposed":
             return _described(idea, event["idea"])
@@ -116,14 +116,14 @@ def _after(idea: Idea, event: Event) -> Idea:
 
 
 def _described(idea: Idea, words: Mapping[str, Any]) -> Idea:
-    """The idea in the words of its latest form; a repair may change its metric and its policy."""
+    """The idea with the fields of its latest version; a repair may change metric and policy."""
     names = ("hypothesis", "targets", "family", "parent", "metric", "partner", "policy", "predicted_gain")
     known = {name: words[name] for name in names if name in words}
     return replace(idea, **known, wrote=bool(words.get("code")))
 
 
 def _tried(idea: Idea, number: int, broken: tuple[tuple[str, str], ...]) -> Idea:
-    """With an attempt added. The same attempt is held to the gate again where a study goes on after a kill."""
+    """The idea with an attempt added, or replaced when the same attempt was checked again after a kill."""
     others = tuple(attempt for attempt in idea.attempts if attempt.number != number)
     return replace(idea, attempts=(*others, Attempt(number, broken)), repairs=max(idea.repairs, number))
 
@@ -133,7 +133,7 @@ def _kept(gain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compared(found: Sequence[Idea], comparison: Mapping[str, Any] | None) -> list[Idea]:
-    """The ideas with gain and verdict as comparison.json has them by now: seeds and arms were added since."""
+    """The ideas with the present gain and verdict of comparison.json; seeds and arms may have been added."""
     arms = {arm["name"]: arm for arm in comparison["arms"] if arm["gain"]} if comparison else {}
     return [
         replace(idea, state="measured", gain=_kept(arms[idea.name]["gain"]["mAP"]), verdict=arms[idea.name]["verdict"])
@@ -144,9 +144,10 @@ def compared(found: Sequence[Idea], comparison: Mapping[str, Any] | None) -> lis
 
 
 def parent_of(found: Sequence[Idea], place: int) -> int | None:
-    """The place of the idea that the one at `place` builds on: the latest before it of that name, rather one that ran.
+    """The index in `found` of the parent of the idea at `place`: the latest earlier idea of that name, preferring one
+    that ran.
 
-    None where it names no parent, or one that was not proposed before it; so there are no circles.
+    None when it names no parent, or one that was not proposed earlier; so there are no cycles.
     """
     earlier = [n for n in range(place) if found[n].name == found[place].parent]
     return max(earlier, key=lambda n: (found[n].ran, n), default=None)
@@ -154,14 +155,14 @@ def parent_of(found: Sequence[Idea], place: int) -> int | None:
 
 @dataclass(frozen=True)
 class Node:
-    """An idea and those that build on it."""
+    """An idea and the ideas that build on it."""
 
     idea: Idea
     children: tuple[Node, ...] = ()
 
 
 def tree(found: Sequence[Idea]) -> list[Node]:
-    """The ideas under the ones they build on, oldest first; those that build on none are the roots."""
+    """The ideas as trees: every idea under its parent, oldest first."""
     children: dict[int | None, list[int]] = defaultdict(list)
     for place in range(len(found)):
         children[parent_of(found, place)].append(place)
@@ -173,10 +174,10 @@ def tree(found: Sequence[Idea]) -> list[Node]:
 
 
 def tree_text(found: Sequence[Idea]) -> str:
-    """The tree for a terminal, a line an idea: its round, its name, its family and what became of it."""
+    """The trees for a terminal, one line per idea: its name, round, family and result."""
     return "\n".join(
         f"{'  ' * depth}{'└ ' if depth else ''}{idea.name} (round {idea.round}"
-        f"{f', {clean(idea.family, 40)}' if idea.family else ''}): {outcome(idea)}"
+        f"{f', {clean(idea.family, 40)}' if idea.family else ''}): {outcome_line(idea)}"
         for depth, idea in walk(tree(found))
     )
 
@@ -188,8 +189,8 @@ def walk(nodes: Iterable[Node], depth: int = 0) -> Iterable[tuple[int, Idea]]:
         yield from walk(node.children, depth + 1)
 
 
-def outcome(idea: Idea) -> str:
-    """What became of it, in a line: "ran after 1 repair, +0.031 (undecided)"."""
+def outcome_line(idea: Idea) -> str:
+    """The result of an idea in one line: "ran after 1 repair, +0.031 (undecided)"."""
     said = clean(idea.reason or "no reason given", SAID)
     if idea.state == "proposed":
         return "nothing is decided yet"

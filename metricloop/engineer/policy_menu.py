@@ -1,4 +1,4 @@
-"""The policies a language model may choose from: as text for its prompt, and as the schema of its answer."""
+"""The policies that the language model may choose: as text for its prompt, and as the schema of its answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 
 OFFERED = ("best", "drop_worst", "among", "strata", "band")  # `inverse` is `best` with the other direction
-# What no suggestion can serve (an image's name, folders of scores, embeddings), and what is a person's to settle.
+# Options that need what a suggestion cannot give (image names, score folders, embeddings), or that a person decides.
 WITHHELD = frozenset({"always", "distinct", "objectives", "strength", "strength_b"})
 
 
@@ -29,12 +29,12 @@ def policy_text() -> str:
 
 
 def policy_schema() -> dict[str, Any]:
-    """The JSON schema of a policy: one object per policy on offer, every option null or its value."""
+    """The JSON schema of a policy: one object per policy on offer; every option has a value or is null."""
     return {"anyOf": [_object(name) for name in OFFERED]}
 
 
 def check_offered(policy: Mapping[str, Any]) -> Any:
-    """The options of a policy that a language model has chosen, checked.
+    """The checked options of a policy that the language model chose.
 
     Errors: PolicyError for a policy or an option that is not on offer, or a value that does not fit.
     """
@@ -69,7 +69,7 @@ def _option(name: str, field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    """The words an option may be, where it is one of a few."""
+    """The values of an option that has only a few; "" otherwise."""
     parts = get_args(field.annotation) if get_origin(field.annotation) is not Literal else (field.annotation,)
     words = [str(word) for part in parts if get_origin(part) is Literal for word in get_args(part)]
     return f"{', '.join(words)}; " if words else ""

@@ -1,4 +1,4 @@
-"""Results and earlier ideas as a prompt tells them. Every number is one of ours, formatted in text.numbers."""
+"""Known metrics, results and earlier ideas as text for a prompt. All numbers are computed by our code."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from metricloop.study.plan import Plan
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
-WORDS = 2000  # characters of the model's own that it is shown again
+WORDS = 2000  # characters of a text of the model's that it is shown again
 RESULTS = ("arm", "metric", "policy", "images", "boxes", "mAP", "gain", "95 %", "p (Holm)", "mAR", "verdict")
 
 
 def known_text(known: Mapping[str, KnownMetric], past: Sequence[Idea]) -> str:
-    """One line a metric: what it scores and what it is."""
+    """One line per metric: what it scores, and its description."""
     ours = catalogue()
     lines = []
     for name, metric in sorted(known.items()):
@@ -45,7 +45,7 @@ def results_text(arms: Sequence[Mapping[str, Any]], plan: Plan) -> str:
 
 
 def _metrics(arm: Mapping[str, Any], plan: Plan) -> str:
-    """The metric of an arm, and the one that it is combined with."""
+    """The metric of an arm, with the metric that it is combined with."""
     if arm["metric"] is None:
         return numbers.DASH
     with_b = arm["policy"].get("combine") and arm["name"] in plan["arms"]
@@ -58,8 +58,9 @@ def policy_text_of(policy: Mapping[str, Any]) -> str:
 
 
 def idea_text(idea: Idea) -> str:
-    """One earlier idea: what it was, what became of it, and what the model itself made of that. Its own words stand on
-    one line each, so that none of them passes for ours."""
+    """One earlier idea: its hypothesis, metric and policy, its outcome, and the model's own conclusion.
+
+    Each text of the model is put on one line, so that it cannot imitate a line of ours."""
     origin = f", builds on `{idea.parent}`" if idea.parent else ""
     head = f"- `{idea.name}` (round {idea.round}, family {idea.family}{origin}, targets {idea.targets}): "
     partner = f" with {idea.partner}" if idea.partner else ""
@@ -72,7 +73,7 @@ def idea_text(idea: Idea) -> str:
 
 
 def outcome_text(idea: Idea) -> str:
-    """What became of an idea, in a sentence; every number is one of ours."""
+    """The outcome of an idea in a sentence; all numbers are computed by our code."""
     if idea.state == "refused":
         return f"Refused: {idea.reason}."
     if idea.state == "dropped":
@@ -88,7 +89,7 @@ def outcome_text(idea: Idea) -> str:
 
 
 def shapes(frames: Sequence[Frame], most: int = 4) -> str:
-    """Sizes and counts of some frames, the emptiest, the most crowded and between."""
+    """Sizes and box counts of up to `most` frames, from the first to the last in equal steps."""
     places = np.linspace(0, max(len(frames) - 1, 0), min(most, len(frames)))
     lines = []
     for k in dict.fromkeys(places.round().astype(int).tolist()):

@@ -1,4 +1,4 @@
-"""reflect: what a round's experiments showed goes back to the language model, and its conclusions into the journal."""
+"""The reflection after a round: the model sees what was measured, and says what it concludes."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from metricloop.llm.prompt import render
 from metricloop.scoring.scores import Scores, read_scores
 from metricloop.text import numbers
 
-BINS = 10  # of a score's histogram in text
+BINS = 10  # of the histogram of a metric's scores
 
 
 def reflect(study: StudyView, number: int, conversation: Conversation) -> Reflection | None:
-    """Have the model look at what came of its ideas; None where it said nothing that could be read.
+    """Show the model the results of its ideas and return its conclusions; None when no answer could be read.
 
     Errors: SpentError at a limit; NotRecordedError in a replay; ClientError when the model cannot be reached.
     """
-    told = measure(study, number, conversation.journal)
-    if not told:
-        return None  # nothing was proposed
-    pictures, base = extreme_sheets(study, told), baseline_errors(study)
+    tried = journal_results(study, number, conversation.journal)
+    if not tried:
+        return None  # no idea was proposed
+    pictures, base = extreme_sheets(study, tried), baseline_errors(study)
     context = {
         "round": str(number),
-        "ideas": [{"name": idea.name, "facts": facts(study, idea, base)} for idea in told],
-        "names": ", ".join(idea.name for idea in told),
+        "ideas": [{"name": idea.name, "facts": idea_facts(study, idea, base)} for idea in tried],
+        "names": ", ".join(idea.name for idea in tried),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
     question = [Message("user", render("reflect", context), tuple(pictures))]
@@ -60,8 +60,8 @@ def _fault_in(answer: str, last: bool) -> str:
     return ""
 
 
-def measure(study: StudyView, number: int, journal: Journal) -> list[Idea]:
-    """Journal the outcome of every trial of this round, and return all its ideas, the refused ones too."""
+def journal_results(study: StudyView, number: int, journal: Journal) -> list[Idea]:
+    """Journal the result of every arm of this round; return all its ideas, the refused ones too."""
     rows = {arm["name"]: arm for arm in study.comparison["arms"] if arm["gain"]}
     for event in list(journal.about("accepted", round=number)):
         if (row := rows.get(event["suggestion"])) is None:
@@ -73,7 +73,7 @@ def measure(study: StudyView, number: int, journal: Journal) -> list[Idea]:
             "verdict": row["verdict"],
             "seeds": len(row["seeds"]),
             "mAP": row["mAP"]["mean"],
-            "predicted_gain": _proposed(journal, event)["predicted_gain"],
+            "predicted_gain": _accepted_idea(journal, event)["predicted_gain"],
         }
         known = journal.last("measured", round=number, suggestion=event["suggestion"])
         if known is None or any(known[name] != value for name, value in outcome.items()):
@@ -81,8 +81,8 @@ def measure(study: StudyView, number: int, journal: Journal) -> list[Idea]:
     return [idea for idea in ideas(journal.events) if idea.round == number]
 
 
-def facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
-    """What the study knows of one idea: its outcome, its scores, what its subset changed, errors that came and went.
+def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
+    """The results of one idea: its outcome, its scores, what its subset changed, and the errors that it changed.
 
     base: the errors of the random arm's detectors.
     """
@@ -106,7 +106,7 @@ def facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
 
 
 def histogram_text(scores: Scores, metric: str) -> str:
-    """The scores of a metric in a few lines: quantiles, a histogram of ten bins, how many it could not say."""
+    """The scores of a metric in one line: quantiles, a histogram of ten bins, and the share of nan."""
     value = scores.value[np.isfinite(scores.value)]
     what = "object" if scores.per_object else "image"
     if not len(value):
@@ -120,13 +120,13 @@ def histogram_text(scores: Scores, metric: str) -> str:
     )
 
 
-def extreme_sheets(study: StudyView, told: Sequence[Idea]) -> list[Picture]:
-    """The extremes of every metric that was tried; none where the person does not let pictures leave the house."""
+def extreme_sheets(study: StudyView, tried: Sequence[Idea]) -> list[Picture]:
+    """Pictures of the best and the worst by each measured metric; none when llm.pictures is none."""
     detail = study.params.llm.pictures
     if detail == "none":
         return []
     shown = []
-    for idea in told:
+    for idea in tried:
         arm = study.plan["arms"].get(idea.name)
         if idea.state == "measured" and arm and (study.folder / arm["a"]).is_file():
             scores = read_scores(study.folder / arm["a"], study.pool)
@@ -137,8 +137,8 @@ def extreme_sheets(study: StudyView, told: Sequence[Idea]) -> list[Picture]:
     return shown
 
 
-def _proposed(journal: Journal, accepted: Event) -> dict[str, Any]:
-    """The idea as it was accepted."""
+def _accepted_idea(journal: Journal, accepted: Event) -> dict[str, Any]:
+    """The fields of an idea as it was accepted."""
     gate = journal.last("gate", round=accepted["round"], suggestion=accepted["suggestion"])
     assert gate is not None
     return gate["idea"]

@@ -1,4 +1,4 @@
-"""What the language model hands in: hypotheses, metrics as code, policies; and later what it learnt. Text, so far."""
+"""The answers of the language model: suggestions and reflections, read from JSON and checked; no code is run here."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Prose = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(prin
 
 
 class AnswerError(ValueError):
-    """An answer cannot be used; the message lists every fault, for the model to read."""
+    """An answer cannot be used; the message lists every fault for the model."""
 
 
 class Suggestion(Section):
-    """One idea of one round. `code` is the text of a file that declares the metric `metric`; nobody has read it."""
+    """One idea of one round. `code` is the text of a file that declares the metric `metric`, unread by any person."""
 
     name: Word = Field(description="of the idea, snake_case; it will name the arm in every table")
     hypothesis: Prose = Field(description="why training on what this selects gives a better detector")
@@ -45,7 +45,7 @@ class Suggestion(Section):
     @field_validator("policy", mode="before")
     @classmethod
     def _without_nulls(cls, policy: Any) -> Any:
-        """An option that is null keeps its default."""
+        """Leave out options that are null, so that they keep their defaults."""
         return {k: v for k, v in policy.items() if v is not None} if isinstance(policy, dict) else policy
 
     @field_validator("code")
@@ -53,34 +53,34 @@ class Suggestion(Section):
     def _a_text_that_fits_a_file(cls, code: str | None) -> str | None:
         if code is None or not code.strip():
             return None
-        code.encode()  # half a surrogate does not: UnicodeEncodeError is a ValueError
+        code.encode()  # half a surrogate pair raises UnicodeEncodeError, which is a ValueError
         return code
 
     def arm(self, scores: str, partner: str | None = None) -> dict[str, Any]:
-        """The entry of rounds.yaml that puts this suggestion to the test. scores, partner: files of its metrics."""
+        """The arm of this suggestion for rounds.yaml. scores, partner: the score files of its metrics."""
         files = {"a": scores, "b": partner or scores}
         return {"role": "treatment", "metric": self.metric, **files, "policy": dict(self.policy)}
 
 
 class Lesson(Section):
-    """What a round showed of one suggestion."""
+    """The model's conclusion about one suggestion."""
 
     suggestion: Word
     lesson: Prose = Field(description="what the numbers say of the hypothesis, and what to do with it next")
 
 
 class Reflection(Section):
-    """What a round taught."""
+    """The model's conclusions about a round."""
 
     summary: Prose = Field(description="what is known now that was not known before this round")
     lessons: tuple[Lesson, ...] = Field(description="one for each suggestion of the round, also for those that failed")
 
 
 def read_suggestions(answer: Any, most: int) -> tuple[list[Suggestion], list[tuple[str, str]]]:
-    """The suggestions in an answer of the shape {"suggestions": [...]}, and what is wrong with it, (which, fault).
+    """The suggestions in an answer {"suggestions": [...]}, and its faults: (suggestion or "" for all, what is wrong).
 
-    A suggestion with a fault is left out; so are those after the first `most`, and a second one of the same name. They
-    are called by their place: the name may be what is wrong.
+    A suggestion with a fault is left out, and so are suggestions after the first `most` and repeated names. A fault
+    names its suggestion by its number, because the name itself may be wrong.
     """
     entries = answer.get("suggestions") if isinstance(answer, dict) else None
     if not isinstance(entries, list) or not entries:
@@ -125,12 +125,12 @@ def read_repair(text: str, idea: Suggestion) -> Suggestion:
 
 
 def read_suggestion(answer: Any) -> Suggestion:
-    """Errors: AnswerError listing the fields that are unfit."""
+    """A checked answer. Errors: AnswerError listing the wrong fields."""
     return _read(Suggestion, answer)
 
 
 def read_reflection(answer: Any) -> Reflection:
-    """Errors: AnswerError listing the fields that are unfit."""
+    """A checked answer. Errors: AnswerError listing the wrong fields."""
     return _read(Reflection, answer)
 
 
@@ -143,13 +143,13 @@ def _read(model: type[Kind], answer: Any) -> Kind:
 
 
 def proposal_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON schema of a round's answer. policy: that of the field `policy`."""
+    """The JSON schema of a proposal. policy: the schema of the field `policy`."""
     one = suggestion_schema(policy)["schema"]
     return _named("proposal", {"type": "object", "properties": {"suggestions": {"type": "array", "items": one}}})
 
 
 def suggestion_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON schema of one suggestion. policy: that of the field `policy`."""
+    """The JSON schema of one suggestion. policy: the schema of the field `policy`."""
     schema = Suggestion.model_json_schema()
     schema["properties"]["policy"] = dict(policy)
     return _named("suggestion", schema)
@@ -164,8 +164,8 @@ def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def strict(schema: Any, definitions: Mapping[str, Any] | None = None) -> Any:
-    """A JSON schema in the dialect of structured outputs: every property required, none beside them, no $ref, and no
-    keyword that only some servers know. Bounds and patterns are checked when the answer is read."""
+    """A JSON schema in the form that structured outputs need: every property required, no others allowed, no $ref, and
+    only keywords that every server knows. Bounds and patterns are checked when the answer is read."""
     if isinstance(schema, list):
         return [strict(part, definitions) for part in schema]
     if not isinstance(schema, dict):

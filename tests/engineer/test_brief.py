@@ -32,7 +32,7 @@ def test_the_demos_brief_says_what_a_person_would_know_and_no_more(tmp_path):
     ("content", "said"),
     [
         (b"x" * 4001, r"brief.md is 4,001 characters long without its comments; shorten it to 4,000"),
-        (b"Cells.\n<!-- and what", r"brief.md: a comment begins with <!-- and has no end"),
+        (b"Cells.\n<!-- and what", r"brief.md: a comment begins with <!-- and does not end"),
         (b"Bl\xe4tter", r"brief.md is not UTF-8 text \(.* at byte 2\)"),
     ],
 )

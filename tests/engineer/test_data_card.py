@@ -159,7 +159,7 @@ def test_error_card():
         "| panda | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.5 |",
     ]
     assert "class of the wrong detection" not in error_card(pair, ("panda",))
-    with pytest.raises(ValueError, match="no detector's errors"):
+    with pytest.raises(ValueError, match="no errors were given"):
         error_card([], ("panda",))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from metricloop.data.tables import read_yaml, write_json
-from metricloop.engineer.drop_arms import drop, failed_file, read_failures
+from metricloop.engineer.drop_arms import drop_failed_arms, failed_file, read_failures
 from metricloop.llm.journal import Journal
 from metricloop.study.plan import replace_rounds
 
@@ -48,7 +48,7 @@ def study(tmp_path):
 
 def test_the_journal_names_the_metric_that_failed_and_not_the_sound_one_beside_it(study):
     assert read_failures(study) == {OWN: "MemoryError", PARTNER: "ValueError: no"}
-    drop(study)
+    drop_failed_arms(study)
     told = [(e["round"], e["suggestion"], e["metric"], e["reason"]) for e in Journal(study).about("dropped")]
     assert told == [(1, "alone", "own", "MemoryError"), (1, "with_known", "partner", "ValueError: no")]
     left = read_yaml(study / "rounds.yaml")
@@ -58,15 +58,15 @@ def test_the_journal_names_the_metric_that_failed_and_not_the_sound_one_beside_i
 
 
 def test_dropping_again_changes_nothing(study, capsys):
-    drop(study)
+    drop_failed_arms(study)
     before, events = (study / "rounds.yaml").read_text(), Journal(study).events
     assert capsys.readouterr().out.count("dropped, because") == 3
-    drop(study)
+    drop_failed_arms(study)
     assert (study / "rounds.yaml").read_text() == before
     assert Journal(study).events == events
     assert capsys.readouterr().out == ""
 
 
 def test_where_nothing_failed_nothing_is_written(tmp_path):
-    drop(tmp_path)
+    drop_failed_arms(tmp_path)
     assert list(tmp_path.iterdir()) == []

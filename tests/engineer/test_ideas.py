@@ -6,7 +6,7 @@ import pytest
 from journal_fixture import CROWDED, OBJECT_COUNT, event, gate, idea, journal, measured, proposed, round_one
 from study_fixture import arm, comparison
 
-from metricloop.engineer.ideas import Attempt, Idea, compared, ideas, outcome, parent_of, tree, tree_text, walk
+from metricloop.engineer.ideas import Attempt, Idea, compared, ideas, outcome_line, parent_of, tree, tree_text, walk
 
 MINUS = "\u2212"
 
@@ -61,7 +61,7 @@ def test_a_repair_may_change_the_policy() -> None:
 def test_an_answer_that_cannot_be_read_is_an_idea_too() -> None:
     (one,) = ideas([event("refused", 1, 2, suggestion="suggestion 2", kind="unusable", reason="policy: missing")])
     assert (one.name, one.state, one.refusal, one.hypothesis) == ("suggestion 2", "refused", "unusable", "")
-    assert outcome(one) == "refused: policy: missing"
+    assert outcome_line(one) == "refused: policy: missing"
 
 
 def test_the_same_name_in_a_later_round_is_another_idea() -> None:

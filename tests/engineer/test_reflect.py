@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from round_fixture import IDEA, Model, drawn, make_round, proposal, row
 
-from metricloop.engineer.drop_arms import dropped
-from metricloop.engineer.reflect import histogram_text, measure, reflect
+from metricloop.engineer.drop_arms import without_failed_arms
+from metricloop.engineer.reflect import histogram_text, journal_results, reflect
 from metricloop.engineer.round import run_round
 from metricloop.llm.cassette import Cassette, CassetteError, NotRecordedError, RecordedCall, Replay
 from metricloop.llm.conversation import Conversation
@@ -39,15 +39,15 @@ def played(tmp_path):
 
 def test_gains_are_journaled_as_they_were_measured_and_again_only_when_they_change(played):
     made, _ = played
-    told = measure(made.study, 1, made.journal)
-    assert [(idea.name, idea.state) for idea in told] == [("wide_ones", "measured"), ("never_ran", "refused")]
+    tried = journal_results(made.study, 1, made.journal)
+    assert [(idea.name, idea.state) for idea in tried] == [("wide_ones", "measured"), ("never_ran", "refused")]
     (event,) = made.journal.about("measured")
     assert event["gain"] == {"abs": 0.031, "rel": 0.1, "ci95": pytest.approx([0.011, 0.051]), "p_holm": 0.5}
     assert (event["verdict"], event["seeds"], event["predicted_gain"]) == ("undecided", 3, 0.02)
-    measure(made.study, 1, made.journal)
+    journal_results(made.study, 1, made.journal)
     assert len(list(made.journal.about("measured"))) == 1
     made.study.comparison["arms"][-1]["gain"]["mAP"]["abs"] = 0.04
-    measure(made.study, 1, made.journal)
+    journal_results(made.study, 1, made.journal)
     assert len(list(made.journal.about("measured"))) == 2
 
 
@@ -112,6 +112,6 @@ def test_an_arm_whose_scores_failed_is_dropped_with_its_blocks_and_the_reason():
                  "c": {"a": "scores/x/n.parquet", "b": "scores/x/n.parquet"}},
         "blocks": {"a.0": {"arm": "a"}, "b.0": {"arm": "b"}, "c.0": {"arm": "c"}},
     }  # fmt: skip
-    left, lost = dropped(rounds, {"scores/x/m.parquet": "MemoryError"})
+    left, lost = without_failed_arms(rounds, {"scores/x/m.parquet": "MemoryError"})
     assert (list(left["arms"]), list(left["blocks"]), list(left["batches"])) == (["c"], ["c.0"], ["round1-pool"])
     assert lost == {"a": "MemoryError", "b": "MemoryError"}

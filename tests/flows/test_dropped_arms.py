@@ -3,7 +3,7 @@
 import pytest
 
 from metricloop.data.tables import write_json
-from metricloop.engineer.drop_arms import drop
+from metricloop.engineer.drop_arms import drop_failed_arms
 from metricloop.flows import experiment, improve, pipeline
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
@@ -48,7 +48,7 @@ def study(tmp_path, monkeypatch):
 
     def step(folder, module):
         if module == "metricloop.tasks.drop_arms":
-            drop(folder)
+            drop_failed_arms(folder)
 
     def train(folder, blocks, params):
         ran.extend(f"train@{block}" for block in blocks)
