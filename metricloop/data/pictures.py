@@ -22,8 +22,8 @@ class PictureError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture. image: (H, W, 3) uint8 RGB as shown; orientation: 1-8, from EXIF; converted: what was converted
-    to 8-bit RGB ("CMYK", "16-bit", "transparency"), or "".
+    """A decoded picture. image: (H, W, 3) uint8 RGB as shown; orientation: 1-8, from EXIF; converted: the kind of
+    picture that was converted to 8-bit RGB ("CMYK", "16-bit", "transparency"), or "".
     """
 
     image: np.ndarray

@@ -1,0 +1,90 @@
+"""The whole list of source files that the digest of each later stage depends on, room by room.
+
+A file that joins a list makes DVC run the stage again in every workspace when that file changes. So a new entry here
+needs a reason: the file must shape the stage's result.
+"""
+
+import pytest
+
+from metricloop.runtime.code_digest import HOME, sources
+
+SOURCES = {
+    "train": """
+        data: __init__ dataset frame loading manifest pictures tables
+        detector: __init__ augment detectors engine pixel_cache torchvision_detector
+        detector/architectures: *
+        detector/backbones: drawn_animals.pt
+        study: blocks
+        tasks: train
+        training: recipe trial
+    """,
+    "evaluate": """
+        data: __init__ dataset frame loading pictures tables
+        detector: __init__ augment detectors engine pixel_cache torchvision_detector
+        detector/architectures: *
+        detector/backbones: drawn_animals.pt
+        evaluation: coco
+        study: blocks
+        tasks: evaluate
+        training: detect evaluate_models recipe
+    """,
+    "select": """
+        data: dataset embeddings frame loading manifest pictures pool seeds splits tables
+        metrics: contract
+        scoring: metric_file trust
+        selection: arm_files candidates greedy keep_values options policy select
+        selection/policies: *
+        tasks: select
+    """,
+    "compare": """
+        comparison: arm_rows compare finalists statistics
+        data: dataset frame loading tables
+        evaluation: average_precision coco
+        metrics: contract
+        scoring: metric_file trust
+        tasks: compare
+    """,
+    "confirm": """
+        comparison: statistics
+        data: __init__ dataset frame loading manifest pictures seeds tables
+        detector: __init__ augment detectors engine pixel_cache torchvision_detector
+        detector/architectures: *
+        detector/backbones: drawn_animals.pt
+        evaluation: coco
+        tasks: confirm
+        training: detect evaluate_models recipe trial
+    """,
+}
+
+
+def files(listing: str) -> set[str]:
+    """`room: a b` as {"metricloop/room/a.py", ...}; `*` is every module of the room."""
+    found: set[str] = set()
+    room = ""
+    for word in listing.split():
+        if word.endswith(":"):
+            room = word.removesuffix(":")
+        elif word == "*":
+            found |= {path.relative_to(HOME).as_posix() for path in (HOME / "metricloop" / room).glob("*.py")}
+        else:
+            found.add(f"metricloop/{room}/{word}{'' if '.' in word else '.py'}")
+    return found
+
+
+@pytest.mark.parametrize("stage", SOURCES)
+def test_the_sources_of_a_stage(stage):
+    assert set(sources(stage)) == files(SOURCES[stage])
+
+
+def test_what_shapes_no_result_of_a_stage():
+    """A new policy trains no model again; a change to the text of numbers runs none of these stages again."""
+    for stage in SOURCES:
+        assert not [file for file in sources(stage) if file.startswith(("metricloop/text/", "metricloop/llm/"))]
+        assert any("/selection/policies/" in file for file in sources(stage)) == (stage == "select")
+
+
+def test_modules_that_are_found_by_their_folder_count():
+    assert "metricloop/selection/policies/strata.py" in sources("select")
+    assert "metricloop/data/readers/yolo.py" in sources("ingest")
+    for stage in ("predict", "train", "evaluate", "confirm"):
+        assert "metricloop/detector/architectures/fcos_shufflenet.py" in sources(stage)
