@@ -20,7 +20,6 @@ else:
     FormatName = Literal["auto", *NAMES]
 
 commands = Commands("Study")
-FORMATS = ["auto", *NAMES]
 
 
 @commands.add(

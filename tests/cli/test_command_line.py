@@ -147,7 +147,11 @@ def test_an_option_does_not_take_the_next_option_as_its_value(typed):
         (["init"], "metricloop init: Missing argument 'FOLDER'."),
         (["export", "pool"], "metricloop export: Missing argument 'TARGET'."),
         (["run", "x"], "metricloop run: Got unexpected extra argument(s) (x)"),
-        (["init", "d", "--format", "coko"], "metricloop init: Invalid value for '--format': "),
+        (
+            ["init", "d", "--format", "coko"],
+            "metricloop init: Invalid value for '--format': 'coko' is unknown; did you mean 'coco'?",
+        ),
+        (["init", "d", "--format", "x"], "metricloop init: Invalid value for '--format': 'x' is unknown; give auto, "),
         (["init", "d", "--seeds", "x"], "metricloop init: Invalid value for '--seeds': "),
         (["score", "--json"], "metricloop score: Invalid value for '--json': it goes with --list only"),
     ],
@@ -191,6 +195,7 @@ def test_a_shell_completes_commands_options_and_choices():
 
     assert completed("metricloop s") == ["status", "score", "suggest", "scorecard"]
     assert "--dry-run" in completed("metricloop run --set a=1 b=2 --")
+    assert completed("metricloop init x --format vo") == ["voc"]
     assert completed("metricloop init x --corrupt a") == ["article"]
 
 
