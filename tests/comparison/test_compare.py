@@ -204,7 +204,7 @@ def test_frames_of_a_video_are_drawn_together(truth):
 
 def test_main_reads_the_files_of_a_workspace(tmp_path, truth, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("metricloop.tasks.compare.guard", lambda name: None)
+    monkeypatch.setattr("metricloop.tasks.compare.begin_stage", lambda name: None)
     Path("params.yaml").write_text("study: {name: tiny}\ndata: {source: pictures}\n")
     spec = "{role: %s, a: x, b: x, policy: {name: %s}}"
     Path("arms.yaml").write_text(
