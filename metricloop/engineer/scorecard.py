@@ -1,4 +1,4 @@
-"""The language model as an engineer: what share of its ideas ran, was new and did better, and what that cost."""
+"""The scorecard of a language model: how many of its ideas ran, were new and did better, and what they cost."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from metricloop.text.numbers import DASH, fixed, percent
 Z95 = 1.959963984540054  # quantile of the standard normal for 95 %
 POINT = 0.01  # of mAP
 FORM = (Rule.ANSWER, Rule.NAME, Rule.POLICY)  # rules about what was handed in, before any code runs
-FEWEST_RANKS = 3  # measured ideas, below which a rank correlation says nothing
+FEWEST_RANKS = 3  # measured ideas that a rank correlation needs
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """k of n."""
 
     k: int
@@ -35,13 +35,13 @@ class Share:
         return wilson(self.k, self.n)
 
     def __str__(self) -> str:
-        """2/3 (21 to 94 %), or a dash where there was nothing to count."""
+        """2/3 (21 to 94 %), or a dash when n is 0."""
         bounds = self.interval
         return f"{self.k}/{self.n} ({fixed(100 * bounds[0], 0)} to {percent(bounds[1])})" if bounds else DASH
 
 
 def wilson(k: int, n: int) -> tuple[float, float] | None:
-    """The 95 % interval of a share k / n after Wilson (1927); None where n is 0.
+    """The 95 % interval of a share k / n after Wilson (1927); None when n is 0.
 
     With p = k / n: centre (p + z²/2n) / (1 + z²/n), half width z √(p(1-p)/n + z²/4n²) / (1 + z²/n), z = 1.96.
     """
@@ -50,7 +50,7 @@ def wilson(k: int, n: int) -> tuple[float, float] | None:
     p, spread = k / n, Z95**2 / n
     centre = (p + spread / 2) / (1 + spread)
     half = Z95 * math.sqrt(p * (1 - p) / n + spread / (4 * n)) / (1 + spread)
-    low = 0.0 if k == 0 else centre - half  # exactly so; rounding would leave a trace
+    low = 0.0 if k == 0 else centre - half  # exactly 0, without a rounding error
     high = 1.0 if k == n else centre + half
     return low, high
 
@@ -59,11 +59,12 @@ def wilson(k: int, n: int) -> tuple[float, float] | None:
 class Scorecard:
     """One model in one study. Gains and errors of predictions are in absolute mAP; money is in USD.
 
-    valid: its answer could be read, and its names and policy fit. after: repairs -> ideas that ran after so many.
-    edited: generated files that a person changed, of those on this machine that nobody adopted. families: opened,
-    of ideas that ran. built_on: ideas with a parent among its own earlier ones that ran, of those that could have one;
-    improved: of these, with both measured, how many gained more than their parent. cost: None where a price is
-    missing; points: significant points of mAP, those of its best idea whose verdict is "better".
+    valid: ideas that could be read, with allowed names and policy, when first proposed. after: number of repairs ->
+    ideas that ran after as many. never: ideas that never ran. edited: generated files that a person changed, of those
+    that are in the workspace and not adopted. families: different families, of all ideas that ran. built_on: ideas with
+    a parent that ran in an earlier round, of those that could have one. improved: of these, if both are measured, those
+    that gained more than their parent. bias, absolute_error: mean of measured minus predicted gain, and of its absolute
+    value. cost: None when a price is missing. points: the gain of the best idea with the verdict "better", in points.
     """
 
     models: tuple[str, ...]
@@ -71,24 +72,24 @@ class Scorecard:
     recorded: tuple[str, ...]
     rounds: int
     proposed: int
-    valid: Share
-    first_time: Share
+    valid: Proportion
+    first_time: Proportion
     after: Mapping[int, int]
-    never: Share
+    never: Proportion
     dropped: int
-    edited: Share
+    edited: Proportion
     adopted: int
-    families: Share
+    families: Proportion
     copies: int
-    better: Share
+    better: Proportion
     mean_gain: float | None
     best: tuple[str, float] | None
     bias: float | None
     absolute_error: float | None
-    signs: Share
+    signs: Proportion
     rank_correlation: float | None
-    built_on: Share
-    improved: Share
+    built_on: Proportion
+    improved: Proportion
     calls: int
     unusable: int
     failed: int
@@ -106,7 +107,10 @@ class Scorecard:
 def scorecard(
     events: Sequence[Event], comparison: Mapping[str, Any] | None = None, folder: Path | None = None
 ) -> Scorecard:
-    """Count. comparison: gains as they are by now; folder: the workspace, to see which files a person has changed."""
+    """The scorecard of the events of a journal.
+
+    comparison: the present gains; folder: the workspace, to find the files that a person changed.
+    """
     found = compared(ideas(events), comparison)
     settled = [idea for idea in found if idea.state != "proposed"]
     answers = [event for event in events if event["event"] == "answered"]
@@ -124,23 +128,23 @@ def scorecard(
         recorded=_names(answers, "recorded"),
         rounds=len({event["round"] for event in events if event["event"] in ("asked", "proposed")}),
         proposed=len(found),
-        valid=Share(sum(_valid(idea) for idea in found), len(found)),
-        first_time=Share(sum(idea.first_time for idea in settled), len(settled)),
+        valid=Proportion(sum(_valid(idea) for idea in found), len(found)),
+        first_time=Proportion(sum(idea.first_time for idea in settled), len(settled)),
         after=dict(sorted(Counter(idea.repairs for idea in settled if idea.ran and idea.repairs).items())),
-        never=Share(sum(not idea.ran for idea in settled), len(settled)),
+        never=Proportion(sum(not idea.ran for idea in settled), len(settled)),
         dropped=sum(idea.state == "dropped" for idea in found),
         edited=edited,
         adopted=adopted,
-        families=Share(
+        families=Proportion(
             len({idea.family for idea in found if idea.ran and idea.family}), sum(idea.ran for idea in found)
         ),
         copies=sum(_copy(idea) for idea in found),
-        better=Share(len(won), len(measured)),
+        better=Proportion(len(won), len(measured)),
         mean_gain=float(np.mean(gains)) if gains else None,
         best=max(((idea.name, gain) for idea, gain in measured), key=lambda pair: pair[1], default=None),
         bias=float(np.mean(misses)) if misses else None,
         absolute_error=float(np.mean(np.abs(misses))) if misses else None,
-        signs=Share(sum((predicted > 0) == (gain > 0) for predicted, gain in forecast), len(forecast)),
+        signs=Proportion(sum((predicted > 0) == (gain > 0) for predicted, gain in forecast), len(forecast)),
         rank_correlation=_ranks(forecast),
         built_on=built_on,
         improved=improved,
@@ -170,21 +174,21 @@ def _valid(idea: Idea) -> bool:
 
 
 def _copy(idea: Idea) -> bool:
-    """Refused because it was tried before, or ranks as an earlier metric does."""
+    """The idea was refused as a repeat, or because it ranks as an earlier metric does."""
     last = idea.attempts[-1].broken if idea.attempts else ()
     return idea.state == "refused" and (idea.refusal == "repeat" or any(rule == Rule.NEW for rule, _ in last))
 
 
 def _ranks(forecast: Sequence[tuple[float, float]]) -> float | None:
-    """Spearman's rho of predicted and measured gains; None where either is constant."""
+    """Spearman's rho of predicted and measured gains; None when either is constant, or there are too few."""
     predicted, gained = ([pair[side] for pair in forecast] for side in (0, 1))
     if len(forecast) < FEWEST_RANKS or len(set(predicted)) < 2 or len(set(gained)) < 2:
         return None
     return float(spearmanr(predicted, gained).statistic)
 
 
-def _descent(found: Sequence[Idea]) -> tuple[Share, Share]:
-    """How often an idea built on an earlier one of the model's that ran, and how often it then gained more."""
+def _descent(found: Sequence[Idea]) -> tuple[Proportion, Proportion]:
+    """How many ideas built on an idea of an earlier round that ran, and how many of them gained more than it."""
     could, pairs = 0, []
     for place, idea in enumerate(found):
         could += any(other.ran and other.round < idea.round for other in found)
@@ -192,15 +196,15 @@ def _descent(found: Sequence[Idea]) -> tuple[Share, Share]:
         if above is not None and found[above].ran and found[above].round < idea.round:
             pairs.append((idea.rise, found[above].rise))
     both = [(gain, before) for gain, before in pairs if gain is not None and before is not None]
-    return Share(len(pairs), could), Share(sum(gain > before for gain, before in both), len(both))
+    return Proportion(len(pairs), could), Proportion(sum(gain > before for gain, before in both), len(both))
 
 
-def _files(events: Iterable[Event], folder: Path | None) -> tuple[Share, int]:
-    """Generated files that differ from what passed the gate, of those that are there; and how many were adopted."""
+def _files(events: Iterable[Event], folder: Path | None) -> tuple[Proportion, int]:
+    """Generated files that differ from what passed the gate, of those in the workspace; and the number adopted."""
     written = {event["file"]: event for event in events if event["event"] == "accepted" and event["file"]}
     adopted = {(event["suggestion"], event["metric"]) for event in events if event["event"] == "adopted"}
     own = [event for event in written.values() if (event["suggestion"], event["metric"]) not in adopted]
     there = [(folder / event["file"], event["sha256"]) for event in own] if folder else []
     there = [(file, digest) for file, digest in there if file.is_file()]
     changed = [hashlib.sha256(file.read_bytes()).hexdigest() != digest for file, digest in there]
-    return Share(sum(changed), len(changed)), len(adopted)
+    return Proportion(sum(changed), len(changed)), len(adopted)

@@ -1,4 +1,4 @@
-"""Scorecards of language models: read from workspaces, and set side by side as a table."""
+"""The scorecards of several workspaces as one table, a column per study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metricloop.data.tables import read_json, read_yaml
-from metricloop.engineer.scorecard import Scorecard, Share, scorecard
+from metricloop.engineer.scorecard import Proportion, Scorecard, scorecard
 from metricloop.llm.journal import FILE, read_journal
 from metricloop.text.clean import clean
 from metricloop.text.numbers import DASH, count, fixed, signed
@@ -19,7 +19,7 @@ class NoRoundsError(ValueError):
 
 
 def read_card(folder: Path) -> tuple[str, Scorecard]:
-    """The study in a workspace, by name, and its model. Errors: NoRoundsError where no model was asked yet."""
+    """The name of the study in a workspace, and its scorecard. Errors: NoRoundsError when no model was asked yet."""
     if not (folder / FILE).is_file():
         raise NoRoundsError(
             f"{folder.resolve()}: no {FILE}, so no language model was asked here yet; "
@@ -32,7 +32,7 @@ def read_card(folder: Path) -> tuple[str, Scorecard]:
 
 
 def table(cards: Mapping[str, Scorecard]) -> list[tuple[str, ...]]:
-    """Rows of text, the row's name first and then a column a study; the header is the studies' names."""
+    """Rows of text: the name of the row, then one value per study in the order of `cards`."""
     columns = [_column(card) for card in cards.values()]
     repaired = sorted({number for card in cards.values() for number in card.after})
     names = dict.fromkeys(name for column in columns for name in column)
@@ -47,7 +47,7 @@ def _after(repairs: int) -> str:
 
 
 def _column(card: Scorecard) -> dict[str, str]:
-    """One model's figures as text, by the names of their rows; its own words, and the server's, are made printable."""
+    """The figures of one study as text, by row; text from the model or the server is made printable."""
     replayed = f" of {clean(', '.join(card.recorded))}" if card.recorded else ""
     about = " (some estimated)" if card.estimated else ""
     tokens = card.prompt_tokens + card.completion_tokens
@@ -57,24 +57,24 @@ def _column(card: Scorecard) -> dict[str, str]:
         "provider": clean(", ".join(card.providers)) + replayed or DASH,
         "rounds": count(card.rounds),
         "ideas proposed": count(card.proposed),
-        "valid as handed in": str(card.valid),
+        "valid when proposed": str(card.valid),
         "ran the first time": str(card.first_time),
-        **{_after(number): str(Share(ideas, settled)) for number, ideas in card.after.items()},
+        **{_after(number): str(Proportion(ideas, settled)) for number, ideas in card.after.items()},
         "never ran": str(card.never),
         "failed on the whole pool": count(card.dropped),
         "files a person changed": str(card.edited) if card.edited.n else DASH,
         "files a person adopted": count(card.adopted),
-        "families opened, per idea that ran": f"{card.families.k}/{card.families.n}" if card.families.n else DASH,
+        "families per idea that ran": f"{card.families.k}/{card.families.n}" if card.families.n else DASH,
         "copies refused": count(card.copies),
         "ideas that beat random": str(card.better),
         "gain in mAP, mean": signed(card.mean_gain),
         "gain in mAP, best": f"{signed(card.best[1])} {clean(card.best[0])}" if card.best else DASH,
         "measured minus predicted, mean": signed(card.bias),
-        "error of predictions, mean": fixed(card.absolute_error),
-        "sign predicted rightly": str(card.signs),
+        "absolute error of predictions, mean": fixed(card.absolute_error),
+        "sign of the gain predicted correctly": str(card.signs),
         "rank correlation of predictions": signed(card.rank_correlation, 2),
         "built on its own ideas": str(card.built_on),
-        "and gained more than these": str(card.improved),
+        "of these, gained more than the parent": str(card.improved),
         "calls answered, unusable, failed": f"{count(card.calls)}, {count(card.unusable)}, {count(card.failed)}",
         "tokens in + out": f"{count(card.prompt_tokens)} + {count(card.completion_tokens)}{about}",
         "money": _money(card.cost),
@@ -97,7 +97,7 @@ def markdown(cards: Mapping[str, Scorecard]) -> str:
 
 
 def escaped(words: str) -> str:
-    """A model's or a server's words for Markdown: no link, picture or HTML comes of them."""
+    """Text of a model or a server for Markdown, escaped so that it makes no link, picture or HTML."""
     return re.sub(r"([\\`\[\]<>|!])", r"\\\1", words)
 
 
@@ -112,7 +112,7 @@ def print_scorecards(folders: Sequence[Path]) -> None:
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     shown.add_column("study", no_wrap=True)
     for name in cards:
-        shown.add_column(Text(name), overflow="fold")  # as Text: what looks like markup or emoji is shown as it is
+        shown.add_column(Text(name), overflow="fold")  # as Text, so that markup and emoji codes are shown literally
     for row in table(cards):
         shown.add_row(*map(Text, row))
     console = Console()
@@ -120,7 +120,7 @@ def print_scorecards(folders: Sequence[Path]) -> None:
 
 
 def named(read: Sequence[tuple[str, Scorecard]], folders: Sequence[Path]) -> dict[str, Scorecard]:
-    """The cards by study; studies of one name are told apart by their folders."""
+    """The cards by study name; studies with the same name get their folder added."""
     often = Counter(study for study, _ in read)
     return {
         f"{study} ({clean(str(folder))})" if often[study] > 1 else study: card

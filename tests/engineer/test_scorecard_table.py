@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from journal_fixture import event, journal, round_one, write_journal
 from study_fixture import arms, comparison
 
-from metricloop.engineer.scorecard import Share, scorecard, wilson
+from metricloop.engineer.scorecard import Proportion, scorecard, wilson
 from metricloop.engineer.scorecard_table import (
     NoRoundsError,
     escaped,
@@ -42,8 +42,8 @@ def test_wilson_by_hand(k: int, n: int, low: float, high: float) -> None:
 
 def test_nothing_counted_has_no_interval() -> None:
     assert wilson(0, 0) is None
-    assert str(Share(0, 0)) == "\u2013"
-    assert str(Share(2, 3)) == "2/3 (21 to 94\u00a0%)"
+    assert str(Proportion(0, 0)) == "\u2013"
+    assert str(Proportion(2, 3)) == "2/3 (21 to 94\u00a0%)"
 
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -57,22 +57,22 @@ def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
 def test_how_ideas_fared() -> None:
     card = scorecard(journal())
     assert (card.rounds, card.proposed, card.dropped, card.copies) == (2, 6, 1, 1)
-    assert card.valid == Share(6, 6)
-    assert card.first_time == Share(3, 6)  # object_count, crowded, late
+    assert card.valid == Proportion(6, 6)
+    assert card.first_time == Proportion(3, 6)  # object_count, crowded, late
     assert card.after == {1: 1}  # tightness
-    assert card.never == Share(2, 6)  # edges, copy_of_count
-    assert card.families == Share(3, 4)  # counting, geometry, timing; of object_count, tightness, crowded and late
+    assert card.never == Proportion(2, 6)  # edges, copy_of_count
+    assert card.families == Proportion(3, 4)  # counting, geometry, timing; of object_count, tightness, crowded and late
 
 
 def test_gain_and_calibration() -> None:
     """Gains 0.07, 0.011, -0.02 against 0.03, 0.05, 0.04 predicted: misses 0.04, -0.039, -0.06."""
     card = scorecard(journal())
-    assert card.better == Share(1, 3)
+    assert card.better == Proportion(1, 3)
     assert card.mean_gain == pytest.approx(0.061 / 3)
     assert card.best == ("object_count", 0.07)
     assert card.bias == pytest.approx(-0.059 / 3)
     assert card.absolute_error == pytest.approx(0.139 / 3)
-    assert card.signs == Share(2, 3)
+    assert card.signs == Proportion(2, 3)
     assert card.rank_correlation == pytest.approx(-0.5)  # ranks 1 3 2 and 3 2 1: 1 - 6 * 6 / 24
 
 
@@ -82,9 +82,9 @@ def test_too_few_ideas_have_no_rank_correlation() -> None:
 
 def test_building_on_its_own_ideas() -> None:
     card = scorecard(journal())
-    assert card.built_on == Share(2, 3)  # of round 2: crowded and the copy; late names a parent that is not there
-    assert card.improved == Share(0, 1)  # crowded lost; the copy was never measured
-    assert scorecard(round_one()).built_on == Share(0, 0)  # there was nothing to build on
+    assert card.built_on == Proportion(2, 3)  # of round 2: crowded and the copy; late names a parent that is not there
+    assert card.improved == Proportion(0, 1)  # crowded lost; the copy was never measured
+    assert scorecard(round_one()).built_on == Proportion(0, 0)  # there was nothing to build on
 
 
 def test_what_it_cost() -> None:
@@ -110,7 +110,7 @@ def test_gains_are_those_of_the_comparison() -> None:
     entries = arms()
     entries[1]["verdict"] = "undecided"
     card = scorecard(journal(), comparison(entries))
-    assert card.better == Share(0, 3)
+    assert card.better == Proportion(0, 3)
     assert card.points is None
     assert dict(table({"s": card}))["per significant point of mAP"] == "\u2013"
 
@@ -120,20 +120,20 @@ def test_an_unfit_answer_or_policy_is_not_valid() -> None:
     events += [event("refused", 2, 6, suggestion="suggestion 4", kind="unusable", reason="policy: field required")]
     first_of_edges = next(e for e in events if e["event"] == "gate" and e["suggestion"] == "edges")
     first_of_edges["broken"] = [{"rule": "policy", "said": "unknown policy 'top'"}]
-    assert scorecard(events).valid == Share(5, 7)
+    assert scorecard(events).valid == Proportion(5, 7)
 
 
 def test_files_that_a_person_changed(tmp_path: Path) -> None:
     write_journal(tmp_path)
-    assert scorecard(journal(), folder=tmp_path).edited == Share(0, 4)
+    assert scorecard(journal(), folder=tmp_path).edited == Proportion(0, 4)
     (tmp_path / "metrics/generated/1/tightness.py").write_text("# mine now\n")
     (tmp_path / "metrics/generated/2/late.py").unlink()  # not on this machine: says nothing
     card = scorecard(journal(), folder=tmp_path)
-    assert card.edited == Share(1, 3)
+    assert card.edited == Proportion(1, 3)
     adopted = event("adopted", 2, 59, suggestion="tightness", metric="tightness", file="metrics/adopted/tightness.py")
     card = scorecard([*journal(), adopted], folder=tmp_path)
-    assert (card.edited, card.adopted) == (Share(0, 2), 1)
-    assert scorecard(journal()).edited == Share(0, 0)
+    assert (card.edited, card.adopted) == (Proportion(0, 2), 1)
+    assert scorecard(journal()).edited == Proportion(0, 0)
 
 
 def test_no_idea_at_all_is_all_dashes() -> None:
