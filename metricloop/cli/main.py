@@ -64,6 +64,7 @@ def _typed_wrongly(error: Any) -> int:
     near = getattr(error, "possibilities", None) or []
     near = [name for name in near if name.startswith(error.option_name)] or near
     message = f"{error.message}; did you mean {' or '.join(near)}?" if near else error.format_message()
+    message = message.replace("Value error, ", "")  # so pydantic begins
     print(f"{command}: {message}\nSee: {command} --help", file=sys.stderr)
     return error.exit_code
 
