@@ -1,4 +1,4 @@
-"""What a metric is: a function of one frame (or of the whole pool) that says what it needs and what it returns."""
+"""The contract of a metric: a function of one frame, or of the pool, that declares what it needs and returns."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NEEDS = ("image", "file_size", "predictions", "views", "embedding")  # the optio
 
 
 class MetricError(ValueError):
-    """A metric is declared wrongly, or returned something its contract does not allow."""
+    """A metric is declared wrongly, or returns something that its contract does not allow."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a metric declares about itself; `higher_is` is the direction an arm uses unless it names one."""
+    """The declaration of a metric. higher_is: the direction that an arm uses unless it names one."""
 
     name: str
     level: Level
@@ -41,19 +41,15 @@ class Spec:
             raise MetricError(f"{self.name}: needs={self.needs!r}; it must be a tuple out of {NEEDS}")
         if self.scope == "dataset" and not set(self.needs) <= {"embedding"}:
             raise MetricError(
-                f"{self.name}: a metric of scope 'dataset' sees labels and embeddings only, but needs {self.needs}"
+                f"{self.name}: a metric of scope 'dataset' gets labels and embeddings only, but needs {self.needs}"
             )
         if self.side is not None and ("image" not in self.needs or self.side < 8):
-            raise MetricError(
-                f"{self.name}: side={self.side} is of the image, in pixels: 8 and above, with needs image"
-            )
+            raise MetricError(f"{self.name}: side={self.side}; it must be 8 pixels or more, and needs must name image")
 
 
 @dataclass(frozen=True)
 class MetricResult:
-    """What one metric said of one frame, or of the pool: float64 scores, (1,) or (n,); all nan where `error` says what
-    went wrong.
-    """
+    """The scores of one metric for one frame, or for the pool: float64, (1,) or (n,); all nan when `error` says why."""
 
     scores: np.ndarray
     error: str | None = None
@@ -67,15 +63,14 @@ def metric(
     scope: Literal["frame", "dataset"] = "frame",
     side: int | None = None,
 ) -> Callable[[Metric], Metric]:
-    """Declare a function as a metric. Nothing is registered: the Spec is attached to the function itself.
+    """Declare a function as a metric: attaches a Spec to it. Nothing is registered elsewhere.
 
-    level: "image" returns one float, "object" returns (n,) floats in the order of the boxes; nan is "cannot say".
-    needs: the optional fields of the frame it reads; pixels are decoded only if one metric of a batch needs them.
-    scope: "dataset" metrics are called once, with the pool's Dataset in place of a Frame, and return one score per
-        image, or per box, of it. With needs=("embedding",) they get data.embeddings.Embeddings as well, as a
-        second argument.
-    side: the scale a metric of pixels is defined at: the frame, boxes and all, is resized to this long side before
-        the metric sees it, and is decoded no larger than its batch allows. None: the picture as it is stored.
+    level: "image" returns one float; "object" returns (n,) floats in the order of the boxes. nan means "cannot say".
+    needs: the optional fields of the frame that it reads. Pixels are decoded only if a metric of the batch needs them.
+    scope: a "dataset" metric is called once, with the pool's Dataset in place of a Frame, and returns one score per
+        image or per box. With needs=("embedding",) it also gets data.embeddings.Embeddings as a second argument.
+    side: long side in pixels of the picture that the metric gets: the frame is resized to it, boxes included. None:
+        the picture as it is stored.
     """
 
     def attach(function: Metric) -> Metric:
@@ -98,10 +93,10 @@ def spec_of(function: Metric) -> Spec:
 
 
 def call_metric(function: Metric, subject: Frame | Dataset, embedding: Any = None) -> np.ndarray:
-    """Call a metric and hold what it returns to its contract: float64, (1,) or (n,), finite or nan.
+    """Call a metric and check what it returns: float64, (1,) or (n,), finite or nan.
 
-    `subject` is a Frame, or the pool's Dataset for a metric of scope "dataset"; `embedding` the Embeddings of that
-    pool. What the metric itself raises is passed on; a broken contract is a MetricError that names what was received.
+    subject: a Frame, or the pool's Dataset for a metric of scope "dataset". embedding: the Embeddings of that pool.
+    Errors: whatever the metric raises; MetricError that shows what was returned, when it breaks the contract.
     """
     spec = spec_of(function)
     if (spec.scope == "dataset") != isinstance(subject, Dataset):
@@ -117,7 +112,7 @@ def call_metric(function: Metric, subject: Frame | Dataset, embedding: Any = Non
         subject = at_side(subject, spec.side)
     received = function(subject, embedding) if isinstance(subject, Dataset) and spec.needs else function(subject)
     if one and type(received) is float and not math.isinf(received):
-        return np.array([received])  # what most metrics say, without the cost of looking at an array
+        return np.array([received])  # the common case, without the cost of making an array
     try:
         values = np.asarray(received)
     except ValueError:  # a ragged list

@@ -1,3 +1,3 @@
-"""SCORING: metrics become scores: loading, the acceptance gate, the sandbox, one pass over the pool, the store.
+"""SCORING: loads metrics, checks them at the gate, scores a pool with them, and stores the scores.
 
 Imports `metrics`, `sandbox`, `params`, `runtime`, `data`."""

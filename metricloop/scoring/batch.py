@@ -1,4 +1,4 @@
-"""A batch of metrics, ready to score: those we trust in this process, all others behind the walls of the sandbox."""
+"""A batch of metrics, ready to run: trusted ones in this process, all others in the sandbox."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring import sandboxed
 from metricloop.scoring.metric_digest import digest_of, digest_of_text
 
-# Why the code of a batch was run where it was: ours; read by a person (moved to metrics/adopted, or named with
-# --trust); in the sandbox; in this process although nobody has read it, because that was asked for.
+# Why the code of a batch ran where it did: the catalogue is our own; a person moved it to metrics/adopted or named it
+# with --trust; it ran in the sandbox; or it ran in this process untrusted, by --unsafe-in-process.
 Trust = Literal["catalogue", "adopted", "trusted", "sandbox", "unsafe-in-process"]
 
 
 class Batch(Protocol):
-    """What `tasks.score` needs of a batch; picklable, so that worker processes can be handed one."""
+    """The metrics of one batch. Picklable, so that worker processes can get it."""
 
     @property
     def specs(self) -> tuple[Spec, ...]: ...
@@ -35,16 +35,16 @@ class Batch(Protocol):
     def trust(self) -> Trust: ...
 
     def digest(self, spec: Spec) -> str | None:
-        """All that the scores of a metric depend on besides the frame; None where that is not known."""
+        """The digest of everything besides the frame that a metric's scores depend on; None when unknown."""
         ...
 
     def run(
         self, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset, embedding: Embeddings | None = None
     ) -> list[list[MetricResult]]:
-        """Per spec, what its metric says of each frame, or of the pool: one MetricResult over all of it.
+        """Run the metrics: per spec, one result per frame, or one result for the whole pool.
 
-        A failure is in the verdict that it concerns, and in no other. An object-level metric is not asked about a
-        frame without boxes: there is nothing to score. embedding: that of the pool, for metrics that need it.
+        A failure is recorded in the result it belongs to. An object-level metric is not called for a frame without
+        boxes. embedding: the embeddings of the pool, for metrics that need them.
         """
         ...
 
@@ -73,15 +73,15 @@ class InProcessBatch:
         for frame in subjects:
             for array in (frame.image, frame.boxes, frame.labels):
                 if array is not None:
-                    array.flags.writeable = False  # no metric can change by mistake what the next one sees
+                    array.flags.writeable = False  # no metric can change the input of the next one by mistake
         return [[_result_of(chosen[spec.name], frame) for frame in subjects] for spec in specs]
 
 
 @dataclass(frozen=True)
 class SandboxedBatch:
-    """Metrics that nobody has read: they run in the sandbox, which starts with the first use in a process.
+    """Untrusted metrics, which run in the sandbox. A process starts its sandbox on first use.
 
-    pace: seconds that each may take per image, on average over the images of one call, before it is ended.
+    pace: seconds per image that each metric may take, on average over one call, before it is ended.
     """
 
     metrics: tuple[tuple[sandboxed.Source, Spec], ...]
@@ -108,7 +108,7 @@ class SandboxedBatch:
 
 @cache
 def sandbox(limits: Limits) -> Sandbox:
-    """This process's sandbox for metrics, started. It ends with the process."""
+    """The started sandbox of this process for metrics. It ends with the process."""
     made = Sandbox(sandboxed.ENTRIES, limits)
     made.start()
     return made
@@ -124,5 +124,5 @@ def _result_of(metric: Metric, subject: Frame | Dataset, embedding: Embeddings |
         return MetricResult(np.zeros(0))
     try:
         return MetricResult(call_metric(metric, subject, embedding))
-    except Exception as error:  # a metric may raise anything: it is recorded, and counted by the caller
+    except Exception as error:  # a metric may raise anything: it is recorded here and counted by the caller
         return MetricResult(np.full(n, np.nan), f"{type(error).__name__}: {error}")

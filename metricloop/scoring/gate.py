@@ -1,6 +1,6 @@
-"""The acceptance gate: what an unread metric has to show on a few frames before it may cost a trial.
+"""The acceptance gate: an untrusted metric must keep every rule on a few frames before it is used in a trial.
 
-Every rule is tried within the walls and says, in a line, what it saw. A metric that breaks one is told which.
+Every check runs the metric in the sandbox. A broken rule says in one line what was seen.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from metricloop.scoring.sandboxed import Source, declared, run_file
 from metricloop.text.clean import clean
 
 MOST_UNKNOWN = 0.5  # share of scores that may be nan
-FEWEST = 8  # frames with both scores, below which a correlation says nothing
-ROUNDING = 1e-5  # of the largest score: what a sum in another order may change, in single precision
+FEWEST = 8  # scores of both metrics below which a correlation means nothing
+ROUNDING = 1e-5  # of the largest score: the difference that another order of a float32 sum may make
 
-# Per frame, the scores of one metric and what went wrong.
+# The results of one metric, per frame.
 Answers = list[MetricResult]
 
 
 @dataclass(frozen=True)
 class BrokenRule:
-    """One broken rule. rule: its name; said: what was seen, in a line; like: the metric it ranks as, for `new`."""
+    """One broken rule. rule: its name. said: what was seen, in a line. like: for `new`, the metric that ranks alike."""
 
     rule: str
     said: str
@@ -39,7 +39,7 @@ class BrokenRule:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What came of a metric at the gate: its declaration, where it could be loaded, and the rules it broke."""
+    """The result of the gate. spec: the metric's declaration, None if it cannot be loaded. broken: the broken rules."""
 
     spec: Spec | None
     broken: tuple[BrokenRule, ...]
@@ -57,10 +57,10 @@ def pass_gate(
     earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
     patience: float = float("inf"),
 ) -> GateResult:
-    """Hold a metric to every rule. A metric that cannot be loaded, or fails on `frames`, is not asked further.
+    """Check a metric against every rule. When it cannot be loaded or fails on `frames`, the other checks are skipped.
 
-    frames: some of the pool, with all that the metric may need; none leaves it at loading. earlier: per metric known
-    already, its scores of the same frames, in their order. patience: seconds that a frame may take on average.
+    frames: images of the pool with everything that the metric may need; without frames only loading is checked.
+    earlier: the scores of known metrics on the same frames, by name. patience: mean seconds that a frame may take.
     """
     try:
         specs = declared(sandbox, source)
@@ -100,7 +100,7 @@ def pass_gate(
 
 
 def _fast(frames: Sequence[Frame], took: float, patience: float, ask: Callable[[Sequence[Frame]], Answers]) -> str:
-    """The time of a frame, without that of starting: `took` is that of all frames."""
+    """The time per frame, without the time to start. took: seconds for all frames."""
     if took <= patience * len(frames) or len(frames) < 2:
         return ""
     began = time.monotonic()
@@ -112,7 +112,7 @@ def _fast(frames: Sequence[Frame], took: float, patience: float, ask: Callable[[
 def _deterministic(
     spec: Spec, frames: Sequence[Frame], first: Answers, ask: Callable[[Sequence[Frame]], Answers]
 ) -> str:
-    """The same numbers from another process, asked in another order; to the last bit where it is asked by frame."""
+    """The same scores from another process, with the frames in reverse order; bit by bit for metrics of one frame."""
     again, exact = ask(frames[::-1])[::-1], spec.scope == "frame"
     for frame, one, other in zip(frames, first, again, strict=True):
         if other.error or not _same(one.scores, other.scores, first, 0 if exact else ROUNDING):
@@ -121,7 +121,7 @@ def _deterministic(
 
 
 def _order(spec: Spec, frames: Sequence[Frame], first: Answers, ask: Callable[[Sequence[Frame]], Answers]) -> str:
-    """The boxes listed in another order: the scores of objects move with them, those of images stay."""
+    """With shuffled boxes, the scores of objects must be shuffled alike and the scores of images must stay."""
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(frame.boxes)) for frame in frames]
     shuffled = [
@@ -153,10 +153,10 @@ def _varies(first: Answers) -> str:
 
 
 def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> BrokenRule | None:
-    """Ranks as another metric does: object by object where both score objects, else by the means of frames."""
+    """Ranks like a known metric: object by object when both score objects, else by the mean score per frame."""
     for name, others in earlier.items():
         if name == spec.name:
-            continue  # a round that is played again finds the scores of its first time
+            continue  # a repeated round finds the scores of its first run
         own = [answer.scores for answer in first]
         alike = spec.level == "object" and all(len(a) == len(b) for a, b in zip(own, others, strict=True))
         mine, theirs = (np.concatenate(s) if alike else np.array([_mean(one) for one in s]) for s in (own, others))
@@ -171,7 +171,7 @@ def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarra
 
 
 def _ask(sandbox: Sandbox, source: Source, spec: Spec, frames: Sequence[Frame]) -> Answers:
-    """One metric's answer to each frame; a metric of the pool is asked about these frames as a pool."""
+    """One metric's results per frame. A metric of scope "dataset" gets these frames as one pool."""
     if spec.scope == "frame":
         return run_file(sandbox, source, [spec], frames)[0]
     pool = pool_of(frames)
@@ -186,7 +186,7 @@ def _without_boxes(frame: Frame) -> Frame:
 
 
 def _with_tiny_boxes(frame: Frame) -> Frame:
-    """A pixel in the middle, one in each of two corners, and the whole image."""
+    """Boxes: one pixel in the middle, one in each of two corners, and the whole image."""
     w, h = frame.width, frame.height
     boxes = [[w // 2, h // 2, w // 2 + 1, h // 2 + 1], [0, 0, 1, 1], [w - 1, h - 1, w, h], [0, 0, w, h]]
     return replace(frame, boxes=np.array(boxes, np.float32), labels=np.zeros(len(boxes), np.int64))

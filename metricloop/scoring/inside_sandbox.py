@@ -1,6 +1,6 @@
-"""What runs within the walls: load a file of metrics, declare or score, answer in small packets.
+"""Inside the sandbox: load a file of metrics, and send its declarations or scores in small packets.
 
-Everything here may be tampered with by the code it runs. `scoring.sandboxed`, outside, believes nothing of it.
+The untrusted code may tamper with everything here. So `scoring.sandboxed`, outside, checks every packet.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from metricloop.scoring.metric_file import load
 READY, VALUES, FAILED, BROKEN = b"R", b"V", b"E", b"B"  # the first byte of a packet
 PLACE = struct.Struct("<II")  # row, number of the first value
 CHUNK = 4096  # values in one packet
-WORDS = 2000  # bytes of an explanation
+WORDS = 2000  # bytes of an error message at most
 
 
 def send_declarations(descriptors: list[int], arguments: dict[str, Any]) -> None:
-    """Answer with the declarations of a file's metrics: a JSON list of Specs. arguments: filename."""
+    """Send the Specs of a file's metrics as a JSON list. arguments: filename, memory_mb."""
     report, code = descriptors
     _guarded(report, arguments, lambda: os.write(report, READY + _declarations(code, arguments["filename"])))
 
 
 def send_scores(descriptors: list[int], arguments: dict[str, Any]) -> None:
-    """Score frames, or a pool, in turn. arguments: filename, metric, first (frame to start with), memory_mb."""
+    """Send the scores of each frame, or of the pool. arguments: filename, metric, first (first frame), memory_mb."""
     report, code, payload = descriptors
 
     def work() -> None:
@@ -48,10 +48,10 @@ def send_scores(descriptors: list[int], arguments: dict[str, Any]) -> None:
         os.write(report, READY)
         for row, subject in _subjects(payload, arguments["first"]):
             if by_object and not len(subject.boxes):
-                continue  # nothing to ask where there is nothing to score
+                continue  # without boxes there is nothing to score
             try:
                 values = call_metric(metric, subject)
-            except BaseException as error:  # SystemExit and KeyboardInterrupt are foreign too
+            except BaseException as error:  # the code may also raise SystemExit and KeyboardInterrupt
                 os.write(report, FAILED + PLACE.pack(row, 0) + _explain(error, arguments))
                 continue
             for start in range(0, len(values), CHUNK):
@@ -61,7 +61,7 @@ def send_scores(descriptors: list[int], arguments: dict[str, Any]) -> None:
 
 
 def explain(error: BaseException, filename: str, memory_mb: int) -> str:
-    """What went wrong, with the line of `filename` that did it and none of ours; what a wall forbade is said."""
+    """The error in words, with the line of `filename` that raised it, and a hint when the sandbox forbade something."""
     words = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES):
         words += "; the sandbox forbids it (no network, no processes, no files but Python's own packages)"
@@ -83,7 +83,7 @@ def _declarations(code: int, filename: str) -> bytes:
 
 
 def _guarded(report: int, arguments: dict[str, Any], work: Callable[[], object]) -> None:
-    """Do the work, say why it could not be done, and end the process; nothing that was registered for its end runs."""
+    """Do the work, report an error, and end the process without running exit functions."""
     try:
         work()
     except BaseException as error:

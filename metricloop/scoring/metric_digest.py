@@ -1,4 +1,4 @@
-"""What a score depends on besides its frame: the code of a metric and of all that it imports, as one digest."""
+"""One digest of the code of a metric and of everything it imports: its scores depend on that besides the frame."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LIBRARIES = {"numpy": "numpy", "cv2": "opencv-python-headless", "scipy": "scipy"
 
 @cache
 def digest_of(metric: Metric) -> str | None:
-    """The digest of a metric that runs in this process; None where it imports something whose code is not followed:
-    such a metric's scores cannot be kept.
+    """The digest of a metric that runs in this process; None when it imports a module that is not followed, so that its
+    scores cannot be stored.
     """
     file = metric.__code__.co_filename
     text = "".join(linecache.getlines(file)) or None
@@ -27,7 +27,7 @@ def digest_of(metric: Metric) -> str | None:
 
 @cache
 def digest_of_text(text: str) -> str | None:
-    """The same of a file of metrics as text."""
+    """The digest of a file of metrics, given as text; None as above."""
     try:
         names = imported(ast.parse(text))
     except SyntaxError:

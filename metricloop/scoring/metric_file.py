@@ -1,4 +1,4 @@
-"""A file of metrics as text: read it, and execute it, within the walls or, where it is trusted, in this process."""
+"""A file of metrics: read its text, execute it, and find its metrics."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from types import ModuleType
 
 from metricloop.metrics.contract import Metric, MetricError, is_metric
 
-MOST_BYTES = 400_000  # of a file; twice the longest that the language model can suggest
+MOST_BYTES = 400_000  # of a file; twice the longest file that the language model can write
 
 
 @dataclass(frozen=True)
 class Source:
-    """The text of a file of metrics, and the name that its errors carry."""
+    """The text of a file of metrics, and the file name for error messages."""
 
     code: str
     filename: str
 
 
 def read_source(path: Path, root: Path) -> Source:
-    """The text of a file, not executed; errors will carry its name relative to `root`.
+    """Read a file without executing it. Error messages name it relative to `root`.
 
     Errors: MetricError when it is missing, too long or not text.
     """
     if not path.is_file():
         raise MetricError(f"{path} does not exist")
     if path.stat().st_size > MOST_BYTES:
-        raise MetricError(f"{path} is {path.stat().st_size} bytes long; a metric's file may have {MOST_BYTES}")
+        raise MetricError(f"{path} is {path.stat().st_size} bytes long; at most {MOST_BYTES} are allowed")
     try:
         code = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -39,18 +39,18 @@ def read_source(path: Path, root: Path) -> Source:
 
 
 def load(code: str, filename: str) -> dict[str, Metric]:
-    """Execute a file's text as a module of its own and return the metrics it defines, by name."""
+    """Execute a file's text as a new module; returns the metrics it defines, by name."""
     module = ModuleType(f"_metric_file_{Path(filename).stem}")
     module.__file__ = filename
     linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # for tracebacks
-    sys.modules[module.__name__] = module  # dataclasses look their module up while it is executed ...
+    sys.modules[module.__name__] = module  # dataclasses look up their module during execution ...
     try:
         builtins.exec(compile(code, filename, "exec"), module.__dict__)
     finally:
-        del sys.modules[module.__name__]  # ... and joblib sends a function by value only if its module is not found
+        del sys.modules[module.__name__]  # ... and joblib sends a function by value only if its module is unknown
     return metrics_in(module)
 
 
 def metrics_in(module: ModuleType) -> dict[str, Metric]:
-    """The metrics a module defines itself (not those it imported), by name."""
+    """The metrics that a module itself defines, without imported ones, by name."""
     return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}

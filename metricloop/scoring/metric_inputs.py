@@ -1,4 +1,4 @@
-"""The images of a pool as frames: what metrics see of one, with its pixels where they are wanted."""
+"""The inputs of metrics: predictions, views and embeddings of a pool, and each image as a frame."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ from metricloop.data.tables import (
 
 @dataclass(frozen=True)
 class MetricInputs:
-    """All that metrics may see of a pool. predictions: by image id, out of fold; an image without an entry was
-    predicted to be empty. views: the same by the view's name. None where a study has none.
+    """Everything that metrics may read of a pool; None for what a study does not have.
+
+    predictions: out of fold, by image id; an image without an entry has no detections. views: the same, by name of
+    the view.
     """
 
     pool: Dataset
@@ -41,7 +43,7 @@ class MetricInputs:
 
 @dataclass(frozen=True)
 class UnreadFrame:
-    """One image to score: its frame without pixels, and where those lie."""
+    """One image to score: its frame without pixels, and the picture file."""
 
     frame: Frame
     path: Path
@@ -49,7 +51,7 @@ class UnreadFrame:
 
 
 def unread_frame(inputs: MetricInputs, row: int) -> UnreadFrame:
-    """One image of the pool without its pixels."""
+    """The frame of one image of the pool, without pixels."""
     pool = inputs.pool
     own, image_id = pool.slice(row), int(pool.image_id[row])
     frame = Frame(
@@ -71,8 +73,9 @@ def unread_frame(inputs: MetricInputs, row: int) -> UnreadFrame:
 def read_frame(
     task: UnreadFrame, pixels: bool, side: int | None = None, sized: bool = False
 ) -> tuple[Frame, str | None]:
-    """The frame of a task, with its pixels, and the size of its file, where wanted; what was wrong, where these
-    cannot be read. side: the long side the pixels are wanted at; the image may then be decoded smaller than the frame.
+    """Read the pixels (`pixels`) and the file size (`sized`) of a frame; returns the frame, and an error or None.
+
+    side: the long side at which pixels are needed; the image may then be decoded smaller than the frame.
     """
     frame = task.frame
     try:
@@ -92,12 +95,12 @@ def read_frame(
 
 
 def read_predictions(path: Path) -> dict[int, Detections]:
-    """Predictions by image id."""
+    """Read predictions, by image id."""
     return _by_image(read_table(path, PREDICTIONS))
 
 
 def read_views(path: Path) -> dict[str, dict[int, Detections]]:
-    """Further predictions by view and image id; a view in which nothing was found is empty, and {} stands for none."""
+    """Read the predictions of each view, by view and image id. A view without detections is {}."""
     table = read_table(path, VIEWS)
     names = stamp_of(path).get(ASKED, "").split()
     return {name: _by_image(table.filter(pc.equal(table["view"], name))) for name in names}
@@ -115,7 +118,7 @@ def _by_image(table: pa.Table) -> dict[int, Detections]:
 
 
 def read_inputs(needs: str, pool: Dataset) -> dict[str, Any]:
-    """What a batch sees besides pictures and labels, from the file that it names in arms.yaml."""
+    """Read what a batch needs besides pictures and labels, from the file that it names in arms.yaml."""
     if needs == layout.EMBEDDINGS:
         from metricloop.data.embeddings import read_embeddings
 

@@ -1,7 +1,7 @@
-"""Find metric functions: in our catalogue by name, elsewhere in a workspace by path, never as a package.
+"""Open the metrics of a batch: from our catalogue by name, or from a file of the workspace by path.
 
-A workspace has a folder `metrics` too, and what lies in it may be hostile; so nothing of it is ever imported by a
-module name, and its __init__.py is not read.
+The folder `metrics` of a workspace may hold hostile code. So its files are never imported by a module name, and its
+__init__.py is not read.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.trust import is_trusted
 from metricloop.text.clean import clean
 
-CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the latter: its digests, in a workspace of its own
+CATALOGUE = ("metrics/catalogue", "metrics/catalogue.yaml")  # the second holds its digests, in a workspace
 Found = TypeVar("Found", Metric, Spec)
 Opened = TypeVar("Opened")
 
 
 def catalogue() -> dict[str, Metric]:
-    """Every metric of the catalogue by name."""
+    """Every metric of the catalogue, by name."""
     modules = [
         importlib.import_module(f"{metricloop.metrics.catalogue.__name__}.{info.name}")
         for info in pkgutil.iter_modules(metricloop.metrics.catalogue.__path__)
@@ -48,15 +48,15 @@ def open_batch(
     unsafe: bool = False,
     give_up: Callable[[str, str], None] | None = None,
 ) -> Batch:
-    """The metrics of a batch, ready to score.
+    """Open the metrics of a batch.
 
-    code: one of CATALOGUE (always ours, whatever the workspace holds there); or a file, or a folder with one NAME.py
-    per metric. Files under metrics/adopted, and files that a person has vouched for (scoring.trust), run in this
-    process; all others run in the sandbox, under `limits`.
-    unsafe: run those in this process too, unread. Only ever because a person typed it.
-    give_up: told of a metric of a file that cannot be opened, and why; the batch is that of the others.
-    Errors: MetricError naming file and metric, without `give_up`; SandboxError where the sandbox is needed and there
-    is none.
+    code: one of CATALOGUE, which is always our own catalogue; or a file; or a folder with one NAME.py per metric. Files
+    under metrics/adopted and trusted files (scoring.trust) run in this process; all others run in the sandbox, under
+    `limits`.
+    unsafe: run those in this process too; only when a person typed --unsafe-in-process.
+    give_up: called with the name of a metric that cannot be opened, and the reason; the batch holds the others.
+    Errors: MetricError that names file and metric, when `give_up` is None; SandboxError when the sandbox is needed and
+    cannot be used.
     """
     if code in CATALOGUE:
         known = catalogue()
@@ -64,10 +64,10 @@ def open_batch(
     root = Path(workspace).resolve()
     place = (root / code).resolve()
     paths = {name: (place / f"{name}.py").resolve() if place.is_dir() else place for name in names}
-    # Read once: what is judged is what is executed.
+    # Read once: the text that is checked is the text that is executed.
     sources = _each(names, lambda name: read_source(paths[name], root), give_up)
     trusts: tuple[tuple[Trust, bool], ...] = (
-        # By name and in fact: no link makes generated code an adopted one, and none leads out of the folder.
+        # Before and after links are resolved: no link turns generated code into adopted code, or leaves the folder.
         ("adopted", all(_beneath(path, root / layout.ADOPTED) for path in (root / code, *paths.values()))),
         ("trusted", bool(sources) and all(is_trusted(source, root) for source in sources.values())),
         ("unsafe-in-process", unsafe),
@@ -86,7 +86,7 @@ def open_batch(
 def _each(
     names: Iterable[str], opened: Callable[[str], Opened], give_up: Callable[[str, str], None] | None
 ) -> dict[str, Opened]:
-    """What `opened` makes of each name, without those that are given up."""
+    """Open each name; those that are given up are left out."""
     found = {}
     for name in names:
         try:
@@ -117,7 +117,7 @@ def _declared(source: Source, name: str, limits: Limits) -> tuple[Source, Spec]:
         walled = sandbox(limits)
     except SandboxError as error:
         raise SandboxError(
-            f"{source.filename} has to run in the sandbox, because nobody has vouched for it. {error}. "
+            f"{source.filename} must run in the sandbox, because it is not trusted. {error}. "
             f"If you have read it: metricloop run --trust {source.filename}"
         ) from None
     return source, _pick(declared(walled, source), name, source.filename)

@@ -1,4 +1,4 @@
-"""Frames to hold a new metric against, and what the metrics of the study so far say of them."""
+"""The frames on which a new metric is tried, and the scores of known metrics on them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from metricloop.data.frame import Detections, Frame
 from metricloop.scoring.metric_inputs import MetricInputs, read_frame, unread_frame
 from metricloop.scoring.scores import read_scores
 
-PROBE_FRAMES = 24  # frames; a metric of two milliseconds passes the gate in about a second
+PROBE_FRAMES = 24  # frames; a metric that takes 2 ms per frame passes the gate in about a second
 
 
 def probe_frames(
     pool: Dataset, predictions: Mapping[int, Detections] | None, count: int = PROBE_FRAMES
 ) -> tuple[list[int], list[Frame]]:
-    """Rows of the pool and their frames, pixels included: from the emptiest image to the most crowded, evenly.
+    """Choose frames evenly from the image with the fewest boxes to that with the most; returns pool rows and frames.
 
-    A picture that cannot be read is left out.
+    The frames hold their pixels. A picture that cannot be read is left out.
     """
     ranked = np.lexsort((pool.image_id, pool.counts))
     chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int))]
@@ -31,7 +31,7 @@ def probe_frames(
 
 
 def scores_so_far(folder: Path, pool: Dataset, rows: Sequence[int]) -> dict[str, list[np.ndarray]]:
-    """By metric, its scores of these rows of the pool, from every table under scores/."""
+    """The scores of these pool rows by metric, from every table under scores/."""
     found = {}
     for file in sorted((folder / "scores").glob("*/*.parquet")):
         scores = read_scores(file, pool)

@@ -1,4 +1,4 @@
-"""Metrics that nobody has read, seen from outside the sandbox: packed frames go in, checked numbers come out."""
+"""Run untrusted metrics in the sandbox, from outside: packed frames go in, checked numbers come out."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from metricloop.scoring.metric_file import Source
 from metricloop.text.clean import clean
 
 INSIDE = "metricloop.scoring.inside_sandbox"
-ENTRIES = (INSIDE,)  # what a Sandbox for metrics must be made with
+ENTRIES = (INSIDE,)  # the entries of a Sandbox for metrics
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_METRICS = 32  # in one file
-MOST_DEATHS = 3  # children that a metric may cost per batch before it is given up
+MOST_DEATHS = 3  # children that may end early per metric and batch before the metric is given up
 FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
 
 
 def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
     """The metrics that a file declares, by name.
 
-    Errors: MetricError with the reason, and the line of the file, when it cannot be loaded or declares nonsense.
+    Errors: MetricError with the reason and the line of the file, when it cannot be loaded or a declaration is wrong.
     """
     with _packed(source) as code:
         try:
@@ -52,10 +52,10 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
     try:
         specs = [_spec(entry) for entry in json.loads(packet[1:])]
     except (ValueError, TypeError, RecursionError) as error:
-        raise MetricError(f"{source.filename}: its declaration is not one of a metric: {clean(str(error))}") from None
+        raise MetricError(f"{source.filename}: its declaration of a metric is not valid: {clean(str(error))}") from None
     names = [spec.name for spec in specs]
     if len(names) > MOST_METRICS:
-        raise MetricError(f"{source.filename}: declares {len(names)} metrics; a file may have {MOST_METRICS}")
+        raise MetricError(f"{source.filename}: declares {len(names)} metrics; a file may have at most {MOST_METRICS}")
     if twice := {name for name in names if names.count(name) > 1}:
         raise MetricError(f"{source.filename}: declares {', '.join(sorted(twice))} more than once")
     return dict(zip(names, specs, strict=True))
@@ -64,7 +64,7 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
 def run_file(
     sandbox: Sandbox, source: Source, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset
 ) -> list[list[MetricResult]]:
-    """What each metric of a file says of each frame; see `run_metrics`."""
+    """Run metrics of one file; see `run_metrics`."""
     return run_metrics(sandbox, [(source, spec) for spec in specs], subjects)
 
 
@@ -74,11 +74,11 @@ def run_metrics(
     subjects: Sequence[Frame] | Dataset,
     seconds: float = math.inf,
 ) -> list[list[MetricResult]]:
-    """What each metric says of each frame; or of a pool, one MetricResult over all of it.
+    """Run metrics: per metric, one result per frame, or one result for the whole pool.
 
-    Every metric has a process of its own, so none can touch another's scores. Where a metric fails on a frame, or a
-    limit ends it, that frame's verdict says why and the next frame gets a fresh process; after MOST_DEATHS of those
-    the rest is given up. So it is once a metric has taken `seconds`, all its processes together.
+    Every metric has its own process, so none can change the scores of another. When a limit ends it on a frame, the
+    result of that frame says why, and the next frame gets a new process. After MOST_DEATHS ended processes, or after
+    `seconds` in all, the remaining frames are given up.
     """
     results = []
     with _packed(subjects) as payload:
@@ -99,7 +99,7 @@ def _scored(
 ) -> list[MetricResult]:
     sizes = _sizes(spec, subjects)
     results = [MetricResult(np.full(size, np.nan)) for size in sizes]
-    rows = [row for row, size in enumerate(sizes) if size]  # `scoring.inside_sandbox` leaves out the same ones
+    rows = [row for row, size in enumerate(sizes) if size]  # `scoring.inside_sandbox` skips the same ones
     deaths, deadline = 0, time.monotonic() + seconds
     while rows:
         arguments = _arguments(sandbox, source) | {"metric": spec.name, "first": rows[0]}
@@ -135,7 +135,7 @@ def _scored(
 
 
 def _started(child: Child, sandbox: Sandbox) -> str | None:
-    """Wait until the code is imported; what went wrong, or None."""
+    """Wait until the code is imported; returns an error in words, or None."""
     try:
         packet = child.receive(sandbox.limits.start_seconds, "importing the code")
     except ChildEndedError as ended:
@@ -156,12 +156,12 @@ def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int, dea
             raise ChildEndedError(child.end() or "ended before it had answered")
         kind, place, rest = packet[:1], packet[1 : 1 + PLACE.size], packet[1 + PLACE.size :]
         if kind == BROKEN:
-            raise ChildEndedError(clean(packet[1:]) or "failed without a word")
+            raise ChildEndedError(clean(packet[1:]) or "failed without a message")
         if kind == FAILED and place == PLACE.pack(row, 0):
-            return MetricResult(np.full(size, np.nan), clean(rest) or "failed without a word")
+            return MetricResult(np.full(size, np.nan), clean(rest) or "failed without a message")
         due = min(CHUNK, size - len(values))
         if kind != VALUES or place != PLACE.pack(row, len(values)) or len(rest) != 8 * due:
-            raise ChildEndedError("answered out of turn: one array of numbers per frame, in order, is all it may say")
+            raise ChildEndedError("answered out of turn: it may send one array of numbers per frame, in order")
         values = np.concatenate([values, np.frombuffer(rest, np.float64)])
     if np.isinf(values).any():
         return MetricResult(np.full(size, np.nan), f"{spec.name} returned infinity (nan is 'cannot say')")
@@ -179,7 +179,7 @@ def _arguments(sandbox: Sandbox, source: Source) -> dict[str, Any]:
 
 
 def _complaint(packet: bytes, end: str) -> str:
-    said = clean(packet[1:]) or "failed without a word"
+    said = clean(packet[1:]) or "failed without a message"
     return said if packet.startswith((BROKEN, WALLS_FAILED)) else end or "ended before it had answered"
 
 
@@ -191,14 +191,14 @@ def _spec(entry: Any) -> Spec:
         raise ValueError(f"got side={side!r}")
     if not all(isinstance(value, str) for value in entry.values()):
         raise ValueError(f"got {entry!r}")
-    if not NAME.fullmatch(entry["name"]) or keyword.iskeyword(entry["name"]):  # it will name files and columns
+    if not NAME.fullmatch(entry["name"]) or keyword.iskeyword(entry["name"]):  # the name is used for files and columns
         raise ValueError(f"a metric's name is a letter and up to 63 of a-z, 0-9, _; got {entry['name']!r}")
     return Spec(**entry, needs=needs, side=side)
 
 
 @contextmanager
 def _own(descriptor: int) -> Iterator[int]:
-    """The same memory, opened anew to be read: a shared offset would let one child leave word for the next."""
+    """Open the same memory again for reading: through a shared offset one child could pass data to the next."""
     own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield own
@@ -208,13 +208,13 @@ def _own(descriptor: int) -> Iterator[int]:
 
 @contextmanager
 def _packed(what: Source | Sequence[Frame] | Dataset) -> Iterator[int]:
-    """A sealed memory file of what goes in; closed at the end."""
+    """A sealed memory file with the inputs; closed at the end."""
     sealed = "seals" in walls.WALLS
     if isinstance(what, Source):
         descriptor = pack(None, {"code": np.frombuffer(what.code.encode(), np.uint8)}, sealed)
     elif isinstance(what, Dataset):
         flat = {name: getattr(what, name) for name in FLAT}
-        # What pictures are called is nobody's business inside; that two are the same, or of one group, is.
+        # Metrics do not see the names of pictures, only which ones are equal or of one group.
         flat |= {name: _codes(flat[name]) for name in ("file", "sha256", "group")} | {"split": what.split.astype(str)}
         descriptor = pack({"scope": "dataset", "class_names": what.class_names}, flat, sealed)
     else:
@@ -236,12 +236,12 @@ def _packed(what: Source | Sequence[Frame] | Dataset) -> Iterator[int]:
 
 
 def _codes(names: np.ndarray) -> np.ndarray:
-    """Equal names as equal numbers, written as text."""
+    """Equal names as equal numbers, as text."""
     return np.unique(names.astype(str), return_inverse=True)[1].astype(str)
 
 
 def _parts(frame: Frame) -> dict[str, np.ndarray]:
-    """The arrays of a frame by name; those it lacks are left out."""
+    """The arrays of a frame by name, without missing ones."""
     said = frame.predictions
     arrays = {"boxes": frame.boxes, "labels": frame.labels, "image": frame.image, "embedding": frame.embedding}
     if said is not None:

@@ -1,6 +1,6 @@
-"""One pass over the pictures of a pool: portions of bounded size, in worker processes, in their order.
+"""One pass over the pictures of a pool: parts of limited size, scored in worker processes, returned in order.
 
-A picture is decoded at most once, only if a metric wants its pixels, and no larger than all of them allow.
+A picture is decoded at most once, only if a metric needs its pixels, and no larger than the metrics need.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from metricloop.runtime.stage_start import die_with_parent
 from metricloop.scoring.batch import Batch
 from metricloop.scoring.metric_inputs import MetricInputs, UnreadFrame, read_frame, unread_frame
 
-CHUNK, CHUNK_PIXELS = 32, 32_000_000  # images, and their pixels, that a worker takes at a time: bounds its memory
+CHUNK, CHUNK_PIXELS = 32, 32_000_000  # images and pixels of one part; this limits the memory of a worker
 
 
 @dataclass(frozen=True)
 class PartScores:
-    """What one metric said of some image rows: scores (k,) of all of them in turn, errors by row."""
+    """The scores of one metric for one part of the pool. scores: (k,), image after image; errors: by image row."""
 
     spec: Spec
     scores: np.ndarray
@@ -28,7 +28,7 @@ class PartScores:
 
 
 def side_of(specs: Sequence[Spec]) -> int | None:
-    """The long side that the pixels of a batch are wanted at; None is the full size."""
+    """The long side at which a batch needs pixels; None is the full size."""
     sides = [spec.side for spec in specs if "image" in spec.needs]
     return None if None in sides or not sides else max(side for side in sides if side is not None)
 
@@ -41,9 +41,10 @@ def scan(
     over: set[str],
     jobs: int,
 ) -> Iterator[tuple[list[int], list[PartScores]]]:
-    """Portion by portion the rows, and what every metric says that is wanted for one of them, and is not `over`.
+    """Score the pool part by part: yields image rows, and the scores of the metrics that need one of them.
 
-    wanted: by metric, (n,) bool, the image rows that it is to be asked about. jobs: worker processes, 0 one per core.
+    wanted: by metric, (n,) bool, the image rows to score. over: metrics that are skipped from now on; the caller may
+    add to it. jobs: worker processes; 0 is one per core.
     """
     specs = [spec for spec in batch.specs if spec.name in wanted]
     side = side_of(batch.specs)
@@ -79,14 +80,14 @@ def _in_worker(*turn) -> tuple[list[int], list[PartScores]]:
     import cv2
 
     die_with_parent()
-    cv2.setNumThreads(1)  # the processes are the parallelism
+    cv2.setNumThreads(1)  # one thread per process: the processes already use all cores
     return _scan_part(*turn)
 
 
 def _scan_part(
     rows: list[int], tasks: Sequence[UnreadFrame], batch: Batch, specs: Sequence[Spec], side: int | None
 ) -> tuple[list[int], list[PartScores]]:
-    """What each metric says of each image. One that cannot be read fails for the metrics that need its pixels."""
+    """Score the images of one part. An image that cannot be read fails for the metrics that need its file."""
     pixels = [spec for spec in specs if "image" in spec.needs]
     sized = any("file_size" in spec.needs for spec in specs)
     read = [read_frame(task, any(_applies(spec, task) for spec in pixels), side, sized) for task in tasks]
@@ -103,5 +104,5 @@ def _scan_part(
 
 
 def _applies(spec: Spec, task: UnreadFrame) -> bool:
-    """An object-level metric is not called for an image without boxes: there is nothing to score."""
+    """An object-level metric is not called for an image without boxes."""
     return spec.level == "image" or len(task.frame.boxes) > 0

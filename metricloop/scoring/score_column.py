@@ -1,4 +1,4 @@
-"""The scores of one metric, filled in as they come, and the table that becomes of them."""
+"""The scores of one metric on a pool, filled in part by part, and written as table columns."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from metricloop.metrics.contract import Spec
 
 @dataclass
 class ScoreColumn:
-    """scores: (n,) of images, or (m,) of boxes, nan until filled; ends: (n + 1,), where those of each image lie;
-    asked: (n,) bool, the images that have had their turn; errors: by image row.
+    """The scores of one metric. Those of image i are scores[ends[i]:ends[i + 1]].
+
+    scores: (n,) per image or (m,) per box, nan until filled; ends: (n + 1,); done: (n,) bool, images already scored;
+    errors: by image row.
     """
 
     spec: Spec
     ends: np.ndarray
     scores: np.ndarray
-    asked: np.ndarray
+    done: np.ndarray
     errors: dict[int, str] = field(default_factory=dict)
 
     @staticmethod
-    def blank(spec: Spec, pool: Dataset) -> ScoreColumn:
+    def empty(spec: Spec, pool: Dataset) -> ScoreColumn:
         ends = pool.offsets if spec.level == "object" else np.arange(len(pool) + 1)
         return ScoreColumn(spec, ends, np.full(int(ends[-1]), np.nan), np.zeros(len(pool), bool))
 
@@ -35,16 +37,16 @@ class ScoreColumn:
         return np.diff(self.ends)
 
     def of(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The scores of some image rows, one after the other."""
+        """The scores of some image rows, concatenated."""
         return self.scores[spans(self.ends[rows], self.sizes[rows])]
 
     def fill(
         self, rows: Sequence[int] | np.ndarray, scores: np.ndarray, errors: Mapping[int, str] | None = None
     ) -> None:
-        """Enter the scores of some image rows, given one after the other."""
+        """Set the scores of some image rows, given concatenated."""
         rows = np.asarray(rows, int)
         self.scores[spans(self.ends[rows], self.ends[rows + 1] - self.ends[rows])] = scores
-        self.asked[rows] = True
+        self.done[rows] = True
         self.errors |= errors or {}
 
     def columns(self, pool: Dataset) -> dict[str, Any]:
@@ -64,7 +66,7 @@ class ScoreColumn:
 
 
 def spans(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The indices of spans, one after the other.
+    """The indices of several spans, concatenated.
 
     >>> spans(np.array([5, 0]), np.array([2, 3])).tolist()
     [5, 6, 0, 1, 2]

@@ -1,7 +1,7 @@
-"""score@BATCH: every metric of a batch on every image, or labelled object, of the pool, in one pass.
+"""Score every image or box of a pool with the metrics of a batch, in one pass.
 
-Scores that were computed before, by the same code from the same content, are taken from the scratch store. What a
-metric says of a frame is kept; where it fails, the failure is kept in the score's place.
+Known scores (same code, same content) come from the store. When a metric fails on an image, its score is nan and the
+error is recorded with it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from metricloop.scoring.scan import CHUNK, PartScores, scan
 from metricloop.scoring.score_column import ScoreColumn
 from metricloop.scoring.score_store import KnownScores
 
-SLACK = 3  # a metric that takes so many times what the gate allows is given up: some images are harder than others
-MANY = 5_000  # images from which on worker processes are worth their start where no pixels are decoded
+SLACK = 3  # a metric may take this many times what the gate allows: some images take longer than others
+MANY = 5_000  # from this many images on, worker processes are faster when no pixels are decoded
 
 
 class ScoreError(RuntimeError):
@@ -47,17 +47,17 @@ def score_pool(
 ) -> dict[str, dict[str, Any]]:
     """Score a pool: columns of data.tables.SCORES by the metric's name, rows in the order of the pool.
 
-    predictions: by image id, out of fold; an image without an entry was predicted to be empty. views: by name.
-    store: a folder of scores computed before (scoring.score_store), read and added to.
-    jobs: worker processes that decode and score where pixels are needed (0: one per core); jobs=1 stays in-process.
-    An object-level metric is not called for an image without boxes: there is nothing to score.
-    give_up: told of a metric that fails on more than the share `max_failures` of the images, and why; it is asked no
-    further, and the others go on. Without it such a metric ends the batch.
-    Errors: ScoreError when something is needed and None, or for such a metric, naming the first few images.
+    predictions: out of fold, by image id; an image without an entry has no detections. views: by name.
+    store: a folder of known scores (scoring.score_store), read and extended.
+    jobs: worker processes that decode and score (0: one per core); jobs=1 stays in this process.
+    An object-level metric is not called for an image without boxes.
+    give_up: called with name and reason of a metric that fails on more than the share `max_failures` of the images;
+    the other metrics go on. Without it such a metric ends the batch.
+    Errors: ScoreError when a metric needs an input that is None, or for such a metric; it names the first few images.
     """
     inputs = MetricInputs(pool, predictions, views, embeddings)
     _check_inputs(batch, inputs)
-    columns = {spec.name: ScoreColumn.blank(spec, pool) for spec in batch.specs}
+    columns = {spec.name: ScoreColumn.empty(spec, pool) for spec in batch.specs}
     _score_as_one(batch, inputs, columns, give_up)
     per_frame = {name: column for name, column in columns.items() if column.spec.scope == "frame"}
     if not per_frame:
@@ -65,10 +65,10 @@ def score_pool(
     else:
         known = KnownScores(store, batch, inputs) if store else None
         if known:
-            known.recall(per_frame)
+            known.fill(per_frame)
         try:
             _score_frames(batch, inputs, per_frame, jobs, max_failures, progress, give_up)
-        finally:  # what was computed is not lost when the rest fails, or is stopped
+        finally:  # keep what was computed when the rest fails or is stopped
             if known:
                 known.keep(per_frame)
     return {name: column.columns(pool) for name, column in columns.items()}
@@ -80,7 +80,7 @@ def _check_inputs(batch: Batch, inputs: MetricInputs) -> None:
         raise ScoreError(f"a metric needs predictions; give its batch `needs: {layout.PREDICTIONS}` in arms.yaml")
     if "views" in asks and not inputs.views:
         raise ScoreError(
-            "a metric needs views: say which in params.yaml, for instance `predict: {views: [flip, seed]}`, "
+            "a metric needs views: name them in params.yaml, for instance `predict: {views: [flip, seed]}`, "
             f"and give its batch `needs: {layout.VIEWS}` in arms.yaml"
         )
     if "embedding" in asks and inputs.embeddings is None:
@@ -90,13 +90,13 @@ def _check_inputs(batch: Batch, inputs: MetricInputs) -> None:
 def _score_as_one(
     batch: Batch, inputs: MetricInputs, columns: dict[str, ScoreColumn], give_up: Callable[[str, str], None] | None
 ) -> None:
-    """Metrics that look at the pool as a whole."""
+    """Run the metrics of scope "dataset", which get the whole pool."""
     specs = [spec for spec in batch.specs if spec.scope == "dataset"]
     if not specs:
         return
     for spec, (found,) in zip(specs, batch.run(specs, inputs.pool, inputs.embeddings), strict=True):
         columns[spec.name].scores[:] = found.scores
-        columns[spec.name].asked[:] = True
+        columns[spec.name].done[:] = True
         if found.error:
             _end(spec.name, f"failed on the pool: {found.error}", give_up)
 
@@ -110,9 +110,9 @@ def _score_frames(
     progress: Callable[[int, int], None],
     give_up: Callable[[str, str], None] | None,
 ) -> None:
-    """Metrics that look at one frame after the other: the images that any of them has not been asked about yet."""
+    """Run the metrics of scope "frame" on the images that one of them has not scored yet."""
     n, over = len(inputs.pool), set[str]()
-    wanted = {name: ~column.asked for name, column in columns.items()}
+    wanted = {name: ~column.done for name, column in columns.items()}
     rows = np.flatnonzero(np.any(list(wanted.values()), axis=0)) if n else np.zeros(0, int)
     done = n - len(rows)
     if not len(rows):
@@ -130,7 +130,7 @@ def _score_frames(
         progress(done, n)
         _give_up_hopeless(portions, columns, inputs.pool, over, max_failures, give_up)
     for column in columns.values():
-        column.errors |= dict.fromkeys(np.flatnonzero(~column.asked).tolist(), "given up after too many failures")
+        column.errors |= dict.fromkeys(np.flatnonzero(~column.done).tolist(), "given up after too many failures")
 
 
 def _give_up_hopeless(
@@ -147,7 +147,7 @@ def _give_up_hopeless(
             first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in list(failed.items())[:3])
             _end(
                 name,
-                f"failed on {len(failed)} of the first {int(columns[name].asked.sum())} images; "
+                f"failed on {len(failed)} of the first {int(columns[name].done.sum())} images; "
                 f"score.max_failures allows a share of {limit} of {len(pool)}. The first:\n{first}",
                 give_up,
             )
@@ -155,15 +155,15 @@ def _give_up_hopeless(
 
 
 def patience(params: Params, images: int) -> float:
-    """Seconds that one of so many images may take on average, for the pool to be scored in its time on all cores."""
+    """Seconds per image that a metric may take on average: `sandbox.pool_seconds` for the pool, on all cores."""
     from joblib import effective_n_jobs
 
     return params.sandbox.pool_seconds * effective_n_jobs(params.score.jobs or -1) / max(images, 1)
 
 
 def unopened(pool: Dataset, said: str) -> dict[str, Any]:
-    """The table of a metric that could not be opened, one row an image: nobody knows whether it would score boxes."""
-    column = ScoreColumn.blank(Spec("unopened", "image"), pool)
+    """The table of a metric that could not be opened: one row per image, each with the reason as its error."""
+    column = ScoreColumn.empty(Spec("unopened", "image"), pool)
     column.errors = dict.fromkeys(range(len(pool)), said)
     return column.columns(pool)
 

@@ -1,8 +1,8 @@
-"""Scores that were computed before, by content: one file a metric's code, in the scratch store.
+"""The store of known scores: one file per digest of a metric's code, with a key per image.
 
-A score is filed under all it depends on: the picture's bytes, the labels, what a model said, the metric's code. So
-nothing is ever out of date, a metric or an image that is new is all that is computed, and the store can be deleted at
-any time. Failures are not kept: they may pass.
+The key covers everything a score depends on: the bytes of the picture, the labels, the predictions. So a stored score
+is never out of date, and only new metrics and images are computed. The store can be deleted at any time. Failures are
+not stored: they may be temporary.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ScoreStore:
     def find(self, digest: str, keys: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which of `keys` (n,) are known, (n,) bool, and their scores, concatenated in their order.
 
-        sizes: (n,) the number of scores of each; a record of another size counts as unknown.
+        sizes: (n,) the number of scores of each; an entry of another size counts as unknown.
         """
         known, starts, lengths, values = self._read(digest)
         if not len(known) or not len(keys):
@@ -59,7 +59,7 @@ class ScoreStore:
         return self._folder / f"{digest}.npz"
 
     def _read(self, digest: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """keys, starts, lengths, values; all empty where there is no file, or half of one."""
+        """keys, starts, lengths, values; all empty when the file is missing or damaged."""
         try:
             with np.load(self._path(digest)) as held:
                 keys, lengths, values = held["keys"].copy().view(KEY).reshape(-1), held["lengths"], held["values"]
@@ -69,7 +69,7 @@ class ScoreStore:
 
 
 class KnownScores:
-    """The place of one batch and one pool in the store: their images as keys."""
+    """The known scores of one batch on one pool."""
 
     def __init__(self, folder: Path, batch: Batch, inputs: MetricInputs) -> None:
         self._store = ScoreStore(folder)
@@ -81,21 +81,21 @@ class KnownScores:
             files=bool(asks & {"image", "file_size"}),
             ids=batch.trust != "catalogue",
         )
-        self._recalled: dict[str, np.ndarray] = {}
+        self._known: dict[str, np.ndarray] = {}
 
-    def recall(self, columns: Mapping[str, ScoreColumn]) -> None:
-        """Fill in what is known."""
+    def fill(self, columns: Mapping[str, ScoreColumn]) -> None:
+        """Fill the columns with known scores."""
         for name, column in columns.items():
             if digest := self._digests[name]:
                 known, scores = self._store.find(digest, self._keys, column.sizes)
                 column.fill(np.flatnonzero(known), scores)
-                self._recalled[name] = known
+                self._known[name] = known
 
     def keep(self, columns: Mapping[str, ScoreColumn]) -> None:
-        """Add what was not known, and did not fail."""
+        """Store the new scores, without failures."""
         for name, column in columns.items():
             if digest := self._digests[name]:
-                new = column.asked & ~self._recalled[name]
+                new = column.done & ~self._known[name]
                 new[list(column.errors)] = False
                 rows = np.flatnonzero(new)
                 if len(rows):
@@ -103,11 +103,12 @@ class KnownScores:
 
 
 def keys_of(inputs: MetricInputs, *, about: str, files: bool, ids: bool) -> np.ndarray:
-    """What the frames of a pool hold, as keys (n,) V16.
+    """The contents of each frame of a pool as a key, (n,) V16.
 
-    about: whatever else the scores of a batch depend on, such as the scale pictures are decoded at.
-    files: the pictures are opened, and so their size and time count: one that was changed is looked at again.
-    ids: image ids count; our own metrics do not look at them, and a data set read anew may number them anew.
+    about: what else the scores of a batch depend on, such as the scale at which pictures are decoded.
+    files: include size and time of the picture files, so that a changed file is scored again.
+    ids: include the image ids. Metrics of the catalogue do not read them, and reading a data set again may renumber
+    them.
     """
     pool = inputs.pool
     keys = np.zeros(len(pool), KEY)

@@ -1,4 +1,4 @@
-"""The scores of one metric, read back from their file."""
+"""Read the scores of one metric from its file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from metricloop.data.tables import SCORES, column, read_table
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores in the order of the file. row: (k,) image row of the pool; box: (k,) box row, -1 for image-level scores;
-    value: (k,) float, nan where the metric could not say; errors: the distinct messages of those that failed."""
+    """Scores in the order of the file.
+
+    row: (k,) image row of the pool; box: (k,) box row, -1 for scores of images; value: (k,) float, nan for unknown;
+    errors: the distinct error messages.
+    """
 
     row: np.ndarray
     box: np.ndarray
@@ -38,7 +41,7 @@ def read_scores(path: Path, pool: Dataset) -> Scores:
 
 
 def _find(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Row of each wanted id among the known ones, in any order; -1 where there is none."""
+    """The row of each wanted id among the known ids, which may be in any order; -1 for an unknown id."""
     if not len(known):
         return np.full(len(wanted), -1)
     order = np.argsort(known, kind="stable")

@@ -1,4 +1,4 @@
-"""Files of metrics that a person has vouched for, by content: whoever changes a file takes its trust away."""
+"""Files of metrics that a person trusts, by content: a changed file is no longer trusted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from metricloop.data.tables import read_yaml, replacing
 from metricloop.metrics.contract import MetricError
 from metricloop.scoring.metric_file import Source, read_source
 
-UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and stamp on what was scored while it was set
-NOTE = "# Files that a person has read and vouched for (metricloop run --trust FILE). They run without the sandbox.\n"
+UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and the stamp on scores made while it was set
+NOTE = "# Files that a person has read and trusts (metricloop run --trust FILE). They run without the sandbox.\n"
 
 
 def trust(path: Path, workspace: Path) -> str:
-    """Vouch for a file as it is now; returns its name in the workspace.
+    """Trust a file with its present content; returns its name in the workspace.
 
     Errors: MetricError when it does not exist or lies outside the workspace.
     """
@@ -33,7 +33,7 @@ def trust(path: Path, workspace: Path) -> str:
 
 
 def is_trusted(source: Source, workspace: Path) -> bool:
-    """Whether a person has vouched for this very text under this name."""
+    """Whether a person trusts this exact text under this name."""
     return _trusted(workspace).get(source.filename) == _digest(source)
 
 
@@ -41,7 +41,7 @@ def _trusted(workspace: Path) -> dict[str, str]:
     path = workspace / layout.TRUSTED
     noted = read_yaml(path) if path.is_file() else {}
     if not isinstance(noted, dict):
-        raise MetricError(f"{path} must map files to digests; delete it, and vouch for the files again")
+        raise MetricError(f"{path} must map files to digests; delete it, and run `metricloop run --trust FILE` again")
     return noted
 
 

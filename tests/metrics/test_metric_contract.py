@@ -37,7 +37,7 @@ def test_declaring_attaches_a_frozen_spec_and_leaves_the_function_as_it_was():
         ({"level": "box"}, "level='box'"),
         ({"level": "image", "needs": ("pixels",)}, r"needs=\('pixels',\)"),
         ({"level": "image", "higher_is": "good"}, "higher_is='good'"),
-        ({"level": "image", "scope": "dataset", "needs": ("image",)}, "sees labels and embeddings only"),
+        ({"level": "image", "scope": "dataset", "needs": ("image",)}, "gets labels and embeddings only"),
     ],
 )
 def test_a_wrong_declaration_is_refused_where_it_is_made(declared, message):

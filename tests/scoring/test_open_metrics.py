@@ -200,7 +200,7 @@ def test_names_chosen_by_foreign_code_do_not_flood_the_message(tmp_path, walls):
     (tmp_path / "mine.py").write_text(
         f"from metricloop.metrics.contract import metric\n{many}{many.replace('ignore', 'obey')}"
     )
-    with pytest.raises(MetricError, match="declares 60 metrics; a file may have 32"):
+    with pytest.raises(MetricError, match="declares 60 metrics; a file may have at most 32"):
         open_batch("mine.py", ["width"], tmp_path)
 
 

@@ -348,7 +348,7 @@ def test_a_second_answer_does_not_reach_the_next_frame_or_metric(sandbox):
     lied, after = run_file(sandbox, source, [Spec("judge", "image"), Spec("after", "image")], frames)
     assert [verdict.scores[0] for verdict in after] == [8.0] * 3
     assert lied[0].scores == [5.0]  # what it says of its own frame is its own affair
-    assert lied[1].error == "answered out of turn: one array of numbers per frame, in order, is all it may say"
+    assert lied[1].error == "answered out of turn: it may send one array of numbers per frame, in order"
 
 
 def test_a_forged_infinity_is_refused(sandbox):
@@ -394,32 +394,32 @@ def honest(frame):
         ),
         ("x = '\\0'\0", r"bad\.py: (SyntaxError|ValueError): source code string cannot contain null bytes"),
         ("import os; os._exit(0)", r"bad\.py: it answered nonsense|bad\.py: ended"),
-        ("import os; os.write(3, b'R[1]')", r"bad\.py: its declaration is not one of a metric: got 1"),
-        ("import os; os.write(3, b'R[{\"name\": 1}]')", r"bad\.py: its declaration is not one of a metric: got"),
-        ("import os; os.write(3, b'R' + b'[' * 50000)", r"bad\.py: its declaration is not one of a metric"),
-        ("import os; os.write(3, b'R\\xff\\xfe')", r"bad\.py: its declaration is not one of a metric"),
+        ("import os; os.write(3, b'R[1]')", r"bad\.py: its declaration of a metric is not valid: got 1"),
+        ("import os; os.write(3, b'R[{\"name\": 1}]')", r"bad\.py: its declaration of a metric is not valid: got"),
+        ("import os; os.write(3, b'R' + b'[' * 50000)", r"bad\.py: its declaration of a metric is not valid"),
+        ("import os; os.write(3, b'R\\xff\\xfe')", r"bad\.py: its declaration of a metric is not valid"),
         ("import os; os.write(3, b'B\\x1b[31mred')", r"bad\.py: \?\[31mred"),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name='a b', level='image', needs=[],"
             " higher_is='better', scope='frame', side=None)]).encode())",
-            r"bad\.py: its declaration is not one of a metric: .*got 'a b'",
+            r"bad\.py: its declaration of a metric is not valid: .*got 'a b'",
         ),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name='a', level='image', needs=5,"
             " higher_is='better', scope='frame', side=None)]).encode())",
-            r"bad\.py: its declaration is not one of a metric",
+            r"bad\.py: its declaration of a metric is not valid",
         ),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name=5, level='image', needs=[],"
             " higher_is='better', scope='frame', side=None)]).encode())",
-            r"bad\.py: its declaration is not one of a metric",
+            r"bad\.py: its declaration of a metric is not valid",
         ),
         (
             "import os, json; os.write(3, b'R' + json.dumps([dict(name='a', level='box', needs=[],"
             " higher_is='better', scope='frame', side=None)]).encode())",
-            r"bad\.py: its declaration is not one of a metric: a: level='box'",
+            r"bad\.py: its declaration of a metric is not valid: a: level='box'",
         ),
-        ("import os; os.write(3, b'R5')", r"bad\.py: its declaration is not one of a metric"),
+        ("import os; os.write(3, b'R5')", r"bad\.py: its declaration of a metric is not valid"),
     ],
 )
 def test_a_file_that_cannot_be_loaded_says_why(sandbox, code, said):

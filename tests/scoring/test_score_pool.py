@@ -444,7 +444,7 @@ def test_unsafe_has_to_be_typed_and_marks_the_table(workspace, monkeypatch):
     monkeypatch.setenv(UNSAFE, "1")
     done = run(workspace, "new")
     assert done.returncode == 0, done.stderr
-    assert "unsafe: metrics/generated/1 runs in this process, unread and without the sandbox" in done.stderr
+    assert "unsafe: metrics/generated/1, which nobody has read, runs in this process without the sandbox" in done.stderr
     assert (workspace / "trace").exists()
     assert stamp_of(workspace / "scores/new/bad.parquet") == {UNSAFE: "yes"}
 
