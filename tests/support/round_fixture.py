@@ -15,7 +15,9 @@ from metricloop.engineer.study_view import StudyView
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.llm.message import Reply
+from metricloop.metrics.contract import Spec
 from metricloop.params import check_params
+from metricloop.scoring.gate import GateResult
 
 CODE = """from metricloop.metrics.contract import metric
 
@@ -32,6 +34,20 @@ IDEA = {
 RANDOM = {"role": "baseline", "a": "data/images.parquet", "b": "data/images.parquet", "policy": {"name": "random"}}
 COUNTED = {"role": "treatment", "metric": "object_count", "a": "scores/labels/object_count.parquet",
            "b": "scores/labels/object_count.parquet", "policy": {"name": "best", "direction": "higher"}}  # fmt: skip
+
+ARMS = """
+batches:
+  labels: {code: metrics/catalogue.yaml, needs: data/images.parquet, metrics: [object_count]}
+arms:
+  random: {role: baseline, a: data/images.parquet, b: data/images.parquet, policy: {name: random}}
+blocks:
+  random.0: {arm: random, seeds: "0-1"}
+"""
+
+
+def accepting(name: str) -> GateResult:
+    """A gate that accepts a metric of this name, which scores objects."""
+    return GateResult(Spec(name, "object"), ())
 
 
 def proposal(*changes: dict) -> str:
