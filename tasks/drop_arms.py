@@ -1,4 +1,4 @@
-"""drop_arms: a suggested metric that failed while the pool was scored loses its arm."""
+"""drop_arms: remove the arms of suggested metrics that failed on the pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""reflect: the results of a round go back to the language model, and its conclusions into the journal."""
+"""reflect: show the language model the results of a round, and write its conclusions to the journal."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def main(number: int) -> None:
         recorded=answered["recorded"] if answered else None,
     )  # fmt: skip
     if learnt:
-        when = f" (recorded on {answered['recorded']}, of its numbers)" if answered and answered["recorded"] else ""
-        print(f"round {number}: what the model made of it{when}: {learnt.summary}")
+        when = f", recorded on {answered['recorded']} about other numbers" if answered and answered["recorded"] else ""
+        print(f"round {number}: the model's conclusion{when}: {learnt.summary}")
     elif answered:
-        print(f"round {number}: what the model made of it could not be read; the numbers stand without")
+        print(f"round {number}: the model's conclusion could not be read; the numbers are complete without it")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""suggest: one round of the language model's ideas becomes files of code and arms."""
+"""suggest: run one round of the language model; its accepted ideas become files of code, arms and blocks."""
 
 from __future__ import annotations
 
@@ -45,13 +45,15 @@ def main(number: int) -> None:
         print(f"round {number}: left out: {error}")
         return
     write_rounds(addition)
-    if limit:  # the round stays open: a raised limit lets it go on
+    if limit:  # the round stays open, and goes on when the limit is raised
         journal.once("stopped", {"round": number, "reason": str(limit)})
         print(f"round {number}: stopped: {limit}; raise it in params.yaml to go on")
         return
     refused = sorted({event["suggestion"] for event in journal.about("refused", round=number)})
     journal.add("suggested", round=number, accepted=list(addition["arms"]), refused=refused)  # last: the round is done
-    print(f"round {number}: {len(addition['arms'])} of {len(addition['arms']) + len(refused)} suggestions go on trial")
+    print(
+        f"round {number}: {len(addition['arms'])} of {len(addition['arms']) + len(refused)} suggestions will be tried"
+    )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_a_round_is_done_once_and_its_end_is_in_the_journal_last(tmp_path, monke
     assert journal[-1]["event"] == "suggested"
     assert (journal[-1]["accepted"], journal[-1]["refused"]) == (["wide_ones"], ["again_wide"])
     assert "wide_ones" in load_plan(tmp_path)["arms"]
-    assert "round 1: 1 of 2 suggestions go on trial" in capsys.readouterr().out
+    assert "round 1: 1 of 2 suggestions will be tried" in capsys.readouterr().out
 
 
 def test_without_walls_a_round_is_left_out_in_one_line(tmp_path, monkeypatch, capsys):
