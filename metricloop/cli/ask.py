@@ -21,5 +21,5 @@ def need_terminal(yes: bool) -> None:
     """Errors: RuntimeError where there is no terminal to ask at; none with `yes`, as nothing is asked then."""
     if not yes and not sys.stdin.isatty():
         raise RuntimeError(
-            "this asks before it does anything, and there is no terminal to ask at; to say yes, type --yes"
+            "this command asks before it changes anything, and there is no terminal to ask at; to say yes, add --yes"
         )

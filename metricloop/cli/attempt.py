@@ -46,7 +46,7 @@ class Attempt:
         print(f"{metric} in {source.filename}, at the gate with {len(inputs.frames)} images of the pool")
         print("\n".join(f"  {state:9}  {rule:15}  {said}".rstrip() for state, rule, said in rules))
         if checked.spec is None or not checked.accepted:
-            print(f"{metric}: not accepted; mend what broke, and try again\n")
+            print(f"{metric}: not accepted; fix what broke, and try again\n")
             return False
         plan = load_plan(self.workspace)
         policy, arm = policy_of(self.policy, self.options, checked.spec), arm_name(plan, metric, self.policy)
@@ -79,7 +79,7 @@ class Attempt:
             print(f"added; it runs in the sandbox. Next: {run_line(self.folder, '--arm', arm)}")
             tell_git = command_line("git", "-C", self.folder, "add", code)
             in_metrics = code.startswith(f"{METRICS}/")  # `metricloop run` commits what lies there
-            print("" if in_metrics else f"(git does not get to know {code} by itself: {tell_git})\n")
+            print("" if in_metrics else f"(git does not track {code} yet: {tell_git})\n")
         else:
             print("not added\n")
 
@@ -87,7 +87,7 @@ class Attempt:
         """First the copy of the file, if one is to be made, then the plan that names it."""
         code = self.source.code.encode()  # what was tried, not what the file may hold by now
         if target is not None and target.exists() and target.read_bytes() != code:
-            raise AppendError(f"{target} exists, and holds something else; move your file into the workspace yourself")
+            raise AppendError(f"{target} exists with other content; move your file into the workspace yourself")
         if target is not None:
             with replacing(target) as temporary:
                 temporary.write_bytes(code)

@@ -93,7 +93,7 @@ def try_metric(
     yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
     folder: Workspace = HERE,
 ) -> int:
-    """Hold your own metric to the acceptance gate, and see what it says of the pool.
+    """Check your own metric at the acceptance gate, and see how it scores the pool.
 
     The exit status is 0 when every metric of the file was accepted.
     """
@@ -103,7 +103,7 @@ def try_metric(
     from metricloop.study.try_metric import metrics_to_try, open_sandbox, policy_of, read_try_inputs
 
     name, options = read_policy(policy or ["best"])
-    policy_of(name, options)  # this, and the next two lines, before anything takes time
+    policy_of(name, options)  # mistakes in what was typed are told before anything takes time
     if add:
         ask.need_terminal(yes)
     load_plan(folder.resolve())
@@ -121,7 +121,7 @@ def adopt(
     yes: Annotated[bool, flag("--yes", "Do not ask: you have read it.")] = False,
     folder: Workspace = HERE,
 ) -> None:
-    """Read a metric that a language model wrote, and let it out of the sandbox."""
+    """Read a metric that a language model wrote, and let it run without the sandbox."""
     from metricloop.runtime.stage_start import ROUNDS_LOCK, hold_lock
     from metricloop.study.adopt import adopt as move
     from metricloop.study.adopt import read_generated, text_to_review
@@ -130,13 +130,13 @@ def adopt(
     found = read_generated(workspace, name)
     print(text_to_review(found))
     if found.interrupted:
-        print(f"{found.metric} was adopted, and the adoption cut short; finishing it")
+        print(f"{found.metric} was being adopted when something stopped it; finishing the adoption")
     elif not ask.agrees("adopt it? it will run without the sandbox from now on", yes):
         print("not adopted")
         return
     hold_lock(workspace / ROUNDS_LOCK)  # a round that is being written writes rounds.yaml, too
     move(workspace, found)
     print(
-        f"{found.metric} is in {found.adopted}, and yours to edit. Its scores are made again under another name, and "
-        f"as long as they are the same nothing is trained again: {run_line(folder)}"
+        f"{found.metric} is in {found.adopted}; you can edit it there. The next run makes its scores again "
+        f"under another name, and trains nothing again if they are the same: {run_line(folder)}"
     )

@@ -16,7 +16,7 @@ commands = Commands("Language model")
 @commands.add("metricloop suggest -C ~/lions --dry-run", "metricloop suggest -C ~/lions")
 def suggest(
     folder: Workspace = HERE,
-    dry_run: Annotated[bool, flag("--dry-run", "Show what it would be sent, and send nothing.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the prompt and what it costs, and send nothing.")] = False,
 ) -> None:
     """Have the language model suggest the metrics of the next round."""
     folder = folder.resolve()
@@ -43,9 +43,9 @@ def _suggest_next(folder: Path) -> None:
     made(folder, "comparison.json")
     events, rounds = Journal(folder).events, load_params(folder / "params.yaml").llm.rounds
     if (number := next_round(events)) > rounds:
-        raise ValueError(f"round {number} would be one more than llm.rounds ({rounds}) allows; raise it first")
+        raise ValueError(f"this would be round {number}, but llm.rounds is {rounds}; raise llm.rounds first")
     if waiting := untried(events, folder):
-        raise ValueError(f"{', '.join(waiting)} of the last round first: {run_line(folder)}")
+        raise ValueError(f"{', '.join(waiting)} of the last round must be run first: {run_line(folder)}")
     call_model_step(folder, "metricloop.tasks.suggest", number)
 
 

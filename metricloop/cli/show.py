@@ -71,7 +71,7 @@ def doctor(
         flag("--json", 'Print {"tier": "full" or "none", "missing": reasons, "facts": text by name}.'),
     ] = False,
 ) -> int:
-    """Show what this machine offers to contain code that nobody has read."""
+    """Check whether this machine can run code that nobody has read in a sandbox."""
     from metricloop.sandbox.doctor import examine, lines
 
     found = examine()

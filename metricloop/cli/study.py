@@ -110,7 +110,7 @@ def init(
         )
     create(folder, study)
     print(
-        f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
+        f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
         f"  look first:  {run_line(folder, '--dry-run')}\n  run:         {run_line(folder)}"
     )
 
@@ -152,7 +152,7 @@ def run(
         flag("--unsafe-in-process", "Run metrics that nobody has read without the sandbox; every result is marked."),
     ] = False,
 ) -> None:
-    """Run the study, or go on with it."""
+    """Run the study, or go on with it where it stopped."""
     from metricloop.params import load_params
     from metricloop.scoring.trust import UNSAFE, trust
     from metricloop.study.edit_params import change_params

@@ -106,14 +106,14 @@ def test_a_copy_does_not_take_the_place_of_another_file(study, walls, capsys):
     (study / "metrics/mine/left.py").write_text("# another\n")
     before = (study / "arms.yaml").read_text()
     assert tried(study, "--metric", "left", "--add", "--yes") == 1
-    assert "metrics/mine/left.py exists, and holds something else" in capsys.readouterr().err
+    assert "metrics/mine/left.py exists with other content" in capsys.readouterr().err
     assert (study / "arms.yaml").read_text() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--add"], "there is no terminal to ask at; to say yes, type --yes"),
+        (["--add"], "there is no terminal to ask at; to say yes, add --yes"),
         (["--policy", "amung"], "unknown policy 'amung'; did you mean 'among'?"),
         (["--policy", "among", "0.4"], "--policy takes NAME OPTION=VALUE ..., found '0.4'"),
         (["--policy", "among", "share=["], "--policy among: 'share=[' has no value that can be read"),

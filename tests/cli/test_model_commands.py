@@ -49,10 +49,10 @@ def test_suggest_waits_for_experiments_and_keeps_to_the_rounds_allowed(asked, tm
     journal.add("accepted", round=1, suggestion="waiting")
     journal.add("suggested", round=1, accepted=["waiting"], refused=[])
     assert main(["suggest", "-C", str(tmp_path)]) == 1
-    assert "waiting of the last round first: metricloop run" in capsys.readouterr().err
+    assert "waiting of the last round must be run first: metricloop run" in capsys.readouterr().err
     journal.add("suggested", round=2, accepted=[], refused=[])
     assert main(["suggest", "-C", str(tmp_path)]) == 1
-    assert "round 3 would be one more than llm.rounds (2) allows" in capsys.readouterr().err
+    assert "this would be round 3, but llm.rounds is 2; raise llm.rounds first" in capsys.readouterr().err
     assert asked == []
 
 

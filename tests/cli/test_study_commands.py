@@ -23,7 +23,7 @@ def test_a_folder_with_blanks_is_quoted_and_its_status_is_told(tmp_path, capsys)
     folder = tmp_path / "my study"
     assert main(["init", str(folder), "--demo"]) == 0
     assert capsys.readouterr().out == (
-        f"workspace {folder} is ready: params.yaml and arms.yaml say what will be done\n"
+        f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
         f"  look first:  metricloop run -C '{folder}' --dry-run\n  run:         metricloop run -C '{folder}'\n"
     )
     assert read_yaml(folder / "params.yaml")["study"]["name"] == "my-study"
