@@ -41,7 +41,8 @@ def main(number: int) -> None:
         recorded=answered["recorded"] if answered else None,
     )  # fmt: skip
     if learnt:
-        when = f", recorded on {answered['recorded']} about other numbers" if answered and answered["recorded"] else ""
+        day = answered["recorded"] if answered else None
+        when = f", recorded on {day} about other numbers" if day else ""
         print(f"round {number}: the model's conclusion{when}: {learnt.summary}")
     elif answered:
         print(f"round {number}: the model's conclusion could not be read; the numbers are complete without it")
