@@ -1,4 +1,4 @@
-"""Which bad files end a tool, and what is said of the good ones beside them: a part of benchmarks/pictures.py."""
+"""The section on bad files of benchmarks/pictures.py: which files end a tool, and which it scores."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from metricloop.scoring.batch import InProcessBatch
 from metricloop.scoring.score_pool import score_pool
 
 Listing = Callable[[Path, Sequence[Path], Sequence[PictureFacts]], Dataset]
-Peer = Callable[[Path], dict]  # what it says of a folder: "error", or "images" and "scores" by issue and file
+Peer = Callable[[Path], dict]  # its result for a folder: "error", or "images" and "scores" by issue and file
 
 
 def bad_files(folder: Path) -> tuple[list[str], list[str]]:
-    """Good pictures, among them odd ones that can be read, and files that cannot. The names of both."""
+    """Write readable images, some of them unusual, and unreadable files; returns the names of both."""
     scene = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (640, 480))
     jpeg = cv2.imencode(".jpg", scene)[1].tobytes()
     for k in range(6):
@@ -44,7 +44,7 @@ def bad_files(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def survive(folder: Path, metrics: tuple[Metric, ...], listing: Listing) -> dict[str, dict]:
-    """What `scoring.score_pool.score_pool` says of every file: the scores by metric, or the error."""
+    """The result of `score_pool` for every file: the scores by metric, or the error."""
     files = sorted(folder.iterdir())
     facts = []
     for path in files:  # a listing made before the files went bad
@@ -60,7 +60,7 @@ def survive(folder: Path, metrics: tuple[Metric, ...], listing: Listing) -> dict
 
 
 def show(metrics: tuple[Metric, ...], listing: Listing, peer: Peer | None) -> None:
-    """Print the section. AssertionError when a good picture has no score, or a bad one no error."""
+    """Print the section. Errors: AssertionError when a readable image has an error, or an unreadable file has none."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         good, bad = bad_files(folder)
@@ -68,13 +68,13 @@ def show(metrics: tuple[Metric, ...], listing: Listing, peer: Peer | None) -> No
         together = peer(folder) if peer else None
         print(f"""## Bad files
 
-{len(good)} pictures that can be read, some of them odd, and {len(bad)} files that cannot, in one folder. Ours: every
-one of {len(metrics)} metrics. cleanvision: the whole folder at once; then each file alone with a good picture.
+{len(good)} readable images, some of them unusual, and {len(bad)} unreadable files, in one folder. Ours: all
+{len(metrics)} metrics. cleanvision: the whole folder at once, then each file with one good image.
 """)
         if together:
             said = together.get("error") or f"scores for {together['images']} images"
             print(f"cleanvision on the whole folder: {said}\n")
-        print("| file | readable | ours | cleanvision, alone with a good one |\n|---|---|---|---|")
+        print("| file | readable | ours | cleanvision, with one good image |\n|---|---|---|---|")
         for file in [*good, *bad]:
             said = ours[file]
             numbers = sum(not np.isnan(value) for value in said["scores"].values())
@@ -83,7 +83,9 @@ one of {len(metrics)} metrics. cleanvision: the whole folder at once; then each 
             print(f"| {file} | {'yes' if file in good else 'no'} | {mine} | {theirs} |", flush=True)
         assert all(ours[file]["error"] is None for file in good)
         assert all(ours[file]["error"] for file in bad)
-    print('\nA score that is missing without an error is nan, "cannot say": noise of an image too flat, for instance.')
+    print(
+        "\nA missing score without an error is nan: the metric cannot score this image, like the noise of a flat one."
+    )
 
 
 def _alone(peer: Peer, folder: Path, file: str) -> str:

@@ -1,10 +1,10 @@
-"""What the metrics of labels take: a million images, and datumaro's validator on the same boxes.
+"""Speed of the metrics about labels: on a million images, and next to datumaro's validator on the same boxes.
 
 python -P benchmarks/labels.py --peer VENV/bin/python > benchmarks/results/labels.md
 
 The pool is synthetic: Poisson counts, log-normal sizes, a few boxes cut by the border or beyond it. --peer is a Python
-that has datumaro; without it that part is left out. Both sides get their boxes in memory, in the form they work on;
-reading and building them is not timed. They run in turn, each in a process that does nothing else.
+that has datumaro; without it that part is left out. Both sides get their boxes in memory, in the form that they use;
+reading and building them is not timed. They take turns, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from metricloop.scoring.metric_file import metrics_in
 
 IMAGES, PEER_IMAGES, BOXES, CLASSES, ROUNDS, PEER_ROUNDS = 1_000_000, 2000, 7, 20, 3, 7
 ALL = {name: f for module in (labels, geometry, integrity, control) for name, f in metrics_in(module).items()}
-# Ours that say, with nothing else, what the validator's box statistics are for: sizes and shapes, what is far off in
-# its class, sides below a pixel, and how many boxes of which classes there are.
+# Our metrics that answer the questions of the validator's box statistics: sizes and shapes, outliers of a class, sides
+# below a pixel, and the number of boxes per class.
 LIKE_THE_PEER = ("object_count", "class_count", "object_area", "object_size", "aspect_ratio",
                  "size_outlier", "aspect_outlier", "degenerate")  # fmt: skip
 PEER = """
@@ -89,17 +89,17 @@ def synthetic(images: int, seed: int = 0) -> Dataset:
 
 
 def seconds(pool: Dataset, chosen: dict[str, Metric]) -> dict[str, float]:
-    """Of each metric on a pool that nothing is known of yet. What several share is counted to the first of them."""
+    """Seconds of each metric on a new pool. Work that several metrics share counts for the first of them."""
     fresh, scores, taken = replace(pool), {}, {}
     for name, function in chosen.items():
         began = time.perf_counter()
-        scores[name] = call_metric(function, fresh)  # all kept to the end, as they would be before they are written
+        scores[name] = call_metric(function, fresh)  # all kept until the end, as in the stage, which then writes them
         taken[name] = time.perf_counter() - began
     return taken
 
 
 def whole(images: int) -> None:
-    """In a process of its own: per round the seconds of every metric, and this process's peak memory in GB."""
+    """Print as JSON, for a process of its own: the seconds of every metric per round, and the peak memory in GB."""
     pool = synthetic(images)
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     rounds = [seconds(pool, ALL) for _ in range(ROUNDS)]
@@ -109,7 +109,7 @@ def whole(images: int) -> None:
 
 @contextmanager
 def validator(python: str, pool: Dataset) -> Iterator[subprocess.Popen]:
-    """datumaro with the same boxes in memory: a line in, the seconds of one run out."""
+    """A process with datumaro and the same boxes: it runs once for every line it reads, and prints the seconds."""
     with tempfile.NamedTemporaryFile(suffix=".npz") as file:
         np.savez(file.name, boxes=pool.boxes, labels=pool.labels, offsets=pool.offsets)
         command = [python, "-c", PEER, file.name, str(CLASSES)]
@@ -120,7 +120,7 @@ def validator(python: str, pool: Dataset) -> Iterator[subprocess.Popen]:
 
 
 def compare(python: str) -> str:
-    """Both in turn on the same boxes, as rows of a table."""
+    """Run both in turn on the same boxes; returns the section as Markdown."""
     pool = synthetic(PEER_IMAGES, seed=1)
     taken: dict[str, list[float]] = {"theirs": [], "like": [], "all": []}
     with validator(python, pool) as process:
@@ -144,7 +144,7 @@ def compare(python: str) -> str:
     for name, what in (
         ("theirs", f"datumaro {version}, `DetectionValidator.compute_statistics`"),
         ("like", f"ours, the {len(LIKE_THE_PEER)} box statistics"),
-        ("all", f"ours, all {len(ALL)} metrics of labels"),
+        ("all", f"ours, all {len(ALL)} metrics about labels"),
     ):
         ratios = [their / our for their, our in zip(taken["theirs"], taken[name], strict=True)]
         median = statistics.median(taken[name])
@@ -153,21 +153,21 @@ def compare(python: str) -> str:
             f"| {statistics.median(ratios):.0f} | {min(ratios):.0f}, {max(ratios):.0f} |"
         )
     return f"""
-## Beside datumaro
+## Compared with datumaro
 
-The same {len(pool.boxes):,} boxes of {PEER_IMAGES:,} images, both in memory, in turn, {PEER_ROUNDS} rounds after one
-that warms up; medians. The aim is 100 times per box on box statistics.
+The same {len(pool.boxes):,} boxes of {PEER_IMAGES:,} images, both in memory, in turn; medians of {PEER_ROUNDS}
+rounds after one to warm up. The aim is to be 100 times faster per box on box statistics.
 
 | | ms | microseconds per box | times faster | lowest, highest |
 |---|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-Equal: each side looks at every box's width, height, area and ratio, counts classes, finds sides of about a pixel, and
-marks what is far from its class. Unequal: datumaro keeps names of items in Python dictionaries, gives mean, deviation,
-minimum, maximum, median and a histogram of six measures per class, and looks at attributes; ours gives a score for
-every box, by median and MAD of logarithms (two medians a class and measure), of two measures. "All" adds what datumaro
-does not do: pairs of boxes (IoU, gaps), exact unions, places, entropies, borders, groups. datumaro works on Python
-objects, and that is most of the difference.
+The same in both: they compute the width, height, area and ratio of every box, count classes, find sides of about a
+pixel, and find outliers of each class. Different: datumaro keeps names of items in Python dictionaries, gives mean,
+deviation, minimum, maximum, median and a histogram of six measures per class, and checks attributes. Ours gives every
+box a score for two measures, by median and MAD of logarithms (two medians per class and measure). "All" adds what datumaro does not
+do: pairs of boxes (IoU, gaps), exact unions, positions, entropies, borders, groups. Most of the difference in speed
+comes from the Python objects that datumaro works on.
 """
 
 
@@ -180,7 +180,7 @@ def main(peer: str | None, images: int) -> None:
         (line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
     )
     rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in each.items())
-    print(f"""# What the metrics of labels take
+    print(f"""# Speed of the metrics about labels
 
 `python -P benchmarks/labels.py`, {date.today()}, {os.cpu_count()} cores ({cpu.strip()}), one of them used;
 load {os.getloadavg()[0]:.1f}; kernel {platform.release()}, Python {platform.python_version()}, NumPy {np.__version__}.
@@ -188,14 +188,14 @@ load {os.getloadavg()[0]:.1f}; kernel {platform.release()}, Python {platform.pyt
 
 | | | aim |
 |---|---:|---:|
-| all {len(ALL)} metrics of labels, s | {statistics.median(totals):.2f} | < 10 |
+| all {len(ALL)} metrics about labels, s | {statistics.median(totals):.2f} | < 10 |
 | lowest and highest round, s | {min(totals):.2f}, {max(totals):.2f} | |
 | per box, microseconds | {1e6 * statistics.median(totals) / said["boxes"]:.2f} | |
 | peak memory with the pool and all scores, GB | {said["peak"]:.2f} | < 4 |
 | of which before the first metric, GB | {said["made"]:.2f} | |
 
-What several metrics share is counted to the first of them: pairs and unions to `covered_area`, classes to
-`class_count`, places to `spatial_spread`.
+Work that several metrics share counts for the first of them: pairs and unions for `covered_area`, classes for
+`class_count`, positions for `spatial_spread`.
 
 | metric | s |
 |---|---:|

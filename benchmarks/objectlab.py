@@ -2,9 +2,9 @@
 
 python -P benchmarks/objectlab.py PYTHON [IMAGES] > benchmarks/results/objectlab.md
 
-PYTHON is the interpreter of an environment with cleanlab. The images are drawn: some COCO's counts of objects, and
-detections around them and elsewhere. Both score them in turn, several times; ratios of medians are what counts. For
-the comparison ours takes cleanlab's constants, and its distances in pixels.
+PYTHON is the interpreter of an environment with cleanlab. The images are synthetic: about as many objects as in COCO,
+and detections near them and elsewhere. Both score the same images in turn, several times; the result is a ratio of
+medians. For this comparison our code uses cleanlab's constants, and its distances in pixels.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from metricloop.metrics.catalogue import objectlab
 from metricloop.metrics.catalogue._overlap import overlap
 
 ROUNDS, CLASSES, FOUND = 5, 5, 100
-LOW, HIGH, PER_PIXEL = 0.5, 0.95, 0.1  # cleanlab's thresholds, and the fall-off of its similarity
+LOW, HIGH, PER_PIXEL = 0.5, 0.95, 0.1  # cleanlab's thresholds, and how fast its similarity falls with distance
 PEER = Path(__file__).with_name("peers") / "cleanlab_objectlab.py"
 
 
@@ -58,7 +58,7 @@ def _drawn(rng: np.random.Generator, number: int) -> Frame:
 
 
 def write(path: Path, frames: list[Frame]) -> None:
-    """What the peer reads."""
+    """Write the file that the process with cleanlab reads."""
     found = [frame.predictions for frame in frames]
     np.savez(
         path,
@@ -73,7 +73,7 @@ def write(path: Path, frames: list[Frame]) -> None:
 
 
 def as_cleanlab(frames: list[Frame]) -> dict[str, np.ndarray]:
-    """Our scores with cleanlab's constants, over all images; nothing is kept from an earlier call."""
+    """Our scores of all images with cleanlab's constants; nothing from an earlier call is reused."""
     for frame in frames:
         for key in [key for key in vars(frame) if key.startswith("_")]:
             del frame.__dict__[key]
@@ -98,7 +98,7 @@ def timed(function: Callable[[], object]) -> float:
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The greatest distance; infinite where one cannot say and the other can."""
+    """The greatest absolute difference; infinite where only one of the two is nan."""
     if not np.array_equal(np.isnan(ours), np.isnan(theirs)):
         return float("inf")
     return float(np.nanmax(np.abs(ours - theirs), initial=0.0))
@@ -137,10 +137,10 @@ def main(python: str, images: int = 400) -> None:
     rows = "\n".join(f"| {name} | {len(ours[name]):,} | {value:.1e} |" for name, value in apart.items())
     print(f"""# ObjectLab's scores: cleanlab and metricloop
 
-`python -P benchmarks/objectlab.py {python} {images}`, {date.today()}, {os.cpu_count()} cores ({cpu.strip()}),
+`python -P benchmarks/objectlab.py PYTHON {images}`, {date.today()}, {os.cpu_count()} cores ({cpu.strip()}),
 Python {platform.python_version()}, NumPy {np.__version__}, cleanlab {version}.
 {images} drawn images of 640 x 480, {labels:,} labels, {images * FOUND:,} detections of {CLASSES} classes; cleanlab's
-constants in both. {ROUNDS} rounds of each in turn, medians. Ours makes all four scores in one go.
+constants in both. Medians of {ROUNDS} rounds, in turn. Ours computes all four scores in one pass.
 
 | | cleanlab, s | metricloop, s | ratio | lowest, highest | aim |
 |---|---:|---:|---:|---:|---:|

@@ -3,10 +3,10 @@
 python -P benchmarks/objects.py DATA... > benchmarks/results/objects.md
 
 DATA is a folder with a data set in any format that ingest reads; "drawn" stands for 500 drawn scenes of 160 px. One
-process, one thread. Speed: each metric alone, on decoded pictures, whatever it shares with others included. Quality:
-AUROC of damaged boxes against boxes left as they were, presets unchanged, five seeds, up to SAMPLE boxes of either
-kind per preset and strength; a box that a metric says nothing of stands at its median. Labels that are loose from the
-start count as right.
+process, one thread. Speed: each metric alone, on decoded images, with the work that it could share with others.
+Quality: AUROC of damaged boxes against unchanged boxes, presets unchanged, five seeds, up to SAMPLE boxes of either kind
+per preset and strength. A box without a score gets the metric's median. Labels that are loose from the start count as
+right.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from metricloop.metrics.contract import Metric, call_metric
 from metricloop.scoring.metric_file import metrics_in
 
 SAMPLE, SEEDS, TIMED, ROUNDS, SLOW = 300, range(5), 200, 3, "grabcut_tightness"
-LOOSE = 1.2  # a side this many times too long is what a person would call loose
+LOOSE = 1.2  # a box is called loose when its sides are this many times too long
 SETTINGS = (("sloppy", 1.0, "scaled"), ("sloppy", 0.5, "scaled"), ("article", 0.5, "moved"))
 FIT, LOOK = metrics_in(fit), metrics_in(crop)
 
 
 def frames(root: Path, tables: IngestedTables, chosen: np.ndarray, boxes: np.ndarray) -> list[tuple[Frame, np.ndarray]]:
-    """Per picture of `chosen` (image_id of every box): the frame with those of `boxes` in it, and their rows."""
+    """For each image in `chosen` (image_id of every box): its frame with its boxes, and their rows in `boxes`."""
     found = []
     for image in np.unique(chosen):
         rows = np.flatnonzero(chosen == image)
@@ -59,7 +59,7 @@ def pool(tables: IngestedTables) -> np.ndarray:
 
 
 def sample(tables: IngestedTables, preset: str, strength: float, kind: str) -> tuple[np.ndarray, ...]:
-    """image_id, boxes, whether damaged, and how many times too long their sides are, of both kinds of boxes."""
+    """Damaged and unchanged boxes: image_id, xyxy, whether damaged, and how many times too long their sides are."""
     rows = pool(tables)
     image_id = tables.boxes["image_id"][rows]
     clean = np.stack([tables.boxes[name][rows] for name in ("x1", "y1", "x2", "y2")], axis=1).astype(np.float32)
@@ -86,7 +86,7 @@ def sample(tables: IngestedTables, preset: str, strength: float, kind: str) -> t
 
 
 def auroc(scores: np.ndarray, hit: np.ndarray) -> float:
-    """Chance that a damaged box scores lower than one left as it was; nan scores at the median."""
+    """Probability that a damaged box scores lower than an unchanged one; nan counts as the median."""
     if not hit.any() or hit.all():
         return float("nan")
     ranks = rankdata(np.nan_to_num(scores, nan=float(np.nanmedian(scores))))
@@ -108,12 +108,12 @@ def quality(root: Path, tables: IngestedTables, asked: dict[str, Metric]) -> tup
             if (preset, strength) == SETTINGS[0][:2]:
                 columns[name].append(auroc(scores[name][loose], hit[loose]))
         middle = f", half of them by {np.median(factor[hit]):.2f} times or more" if kind == "scaled" else ""
-        notes.append(f"{preset} {strength:g}: {hit.sum()} {kind}{middle}, {(~hit).sum()} as they were")
+        notes.append(f"{preset} {strength:g}: {hit.sum()} {kind}{middle}, {(~hit).sum()} unchanged")
     return columns, notes
 
 
 def speed(root: Path, tables: IngestedTables, asked: dict[str, Metric]) -> dict[str, float]:
-    """Boxes a second, medians over ROUNDS; every frame is made anew, so that nothing is left over in it."""
+    """Boxes per second, medians over ROUNDS; every frame is created anew, so that it holds no earlier results."""
     rows = pool(tables)
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:TIMED])
     boxes = np.stack([tables.boxes[name][rows] for name in ("x1", "y1", "x2", "y2")], axis=1).astype(np.float32)
@@ -151,7 +151,7 @@ def main(folders: list[str]) -> None:
             print(f"""
 ## {Path(folder).name}
 
-AUROC. {"; ".join(notes)}. "Loose" are the scaled boxes of sloppy 1 whose sides are {LOOSE} times too long or more.
+AUROC. {"; ".join(notes)}. "Loose": the scaled boxes of sloppy 1 whose sides are {LOOSE} times too long or more.
 
 | metric | sloppy 1 | of these, loose | sloppy 0.5 | article 0.5, moved | boxes/s |
 |---|---:|---:|---:|---:|---:|""")

@@ -1,9 +1,9 @@
-"""What metrics of whole images cost: against plain decoding, and against cleanvision; and who gets through bad files.
+"""Speed of the metrics of whole images, against plain decoding and against cleanvision; and which files each can read.
 
 python -P benchmarks/pictures.py --cleanvision PYTHON PHOTOS... > benchmarks/results/pictures.md
 
-PHOTOS are folders of pictures; PYTHON is the interpreter of an environment with `pip install cleanvision` (without it
-only our own half is measured). One core, one thread; what is compared runs in turn, several times.
+PHOTOS are folders of images; PYTHON is the interpreter of an environment with `pip install cleanvision` (without it
+only our own half is measured). One core, one thread; the two sides run in turn, several times.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ from metricloop.scoring.score_pool import score_pool
 TURNS, PEER_TURNS = 15, 3
 PEER = Path(__file__).parent / "peers" / "cleanvision_issues.py"
 ALL: tuple[Metric, ...] = (*metrics_in(picture).values(), *metrics_in(detail).values())
-# What answers cleanvision's issues: dark, light, blurry, low information, grayscale, odd aspect ratio, odd size.
+# Our metrics for cleanvision's issues: dark, light, blurry, low information, grayscale, odd aspect ratio, odd size.
 SAME = (picture.highlights, picture.shadows, detail.sharpness, picture.entropy, picture.saturation,
         header.image_aspect, header.image_area)  # fmt: skip
-# The second: glibc gives no memory back. By default it may map and clear the full picture's anew for every file.
+# "kept": glibc gives no memory back. By default it may map and clear memory for every full-size image again.
 ALLOCATORS = {"default": {}, "kept": {"MALLOC_MMAP_THRESHOLD_": "100000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -61,7 +61,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def pool_of_pictures(folder: Path, files: Sequence[Path], facts: Sequence[PictureFacts]) -> Dataset:
-    """Pictures without labels."""
+    """A pool of images without labels."""
     n, none = len(files), np.zeros(0, int)
     name = np.array([str(path.relative_to(folder)) for path in files], object)
     return Dataset(
@@ -73,7 +73,7 @@ def pool_of_pictures(folder: Path, files: Sequence[Path], facts: Sequence[Pictur
 
 
 def against_decoding(folder: Path) -> dict:
-    """Seconds per turn of plain decoding and of all our metrics, in turn, in this process."""
+    """Seconds per turn of plain decoding and of all our metrics, which take turns in this process."""
     files = files_in(folder)
     pool = pool_of_pictures(folder, files, [picture_facts(path) for path in files])
     held = [np.frombuffer(path.read_bytes(), np.uint8) for path in files]
@@ -93,7 +93,7 @@ def against_decoding(folder: Path) -> dict:
 
 
 def bare(folder: Path) -> dict:
-    """Seconds from bare files to all that cleanvision looks for: two passes, as in our own pipeline."""
+    """Seconds from bare files to the answers for all of cleanvision's issues, in two passes as in our own pipeline."""
     files = files_in(folder)
     began = time.perf_counter()
     facts = [picture_facts(path) for path in files]  # hash, size and fingerprint, of the full picture
@@ -103,7 +103,7 @@ def bare(folder: Path) -> dict:
 
 
 def listed(folder: Path) -> dict:
-    """The same in one pass, sizes known before."""
+    """The same in one pass, when the sizes are known already."""
     files = files_in(folder)
     pool = pool_of_pictures(folder, files, [picture_facts(path) for path in files])
     measured = [metric for metric in SAME if spec_of(metric).scope == "frame"]
@@ -132,7 +132,7 @@ def copies(digests: Sequence[str], prints: Sequence[tuple[np.uint64, np.ndarray]
 
 
 def apart(*command: str, environment: dict[str, str]) -> dict:
-    """The JSON that a process of its own prints last."""
+    """Run a command in a process of its own; returns the JSON of the last line that it prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
@@ -152,11 +152,11 @@ def cleanvision(python: str, folder: Path) -> dict:
 def show_decoding(folders: Sequence[Path]) -> None:
     print(f"""## Against plain decoding
 
-{len(ALL)} metrics through `scoring.score`: reading the file, SHA-256, the check for completeness, decoding at a
-reduced scale, resizing, every metric, the tables. They are {", ".join(function.__name__ for function in ALL)}.
-On the other side
-`cv2.imdecode` of the same bytes at full size, which lie in memory already. One process and one thread, in turn,
-{TURNS} times, medians; the ratio is that of each turn.
+{len(ALL)} metrics through `scoring.score_pool`: reading the file, SHA-256, the check for completeness, decoding at a
+reduced scale, resizing, every metric, the tables. The metrics are {", ".join(function.__name__ for function in ALL)}.
+The other side is
+`cv2.imdecode` of the same bytes at full size, already in memory. One process and one thread, in turn,
+{TURNS} times, medians; ratios are taken within a turn.
 
 | photos | size | KB | allocator | decode, images/s | ours, images/s | ratio | lowest, highest |
 |---|---|---:|---|---:|---:|---:|---:|""")
@@ -170,20 +170,20 @@ On the other side
                   f"{n / statistics.median(ours):.0f} | {statistics.median(ratios):.2f} | "
                   f"{min(ratios):.2f}, {max(ratios):.2f} |", flush=True)  # fmt: skip
     print("""
-Allocator: "default" is glibc's as it comes, in a fresh process; in "kept" it never gives memory back, which spares the
-full picture its page faults, and is what a long process may come to. Unequal: decoding has nothing to read and nothing
-to check. The full picture goes to nobody.
+Allocator: "default" is glibc's default in a new process; with "kept" it never gives memory back, so decoding at full
+size has no page faults, which may also happen in a long process. Different: plain decoding reads no file and checks
+nothing, and nothing uses its images.
 """)
 
 
 def show_peer(python: str, folders: Sequence[Path]) -> None:
     print(f"""## Against cleanvision
 
-All of cleanvision's own issues by default, `n_jobs=1`, and what answers the same questions here: `highlights`,
+All of cleanvision's default issues, `n_jobs=1`, and our metrics for the same questions: `highlights`,
 `shadows`, `sharpness`, `entropy`, `saturation`, `image_aspect`, `image_area`, equal hashes and near-duplicates.
-A process each, in turn, {PEER_TURNS} times, imports left out, medians. "bare": from files that nothing is known of,
+One process each, in turn, {PEER_TURNS} times, without imports, medians. "bare": from unknown files,
 each decoded twice at a reduced scale: for size and fingerprint (`data.pictures.picture_facts`), and for the metrics.
-"listed": one pass over files whose sizes the image table holds, the fingerprint taken of the reduced picture as well.
+"listed": one pass over files whose sizes are in the image table; the fingerprint is also taken of the reduced image.
 
 | photos | ours from | cleanvision, images/s | ours, images/s | ratio | lowest, highest |
 |---|---|---:|---:|---:|---:|""")
@@ -201,9 +201,9 @@ each decoded twice at a reduced scale: for size and fingerprint (`data.pictures.
                   f"{statistics.median(ratios):.0f} | {min(ratios):.0f}, {max(ratios):.0f} |", flush=True)  # fmt: skip
     print(f"""
 Version {turns[0][0].get("version")}; its issues: {", ".join(turns[0][0].get("issues", []))}.
-Unequal: cleanvision looks at full-size pixels, calls equal perceptual hashes near-duplicates, and flags images by
-thresholds; we look at 96 pixels, check every file for completeness, and give scores without thresholds. The sizes of
-"listed" were read before.
+Different: cleanvision uses full-size pixels, calls images with equal perceptual hashes near-duplicates, and flags
+images by thresholds. Ours uses 96 pixels, checks every file for completeness, and gives scores without thresholds. The
+time of "listed" does not include reading the sizes.
 """)
 
 

@@ -1,9 +1,10 @@
-"""What the walls cost: a metric of about two milliseconds a frame, in the same two processes with and without them.
+"""The cost of the sandbox: a metric of about two milliseconds per frame, in the same two processes with and without
+the sandbox's walls.
 
 python -P benchmarks/sandbox.py PHOTOS > benchmarks/results/sandbox.md
 
-PHOTOS is a folder of pictures; those found are cycled to 1,400. One process reads, checks and decodes, the other runs
-the metric on shared memory. Both ways run in turn, several times; ratios of medians are what counts.
+PHOTOS is a folder of images; they are repeated up to 1,400. One process reads, checks and decodes, the other runs
+the metric on shared memory. Both ways run in turn, several times; the result is a ratio of medians.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def nothing(frame):
 
 
 def photos(folder: Path) -> Dataset:
-    """A pool of FRAMES pictures, those of the folder cycled; no labels."""
+    """A pool of FRAMES images without labels: the images of the folder, repeated."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     facts = [(str(path.relative_to(folder)), *_facts(path)) for path in files]
     rows = [facts[k % len(facts)] for k in range(FRAMES)]
@@ -76,7 +77,7 @@ def _facts(path: Path) -> tuple[str, int, int]:
 
 @contextlib.contextmanager
 def no_walls() -> Iterator[None]:
-    """The same two processes without any wall; the self-test would notice, so it is left out."""
+    """The same two processes without any wall, and without the self-test, which would fail."""
     with mock.patch("metricloop.sandbox.walls.WALLS", frozenset()), mock.patch("metricloop.sandbox.supervisor.prove"):
         yield
 
@@ -95,7 +96,7 @@ def throughput(pool: Dataset, walled: bool) -> float:
 
 
 def metric_milliseconds(pool: Dataset) -> float:
-    """What the metric takes in this process, decoding left out."""
+    """Median milliseconds of the metric in this process, without decoding."""
     from metricloop.data.frame import Frame
     from metricloop.data.pictures import read_picture
     from metricloop.scoring.metric_file import load
@@ -119,7 +120,7 @@ def start_seconds() -> float:
 
 
 def batch_milliseconds(walled: bool) -> float:
-    """From handing over a batch to the child's word that the code is imported and the walls are up."""
+    """Median time from sending a batch until the child reports that the walls are up and the code is imported."""
     source, times = Source(METRIC, "detail.py"), []
     arguments = {"filename": "detail.py", "memory_mb": 1024, "metric": "nothing", "first": 0}
     with (
@@ -137,7 +138,7 @@ def batch_milliseconds(walled: bool) -> float:
 
 
 def memory_mb(pool: Dataset) -> tuple[float, float]:
-    """The supervisor's and the largest child's peak over the whole pool: bounded by a batch, not by the pool."""
+    """Peak memory of the supervisor and of the largest child over the whole pool, in MB."""
     peaks, end = [], Child.end
 
     def noting(child: Child) -> str:
@@ -167,13 +168,13 @@ def main(folder: Path) -> None:
     width, height = int(np.median(pool.width)), int(np.median(pool.height))
     user = "root" if os.geteuid() == 0 else "an ordinary user"
     photos_in = len(set(pool.file))
-    print(f"""# What the walls cost
+    print(f"""# The cost of the sandbox
 
-`python -P benchmarks/sandbox.py {folder}`, {date.today()}, {os.cpu_count()} cores ({cpu.strip()}),
+`python -P benchmarks/sandbox.py PHOTOS`, {date.today()}, {os.cpu_count()} cores ({cpu.strip()}),
 kernel {platform.release()}, Python {platform.python_version()}, as {user}.
-{photos_in} photos cycled to {FRAMES:,}, {width} x {height} pixels (median), {CHUNK} to a batch. The metric alone takes
-{metric_milliseconds(pool):.1f} ms a frame. One process reads, checks and decodes, the other scores.
-{ROUNDS} rounds of each in turn, medians.
+{photos_in} photos, repeated up to {FRAMES:,}, {width} x {height} pixels (median), {CHUNK} per batch. The metric alone
+takes {metric_milliseconds(pool):.1f} ms a frame. One process reads, checks and decodes, the other scores.
+Medians of {ROUNDS} rounds, in turn.
 
 | | with walls | without | ratio | aim |
 |---|---:|---:|---:|---:|
@@ -184,8 +185,8 @@ kernel {platform.release()}, Python {platform.python_version()}, as {user}.
 | peak memory of the supervisor, MB | {own:.0f} | | | |
 | peak memory of a child, MB | {child:.0f} | | | |
 
-A batch is {CHUNK * 3 * width * height / 1e6:.0f} MB of pixels. "Without" is the same supervisor, zygote and child,
-the list of walls empty and the self-test left out.""")
+A batch is {CHUNK * 3 * width * height / 1e6:.0f} MB of pixels. "Without" means the same supervisor, zygote and child,
+with an empty list of walls and without the self-test.""")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The scoring engine itself: memory over the size of the pool, two processes against one, and a second run.
+"""The scoring engine: memory by the size of the pool, two processes against one, and a second run.
 
 python -P benchmarks/scoring.py PHOTOS > benchmarks/results/scoring.md
 
-PHOTOS is a folder of pictures; those found are cycled to the sizes wanted, with drawn boxes, so that every image has
-content of its own for the store. Scored are all image-level pixel metrics of the catalogue, as the stage does it:
+PHOTOS is a folder of images. They are repeated up to the wanted sizes with random boxes, so that every image has its
+own content for the store of scores. All image-level pixel metrics of the catalogue are scored as in the stage:
 `python -P -m metricloop.tasks.score pictures` in a workspace.
 """
 
@@ -70,7 +70,7 @@ def workspace(folder: Path, photos: Path, n: int, jobs: int) -> Path:
 
 
 def run(folder: Path) -> tuple[float, float]:
-    """Seconds, and the peak of the memory of the stage and its workers in MB: the sum of their proportional sets."""
+    """Seconds, and the peak memory of the stage with its workers in MB (sum of their proportional set sizes)."""
     environment = os.environ | {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}
     began, peak = time.perf_counter(), 0.0
     stage = subprocess.Popen(
@@ -90,7 +90,7 @@ def run(folder: Path) -> tuple[float, float]:
 
 
 def _memory(pid: int) -> float:
-    """MB of a process and of all that it started."""
+    """Memory of a process and of all its children in MB."""
     total = 0.0
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -111,7 +111,7 @@ def _processor() -> str:
 def main(photos: Path) -> None:
     machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"# Scoring\n\n`python -P benchmarks/scoring.py PHOTOS`, {date.today()}, {machine}.")
-    print(f"{len(metrics())} image-level pixel metrics; the photos of {photos.name}, cycled.\n")
+    print(f"{len(metrics())} image-level pixel metrics; the photos of {photos.name}, repeated.\n")
     with tempfile.TemporaryDirectory() as name:
         print("| images | first run, s | images/s | peak memory, MB | over 1,000 images | second run, s |")
         print("|---|---|---|---|---|---|")
@@ -135,13 +135,14 @@ def main(photos: Path) -> None:
                 shutil.rmtree(folder / ".metricloop/cache", ignore_errors=True)
             times["one"].append(run(one)[0])
             times["two"].append(run(two)[0])
-            with ThreadPoolExecutor() as threads:  # what the machine has to give: two stages that share nothing
+            with ThreadPoolExecutor() as threads:  # the machine's limit: two stages that share nothing
                 times["apart"].append(max(took for took, _ in threads.map(run, (apart, twin))))
         single, double, ideal = (statistics.median(times[case]) for case in ("one", "two", "apart"))
         print(
-            f"\n{SPEED} images, the stage with its start, medians of {ROUNDS}, in turn: one process {single:.2f} s, "
-            f"two {double:.2f} s,\n{single / double:.2f}x. Two stages side by side with half of the images each, which "
-            f"is what this machine has to give: {ideal:.2f} s, {single / ideal:.2f}x."
+            f"\n{SPEED} images, the stage with its start, medians of {ROUNDS} rounds, in turn: one process "
+            f"{single:.2f} s, two {double:.2f} s,\n{single / double:.2f}x. "
+            f"Two separate stages at the same time with half of the images each, the limit of this machine: "
+            f"{ideal:.2f} s, {single / ideal:.2f}x."
         )
 
 
