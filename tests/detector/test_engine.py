@@ -11,6 +11,7 @@ from metricloop.detector.augment import build_augment, choose_backend
 from metricloop.detector.detectors import BUILT_IN, CLASS_LAYER, DetectorError, build_detector
 from metricloop.detector.engine import NonFiniteLossError, Sample, Schedule, fit, predict
 
+FAST = ("fcos_shufflenet", "ssdlite320_mobilenet_v3_large")  # their tests take a second
 SIZE = 64
 PIXELS = np.random.default_rng(0).integers(0, 255, (4, SIZE, SIZE, 3), dtype=np.uint8)
 SAMPLES = [Sample(row, np.array([[8, 8, 40, 48]], np.float32), np.zeros(1, np.int64)) for row in range(3)] + [
@@ -146,10 +147,8 @@ def test_auto_takes_torchvision_where_albumentations_is_missing(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["fcos_shufflenet", pytest.param("ssdlite320_mobilenet_v3_large"), *(
-        pytest.param(name, marks=pytest.mark.slow) for name in NAMES if "resnet50" in name or "fasterrcnn" in name
-    )],
-)  # fmt: skip
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 def test_every_detector_trains_a_step_and_predicts(name):
     engine.settle(2)
     model = build_detector(name, 2, SIZE, "none", 0)

@@ -92,6 +92,18 @@ def test_outlier_is_loneliness_against_that_of_the_neighbours():
     assert scores.argmax() == 3
 
 
+def test_object_outlier_is_the_outlier_among_the_objects_of_other_images():
+    vectors = on_circle(0, 10, 20, 90)
+    alone = call_metric(embedding.outlier, pool_with([0] * 4), embeddings_of(vectors))
+    scores = call_metric(embedding.object_outlier, pool_with([1] * 4), embeddings_of(vectors, crops=vectors))
+    np.testing.assert_allclose(scores, alone)
+    # the first two objects share an image: each has the other two as neighbours, at 20 and 90, or at 10 and 80 degrees
+    scores = call_metric(embedding.object_outlier, pool_with([2, 1, 1]), embeddings_of(vectors[:3], crops=vectors))
+    mean = [np.mean(cosine(20, 90)), np.mean(cosine(10, 80)), np.mean(cosine(20, 10, 70)), np.mean(cosine(90, 80, 70))]
+    around = [np.mean(mean[2:])] * 2 + [np.median([mean[0], mean[1], mean[3]]), np.median(mean[:3])]
+    np.testing.assert_allclose(scores, np.array(mean) / (np.array(mean) + around), rtol=1e-5)
+
+
 def test_the_point_apart_is_the_outlier_of_the_cloud():
     scores = call_metric(embedding.outlier, pool_with([0] * 60), embeddings_of(cloud()))
     assert scores.argmax() == 59

@@ -1,0 +1,100 @@
+"""CONTRIBUTING.md names files that exist, and everything that is registered has its test and its documentation."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from metricloop.cli.main import app
+from metricloop.data import readers
+from metricloop.data.formats import formats
+from metricloop.data.label_errors import LABEL_ERRORS
+from metricloop.detector import architectures
+from metricloop.layout import STAGES
+from metricloop.llm.providers import provider_names, provider_of
+from metricloop.scoring.open_metrics import catalogue as metrics
+from metricloop.selection.policies import POLICIES
+from metricloop.study.rendering import stage_kinds
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+PATHS = sorted({path for path in re.findall(r"`([\w./]+)`", TEXT) if "/" in path and not path.startswith(".")})
+KINDS = ("metric", "policy", "detector", "data format", "stage", "command", "provider", "kind of label error")
+
+
+def words_in(folder: str) -> set[str]:
+    """All words of the test files below a folder."""
+    return {word for file in (ROOT / folder).rglob("test_*.py") for word in re.findall(r"\w+", file.read_text())}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_file_named_exists(path):
+    """NAME and FAMILY stand for any file of that form."""
+    assert list(ROOT.glob(re.sub("NAME|FAMILY", "*", path))), path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_addition_has_a_row_and_a_recipe(kind):
+    assert re.search(rf"^\| a {kind} \| `", TEXT, re.MULTILINE)
+    assert re.search(rf"^### A {kind}$", TEXT, re.MULTILINE)
+
+
+def test_every_room_has_a_row():
+    rooms = {f"metricloop/{folder.parent.name}" for folder in ROOT.glob("metricloop/*/__init__.py")}
+    links = {f"metricloop/{name}" for name in ("flows", "tasks", "metrics")}
+    named = set(re.findall(r"^\| `([\w/]+)` \|", TEXT, re.MULTILINE))
+    assert named == (rooms - links) | {"flows", "tasks", "metrics"}
+
+
+def test_every_metric_has_a_test_and_an_entry_in_the_handbook():
+    tested, handbook = words_in("tests/metrics"), (ROOT / "docs" / "metrics.md").read_text()
+    assert [name for name in metrics() if name not in tested or name not in handbook] == []
+
+
+def test_every_policy_has_a_test_and_an_entry_in_the_docs():
+    tested, docs = words_in("tests/selection"), (ROOT / "docs" / "policies.md").read_text()
+    assert [name for name in POLICIES if name not in tested or f"`{name}`" not in docs] == []
+
+
+def test_policies_are_listed_by_their_places():
+    assert list(POLICIES) == [
+        "best", "inverse", "drop_worst", "among", "strata", "band", "class_balanced", "diverse", "random",
+        "random_by_group", "match", "full", "oracle", "relabelled",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", readers.NAMES)
+def test_every_format_has_a_sign_and_a_test(name):
+    assert formats()[name].sign
+    assert (ROOT / "tests" / "data" / f"test_formats_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_every_detector_can_be_built_by_its_module(name):
+    text = (ROOT / "metricloop" / "detector" / "architectures" / f"{name}.py").read_text()
+    assert re.search(r"^(def build\(|build = )", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", provider_names())
+def test_every_provider_says_what_it_does(name):
+    assert f"| `{name}` | {provider_of(name).about} |" in (ROOT / "docs" / "language-model.md").read_text()
+
+
+def test_every_kind_of_label_error_is_described():
+    docs = (ROOT / "docs" / "language-model.md").read_text()
+    assert [name for name, error in LABEL_ERRORS.items() if f"| {error.meaning} | `{name}` |" not in docs] == []
+
+
+def test_every_command_has_a_test():
+    tested = words_in("tests")
+    names = typer.main.get_command(app).commands
+    assert names
+    assert [name for name in names if name.replace("-", "_") not in tested and name not in tested] == []
+
+
+def test_every_stage_is_a_file_of_tasks_and_a_part_of_dvc_yaml():
+    declared = (ROOT / STAGES).read_text()
+    for kind in stage_kinds():
+        assert (ROOT / "tasks" / f"{kind}.py").is_file()
+        assert kind == "embed" or f"metricloop.tasks.{kind}" in declared  # embed: only while something reads embeddings
