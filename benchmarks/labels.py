@@ -165,9 +165,9 @@ rounds after one to warm up. The aim is to be 100 times faster per box on box st
 The same in both: they compute the width, height, area and ratio of every box, count classes, find sides of about a
 pixel, and find outliers of each class. Different: datumaro keeps names of items in Python dictionaries, gives mean,
 deviation, minimum, maximum, median and a histogram of six measures per class, and checks attributes. Ours gives every
-box a score for two measures, by median and MAD of logarithms (two medians per class and measure). "All" adds what datumaro does not
-do: pairs of boxes (IoU, gaps), exact unions, positions, entropies, borders, groups. Most of the difference in speed
-comes from the Python objects that datumaro works on.
+box a score for two measures, by median and MAD of logarithms (two medians per class and measure). "All" adds what
+datumaro does not do: pairs of boxes (IoU, gaps), exact unions, positions, entropies, borders, groups. Most of the
+difference in speed comes from the Python objects that datumaro works on.
 """
 
 
