@@ -1,129 +1,18 @@
-"""The commands that make a study, run it, and show and check what came of it."""
+"""The commands that run a study, and show, check and export its results."""
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
-from metricloop.data.readers import NAMES
-from metricloop.text.shell import command_line, run_line
-
-if TYPE_CHECKING:
-    FormatName = str  # a type checker takes no names that are found at run time
-else:
-    FormatName = Literal["auto", *NAMES]
+from metricloop.text.shell import command_line
 
 commands = Commands("Study")
-
-
-@commands.add(
-    "metricloop init ~/lions --data /data/lions",
-    "metricloop init ~/lions --data /data/lions --categories lion lioness",
-    "metricloop init demo --demo",
-)
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder, anywhere on disk.")],
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="SOURCE", help="Folder or annotation file: COCO, Pascal VOC, YOLO or YouTube-VOS."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the study.", show_default="the folder's")] = None,
-    budget: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images a subset holds.")] = 0.25,
-    form: Annotated[
-        FormatName,
-        typer.Option("--format", metavar="FORMAT", help=f"auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}."),
-    ] = "auto",
-    categories: Annotated[
-        list[str] | None, typer.Option(metavar="NAME...", help="Keep these classes only, e.g. giant_panda.")
-    ] = None,
-    detector: Annotated[str, typer.Option(metavar="NAME", help="The detector to train.")] = "fcos_shufflenet",
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WEIGHTS",
-            help="The weights to start from: drawn, default, none or the path of a file.",
-            show_default="drawn for fcos_shufflenet, else default",
-        ),
-    ] = None,
-    image_size: Annotated[int, typer.Option(metavar="PIXELS", help="Long side of an image in training.")] = 224,
-    iterations: Annotated[int, typer.Option(metavar="N", help="Batches of 8 per trial.")] = 250,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Trials every arm starts with.")] = 3,
-    max_seeds: Annotated[
-        int, typer.Option(metavar="N", help="Trials a promising arm may get.", show_default="as many as --seeds")
-    ] = 0,
-    corrupt: Annotated[
-        Literal["none", "article", "sloppy", "custom"],
-        typer.Option(
-            metavar="MISTAKES",
-            help="Make mistakes in the pool's labels on purpose, to measure what metrics find: "
-            "none, article, sloppy or custom.",
-        ),
-    ] = "none",
-    strength: Annotated[float, typer.Option(metavar="SHARE", help="Of these mistakes, 0 to 1.")] = 0.5,
-    copy: Annotated[
-        bool,
-        flag("--import", "Copy the pictures into the workspace and its DVC cache, to retrain on another machine."),
-    ] = False,
-    demo: Annotated[bool, flag("--demo", "Drawn panda scenes instead of --data.")] = False,
-    full: Annotated[bool, flag("--full", "All controls and policies, not the lean list.")] = False,
-) -> None:
-    """Make a workspace for a data set."""
-    from metricloop.study.commits import WorkspaceError
-    from metricloop.study.new_study import NewStudy, create, demo_plan
-
-    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
-    if demo:
-        study = demo_plan(name, full)
-    elif data is None:
-        raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
-    else:
-        from metricloop.data.formats import recognise
-
-        source = Path(data).resolve()
-        kind = recognise(source) if form == "auto" or not source.exists() else form
-        if kind == "yolo" and source.is_file():
-            source = source.parent  # the labels lie beside the YAML file, and must count as inputs too
-        study = NewStudy(
-            name=name,
-            source=str(source),
-            root=str(source if source.is_dir() else source.parent),
-            budget=budget,
-            format=kind,
-            categories=tuple(categories or ()),
-            detector=detector,
-            weights=_weights(weights, detector),
-            image_size=image_size,
-            iterations=iterations,
-            learning_rate=0.0001 if "resnet50" in detector else 0.001,
-            block_seeds=seeds,
-            max_seeds=max(seeds, max_seeds),
-            corrupt=corrupt,
-            strength=strength,
-            copy=copy,
-            full=full,
-        )
-    create(folder, study)
-    print(
-        f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
-        f"  look first:  {run_line(folder, '--dry-run')}\n  run:         {run_line(folder)}"
-    )
-
-
-def _weights(weights: str | None, detector: str) -> str:
-    """The word, or the full path of an existing file; by default what fits the detector."""
-    if weights is None:
-        return "drawn" if detector == "fcos_shufflenet" else "default"
-    if weights in ("drawn", "none", "default"):
-        return weights
-    if not Path(weights).is_file():
-        raise FileNotFoundError(f"--weights: {weights} does not exist; give drawn, none, default or the path of a file")
-    return str(Path(weights).resolve())
 
 
 @commands.add(
