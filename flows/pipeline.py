@@ -41,7 +41,7 @@ def bring_scores(folder: Path, old: Sequence[str]) -> Plan:
     plan = load_plan(folder)
     early = kinds_before(stages_of(folder, plan), "select")
     bring(folder, [stage for stage in old if kind_of(stage) in early])
-    if not any((folder / layout.SCORES).glob("*/failed.json")):
+    if not any((folder / layout.SCORES).glob(f"*/{layout.FAILURES}")):
         return plan
     step(folder, "metricloop.tasks.drop_arms")
     return load_plan(folder)

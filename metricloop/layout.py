@@ -27,6 +27,8 @@ PREDICTIONS = "data/predictions.parquet"
 VIEWS = "data/views.parquet"
 EMBEDDINGS = "data/embeddings.parquet"
 SCORES = "scores"
+TRUST = "trust.json"  # of a batch, in its folder of scores
+FAILURES = "failed.json"  # of a batch, in its folder of scores
 SUBSETS = "subsets"
 MODELS = "models"
 RESULTS = "results"
@@ -59,6 +61,16 @@ def scores_file(batch: str, metric: str) -> str:
     return f"{SCORES}/{batch}/{metric}.parquet"
 
 
+def trust_file(batch: str) -> str:
+    """How far the code of a batch is trusted, and what contained it."""
+    return f"{SCORES}/{batch}/{TRUST}"
+
+
+def failures_file(batch: str) -> str:
+    """Metric -> message, for generated metrics that failed on the whole pool; only there when one did."""
+    return f"{SCORES}/{batch}/{FAILURES}"
+
+
 def subset_file(arm: str) -> str:
     """The manifest of an arm: all of its draws."""
     return f"{SUBSETS}/{arm}.parquet"
@@ -69,9 +81,44 @@ def model_folder(block: str) -> str:
     return f"{MODELS}/{block}"
 
 
+def model_file(block: str, seed: int) -> str:
+    """The state dict of one trained model."""
+    return f"{model_folder(block)}/seed_{seed}.pt"
+
+
+def history_file(block: str) -> str:
+    """The loss of every iteration of a block's trials."""
+    return f"{model_folder(block)}/history.parquet"
+
+
+def training_recipe_file(block: str) -> str:
+    """The settings that a block was trained with."""
+    return f"{model_folder(block)}/recipe.json"
+
+
 def results_folder(block: str) -> str:
     """The evaluation of a block: predictions, matches, metrics.json, recipe.json."""
     return f"{RESULTS}/{block}"
+
+
+def detections_file(block: str) -> str:
+    """What a block's models detected on the search split, by seed."""
+    return f"{results_folder(block)}/predictions.parquet"
+
+
+def matches_file(block: str) -> str:
+    """Which detections match which objects, by seed."""
+    return f"{results_folder(block)}/matches.parquet"
+
+
+def numbers_file(block: str) -> str:
+    """The evaluation's numbers by seed, such as mAP."""
+    return f"{results_folder(block)}/metrics.json"
+
+
+def recipe_file(block: str) -> str:
+    """The settings that a block was trained and evaluated with."""
+    return f"{results_folder(block)}/recipe.json"
 
 
 def rates_file(block: str) -> str:

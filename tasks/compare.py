@@ -1,9 +1,10 @@
-"""compare: every evaluated arm against the baseline, on the search split; writes comparison.json."""
+"""compare: compare every evaluated arm with the baseline, on the search split; writes comparison.json."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.comparison.compare import compare, read_results, subset_size
 from metricloop.comparison.finalists import finalists
 from metricloop.data.loading import load
@@ -14,29 +15,26 @@ from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import load_plan
 
 
-def _subset(arm: str) -> Path:
-    return Path("subsets") / f"{arm}.parquet"
-
-
 def main() -> None:
     begin_stage("compare")
     params = load_params()
-    plan = load_plan(".")
+    plan = load_plan()
     results = read_results(plan)
+    subsets = {result.arm: Path(layout.subset_file(result.arm)) for result in results}
     comparison = compare(
         params.study.name,
         params.study.budget,
         plan,
         results,
-        load("data", params.data.folder, "search"),
-        {result.arm: subset_size(_subset(result.arm)) for result in results},
-        unsafe={result.arm for result in results if UNSAFE in stamp_of(_subset(result.arm))},
+        load(layout.DATA, params.data.folder, "search"),
+        {arm: subset_size(file) for arm, file in subsets.items()},
+        unsafe={arm for arm, file in subsets.items() if UNSAFE in stamp_of(file)},
         alpha=params.compare.alpha,
         replicates=params.compare.bootstrap,
         looks=-(-params.seeds.max // params.seeds.block),
     )
-    write_json("comparison.json", comparison)
-    write_json("finalists.json", finalists(comparison, Path("subsets")))
+    write_json(layout.COMPARISON, comparison)
+    write_json(layout.FINALISTS, finalists(comparison, Path(layout.SUBSETS)))
 
 
 if __name__ == "__main__":

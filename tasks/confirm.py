@@ -1,7 +1,7 @@
-"""confirm: the one stage that opens the test split, once, at the end.
+"""confirm: evaluate the winner, the baseline and the oracle on the test split. No other stage reads that split.
 
-The winner, the baseline and the oracle are trained again with fresh seeds and scored on the test split; every opening
-is appended to opened.jsonl, so that nobody can look twice unnoticed.
+The three arms are trained again with seeds that the study has not used. Every time the test split is read, a line is
+added to opened.jsonl, so that a second reading does not stay hidden.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.comparison.statistics import paired_gain
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
@@ -30,11 +31,11 @@ MEASURES = ("mAP", "mAP50", "mAR")
 
 
 def trial(task: tuple[str, int, Params]) -> tuple[dict[str, float | None], Trained]:
-    """Train one arm with one fresh seed and score it on the test split."""
+    """Train one arm with one new seed and evaluate it on the test split; the model itself is not returned."""
     arm, seed, params = task
-    pool = load("data", params.data.folder, "pool", labels=False)
-    test = load("data", params.data.folder, "test")
-    draw = read_draw(Path("subsets") / f"{arm}.parquet", seed)
+    pool = load(layout.DATA, params.data.folder, "pool", labels=False)
+    test = load(layout.DATA, params.data.folder, "test")
+    draw = read_draw(Path(layout.subset_file(arm)), seed)
     trained = train_trial(f"confirm {arm} seed {seed}", pool, draw, params, train_recipe(params, test), seed)
     model = load_model(trained.model, len(test.class_names), params)
     numbers, _, _ = evaluate_models({seed: model}, test, params)[seed]
@@ -45,7 +46,7 @@ def main() -> None:
     begin_stage("confirm")
     params = load_params()
     seeds = list(CONFIRM_SEEDS[: params.confirm.seeds])
-    finalists = {role: entry["arm"] for role, entry in read_json("finalists.json").items()} if seeds else {}
+    finalists = {role: entry["arm"] for role, entry in read_json(layout.FINALISTS).items()} if seeds else {}
     tasks = [(arm, seed, params) for arm in finalists.values() for seed in seeds]
     if tasks:
         _record_opening(params.study.name, list(finalists.values()), seeds)
@@ -55,7 +56,7 @@ def main() -> None:
         own = [values for (name, _, _), (values, _) in zip(tasks, scored, strict=True) if name == arm]
         numbers[role] = {"arm": arm} | {name: [values[name] for values in own] for name in MEASURES}
     write_json(
-        "confirmation.json",
+        layout.CONFIRMATION,
         {"study": params.study.name, "split": "test", "seeds": seeds, "arms": numbers, "gain": _gains(numbers)},
     )
     for _, trained in scored:
@@ -63,13 +64,13 @@ def main() -> None:
 
 
 def _gains(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Paired differences to the baseline, per role."""
+    """Role -> measure -> paired gain over the baseline; None where the test split has no object."""
     if "baseline" not in numbers:
         return {}
     base = numbers["baseline"]
     gains: dict[str, Any] = {}
     for role, values in numbers.items():
-        if role != "baseline":  # None where the test split shows no object at all
+        if role != "baseline":
             pairs = {name: (values[name], base[name]) for name in ("mAP", "mAR")}
             gains[role] = {
                 n: None if None in own + other else paired_gain(own, other) for n, (own, other) in pairs.items()
@@ -78,8 +79,9 @@ def _gains(numbers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record_opening(study: str, arms: list[str], seeds: list[int]) -> None:
+    """Append one line to opened.jsonl, before the test split is read."""
     entry = {"opened": datetime.now(UTC).isoformat(timespec="seconds"), "study": study, "arms": arms, "seeds": seeds}
-    with Path("opened.jsonl").open("a") as stream:
+    with Path(layout.OPENINGS).open("a") as stream:
         stream.write(json.dumps(entry) + "\n")
         stream.flush()
         os.fsync(stream.fileno())

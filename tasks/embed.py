@@ -1,4 +1,4 @@
-"""embed: a vector of every picture and of every box of the pool, and what near-duplicates are known by."""
+"""embed: vectors of all pictures and of the pool's boxes, and fingerprints to find near-duplicates."""
 
 from __future__ import annotations
 

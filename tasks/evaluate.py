@@ -1,4 +1,4 @@
-"""evaluate@BLOCK: the models of a block on the search split, and only there."""
+"""evaluate@BLOCK: evaluate the models of a block on the search split; no other split is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.loading import load
 from metricloop.data.tables import read_json, write_json, write_table
 from metricloop.evaluation.coco import write_matches
@@ -23,23 +24,24 @@ def main() -> None:
     import torch
 
     params = load_params()
-    search = load("data", params.data.folder, "search")
-    folder, out = Path("models") / block.name, Path("results") / block.name
+    search = load(layout.DATA, params.data.folder, "search")
     states = {
-        seed: torch.load(folder / f"seed_{seed}.pt", map_location="cpu", weights_only=True) for seed in block.seeds
+        seed: torch.load(layout.model_file(block.name, seed), map_location="cpu", weights_only=True)
+        for seed in block.seeds
     }
     models = {seed: load_model(state, len(search.class_names), params) for seed, state in states.items()}
     results = evaluate_models(models, search, params)
     columns = [{"seed": np.full(len(found["score"]), seed)} | found for seed, (_, _, found) in results.items()]
     write_table(
-        out / "predictions.parquet",
+        layout.detections_file(block.name),
         SEED_PREDICTIONS,
         {name: np.concatenate([part[name] for part in columns]) for name in SEED_PREDICTIONS.names},
     )
-    write_matches(out / "matches.parquet", {seed: matches for seed, (_, matches, _) in results.items()})
-    write_json(out / "recipe.json", full_recipe(read_json(folder / "recipe.json"), params, search))
+    write_matches(Path(layout.matches_file(block.name)), {seed: matches for seed, (_, matches, _) in results.items()})
+    trained = read_json(layout.training_recipe_file(block.name))
+    write_json(layout.recipe_file(block.name), full_recipe(trained, params, search))
     numbers = {str(seed): values for seed, (values, _, _) in results.items()}
-    write_json(out / "metrics.json", {"arm": block.arm, "block": block.name, "seeds": numbers})
+    write_json(layout.numbers_file(block.name), {"arm": block.arm, "block": block.name, "seeds": numbers})
     for seed, values in numbers.items():
         print(f"{block.name} seed {seed}: " + "  ".join(f"{n} {_show(values[n])}" for n in ("mAP", "mAP50", "mAR")))
 

@@ -1,4 +1,4 @@
-"""ingest: a data set in any common format becomes the tables of a study; everything odd is listed."""
+"""ingest: read a data set in any common format, split it, write its tables and a list of its problems."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.data.formats import read
 from metricloop.data.ingest import IngestError, ingest, write
 from metricloop.data.summary import describe
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
-
-FOLDER = Path("data")
 
 
 def _show(done: int, total: int) -> None:
@@ -34,13 +33,13 @@ def main() -> None:
         jobs=-1,
         progress=_show,
     )
-    for name in ("search", "test"):  # better now than after all training
+    for name in ("search", "test"):  # checked now, before hours of training
         if not tables.summary["splits"].get(name, {}).get("boxes"):
             raise IngestError(
-                f"the {name} split holds no labelled object to evaluate on; hold out more with data.{name}_share, or "
-                "name other splits in the source"
+                f"the {name} split has no labelled object, so nothing can be evaluated on it; hold out more with "
+                f"data.{name}_share, or use other splits in the source"
             )
-    write(tables, FOLDER)
+    write(tables, Path(layout.DATA))
     print(describe(tables.summary))
 
 

@@ -1,4 +1,4 @@
-"""predict: out-of-fold detections on the pool, from models that never saw the image."""
+"""predict: detections on every image of the pool, by a model that was not trained on this image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main() -> None:
     views = gather(fold_of, zip(jobs, per_job, strict=True))
     predictions = prediction_columns(pool, views.pop(PLAIN))
     write_table(layout.PREDICTIONS, PREDICTIONS, predictions)
-    # The stamp names views in which nothing was found, too, and ties them to the predictions they are compared with.
+    # The stamp names all views, also those without detections, and the predictions that they belong to.
     stamp = {ASKED: " ".join(sorted(views)), "predictions": digest_of(predictions)} if views else {}
     write_table(layout.VIEWS, VIEWS, view_columns(pool, views), stamp)
     beside = f"; views: {', '.join(sorted(views))}" if views else ""

@@ -1,15 +1,14 @@
-"""report: the whole study as one page, report.html."""
+"""report: write the study's page, report.html."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from metricloop.params import load_params
 from metricloop.report.study_page import write_report
 
 
 def main() -> None:
-    from metricloop.params import load_params
-
     print(write_report(Path.cwd(), load_params().data.folder))
 
 

@@ -1,4 +1,4 @@
-"""score@BATCH: every metric of a batch on every image, or labelled object, of the pool."""
+"""score@BATCH: score every image, or every labelled object, of the pool by each metric of a batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from metricloop.text.clean import clean
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """`BATCH [--code CODE --needs FILE --metrics NAME ...]`, the way DVC unpacks a batch; the rest from arms.yaml."""
+    """`BATCH [--code CODE --needs FILE --metrics NAME ...]`, as DVC writes a batch; what is missing is in the plan."""
     parser = argparse.ArgumentParser(prog="metricloop.tasks.score")
     parser.add_argument("batch")
     parser.add_argument("--code")
@@ -46,13 +46,13 @@ def main(argv: Sequence[str]) -> None:
     item = arguments(argv)
     params = load_params()
     failed: dict[str, str] = {}
-    generated = item.code.startswith(f"{layout.GENERATED}/")  # nobody can mend it half-way: its arm is dropped instead
+    generated = item.code.startswith(f"{layout.GENERATED}/")  # a failure drops its arm and does not stop the study
     give_up = failed.__setitem__ if generated else None
     limits, unsafe = Limits.of(params.sandbox), os.environ.get(UNSAFE) == "1"
     batch = open_batch(item.code, item.metrics, limits=limits, unsafe=unsafe, give_up=give_up)
     if batch.trust == "unsafe-in-process":
-        print(f"unsafe: {item.code} runs in this process, unread and without the sandbox", file=sys.stderr)
-    pool = read_pool("data", params.data.folder)
+        print(f"unsafe: {item.code}, which nobody has read, runs in this process without the sandbox", file=sys.stderr)
+    pool = read_pool(layout.DATA, params.data.folder)
     if generated and isinstance(batch, SandboxedBatch):
         batch = replace(batch, pace=SLACK * patience(params, len(pool)))
 
@@ -71,15 +71,15 @@ def main(argv: Sequence[str]) -> None:
     tables |= {name: unopened(pool, said) for name, said in failed.items() if name not in tables}
     for name, columns in tables.items():
         stamp = {UNSAFE: "yes"} if batch.trust == "unsafe-in-process" else {}
-        write_table(Path("scores") / item.batch / f"{name}.parquet", SCORES, columns, stamp)
+        write_table(layout.scores_file(item.batch, name), SCORES, columns, stamp)
         unknown = int(np.isnan(columns["score"]).sum())
         failures = sum(error is not None for error in columns["error"])
-        said = f"{len(columns['score'])} scores, {unknown} unknown, {failures} of them failures"
+        said = f"{len(columns['score'])} scores, {unknown} unknown, {failures} of these failed"
         print(f"score {item.batch}: {name}: {said}")
     contained = tier() if batch.trust == "sandbox" else None
-    write_json(Path("scores") / item.batch / "trust.json", {"trust": batch.trust, "tier": contained})
+    write_json(layout.trust_file(item.batch), {"trust": batch.trust, "tier": contained})
     if failed:
-        write_json(Path("scores") / item.batch / "failed.json", failed)
+        write_json(layout.failures_file(item.batch), failed)
 
 
 if __name__ == "__main__":

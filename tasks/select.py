@@ -1,4 +1,4 @@
-"""select@ARM: the subsets that an arm draws from the pool, one manifest for all of its draws."""
+"""select@ARM: select an arm's subsets from the pool; one manifest holds all of its draws."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ if __name__ == "select":  # a script's own folder comes first on sys.path, befor
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.manifest import draw_of
 from metricloop.data.pool import read_pool
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
@@ -25,7 +25,7 @@ from metricloop.study.plan import entry_of, load_plan
 
 
 def arguments(argv: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """`ARM --name best --keep 0.25` as the arm and a dict, the way DVC unpacks one. Errors: PolicyError."""
+    """The arm and the policy, from `ARM --name best --keep 0.25` as DVC writes a dict. Errors: PolicyError."""
     arm, *rest = argv or ("",)
     if not arm or arm.startswith("--") or len(rest) % 2 or not all(key.startswith("--") for key in rest[::2]):
         raise PolicyError(
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
         policy = {"a": entry["a"], "b": entry["b"]} | (policy or entry["policy"])
     files = policy.pop("a"), policy.pop("b")
     name, options = check_policy(policy)
-    pool = read_pool("data", params.data.folder)
+    pool = read_pool(layout.DATA, params.data.folder)
     inputs = read_arm_inputs(name, options, files, pool)
     subset = select(
         pool,
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
     )
     stamp = {UNSAFE: "yes"} if any(UNSAFE in stamp_of(file) for file in inputs.files) else {}
     columns = {name: subset[name].combine_chunks() for name in SUBSET.names}
-    write_table(Path("subsets") / f"{arm}.parquet", SUBSET, columns, stamp)
+    write_table(layout.subset_file(arm), SUBSET, columns, stamp)
     draws = np.unique(column(subset, "draw"))
     first = draw_of(subset, 0, arm)
     print(

@@ -1,4 +1,4 @@
-"""train@BLOCK: one detector per seed of a block, from the arm's manifest alone."""
+"""train@BLOCK: train one detector per seed of a block, on the subset of its arm."""
 
 from __future__ import annotations
 
@@ -35,20 +35,19 @@ def main() -> None:
         seed: train_trial(f"{block.name} seed {seed}", pool, read_draw(manifest, seed), params, recipe, seed)
         for seed in block.seeds
     }
-    out = Path(layout.model_folder(block.name))
-    out.mkdir(parents=True, exist_ok=True)
+    Path(layout.model_folder(block.name)).mkdir(parents=True, exist_ok=True)
     for seed, result in results.items():
-        torch.save(result.model, out / f"seed_{seed}.pt")
-    write_table(out / "history.parquet", HISTORY, history_columns(results, "loss"))
-    # a clock would make every repetition of this stage look different to DVC
+        torch.save(result.model, layout.model_file(block.name, seed))
+    write_table(layout.history_file(block.name), HISTORY, history_columns(results, "loss"))
+    # Rates differ in every repetition, so they are no output of the stage: DVC would see another result each time.
     write_table(layout.rates_file(block.name), RATES, history_columns(results, "images_per_s"))
-    write_json(out / "recipe.json", recipe)
+    write_json(layout.training_recipe_file(block.name), recipe)
     for result in results.values():
         result.clear_scratch()
 
 
 def history_columns(results: Mapping[int, Trained], name: str) -> dict[str, np.ndarray]:
-    """One value per seed and iteration, as the columns of a table."""
+    """One value of the history, such as the loss, per seed and iteration: the columns of a table."""
     lengths = [len(result.history[name]) for result in results.values()]
     return {
         "seed": np.repeat(list(results), lengths),
