@@ -5,8 +5,8 @@ python -P benchmarks/objects.py DATA... > benchmarks/results/objects.md
 DATA is a folder with a data set in any format that ingest reads; "drawn" stands for 500 drawn scenes of 160 px. One
 process, one thread. Speed: each metric alone, on decoded images, with the work that it could share with others.
 Quality: AUROC of damaged boxes against unchanged boxes, presets unchanged, five seeds, up to SAMPLE boxes of either
-kind per preset and strength. A box without a score gets the metric's median. Labels that are loose from the start count as
-right.
+kind per preset and strength. A box without a score gets the metric's median. Labels that are loose from the start
+count as right.
 """
 
 from __future__ import annotations

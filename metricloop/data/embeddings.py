@@ -15,7 +15,7 @@ from metricloop.data.dataset import Dataset
 if TYPE_CHECKING:
     import pyarrow as pa
 
-THUMBNAIL = 256  # grey pixels of a thumbnail
+THUMBNAIL_PIXELS = 256  # grey pixels of a thumbnail
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def embeddings_of(images: Any, crops: Any = (), held_out: Any = (), **fingerprin
 def _made_up(images: np.ndarray, hashes: Any = None, thumbnails: Any = None) -> ImageEmbeddings:
     digests = np.frombuffer(b"".join(sha256(image.tobytes()).digest() for image in images), np.uint8).reshape(-1, 32)
     hashes = digests[:, :8].copy().view(np.uint64)[:, 0] if hashes is None else np.asarray(hashes, np.uint64)
-    thumbnails = np.tile(digests, THUMBNAIL // 32) if thumbnails is None else np.asarray(thumbnails, np.uint8)
+    thumbnails = np.tile(digests, THUMBNAIL_PIXELS // 32) if thumbnails is None else np.asarray(thumbnails, np.uint8)
     return ImageEmbeddings(images, hashes, thumbnails)
 
 
@@ -120,9 +120,9 @@ def read_embeddings(path: Path | str, pool: Dataset) -> Embeddings:
         raise TableError(f"{path} has no {', '.join(missing)}; it holds {', '.join(file.schema_arrow.names)}")
     d = int(stamp["dimensions"])
     crops, images = np.full((len(pool.box_id), d), np.nan, np.float32), np.zeros((len(pool), d), np.float32)
-    hashes, thumbnails = np.zeros(len(pool), np.uint64), np.zeros((len(pool), THUMBNAIL), np.uint8)
+    hashes, thumbnails = np.zeros(len(pool), np.uint64), np.zeros((len(pool), THUMBNAIL_PIXELS), np.uint8)
     pictures, boxes = _Places(pool.image_id), _Places(pool.box_id)
-    held_out = [(np.zeros((0, d), np.float32), np.zeros(0, np.uint64), np.zeros((0, THUMBNAIL), np.uint8))]
+    held_out = [(np.zeros((0, d), np.float32), np.zeros(0, np.uint64), np.zeros((0, THUMBNAIL_PIXELS), np.uint8))]
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns=schema().names)
         of_pool, is_box = _equal(table["split"], "pool"), table["box_id"].is_valid().to_numpy()
@@ -166,7 +166,7 @@ class _Places:
 def _image_columns(table: pa.Table, rows: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     hashes = table["hash"].take(rows).to_numpy().astype(np.int64).view(np.uint64)
     thumbnails = b"".join(table["thumbnail"].take(rows).to_pylist())
-    return _vectors(table, rows, d), hashes, np.frombuffer(thumbnails, np.uint8).reshape(len(rows), THUMBNAIL)
+    return _vectors(table, rows, d), hashes, np.frombuffer(thumbnails, np.uint8).reshape(len(rows), THUMBNAIL_PIXELS)
 
 
 def _vectors(table: pa.Table, rows: np.ndarray, d: int) -> np.ndarray:

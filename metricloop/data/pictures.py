@@ -13,7 +13,7 @@ import numpy as np
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 JPEG = b"\xff\xd8\xff"
 FINE = 64  # px; a fingerprint is made from a picture whose short side is at least this
-THUMBNAIL = 16  # px; side of the thumbnails that confirm a near-duplicate
+THUMBNAIL_SIDE = 16  # px; side of the thumbnails that confirm a near-duplicate
 
 
 class PictureError(ValueError):
@@ -212,7 +212,9 @@ def fingerprint(image: np.ndarray) -> tuple[np.uint64, np.ndarray]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
     bits = np.packbits(small[:, 1:] > small[:, :-1])
-    return bits.view(np.uint64)[0], cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel()
+    return bits.view(np.uint64)[0], cv2.resize(
+        grey, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA
+    ).ravel()
 
 
 def near_duplicates(

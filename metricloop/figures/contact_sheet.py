@@ -16,12 +16,12 @@ Detail = Literal["thumbnails", "full"]
 Colour = tuple[int, int, int]  # RGB
 
 INK, FAINT = (24, 26, 31), (96, 100, 110)
-SHADE = 0.45  # what is left of the light beneath a box's line
-PAGE, MAT = 255, 233  # grey of the page, and of the tile around a picture that is not square
+SHADE = 0.45  # brightness under a box's line, as a share of the picture's
+PAGE, MAT = 255, 233  # grey level of the page, and of a tile around a picture that is not square
 GAP = 8  # px
 DASH, SPACE = 6, 4  # px
-# JPEG quality and chroma sampling, tried until a sheet is small enough: thin coloured lines want 4:4:4.
-LADDER = (
+# JPEG quality and chroma sampling, tried in order until a sheet is small enough. Thin coloured lines need 4:4:4.
+ENCODINGS = (
     (80, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
     (70, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
     (60, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420),
@@ -33,13 +33,13 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Layout:
-    """columns x rows tiles of `side` px; text: OpenCV's font scale; weight: the most bytes of a sheet."""
+    """columns x rows tiles of `side` px. text: OpenCV's font scale; max_bytes: the greatest size of a sheet's JPEG."""
 
     columns: int
     rows: int
     side: int
     text: float
-    weight: int
+    max_bytes: int
 
     @property
     def tiles(self) -> int:
@@ -52,8 +52,8 @@ class Layout:
 
 
 LAYOUTS: dict[Detail, Layout] = {
-    "thumbnails": Layout(columns=6, rows=2, side=160, text=0.42, weight=120_000),
-    "full": Layout(columns=3, rows=2, side=512, text=0.62, weight=1_200_000),
+    "thumbnails": Layout(columns=6, rows=2, side=160, text=0.42, max_bytes=120_000),
+    "full": Layout(columns=3, rows=2, side=512, text=0.62, max_bytes=1_200_000),
 }
 
 
@@ -77,7 +77,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Tile:
-    """picture: (side, side, 3) uint8 RGB, see `draw_tile`; caption: lines, broken and cut where they are too long."""
+    """picture: (side, side, 3) uint8 RGB, see `draw_tile`. caption: lines; long ones are wrapped, then cut."""
 
     picture: np.ndarray
     caption: tuple[str, ...]
@@ -103,7 +103,7 @@ def draw_tile(image: np.ndarray, window: Sequence[float], marks: Sequence[Mark],
 def contact_sheet(
     title: str, strips: Sequence[tuple[str, Sequence[Tile]]], legend: Sequence[Style], layout: Layout
 ) -> Picture:
-    """Tiles in strips, each under its heading ("" for none). Words become plain ASCII."""
+    """A sheet of titled strips, each (heading or "", tiles). All text is reduced to ASCII."""
     columns = max(min(layout.columns, max(len(tiles) for _, tiles in strips)), min(3, layout.columns))
     width = GAP + columns * (layout.side + GAP)
     parts = [_words(title, width, layout.text * 1.25, layout, INK, bold=True)]
@@ -114,17 +114,17 @@ def contact_sheet(
             parts.append(_words(heading, width, layout.text * 1.1, layout, INK))
         parts += [_row(tiles[at : at + columns], width, layout) for at in range(0, len(tiles), columns)]
     sheet = np.concatenate([_blank(GAP // 2, width), *parts])
-    return Picture(plain(title), _jpeg(sheet, layout.weight))
+    return Picture(plain(title), _jpeg(sheet, layout.max_bytes))
 
 
 def plain(text: str) -> str:
-    """One line of ASCII: what OpenCV's own fonts can write."""
+    """The text as one line of ASCII, because OpenCV's fonts have no other characters."""
     swapped = clean(text).translate({0x2212: "-", 0x2013: "-", 0xA0: " "})
     return swapped.encode("ascii", "replace").decode()
 
 
 def _outline(view: np.ndarray, boxes: Sequence[np.ndarray], styles: Sequence[Style], layout: Layout) -> None:
-    """Boxes in pixels of `view`, on one shade that keeps their lines visible on any ground."""
+    """Draw boxes, in pixels of `view`, on a dark line that keeps them visible on any background."""
     extra = 0 if layout.side < 256 else 1
     corners = [_corners(box, view, style.width + extra) for box, style in zip(boxes, styles, strict=True)]
     shade = np.zeros(view.shape[:2], np.uint8)
@@ -136,7 +136,7 @@ def _outline(view: np.ndarray, boxes: Sequence[np.ndarray], styles: Sequence[Sty
 
 
 def _corners(box: np.ndarray, view: np.ndarray, width: int) -> tuple[int, int, int, int]:
-    """Where to draw: an edge on the border of the view is pulled in, one beyond it stays out of sight."""
+    """Where to draw a box: an edge on the border of the view is moved inside, an edge beyond it stays outside."""
     limit = np.array([view.shape[1], view.shape[0]] * 2)
     near = (box > -1.5) & (box < limit + 1.5)
     inside = np.clip(np.rint(box), width // 2 + 1, limit - 2 - width // 2)
@@ -159,7 +159,7 @@ def _dashes(view: np.ndarray, box: tuple[int, int, int, int], colour: Colour, wi
 
 
 def _legend(styles: Sequence[Style], width: int, layout: Layout) -> np.ndarray:
-    """A little box in each style, and its name; as many lines as it takes."""
+    """A small box in each style with its name, in as many lines as needed."""
     sample = (round(1.6 * layout.line), layout.line - 6)
     lines, x = [_blank(layout.line + 4, width)], GAP
     for style in styles:
@@ -177,7 +177,7 @@ def _legend(styles: Sequence[Style], width: int, layout: Layout) -> np.ndarray:
 
 
 def _row(tiles: Sequence[Tile], width: int, layout: Layout) -> np.ndarray:
-    captions = [[line for said in tile.caption for line in wrap(plain(said), layout)] for tile in tiles]
+    captions = [[line for text in tile.caption for line in wrap(plain(text), layout)] for tile in tiles]
     words = max(len(lines) for lines in captions) * layout.line
     row = _blank(layout.side + words + GAP, width)
     for column, (tile, lines) in enumerate(zip(tiles, captions, strict=True)):
@@ -197,7 +197,7 @@ def _words(text: str, width: int, scale: float, layout: Layout, colour: Colour, 
 
 
 def wrap(text: str, layout: Layout, most: int = 2) -> list[str]:
-    """`text` in at most `most` lines as wide as a tile; what is left over is cut."""
+    """`text` in at most `most` lines as wide as a tile; the last line is cut where it is too long."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -209,7 +209,7 @@ def wrap(text: str, layout: Layout, most: int = 2) -> list[str]:
 
 
 def fit(text: str, width: int, scale: float) -> str:
-    """`text`, or as much of its beginning as is `width` px wide with two dots."""
+    """`text`, or its beginning followed by two dots, at most `width` px wide."""
     if _measure(text, scale) <= width:
         return text
     while text and _measure(f"{text}..", scale) > width:
@@ -229,15 +229,15 @@ def _blank(height: int, width: int) -> np.ndarray:
     return np.full((height, width, 3), PAGE, np.uint8)
 
 
-def _jpeg(sheet: np.ndarray, weight: int) -> bytes:
-    """The best JPEG of at most `weight` bytes; the smallest of the ladder where none is."""
+def _jpeg(sheet: np.ndarray, max_bytes: int) -> bytes:
+    """The best JPEG of at most `max_bytes`; the smallest one when all are larger."""
     data = b""
-    for quality, sampling in LADDER:
+    for quality, sampling in ENCODINGS:
         options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
         done, encoded = cv2.imencode(".jpg", sheet[:, :, ::-1], options)
         if not done:
             raise ValueError(f"OpenCV could not encode a sheet of shape {sheet.shape} as JPEG")
         data = encoded.tobytes()
-        if len(data) <= weight:
+        if len(data) <= max_bytes:
             break
     return data

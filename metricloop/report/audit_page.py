@@ -20,7 +20,7 @@ from metricloop.metrics.families import FAMILIES
 from metricloop.report.html import render
 
 SIDE = 190  # px of a suspect's picture
-TILE = Layout(columns=1, rows=1, side=SIDE, text=0.4, weight=0)
+TILE = Layout(columns=1, rows=1, side=SIDE, text=0.4, max_bytes=0)
 LABEL = Style("the label", (0, 229, 255), 3)
 OTHER = Style("other labels", (120, 165, 255), 1)
 MODEL = Style("what the model sees", (255, 130, 30), 2, dashed=True)

@@ -1,4 +1,4 @@
-"""The catalogue of metrics as a person reads it: the list of `metricloop score --list`, and docs/metrics.md.
+"""The catalogue of metrics for readers: the list of `metricloop score --list`, and docs/metrics.md.
 
     python -P -m metricloop.report.metric_handbook WORKSPACE FOLDER    # FOLDER/metrics.md, with the pool's pictures
 
@@ -37,7 +37,7 @@ FROM = {"image": "pixels", "file_size": "file size", "predictions": "predictions
         "embedding": "embeddings"}  # fmt: skip
 ALWAYS = ("image", "file_size")
 SEEN_IN = {"predictions": layout.PREDICTIONS, "views": layout.VIEWS, "embedding": layout.EMBEDDINGS}
-STRIP = Layout(columns=6, rows=1, side=96, text=0.34, weight=16_000)
+STRIP = Layout(columns=6, rows=1, side=96, text=0.34, max_bytes=16_000)
 
 
 @dataclass(frozen=True)
@@ -173,15 +173,15 @@ def main(workspace: Path, folder: Path) -> None:
     params = load_params()
     pool, known, functions = read_pool(layout.DATA, params.data.folder), chapters(), catalogue()
     seen = {need: path for need, path in SEEN_IN.items() if Path(path).is_file()}
-    evidence: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     for path in {layout.PREDICTIONS, layout.VIEWS, layout.EMBEDDINGS} & set(seen.values()):
-        evidence |= {name: value for name, value in read_inputs(path, pool).items() if value}
-    if not evidence.get("views"):
+        inputs |= {name: value for name, value in read_inputs(path, pool).items() if value}
+    if not inputs.get("views"):
         seen.pop("views", None)
     able = [entry.spec for chapter in known for entry in chapter.entries if set(entry.spec.needs) <= {*ALWAYS, *seen}]
     batch = InProcessBatch(tuple(functions[spec.name] for spec in able))
     with shown("metrics", "images") as show:
-        tables = score_pool(pool, batch, **evidence, jobs=0, max_failures=1, progress=show)
+        tables = score_pool(pool, batch, **inputs, jobs=0, max_failures=1, progress=show)
     drawn = draw_extremes(pool, able, tables, folder / "metrics")
     with replacing(folder / "metrics.md") as temporary:
         temporary.write_text(page(known, drawn))

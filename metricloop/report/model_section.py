@@ -1,4 +1,4 @@
-"""What the report shows of the language model: its ideas as a tree, what became of each, and its scorecard."""
+"""The section of the report about the language model: its tree of ideas with their results, and its scorecard."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from metricloop.engineer.scorecard_table import table
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
-PROSE = 2000  # characters of a hypothesis or a lesson
-REASON = 300  # of a broken rule
+PROSE = 2000  # most characters of a hypothesis or a lesson
+REASON = 300  # most characters of a broken rule's message
 
 
 def model_section(events: Sequence[Event], comparison: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-    """Everything the template needs, words cleaned and numbers formatted; None where the model had no idea yet."""
+    """The values for the template, with cleaned texts and formatted numbers; None when the model has no idea yet."""
     found = compared(ideas(events), comparison)
     if not found:
         return None
@@ -69,7 +69,7 @@ def _about(idea: Idea) -> str:
 
 
 def _happened(idea: Idea) -> str:
-    """How far it came, in a sentence; the rules that it broke on the way are listed below it."""
+    """How far the idea got, in one sentence; the page lists the broken rules below it."""
     repairs, why = numbers.count(idea.repairs, "repair"), clean(idea.reason or "", REASON)
     if idea.state == "proposed":
         return "Nothing is decided yet."

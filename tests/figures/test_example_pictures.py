@@ -25,7 +25,7 @@ from metricloop.figures.example_pictures import (
 )
 from metricloop.scoring.scores import Scores
 
-THUMBNAILS = LAYOUTS["thumbnails"]
+SMALL = LAYOUTS["thumbnails"]
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_an_object_is_shown_with_its_surroundings(box, size, expected):
 
 
 def test_a_tall_picture_stands_in_the_middle_of_its_tile():
-    tile = draw_tile(np.zeros((80, 40, 3), np.uint8), (0, 0, 40, 80), [], THUMBNAILS)
+    tile = draw_tile(np.zeros((80, 40, 3), np.uint8), (0, 0, 40, 80), [], SMALL)
     assert tile.shape == (160, 160, 3)
     assert (tile[:, 40:120] == 0).all()
     assert tile[:, :40].min() == tile[:, 120:].min() == 233
@@ -247,8 +247,8 @@ def test_words_fit_their_place_and_are_ascii():
     assert "a very long class name".startswith(cut[:-2])
     width = cv2.getTextSize(cut, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)[0][0]
     assert 80 < width <= 100
-    assert wrap("12 missed, 3 background", THUMBNAILS) == ["12 missed, 3 background"]
-    lines = wrap("12 missed, 3 background, 2 localisation, 2 classification, 1 duplicate", THUMBNAILS)
+    assert wrap("12 missed, 3 background", SMALL) == ["12 missed, 3 background"]
+    lines = wrap("12 missed, 3 background, 2 localisation, 2 classification, 1 duplicate", SMALL)
     assert len(lines) == 2
     assert lines[0].startswith("12 missed, 3")
     assert lines[1].endswith("..")
