@@ -1,4 +1,4 @@
-"""The journal of a study with two rounds of a language model, made up by hand. No model ever said any of this.
+"""An invented journal of a study with two rounds of a language model; no model wrote these answers.
 
 Round 1: object_count ran the first time, tightness after one repair, edges never. Round 2: crowded builds on
 object_count, copy_of_count is refused as a repeat, late is accepted and fails on the pool.
@@ -19,7 +19,7 @@ Events = list[dict[str, Any]]
 
 
 def idea(name: str, family: str, predicted: float, *, parent: str | None = None, **rest: Any) -> dict[str, Any]:
-    """The idea as a suggestion's fields; its metric has its name."""
+    """The fields of a suggestion; its metric has the same name."""
     return {
         "name": name, "hypothesis": f"Images that {name} prefers have whole labels.", "targets": "missing",
         "family": family, "parent": parent, "metric": name, "partner": None, "code": CODE.format(metric=name),
@@ -42,7 +42,7 @@ def asked(number: int, step: str, minute: int, *said: tuple[str, str], **key: An
 
 
 def answered(number: int, step: str, minute: int, text: str, tokens: tuple[int, int], **key: Any) -> dict[str, Any]:
-    """An answer that took 30 s and cost a millionth of a dollar a token."""
+    """An answer that took 30 s and cost a millionth of a dollar per token."""
     rest = {"estimated": False, "cost": sum(tokens) / 1e6, "recorded": None, "provider": "record"}
     return event("answered", number, minute, step=step, text=text, model="gpt-5-mini", finish="stop", rung="schema",
                  prompt_tokens=tokens[0], completion_tokens=tokens[1], seconds=30.0, retries=0, refusal=None,
@@ -87,7 +87,7 @@ def answer_of(*found: dict[str, Any]) -> str:
 
 
 def repair(number: int, minute: int, name: str, attempt: int, rule: str, text: str) -> Events:
-    """What one repair adds: the gate's words as a question, and the answer."""
+    """The events of one repair: the question with the broken rule, and the answer."""
     key = {"suggestion": name, "attempt": attempt}
     return [
         asked(number, "repair", minute, ("user", f"{name} broke {rule}."), **key),

@@ -1,4 +1,4 @@
-"""A round without a study: drawn frames, a comparison of two arms, and a model that says what it is told to."""
+"""A round without a workspace: drawn frames, a comparison of two arms, and a model with prepared answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def proposal(*changes: dict) -> str:
 
 
 def drawn(count: int) -> list[Frame]:
-    """Scenes with their boxes, and half of those as predictions."""
+    """Drawn images with their boxes; every second box is also a prediction."""
     rng, frames = np.random.default_rng(0), []
     for k in range(count):
         image = np.full((120, 160, 3), 90, np.uint8) + rng.integers(0, 60, (120, 160, 3), np.uint8)
@@ -113,7 +113,7 @@ def study_view(folder: Path, frames: list[Frame], **llm) -> StudyView:
 
 
 class Model:
-    """Says its lines one after the other, and remembers what it was asked."""
+    """Gives its prepared answers one after the other, and keeps the questions in `asked`."""
 
     def __init__(self, *lines) -> None:
         self.lines, self.asked = list(lines), []
@@ -129,7 +129,7 @@ class Model:
 def make_round(
     folder: Path, model: Model, run_gate, frames: list[Frame], number: int = 1, known: KnownIdeas | None = None, **llm
 ):
-    """A round in `folder` whose code is checked by `run_gate`; its `say` collects lines in `.said`."""
+    """A round in `folder` whose code is checked by `run_gate`; the second value collects the lines that it shows."""
     study = study_view(folder, frames, **llm)
     known = known or KnownIdeas(
         metrics={"object_count": KnownMetric("image", COUNTED["a"])},

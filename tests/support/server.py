@@ -1,4 +1,4 @@
-"""A stand-in for a language model: a real HTTP server on this machine that answers as a test tells it to."""
+"""A replacement for a language model: an HTTP server on this machine that gives the answers of a test."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PATH = "/v1/chat/completions"
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back. trouble: "" (none), silent (nothing comes, until the server closes), drop (the connection breaks
-    half-way through the body), drip (the head comes, then a blank now and then for ever), drip-head (not even that).
+    """One response. trouble: "" (none), silent (none until the server closes), drop (the connection breaks in the
+    middle of the body), drip (the headers, then a blank every 20 ms for ever), drip-head (the same without headers).
     """
 
     body: bytes = b""
@@ -27,7 +27,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came in; header names in lower case."""
+    """A received request; header names in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -55,7 +55,7 @@ def no_choices() -> Answer:
 
 
 def failure(status: int, message: str = "", headers: Mapping[str, str] | None = None, **error: Any) -> Answer:
-    """An error as OpenAI words it. error: further fields, such as code and param."""
+    """An error in the form of OpenAI. error: further fields, such as code and param."""
     body = {"error": {"message": message, "type": None, "param": None, "code": None, **error}}
     return Answer(json.dumps(body).encode(), status, headers or {})
 
@@ -68,10 +68,10 @@ SILENCE = Answer(trouble="silent")
 
 
 class Server:
-    """Speaks /v1/chat/completions on a port of 127.0.0.1 while its `with` block lasts.
+    """Serves /v1/chat/completions on a port of 127.0.0.1 during its `with` block.
 
-    answer: called with a request's body and its number, from 0; one call at a time. What it raises is answered with a
-    500, and is in `errors`. requests: all that came in, oldest first.
+    answer: called with a request's body and its number, from 0; one call at a time. If it raises, the response is a 500
+    and the error is in `errors`. requests: all received requests, oldest first.
     """
 
     def __init__(self, answer: Callable[[dict[str, Any], int], Answer]) -> None:
@@ -79,7 +79,7 @@ class Server:
         self.requests: list[Asked] = []
         self.errors: list[Exception] = []
         self.closing = threading.Event()
-        self._turn = threading.Lock()
+        self._one_call = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self.base_url = f"http://127.0.0.1:{self._http.server_port}/v1"
@@ -100,17 +100,17 @@ class Server:
     def reply_to(self, asked: Asked) -> Answer:
         if asked.path != PATH:
             return failure(404, f"no such page: {asked.path}")
-        with self._turn:
+        with self._one_call:
             self.requests.append(asked)
             try:
                 return self.answer(asked.body, len(self.requests) - 1)
-            except Exception as error:  # shown to whoever asks, and to the test
+            except Exception as error:  # sent to the client, and kept for the test
                 self.errors.append(error)
                 return failure(500, f"the script of the test failed: {error!r}")
 
 
 def script(*answers: Answer) -> Callable[[dict[str, Any], int], Answer]:
-    """These answers one after the other; the last one again and again."""
+    """Gives these answers one after the other, and then the last one again and again."""
     return lambda _, number: answers[min(number, len(answers) - 1)]
 
 
@@ -130,7 +130,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             answer = server.reply_to(Asked(self.path, headers, json.loads(body)))
             try:
                 self._send(answer)
-            except OSError:  # the client has gone
+            except OSError:  # the client closed the connection
                 self.close_connection = True
 
         def _send(self, answer: Answer) -> None:
