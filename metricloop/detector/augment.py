@@ -1,8 +1,7 @@
-"""Augmentation of one training picture with its boxes: flip, scale and shift, light.
+"""Augment one training picture and its boxes: flip, scale, shift, brightness and contrast.
 
-Two back ends behind one function. Albumentations 2.0 is the last release under MIT and is missing on a bare GPU
-machine, where torchvision's transforms do the same; the two draw different numbers, so the back end is part of a
-trial's recipe.
+There are two back ends. Albumentations 2.0 is the last release under MIT and may not be installed; torchvision's
+transforms do the same. The two draw different random numbers, so the back end is part of a trial's recipe.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-# (image (S, S, 3) uint8, boxes (n, 4) xyxy, labels (n,), seed) -> the same three, augmented; boxes may become fewer
+# (image (S, S, 3) uint8, boxes (n, 4) xyxy, labels (n,), seed) -> the same three, augmented; some boxes may be dropped
 Augment = Callable[[np.ndarray, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 FLIP = 0.5
 SCALE = (0.75, 1.25)
 SHIFT = 0.1  # of the picture's side
 LIGHT = 0.25  # brightness and contrast, relative
-MIN_VISIBLE = 0.3  # a box with less of its area left in the picture is dropped
+MIN_VISIBLE = 0.3  # a box is dropped when less than this share of its area stays in the picture
 
 
 def choose_backend(wanted: str) -> str:
-    """Resolve `auto` to what is installed. Errors: ModuleNotFoundError when albumentations is asked for and missing."""
+    """Resolve `auto` to an installed back end. Errors: ModuleNotFoundError when albumentations is missing."""
     installed = importlib.util.find_spec("albumentations") is not None
     if wanted == "auto":
         return "albumentations" if installed else "torchvision"

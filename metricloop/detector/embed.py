@@ -1,4 +1,4 @@
-"""A network that makes a vector of every picture: the fixed detector's backbone, or a classifier of torchvision."""
+"""Networks that turn a picture into a vector: the backbone of the fixed detector, or a classifier of torchvision."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ BATCH = 64
 
 
 class EmbedError(ValueError):
-    """The network or its weights cannot be built as asked."""
+    """The network cannot be built, or its weights cannot be loaded."""
 
 
 class Network(nn.Module, ABC):
-    """uint8 pictures (n, 3, size, size) and the share of each that is no padding (n, 2: down, across) -> (n, d)."""
+    """A network from pictures to vectors (n, d).
+
+    Input: uint8 pictures (n, 3, size, size), and the share of each that is not padding, (n, 2: down, across).
+    """
 
     mean: Tensor
     std: Tensor
-    dimensions = 0  # d, known once it has been built
+    dimensions = 0  # d, set by build_network
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,11 +47,11 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def vectors(self, pictures: Tensor, filled: Tensor) -> Tensor:
-        """The same of pictures that are normalised already."""
+        """Vectors (n, d) of normalised pictures."""
 
 
 class Backbone(Network):
-    """The means of each of a detector's last stages, one after the other; what lies in the padding is left out."""
+    """The mean features of each of a detector's last stages, concatenated; padding is left out."""
 
     def __init__(self, stem: nn.Module, stages: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -63,7 +66,7 @@ class Backbone(Network):
 
 
 class Classifier(Network):
-    """What the last linear layer of a classifier is given."""
+    """The input of the last linear layer of a classifier."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -78,10 +81,10 @@ class Classifier(Network):
 
 
 def build_network(name: str, weights: str, size: int, *, detector: str, detector_weights: str) -> Network:
-    """The network called `name`: "backbone" for that of the fixed detector, or a classification model of torchvision.
+    """Build a network. name: "backbone" for that of the fixed detector, or a classification model of torchvision.
 
-    weights: "default" (the detector's own; torchvision's download), "none" (seeded at random) or the path of a state
-    dict. Errors: EmbedError, with the nearest known name where `name` is none.
+    weights: "default" (those of the detector; for torchvision its download), "none" (random with a fixed seed) or the
+    path of a state dict. Errors: EmbedError; for an unknown name it suggests the nearest one.
     """
     torch.manual_seed(0)
     try:
@@ -93,7 +96,7 @@ def build_network(name: str, weights: str, size: int, *, detector: str, detector
     except DetectorError as error:
         raise EmbedError(f"embed.weights: {str(error).removeprefix('train.weights: ')}") from None
     network.eval().to(memory_format=torch.channels_last)
-    try:  # some take one size only
+    try:  # some networks take only one size
         with torch.inference_mode():
             made = network(torch.zeros(1, 3, size, size, dtype=torch.uint8), torch.ones(1, 2))
     except (RuntimeError, AssertionError, ValueError) as error:
@@ -103,11 +106,11 @@ def build_network(name: str, weights: str, size: int, *, detector: str, detector
     return network
 
 
-Prepared = tuple[np.ndarray, tuple[float, float]]  # a square picture, and the share of it that is no padding
+Prepared = tuple[np.ndarray, tuple[float, float]]  # a square picture, and the share of it that is not padding
 
 
 def prepare(picture: np.ndarray, size: int) -> Prepared:
-    """A picture (H, W, 3) uint8 RGB as the network is given it."""
+    """Resize and pad a picture (H, W, 3) uint8 RGB for the network."""
     height, width = picture.shape[:2]
     side = max(height, width)
     return letterbox(picture, size), (height / side, width / side)
@@ -115,7 +118,7 @@ def prepare(picture: np.ndarray, size: int) -> Prepared:
 
 @torch.inference_mode()
 def embed(network: Network, pictures: Iterable[Prepared], device: torch.device) -> Iterator[np.ndarray]:
-    """A vector (d,) float32 of length 1 for each picture, in their order, a batch at a time."""
+    """Yield a vector (d,) float32 of length 1 for each picture, in order. Works in batches."""
     network.to(device)
     stream = iter(pictures)
     while batch := list(islice(stream, BATCH)):
@@ -125,7 +128,7 @@ def embed(network: Network, pictures: Iterable[Prepared], device: torch.device) 
 
 
 def _mean(features: Tensor, filled: Tensor) -> Tensor:
-    """Mean over the cells that hold picture, (n, c); a cell on the edge of it counts in part."""
+    """Mean over the cells inside the picture, (n, c); a cell on its edge counts in part."""
     shares = []
     for axis in (0, 1):
         cells = features.shape[2 + axis]
@@ -136,12 +139,12 @@ def _mean(features: Tensor, filled: Tensor) -> Tensor:
 
 
 def _of_detector(model: nn.Module) -> Backbone:
-    """The trained stages of a detector's backbone, without the pyramid on top."""
+    """The trained stages of a detector's backbone, without its feature pyramid."""
     backbone: Any = model.backbone
     if hasattr(backbone, "stages"):  # ours
         return Backbone(backbone.stem, backbone.stages)
     body = getattr(backbone, "body", None)
-    if body is None:  # SSDLite: the two parts of its MobileNet; further layers are made for the detector
+    if body is None:  # SSDLite: the two parts of its MobileNet, without the extra layers of the detector
         return Backbone(nn.Identity(), backbone.features)
     kept = set(body.return_layers)
     parts: list[list[nn.Module]] = [[]]
@@ -156,11 +159,11 @@ def _torchvision(name: str, weights: str) -> nn.Module:
     known = models.list_models(module=models)
     if name not in known:
         near = get_close_matches(name, [BACKBONE, *known], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"give {BACKBONE} or a classifier of torchvision, as resnet18"
+        hint = f"did you mean {near[0]!r}?" if near else f"give {BACKBONE} or a classifier of torchvision (resnet18)"
         raise EmbedError(f"embed.model: unknown network {name!r}; {hint}")
     net = models.get_model(name, weights="DEFAULT" if weights == "default" else None)
     if not any(isinstance(module, nn.Linear) for module in net.modules()):
-        raise EmbedError(f"embed.model: {name} does not end in a linear layer, before which a vector could be taken")
+        raise EmbedError(f"embed.model: {name} does not end in a linear layer, whose input would be the vector")
     if weights not in ("default", "none"):
         path = Path(weights)
         if not path.is_file():
@@ -168,5 +171,5 @@ def _torchvision(name: str, weights: str) -> nn.Module:
         try:
             net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except RuntimeError as error:
-            raise EmbedError(f"embed.weights: {path} is no state dict of {name}: {str(error)[:300]}") from None
+            raise EmbedError(f"embed.weights: {path} is not a state dict of {name}: {str(error)[:300]}") from None
     return net

@@ -1,4 +1,4 @@
-"""Train a detector for a fixed number of iterations, and let it predict."""
+"""Train a detector for a fixed number of iterations, and predict with it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Pictures(Protocol):
 
 
 class DeviceError(RuntimeError):
-    """The device asked for is not there."""
+    """The wanted device is not available."""
 
 
 class NonFiniteLossError(RuntimeError):
-    """The loss became nan or infinite; the message names the images of the batch."""
+    """The loss became nan or infinite. The message names the images of the batch."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Schedule:
 
 @dataclass
 class History:
-    """Loss of every iteration, and the rate in images a second up to it."""
+    """The loss of every iteration, and the mean rate in images per second up to it."""
 
     loss: list[float] = field(default_factory=list)
     images_per_s: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise DeviceError(f"train.device is {wanted}, and no CUDA device is usable here; use auto or cpu")
+        raise DeviceError(f"train.device is {wanted}, but there is no usable CUDA device; use auto or cpu")
     return torch.device(wanted)
 
 
@@ -96,12 +96,12 @@ def fit(
 ) -> History:
     """Train `model` in place on `samples` for `schedule.iterations` batches.
 
-    Everything random follows from (seed, iteration), so a run resumed from `resume` (a file rewritten every ten
-    seconds) ends with the same weights as one never stopped.
-    Errors: NonFiniteLossError naming the images of the batch (`name_of(row)`), ValueError for no samples.
+    All random numbers follow from (seed, iteration). So a run that resumes from the file `resume`, rewritten every ten
+    seconds, ends with the same weights as an uninterrupted run.
+    Errors: NonFiniteLossError that names the images of the batch (`name_of(row)`); ValueError without samples.
     """
     if not samples:
-        raise ValueError("nothing to train on: the subset holds no image")
+        raise ValueError("nothing to train on: the subset has no images")
     model.to(device).train()
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=0.01, fused=device.type == "cpu")
@@ -123,7 +123,7 @@ def fit(
             names = ", ".join(sorted({name_of(samples[k].row) for k in chosen}))
             raise NonFiniteLossError(
                 f"the loss became {value} at iteration {iteration} (seed {seed}) on a batch of: {names}; "
-                "look at these labels, or lower train.learning_rate"
+                "check these labels, or lower train.learning_rate"
             )
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
@@ -155,7 +155,7 @@ def predict(
 ) -> list[Detections]:
     """Detections for image rows, in original pixels (resized pixels divided by `scales[row]`), best first."""
     model.to(device).eval()
-    # torchvision's detectors have limits of their own (FCOS drops what scores below 0.2); ours are the only ones
+    # replace the built-in limits of torchvision's detectors (FCOS drops scores below 0.2) with ours
     head = getattr(model, "roi_heads", model)
     head.score_thresh, head.detections_per_img = score_threshold, 2 * max_detections
     found = []
@@ -165,7 +165,7 @@ def predict(
         for row, output in zip(chosen, model(images), strict=True):
             scores = output["scores"].float().cpu().numpy()
             labels = output["labels"].cpu().numpy() - 1
-            # label -1: the background channel, which single-stage heads have and never train to fire
+            # label -1: the background channel of single-stage heads, which is never trained
             order = np.flatnonzero((scores >= score_threshold) & (labels >= 0))
             order = order[np.argsort(-scores[order], kind="stable")][:max_detections]
             boxes = output["boxes"].float().cpu().numpy()[order] / scales[row]
@@ -212,7 +212,7 @@ def _collate(samples, pixels: Pictures, augment: Augment, seed: int, iteration: 
 
 
 def _mask(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Fill the regions with the picture's mean colour: the detector is taught neither object nor background there."""
+    """Fill regions with the picture's mean colour: the detector learns neither object nor background there."""
     image = image.copy()
     mean = image.reshape(-1, 3).mean(axis=0).astype(np.uint8)
     for x1, y1, x2, y2 in np.round(masks).astype(int).clip(0):
@@ -228,7 +228,7 @@ def _save(path: Path, state: dict, history: History) -> None:
 
 
 def _restore(path: Path | None, state: dict, history: History, device: torch.device) -> int:
-    """Load a saved state in place and return the iteration to go on with."""
+    """Load a saved state in place; returns the iteration to continue with."""
     if path is None or not path.is_file():
         return 0
     saved = torch.load(path, map_location=device, weights_only=True)

@@ -1,4 +1,4 @@
-"""Pictures resized once for training and kept in the scratch store, so that every block reads them ready-made."""
+"""Pictures resized for training, kept in the scratch store so that they are decoded only once."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def scales(dataset: Dataset, size: int) -> np.ndarray:
 class Pixels:
     """Resized pictures of a data set by image row, (size, size, 3) uint8 RGB, decoded on first use.
 
-    The store is a memory-mapped file named by the hashes of the pictures and of this code, so it is bounded by the
-    disk and shared by all processes. It can be deleted at any time. Every picture is checked against its recorded
+    The store is a memory-mapped file, named by the hashes of the pictures and of this code. All processes share it, it
+    needs little memory, and it can be deleted at any time. Every picture is checked against its recorded
     hash when it is decoded, and again when the file's size or time has changed since.
-    Errors: PictureError naming the file when it is missing, unreadable, or not the one that was ingested.
+    Errors: PictureError that names the file when it is missing, unreadable or not the ingested one.
     """
 
     def __init__(self, dataset: Dataset, size: int, store: Path) -> None:
@@ -49,7 +49,7 @@ class Pixels:
         store.mkdir(parents=True, exist_ok=True)
         n = max(1, len(dataset))
         self._pictures = _memory_map(store / f"pixels-{name}.u8", np.uint8, (n, size, size, 3))
-        # size and time of the file each picture was made from; zero where there is none yet
+        # size and time of the file that each picture was made from; zero when it is not decoded yet
         self._stamps = _memory_map(store / f"pixels-{name}.stamps", np.int64, (n, 2))
 
     def __getitem__(self, row: int) -> np.ndarray:
@@ -61,12 +61,12 @@ class Pixels:
             stamp = (-1, -1)
         if tuple(self._stamps[row]) != stamp:
             self._pictures[row] = letterbox(read_picture(path, self._dataset.sha256[row]), self._size)
-            self._stamps[row] = stamp  # after the picture: a reader never trusts half of one
+            self._stamps[row] = stamp  # after the picture, so that no reader uses an unfinished one
         return self._pictures[row]
 
 
 def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    """A zero-filled (sparse) array on disk, created without harm by several processes at once."""
+    """A zero-filled (sparse) array on disk; several processes may create it at the same time."""
     length = int(np.prod(shape)) * np.dtype(dtype).itemsize
     with path.open("ab") as stream:
         if stream.tell() < length:

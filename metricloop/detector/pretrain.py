@@ -1,9 +1,9 @@
-"""Make the small weights that ship with metricloop: a detector trained on drawn animals that are no pandas.
+"""Make the small weights that ship with metricloop: a detector trained on drawn animals other than pandas.
 
     python -P -m metricloop.detector.pretrain
 
-It spares the demo and first trials a download and a long training from scratch. Kept are the backbone, its pyramid and
-the layers of the head that know no classes, in half precision: 0.9 MB.
+With them the demo and first trials need no download and no long training from scratch. The file holds the backbone, its
+pyramid and the head without its class layer, in half precision: 0.9 MB.
 """
 
 from __future__ import annotations

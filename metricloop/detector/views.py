@@ -1,4 +1,4 @@
-"""Other ways for a detector to see a picture, and the way back into its own pixels."""
+"""Mirrored and cropped views of pictures for a detector, and their detections in pixels of the original."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kind = Literal["flip", "crop"]
 
 
 class Views:
-    """The resized pictures of a data set, each mirrored ("flip") or its middle alone, at full size again ("crop").
+    """The resized pictures of a data set, each mirrored ("flip"), or cropped to its middle and enlarged again ("crop").
 
     pictures: (size, size, 3) by image row, the picture in the upper left corner, as `letterbox` makes them.
     """
@@ -40,7 +40,7 @@ class Views:
         return letterbox(picture[y1:y2, x1:x2], self._size)
 
     def back(self, row: int, found: Detections) -> Detections:
-        """Detections in the pixels of `self[row]`, as ones in the pixels of the original picture."""
+        """Convert detections from the pixels of `self[row]` to the pixels of the original picture."""
         boxes = found.boxes.astype(np.float64)
         if self._kind == "flip":
             boxes[:, [0, 2]] = self._sides[row, 0] - boxes[:, [2, 0]]
@@ -50,7 +50,7 @@ class Views:
         return replace(found, boxes=(boxes / self._scale[row]).astype(np.float32))
 
     def _middle(self, row: int) -> tuple[int, int, int, int]:
-        """CROP of each side, in resized pixels."""
+        """The crop, xyxy in resized pixels: the middle, CROP of each side."""
         width, height = self._sides[row]
         x, y = round(width * (1 - CROP) / 2), round(height * (1 - CROP) / 2)
         return x, y, max(x + 1, width - x), max(y + 1, height - y)

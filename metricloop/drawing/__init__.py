@@ -1,1 +1,1 @@
-"""DRAWING: the demo's pictures, drawn animals with exact labels. Imports `data`."""
+"""DRAWING: draws the demo's pictures: scenes with animals and exact labels. Imports `data`."""

@@ -1,4 +1,4 @@
-"""The other animals of the drawn scenes: those that look like a panda from afar, and those that do not."""
+"""The other animals of the drawn scenes: some look like a panda from afar, some do not."""
 
 from metricloop.drawing.bears import LIE, POLAR_BEAR, SIT
 from metricloop.drawing.parts import BLACK, INK, Animal, Marking, Part, Pose, both, limb, oval, poly, quadruped
@@ -77,7 +77,7 @@ PENGUIN = Animal(
     ),
     height=0.85,
 )
-# A ball seen from any side: a pentagon in the middle and five more cut off by the rim.
+# A football from any side: a pentagon in the middle and five more at the rim.
 _PENTAGON = ((0.0, -0.17), (0.16, -0.05), (0.10, 0.14), (-0.10, 0.14), (-0.16, -0.05))
 _RIM = (
     ((-0.13, -0.47), (0.13, -0.47), (0.08, -0.36), (-0.08, -0.36)),

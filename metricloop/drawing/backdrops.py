@@ -1,4 +1,4 @@
-"""What stands around the animals of a drawn scene: ground and sky, plants and rocks in front of them, and light."""
+"""The surroundings of the animals in a drawn scene: ground and sky, plants, rocks and light."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from metricloop.drawing.sprites import Sprite, noise
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A kind of place. far, near: two colours each, from top to bottom, above and below the horizon;
-    horizon: range, share of the height; rough: strength of the texture; the rest are counts, drawn up to that many."""
+    """A kind of place. far, near: two colours each, from top to bottom, above and below the horizon; horizon: range, as
+    share of the height; rough: strength of the texture; the others: the most objects of each kind."""
 
     far: tuple[Colour, Colour]
     near: tuple[Colour, Colour]
@@ -43,7 +43,7 @@ BACKDROPS: tuple[Backdrop, ...] = (
 
 
 def paint(backdrop: Backdrop, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, float]:
-    """An empty scene, (height, width, 3) float32, 0 to 255, and its horizon in px from the top."""
+    """Draw an empty scene, (height, width, 3) float32, 0 to 255; returns it and its horizon in px from the top."""
     horizon = rng.uniform(*backdrop.horizon) * height
     y = np.arange(height, dtype=np.float32)[:, None] - horizon - 0.03 * height * noise(rng, height, width, 3, 2)
     ramp = np.concatenate([np.linspace(top, bottom, 128) for top, bottom in (backdrop.far, backdrop.near)])
@@ -62,7 +62,7 @@ def paint(backdrop: Backdrop, rng: np.random.Generator, height: int, width: int)
 
 
 def over(scene: np.ndarray, sprite: Sprite) -> None:
-    """Lay a sprite over the scene, in place; what sticks out is cut off."""
+    """Draw a sprite over the scene, in place; parts outside the scene are cut off."""
     target, source = window(scene.shape[:2], sprite)
     scene[target] *= 1 - sprite.alpha[source][..., None]
     scene[target] += sprite.colour[source]
@@ -162,7 +162,7 @@ def shadow(x: float, foot: float, width: float, strength: float) -> Sprite:
 
 
 def light(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Hour and weather: brightness, cast, contrast, dappled or raking shadow, haze; (h, w, 3) float32 in and out."""
+    """Apply time of day and weather: brightness, colour cast, contrast, shadows, haze; (h, w, 3) float32 in and out."""
     height, width = scene.shape[:2]
     casts = {"day": (1.0, 1.0, 1.0), "sun": (1.10, 1.0, 0.84), "shade": (0.88, 0.98, 1.12), "dusk": (0.68, 0.67, 0.84)}
     name = rng.choice(list(casts), p=[0.4, 0.25, 0.2, 0.15])

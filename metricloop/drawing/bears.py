@@ -1,4 +1,4 @@
-"""Panda and polar bear: they share every shape, and differ in colour."""
+"""Panda and polar bear: same shapes, different colours."""
 
 from metricloop.drawing.parts import BLACK, INK, Animal, Pose, both, limb, oval, poly
 

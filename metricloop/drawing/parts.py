@@ -1,4 +1,4 @@
-"""What an animal of the drawn scenes is made of: parts, poses and colours, and nothing of how it is drawn.
+"""The data types for an animal of the drawn scenes: parts, poses and colours.
 
 Units: an animal stands on y = 1 and is about 1 high, x = 0 is its middle, y points down, and it faces left. A head is
 a table of its own in head radii, centred at 0; `depth` says how far a part sticks out of it (0 outline, 1 nose tip),
@@ -18,9 +18,10 @@ INK: Colour = (18, 17, 20)
 
 @dataclass(frozen=True)
 class Part:
-    """oval: x, y, rx, ry, degrees; limb: x, y, x, y, radius, radius; poly: x, y, x, y, ...
+    """One part of an animal.
 
-    role names the colour; the role "prop" is a thing the animal holds, which is no part of its silhouette.
+    numbers of an oval: x, y, rx, ry, degrees; of a limb: x, y, x, y, radius, radius; of a poly: x, y, x, y, ...
+    role: names the colour; "prop" is an object that the animal holds, outside its silhouette.
     """
 
     shape: Literal["oval", "limb", "poly"]
@@ -31,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Pose:
-    """Parts from back to front, and where the head goes (x, y, radius); head None when the parts hold all."""
+    """Parts from back to front, and the place of the head (x, y, radius); None when `parts` include the head."""
 
     parts: tuple[Part, ...]
     head: tuple[float, float, float] | None = None
@@ -50,7 +51,7 @@ class Marking:
 
 @dataclass(frozen=True)
 class Animal:
-    """Colours by role (a role without one has the body's), a head, poses and a marking."""
+    """Colours by role (others have the colour of the body), a head, poses and a marking."""
 
     name: str
     colours: Mapping[str, Colour]
@@ -93,8 +94,8 @@ def _mirrored(part: Part) -> Part:
 def quadruped(
     length: float, depth: float, legs: float, thick: float, neck: tuple[float, float], head: float, tail: float
 ) -> Pose:
-    """A standing animal from its proportions: half the trunk's length, half its depth, leg length and radius, where
-    the head lies from the shoulder (left, up), the head's radius, the tail's length."""
+    """A standing animal from its proportions: half the trunk's length, half its depth, leg length and radius, offset of
+    the head from the shoulder (left, up), the head's radius, the tail's length."""
     middle = 1 - legs - depth * 0.6
     shoulder, hip = -length * 0.72, length * 0.74
     top = middle - depth * 0.35

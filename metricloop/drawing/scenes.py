@@ -1,6 +1,6 @@
-"""Procedurally drawn pandas, as a demo needs them: seeded, labelled exactly, and not too easy.
+"""Draw scenes with pandas for the demo: seeded, with exact labels.
 
-Every scene draws from its own seed, so it depends neither on how many there are nor on which thread draws it.
+Every scene has its own seed, so it does not depend on the number of scenes or on the thread that draws it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from metricloop.drawing.bears import PANDA
 from metricloop.drawing.parts import Animal, Colour
 from metricloop.drawing.sprites import Sprite, draw_animal
 
-FINE = 2  # a scene is drawn this many times larger and then averaged down
-LEAST_VISIBLE = 0.25  # share of a silhouette that must be seen, or the animal is taken out of the scene
-SMALLEST = 16  # visible px; less is not labelled
+FINE = 2  # a scene is drawn this many times larger, then averaged down
+LEAST_VISIBLE = 0.25  # an animal with a smaller visible share of its silhouette is removed from the scene
+SMALLEST = 16  # visible px; an animal with fewer is not labelled
 SPLITS = ("train", "train", "train", "train", "val", "test")  # of every six scenes
 CATEGORIES = {"pandas": (PANDA,), "others": OTHERS}
 HEIGHTS = (0.22, 0.70)  # of a panda that sits, as a share of the shorter side
@@ -31,7 +31,7 @@ HEIGHTS = (0.22, 0.70)  # of a panda that sits, as a share of the shorter side
 
 @dataclass(frozen=True)
 class Scene:
-    """image: (h, w, 3) uint8 RGB; silhouettes: name and visible pixels, (h, w) bool, of every animal in it."""
+    """A drawn scene. image: (h, w, 3) uint8 RGB; silhouettes: name and visible pixels, (h, w) bool, of every animal."""
 
     image: np.ndarray
     silhouettes: list[tuple[str, np.ndarray]]
@@ -42,9 +42,9 @@ def draw_scenes(
 ) -> Path:
     """Draw n scenes, the longer side `size` px, into folder/images, and label them in folder/annotations.json.
 
-    COCO, one category per animal of the cast. An image carries two keys more: "split" (train, val or test, 4:1:1) and
-    "lookalikes", xywh boxes of footballs, penguins, zebras and polar bears, which are not labelled. The same seed gives
-    the same bytes. Returns the path of the annotations.
+    Labels in COCO format, one category per kind of animal. An image has two more keys: "split" (train,
+    val or test, 4:1:1) and "lookalikes", xywh boxes of footballs, penguins, zebras and polar bears, which are not
+    labelled. The same seed gives the same bytes. Returns the path of the annotations.
     """
     names = [animal.name for animal in CATEGORIES[animals]]
     images: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ def bounding_box(mask: np.ndarray) -> list[int]:
 
 
 def draw_scene(rng: np.random.Generator, size: int, animals: Literal["pandas", "others"] = "pandas") -> Scene:
-    """One scene: a place, animals from far to near, things in front of them, and light over it all."""
+    """Draw one scene: a place, animals from far to near, things in front of them, and light."""
     shape = [(1.0, 1.0), (0.75, 1.0), (1.0, 0.75), (0.67, 1.0)][rng.choice(4, p=[0.3, 0.35, 0.15, 0.2])]
     height, width = (round(size * side) * FINE for side in shape)
     backdrop = backdrops.BACKDROPS[rng.integers(len(backdrops.BACKDROPS))]
@@ -116,7 +116,7 @@ def _things(
 ) -> list[Sprite]:
     """Everything that stands in the scene, from far to near."""
     height, width = shape
-    rows: list[tuple[float, list[Sprite]]] = []  # where it stands, px from the top, and what
+    rows: list[tuple[float, list[Sprite]]] = []  # its foot in px from the top, and its sprites
     taken = [-width]
     for animal in _cast(animals, rng):
         share = np.exp(rng.uniform(*np.log(HEIGHTS)))
@@ -141,18 +141,18 @@ def _things(
 
 
 def _cast(animals: Literal["pandas", "others"], rng: np.random.Generator) -> list[Animal]:
-    """Who is in the scene: up to four animals, and up to two strangers."""
+    """The animals of a scene: up to four labelled ones, and up to two look-alikes."""
     chosen = rng.choice(len(CATEGORIES[animals]), rng.choice(5, p=[0.06, 0.38, 0.30, 0.17, 0.09]))
-    strangers = rng.choice(len(LOOKALIKES), rng.choice(3, p=[0.4, 0.42, 0.18]))
+    others = rng.choice(len(LOOKALIKES), rng.choice(3, p=[0.4, 0.42, 0.18]))
     return [CATEGORIES[animals][place] for place in chosen] + [
-        LOOKALIKES[place] for place in strangers if animals == "pandas"
+        LOOKALIKES[place] for place in others if animals == "pandas"
     ]
 
 
 def _standing(
     animal: Animal, rng: np.random.Generator, bark: Colour, x: float, foot: float, tall: float
 ) -> list[Sprite]:
-    """An animal about `tall` px high and its shadow, or the tree it is on: its middle at x, its feet at foot."""
+    """Draw an animal about `tall` px high and its shadow or tree: its middle at x, its feet at foot."""
     pose = animal.poses[rng.integers(len(animal.poses))]
     facing = int(rng.choice([-1, 1]))
     sprite = draw_animal(animal, pose, rng, tall, facing)
@@ -177,7 +177,7 @@ def _owners(things: list[Sprite], shape: tuple[int, int]) -> np.ndarray:
 
 
 def _seen(things: list[Sprite], shape: tuple[int, int]) -> list[Sprite]:
-    """The things without the animals of which too little would be seen, behind others or beyond the edge."""
+    """The things without the animals that are mostly hidden behind others or outside the picture."""
     owner = _owners(things, shape)
     visible = np.bincount(owner[owner >= 0], minlength=len(things))
     return [

@@ -10,16 +10,16 @@ import numpy as np
 
 from metricloop.drawing.parts import Animal, Marking, Part, Pose
 
-UNIT = 144  # px that one unit of the tables is drawn at, before it is scaled down to its place in the scene
-HALF_WIDTH, TOP, BOTTOM = 1.25, -0.75, 1.4  # units of the sheet it is drawn on
+UNIT = 144  # px per unit of the tables, before scaling to the size in the scene
+HALF_WIDTH, TOP, BOTTOM = 1.25, -0.75, 1.4  # extent of the canvas in units
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 33)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 33)[:-1])], axis=1)
 
 
 @dataclass(frozen=True)
 class Sprite:
     """One thing in a scene. colour: (h, w, 3) float32, 0 to 255, already multiplied by alpha; alpha: (h, w) float32 in
-    [0, 1]; corner: x and y of its upper left pixel in the scene; body: (h, w) bool, the silhouette that a box is drawn
-    around, and name, of an animal; None for anything else."""
+    [0, 1]; corner: x and y of its upper left pixel in the scene; body, name: of an animal its silhouette, (h, w) bool,
+    and its name; None for anything else."""
 
     colour: np.ndarray
     alpha: np.ndarray
@@ -40,7 +40,7 @@ def noise(rng: np.random.Generator, height: int, width: int, cells: float, octav
 
 
 def draw_animal(animal: Animal, pose: Pose, rng: np.random.Generator, height: float, facing: int) -> Sprite:
-    """One animal in one pose, one unit of its table being `height` px; facing 1 is left as in the table, -1 right."""
+    """Draw one animal in one pose. height: px per unit of its table; facing: 1 left, as in the table, -1 right."""
     colours = dict(animal.colours) | dict(animal.shades[rng.integers(len(animal.shades))])
     roles = [*colours, *({part.role for part in (*pose.parts, *animal.head)} - set(colours))]
     roles.sort()
@@ -51,7 +51,7 @@ def draw_animal(animal: Animal, pose: Pose, rng: np.random.Generator, height: fl
         points = ((points - (0, 0.5)) @ lean.T * stretch + (0, 0.5) - (-HALF_WIDTH, TOP)) * UNIT
         centre = points.mean(axis=0)
         index = 2 * roles.index(role) + 1
-        inner = (points - centre) * 0.90 + centre - (0, 0.006 * UNIT)  # the rim sets a part off from its like
+        inner = (points - centre) * 0.90 + centre - (0, 0.006 * UNIT)  # a rim separates parts of one colour
         cv2.fillPoly(sheet, [points.round().astype(np.int32)], index)
         cv2.fillPoly(sheet, [inner.round().astype(np.int32)], index + 1)
 
@@ -83,7 +83,7 @@ def _rotation(degrees: float) -> np.ndarray:
 
 
 def _outlines(animal: Animal, pose: Pose, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
-    """Role and outline, (k, 2) in the table's units, of every part, back to front, none quite as in the table."""
+    """Role and outline, (k, 2) in units of the table, of every part from back to front, with small random changes."""
     for part in pose.parts:
         yield part.role, _outline(part, rng)
     if pose.head is None:
@@ -125,7 +125,7 @@ def _shade(sheet: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _marked(
     colour: np.ndarray, sheet: np.ndarray, marking: Marking, roles: list[str], rng: np.random.Generator
 ) -> np.ndarray:
-    """Stripes or patches on the parts of some roles, shaded like what is under them."""
+    """Draw stripes or patches on the parts of some roles, with the shading of the parts."""
     h, w = sheet.shape
     if marking.kind == "stripes":
         across = np.arange(w, dtype=np.float32) / UNIT

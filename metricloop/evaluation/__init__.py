@@ -1,1 +1,1 @@
-"""EVALUATION: detections against labels: COCO mAP and mAR, matches, types of error. Imports `data`."""
+"""EVALUATION: compares detections with labels: COCO mAP and mAR, matches, types of error. Imports `data`."""

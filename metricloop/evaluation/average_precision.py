@@ -1,7 +1,7 @@
-"""Average precision and recall recomputed from matches when images count several times, or not at all.
+"""Average precision and recall from matches, with a weight per image: how often it counts.
 
-Resampling the test images changes only how often each image counts. The matches stay, so R replicates cost a few
-matrix products instead of R evaluations.
+Resampling the test images changes only these weights. The matches stay the same, so R replicates cost a few matrix
+products instead of R evaluations.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 from metricloop.data.dataset import Dataset
 from metricloop.evaluation.coco import BITS, Matches
 
-RECALL_LEVELS = np.linspace(0.0, 1.0, 101)  # where COCO reads the precision off
+RECALL_LEVELS = np.linspace(0.0, 1.0, 101)  # the recall levels at which COCO takes the precision
 
 
 def count_positives(truth: Dataset) -> np.ndarray:
-    """Objects to be found per image row and class, (n, classes); crowd regions are none."""
+    """Objects per image row and class, (n, classes), without crowd regions."""
     positives = np.zeros((len(truth), len(truth.class_names)), np.int64)
     np.add.at(positives, (truth.box_row[~truth.crowd], truth.labels[~truth.crowd]), 1)
     return positives
@@ -28,13 +28,13 @@ def weighted_ap(
 
     image_id: (n,) ascending, the images of the split; positives: (n, classes), from `count_positives`;
     weights: (R, n), how often each image counts in each replicate (0 = not drawn). With unit weights the result is
-    COCO's. The class set is fixed to the classes with objects in the split: one that no drawn image shows keeps
-    its value on the whole split, so that a replicate never averages over fewer classes. nan without any object.
+    COCO's. The classes are those with objects in the split. A class without objects in a replicate keeps its value
+    on the whole split, so that every replicate averages over the same classes. nan without any object.
     """
     classes = np.flatnonzero(positives.sum(axis=0))
     if not len(classes):
         return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
-    # The last row is the whole split, the stand-in for classes that a replicate lacks.
+    # The last row is the whole split, for classes without objects in a replicate.
     weights = np.vstack([weights, np.ones(len(image_id))])
     totals = np.zeros((2, len(weights)))
     for label in classes:
@@ -52,8 +52,8 @@ def _class_ap(
 ) -> np.ndarray:
     """AP and AR of one class, (2, R); detections by falling score, `rows` their image rows.
 
-    Precision and recall are computed at the hits alone: between two hits recall stands still and precision only
-    falls, so no other detection can carry COCO's interpolated precision.
+    Precision and recall are computed at the hits only: between two hits recall is constant and precision falls, so
+    other detections never set COCO's interpolated precision.
     """
     result = np.zeros((2, len(weights)))
     hits = np.flatnonzero(tp)
@@ -76,8 +76,8 @@ def _class_ap(
 
 
 def _weight_up_to(hits: np.ndarray, rows: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weight of the chosen detections up to and with every hit, (R, len(hits))."""
-    segment = np.searchsorted(hits, np.arange(len(rows)))  # the hit that ends a detection's stretch
+    """Weight of the chosen detections up to and including every hit, (R, len(hits))."""
+    segment = np.searchsorted(hits, np.arange(len(rows)))  # the first hit at or after a detection
     chosen = chosen & (segment < len(hits))
     per_image = np.zeros((weights.shape[1], len(hits)))
     np.add.at(per_image, (rows[chosen], segment[chosen]), 1)

@@ -1,7 +1,7 @@
-"""COCO evaluation of detections against a data set: mAP, mAR, and what every single detection hit.
+"""COCO evaluation of detections against a data set: mAP, mAR, and which detections are hits.
 
-The numbers come from faster-coco-eval. It does not hand out which detection hit what at which IoU, so the greedy
-assignment is done here once more, on its IoU matrices; `evaluation.average_precision` reweights those matches.
+The numbers come from faster-coco-eval. It does not return which detection is a hit at which IoU threshold, so the
+greedy matching is repeated here on its IoU matrices; `evaluation.average_precision` reweights these matches.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MATCHES = pa.schema(
 
 @dataclass(frozen=True)
 class Matches:
-    """What every kept detection hit, rows ordered by image, label and falling score; columns as in MATCHES."""
+    """Which kept detections are hits; rows ordered by image, label and falling score, columns as in MATCHES."""
 
     image_id: np.ndarray
     label: np.ndarray
@@ -47,8 +47,8 @@ class Matches:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """numbers: {"mAP", "mAP50", "mAR", "per_class", "per_size"}; ap50: mAP50 by class. All values are in 0..1, and None
-    where there is no truth.
+    """numbers: {"mAP", "mAP50", "mAR", "per_class", "per_size"}; ap50: mAP50 by class. All values are in 0..1, or None
+    where there are no objects.
     """
 
     numbers: dict[str, Any]
@@ -59,9 +59,9 @@ class Evaluation:
 def coco_evaluate(truth: Dataset, detections: Sequence[Detections], max_detections: int = 100) -> Evaluation:
     """Evaluate `detections`, one entry per image row of `truth`, in the pixels of the original image.
 
-    mAP is the mean over the IoU thresholds .50:.95 and the classes that have truth, mAR the mean recall with at most
-    `max_detections` per image and class. The size of an object is the area of its box. Raises ValueError where the
-    entries are not one per image, or a label names no class.
+    mAP is the mean over the IoU thresholds .50:.95 and the classes that have objects; mAR is the mean recall with at
+    most `max_detections` per image and class. The size of an object is the area of its box.
+    Errors: ValueError when there is not one entry per image, or a label is not the index of a class.
     """
     from faster_coco_eval import COCOeval_faster
 
@@ -109,13 +109,13 @@ def _keep(truth: Dataset, detections: Sequence[Detections], max_detections: int)
     if len(detections) != len(truth):
         raise ValueError(f"{len(detections)} lists of detections for {len(truth)} images; give one per image, in order")
     row = np.repeat(np.arange(len(truth)), [len(found.scores) for found in detections])
-    # The leading empty arrays let a split without a single detection, or image, through.
+    # The leading empty arrays are for splits without detections or images.
     boxes = np.concatenate([np.zeros((0, 4), np.float32), *(found.boxes for found in detections)])
     scores = np.concatenate([np.zeros(0, np.float32), *(found.scores for found in detections)])
     labels = np.concatenate([np.zeros(0, np.int64), *(found.labels for found in detections)])
     classes = len(truth.class_names)
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(f"detections have labels {labels.min()}..{labels.max()}; the data set knows 0..{classes - 1}")
+        raise ValueError(f"detections have labels {labels.min()}..{labels.max()}; the data set has 0..{classes - 1}")
     order = np.lexsort((-scores, labels, row))
     group = (row * classes + labels)[order]
     kept = order[np.arange(len(group)) - np.searchsorted(group, group) < max_detections]
@@ -146,7 +146,7 @@ def _coco(truth: Dataset, row: np.ndarray, boxes: np.ndarray, labels: np.ndarray
 
 
 def _mean(values: np.ndarray) -> float | None:
-    """Mean over what is defined: COCO marks a class or size without truth by -1."""
+    """Mean over the defined values: COCO marks a class or size without objects by -1."""
     defined = values[values > -1]
     return float(defined.mean()) if defined.size else None
 
@@ -172,7 +172,8 @@ def match(ious: np.ndarray, crowd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """COCO's greedy assignment for one image and class.
 
     ious: (d, g), detections by falling score; crowd: (g,) bool. Each detection takes the free object it overlaps
-    most (the later of equals); failing that, a crowd region, which any number may share, makes it ignored.
+    most (of equals the last). A detection without an object is ignored when it lies in a crowd region, which any number
+    of detections may share.
     Returns hits and ignored, (d, 10) bool, one column per IoU threshold.
     """
     objects = ious[:, ~crowd][:, ::-1]  # reversed: argmax takes the first of equals, COCO the last
@@ -194,7 +195,7 @@ def write_matches(path: Path | str, matches: Mapping[int, Matches]) -> None:
 
 
 def read_matches(path: Path | str, seeds: Iterable[int]) -> dict[int, Matches]:
-    """The matches of a block, {seed: Matches}; those of a seed without a single detection are empty."""
+    """Read the matches of a block, {seed: Matches}; empty ones for a seed without detections."""
     table = read_table(path, MATCHES)
     seed = column(table, "seed")
     columns = {name: column(table, name) for name in MATCHES.names if name != "seed"}

@@ -1,5 +1,5 @@
-"""What a detector gets wrong, by type, after TIDE (Bolya et al. 2020, "A General Toolbox for Identifying Object
-Detection Errors"): foreground from an IoU of 0.5, background below 0.1.
+"""The errors of a detector by type, after TIDE (Bolya et al. 2020, "A General Toolbox for Identifying Object Detection
+Errors"): foreground from an IoU of 0.5, background below 0.1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from metricloop.data.frame import Detections
 from metricloop.evaluation.greedy_match import greedy_match
 
 FOREGROUND, BACKGROUND = 0.5, 0.1  # IoU
-# Wrong detections, in the order in which the types are tried: the first that fits is the one that counts.
+# Types of wrong detections, in the order in which they are tried: the first that fits counts.
 WRONG = {
     "duplicate": "finds an object again that a detection of a higher score has found",
     "classification": "fits an object of another class",
@@ -26,11 +26,11 @@ WRONG = {
 }
 MEANINGS = {**WRONG, "missed": "an object that no detection finds, misnames or places badly"}
 KINDS = tuple(MEANINGS)
-NO_HITS = 0.5  # the threshold where none is better than another
+NO_HITS = 0.5  # the threshold when no threshold gives a hit
 
 
 class Error(NamedTuple):
-    """kind: one of KINDS. box: xyxy pixels, of the wrong detection or of the missed object, and so is the label;
+    """One error. kind: one of KINDS; box (xyxy pixels) and label: of the wrong detection or the missed object;
     score: None for a missed object."""
 
     kind: str
@@ -43,9 +43,9 @@ class Error(NamedTuple):
 class Errors:
     """The errors of one detector on one labelled split.
 
-    counts: errors by kind. correct + the five wrong kinds = detections; correct + missed <= objects, since an object
-    that is found with the wrong class or too loosely is no missed one. threshold: the score from which detections
-    count. per_image: for every image row its errors, wrong detections by falling score, then missed objects.
+    counts: errors by kind. correct + the five wrong kinds = detections; correct + missed <= objects, because an object
+    that is found with the wrong class or too loosely is not missed. threshold: the score from which detections count.
+    per_image: the errors of every image row: wrong detections by falling score, then missed objects.
     """
 
     counts: dict[str, int]
@@ -62,11 +62,11 @@ class Errors:
 
 
 def find_errors(truth: Dataset, detections: Sequence[Detections], threshold: float | None = None) -> Errors:
-    """Sort what a detector got wrong; `detections` holds one entry per image row of `truth`.
+    """Find the errors of a detector and their types; `detections` holds one entry per image row of `truth`.
 
-    A detection is correct when it is assigned an object as in COCO's evaluation at IoU 0.5: by falling score, each
-    takes the free object of its class that it overlaps most. With `same` and `other` the greatest IoU with any
-    object of its class and of other classes, each of the rest has the first type that fits:
+    A detection is correct when COCO's evaluation at IoU 0.5 assigns an object to it: by falling score, each takes the
+    free object of its class that it overlaps most. For the other detections, `same` is the greatest IoU with an object
+    of its class, `other` with an object of another class, and the first type that fits counts:
 
     - duplicate: same >= 0.5 (the objects there are all taken)
     - classification: other >= 0.5
@@ -74,12 +74,12 @@ def find_errors(truth: Dataset, detections: Sequence[Detections], threshold: flo
     - both: other >= 0.1
     - background: neither
 
-    An object is missed when no detection is assigned to it, and it is not the one that a classification or
-    localisation error overlaps most. Crowd regions are no objects; a wrong detection with at least half its area in
-    one of its class is neither right nor wrong, and does not count. Equal scores are ordered by label, then box.
+    An object is missed when no detection is assigned to it, and no classification or localisation error overlaps it
+    most. Crowd regions are not objects; a wrong detection with at least half its area in a crowd region of its class
+    does not count. Equal scores are ordered by label, then box.
 
-    threshold: None takes the score with the best F1 over the split, of equals the highest (0.5 without a single hit).
-    Errors: ValueError where the entries are not one per image.
+    threshold: None takes the score with the best F1 over the split, of equals the highest; 0.5 without any hit.
+    Errors: ValueError when there is not one entry per image.
     """
     if len(detections) != len(truth):
         raise ValueError(f"{len(detections)} lists of detections for {len(truth)} images; give one per image, in order")
@@ -104,9 +104,9 @@ _HIT, _IN_CROWD = -1, -2  # beside the indices of WRONG
 
 @dataclass(frozen=True)
 class _Image:
-    """Detections of one image by falling score, (d,); none depends on one of a lower score, so that a threshold only
-    cuts the list. kind: index into WRONG, _HIT or _IN_CROWD; finds: (d,) the object that it keeps from being missed,
-    or -1. objects, labels: what is to be found.
+    """The detections of one image by falling score, (d,). None depends on one with a lower score, so a threshold only
+    cuts the list. kind: index into WRONG, _HIT or _IN_CROWD; finds: (d,) the object that is thus not missed, or -1.
+    objects, labels: the labelled objects.
     """
 
     boxes: np.ndarray

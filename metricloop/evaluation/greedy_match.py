@@ -6,10 +6,11 @@ import numpy as np
 
 
 def greedy_match(shared: np.ndarray, order: np.ndarray, threshold: float) -> np.ndarray:
-    """The prediction that each label gets, (n,) int, -1 for none: by falling score each prediction takes the free
-    label it overlaps most, from an IoU of `threshold` on (COCO's greedy assignment, one class).
+    """The prediction matched to each label, (n,) int, -1 for none.
 
-    shared: (n, k) IoU, 0 where a pair may not be made; order: predictions by falling score.
+    By falling score, each prediction takes the free label that it overlaps most, if the IoU is at least `threshold`.
+
+    shared: (n, k) IoU, 0 for pairs that must not match; order: predictions by falling score.
     """
     taken = np.full(len(shared), -1)
     free = np.ones(len(shared), bool)
