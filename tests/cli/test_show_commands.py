@@ -52,7 +52,7 @@ def test_no_workspace_and_no_labels_are_said_in_a_line(tmp_path, capfd):
     folder = make_tiny(tmp_path / "tiny")
     dvc(folder, "repro", "--single-item", "draw", "ingest")
     assert main(["audit", "-C", str(folder), "--most", "0"]) == 1
-    assert "at least one line" in capfd.readouterr().err
+    assert "--most is 0; it must be at least 1" in capfd.readouterr().err
 
 
 def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
