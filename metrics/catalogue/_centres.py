@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from metricloop.data.k_center import farthest_first
+
 BLOCK = 8192  # points whose distances to all centres are in memory at a time
-CANDIDATES = 1024
 MOST_PICKS = 50_000
+EQUAL = 1e-6  # cosine distance; what is nearer differs by rounding only
 
 
 def k_means(points: np.ndarray, k: int, seed: int = 0, iterations: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -49,50 +51,16 @@ def k_center_order(points: np.ndarray) -> np.ndarray:
     place = np.full(len(points), -1)
     if not len(points):
         return place
-    new = np.array([int((points @ points.sum(axis=0, dtype=np.float64)).argmax())])
-    place[new], taken = 0, 1
-    gap = np.full(len(points), np.inf, np.float32)
-    while True:
-        for begin in range(0, len(points), BLOCK):
-            near = _distances(points[begin : begin + BLOCK], points[new]).min(axis=1)
-            gap[begin : begin + BLOCK] = np.minimum(gap[begin : begin + BLOCK], near)
-        gap[place >= 0] = 0
-        if gap.max() < 1e-6:  # rounding of equal points
-            place[place < 0] = taken
-            return place
-        if taken >= MOST_PICKS:
-            left = np.flatnonzero(place < 0)
-            place[left[np.argsort(-gap[left], kind="stable")]] = np.arange(taken, len(points))
-            return place
-        new = _farthest(points, gap)
-        place[new] = np.arange(taken, taken + len(new))
-        taken += len(new)
-
-
-def _farthest(points: np.ndarray, gap: np.ndarray) -> np.ndarray:
-    """The next picks, as many as can be told from the farthest CANDIDATES alone.
-
-    The distance of a point to what was taken only ever falls, so a candidate that is still farther than the farthest
-    point outside was among the candidates' number is the next pick of all points.
-    """
-    if len(points) <= CANDIDATES:
-        rows, outside = np.arange(len(points)), -np.inf
-    else:
-        ranked = np.argpartition(-gap, CANDIDATES)
-        rows, outside = np.sort(ranked[:CANDIDATES]), gap[ranked[CANDIDATES]]
-    among, own = _distances(points[rows], points[rows]), gap[rows].copy()
-    picks: list[int] = []
-    while not picks or (own.max() > max(outside, 1e-6)):
-        pick = int(own.argmax())
-        picks.append(pick)
-        own = np.minimum(own, among[pick])
-        own[pick] = 0
-    return rows[picks]
-
-
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine distances of vectors of length 1, (len(a), len(b)) float32."""
-    return np.maximum(1 - a @ b.T, 0)
+    medoid = int((points @ points.sum(axis=0, dtype=np.float64)).argmax())
+    rows = np.concatenate([[medoid], np.delete(np.arange(len(points)), medoid)])
+    taken, gap = farthest_first(points[rows], min(len(points), MOST_PICKS), least=EQUAL)
+    place[rows[taken]] = np.arange(len(taken))
+    left = np.flatnonzero(gap >= 0)
+    if len(left):
+        apart = gap.max() >= EQUAL  # MOST_PICKS ended it, and not the points
+        order = left[np.argsort(-gap[left], kind="stable")]
+        place[rows[order]] = np.arange(len(taken), len(points)) if apart else len(taken)
+    return place
 
 
 def _squared(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ SOURCES = {
         training: detect evaluate_models recipe
     """,
     "select": """
-        data: dataset embeddings frame loading manifest pictures pool seeds splits tables
+        data: __init__ dataset embeddings frame k_center loading manifest pictures pool seeds splits tables
         metrics: contract
         scoring: metric_file trust
         selection: arm_files candidates greedy keep_values options policy select

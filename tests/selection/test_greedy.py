@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metricloop.selection import greedy
+from metricloop.data import k_center
 from metricloop.selection.greedy import Room, farthest_first, fewest_first, nearest_counts
 
 # Unit vectors whose products are exact: 0, 1, -1, 0.6, 0.8, 0.96 and so on.
@@ -43,11 +43,11 @@ class TestFarthestFirst:
     def test_it_is_the_plain_loop_however_far_it_looks_ahead(self, picks, count, taken, groups, cap, block):
         points = UNIT[picks]
         group = [k % groups for k in range(len(picks))]
-        before, greedy.BLOCK = greedy.BLOCK, block
+        before, k_center.BLOCK = k_center.BLOCK, block
         try:
             chosen = farthest_first(points, count, given=taken, room=Room(group, cap))
         finally:
-            greedy.BLOCK = before
+            k_center.BLOCK = before
         assert chosen.tolist() == plain_farthest(points, count, taken, group, cap)
 
     def test_on_many_points_of_many_dimensions(self):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group, spearmanr
 
+from metricloop.data import k_center
 from metricloop.data.dataset import pool_of
 from metricloop.data.embeddings import embeddings_of
 from metricloop.data.frame import Frame
@@ -156,7 +157,7 @@ def greedy(points):
 @pytest.mark.parametrize("candidates", [1024, 16, 1])
 def test_k_center_takes_the_points_in_the_order_of_the_book(monkeypatch, candidates):
     """However few candidates are looked at together."""
-    monkeypatch.setattr(_centres, "CANDIDATES", candidates)
+    monkeypatch.setattr(k_center, "BLOCK", candidates)
     points = embeddings_of(cloud(120)).pool.images
     scores = call_metric(embedding.k_center_rank, pool_with([0] * 120), embeddings_of(points))
     assert np.argsort(scores).tolist() == greedy(points.astype(np.float64))
@@ -164,7 +165,7 @@ def test_k_center_takes_the_points_in_the_order_of_the_book(monkeypatch, candida
 
 
 def test_k_center_beyond_its_most_picks_goes_by_distance(monkeypatch):
-    monkeypatch.setattr(_centres, "CANDIDATES", 4)
+    monkeypatch.setattr(k_center, "BLOCK", 4)
     monkeypatch.setattr(_centres, "MOST_PICKS", 10)
     points = embeddings_of(cloud(50)).pool.images
     place = _centres.k_center_order(points)
