@@ -212,9 +212,8 @@ def fingerprint(image: np.ndarray) -> tuple[np.uint64, np.ndarray]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
     bits = np.packbits(small[:, 1:] > small[:, :-1])
-    return bits.view(np.uint64)[0], cv2.resize(
-        grey, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA
-    ).ravel()
+    thumbnail = cv2.resize(grey, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
+    return bits.view(np.uint64)[0], thumbnail.ravel()
 
 
 def near_duplicates(

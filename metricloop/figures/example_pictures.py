@@ -82,8 +82,8 @@ def error_picture(search: Dataset, errors: Errors, detail: Detail = "thumbnails"
         objects = frame.boxes[~search.crowd[search.slice(row)]]
         marks = [*(Mark(box, LABEL) for box in objects), *missed, *wrong]
         kinds = Counter(error.kind for error in found).most_common()
-        said = ", ".join(f"{number} {kind}" for kind, number in kinds)
-        return Tile(draw_tile(image, _whole(frame), marks, layout), (f"image {frame.image_id}", said))
+        caption = ", ".join(f"{number} {kind}" for kind, number in kinds)
+        return Tile(draw_tile(image, _whole(frame), marks, layout), (f"image {frame.image_id}", caption))
 
     tiles = _tiles(search, in_turn(rows, search.group[rows]), layout.tiles, tile)
     return (
@@ -109,11 +109,11 @@ def extremes_picture(
 
     def tile(index: int, frame: Frame, image: np.ndarray) -> Tile:
         box = int(scores.box[index])
-        said = f"score {score(float(scores.value[index]))}"
+        caption = f"score {score(float(scores.value[index]))}"
         if box < 0:
             marks = [Mark(own, LABEL) for own in frame.boxes]
-            return Tile(draw_tile(image, _whole(frame), marks, layout), (said, f"image {frame.image_id}"))
-        return _object_tile(pool, box, frame, image, layout, said)
+            return Tile(draw_tile(image, _whole(frame), marks, layout), (caption, f"image {frame.image_id}"))
+        return _object_tile(pool, box, frame, image, layout, caption)
 
     ends = extremes(scores, higher, TRIES * layout.columns)
     strips = [
@@ -134,14 +134,14 @@ def _objects_picture(title: str, pool: Dataset, boxes: np.ndarray, layout: Layou
     return contact_sheet(title, [("", tiles)], [OBJECT, OTHER], layout) if tiles else None
 
 
-def _object_tile(pool: Dataset, box: int, frame: Frame, image: np.ndarray, layout: Layout, said: str) -> Tile:
-    """A labelled object with its surroundings; the caption is `said`, the image id and the class."""
+def _object_tile(pool: Dataset, box: int, frame: Frame, image: np.ndarray, layout: Layout, caption: str) -> Tile:
+    """A labelled object with its surroundings; its caption is `caption`, the image id and the class."""
     others = [
         Mark(other, OTHER) for other in np.delete(frame.boxes, box - int(pool.offsets[_row(pool, frame)]), axis=0)
     ]
     window = window_around(pool.boxes[box], frame.width, frame.height, layout.side / ENLARGED)
     picture = draw_tile(image, window, [*others, Mark(pool.boxes[box], OBJECT)], layout)
-    return Tile(picture, (said, f"image {frame.image_id}, {class_name(pool.class_names[pool.labels[box]])}"))
+    return Tile(picture, (caption, f"image {frame.image_id}, {class_name(pool.class_names[pool.labels[box]])}"))
 
 
 def _images_picture(
@@ -156,13 +156,13 @@ def _images_picture(
 
     def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
         marks = [Mark(box, LABEL) for box in frame.boxes]
-        said = [f"image {frame.image_id}", _tally(frame)]
+        caption = [f"image {frame.image_id}", _tally(frame)]
         if predictions is not None and frame.image_id in predictions:
             found = predictions[frame.image_id]
             sure = found.boxes[found.scores >= threshold]
             marks += [Mark(box, predicted) for box in sure]
-            said[1] += f"; {count(len(sure))} predicted"
-        return Tile(draw_tile(image, _whole(frame), marks, layout), tuple(said))
+            caption[1] += f"; {count(len(sure))} predicted"
+        return Tile(draw_tile(image, _whole(frame), marks, layout), tuple(caption))
 
     tiles = _tiles(pool, rows, layout.tiles, tile)
     legend = [LABEL] if predictions is None else [LABEL, predicted]

@@ -47,8 +47,8 @@ def _node(node: Node, arms: set[str]) -> dict[str, Any]:
         "happened": _happened(idea),
         "failures": [
             {"when": f"repair {attempt.number}" if attempt.number else "as proposed", "rule": clean(rule, 60),
-             "said": clean(said, REASON)}
-            for attempt in idea.failures for rule, said in attempt.broken
+             "message": clean(message, REASON)}
+            for attempt in idea.failures for rule, message in attempt.broken
         ],
         "lesson": clean(idea.lesson, PROSE) if idea.lesson else None,
         "learnt": idea.learnt,
@@ -75,7 +75,7 @@ def _happened(idea: Idea) -> str:
         return "Nothing is decided yet."
     if idea.state == "refused":
         tries = f" after {repairs}" if idea.repairs else ""
-        listed = "; ".join(f"{rule}: {said}" for rule, said in idea.failures[-1].broken) if idea.failures else ""
+        listed = "; ".join(f"{rule}: {message}" for rule, message in idea.failures[-1].broken) if idea.failures else ""
         return f"Refused{tries}." if idea.reason == listed else f"Refused{tries}: {why}."
     ran = "Ran the first time" if idea.first_time else f"Ran after {repairs}"
     return f"{ran}; not trained, because {why}." if idea.state == "dropped" else f"{ran}."

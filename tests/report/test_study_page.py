@@ -1,9 +1,8 @@
-"""The report: what it says, what it draws, and that it is one honest, self-contained page."""
+"""The report: it shows what the study has, and it is one page that needs nothing else."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,146 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from journal_fixture import idea, journal, proposed, write_journal
-from study_fixture import RECIPE, arm, arms, comparison, make_study
+from study_fixture import RECIPE, arms, make_study
 
-from metricloop.comparison.verdict import summarise
-from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SUBSET, read_table
-from metricloop.figures import subset_changes, svg
-from metricloop.figures.choose_examples import extremes
+from metricloop.figures import subset_changes
 from metricloop.report.arm_section import changes
-from metricloop.report.data_section import mistake_rates
 from metricloop.report.study_files import read_study
 from metricloop.report.study_page import build, write_report
-from metricloop.scoring.scores import Scores
 from metricloop.text import numbers
-
-MINUS = "\u2212"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (numbers.fixed(0.2313), "0.231"),
-        (numbers.fixed(-0.0001), "0.000"),  # no minus zero
-        (numbers.signed(0.0421), "+0.042"),
-        (numbers.signed(-0.0421), f"{MINUS}0.042"),
-        (numbers.signed(-0.0001), "±0.000"),
-        (numbers.gain(0.042, 0.181), "+0.042 (+18\u00a0%)"),
-        (numbers.gain(0.042, None), "+0.042"),  # the baseline is too low for a ratio
-        (numbers.probability(0.0123), "0.012"),
-        (numbers.probability(0.0009), "<0.001"),
-        (numbers.interval([-0.01, 0.0901]), f"{MINUS}0.010 to +0.090"),
-        (numbers.count(1, "image"), "1 image"),
-        (numbers.count(1234, "class", "classes"), "1,234 classes"),
-        (numbers.listing(["a", "b", "c"]), "a, b and c"),
-        (numbers.policy({"name": "random_best", "share": 0.45, "direction": "higher"}), "random best, share 0.45"),
-        (numbers.score(float("nan")), numbers.DASH),
-    ],
-)
-def test_numbers_as_text(text: str, expected: str) -> None:
-    assert text == expected
-
-
-def one(verdict: str, gain: float, **options) -> dict:
-    return arm("tight", "treatment", 0.231 + gain, gain, verdict, metric="tight", **options)
-
-
-BASELINE = arms()[0]
-ORACLE = arms()[3]
-
-
-@pytest.mark.parametrize(
-    ("entries", "outcome", "said"),
-    [
-        ([BASELINE], "none", ["No metric has been put to the test"]),
-        (
-            [BASELINE, one("better", 0.07)],
-            "better",
-            ["beats a random sample", "0.301 against 0.231", "+0.070", "p 0.004"],
-        ),
-        (
-            [BASELINE, one("undecided", 0.02, needed=11)],
-            "undecided",
-            ["Undecided: after 3 seeds", "about 11 seeds would"],
-        ),
-        ([BASELINE, one("undecided", 0.02)], "undecided", ["no reasonable number of seeds"]),
-        ([BASELINE, one("undecided", -0.02, needed=30)], "undecided", ["None is ahead; the nearest is tight"]),
-        ([BASELINE, one("worse", -0.07)], "worse", ["No gain", f"Worse than random: tight ({MINUS}0.070)"]),
-        (
-            [BASELINE, one("better", 0.07), ORACLE],
-            "better",
-            ["room that choosing clean images leaves", "closes 70\u00a0%"],
-        ),
-        ([BASELINE, ORACLE | {"verdict": "undecided"}], "none", ["Even the oracle"]),
-    ],
-)
-def test_verdict_says_no_more_than_the_numbers(entries: list[dict], outcome: str, said: list[str]) -> None:
-    verdict = summarise(comparison(entries))
-    text = " ".join([verdict.headline, *verdict.details])
-    assert verdict.outcome == outcome
-    for words in said:
-        assert words in text
-    if outcome != "better":
-        assert "beats" not in text
-
-
-def test_scale_has_round_ticks_and_holds_zero() -> None:
-    axis = svg.scale([0.03, 0.16])
-    assert np.allclose(axis.ticks, [0.0, 0.05, 0.1, 0.15])  # span 0.18 in about 8 steps: 0.05 is the next round one
-    assert axis.at(axis.low) == "0.00%"
-    assert axis.at(axis.high + 1) == "100.00%"
-
-
-def test_histogram_counts_kept_and_left() -> None:
-    drawn = svg.histogram(np.array([1.0, 1.0, 2.0, 2.0, 2.0]), np.array([True, False, True, True, True]), "h").figure
-    assert re.findall(r"<title>(.*?)</title>", drawn) == ["1: 2, of them 1 kept", "2: 3, of them 3 kept"]
-    spread = svg.histogram(np.linspace(0, 1, 200), np.zeros(200, bool), "h").figure
-    counts = [int(n) for n in re.findall(r": (\d+), of them 0 kept", spread)]
-    assert len(counts) == svg.BINS
-    assert sum(counts) == 200
-
-
-@pytest.mark.parametrize(
-    ("ratio", "x", "width"), [(2.0, "50.0%", "50.0%"), (0.5, "0.0%", "50.0%"), (math.sqrt(2), "50.0%", "25.0%")]
-)
-def test_change_bar_is_logarithmic(ratio: float, x: str, width: str) -> None:
-    assert f'x="{x}" y="2" width="{width}"' in svg.change_bar(ratio)
-
-
-def little_pool() -> Dataset:
-    """Three images of 100 x 100 px with 2, 1 and 0 boxes of sides 10, 20 and 40 px; ids 5, 7, 9 and 1, 2, 3."""
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 20, 20], [0, 0, 40, 40]], np.float32)
-    text, size = np.array(["a", "b", "c"]), np.array([100, 100, 100])
-    return Dataset(
-        root=Path(), class_names=("x", "y"), image_id=np.array([5, 7, 9]), file=text, sha256=text,
-        width=size, height=size, group=text, split=np.array(["pool"] * 3),
-        box_id=np.array([1, 2, 3]), boxes=boxes, labels=np.array([0, 0, 1]),
-        crowd=np.zeros(3, bool), offsets=np.array([0, 2, 3, 3]),
-    )  # fmt: skip
-
-
-def test_changes_by_hand() -> None:
-    pool = subset_changes.pool_profile(little_pool())
-    half = subset_changes.Profile(images=1, empty=0, sizes=np.array([0.4]), labels=np.array([1]))
-    lines = {line.name: line for line in subset_changes.changes(pool, half, ("x", "y"))}
-    assert (lines["Images"].pool, lines["Boxes"].pool, lines["Boxes"].subset) == ("3", "3", "1")
-    assert lines["Boxes per image"].ratio == 1.0
-    assert lines["Images without a box"].pool == "33.3\u00a0%"
-    assert lines["Object size, median"].pool == "20.0\u00a0%"  # sides 10, 20, 40 of 100 px
-    assert lines["Object size, median"].ratio == pytest.approx(2.0)
-    assert lines["Class y"].ratio == pytest.approx(3.0)
-    assert lines["Class x"].ratio == 0.0
-
-
-def test_extremes_are_distinct_images_in_order() -> None:
-    scores = Scores(
-        row=np.array([0, 0, 1, 2, 3]), box=np.arange(5), value=np.array([0.9, 0.8, 0.5, np.nan, 0.1]), errors=()
-    )
-    best, worst = extremes(scores, higher=True, wanted=2)
-    assert best.tolist() == [0, 2]  # the second score of image 0 does not show it twice
-    assert worst.tolist() == [4]  # images 0 and 1 are taken, image 2 has no score
-    assert extremes(scores, higher=False, wanted=1)[0].tolist() == [4]
 
 
 class Page(HTMLParser):
@@ -279,24 +146,6 @@ def test_change_counts_images_with_a_mistake(study: Path) -> None:
     line = next(line for line in changes(study, subset, choice, read.pool) if line.name == "Images with a mistake")
     assert line.pool == numbers.percent(share, 1)
     assert line.subset == numbers.percent(sum(int(i) in spoilt for i in read.pool.image_id[:4]) / 4, 1)
-
-
-def test_rates_of_mistakes() -> None:
-    damage = {
-        "preset": "article",
-        "strength": 0.5,
-        "rates": {"missing": 0.125},
-        "hit": 0.5,
-        "images_hit": 0.6,
-        "notes": [],
-    }
-    assert mistake_rates(damage) == [
-        ("preset", "article, strength 0.5"),
-        ("boxes missing", "12.5\u00a0%"),
-        ("boxes with a mistake", "50.0\u00a0%"),
-        ("images with a mistake", "60.0\u00a0%"),
-    ]
-    assert mistake_rates({}) == mistake_rates(damage | {"preset": "none"}) == []
 
 
 def page_of(folder: Path, events: list[dict] | None = None) -> str:
