@@ -11,6 +11,7 @@ import numpy as np
 from metricloop import layout
 from metricloop.data.frame import Frame
 from metricloop.engineer.rules import KnownIdeas
+from metricloop.engineer.study_view import StudyView
 from metricloop.metrics.contract import spec_of
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
@@ -18,7 +19,10 @@ from metricloop.scoring.batch import sandbox
 from metricloop.scoring.gate import BrokenRule, GateResult, pass_gate
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import Source, load, read_source
+from metricloop.scoring.metric_inputs import read_predictions
+from metricloop.scoring.probe_frames import probe_frames, scores_so_far
 from metricloop.scoring.sandboxed import declared, run_file
+from metricloop.scoring.score_pool import patience
 
 
 @dataclass
@@ -48,7 +52,17 @@ class CodeGate:
         """Scores of the frames by a metric of this round; the whole pool is scored after the round."""
         source = read_source(self.folder / layout.GENERATED / str(self.number) / f"{metric}.py", self.folder)
         spec = declared(walls, source)[metric]
-        return [verdict.scores for verdict in run_file(walls, source, [spec], self.frames)[0]]
+        return [result.scores for result in run_file(walls, source, [spec], self.frames)[0]]
+
+
+def open_gate(number: int, study: StudyView, known: KnownIdeas) -> CodeGate:
+    """The gate of round `number`, with images of the pool from the emptiest to the most crowded."""
+    file = study.folder / layout.PREDICTIONS
+    rows, frames = probe_frames(study.pool, read_predictions(file) if file.is_file() else None)
+    return CodeGate(
+        study.folder, number, known, frames, Limits.of(study.params.sandbox),
+        scores_so_far(study.folder, study.pool, rows), patience(study.params, len(study.pool)),
+    )  # fmt: skip
 
 
 def load_without_sandbox(source: Source, name: str) -> GateResult:

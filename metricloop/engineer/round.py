@@ -18,19 +18,13 @@ from metricloop import layout
 from metricloop.data.frame import Frame
 from metricloop.engineer.ask import ask_until_usable, incomplete
 from metricloop.engineer.briefing import opening
-from metricloop.engineer.code_gate import CodeGate, load_without_sandbox
+from metricloop.engineer.code_gate import load_without_sandbox, open_gate
 from metricloop.engineer.generated_file import metric_text, write_metric
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.prompt_text import shapes
 from metricloop.engineer.rules import KnownIdeas, KnownMetric, check_idea
 from metricloop.engineer.study_view import StudyView, known_ideas
-from metricloop.engineer.suggestion import (
-    Suggestion,
-    proposal_schema,
-    read_proposal,
-    read_repair,
-    suggestion_schema,
-)
+from metricloop.engineer.suggestion import Suggestion, proposal_schema, read_proposal, read_repair, suggestion_schema
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import Conversation
@@ -38,13 +32,9 @@ from metricloop.llm.journal import Event, Journal, Key
 from metricloop.llm.message import Message
 from metricloop.llm.prompt import render
 from metricloop.metrics.contract import Spec
-from metricloop.sandbox.limits import Limits
 from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import Source
-from metricloop.scoring.metric_inputs import read_predictions
-from metricloop.scoring.probe_frames import probe_frames, scores_so_far
-from metricloop.scoring.score_pool import patience
 from metricloop.study.plan import Plan
 from metricloop.text import numbers
 from metricloop.text.clean import clean
@@ -91,14 +81,10 @@ class Round:
 
 def open_round(number: int, study: StudyView, conversation: Conversation, unsafe: bool = False) -> Round:
     """A round that is ready to run. unsafe: code is executed in this process, and the gate does not check it."""
-    file = study.folder / layout.PREDICTIONS
-    rows, frames = probe_frames(study.pool, read_predictions(file) if file.is_file() else None)
     known = known_ideas(study)
-    gate = CodeGate(
-        study.folder, number, known, frames, Limits.of(study.params.sandbox),
-        scores_so_far(study.folder, study.pool, rows), patience(study.params, len(study.pool)),
-    )  # fmt: skip
-    return Round(number, study, conversation, known, load_without_sandbox if unsafe else gate.check, frames)
+    gate = open_gate(number, study, known)
+    run_gate = load_without_sandbox if unsafe else gate.check
+    return Round(number, study, conversation, known, run_gate, gate.frames)
 
 
 def run_round(this: Round) -> tuple[Plan, SpentError | None]:
@@ -171,14 +157,10 @@ def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | 
     """
     attempt, last_fault = 0, ""
     while True:
-        checked = _gate(this, idea, attempt)
-        idea, broken = (
-            Suggestion.model_validate(checked["idea"]),
-            [BrokenRule(**fields) for fields in checked["broken"]],
-        )
-        if not broken:
+        idea, spec, broken = _gate(this, idea, attempt)
+        if spec and not broken:
             _report_passed(this, idea, attempt)
-            return idea, Spec(**(checked["spec"] | {"needs": tuple(checked["spec"]["needs"])}))
+            return idea, spec
         fault = "; ".join(f"{rule.rule}: {rule.said}" for rule in broken)
         if broken[0].rule != Rule.ANSWER:
             last_fault = fault
@@ -200,10 +182,18 @@ def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | 
             return None
 
 
-def _gate(this: Round, idea: Suggestion, attempt: int) -> Event:
-    """The result of the gate for this attempt: from the journal, or by running the idea's code now."""
-    if known := this.journal.last("gate", **this.about(idea.name, attempt)):
-        return known
+def _gate(this: Round, idea: Suggestion, attempt: int) -> tuple[Suggestion, Spec | None, list[BrokenRule]]:
+    """The idea at this attempt, the declaration of its metric, and the rules that it breaks.
+
+    They are read from the journal, or the idea's code is run now.
+    """
+    event = this.journal.last("gate", **this.about(idea.name, attempt)) or _run_gate(this, idea, attempt)
+    spec = event["spec"] and Spec(**(event["spec"] | {"needs": tuple(event["spec"]["needs"])}))
+    return Suggestion.model_validate(event["idea"]), spec, [BrokenRule(**fields) for fields in event["broken"]]
+
+
+def _run_gate(this: Round, idea: Suggestion, attempt: int) -> Event:
+    """Check the idea against every rule, and journal the result."""
     began = time.monotonic()
     source = Source(this.metric_text(idea, attempt), f"{layout.GENERATED}/{this.number}/{idea.metric}.py")
     result = check_idea(idea, this.known, lambda: this.run_gate(source, idea.metric))
