@@ -1,10 +1,11 @@
-"""audit: bring the stages up to date that it needs, then rank and show what looks wrong in the labels."""
+"""audit: run the stages that an audit needs, then list the labels that are probably wrong."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.params import Params, load_params
 from metricloop.study.dvc_commands import dvc, outdated
 from metricloop.study.environment import hide_keys
@@ -15,10 +16,10 @@ from metricloop.study.refresh import refresh_code
 
 
 def audit(folder: Path, *, no_training: bool, most: int) -> Path:
-    """Audit a workspace, and return the folder with the results.
+    """Audit a workspace and return the folder with the results.
 
-    most: lines of the list per kind of mistake.
-    Errors: ParamsError where there is no workspace, AuditError where the pool has nothing to audit, StageError.
+    no_training: do not train models for the audit. most: length of the list, per kind of mistake.
+    Errors: ParamsError without a workspace, AuditError when the pool has nothing to audit, StageError.
     """
     from metricloop.auditing.audit_files import write
     from metricloop.auditing.print_audit import print_audit
@@ -27,9 +28,9 @@ def audit(folder: Path, *, no_training: bool, most: int) -> Path:
     from metricloop.report.audit_page import build
 
     hide_keys()
-    params = load_params(folder / "params.yaml")
+    params = load_params(folder / layout.PARAMS)
     if most < 1:
-        raise ValueError(f"--most {most}: a list has at least one line")
+        raise ValueError(f"--most is {most}; it must be at least 1")
     refresh_code(folder)
     seconds = bring_up_to_date(folder, "ingest")
     check(folder, params)
@@ -37,16 +38,16 @@ def audit(folder: Path, *, no_training: bool, most: int) -> Path:
     say("score and rank the labels")
     found = examine(folder, params, predicted=predicted, most=most, seconds=seconds)
     if not predicted:
-        found.notes.append("Without a model: nothing was trained, and there are no predictions of these labels.")
+        found.notes.append("Without a model: nothing was trained, so there are no predictions for these labels.")
     target = write(folder, found, build(found, params.study.name))
     print_audit(found)
     print(", ".join(f"{step} {'up to date' if s is None else f'{s:.0f} s'}" for step, s in found.seconds.items()))
-    print(f"page: {target / 'audit.html'} (git ignores the folder; audit.csv and audit.json lie beside it)")
+    print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")
     return target
 
 
 def _predictions(folder: Path, params: Params, no_training: bool, seconds: dict[str, float | None]) -> bool:
-    """Whether there are predictions of these very labels; they are made where that is allowed."""
+    """Whether predictions for the present labels exist; makes them first unless `no_training`."""
     if not no_training:
         say(f"out-of-fold predictions: {params.predict.folds} folds of {params.predict.iterations} iterations")
         later = bring_up_to_date(folder, "predict")
@@ -55,7 +56,7 @@ def _predictions(folder: Path, params: Params, no_training: bool, seconds: dict[
 
 
 def bring_up_to_date(folder: Path, stage: str) -> dict[str, float | None]:
-    """Run a stage and what it is made from, where out of date; the seconds each took, None where nothing was to do."""
+    """Run a stage and those it depends on, if out of date. Returns stage -> seconds; None when it was up to date."""
     names = needed_for(stages_of(folder, load_plan(folder)), [stage])
     seconds: dict[str, float | None] = {}
     for name in names:

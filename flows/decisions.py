@@ -1,4 +1,4 @@
-"""What a study does next: which rounds are open, which arms get more seeds, and whether anything is left to do."""
+"""Decide what a study does next: which rounds are open, which arms get more seeds, whether it is finished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metricloop.study.plan import Plan, load_plan
 
 
 def open_rounds(events: Sequence[Event], params: Params) -> list[int]:
-    """Rounds of the language model that are not finished. events: of the journal.
+    """The numbers of the language model's unfinished rounds. events: of the journal.
 
     A round that ends with a reflection is finished: its arms are in the plan and up to date.
     """
@@ -26,10 +26,10 @@ def open_rounds(events: Sequence[Event], params: Params) -> list[int]:
 
 
 def promising(comparison: dict[str, Any], plan: Plan, params: Params) -> list[tuple[str, str]]:
-    """Further blocks worth their time, as (arm, seeds): undecided treatments whose gain may still prove real.
+    """More blocks to train, as (arm, seeds), for undecided treatments that may still turn out better.
 
-    An arm gets one more block when its gain is positive and the seeds it would probably take are within seeds.max. The
-    baseline gets the same seeds, because trials are paired.
+    An arm gets one more block when its gain is positive and the number of seeds that a decision probably needs is not
+    above seeds.max. The baseline gets the same seeds, because trials are paired.
     """
     size, most = params.seeds.block, params.seeds.max
     arms = {arm["name"]: arm for arm in comparison["arms"]}
@@ -46,7 +46,7 @@ def promising(comparison: dict[str, Any], plan: Plan, params: Params) -> list[tu
 
 
 def nothing_left(folder: Path, params: Params) -> bool:
-    """Whether the study is finished and shown: no stage, round or seed is to do. Asks DVC once, and last."""
+    """Whether the study is finished and shown: no stage, round or block is left. DVC is asked last: it is slow."""
     comparison, report, database = (folder / name for name in (layout.COMPARISON, layout.REPORT, layout.MLFLOW))
     if not all(path.is_file() for path in (comparison, report, database)):
         return False

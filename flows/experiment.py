@@ -1,4 +1,4 @@
-"""experiment: one arm from its scores to its place in the comparison."""
+"""experiment: run one arm, from its scores to the comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from metricloop.study.refresh import refresh_code
 
 @flow(name="experiment", log_prints=False, validate_parameters=False)
 def experiment(workspace: str = ".", arm: str = "random") -> None:
-    """Run one arm, and the baseline it is compared with; nothing else is scored, selected or trained."""
+    """Run one arm and the baseline. No other arm is scored, selected or trained."""
     hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()
@@ -32,15 +32,15 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]
     old = out_of_date(folder, targets)
     on_trial(folder, bring_scores(folder, old), arm)
-    # compare reads every arm's results; those of other arms stay as they are
+    # compare reads the results of all arms; those of other arms are not brought up to date
     bring_arms(folder, [*old, "compare"], params)
     present(folder, f"experiment {arm}")
 
 
 def on_trial(folder: Path, plan: Plan, arm: str) -> None:
-    """Errors: PlanError when the plan lacks the arm, with the reason where it was dropped."""
+    """Check that the plan has the arm. Errors: PlanError, with the reason when the arm was dropped."""
     dropped = Journal(folder).last("dropped", suggestion=arm)
     if arm not in plan["arms"] and dropped:
         metric = dropped.get("metric", "its metric")
-        raise PlanError(f"{arm} was dropped, because {metric} failed while the pool was scored: {dropped['reason']}")
+        raise PlanError(f"{arm} was dropped because {metric} failed while the pool was scored: {dropped['reason']}")
     entry_of(plan, "arms", arm)

@@ -1,4 +1,4 @@
-"""improve: the study. Controls and the person's arms first, then rounds of suggest and experiment, then confirm."""
+"""improve: the whole study: arms of arms.yaml, rounds of the language model, more seeds, confirmation."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from metricloop.study.refresh import refresh_code
 
 @flow(name="improve", log_prints=False, validate_parameters=False)
 def improve(workspace: str = ".", demo: bool = False) -> None:
-    """Run the study of a workspace, or go on with it; what is up to date is left alone.
+    """Run the study of a workspace, or continue it. Stages that are up to date do not run again.
 
-    demo: make the workspace first, of drawn pandas, where it does not exist.
+    demo: if the workspace does not exist, make one with drawn pandas.
     """
     hide_keys()
     end_server_with_me()
@@ -39,7 +39,7 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
     try:
         confirm = rounds(folder, params) or confirm
     except StageError:
-        present(folder, "study interrupted")  # what was found so far is shown, and the test split stays shut
+        present(folder, "study interrupted")  # show the results so far; the test split is not read
         raise
     while more := promising(read_json(folder / layout.COMPARISON), load_plan(folder), params):
         for arm, seeds in more:
@@ -51,9 +51,9 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
 
 
 def rounds(folder: Path, params: Params) -> list[str]:
-    """The open rounds of the language model: suggest, experiment, reflect. A limit that is reached ends them quietly.
+    """Run the open rounds of the language model: suggest, experiments, reflect. Reaching a limit is no error.
 
-    Returns the stages left to do, as `experiments` does.
+    Returns the stages left to run, as `experiments` does.
     """
     left: list[str] = []
     for number in open_rounds(read_journal(folder / layout.JOURNAL), params):
@@ -65,14 +65,14 @@ def rounds(folder: Path, params: Params) -> list[str]:
 
 
 def experiments(folder: Path, params: Params) -> list[str]:
-    """Bring everything that the plan holds up to date but confirm; ["confirm"] where that is out of date by now."""
+    """Bring all stages of the plan except confirm up to date. Returns ["confirm"] when that is out of date, else []."""
     old = out_of_date(folder)
     bring_all(folder, old, params)
     return of_kind(old, "confirm")
 
 
 def present(folder: Path, message: str) -> None:
-    """Show the study as it stands: report, MLflow, and a commit."""
+    """Show the present state of the study: report, MLflow, and a commit."""
     step(folder, "metricloop.tasks.report")
     step(folder, "metricloop.tasks.track")
     commit(folder, message)

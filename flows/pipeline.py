@@ -1,4 +1,4 @@
-"""Bring the stages of a study up to date, in the order of the data; one DVC process runs a chain of them."""
+"""Bring stages of a study up to date, each after those it depends on; one DVC process runs several stages."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from metricloop.training.parallel import trials_by_cores
 
 
 def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]:
-    """Stages to bring up to date, in the order of the data: those that changed, and all that depend on them.
+    """The stages to run, in order: those that changed and all that depend on them.
 
-    targets: leave out what these stages do not need. DVC is asked once, however many stages there are.
+    targets: only stages that these need, themselves included. DVC is asked once, however many stages there are.
     """
     graph = stages_of(folder, load_plan(folder))
     names = list(graph) if targets is None else needed_for(graph, targets)
@@ -31,13 +31,13 @@ def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]
 
 
 def bring_all(folder: Path, old: Sequence[str], params: Params) -> None:
-    """Bring the stages `old` up to date, all but confirm; arms whose metric was given up are left out."""
+    """Bring the stages `old` up to date, except confirm. Arms whose generated metric failed are dropped."""
     bring_scores(folder, old)
     bring_arms(folder, old, params)
 
 
 def bring_scores(folder: Path, old: Sequence[str]) -> Plan:
-    """Bring the data and the scores among `old` up to date; the plan, without arms whose metric was given up."""
+    """Bring the stages before select up to date. Returns the plan, without arms whose generated metric failed."""
     plan = load_plan(folder)
     early = kinds_before(stages_of(folder, plan), "select")
     bring(folder, [stage for stage in old if kind_of(stage) in early])
@@ -48,7 +48,7 @@ def bring_scores(folder: Path, old: Sequence[str]) -> Plan:
 
 
 def bring_arms(folder: Path, old: Sequence[str], params: Params) -> None:
-    """Bring subsets, models, results and the comparison among `old` up to date, as far as the plan still has them."""
+    """Bring subsets, models, results and the comparison up to date, for arms that are still in the plan."""
     graph = stages_of(folder, load_plan(folder))
     old = [stage for stage in old if stage in graph]
     bring(folder, of_kind(old, "select"))
@@ -63,13 +63,13 @@ def of_kind(stages: Iterable[str], kind: str) -> list[str]:
 
 
 def bring(folder: Path, names: Sequence[str], label: str = "") -> None:
-    """Bring stages up to date, in the order given, in one DVC process. label: what people see; the names by default."""
+    """Bring stages up to date, in the order given, in one DVC process. label: for people; by default the names."""
     if names:
         stages(folder, names, label or described(names))
 
 
 def described(names: Sequence[str]) -> str:
-    """Stages for people: ["ingest", "score@a", "score@b"] -> ingest, score (a, b)."""
+    """A label for people: ["ingest", "score@a", "score@b"] -> "ingest, score (a, b)"."""
     items: dict[str, list[str]] = {}
     for name in names:
         kind, _, item = name.partition("@")
@@ -78,9 +78,9 @@ def described(names: Sequence[str]) -> str:
 
 
 def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> None:
-    """Train and evaluate blocks, as many side by side as the machine has room for.
+    """Train and evaluate blocks, several at the same time if the machine allows it.
 
-    DVC is asked again: the subsets of some blocks may have come out as they were.
+    DVC is asked again here, because some subsets may be the same as before.
     """
     old = outdated(folder, [f"{stage}@{block}" for block in blocks for stage in ("train", "evaluate")])
     todo = [block for block in blocks if f"train@{block}" in old or f"evaluate@{block}" in old]
@@ -92,7 +92,7 @@ def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> N
 
 @flow(name="blocks", validate_parameters=False)
 def blocks_flow(folder: Path, blocks: list[str]) -> None:
-    """Blocks side by side; when one fails the others are finished first, when interrupted all are ended."""
+    """Run blocks at the same time. When one fails, the others finish first; an interrupt ends all of them."""
     total = len(blocks)
     futures = [
         stages.submit(folder, [f"train@{b}", f"evaluate@{b}"], f"train and evaluate {b} ({k} of {total})")
@@ -108,7 +108,7 @@ def blocks_flow(folder: Path, blocks: list[str]) -> None:
 
 
 def jobs(params: Params) -> int:
-    """Blocks trained side by side: cores by threads on a CPU, one on a GPU."""
+    """How many blocks are trained at the same time: cores / threads on a CPU, one on a GPU."""
     if params.train.device.startswith("cuda") or (params.train.device == "auto" and Path("/dev/nvidia0").exists()):
         return 1
     return trials_by_cores(params)

@@ -1,6 +1,6 @@
-"""End Prefect's temporary server with the flow it was started for, even when that is killed with -9.
+"""End Prefect's temporary server when its flow ends, even when the flow is killed with -9.
 
-Without a PREFECT_API_URL a flow starts a server of its own, which nothing would end if the flow could not say goodbye.
+Without PREFECT_API_URL a flow starts a server of its own. A flow that is killed cannot end it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from metricloop.study.environment import environment
 
 
 def end_server_with_me() -> None:
-    """Start a small process that waits for this one to end and then ends the temporary server, if there is one."""
+    """Start a small process that waits until this one has ended, then kills the temporary server, if any."""
     servers = [pid for pid in _children(os.getpid()) if b"prefect.server" in _command(pid)]
     if servers and hasattr(os, "pidfd_open"):
         command = [sys.executable, "-P", "-m", "metricloop.flows.reaper", str(os.getpid()), *map(str, servers)]
@@ -28,7 +28,7 @@ def _children(parent: int) -> list[int]:
     listed = Path(f"/proc/{parent}/task")
     children = []
     for task in listed.iterdir() if listed.is_dir() else []:
-        with suppress(OSError):  # a thread that just ended, or a kernel that does not tell
+        with suppress(OSError):  # the thread has just ended, or the kernel has no such file
             children += [int(pid) for pid in (task / "children").read_text().split()]
     return children
 
@@ -41,15 +41,17 @@ def _command(pid: int) -> bytes:
 
 
 def main(flow: int, servers: list[int]) -> None:
+    """Wait until the process `flow` has ended, then kill the processes `servers`."""
     watched = {}
     for pid in servers:
         with suppress(ProcessLookupError):
             watched[pid] = os.pidfd_open(pid)
-    with suppress(ProcessLookupError):  # gone already
+    with suppress(ProcessLookupError):  # it has ended already
         select.select([os.pidfd_open(flow)], [], [])
     for descriptor in watched.values():
         with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)  # by descriptor: never a stranger with the same number
+            # by descriptor: by now another process may have the number of the server
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
 
 
 if __name__ == "__main__":

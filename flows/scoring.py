@@ -1,4 +1,4 @@
-"""scoring: batches of metrics on the pool, without any arm."""
+"""score: bring scores of the pool up to date, without running an arm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metricloop.study.refresh import refresh_code
 
 @flow(name="score", log_prints=False, validate_parameters=False)
 def scoring(workspace: str, batches: list[str]) -> None:
-    """Bring the scores of some batches up to date, with all that they are made from."""
+    """Bring the scores of some batches, and the stages they depend on, up to date."""
     hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()

@@ -1,4 +1,4 @@
-"""DVC stages as Prefect tasks: one subprocess, its output passed on, its whole process group ended with the flow."""
+"""DVC stages and other steps as Prefect tasks: one subprocess each, which ends when the flow ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metricloop.study.processes import call, call_model_step, say
 
 @task(task_run_name="{label}", cache_policy=NO_CACHE)
 def stages(workspace: Path, names: Sequence[str], label: str) -> None:
-    """Bring DVC stages up to date, in the order given; `label` names them in the UI and in the terminal."""
+    """Bring DVC stages up to date, in the order given. label: their name in the UI and in the terminal."""
     began = time.monotonic()
     say(label)
     call(workspace, dvc("repro", "--single-item", *names), label, each=len(names) > 1)
@@ -25,11 +25,11 @@ def stages(workspace: Path, names: Sequence[str], label: str) -> None:
 
 @task(task_run_name="{module}", cache_policy=NO_CACHE)
 def step(workspace: Path, module: str, *arguments: str) -> None:
-    """Run a step that is not a DVC stage: track, report."""
+    """Run a step that is not a DVC stage, such as report or track."""
     call(workspace, [sys.executable, "-P", "-m", module, *arguments], module)
 
 
 @task(task_run_name="{module} {number}", cache_policy=NO_CACHE)
 def model_step(workspace: Path, module: str, number: int) -> None:
-    """A step of a round that talks with the language model, as a task."""
+    """Run a step of round `number` that asks the language model."""
     call_model_step(workspace, module, number)

@@ -1,1 +1,1 @@
-"""RUNTIME: what every stage stands on: its lifetime and lock, the digest of its code, its progress. Imports `data`."""
+"""RUNTIME: what every stage needs: its lifetime and lock, the digest of its code, lines of progress. Imports `data`."""

@@ -1,8 +1,8 @@
-"""Which source files a stage runs, and their digest, so that an edited step counts as changed.
+"""A digest of the source files that a stage runs, so that DVC runs the stage again when its code was edited.
 
-The files are found by following the imports of `tasks/STAGE.py` through our own package. `code.yaml` of a workspace
-holds one digest per stage, because the files lie outside the workspace. Comments, docstrings and blank lines do not
-count: they change no result.
+The files are found by following the imports of `tasks/STAGE.py` through our own package. They lie outside the
+workspace, so code.yaml in the workspace holds one digest per stage. Comments, docstrings and blank lines do not count,
+because they change no result.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from functools import cache
 from pathlib import Path
 
 import metricloop
+from metricloop import layout
 from metricloop.data.tables import read_yaml
 
 HOME = Path(__file__).resolve().parents[2]  # the folder that holds the package
 PACKAGE = "metricloop"
 TASKS = f"{PACKAGE}.tasks"
-# Modules that shape no result: watching processes, describing parameters, checking what people write.
+# Modules that change no result: processes, progress, descriptions of parameters, checks of what people write.
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
@@ -42,23 +43,24 @@ FOUND_BY_FOLDER = frozenset(
 
 
 class CodeChangedError(RuntimeError):
-    """code.yaml was written for another version of this step."""
+    """code.yaml was written for another version of this stage's code."""
 
 
 @cache
 def sources(stage: str) -> tuple[str, ...]:
-    """Files that `tasks/STAGE.py` imports, itself included, relative to HOME, sorted."""
+    """`tasks/STAGE.py` and all files that it imports, directly or not; relative to HOME, sorted."""
     files = {_name(path) for path in closure([f"{TASKS}.{stage}"], NEUTRAL)}
     if stage == "score":
         files |= {_name(path) for path in _catalogue()}
-        files |= {f"{PACKAGE}/sandbox/zygote.py", f"{PACKAGE}/sandbox/selftest_inside.py"}  # started by name
+        # Started as programs, so no import names them.
+        files |= {f"{PACKAGE}/sandbox/zygote.py", f"{PACKAGE}/sandbox/selftest_inside.py"}
     if f"{PACKAGE}/detector/detectors.py" in files:
         files.add(f"{PACKAGE}/detector/backbones/drawn_animals.pt")
     return tuple(sorted(files))
 
 
 def digests(stages: Iterable[str]) -> dict[str, str]:
-    """One digest per stage: what code.yaml holds."""
+    """One digest per stage: the content of code.yaml."""
     return {stage: stage_digest(stage) for stage in stages}
 
 
@@ -68,28 +70,28 @@ def stage_digest(stage: str) -> str:
 
 
 def catalogue_digests() -> dict[str, str]:
-    """One digest per module of the metric catalogue: what metrics/catalogue.yaml of a workspace holds."""
+    """One digest per module of the metric catalogue: the content of metrics/catalogue.yaml."""
     return {path.stem: digest_of_files([_name(path)]) for path in _catalogue()}
 
 
 def check_code(stage: str, folder: Path = Path()) -> None:
-    """Compare the running code of `stage` with code.yaml, where the workspace has one.
+    """Compare the running code of `stage` with code.yaml; without that file nothing is checked.
 
-    Errors: CodeChangedError when they differ, so that no result is filed under code that did not make it.
+    Errors: CodeChangedError when they differ: the result would be recorded with the digest of other code.
     """
-    path = folder / "code.yaml"
+    path = folder / layout.CODE
     if not path.is_file():
         return
     recorded = read_yaml(path).get(stage)
     if recorded != stage_digest(stage):
         raise CodeChangedError(
-            f"the code of stage {stage!r} is not the one in {path}; "
-            "run `metricloop run`, which refreshes code.yaml, instead of `dvc repro`"
+            f"the code of stage {stage!r} has changed since {path} was written; run `metricloop run`, which updates "
+            "that file, instead of `dvc repro`"
         )
 
 
 def closure(modules: Iterable[str], without: frozenset[str] = frozenset()) -> list[Path]:
-    """The files of `modules` and of everything they import out of our package, directly or not, sorted."""
+    """The files of `modules` and of all modules of our package that they import, directly or not; sorted."""
     seen: dict[str, Path] = {}
     queue = list(modules)
     while queue:
@@ -106,7 +108,7 @@ def closure(modules: Iterable[str], without: frozenset[str] = frozenset()) -> li
 
 
 def imported(tree: ast.AST) -> list[str]:
-    """The names of modules that code imports; `from a import b` may mean both `a` and `a.b`."""
+    """The names of modules that code imports; `from a import b` gives `a` and `a.b`."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -123,7 +125,7 @@ def file_of(module: str) -> Path | None:
 
 
 def digest_of_files(names: Iterable[str]) -> str:
-    """One digest over files named relative to HOME; of Python files what runs, of others every byte."""
+    """One digest over files, named relative to HOME: of `running_code` for Python files, of all bytes for others."""
     total = hashlib.sha256()
     for name in names:
         path = HOME / name
@@ -134,7 +136,7 @@ def digest_of_files(names: Iterable[str]) -> str:
 
 @cache
 def running_code(text: str) -> str:
-    """Python source without its comments, docstrings and blank lines; the same in every version of Python."""
+    """Python source without comments, docstrings and blank lines; the result is the same in every Python version."""
     drop = [(token.start, token.end) for token in _tokens(text) if token.type == tokenize.COMMENT]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.body:
@@ -152,7 +154,7 @@ def _tokens(text: str) -> Iterable[tokenize.TokenInfo]:
 
 
 def _start(node: ast.stmt, text: str) -> tuple[int, int]:
-    """Where a node begins, its column in letters: ast counts bytes."""
+    """Line and column where a node begins. The column counts characters; ast counts bytes."""
     line = text.splitlines()[node.lineno - 1].encode()
     return node.lineno, len(line[: node.col_offset].decode())
 

@@ -1,4 +1,4 @@
-"""How far a long step has come: a bar in a terminal, some ten lines elsewhere; with the rate and the time left."""
+"""Show the progress of a long step: a bar in a terminal, about ten lines elsewhere, with rate and time left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LINES = 10
 
 @contextmanager
 def shown(label: str, unit: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int], None]]:
-    """Yield `progress(done, total)`, to be called after every portion of the work; it shows itself on stderr."""
+    """Yield a function `progress(done, total)`; each call shows the progress on `stream`, by default stderr."""
     stream = stream or sys.stderr
     if not stream.isatty():
         yield _lines(label, unit, stream)
@@ -38,14 +38,14 @@ def shown(label: str, unit: str, stream: TextIO | None = None) -> Iterator[Calla
 
 
 def _lines(label: str, unit: str, stream: TextIO) -> Callable[[int, int], None]:
-    began, told = time.monotonic(), 0
+    began, last = time.monotonic(), 0
 
     def progress(done: int, total: int) -> None:
-        nonlocal told
+        nonlocal last
         tenth = LINES * done // max(total, 1)
-        if tenth <= told:
+        if tenth <= last:
             return
-        told, took = tenth, time.monotonic() - began
+        last, took = tenth, time.monotonic() - began
         left = "" if done == total else f", {took / done * (total - done):.0f} s left"
         print(f"{label}: {done}/{total} {unit}, {_rate(done, took)}/s{left}", file=stream, flush=True)
 

@@ -1,1 +1,1 @@
-"""STUDY: a workspace: its plan, parameters, stage graph, code digests and commits. Imports all below `figures`."""
+"""STUDY: a workspace: its plan, parameters, stage graph, commands and commits. May import every layer below."""

@@ -1,4 +1,4 @@
-"""Blocks: an arm with a short, fixed list of seeds, what DVC trains and evaluates as one stage."""
+"""Blocks: an arm and some of its seeds, which DVC trains and evaluates as one stage."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from metricloop.study.plan import load_plan, parse_seeds
 
 @dataclass(frozen=True)
 class Block:
+    """An arm and the seeds that it is trained with in one stage."""
+
     name: str
     arm: str
     seeds: tuple[int, ...]
 
 
 def block_from_arguments(arguments: list[str] | None = None) -> Block:
-    """The block a stage is called with: `NAME [--arm ARM --seeds 0-2]`, the rest from arms.yaml, rounds.yaml."""
+    """The block on a stage's command line, `NAME [--arm ARM --seeds 0-2]`; what is missing is read from the plan."""
     parser = argparse.ArgumentParser()
     parser.add_argument("block")
     parser.add_argument("--arm")
     parser.add_argument("--seeds")
     given = parser.parse_args(arguments)
     if given.arm is None or given.seeds is None:
-        blocks = load_plan(".")["blocks"]
+        blocks = load_plan()["blocks"]
         if given.block not in blocks:
             parser.error(
                 f"no block {given.block!r} in arms.yaml or rounds.yaml; there are: {', '.join(sorted(blocks))}"

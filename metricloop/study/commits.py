@@ -21,7 +21,7 @@ class WorkspaceError(RuntimeError):
 
 
 def commit(folder: Path, message: str) -> bool:
-    """Commit the record of a study. Only in a workspace of its own: never in a repository that merely holds it."""
+    """Commit the files of COMMITTED, if the workspace has a repository of its own; returns whether any had changed."""
     if folder == code_digest.HOME or not (folder / ".git").exists() or not (folder / layout.CODE).is_file():
         return False
     present = [name for name in COMMITTED if (folder / name).exists()]
@@ -30,6 +30,7 @@ def commit(folder: Path, message: str) -> bool:
 
 
 def commit_all(folder: Path, message: str) -> bool:
+    """Commit what is staged; returns False when nothing is. Without a git identity the author is metricloop."""
     if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=folder, check=False).returncode == 0:
         return False
     identity = ["-c", "user.name=metricloop", "-c", "user.email=metricloop@localhost"]
@@ -41,10 +42,12 @@ def commit_all(folder: Path, message: str) -> bool:
 
 
 def run_git(folder: Path, *arguments: str) -> None:
+    """Run git in `folder`. Errors: WorkspaceError with what it printed."""
     run_command(folder, ["git", *arguments])
 
 
 def run_command(folder: Path, command: list[str]) -> None:
+    """Run a command in `folder` and wait for it. Errors: WorkspaceError with what it printed."""
     result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     if result.returncode:
         raise WorkspaceError(

@@ -1,4 +1,4 @@
-"""`metricloop run --set key=value`: edit params.yaml in place, comments kept, checked before it is written."""
+"""`metricloop run --set key=value`: change values in params.yaml, check them, and keep the comments."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from metricloop.params import ParamsError, check_params, known_keys, nearest
 
 
 def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
-    """Apply `key=value` assignments (values as YAML) and return a line per change.
+    """Apply `key=value` assignments, values as YAML. Returns a line for people per assignment.
 
-    Errors: ParamsError for an unknown key (with the nearest known one) or an unfit value; the file is then untouched.
+    Errors: ParamsError for an unknown key (with the nearest known one) or a wrong value; the file is then unchanged.
     """
     if not assignments:
         return []
     if not path.is_file():
-        raise ParamsError(f"no {path.name} in {path.parent}: this is not a workspace")
+        raise ParamsError(f"no {path.name} in {path.parent}, so this is not a workspace")
     from ruamel.yaml import YAML
 
     editor = YAML()
@@ -52,7 +52,7 @@ def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
 
 
 def _assign(document: Any, key: str, value: Any) -> Any:
-    """Set a dotted key and return what stood there; None where it was left to its default."""
+    """Set a dotted key and return its old value; None when the file did not set it."""
     known = known_keys()
     if key not in known and not any(name.startswith(f"{key}.") for name in known):
         raise ParamsError(f"--set {key}: unknown key{nearest(key, known)}")
@@ -65,7 +65,7 @@ def _assign(document: Any, key: str, value: Any) -> Any:
 
 
 def _on_one_line(value: Any) -> Any:
-    """A list as [a, b], so that the comment behind it stays there."""
+    """Write a list as [a, b] on one line, so that the comment after it stays there."""
     if not isinstance(value, list):
         return value
     from ruamel.yaml.comments import CommentedSeq

@@ -1,4 +1,4 @@
-"""Which stage feeds which, read from dvc.yaml itself: the one declaration of the stages and of their order."""
+"""The graph of a study's stages, read from dvc.yaml, which is the only place that declares stages and their order."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from metricloop import layout
 from metricloop.data.tables import read_yaml
 
-Graph = dict[str, set[str]]  # stage -> the stages whose outputs it reads, in an order in which they can run
+Graph = dict[str, set[str]]  # stage -> the stages whose outputs it reads; each stage comes after those
 VARIABLE = re.compile(r"\$\{([\w.]+)\}")
 
 
 class GraphError(ValueError):
-    """dvc.yaml is not that of a study; the message says what to do."""
+    """dvc.yaml is not the one of a study; the message says what to do."""
 
 
 def stages_of(folder: Path, plan: Mapping[str, Any]) -> Graph:
-    """Every stage of the workspace in `folder`, in the order of the data. Errors: GraphError."""
+    """The graph of all stages of the workspace in `folder`. Errors: GraphError."""
     path = folder / layout.STAGES
     declared = (read_yaml(path) if path.is_file() else {}).get("stages")
     if not declared:
@@ -28,17 +28,17 @@ def stages_of(folder: Path, plan: Mapping[str, Any]) -> Graph:
     if old := [kind for kind, stage in declared.items() if " -m tasks." in str(stage)]:
         raise GraphError(
             f"{folder} was made by an earlier version of metricloop (its stage {old[0]} runs `-m tasks.{old[0]}`), and "
-            "its models cannot be told apart from today's. Make a new workspace with `metricloop init` and copy "
-            f"{layout.PARAMS}, {layout.ARMS} and {layout.BRIEF} into it; the old one stays readable as it is"
+            "this version cannot continue it. Make a new workspace with `metricloop init` and copy "
+            f"{layout.PARAMS}, {layout.ARMS} and {layout.BRIEF} into it; the files of the old one stay readable"
         )
     return wired(declared, plan, read_yaml(folder / layout.PARAMS))
 
 
 def wired(declared: Mapping[str, Any], plan: Mapping[str, Any], params: Mapping[str, Any]) -> Graph:
-    """The graph of the stages of a dvc.yaml, its section `stages`, expanded over batches, arms and blocks.
+    """The graph of the section `stages` of a dvc.yaml, with one stage per batch, arm or block.
 
-    params: the parsed params.yaml, for paths such as ${data.source}. One stage reads from another where a path it
-    depends on is an output of the other, lies in one, or holds one.
+    params: the parsed params.yaml, for paths such as ${data.source}. A stage reads from another when one of
+    its dependencies is an output of the other, is in such a folder, or is a folder with such a file.
     """
     reads: dict[str, list[str]] = {}
     makers: dict[str, str] = {}
@@ -53,7 +53,7 @@ def wired(declared: Mapping[str, Any], plan: Mapping[str, Any], params: Mapping[
 
 
 def kinds_before(graph: Graph, kind: str) -> list[str]:
-    """The kinds of stages that come before `kind` in the order of the data, such as ingest, predict and score."""
+    """The kinds of stages that come before `kind` in the graph, such as ingest, predict and score."""
     kinds = list(dict.fromkeys(kind_of(stage) for stage in graph))
     return kinds[: kinds.index(kind)] if kind in kinds else kinds
 
@@ -64,13 +64,13 @@ def kind_of(stage: str) -> str:
 
 
 def reads_embeddings(plan: Mapping[str, Any]) -> bool:
-    """Whether a batch or an arm is made from embeddings; otherwise there is no stage that makes them."""
+    """Whether a batch or an arm reads embeddings; only then dvc.yaml has the stage `embed`."""
     readers = [*plan["batches"].values(), *plan["arms"].values()]
     return any(layout.EMBEDDINGS in (one.get("needs"), one.get("a"), one.get("b")) for one in readers)
 
 
 def downstream(graph: Graph, changed: Iterable[str]) -> list[str]:
-    """The changed stages and all that depend on them, in the order of the graph."""
+    """The changed stages and all stages that depend on them, in the order of the graph."""
     stale = set(changed)
     for stage, inputs in graph.items():
         if inputs & stale:
@@ -79,7 +79,7 @@ def downstream(graph: Graph, changed: Iterable[str]) -> list[str]:
 
 
 def needed_for(graph: Graph, wanted: Iterable[str]) -> list[str]:
-    """The wanted stages and all that they depend on, in the order of the graph."""
+    """The wanted stages and all stages that they depend on, in the order of the graph."""
     needed = set(wanted)
     for stage in reversed(list(graph)):
         if stage in needed:
@@ -88,7 +88,7 @@ def needed_for(graph: Graph, wanted: Iterable[str]) -> list[str]:
 
 
 def _items(kind: str, stage: Mapping[str, Any], plan: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """(name, item) of every instance of a stage: one, or one per entry of the section that `foreach` names."""
+    """(name, item) per instance of a stage: one instance, or one per entry of the section that `foreach` names."""
     if "foreach" not in stage:
         return [(kind, {})]
     section = str(stage["foreach"]).strip("${}")
@@ -100,12 +100,12 @@ def _items(kind: str, stage: Mapping[str, Any], plan: Mapping[str, Any]) -> list
 
 
 def _paths(entries: Iterable[Any] | None) -> list[str]:
-    """Paths of a list of dependencies or outputs; DVC also takes `{path: {options}}`."""
+    """The paths in a list of dependencies or outputs; an entry may also be `{path: {options}}`."""
     return [str(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries or ()]
 
 
 def _filled(path: str, values: Any) -> str:
-    """A path with ${key}, ${item.x} and ${section.x} replaced; a name without a value stays as it is."""
+    """A path with ${key}, ${item.x} and ${section.x} replaced; a name without a value is left as it is."""
 
     def value(match: re.Match[str]) -> str:
         found = values
@@ -127,7 +127,7 @@ def _makers_of(path: str, makers: Mapping[str, str]) -> Iterable[str]:
 
 
 def _ordered(graph: Graph) -> Graph:
-    """The same graph with every stage after those it reads from; otherwise in the order of dvc.yaml."""
+    """The same graph with every stage after those it reads from, and otherwise in the order of dvc.yaml."""
     done: Graph = {}
 
     def visit(stage: str, above: tuple[str, ...]) -> None:

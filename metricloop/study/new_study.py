@@ -25,15 +25,15 @@ from metricloop.text.shell import run_line
 
 IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/", layout.REPORT, "__pycache__/")
 PRESET_NOTES = {
-    "article": "                # the article's: half missing or elsewhere, the rest moved and rescaled",
-    "sloppy": "                 # an annotator in a third of the groups, worse the smaller the object",
-    "custom": f"                 # for you to edit: {', '.join(PLANTED)}",
+    "article": "                # as in the article: half missing or on other objects, the rest moved and rescaled",
+    "sloppy": "                 # a careless annotator in a third of the groups, worse for small objects",
+    "custom": f"                 # for you to edit; kinds: {', '.join(PLANTED)}",
 }
 
 
 @dataclass(frozen=True)
 class NewStudy:
-    """What `init` is asked for; the fields of the same names in params.yaml."""
+    """The options of `metricloop init`; most are values of the same name in params.yaml."""
 
     name: str
     source: str
@@ -57,16 +57,16 @@ class NewStudy:
     cassette: str = ""
     rounds: int = 2
     suggestions: int = 3
-    full: bool = False  # all controls and policies, not the lean list
-    copy: bool = False
+    full: bool = False  # all controls and more policies, not the short list of arms
+    copy: bool = False  # copy the data set into the workspace
 
 
 def demo_plan(name: str, full: bool = False) -> NewStudy:
-    """The demo's study: drawn pandas, small pictures, the article's damage; `full` adds controls, policies, seeds."""
+    """The demo's study: small drawn scenes with pandas, damaged labels; `full` adds controls, policies and seeds."""
     return NewStudy(
         name=name,
-        source="source",
-        root="source",
+        source=layout.SOURCE,
+        root=layout.SOURCE,
         format="coco",
         corrupt="article",
         drawn=True,
@@ -85,17 +85,19 @@ def demo_plan(name: str, full: bool = False) -> NewStudy:
 def create(folder: Path, study: NewStudy) -> None:
     """Make a workspace: a git and DVC repository with params.yaml, arms.yaml, rounds.yaml, dvc.yaml and code.yaml.
 
-    It is built under another name beside `folder` and renamed, so it is there whole or not at all.
-    Errors: WorkspaceError when `folder` already holds something, or would lie inside the data set.
+    It is made in a temporary folder next to `folder` and renamed at the end, so `folder` is never half made.
+    Errors: WorkspaceError when `folder` is not empty or lies inside the data set.
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WorkspaceError(f"{folder} is not empty; name a new folder, or go on there: {run_line(folder)}")
+        raise WorkspaceError(
+            f"{folder} is not empty; name a new folder, or continue the study there: {run_line(folder)}"
+        )
     if not study.drawn and folder.is_relative_to(study.root):
         raise WorkspaceError(f"{folder} lies inside the data set ({study.root}); put the workspace elsewhere")
     if study.copy:
-        inside = Path("source") / Path(study.source).relative_to(study.root)
-        copied_from, study = study.root, replace(study, source=inside.as_posix(), root="source")
+        inside = Path(layout.SOURCE) / Path(study.source).relative_to(study.root)
+        copied_from, study = study.root, replace(study, source=inside.as_posix(), root=layout.SOURCE)
     params = align_comments(render("params.yaml.j2", **params_values(study)))
     check_params(yaml.safe_load(params), "the new params.yaml")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -124,15 +126,17 @@ def create(folder: Path, study: NewStudy) -> None:
 
 
 def render_arms(study: NewStudy) -> str:
-    """arms.yaml: the baseline, controls and the article's metrics, one block each."""
+    """arms.yaml: the baseline, the controls and the article's metrics, with one block each."""
     options = {"planted": study.corrupt != "none", "full": study.full, "seeds": f"0-{study.block_seeds - 1}"}
-    options["lean"] = study.drawn and not study.full  # the demo leaves time for the language model's own ideas
+    options["lean"] = (
+        study.drawn and not study.full
+    )  # fewer arms in the demo, so that the language model's rounds have time
     arms = yaml.safe_load(render("arms.yaml.j2", arms=[], **options))["arms"]
     return render("arms.yaml.j2", arms=arms, **options)
 
 
 def params_values(study: NewStudy) -> dict[str, Any]:
-    """What the template of params.yaml is filled with."""
+    """The values for the template of params.yaml."""
     corrupt = Corrupt()
     presets = {name: [_mistake(mistake) for mistake in getattr(corrupt, name)] for name in PRESET_NOTES}
     names = {"formats": readers.NAMES, "detectors": architectures.NAMES, "providers": provider_choices()}
@@ -140,7 +144,7 @@ def params_values(study: NewStudy) -> dict[str, Any]:
 
 
 def _mistake(mistake: Mistake) -> str:
-    """A mistake on one line of YAML, with every number that has a say in it."""
+    """A label mistake on one line of YAML, with all numbers that it depends on."""
     values = mistake.model_dump(exclude_defaults=True)
     if mistake.rate_growth or mistake.magnitude_growth:
         values["small"] = mistake.small

@@ -9,22 +9,21 @@ from typing import Any
 
 import yaml
 
+from metricloop import layout
 from metricloop.data.seeds import STUDY_SEEDS
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.selection.policies import check_policy
 
-FILES = ("arms.yaml", "rounds.yaml")  # a person's, and the flow's
+FILES = (layout.ARMS, layout.ROUNDS)  # written by a person, written by the flow
 REQUIRED = {
     "batches": ("code", "needs", "metrics"),
     "arms": ("role", "a", "b", "policy"),
     "blocks": ("arm", "seeds"),
 }
 ROLES = ("baseline", "control", "treatment")
-# Names and files become part of the command line of a stage, which a shell reads.
+# Names and files become words of a stage's command line, which a shell reads.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 FILE = re.compile(r"[\w./][\w./@+,:=-]*")
-
-
 Plan = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -35,24 +34,24 @@ class PlanError(ValueError):
 def load_plan(folder: Path | str = ".") -> Plan:
     """Read both files of a workspace: {"batches": {name: {...}}, "arms": {...}, "blocks": {...}}.
 
-    A missing file counts as empty, as long as one is there. Errors: PlanError.
+    One of the two files may be missing. Errors: PlanError.
     """
     paths = [Path(folder) / name for name in FILES]
     if not any(path.is_file() for path in paths):
-        raise PlanError(f"no {' or '.join(FILES)} in {Path(folder).resolve()}: this is not a workspace")
+        raise PlanError(f"no {' or '.join(FILES)} in {Path(folder).resolve()}, so this is not a workspace")
     plan: Plan = {section: {} for section in REQUIRED}
     for path in paths:
         content = read_yaml(path) if path.is_file() else {}
         if not isinstance(content, dict):
-            raise PlanError(f"{path} must hold sections ({', '.join(REQUIRED)}), and holds a {type(content).__name__}")
+            raise PlanError(f"{path} must have sections ({', '.join(REQUIRED)}), but it is a {type(content).__name__}")
         for section, entries in content.items():
             if section not in REQUIRED:
                 raise PlanError(f"{path}: unknown section {section!r}; known: {', '.join(REQUIRED)}")
             if not isinstance(entries or {}, dict):
-                raise PlanError(f"{path}: {section} must map names to entries, and is a {type(entries).__name__}")
+                raise PlanError(f"{path}: {section} must map names to entries, but it is a {type(entries).__name__}")
             for name, entry in (entries or {}).items():
                 if name in plan[section]:
-                    raise PlanError(f"{path}: {section}.{name} is written in {FILES[0]} already; rename one of them")
+                    raise PlanError(f"{path}: {section}.{name} is already in {layout.ARMS}; rename one of them")
                 missing = [key for key in REQUIRED[section] if key not in (entry or {})]
                 if missing:
                     raise PlanError(f"{path}: {section}.{name} lacks {', '.join(missing)}")
@@ -64,35 +63,34 @@ def load_plan(folder: Path | str = ".") -> Plan:
 
 
 def _unfit(section: str, name: str, entry: dict[str, Any]) -> str:
-    """What of an entry must not get into a command line; "" where all of it may."""
+    """What is wrong with an entry as part of a command line; "" when nothing is."""
     if not NAME.fullmatch(name):
-        return f"{section}.{name!r}: a name is made of A-Z, a-z, 0-9, _, . and -, and begins with none of the last two"
+        return f"{section}.{name!r}: a name consists of A-Z, a-z, 0-9, _, . and -, and does not begin with . or -"
     for key in ("a", "b") if section == "arms" else ():
         if not FILE.fullmatch(str(entry[key])):
-            return f"{section}.{name}: {key} is {entry[key]!r}, and must be a file without spaces or quotes in its name"
+            return f"{section}.{name}: {key} must be a file without spaces or quotes in its name, found {entry[key]!r}"
     if section == "batches":
         if strange := [key for key in entry if key not in REQUIRED[section]]:
-            return f"{section}.{name} has {', '.join(map(repr, strange))}; known: {', '.join(REQUIRED[section])}"
+            known = ", ".join(REQUIRED[section])
+            return f"{section}.{name} has unknown keys {', '.join(map(repr, strange))}; known: {known}"
         for metric in entry["metrics"]:
             if not str(metric).isidentifier():
-                return f"{section}.{name}: {metric!r} among its metrics is not the name of a function"
+                return f"{section}.{name}: the metric {metric!r} is not the name of a function"
     return ""
 
 
 def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
-    """What would otherwise be noticed only after hours of training."""
+    """Check what would otherwise fail only after hours of training. Errors: PlanError."""
     for name, arm in plan["arms"].items():
         if arm["role"] not in ROLES:
-            raise PlanError(f"arms.{name}: role {arm['role']!r} is none of {', '.join(ROLES)}")
+            raise PlanError(f"arms.{name}: role {arm['role']!r} is not one of {', '.join(ROLES)}")
         try:
             check_policy(arm["policy"])
         except ValueError as error:
             raise PlanError(f"arms.{name}: {error}") from None
     baselines = [name for name, arm in plan["arms"].items() if arm["role"] == "baseline"]
     if plan["arms"] and len(baselines) != 1:
-        raise PlanError(
-            f"a study has exactly one arm of role baseline, and these files have {len(baselines)}: {baselines}"
-        )
+        raise PlanError(f"a study has exactly one arm of role baseline; these files have {len(baselines)}: {baselines}")
     for name, block in plan["blocks"].items():
         entry_of(plan, "arms", block["arm"], f"named by block {name}")
         try:
@@ -125,21 +123,21 @@ def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, 
 
 
 def add_block(folder: Path | str, arm: str, seeds: str) -> None:
-    """Give an arm a further block of seeds in rounds.yaml; its number follows the arm's last."""
+    """Add a block of seeds to an arm, in rounds.yaml; it is called ARM.N, the blocks of an arm counted from 0."""
     blocks = load_plan(folder)["blocks"]
     number = sum(block["arm"] == arm for block in blocks.values())
     write_rounds({"blocks": {f"{arm}.{number}": {"arm": arm, "seeds": seeds}}}, folder)
 
 
 def write_rounds(addition: Plan, folder: Path | str = ".") -> None:
-    """Merge sections into rounds.yaml; entries of the same name are replaced, so writing twice changes nothing."""
-    path = Path(folder) / FILES[1]
+    """Add entries to rounds.yaml; entries of the same name are replaced."""
+    path = Path(folder) / layout.ROUNDS
     rounds = read_yaml(path) if path.is_file() else {}
     replace_rounds({section: (rounds.get(section) or {}) | addition.get(section, {}) for section in REQUIRED}, folder)
 
 
 def replace_rounds(rounds: Plan, folder: Path | str = ".") -> None:
-    """Write rounds.yaml anew."""
+    """Write rounds.yaml; what it held is replaced."""
     note = "# Written by the rounds of a study: batches, arms and blocks that are merged with those of arms.yaml.\n"
-    with replacing(Path(folder) / FILES[1]) as temporary:
+    with replacing(Path(folder) / layout.ROUNDS) as temporary:
         temporary.write_text(note + yaml.safe_dump(rounds, sort_keys=False, width=120))

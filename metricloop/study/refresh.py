@@ -1,4 +1,4 @@
-"""Keep a workspace in step with the running code: digests of every stage, and the stage that embeds."""
+"""Update a workspace to the running code: the digests of every stage, and the stage `embed`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metricloop.study.rendering import render_stages, stage_kinds, write_if_chan
 
 
 def wire_embeddings(stages: str, wanted: bool) -> str:
-    """The text of a workspace's dvc.yaml with the stage `embed`, or without it; one that a person changed stays."""
+    """The text of dvc.yaml with or without the stage `embed`. A stage that a person has edited is not removed."""
     block, following = _embed_stage(), "  score:\n"
     if wanted and "\n  embed:\n" not in stages:
         return stages.replace(f"\n{following}", f"\n{block}{following}", 1)
@@ -28,14 +28,15 @@ def _embed_stage() -> str:
 
 
 def refresh_code(folder: Path) -> None:
-    """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, where the workspace has them, and
-    the stage `embed` to dvc.yaml, where its plan reads embeddings.
+    """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, and update dvc.yaml.
+
+    dvc.yaml has the stage `embed` when the plan reads embeddings. Errors: GraphError for a workspace of an old version.
     """
     stages, plan = folder / layout.STAGES, load_plan(folder)
     if stages.is_file():
-        stages_of(folder, plan)  # refuses the workspace of an earlier version, before anything is written
+        stages_of(folder, plan)  # raises GraphError before anything is written
         write_if_changed(stages, wire_embeddings(stages.read_text(), reads_embeddings(plan)))
-    note = "# Digests of the code each stage runs; written by metricloop, so that new code counts as a change.\n"
+    note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
     params = load_params(folder / layout.PARAMS)
     weights = {"weights": weights_digest(params.train.weights), "embed_weights": weights_digest(params.embed.weights)}
     write_if_changed(
@@ -44,6 +45,6 @@ def refresh_code(folder: Path) -> None:
     write_if_changed(folder / layout.CATALOGUE, note + yaml.safe_dump(code_digest.catalogue_digests()))
 
 
-if __name__ == "__main__":  # makes the repository's root a workspace; `make setup` does it
+if __name__ == "__main__":  # `make setup` makes the root of the repository a workspace
     write_if_changed(code_digest.HOME / layout.STAGES, render_stages(drawn=True))
     refresh_code(code_digest.HOME)

@@ -1,4 +1,4 @@
-"""The files of a workspace, filled in from their templates."""
+"""Make the files of a workspace from their templates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def align_comments(text: str, column: int = 28) -> str:
-    """Start the comments behind values at one column, wherever the values leave room."""
+    """Align comments after values at one column; longer lines stay as they are."""
     lines = []
     for line in text.splitlines():
         value, mark, comment = line.partition("  # ")
@@ -23,32 +23,33 @@ def align_comments(text: str, column: int = 28) -> str:
 
 
 def render_stages(*, drawn: bool, embeds: bool = False) -> str:
-    """dvc.yaml. drawn: with the stage that draws the demo's data set.
+    """The text of dvc.yaml. drawn: with the stage `draw`, which draws the demo's data set.
 
-    embeds: with the stage that makes embeddings, which takes long and is there only where something reads them.
+    embeds: with the stage `embed`, which takes long and is needed only when a batch or an arm reads embeddings.
     """
     return render("dvc.yaml.j2", drawn=drawn, embeds=embeds)
 
 
 def stage_kinds() -> list[str]:
-    """The kinds of stages there are, in the order of the data."""
+    """All kinds of stages, in the order of dvc.yaml."""
     return list(yaml.safe_load(render_stages(drawn=True, embeds=True))["stages"])
 
 
 def render(template: str, **values: Any) -> str:
+    """Fill a template of TEMPLATES. Errors: jinja2.UndefinedError for a missing value."""
     loader = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
     loader.filters["quoted"] = quoted
     return loader.get_template(template).render(**values)
 
 
 def quoted(value: Any) -> str:
-    """A value as YAML on one line, in quotes where it would be read as something else."""
+    """A value as YAML on one line; a string that YAML would read as something else gets quotes."""
     value = list(value) if isinstance(value, tuple) else value
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
 
 
 def write_if_changed(path: Path, text: str) -> None:
-    """Write only what differs, so that times do not change for nothing."""
+    """Write a file unless it has this text already, so that its time of change stays."""
     if path.is_file() and path.read_text() == text:
         return
     with replacing(path) as temporary:

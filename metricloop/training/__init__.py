@@ -1,3 +1,3 @@
-"""TRAINING: a subset becomes a trained detector: trials, out-of-fold models, evaluation of models.
+"""TRAINING: train a detector on a subset, detect with it, evaluate it; out-of-fold models; embeddings of the pool.
 
 Imports `detector`, `evaluation`, `params`, `runtime`, `data`."""

@@ -1,7 +1,7 @@
-"""embed: a vector of every picture and of every box of the pool, and the marks by which near-duplicates are known.
+"""Embeddings: a vector of every picture and of every box of the pool, and fingerprints to find near-duplicates.
 
-Of the held-out splits the pictures are read, never the labels. A picture is decoded once; memory is bounded by a part
-of some pictures, however many boxes there are.
+Pictures of the held-out splits are embedded too, but their labels are not read. A picture is decoded once. Memory holds
+about PART vectors at a time, however many boxes there are.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from metricloop.detector.embed import Prepared
 
 HELD_OUT = ("search", "test")
-MARGIN = 0.1  # of a box's side, on either side: a network sees an object better with some of what is around it
-PART = 1024  # pictures and boxes that are in memory at a time
+MARGIN = 0.1  # added on each side of a box, as a share of the box: some background helps a network
+PART = 1024  # pictures and boxes in memory at the same time
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Opened:
-    """One picture and its boxes as the network is given them (None: a box without area), and its marks."""
+    """One picture and its boxes as inputs of the network (None for a box without area), and its fingerprint."""
 
     split: str
     image_id: int
@@ -44,7 +44,7 @@ class Opened:
 
 
 def cut(picture: np.ndarray, box: np.ndarray, margin: float = MARGIN) -> np.ndarray | None:
-    """What a box (xyxy pixels) shows, with a margin as far as the picture goes; None where that has no area."""
+    """The pixels of a box (xyxy) with a margin, clipped to the picture; None for a box without area."""
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = np.clip(box, 0, [width, height, width, height]).tolist()
     if not (x1 < x2 and y1 < y2):
@@ -72,7 +72,7 @@ def open_picture(dataset: Dataset, row: int, size: int) -> Opened:
 
 
 def ahead(function: Callable[[Item], Made], items: Iterable[Item], jobs: int) -> Iterator[Made]:
-    """Map in threads, in order, at most two items a thread ahead of whoever takes the results."""
+    """Map in threads, results in order; at most two items per thread are computed before they are taken."""
     with ThreadPoolExecutor(jobs) as pool:
         waiting: deque = deque()
         for item in items:
@@ -84,7 +84,7 @@ def ahead(function: Callable[[Item], Made], items: Iterable[Item], jobs: int) ->
 
 
 def parts(pictures: Iterable[Opened], vectors_of: Callable[[list[Prepared]], list[np.ndarray]]) -> Iterator[dict]:
-    """Columns of data.embeddings.schema for so many pictures at a time that about PART vectors are made."""
+    """Columns of data.embeddings.schema, for groups of pictures with about PART vectors each."""
     gathered: list[Opened] = []
     for picture in pictures:
         gathered.append(picture)
@@ -112,7 +112,7 @@ def _columns(pictures: list[Opened], vectors_of: Callable[[list[Prepared]], list
 
 
 def embed_all(datasets: list[Dataset], params: Params, path: Path, jobs: int) -> int:
-    """Write the table of the datasets' pictures and boxes; the number of vectors' rows."""
+    """Write the vectors of all pictures and boxes of the datasets to `path`; returns the number of rows."""
     from metricloop.detector.embed import build_network, embed
     from metricloop.detector.engine import choose_device, settle
 
@@ -126,12 +126,12 @@ def embed_all(datasets: list[Dataset], params: Params, path: Path, jobs: int) ->
     made, boxes = 0, sum(len(dataset.box_id) for dataset in datasets)
     total = len(rows) + boxes
 
-    def told() -> Iterator[dict]:
+    def with_progress() -> Iterator[dict]:
         nonlocal made
         for part in parts(opened, lambda prepared: list(embed(network, prepared, device))):
             yield part
             if 10 * made // total < 10 * (made := made + len(part["split"])) // total:  # ten lines at most
                 print(f"embed: {made}/{total} pictures and boxes", file=sys.stderr, flush=True)
 
-    write_embeddings(path, told(), {"model": asked.model, "dimensions": str(network.dimensions)})
+    write_embeddings(path, with_progress(), {"model": asked.model, "dimensions": str(network.dimensions)})
     return made

@@ -1,4 +1,4 @@
-"""evaluate@BLOCK: the models of a block on the search split, and only there."""
+"""Evaluate trained models on a held-out split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEED_PREDICTIONS = pa.schema([pa.field("seed", pa.int32()), *PREDICTIONS])
 
 
 def evaluate_models(models: dict, held_out: Dataset, params: Params):
-    """Per seed: (numbers, matches, prediction columns) of its model on `held_out`."""
+    """Seed -> (numbers, matches, prediction columns) of its model on `held_out`. models: seed -> model."""
     results = {}
     for seed, model in models.items():
         detections = detect(model, held_out, params)

@@ -1,7 +1,7 @@
-"""predict: out-of-fold detections on the pool, from models that never saw the image they speak about.
+"""Out-of-fold detections on the pool: every image gets detections from a model that was not trained on it.
 
-The folds are whole groups, the labels the pool's own, mistakes included; held-out splits are never opened. Where
-predict.views asks for it, the same models also look at other views of the pictures, or second models at the pictures.
+A group of images is never divided between folds. Training uses the pool's labels with their mistakes. Held-out splits
+are not read. With predict.views, the models also detect in flipped or cropped pictures, and second models are trained.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 PLAIN, SEED = "", "seed"
-PICTURED: tuple[Kind, ...] = ("flip", "crop")  # views that the first model has of other pictures
+PICTURED: tuple[Kind, ...] = ("flip", "crop")  # views that are other pictures for the same model
 
 
 class PredictError(ValueError):
@@ -37,13 +37,15 @@ class PredictError(ValueError):
 
 
 def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Assign every image to one of k folds, whole groups together, sizes as even as groups allow; (n,) int.
+    """The fold (0 to k - 1) of every image, (n,) int; a group stays in one fold, and folds are about equally large.
 
     Errors: PredictError when there are fewer groups than folds.
     """
     names, member = np.unique(groups, return_inverse=True)
     if len(names) < k:
-        raise PredictError(f"predict.folds is {k}, but the pool holds only {len(names)} groups of images; lower it")
+        raise PredictError(
+            f"predict.folds is {k}, but the pool has only {len(names)} groups of images; lower predict.folds"
+        )
     order = np.random.default_rng((seed, 7)).permutation(len(names))
     sizes = np.bincount(member)
     filled, fold_of = np.zeros(k, int), np.zeros(len(names), int)
@@ -55,20 +57,21 @@ def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Job:
-    """One model to train: on all folds but `fold`; `second`, with another seed."""
+    """One model to train, on all folds except `fold`. second: the second model of the fold, with another seed."""
 
     fold: int
     second: bool = False
 
 
 def predict_fold(task: tuple[Job, np.ndarray, Params]) -> dict[str, list[Detections]]:
-    """Train on all folds but one, and detect on that one: by view, one entry per image of the fold.
+    """Train on all folds except one and detect on that one. Returns view -> detections, one entry per image.
 
-    The first model's plain detections are under PLAIN; those of the second model are the view "seed".
+    task: (job, fold of every image, params). The view of a first model's detections in the original pictures is PLAIN,
+    that of a second model's is SEED.
     """
     job, fold_of, params = task
     pool, wanted = read_pool(layout.DATA, params.data.folder), params.predict.views
-    seed = params.study.seed + (20_000 if job.second else 10_000) + job.fold  # apart from every trial's seed
+    seed = params.study.seed + (20_000 if job.second else 10_000) + job.fold  # no trial has such a seed
     trained = train_trial(
         f"{'second ' * job.second}out-of-fold model {job.fold + 1} of {params.predict.folds}",
         pool,
@@ -89,7 +92,7 @@ def predict_fold(task: tuple[Job, np.ndarray, Params]) -> dict[str, list[Detecti
 def detect_view(
     model: torch.nn.Module, pool: Dataset, rows: np.ndarray, kind: Kind, params: Params
 ) -> list[Detections]:
-    """What a model finds in other pictures of some images, in the pixels of the original ones."""
+    """Detections of a model in flipped or cropped pictures of some images, in pixels of the original pictures."""
     from metricloop.detector.engine import choose_device, predict
     from metricloop.detector.pixel_cache import Pixels
 
@@ -108,7 +111,7 @@ def detect_view(
 
 
 def gather(fold_of: np.ndarray, per_job: Iterable[tuple[Job, Mapping[str, list]]]) -> dict[str, list[Detections]]:
-    """The detections of all folds by view, one entry per image row."""
+    """View -> detections of all folds, one entry per image, in pool order."""
     views: dict[str, list] = {}
     for job, found in per_job:
         for name, of_fold in found.items():
@@ -119,7 +122,7 @@ def gather(fold_of: np.ndarray, per_job: Iterable[tuple[Job, Mapping[str, list]]
 
 
 def view_columns(pool: Dataset, views: Mapping[str, list[Detections]]) -> dict[str, np.ndarray]:
-    """Detections by view as the columns of the VIEWS table, views in the order of their names."""
+    """Detections by view as the columns of the VIEWS table, sorted by the name of the view."""
     parts = [
         {"view": np.full(sum(len(one.scores) for one in found), name, object)} | prediction_columns(pool, found)
         for name, found in sorted(views.items())
@@ -129,7 +132,7 @@ def view_columns(pool: Dataset, views: Mapping[str, list[Detections]]) -> dict[s
 
 
 def digest_of(columns: Mapping[str, np.ndarray]) -> str:
-    """A hash of the content of a table."""
+    """A hash of the columns of a table, 16 hexadecimal digits."""
     hashed = hashlib.sha256()
     for name, values in sorted(columns.items()):
         hashed.update(name.encode() + np.ascontiguousarray(values).tobytes())

@@ -36,7 +36,7 @@ def test_both_files_make_one_plan(tmp_path):
     ("rounds", "message"),
     [
         ("arm: {}", r"rounds\.yaml: unknown section 'arm'; known: batches, arms, blocks"),
-        ("arms: {random: {role: control, a: x, b: x, policy: {}}}", r"arms\.random is written in arms\.yaml already"),
+        ("arms: {random: {role: control, a: x, b: x, policy: {}}}", r"arms\.random is already in arms\.yaml"),
         ("arms: {new: {role: control, policy: {}}}", r"arms\.new lacks a, b"),
         (
             "blocks: {b: {arm: randon, seeds: 0-2}}",
@@ -54,25 +54,25 @@ def test_faults_are_named(tmp_path, rounds, message):
 @pytest.mark.parametrize(
     ("rounds", "message"),
     [
-        ("arms: {'x; rm -rf /': {role: treatment, a: y, b: y, policy: {}}}", r"arms\.'x; rm -rf /': a name is made of"),
-        ('arms: {"x\\n": {role: treatment, a: y, b: y, policy: {}}}', r"arms\.'x\\n': a name is made of"),
-        ("batches: {$(id): {code: x, needs: y, metrics: []}}", r"batches\.'\$\(id\)': a name is made of"),
-        ("blocks: {--arm: {arm: random, seeds: 0-2}}", r"blocks\.'--arm': a name is made of"),
-        ("blocks: {.x: {arm: random, seeds: 0-2}}", r"blocks\.'\.x': a name is made of"),
+        ("arms: {'x; rm -rf /': {role: treatment, a: y, b: y, policy: {}}}", r"arms\.'x; rm -rf /': a name consists of"),
+        ('arms: {"x\\n": {role: treatment, a: y, b: y, policy: {}}}', r"arms\.'x\\n': a name consists of"),
+        ("batches: {$(id): {code: x, needs: y, metrics: []}}", r"batches\.'\$\(id\)': a name consists of"),
+        ("blocks: {--arm: {arm: random, seeds: 0-2}}", r"blocks\.'--arm': a name consists of"),
+        ("blocks: {.x: {arm: random, seeds: 0-2}}", r"blocks\.'\.x': a name consists of"),
         (
             "batches: {b: {code: x, needs: y, metrics: [m, a b]}}",
-            r"batches\.b: 'a b' among its metrics is not",
+            r"batches\.b: the metric 'a b' is not",
         ),
         (
             "batches: {b: {code: x, needs: y, metrics: [../m]}}",
-            r"batches\.b: '\.\./m' among its metrics is not",
+            r"batches\.b: the metric '\.\./m' is not",
         ),
         (
             "batches: {b: {code: x, needs: y, metrics: [m], '; id': z}}",
-            r"batches\.b has '; id'; known: code, needs",
+            r"batches\.b has unknown keys '; id'; known: code, needs",
         ),
-        ("arms: {x: {role: treatment, a: y, b: y `id`, policy: {}}}", r"arms\.x: b is 'y `id`', and must be a file"),
-        ("arms: {x: {role: treatment, a: -y, b: y, policy: {}}}", r"arms\.x: a is '-y', and must be a file"),
+        ("arms: {x: {role: treatment, a: y, b: y `id`, policy: {}}}", r"arms\.x: b must be a file .* found 'y `id`'"),
+        ("arms: {x: {role: treatment, a: -y, b: y, policy: {}}}", r"arms\.x: a must be a file .* found '-y'"),
     ],
 )
 def test_what_a_shell_would_read_otherwise_is_refused_and_named(tmp_path, rounds, message):
