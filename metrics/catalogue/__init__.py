@@ -1,1 +1,1 @@
-"""The metrics that come with metricloop: from labels alone, from pixels, from a model's predictions."""
+"""The catalogue: the metrics that come with metricloop, one module per family (see metrics/families.py)."""

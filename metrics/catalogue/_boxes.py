@@ -1,4 +1,4 @@
-"""What the metrics of labels share: sums over the boxes of an image, blocks of images with as many boxes, robust z."""
+"""Shared by metrics of labels: sums over the boxes of an image, blocks of images with equal box counts, robust z."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points as clusters and as a cover: k-means, and the order in which a greedy k-center takes them; no metrics."""
+"""k-means clusters, and the order of a greedy k-center; no metrics."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def nearest_centre(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray,
 
 
 def k_center_order(points: np.ndarray) -> np.ndarray:
-    """At which place a greedy k-center (Gonzalez 1985) takes each point, (n,) int, from 0.
+    """The place of each point in the order of a greedy k-center (Gonzalez 1985), (n,) int, from 0.
 
     First the medoid, then always the point farthest from all that were taken. What is equal to a point that was taken
     shares the last place. Exact for the first MOST_PICKS; the others follow by their distance to those.

@@ -14,8 +14,8 @@ BOX = 64  # pixels a side that every box is resized to
 MARGIN = BOX // 2  # pixels of its surroundings beyond each side, in the same scale
 SIDE = BOX + 2 * MARGIN  # of a crop
 START, END = MARGIN, MARGIN + BOX  # where the box lies in its crop
-SMALLEST = 4  # a box with a shorter side, in original pixels, has no contours to speak of
-LARGEST = 4  # a box this many times wider or higher than its image is no box, and its margin would not fit in memory
+SMALLEST = 4  # a box with a shorter side, in original pixels, has no useful contours
+LARGEST = 4  # a box this many times wider or higher than its image is an error, and its margin would not fit in memory
 
 
 @dataclass(frozen=True)

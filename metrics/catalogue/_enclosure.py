@@ -1,4 +1,4 @@
-"""How much colour has to be crossed on the way from outside a box into it: the geodesic distance of its pixels."""
+"""The geodesic distance of a box's pixels: the least sum of colour changes on a path from outside the box."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Neighbours:
 def nearest(queries: np.ndarray, points: np.ndarray, k: int, without: tuple[np.ndarray, np.ndarray]) -> Neighbours:
     """The k of `points` (p, d) nearest to each of `queries` (n, d), all of length 1.
 
-    without: per query, the first row of `points` it must not be given, and the one after the last, (n,) int each.
+    without: per query, the first row of `points` to leave out, and the row after the last one, (n,) int each.
     """
     k = min(k, len(points))
     found = [_nearest_of_block(queries, points, k, without, begin) for begin in range(0, len(queries), ROWS)]
@@ -109,7 +109,7 @@ def of_crops(pool: Dataset, embeddings: Embeddings) -> Neighbours:
 
 
 def _kept(embeddings: Embeddings, name: str, make: Callable[[], Made]) -> Made:
-    """What several metrics share is made once, and goes with the embeddings."""
+    """Compute once what several metrics share, and store it with the embeddings."""
     store, key = embeddings.__dict__, f"_{__name__}.{name}"
     if key not in store:
         store[key] = make()

@@ -1,4 +1,4 @@
-"""What the families about a model share: labels against predictions, once per frame."""
+"""Shared by the families about a model: labels against predictions, computed once per frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metricloop.data.frame import Detections, Frame, once
 @dataclass(frozen=True)
 class Overlap:
     """Labels (n) against predictions (k). iou: (n, k) float64 of any class; same: (n, k) bool, of the same class;
-    scores: (k,) float64; support: (n, k) score * IoU, how much a prediction speaks for something being there.
+    scores: (k,) float64; support: (n, k) score * IoU, how strongly a prediction supports an object there.
     """
 
     iou: np.ndarray

@@ -1,4 +1,4 @@
-"""Boxes against the other boxes of their image: every pair is looked at once, for all metrics that ask about pairs."""
+"""Boxes against the other boxes of their image: every pair is compared once, for all metrics that need pairs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _block(boxes: np.ndarray, labels: np.ndarray, held: np.ndarray | None) -> np
 
 @dataclass(frozen=True)
 class Cover:
-    """What of the image its boxes cover, and what of a box others cover: exact areas of unions, inside the image.
+    """Exact covered areas inside the image: of the image by its boxes, and of a box by other boxes.
 
     image: (images,) square pixels under at least one box; box, others: (boxes,) square pixels of a box inside the
     image, and those of them that lie under at least one other box.

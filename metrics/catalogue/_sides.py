@@ -1,4 +1,4 @@
-"""What the pixels say along the four sides of a box, and further in and out: edges, and colours of the object."""
+"""Edges and colours along the four sides of a box, and in lines further in and out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small picture that all metrics of a whole image look at, and what they share of it, computed once per frame."""
+"""The small picture that metrics of a whole image read, and statistics of it, computed once per frame."""
 
 from __future__ import annotations
 

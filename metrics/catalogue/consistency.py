@@ -1,4 +1,4 @@
-"""Whether a model says the same again: of the mirrored picture, of its middle alone, or trained with another seed."""
+"""How much the predictions of a model change: for the mirrored picture, for its middle, with another seed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ EDGE = 0.01  # share of a side within which a box of the cropped picture counts 
 
 @metric(level="image", needs=("predictions", "views"))
 def flip_consistency(frame: Frame) -> float:
-    """How far the model finds the same in the picture and in its mirror image; 0 to 1.
+    """How well the detections in a picture and in its mirror image agree; 0 to 1.
 
     The soft overlap of two lists of detections: each detection's share is its best IoU with one of its class in the
     other list, times the smaller of the two scores over its own; the mean over both lists, weighted by the squared
-    score, so that a long tail of low scores hardly counts. nan where neither list has an entry, 0 where one has none.
-    Direction: higher is better: what is clear to see does not depend on the side it is seen from. Unchanged when the
+    score, so that a long tail of low scores hardly counts. nan when both lists are empty, 0 when one is.
+    Direction: higher is better: clear objects are found in both. Unchanged when the
     image is rescaled. Source: CALD (Yu et al., arXiv 2103.10374) and CSD (Jeong et al. 2019), as one soft Dice index.
 
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.5]), np.array([0]))
@@ -33,11 +33,11 @@ def flip_consistency(frame: Frame) -> float:
 
 @metric(level="image", needs=("predictions", "views"))
 def crop_consistency(frame: Frame) -> float:
-    """How far the model finds the same in the middle of the picture when it sees the middle alone; 0 to 1.
+    """How well the detections in the whole picture and in its enlarged middle agree; 0 to 1.
 
     As flip_consistency, of the picture's central part (80 % of each side) shown at full size. Only detections that the
-    crop leaves whole are asked for their counterpart: those inside it, and those it does not cut. nan without any.
-    Direction: higher is better: what is clear to see does not depend on scale and surroundings. Unchanged when the
+    crop leaves whole must have a counterpart: those inside it, and those it does not cut. nan without any.
+    Direction: higher is better: clear objects are found at any scale and with any surroundings. Unchanged when the
     image is rescaled. Source: as flip_consistency.
 
     >>> inside, outside = [20, 20, 60, 60], [0, 0, 15, 15]
@@ -54,10 +54,10 @@ def crop_consistency(frame: Frame) -> float:
 
 @metric(level="image", needs=("predictions", "views"), higher_is="worse")
 def seed_disagreement(frame: Frame) -> float:
-    """How far two models that differ by their seed alone contradict each other; 0 to 1.
+    """How much the detections of two models disagree that differ only in their training seed; 0 to 1.
 
-    1 less the soft overlap of their detections, as in flip_consistency. nan where neither finds anything.
-    Direction: higher is worse: the training data do not settle what is to be seen here. Unchanged when the image is
+    1 less the soft overlap of their detections, as in flip_consistency. nan without detections.
+    Direction: higher is worse: the training data are not enough to decide what is here. Unchanged when the image is
     rescaled. Source: query by committee (Seung et al. 1992), for detectors as in Roy et al. (2018).
 
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.5]), np.array([0]))
@@ -71,12 +71,12 @@ def seed_disagreement(frame: Frame) -> float:
 
 @metric(level="object", needs=("predictions", "views"), higher_is="worse")
 def seed_gap(frame: Frame) -> np.ndarray:
-    """How differently two models that differ by their seed alone score this label; (n,), 0 to 1.
+    """Difference between the scores that two models give this label, which differ only in their seed; (n,), 0 to 1.
 
     The distance between its object_confidence by the one and by the other: the best `score * IoU` of a prediction of
     the same class.
-    Direction: higher is worse: the training data do not settle whether this label is right. Unchanged when the image
-    is rescaled. Source: query by committee (Seung et al. 1992).
+    Direction: higher is worse: the training data are not enough to decide whether this label is right. Unchanged
+    when the image is rescaled. Source: query by committee (Seung et al. 1992).
 
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.75]), np.array([0]))
     >>> other = Detections(np.float32([[0, 0, 10, 5]]), np.float32([0.5]), np.array([0]))
@@ -92,8 +92,8 @@ def committee_confidence(frame: Frame) -> np.ndarray:
     """Mean object_confidence over the predictions and all their views; (n,), 0 to 1.
 
     For each label the best `score * IoU` of a prediction of the same class, for the out-of-fold model and for every
-    view there is but the crop, which cuts objects; their mean.
-    Direction: higher is better: as object_confidence, with the chance of a single look taken out. Unchanged when the
+    view except the crop, which cuts objects; their mean.
+    Direction: higher is better: as object_confidence, with less random variation. Unchanged when the
     image is rescaled. Source: deep ensembles (Lakshminarayanan et al. 2017) and test-time augmentation.
 
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.75]), np.array([0]))

@@ -1,4 +1,4 @@
-"""Scores that know nothing: what a metric has to beat."""
+"""Control: random scores, which a useful metric must beat."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from metricloop.metrics.contract import metric
 def random_score(pool: Dataset, seed: int = 0) -> np.ndarray:
     """A number drawn uniformly from [0, 1) for every picture by the seed and its file's SHA-256.
 
-    It depends neither on the order of the images nor on which others there are; copies of one file get the same.
+    It does not depend on the other images or their order; copies of one file get the same number.
     nan for an image without a hash.
     Direction: none; higher is "better" by convention. Source: SplitMix64 (Steele, Lea and Flood 2014).
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> none = np.zeros((0, 4), np.float32)
     >>> random_score(pool_of([Frame(k, 40, 30, none, np.zeros(0, int)) for k in (1, 2)])).round(3).tolist()
     [0.165, 0.311]

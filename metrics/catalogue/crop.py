@@ -19,12 +19,12 @@ LEAST_RING = 0.05  # share of the ring that must lie in the image
 
 @metric(level="object", needs=("image",))
 def object_contrast(frame: Frame) -> np.ndarray:
-    """How far an object's colours differ from those around it; (n,), 0 (the same) to 1 (none in common).
+    """How much the colours of an object differ from those around it; (n,), 0 (the same) to 1 (none in common).
 
     Hellinger distance, sqrt(1 - sum sqrt(p q)), between the colour histograms (Lab, 8 bins a channel) of the box and of
-    a ring around it a quarter of its size wide, as far as it lies in the image. Histograms, not means: a panda's mean
-    is the grey of its rocks. nan for a box with a side below 4 px, outside the image, or with less than 5 % of the ring
-    in it.
+    a ring around it a quarter of its size wide, as far as it lies in the image. Histograms, not means: the mean colour
+    of a panda is the grey of rocks. nan for a box with a side below 4 px, outside the image, or with less than 5 % of
+    the ring in it.
     Direction: higher is better. Low for camouflaged and badly lit objects, and for boxes on the background. Source: the
     colour-contrast cue of Alexe et al. (2012), with a bounded distance in place of chi-squared.
 
@@ -56,8 +56,8 @@ def object_contrast(frame: Frame) -> np.ndarray:
 def object_sharpness(frame: Frame) -> np.ndarray:
     """Variance of the Laplacian of an object, at 64 x 64 pixels; (n,), 0 (flat) upwards, on grey levels of 0 to 255.
 
-    The Laplacian is [0 1 0; 1 -4 1; 0 1 0]. An object smaller than 64 px is enlarged, and so looks blurred: it has no
-    detail to show. nan for a box with a side below 4 px, or outside the image.
+    The Laplacian is [0 1 0; 1 -4 1; 0 1 0]. An object smaller than 64 px is enlarged and therefore blurred: it has
+    little detail. nan for a box with a side below 4 px, or outside the image.
     Direction: higher is better; also high for noise and for busy backgrounds in loose boxes. Compare logarithms.
     Source: Pech-Pacheco et al. (2000); FiftyOne measures it on crops of any size, where it follows resolution.
 
@@ -78,7 +78,7 @@ def object_brightness(frame: Frame) -> np.ndarray:
 
     Luma is .299 R + .587 G + .114 B. nan for a box with a side below 4 px, or outside the image.
     Direction: neither end is right by itself; use it with the policy `band`. Objects in the dark are the more common
-    fault, so higher counts as better. Source: as `brightness` of encord-active and fastdup, on the box.
+    problem, so higher counts as better. Source: as `brightness` of encord-active and fastdup, on the box.
 
     >>> image = np.full((100, 100, 3), 51, np.uint8)
     >>> boxes = np.float32([[10, 10, 60, 60]])
@@ -94,7 +94,7 @@ def object_entropy(frame: Frame) -> np.ndarray:
 
     -sum p log2 p over 64 levels of the box at 64 x 64 pixels. nan for a box with a side below 4 px, or outside the
     image.
-    Direction: higher is better: near 0 there is nothing to be seen. Source: as cleanvision's low-information check, on
+    Direction: higher is better: near 0 nothing is visible. Source: as cleanvision's low-information check, on
     the box; 64 levels for 256, which so few pixels would not fill.
 
     >>> image = np.zeros((100, 100, 3), np.uint8)

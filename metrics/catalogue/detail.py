@@ -1,6 +1,6 @@
 """Fine detail of the whole image: sharpness, noise and edges; measured on a small copy of it.
 
-Every image is looked at with its long side resized to 96 pixels. Blur and noise finer than that cannot be seen.
+Every image is measured with its long side resized to 96 pixels, so finer blur and noise have no effect.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def noise(frame: Frame) -> float:
     """Standard deviation of the noise in luma, in levels, at a long side of 96 pixels; 0 and above.
 
     sqrt(pi / 2) / 36 times the mean of |N * luma| over the inner pixels, with the kernel N = 1 -2 1, -2 4 -2, 1 -2 1,
-    which takes no notice of even areas and of straight edges along the rows and columns. Shrinking a photo averages
+    which is 0 on even areas and on straight edges along rows and columns. Shrinking a photo averages
     its noise away: what is left is strong, or is fine texture, which counts as noise too. nan for an image less than
     3 pixels high or wide at that scale. Direction: higher is worse.
     Source: Immerkaer, Fast noise variance estimation (1996).

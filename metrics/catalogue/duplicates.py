@@ -1,4 +1,4 @@
-"""The same picture twice: as a file, or by its look, within the pool and across the splits."""
+"""Duplicate pictures: equal files or near-equal pictures, within the pool and across the splits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ROWS, COLUMNS = 256, 8192  # of a block of hashes held against each other: 16 MB
 
 @metric(level="image", scope="dataset", higher_is="worse")
 def exact_duplicate(pool: Dataset) -> np.ndarray:
-    """How many other pictures of the pool have the very same file; 0 and above.
+    """Number of other pictures of the pool with an identical file; 0 and above.
 
     Direction: higher is worse: a copy teaches nothing new, and two copies may be labelled differently.
     Source: exact duplicates of cleanvision and FiftyOne, by SHA-256 of the file.
 
     >>> from dataclasses import replace
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> exact_duplicate(replace(pool, sha256=np.array(["a", "b", "a"], object))).tolist()
     [1.0, 0.0, 1.0]
@@ -33,16 +33,16 @@ def exact_duplicate(pool: Dataset) -> np.ndarray:
 
 @metric(level="image", needs=("embedding",), scope="dataset", higher_is="worse")
 def near_duplicate(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """How many other pictures of the pool show the same, after scaling, recompression or a slight change; 0 and above.
+    """Number of near-duplicates in the pool: scaled, recompressed or slightly changed copies; 0 and above.
 
     Two pictures show the same when their 64-bit difference hashes differ in at most 3 bits and their 16 x 16 grey
-    thumbnails by at most 4 grey levels on average; and so do two that are linked by others of the kind. An exact copy
-    counts, too. Direction: higher is worse: see `exact_duplicate`; in a video it is how long the camera stood still.
-    Source: difference hash (Krawetz 2013); linked groups as in fastdup.
+    thumbnails by at most 4 grey levels on average; and so do two that are linked through other such pairs. An exact
+    copy counts, too. Direction: higher is worse: see `exact_duplicate`; in a video it grows while the camera stands
+    still. Source: difference hash (Krawetz 2013); linked groups as in fastdup.
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> same = np.zeros((3, 256), np.uint8)
     >>> near_duplicate(pool, embeddings_of(np.eye(3), hashes=[0b111, 0b001, 0xFF00], thumbnails=same)).tolist()
@@ -60,7 +60,7 @@ def near_duplicate(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="image", needs=("embedding",), scope="dataset")
 def nearest_hash_distance(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """In how many bits a picture's 64-bit difference hash differs from the nearest other one; 0 to 64.
+    """Number of bits in which a picture's 64-bit difference hash differs from the nearest other one; 0 to 64.
 
     0 is the same pattern of light and dark, which copies share, and now and then plain pictures that do not look alike:
     see `near_duplicate`. Unlike pictures differ in some 20 bits and more. nan in a pool of one.
@@ -69,7 +69,7 @@ def nearest_hash_distance(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> nearest_hash_distance(pool, embeddings_of(np.eye(3), hashes=[0b111, 0b001, 0xFF00])).tolist()
     [2.0, 2.0, 9.0]
@@ -89,17 +89,17 @@ def nearest_hash_distance(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="image", needs=("embedding",), scope="dataset", higher_is="worse")
 def split_leakage(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """How like a picture of the search or test split a picture of the pool is; 0 to 1.
+    """How similar a picture is to the nearest picture of the search or test split; 0 to 1.
 
     1 where the two are near-duplicates as in `near_duplicate`; else the highest cosine similarity to a held-out
-    picture, negative ones as 0. nan where nothing is held out. Of the held-out splits the pictures are looked at, never
-    the labels. Direction: higher is worse: what a detector has seen in training it finds in the test, so copies make a
-    subset look better than it is. Compare values within one study only: most networks put all pictures above 0.5.
+    picture, negative ones as 0. nan without held-out pictures. Only the pictures of the held-out splits are used, never
+    their labels. Direction: higher is worse: a detector finds what it has seen in training, so copies make a subset
+    look better than it is. Compare values within one study only: most networks put all pictures above 0.5.
     Source: leaky splits of FiftyOne Brain; cross-split near-duplicates of fastdup.
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(2)])
     >>> split_leakage(pool, embeddings_of([[1, 0], [3, 4]], held_out=[[0, 1]], hashes=[3, 7 << 40])).round(2).tolist()
     [0.0, 0.8]

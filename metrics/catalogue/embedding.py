@@ -1,4 +1,4 @@
-"""Pictures, and objects cut out of them, among their like by what a network makes of them: common, odd, covered.
+"""Pictures and cropped objects compared by their embeddings: common, unusual, or already covered by others.
 
 Vectors have length 1 and distances are cosine distances, 0 (the same) to 2 (opposite), unless another one is named.
 All scores stay the same when the space of the vectors is rotated and when the images come in another order.
@@ -22,14 +22,14 @@ MOST_CLUSTERS = 256
 def uniqueness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     """Distance to the most similar other picture of the pool; 0 to 2, in practice well below 1.
 
-    0 for a picture that is there twice. nan in a pool of one.
+    0 for a picture with a copy in the pool. nan in a pool of one.
     Direction: higher is better: near copies teach the same thing twice. The highest may be outliers, though; see
     `outlier`. Source: uniqueness of FiftyOne Brain and singularity of encord-active, with the nearest neighbour alone
     and without their scaling to the pool.
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> uniqueness(pool, embeddings_of([[1, 0], [1, 0], [0, 1]])).tolist()
     [0.0, 0.0, 1.0]
@@ -48,7 +48,7 @@ def typicality(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> typicality(pool, embeddings_of([[1, 0], [1, 0], [-1, 0]])).tolist()  # distances 0 and 2; 2 and 2
     [0.5, 0.5, 0.3333333333333333]
@@ -59,7 +59,7 @@ def typicality(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="image", needs=("embedding",), scope="dataset", higher_is="worse")
 def outlier(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """How far a picture lies from its 10 nearest, against how far those lie from theirs; 0 to 1.
+    """Distance of a picture to its 10 nearest, relative to the distance of those to theirs; 0 to 1.
 
     d / (d + e) with d the mean distance to its 10 nearest and e the median of the same of those ten: 0.5 is as dense
     as its surroundings, 0.9 nine times as lonely. 0.5 where both are 0. nan in a pool of one.
@@ -70,7 +70,7 @@ def outlier(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> outlier(pool, embeddings_of([[1, 0], [1, 0], [0, 1]])).round(2).tolist()  # mean distances 0.5, 0.5 and 1
     [0.4, 0.4, 0.67]
@@ -80,7 +80,7 @@ def outlier(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="image", needs=("embedding",), scope="dataset", higher_is="worse")
 def cluster_difficulty(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """Euclidean distance to the centre of the picture's own cluster, the picture itself left out of that; 0 to 2.
+    """Euclidean distance to the centre of the picture's cluster, computed without the picture itself; 0 to 2.
 
     Clusters are k-means', their number that of the classes or sqrt(n / 2), whichever is more, 256 at most. Leaving the
     picture out is what keeps an outlier that has a cluster to itself from counting as easy: it is measured to the next
@@ -91,7 +91,7 @@ def cluster_difficulty(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(3)])
     >>> cluster_difficulty(pool, embeddings_of([[1, 0], [1, 0], [-1, 0]])).round(2).tolist()  # one cluster
     [1.0, 1.0, 2.0]
@@ -113,8 +113,9 @@ def cluster_difficulty(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="image", needs=("embedding",), scope="dataset", higher_is="worse")
 def k_center_rank(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """At which place, as a share of the pool, a picture is taken when always the one farthest from all that were taken
-    comes next; 0 to below 1.
+    """Place of a picture in greedy k-center order, as a share of the pool; 0 to below 1.
+
+    The next picture is always the one farthest from all pictures before it.
 
     0 is the medoid, which starts; equal pictures share the last place. The lowest quarter is a core set that covers
     the pool with the smallest greedy radius. Places beyond the first 50,000 follow the distance to those.
@@ -123,7 +124,7 @@ def k_center_rank(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(4)])
     >>> k_center_rank(pool, embeddings_of([[1, 0], [1, 0.1], [-1, 0], [1, -0.2]])).tolist()
     [0.0, 0.75, 0.25, 0.5]
@@ -133,8 +134,7 @@ def k_center_rank(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="image", needs=("embedding",), scope="dataset")
 def representativeness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """How near a picture lies to the middle of the pool: 1 - d / max d, with d the Euclidean distance to the mean of
-    all vectors; 0 to 1.
+    """How near a picture lies to the mean of the pool: 1 - d / max d, with d the Euclidean distance to it; 0 to 1.
 
     0 is the farthest picture, 1 lies on the mean; 1 for all where they are equal, and in a pool of one.
     Direction: higher is better: much like most of the pool. Where the pool is made of distant groups, a picture between
@@ -143,7 +143,7 @@ def representativeness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for i in range(4)])
     >>> representativeness(pool, embeddings_of([[1, 0], [1, 0], [1, 0], [-1, 0]])).round(2).tolist()  # the mean: 0.5, 0
     [0.67, 0.67, 0.67, 0.0]
@@ -158,7 +158,7 @@ def representativeness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="object", needs=("embedding",), scope="dataset")
 def object_label_agreement(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """Which share of the 10 objects that look most like it, out of other images, carry its label; (m,), 0 to 1.
+    """Share of the 10 most similar objects of other images that have the same label; (m,), 0 to 1.
 
     In a pool of more than 50,000 boxes, neighbours are looked for among 50,000 of them, evenly spread. nan for a box
     without area, and where no other image has a box.
@@ -168,7 +168,7 @@ def object_label_agreement(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> box, labels = np.float32([[0, 0, 4, 4]]), [0, 0, 1]
     >>> pool = pool_of([Frame(i, 9, 9, box, np.array([label])) for i, label in enumerate(labels)])
     >>> object_label_agreement(pool, embeddings_of(np.eye(3), crops=[[1, 0, 0], [1, 0.1, 0], [1, 0, 0.1]])).tolist()
@@ -192,7 +192,7 @@ def object_uniqueness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.float32([[0, 0, 4, 4]]), np.array([0])) for i in range(3)])
     >>> object_uniqueness(pool, embeddings_of(np.eye(3), crops=[[1, 0, 0], [1, 0, 0], [0, 0, 1]])).tolist()
     [0.0, 0.0, 1.0]
@@ -202,8 +202,7 @@ def object_uniqueness(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
 @metric(level="object", needs=("embedding",), scope="dataset", higher_is="worse")
 def object_outlier(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
-    """How far an object lies from its 10 nearest out of other images, against how far those lie from theirs; (m,),
-    0 to 1.
+    """Distance of an object to its 10 nearest of other images, relative to theirs; (m,), 0 to 1.
 
     As `outlier`, with the neighbours and the nan of `object_label_agreement`. The labels have no part in it.
     Direction: higher is worse: a box on something that is no object, or one cut off or far too large.
@@ -211,7 +210,7 @@ def object_outlier(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
 
     >>> from metricloop.data.dataset import pool_of
     >>> from metricloop.data.embeddings import embeddings_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> pool = pool_of([Frame(i, 9, 9, np.float32([[0, 0, 4, 4]]), np.array([0])) for i in range(3)])
     >>> object_outlier(pool, embeddings_of(np.eye(2), crops=[[1, 0], [1, 0], [0, 1]])).round(2).tolist()
     [0.4, 0.4, 0.67]

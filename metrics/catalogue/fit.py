@@ -1,7 +1,7 @@
-"""How well each box fits the object in it, seen in the pixels alone: contours, edges, colours.
+"""How well each box fits the object in it, from the pixels alone: contours, edges, colours.
 
 Every box is cut out with a margin and resized to 64 x 64 pixels first, so that scores do not depend on the image's
-size. A side on the border of the image has nothing beyond it and says nothing.
+size. A side on the border of the image has nothing beyond it and gives no evidence.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def box_tightness(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("image",))
 def edge_support(frame: Frame) -> np.ndarray:
-    """How far image edges begin at the four sides of a box; (n,), 0 to 1, about 0.5 where a side means nothing.
+    """How strongly image edges start at the four sides of a box; (n,), 0 to 1, about 0.5 without evidence.
 
-    Each side is looked at through two strips along it, just inside and just outside, each a sixth of the box wide:
-    its support is the share of their gradient that lies inside. Averaged over the four sides. An object fills the inner
-    strips of a tight box, and only background the outer ones; a side on the border of the image has nothing beyond it.
-    0.5 in an image without any gradient; nan for a box with a side below 4 px.
+    Each side has two strips along it, just inside and just outside, each a sixth of the box wide. Its support is
+    the share of their gradient that lies inside. Averaged over the four sides. An object fills the inner strips of a
+    tight box, and only background the outer ones; a side on the border of the image has nothing beyond it. 0.5
+    in an image without any gradient; nan for a box with a side below 4 px.
     Direction: higher is better. Sharpest on boxes that cut their object. Unchanged, up to resampling, when the image
     is rescaled. Source: our own, after the edge evidence of Edge Boxes (Zitnick and Dollar, 2014).
 
@@ -63,7 +63,7 @@ def edge_support(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("image",))
 def weakest_side(frame: Frame) -> np.ndarray:
-    """Edge support of the side that has least of it; (n,), 0 to 1, 0.5 where a side means nothing.
+    """Edge support of the side with the least support; (n,), 0 to 1, 0.5 without evidence.
 
     As `edge_support`, but the least of the sides in place of their mean, through strips a tenth of the box wide, an
     edge on the side itself counting as inside, and without the sides that lie within a sixteenth of the box of the
@@ -82,7 +82,7 @@ def weakest_side(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("image",))
 def colour_support(frame: Frame) -> np.ndarray:
-    """How far the object's colours begin at the sides of a box; (n,), 0 to 1, 0.5 where a side means nothing.
+    """How strongly the object's colours start at the sides of a box; (n,), 0 to 1, 0.5 without evidence.
 
     Colours (Lab, in bins of 16 x 4 x 4) are counted in the middle of the box, an ellipse of 0.6 of its size, and in a
     ring around it a quarter of its size wide: a pixel is of the object with chance inside / (inside + outside) of the
@@ -104,7 +104,7 @@ def colour_support(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("image",))
 def enclosure(frame: Frame) -> np.ndarray:
-    """How soon the colours change on the way into a box; (n,), 0 to 1, 0 where background goes on inside.
+    """How soon the colours change on the way into a box; (n,), 0 to 1, 0 when the background goes on inside.
 
     The geodesic distance of a pixel is the least change of colour, summed along a path, on any way to it from outside
     the box; what is usual between neighbours counts half. The score is the distance in strips an eighth of the box wide
@@ -125,7 +125,7 @@ def enclosure(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("image",))
 def search_tightness(frame: Frame) -> np.ndarray:
-    """IoU of a box with the best one nearby; (n,), 0 to 1, 1 if no place is better, 0 if all are equally bad.
+    """IoU of a box with the best box nearby; (n,), 0 to 1, 1 if none is better, 0 if all are equally bad.
 
     Each side is moved in steps of 1/64 of the box, a quarter of it outwards to a third inwards, to where the steps of
     `colour_support` (-1 to 1) plus twice the share of `weakest_side` (0 to 1) are highest; a side on the border of the
@@ -149,7 +149,7 @@ def search_tightness(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("image",))
 def box_fit(frame: Frame) -> np.ndarray:
-    """All cheap evidence of a box's fit together; (n,), 0 to 1, 0.4 in a flat image.
+    """All fast evidence of a box's fit in one score; (n,), 0 to 1, 0.4 in a flat image.
 
     0.4 colour_support + 0.4 edge share + 0.1 enclosure + 0.1 search_tightness, the edge share being the mean over the
     sides of what `weakest_side` takes the least of. The weights are round numbers set by hand, with an

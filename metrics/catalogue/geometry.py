@@ -1,4 +1,4 @@
-"""The size, shape and place of every box, among others and among its class: from the labels alone."""
+"""Size, shape and position of every box, compared with the other boxes and with its class, from the labels alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def nearest_gap(pool: Dataset) -> np.ndarray:
     `object_proximity`.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 2, 2], [5, 6, 9, 9]])  # 3 to the right, 4 below; the diagonal is 50
     >>> nearest_gap(pool_of([Frame(1, 30, 40, boxes, np.array([0, 0]))])).tolist()
     [0.1, 0.1]
@@ -48,7 +48,7 @@ def overlap(pool: Dataset) -> np.ndarray:
     Source: IoU, as in PASCAL VOC (Everingham et al. 2010).
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 5], [20, 20, 30, 30]])
     >>> overlap(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [0.5, 0.5, 0.0]
@@ -67,7 +67,7 @@ def crowding(pool: Dataset) -> np.ndarray:
     ratio of CityPersons (Zhang et al. 2017), of boxes, and by all others together.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 10, 10], [5, 0, 15, 10], [0, 0, 10, 5]])
     >>> crowding(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [0.75, 0.5, 1.0]
@@ -86,7 +86,7 @@ def object_area(pool: Dataset) -> np.ndarray:
     Direction: higher is better: large objects are labelled well more easily. Source: encord-active, datumaro.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> object_area(pool_of([Frame(1, 40, 30, np.float32([[0, 0, 20, 15]]), np.array([0]))])).tolist()
     [0.25]
     """
@@ -97,11 +97,11 @@ def object_area(pool: Dataset) -> np.ndarray:
 def object_size(pool: Dataset, side: int = TRAINED_SIDE) -> np.ndarray:
     """Root of a box's area in pixels, once the long side of its image has `side` of them; 0 and above.
 
-    Direction: higher is better: what has few pixels at the training size is hard to learn. Source: COCO's sizes
-    (Lin et al. 2014), at the size that is trained at.
+    Direction: higher is better: objects with few pixels at the training size are hard to learn. Source: COCO's sizes
+    (Lin et al. 2014), at the training size.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> object_size(pool_of([Frame(1, 448, 300, np.float32([[0, 0, 80, 20]]), np.array([0]))])).tolist()
     [20.0]
     """
@@ -118,7 +118,7 @@ def aspect_ratio(pool: Dataset) -> np.ndarray:
     end is suspect; use it with the policy `band`. Source: the worked example of Encord's article (2023).
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 20, 10], [5, 5, 10, 25]])
     >>> aspect_ratio(pool_of([Frame(1, 100, 100, boxes, np.array([0, 0]))])).tolist()
     [2.0, 0.25]
@@ -133,7 +133,7 @@ def aspect_extremeness(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: slivers are often cut-off objects or slips of the hand. Source: datumaro's ratio.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 20, 10], [5, 5, 15, 25], [0, 0, 9, 9]])
     >>> aspect_extremeness(pool_of([Frame(1, 100, 100, boxes, np.array([0] * 3))])).round(3).tolist()
     [0.693, 0.693, 0.0]
@@ -149,7 +149,7 @@ def border_gap(pool: Dataset) -> np.ndarray:
     Direction: higher is better: an object by the border may be cut off by it. Source: encord-active.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[10, 9, 30, 21], [0, 0, 5, 5]])  # 10 of 40 at the sides, 9 of 30 above and below
     >>> border_gap(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).tolist()
     [0.25, 0.0]
@@ -167,7 +167,7 @@ def truncated(pool: Dataset, margin: float = 1.0) -> np.ndarray:
     Direction: higher is worse: the object is probably cut off. Source: `truncated` of PASCAL VOC, guessed from the box.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[10, 9, 39.5, 21], [5, 5, 10, 10]])
     >>> truncated(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).tolist()
     [1.0, 0.0]
@@ -181,14 +181,14 @@ def truncated(pool: Dataset, margin: float = 1.0) -> np.ndarray:
 
 @metric(level="object", scope="dataset", higher_is="worse")
 def size_outlier(pool: Dataset) -> np.ndarray:
-    """How far a box's size is from its class's: robust z of ln `object_area`, 0.6745 |x - median| / MAD; 0 and above.
+    """How unusual the size of a box is in its class: robust z of ln `object_area`, 0.6745 |x - median| / MAD; 0 upwards.
 
     Above 3.5 is the usual "outlier". Where more than half of a class are alike, the mean deviation takes MAD's place;
     0 where all are. nan for a box without area, and in a class with fewer than 5 boxes to compare.
     Direction: higher is worse. Source: Iglewicz and Hoaglin (1993), on logarithms: sizes are heavy-tailed.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 1, 2**k] for k in (1, 2, 3, 4, 6)])  # median 8; MAD is a factor of 2, off by 1 and 3
     >>> size_outlier(pool_of([Frame(1, 99, 99, boxes, np.array([0] * 5))])).round(4).tolist()
     [1.349, 0.6745, 0.0, 0.6745, 2.0235]
@@ -198,14 +198,14 @@ def size_outlier(pool: Dataset) -> np.ndarray:
 
 @metric(level="object", scope="dataset", higher_is="worse")
 def aspect_outlier(pool: Dataset) -> np.ndarray:
-    """How far a box's shape is from its class's: robust z of ln(width / height), as in `size_outlier`; 0 and above.
+    """How unusual the shape of a box is for its class: robust z of ln(width / height), as in `size_outlier`; 0 upwards.
 
     nan for a box without width or height, and in a class with fewer than 5 boxes to compare.
     Direction: higher is worse: a standing bottle is tall, and a wide one is lying, cut off or mislabelled. Source:
     Iglewicz and Hoaglin (1993), on logarithms.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 2**k, 4] for k in (1, 2, 3, 4, 6)])
     >>> aspect_outlier(pool_of([Frame(1, 99, 99, boxes, np.array([0] * 5))])).round(4).tolist()
     [1.349, 0.6745, 0.0, 0.6745, 2.0235]
@@ -215,14 +215,14 @@ def aspect_outlier(pool: Dataset) -> np.ndarray:
 
 @metric(level="object", scope="dataset", higher_is="worse")
 def position_outlier(pool: Dataset) -> np.ndarray:
-    """How far a box's centre is from where its class is: the greater robust z of x / width and y / height; 0 and above.
+    """How unusual the centre of a box is for its class: the greater robust z of x / width and y / height; 0 and above.
 
     As in `size_outlier`, of shares and not of logarithms. nan in a class with fewer than 5 boxes.
     Direction: higher is worse where the camera's view is fixed or the scene has an up and a down (a car in the sky).
     Source: Iglewicz and Hoaglin (1993).
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[x - 1, 9, x + 1, 11] for x in (40, 45, 50, 55, 90)])  # all at one height
     >>> position_outlier(pool_of([Frame(1, 100, 20, boxes, np.array([0] * 5))])).round(4).tolist()
     [1.349, 0.6745, 0.0, 0.6745, 5.396]

@@ -1,4 +1,4 @@
-"""Size and shape of the image, and how much it was compressed; nothing is decoded."""
+"""Size, shape and compression of the image, from the file header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels that contradict themselves, the image, or each other: what should be looked at whatever the model says."""
+"""Labels that contradict themselves, the image or each other: worth checking whatever a model predicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def degenerate(pool: Dataset, pixels: float = 1.0) -> np.ndarray:
     reports sides below 1.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 1, 10], [5, 5, 5, 5], [0, 0, 2, 2]])
     >>> degenerate(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [1.0, 1.0, 0.0]
@@ -34,7 +34,7 @@ def out_of_bounds(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: coordinates of another picture, of another size, or in another order. Source: FiftyOne.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[30, 10, 50, 20], [0, 0, 40, 30], [50, 5, 50, 5]])
     >>> out_of_bounds(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 0]))])).tolist()
     [0.5, 0.0, 1.0]
@@ -58,7 +58,7 @@ def doubled(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: near 1 an object is labelled twice. Source: encord-active looks for such duplicates.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes, names = np.float32([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 10]]), ("cat", "dog")
     >>> doubled(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 1]), names)])).tolist()
     [0.5, 0.5, 0.0]
@@ -73,7 +73,7 @@ def conflicting(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: near 1 one object carries two classes, and at least one is wrong. Source: cleanlab.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes, names = np.float32([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 10]]), ("cat", "dog")
     >>> conflicting(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0, 1]), names)])).tolist()
     [1.0, 0.5, 1.0]
@@ -85,14 +85,14 @@ def conflicting(pool: Dataset) -> np.ndarray:
 def unlabelled_neighbour(pool: Dataset) -> np.ndarray:
     """For an image without boxes: the share of the other images of its group that have some; 0 to 1.
 
-    A group is a video or a cluster of near-duplicates, as ingested. 0 for an image with boxes: nothing is missing as
-    a whole. nan for an image without boxes that is alone in its group: there is nothing to compare it with.
+    A group is a video or a cluster of near-duplicates, as ingested. 0 for an image with boxes. nan for an image
+    without boxes that is alone in its group: there is nothing to compare it with.
     Direction: higher is worse: its neighbours show objects, so its labels were probably forgotten. Source: that labels
     of one scene agree over time is a consistency assertion of Kang et al., Model Assertions (2020).
 
     >>> from dataclasses import replace
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> box, none = np.float32([[0, 0, 10, 10]]), np.zeros((0, 4), np.float32)
     >>> frames = [Frame(k, 40, 30, boxes, np.zeros(len(boxes), int)) for k, boxes in enumerate([box, none, none, none])]
     >>> unlabelled_neighbour(replace(pool_of(frames), group=np.array(["a", "a", "a", "b"]))).tolist()

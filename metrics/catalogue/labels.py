@@ -1,4 +1,4 @@
-"""How many objects of which classes an image shows, how they fill it and lie in it: from the labels alone."""
+"""Number, classes, area and arrangement of the objects of an image, from the labels alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def object_count(pool: Dataset) -> np.ndarray:
     boxes is a confound, too: compare with the control `match`. Source: Encord's article (2023).
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> object_count(pool_of([Frame(1, 100, 100, np.float32([[0, 0, 20, 10]]), np.array([0]))])).tolist()
     [1.0]
     """
@@ -50,7 +50,7 @@ def class_count(pool: Dataset) -> np.ndarray:
     Source: a plain count.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes, names = np.float32([[0, 0, 9, 9]] * 3), ("cat", "dog")
     >>> class_count(pool_of([Frame(1, 100, 100, boxes, np.array([0, 1, 1]), names)])).tolist()
     [2.0]
@@ -66,7 +66,7 @@ def class_entropy(pool: Dataset) -> np.ndarray:
     Direction: higher is better: classes side by side in even numbers. Source: Shannon (1948).
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes, names = np.float32([[0, 0, 9, 9]] * 4), ("cat", "dog")
     >>> class_entropy(pool_of([Frame(1, 100, 100, boxes, np.array([0, 1, 1, 0]), names)])).tolist()
     [1.0]
@@ -85,7 +85,7 @@ def rarity(pool: Dataset) -> np.ndarray:
     of cost-sensitive learning (King and Zeng 2001).
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes, names = np.float32([[0, 0, 9, 9]] * 3), ("cat", "dog")
     >>> frames = [Frame(k, 100, 100, boxes[:n], np.full(n, k), names) for k, n in ((0, 3), (1, 1))]
     >>> rarity(pool_of(frames)).round(3).tolist()  # 4 labels, 3 of them cats
@@ -105,7 +105,7 @@ def covered_area(pool: Dataset) -> np.ndarray:
     much too large raise it as well. Source: encord-active calls it object density.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 20, 10], [10, 0, 30, 10]])  # 30 x 10 together
     >>> covered_area(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).tolist()
     [0.25]
@@ -120,7 +120,7 @@ def background_share(pool: Dataset) -> np.ndarray:
     Direction: higher is worse: little of the picture is object. Source: the complement of encord-active's density.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> background_share(pool_of([Frame(1, 40, 30, np.float32([[0, 0, 20, 15]]), np.array([0]))])).tolist()
     [0.75]
     """
@@ -136,7 +136,7 @@ def small_object_share(pool: Dataset, side: int = TRAINED_SIDE) -> np.ndarray:
     objects (Lin et al. 2014), which are counted at the stored size.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 60, 60], [0, 0, 70, 70]])  # 30 x 30 and 35 x 35 at half the size
     >>> small_object_share(pool_of([Frame(1, 448, 300, boxes, np.array([0, 0]))])).tolist()
     [0.5]
@@ -153,7 +153,7 @@ def object_proximity(pool: Dataset) -> np.ndarray:
     slid onto a neighbour score near 0. Source: Encord's article (2023), with the diagonal added as the unit.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 2, 2], [3, 4, 5, 6]])  # centres (1, 1) and (4, 5)
     >>> object_proximity(pool_of([Frame(1, 30, 40, boxes, np.array([0, 0]))])).tolist()
     [0.1]
@@ -170,7 +170,7 @@ def spatial_spread(pool: Dataset) -> np.ndarray:
     spatial statistics (Bachi 1963), per axis in the image's sides.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[9, 14, 11, 16], [29, 14, 31, 16]])  # centres at 1/4 and 3/4 of the width, 1/2 the height
     >>> spatial_spread(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).round(4).tolist()
     [0.1768]
@@ -186,7 +186,7 @@ def quadrant_entropy(pool: Dataset) -> np.ndarray:
     Direction: higher is better: objects all over the picture. Source: Shannon's entropy over a 2 x 2 quadrat count.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 4, 4], [30, 0, 34, 4], [30, 2, 34, 6], [2, 2, 6, 6]])
     >>> quadrant_entropy(pool_of([Frame(1, 40, 30, boxes, np.array([0] * 4))])).tolist()
     [1.0]
@@ -207,7 +207,7 @@ def size_diversity(pool: Dataset) -> np.ndarray:
     as sizes are closer to log-normal than to normal.
 
     >>> from metricloop.data.dataset import pool_of
-    >>> from metricloop.data.frame import Frame
+    >>> from metricloop import Frame
     >>> boxes = np.float32([[0, 0, 1, 1], [0, 0, np.e, np.e]])  # logs 0 and 2
     >>> size_diversity(pool_of([Frame(1, 40, 30, boxes, np.array([0, 0]))])).round(6).tolist()
     [1.0]

@@ -1,4 +1,4 @@
-"""Labels and predictions paired one to one, by degrees: what is left over on either side."""
+"""Labels and predictions matched one to one, without a fixed threshold: what stays unmatched on either side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from metricloop.metrics.contract import metric
 
 @metric(level="object", needs=("predictions",))
 def exclusive_agreement(frame: Frame) -> np.ndarray:
-    """How well a label lies where the model puts an object that no other label claims; (n,), 0 to 1.
+    """How well a label fits a prediction that no other label is matched to; (n,), 0 to 1.
 
     Pairs of label and prediction are made by falling `sqrt(score) * IoU ** 2`, of one class, each of both at most once;
     0 for a label that is left without. So the second of two labels of one object loses the prediction to the first.
@@ -19,7 +19,7 @@ def exclusive_agreement(frame: Frame) -> np.ndarray:
     Unchanged when the image is rescaled. Source: one-to-one matching, as in COCO's evaluation (Lin et al. 2014), by
     degrees in place of a threshold.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.81]), np.array([0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9]])
     >>> exclusive_agreement(Frame(1, 100, 100, boxes, np.array([0, 0]), predictions=found)).round(3).tolist()
@@ -41,13 +41,13 @@ def exclusive_agreement(frame: Frame) -> np.ndarray:
 
 @metric(level="image", needs=("predictions",), higher_is="worse")
 def uncovered_prediction(frame: Frame) -> float:
-    """How sure the model is of an object that no label covers; 0 to 1.
+    """Highest score of a predicted object that no label covers; 0 to 1.
 
     The greatest `score * (1 - best IoU with a label of any class)` over the predictions; 0 without predictions.
     Direction: higher is worse: an object may have no label. Unchanged when the image is rescaled. Source: ObjectLab's
     overlooked (arXiv 2309.00832) by degrees: neither the score nor the overlap has to pass a threshold.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.75, 0.5]), np.array([0, 0]))
     >>> uncovered_prediction(Frame(1, 100, 100, np.float32([[0, 0, 10, 5]]), np.array([0]), predictions=found))
     0.5

@@ -1,4 +1,4 @@
-"""Four ways in which labels may be mistaken, by degrees: a wrong class, a wrong place, one too many, one too few."""
+"""Four kinds of wrong labels, scored by degrees: wrong class, wrong place, an extra label, a missing label."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ HIT = 0.5  # IoU from which a prediction speaks about a label
 
 @metric(level="object", needs=("predictions",), higher_is="worse")
 def mistakenness(frame: Frame, hit: float = HIT) -> np.ndarray:
-    """How likely the class of a label is mistaken, by the one prediction that is matched to it; (n,), 0 to 1.
+    """How likely the class of a label is wrong, by the prediction matched to it; (n,), 0 to 1.
 
     (m c + 1) / 2 with c the prediction's score and m = 1 where its class is another one, -1 where it is the same. By
     falling score each prediction, whatever its class, takes the free label that it overlaps most, from an IoU of `hit`
-    on. 0.5 for a label without one: nothing speaks for it or against it.
+    on. 0.5 for a label without a match: no evidence.
     Direction: higher is worse. Unchanged when the image is rescaled. Source: mistakenness of FiftyOne Brain;
     class_doubt says the same by degrees.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.5]), np.array([1, 0]))
     >>> boxes = np.float32([[0, 0, 10, 9], [50, 50, 60, 60], [80, 80, 90, 90]])
     >>> mistakenness(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), ("cat", "dog"), predictions=found)).tolist()
@@ -36,14 +36,14 @@ def mistakenness(frame: Frame, hit: float = HIT) -> np.ndarray:
 
 @metric(level="object", needs=("predictions",), higher_is="worse")
 def mistaken_location(frame: Frame, hit: float = HIT) -> np.ndarray:
-    """How likely a label is badly placed, by the one prediction that is matched to it; (n,), 0 to 1.
+    """How likely a label is badly placed, by the prediction matched to it; (n,), 0 to 1.
 
     (c (2 i - 1) + 1) / 2 with c the prediction's score and i = (1 - IoU) / (1 - `hit`), which is 0 for the same box
     and 1 at the loosest match. Matched as in `mistakenness`; 0.5 for a label without a prediction.
     Direction: higher is worse. Unchanged when the image is rescaled. Source: location mistakenness of FiftyOne Brain,
     whose i = 2 (1 - IoU) this is at a `hit` of 0.5; location_doubt says the same by degrees.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.5]), np.array([0, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [50, 50, 60, 55], [80, 80, 90, 90]])
     >>> mistaken_location(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), predictions=found)).tolist()
@@ -56,16 +56,16 @@ def mistaken_location(frame: Frame, hit: float = HIT) -> np.ndarray:
 
 @metric(level="object", needs=("predictions",), higher_is="worse")
 def possible_spurious(frame: Frame) -> np.ndarray:
-    """How likely there is no object of its own in a labelled box; (n,), 0 to 1.
+    """How likely a label has no object of its own; (n,), 0 to 1.
 
-    1 less the share of the prediction that is its alone, over the best score of the image. Of all pairs of a label and
+    1 less the support of its matched prediction, over the best score of the image. Of all pairs of a label and
     a prediction, whatever their classes, the one with the greatest `score * IoU` is taken, then the greatest of those
-    left, and so on: one prediction speaks for one label, so a box beside an object cannot live off it. 1 where nothing
-    is left for a label, or nothing was predicted.
+    left, and so on: one prediction supports one label only, so it does not support a box beside the object. 1 where
+    nothing is left for a label, or nothing was predicted.
     Direction: higher is worse. Unchanged when the image is rescaled. Source: possible_spurious of FiftyOne Brain, by
     degrees in place of thresholds, and against what the model is sure of in this image.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.25]), np.array([1, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     >>> possible_spurious(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), ("cat", "dog"), predictions=found)).tolist()
@@ -77,14 +77,14 @@ def possible_spurious(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("predictions",), higher_is="worse")
 def class_doubt(frame: Frame) -> np.ndarray:
-    """How much more the model speaks for another class than for the label's; (n,), 0 to 1, 0.5 where it says nothing.
+    """How much more the model supports another class than the label's; (n,), 0 to 1, 0.5 without predictions.
 
     (1 - margin / top) / 2 with the class margin, best `score * IoU` of the same class less that of another, and the
     best score of the image: how sure the model gets differs from image to image.
     Direction: higher is worse. Unchanged when the image is rescaled. Source: mistakenness of FiftyOne Brain, by
     degrees: all predictions, of any overlap, in place of one.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [0, 0, 10, 5]]), np.float32([0.5, 0.5]), np.array([1, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [80, 80, 90, 90]])
     >>> class_doubt(Frame(1, 100, 100, boxes, np.array([0, 0]), ("cat", "dog"), predictions=found)).tolist()
@@ -96,7 +96,7 @@ def class_doubt(frame: Frame) -> np.ndarray:
 
 @metric(level="object", needs=("predictions",), higher_is="worse")
 def location_doubt(frame: Frame, near: float = 0.2) -> np.ndarray:
-    """How badly a box lies on the object that the model sees there; (n,), 0 to 1.
+    """How badly a box fits the predicted object at its place; (n,), 0 to 1.
 
     1 - max(score * IoU^2) / max(score), over the predictions of the same class, the latter over those with an IoU of at
     least `near`: 0 where the surest prediction about is the box itself. 1 where none is that near.
@@ -104,7 +104,7 @@ def location_doubt(frame: Frame, near: float = 0.2) -> np.ndarray:
     and badly located boxes of ObjectLab (arXiv 2309.00832), by degrees in place of thresholds: a low score, which a
     hard object gets however well its box is drawn, cancels out.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 5], [0, 0, 10, 10]]), np.float32([0.75, 0.375]), np.array([0, 0]))
     >>> boxes = np.float32([[0, 0, 10, 5], [0, 0, 10, 10], [80, 80, 90, 90]])
     >>> location_doubt(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), predictions=found)).tolist()
@@ -118,7 +118,7 @@ def location_doubt(frame: Frame, near: float = 0.2) -> np.ndarray:
 
 @metric(level="image", needs=("predictions",), higher_is="worse")
 def possible_missing(frame: Frame, usual: float = 0.3) -> float:
-    """How likely the image shows an object that nobody labelled; 0 to 1.
+    """How likely the image shows an unlabelled object; 0 to 1.
 
     u / (u + m + `usual`): u is the greatest `score * (1 - covered)` of a prediction, whatever its class, where
     `covered` is the mean of its IoU with a label and of the share of the smaller of the two that the other covers, for
@@ -128,7 +128,7 @@ def possible_missing(frame: Frame, usual: float = 0.3) -> float:
     Direction: higher is worse. Unchanged when the image is rescaled. Source: possible_missing of FiftyOne Brain, by
     degrees in place of thresholds.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.2, 0.5]), np.array([0, 0]))
     >>> round(possible_missing(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=found)), 3)
     0.5

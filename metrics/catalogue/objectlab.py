@@ -1,4 +1,4 @@
-"""ObjectLab's three ways in which labels go wrong: an object overlooked, a box badly located, a class swapped."""
+"""ObjectLab's three kinds of wrong labels: an overlooked object, a badly located box, a swapped class."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def overlooked(frame: Frame, sure: float = SURE) -> float:
     Direction: higher is better. Unchanged when the image is rescaled. Source: ObjectLab (arXiv 2309.00832), with the
     diagonal for pixels and a lower `sure`; possible_missing says the same by degrees.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[50, 50, 60, 60]]), np.float32([0.75]), np.array([0]))
     >>> labelled = Frame(1, 100, 100, np.float32([[48, 48, 62, 62]]), np.array([0]), predictions=found)
     >>> empty = Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found)
@@ -60,7 +60,7 @@ def badly_located(frame: Frame, confident: float = CONFIDENT, unfound: float = U
     Direction: higher is better: a low value is a badly placed box. Unchanged when the image is rescaled.
     Source: ObjectLab (arXiv 2309.00832), which calls a box that was not found perfect.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.75]), np.array([0]))
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 20, 20], [50, 50, 60, 60]])
     >>> badly_located(Frame(1, 100, 100, boxes, np.array([0, 0, 0]), predictions=found)).round(3).tolist()
@@ -78,7 +78,7 @@ def swapped(frame: Frame, sure: float = SURE) -> np.ndarray:
     Direction: higher is better: a low value is a wrong class. Unchanged when the image is rescaled.
     Source: ObjectLab (arXiv 2309.00832); class_margin says the same by degrees.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.75]), np.array([1]))
     >>> boxes = np.float32([[0, 0, 10, 5], [90, 90, 99, 99]])
     >>> swapped(Frame(1, 100, 100, boxes, np.array([0, 0]), ("cat", "dog"), predictions=found)).round(3).tolist()
@@ -102,7 +102,7 @@ def label_quality(
     Direction: higher is better. Unchanged when the image is rescaled. Source: ObjectLab (arXiv 2309.00832), for which
     an image with labels and no predictions is perfect.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> none = Detections.empty()
     >>> round(label_quality(Frame(1, 100, 100, np.float32([[0, 0, 10, 10]]), np.array([0]), predictions=none)), 2)
     0.79

@@ -1,7 +1,7 @@
 """Light and colour of the whole image: exposure, contrast, saturation; measured on a small copy of it.
 
-Every image is looked at with its long side resized to 96 pixels, so that scores of images of any size compare;
-colour is looked at in half of that, as JPEG keeps it at half the size anyway.
+Every image is measured with its long side resized to 96 pixels, so that scores of images of any size compare; colour
+is measured at half of that, because JPEG stores it at half the size.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How unsure a model is of an image: its out-of-fold scores alone, and what they cost against the labels."""
+"""How uncertain a model is about an image: from its out-of-fold scores, and from its loss on the labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mean_confidence(frame: Frame, counted: float = COUNTED) -> float:
     Direction: higher is better: what the model knows it scores high. Unchanged when the image is rescaled.
     Source: encord-active's confidence, with the empty image told apart.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.zeros((3, 4), np.float32), np.float32([0.75, 0.25, 0.01]), np.array([0, 0, 0]))
     >>> mean_confidence(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.5
@@ -36,7 +36,7 @@ def min_confidence(frame: Frame, counted: float = COUNTED) -> float:
     Direction: higher is better: nothing in the image is in doubt. Unchanged when the image is rescaled.
     Source: encord-active's confidence, with the empty image told apart.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.zeros((3, 4), np.float32), np.float32([0.75, 0.25, 0.01]), np.array([0, 0, 0]))
     >>> min_confidence(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.25
@@ -51,7 +51,7 @@ def max_confidence(frame: Frame) -> float:
 
     Direction: higher is better. Unchanged when the image is rescaled. Source: encord-active's confidence.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.zeros((2, 4), np.float32), np.float32([0.75, 0.25]), np.array([0, 0]))
     >>> max_confidence(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.75
@@ -61,14 +61,14 @@ def max_confidence(frame: Frame) -> float:
 
 @metric(level="image", needs=("predictions",), higher_is="worse")
 def prediction_entropy(frame: Frame) -> float:
-    """How undecided the model is about what it found: entropy of the scores in bits, weighted by them; 0 to 1.
+    """How undecided the model is: entropy of its scores in bits, weighted by the scores; 0 to 1.
 
     sum(s H(s)) / sum(s) with H(s) = -s log2 s - (1 - s) log2(1 - s), the entropy of "there is an object here". nan
     without detections.
     Direction: higher is worse. Unchanged when the image is rescaled. Source: entropy sampling (Settles 2009), for
     detectors as in Roy et al. (2018), the weight keeping a long tail of low scores from drowning the rest.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.zeros((2, 4), np.float32), np.float32([1, 0.5]), np.array([0, 0]))
     >>> frame = Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found)
     >>> round(prediction_entropy(frame), 4)  # (1 * 0 + 0.5 * 1) / 1.5
@@ -80,14 +80,14 @@ def prediction_entropy(frame: Frame) -> float:
 
 @metric(level="image", needs=("predictions",), higher_is="worse")
 def least_confidence(frame: Frame) -> float:
-    """How far from sure the model is of the places where it sees something; 0 to 1.
+    """Mean uncertainty (1 - score) over the places where the model detects something; 0 to 1.
 
     A place is a detection that none of a higher score overlaps with an IoU of 0.5 or more. The mean of 1 - score over
     the places, weighted by the score. nan without detections.
     Direction: higher is worse. Unchanged when the image is rescaled. Source: least confidence (Settles 2009), for
     detectors as in Brust et al. (2019).
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     >>> found = Detections(boxes, np.float32([0.75, 0.5, 0.25]), np.array([0, 1, 0]))
     >>> frame = Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found)
@@ -100,14 +100,14 @@ def least_confidence(frame: Frame) -> float:
 
 @metric(level="image", needs=("predictions",))
 def prediction_margin(frame: Frame) -> float:
-    """By how much the best class leads the second best where the model sees something; 0 to 1.
+    """Mean lead of the best class over the second best at the places with detections; 0 to 1.
 
     Over the places of `least_confidence`: the score, less the best score of another class that overlaps it with an
     IoU of 0.5 or more; the mean, weighted by the score. nan without detections.
     Direction: higher is better. Unchanged when the image is rescaled. Source: margin sampling (Scheffer et al. 2001),
     for detectors as in Brust et al. (2019).
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     >>> found = Detections(boxes, np.float32([0.75, 0.5, 0.25]), np.array([0, 1, 0]))
     >>> frame = Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found)
@@ -125,7 +125,7 @@ def score_variance(frame: Frame) -> float:
     Direction: higher is better: scores at both ends are decided ones. Unchanged when the image is rescaled.
     Source: variance scores of active learning toolkits.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.zeros((2, 4), np.float32), np.float32([0.75, 0.25]), np.array([0, 0]))
     >>> score_variance(Frame(1, 100, 100, np.zeros((0, 4), np.float32), np.zeros(0, int), predictions=found))
     0.0625
@@ -136,16 +136,16 @@ def score_variance(frame: Frame) -> float:
 
 @metric(level="image", needs=("predictions",), higher_is="worse")
 def log_loss(frame: Frame, clip: float = 0.01, hit: float = SAME_PLACE) -> float:
-    """What the labels cost the model: its negative log-likelihood of them in nats, per label; 0 and above.
+    """Negative log-likelihood of the labels under the predictions, in nats per label; 0 and above.
 
-    Every detection is a bet that a label of its class is there. With p its score, held between `clip` and 1 - `clip`:
+    Every detection predicts that a label of its class is there. With p its score, held between `clip` and 1 - `clip`:
     -log p where one is (COCO's greedy match from an IoU of `hit` on), -log(1 - p) where none is, and -log `clip` for a
     label without a detection. The sum is divided by the number of labels, or by 1 where there are none; 0 where
-    neither claims anything.
+    there are no labels and no detections.
     Direction: higher is worse: labels that were not expected, objects without a label, or a hard image. Unchanged when
     the image is rescaled. Source: the logarithmic score (Good 1952), proper for each bet.
 
-    >>> from metricloop.data.frame import Detections
+    >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10], [50, 50, 60, 60]]), np.float32([0.5, 0.5]), np.array([0, 0]))
     >>> boxes = np.float32([[0, 0, 10, 10]])
     >>> round(log_loss(Frame(1, 100, 100, boxes, np.array([0]), predictions=found)), 4)  # 2 log 2
