@@ -1,30 +1,31 @@
-"""How well a score ranks what is wrong before what is right: AUROC, average precision, recall at a false-positive rate.
+"""How well a score ranks wrong cases before right ones: AUROC, average precision, recall at a false-positive rate.
 
-Plain arrays in, one number out: `suspicion` (n,) floats, higher is more suspicious, no nan (see `percentiles`), and
-`wrong` (n,) bool. None where there is nothing wrong, or nothing right, to tell apart.
+Inputs: `suspicion` (n,) floats, higher is more suspicious, no nan (see `percentiles`), and `wrong` (n,) bool. The
+result is None when all cases are right, or all are wrong.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-UNKNOWN = 0.5  # the percentile of what a metric cannot judge: neither suspicious nor cleared
-FEW = 20  # scores; fewer say little about what is usual
+UNKNOWN = 0.5  # percentile of a missing score: neither suspicious nor unsuspicious
+FEW = 20  # scores; smaller groups are merged, because they say little about what is usual
 
 
 def percentiles(values: np.ndarray, higher_is: str, groups: np.ndarray | None = None) -> np.ndarray:
-    """Scores as suspicion in [0, 1]: the share of the other known scores that are less suspicious, ties at the middle
-    of their ranks; nan is UNKNOWN. higher_is: the metric's direction, "better" or "worse".
+    """Scores as suspicion in [0, 1]: the share of the other scores that are less suspicious.
 
-    groups: (n,) what each is compared with its like in, such as classes: one that the model finds harder would
-    otherwise be suspected as a whole. Groups below FEW are taken together.
+    Ties share the mean of their ranks; nan gives UNKNOWN. higher_is: the metric's direction, "better" or "worse".
+
+    groups: (n,) such as classes; scores are ranked within their group. Otherwise all boxes of a class that is hard for
+    the model would be suspicious. Groups with fewer than FEW scores are ranked together.
 
     >>> percentiles(np.array([0.1, 0.9, 0.9, np.nan, 2.0]), "worse").round(3).tolist()
     [0.0, 0.5, 0.5, 0.5, 1.0]
     """
     values = np.asarray(values, float)
     result = np.full(len(values), UNKNOWN)
-    for own in _likes(groups, len(values)):
+    for own in _group_rows(groups, len(values)):
         known = own[np.isfinite(values[own])]
         if len(known) > 1:
             ranks = mid_ranks(values[known] if higher_is == "worse" else -values[known])
@@ -32,8 +33,8 @@ def percentiles(values: np.ndarray, higher_is: str, groups: np.ndarray | None = 
     return result
 
 
-def _likes(groups: np.ndarray | None, n: int) -> list[np.ndarray]:
-    """The rows of every group, small ones as one."""
+def _group_rows(groups: np.ndarray | None, n: int) -> list[np.ndarray]:
+    """The rows of each group; all groups smaller than FEW form one."""
     if groups is None:
         return [np.arange(n)]
     _, member, number = np.unique(groups, return_inverse=True, return_counts=True)
@@ -42,7 +43,7 @@ def _likes(groups: np.ndarray | None, n: int) -> list[np.ndarray]:
 
 
 def mid_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, ties at the mean of theirs, (n,).
+    """Ranks from 1; ties get the mean of their ranks, (n,).
 
     >>> mid_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist()
     [3.5, 1.0, 3.5, 2.0]
@@ -53,7 +54,7 @@ def mid_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def auroc(suspicion: np.ndarray, wrong: np.ndarray) -> float | None:
-    """Chance that a wrong one is more suspicious than a right one, ties counted half (Mann-Whitney's U); 0.5 is chance.
+    """Probability that a wrong case is more suspicious than a right one; 0.5 is chance. Mann-Whitney's U, ties half.
 
     >>> auroc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
     0.75
@@ -65,8 +66,9 @@ def auroc(suspicion: np.ndarray, wrong: np.ndarray) -> float | None:
 
 
 def average_precision(suspicion: np.ndarray, wrong: np.ndarray) -> float | None:
-    """Precision averaged over the wrong ones found, from the most suspicious down; equal scores are looked at together.
-    The share of wrong ones is what chance gives. As scikit-learn's average_precision_score.
+    """Mean precision over the wrong cases, from the most suspicious down; equal scores are taken together.
+
+    Chance gives the share of wrong cases. The same as scikit-learn's average_precision_score.
 
     >>> round(average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])), 4)
     0.8333
@@ -78,8 +80,9 @@ def average_precision(suspicion: np.ndarray, wrong: np.ndarray) -> float | None:
 
 
 def recall_at(suspicion: np.ndarray, wrong: np.ndarray, false_positives: float = 0.1) -> float | None:
-    """Share of the wrong ones found when this share of the right ones is raised in vain: the ROC curve at that place,
-    straight between its points.
+    """Share of the wrong cases found when the share `false_positives` of the right ones is raised as well.
+
+    This is the ROC curve at that rate, with straight lines between its points.
 
     >>> recall_at(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]), 0.25)
     0.5
@@ -97,7 +100,7 @@ def recall_at(suspicion: np.ndarray, wrong: np.ndarray, false_positives: float =
 
 
 def _cumulative(suspicion: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Going down in suspicion: wrong ones found so far, and all looked at, after each distinct score."""
+    """From the most suspicious down, after each distinct score: number of wrong cases so far, and of all cases."""
     scores, place = np.unique(-np.asarray(suspicion, float), return_inverse=True)
     return (
         np.cumsum(np.bincount(place, weights=wrong, minlength=len(scores))),
