@@ -38,7 +38,7 @@ def test_a_folder_with_blanks_is_quoted_and_its_status_is_told(tmp_path, capsys)
         f"0 of {len(told['stages'])} stages are up to date",
     ]
     assert main(["init", str(folder), "--demo"]) == 1
-    assert f"go on there: metricloop run -C '{folder}'\n" in capsys.readouterr().err
+    assert f"there: metricloop run -C '{folder}'\n" in capsys.readouterr().err
 
 
 def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
