@@ -31,7 +31,7 @@ class Idea:
 
     state: proposed (not decided yet), refused, accepted (not measured yet), dropped (its metric failed on the pool) or
     measured. repairs: number of repairs after the gate. gain: absolute and relative in mAP, interval and p. reason: why
-    it was refused or dropped. learnt: the day on which the lesson was recorded, if it was replayed.
+    it was refused or dropped. lesson_date: the day on which the lesson was recorded, if it was replayed.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Idea:
     parent: str | None = None
     metric: str = ""
     partner: str | None = None
-    wrote: bool = False  # it has code of its own
+    has_code: bool = False
     policy: dict[str, Any] = field(default_factory=dict)
     predicted_gain: float | None = None
     state: State = "proposed"
@@ -53,7 +53,7 @@ class Idea:
     gain: dict[str, Any] | None = None
     verdict: str | None = None
     lesson: str | None = None
-    learnt: str | None = None
+    lesson_date: str | None = None
 
     @property
     def ran(self) -> bool:
@@ -70,7 +70,7 @@ class Idea:
         return tuple(attempt for attempt in self.attempts if attempt.broken)
 
     @property
-    def rise(self) -> float | None:
+    def measured_gain(self) -> float | None:
         """The measured gain in mAP."""
         return self.gain["abs"] if self.gain else None
 
@@ -84,7 +84,7 @@ def ideas(events: Iterable[Event]) -> list[Idea]:
             for entry in event["lessons"]:
                 key = (event["round"], entry["suggestion"])
                 if key in found:
-                    found[key] = replace(found[key], lesson=entry["lesson"], learnt=event.get("recorded"))
+                    found[key] = replace(found[key], lesson=entry["lesson"], lesson_date=event.get("recorded"))
         elif isinstance(name, str) and name:  # early journals held the suggestion itself here
             key = (event["round"], name)
             if event["event"] in ("proposed", "refused"):  # an unreadable suggestion is refused and never proposed
@@ -119,7 +119,7 @@ def _described(idea: Idea, words: Mapping[str, Any]) -> Idea:
     """The idea with the fields of its latest version; a repair may change metric and policy."""
     names = ("hypothesis", "targets", "family", "parent", "metric", "partner", "policy", "predicted_gain")
     known = {name: words[name] for name in names if name in words}
-    return replace(idea, **known, wrote=bool(words.get("code")))
+    return replace(idea, **known, has_code=bool(words.get("code")))
 
 
 def _tried(idea: Idea, number: int, broken: tuple[tuple[str, str], ...]) -> Idea:
@@ -200,4 +200,4 @@ def outcome_line(idea: Idea) -> str:
     ran = "ran the first time" if idea.first_time else f"ran after {count(idea.repairs, 'repair')}"
     if idea.state == "dropped":
         return f"{ran}, dropped: {said}"
-    return f"{ran}, {signed(idea.rise)} ({idea.verdict})" if idea.gain else f"{ran}, not measured yet"
+    return f"{ran}, {signed(idea.measured_gain)} ({idea.verdict})" if idea.gain else f"{ran}, not measured yet"

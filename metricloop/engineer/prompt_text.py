@@ -27,7 +27,7 @@ def known_text(known: Mapping[str, KnownMetric], past: Sequence[Idea]) -> str:
     ours = catalogue()
     lines = []
     for name, metric in sorted(known.items()):
-        idea = next((idea for idea in past if idea.metric == name and idea.wrote), None)
+        idea = next((idea for idea in past if idea.metric == name and idea.has_code), None)
         about = (ours[name].__doc__ or "").strip().splitlines()[0] if name in ours else ""
         worse = name in ours and spec_of(ours[name]).higher_is == "worse"
         about = about or (f"yours, of `{idea.name}`" if idea else "the person's own")

@@ -114,7 +114,7 @@ def scorecard(
     found = compared(ideas(events), comparison)
     settled = [idea for idea in found if idea.state != "proposed"]
     answers = [event for event in events if event["event"] == "answered"]
-    measured = [(idea, idea.rise) for idea in found if idea.rise is not None]
+    measured = [(idea, idea.measured_gain) for idea in found if idea.measured_gain is not None]
     gains = [gain for _, gain in measured]
     won = [gain for idea, gain in measured if idea.verdict == "better"]
     forecast = [(idea.predicted_gain, gain) for idea, gain in measured if idea.predicted_gain is not None]
@@ -194,7 +194,7 @@ def _descent(found: Sequence[Idea]) -> tuple[Proportion, Proportion]:
         could += any(other.ran and other.round < idea.round for other in found)
         above = parent_of(found, place)
         if above is not None and found[above].ran and found[above].round < idea.round:
-            pairs.append((idea.rise, found[above].rise))
+            pairs.append((idea.measured_gain, found[above].measured_gain))
     both = [(gain, before) for gain, before in pairs if gain is not None and before is not None]
     return Proportion(len(pairs), could), Proportion(sum(gain > before for gain, before in both), len(both))
 

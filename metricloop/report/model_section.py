@@ -51,7 +51,7 @@ def _node(node: Node, arms: set[str]) -> dict[str, Any]:
             for attempt in idea.failures for rule, message in attempt.broken
         ],
         "lesson": clean(idea.lesson, PROSE) if idea.lesson else None,
-        "learnt": idea.learnt,
+        "learnt": idea.lesson_date,
         "children": [_node(child, arms) for child in node.children],
     }  # fmt: skip
 

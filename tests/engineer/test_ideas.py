@@ -32,7 +32,7 @@ def test_one_that_ran_first_time() -> None:
     assert (one.ran, one.first_time, one.repairs, one.failures) == (True, True, 0, ())
     assert (one.metric, one.family, one.predicted_gain, one.verdict) == ("object_count", "counting", 0.03, "better")
     assert one.gain == {"abs": 0.07, "rel": 0.07 / 0.231, "ci95": pytest.approx([0.04, 0.1]), "p_holm": 0.2}
-    assert (one.lesson, one.learnt) == ("Counting finds what is missing.", None)
+    assert (one.lesson, one.lesson_date) == ("Counting finds what is missing.", None)
 
 
 def test_one_that_was_repaired_and_one_that_never_ran() -> None:
@@ -48,7 +48,7 @@ def test_one_that_was_repaired_and_one_that_never_ran() -> None:
 
 
 def test_a_lesson_that_was_replayed_keeps_its_date() -> None:
-    assert by_name(journal())["crowded"].learnt == "2026-11-20"
+    assert by_name(journal())["crowded"].lesson_date == "2026-11-20"
 
 
 def test_a_repair_may_change_the_policy() -> None:
@@ -128,9 +128,9 @@ def test_comparison_has_the_last_word() -> None:
     ])  # fmt: skip
     waiting = Idea("accepted_late", 2, state="accepted")
     found = {one.name: one for one in compared([*ideas(journal()), waiting], now)}
-    assert (found["crowded"].rise, found["crowded"].verdict) == (0.02, "better")
-    assert found["object_count"].rise == 0.07
-    assert found["edges"].rise is None  # refused: the arm of that name is a person's
-    assert (found["accepted_late"].state, found["accepted_late"].rise) == ("measured", 0.01)
+    assert (found["crowded"].measured_gain, found["crowded"].verdict) == (0.02, "better")
+    assert found["object_count"].measured_gain == 0.07
+    assert found["edges"].measured_gain is None  # refused: the arm of that name is a person's
+    assert (found["accepted_late"].state, found["accepted_late"].measured_gain) == ("measured", 0.01)
     assert compared([waiting], None) == [waiting]
     assert CROWDED["predicted_gain"] == found["crowded"].predicted_gain

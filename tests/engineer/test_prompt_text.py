@@ -10,7 +10,7 @@ from metricloop.engineer.rules import KnownMetric
 
 FRAMES = drawn(8)
 IDEA = Idea(
-    name="wide_ones", round=1, hypothesis="Wide.", targets="mixed", family="geometry", metric="wide", wrote=True,
+    name="wide_ones", round=1, hypothesis="Wide.", targets="mixed", family="geometry", metric="wide", has_code=True,
     policy={"name": "best", "direction": "higher"}, predicted_gain=0.02, state="measured", verdict="undecided",
     gain={"abs": 0.031, "rel": 0.1, "ci95": [-0.01, 0.07], "p_holm": 0.5}, lesson="Try again.",
 )  # fmt: skip
@@ -41,7 +41,7 @@ def test_a_known_metric_is_told_by_its_author():
         "object_count": KnownMetric("image", "y"),
         "mine": KnownMetric("image", "z"),
     }
-    reused = Idea(name="again", round=2, metric="mine", wrote=False)
+    reused = Idea(name="again", round=2, metric="mine", has_code=False)
     lines = known_text(metrics, [IDEA, reused]).splitlines()
     assert lines[0] == "- `mine` (per image): the person's own"
     assert lines[1].startswith("- `object_count` (per image): Number of labelled objects")
