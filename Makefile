@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(if $(FULL),demo-full,demo)
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup
 export MLFLOW_DISABLE_TELEMETRY = true
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
@@ -29,10 +30,11 @@ demo: setup  ## run a whole study on drawn pandas (minutes; FULL=1 adds the rest
 	@$(BIN)/metricloop run -C $(DEMO)
 
 test: setup  ## the tests
-	$(BIN)/python -P -m pytest
+	$(BIN)/python -P -m pytest $(PARALLEL)
 
 test-all: setup  ## the tests that take long, kill processes or need a browser too, and the demo
-	$(BIN)/python -P -m pytest -m 'not gpu'
+	$(BIN)/python -P -m pytest $(PARALLEL) -m 'not gpu and not faults'
+	$(BIN)/python -P -m pytest -m faults
 	$(MAKE) demo
 
 check: setup  ## lint, format, types, import rules

@@ -79,6 +79,13 @@ def dvc(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under pytest-xdist: all tests of the finished study in one process, which runs it once; others file by file."""
+    for item in items:
+        group = "study" if "finished" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def walls() -> None:
     """Skip, with the reason, where this machine cannot contain foreign code."""
