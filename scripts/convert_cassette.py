@@ -23,8 +23,8 @@ IMPORTS = {
 }
 NOTE = (
     "Converted by scripts/convert_cassette.py when the package was renamed: `from metrics.contract import ...` is now "
-    "`from metricloop import ...`. The hashes of the prompt templates are new: the import line changed, and the rules of "
-    "the gate are now filled in from a table. The prompts themselves read as before."
+    "`from metricloop import ...`. The hashes of the prompt templates are new: the import line changed, and the rules "
+    "of the gate are now filled in from a table. The prompts themselves read as before."
 )
 
 
