@@ -1,8 +1,8 @@
-"""Deliberate mistakes in labels: what is done to which box, and the truth about it kept aside.
+"""Damage labels on purpose, and keep the truth in a table of its own.
 
-A preset is a list of mistakes, each a row of numbers in params.yaml; a box suffers at most one of them. Every box
-draws from its own random stream (seed, image, place in the image), so the damage of one image depends neither on the
-other images nor on the order of the rows, and the boxes hit at one strength are hit at every higher one too.
+A preset is a list of mistakes, each a row of numbers in params.yaml; a box gets at most one of them. Every box has its
+own random stream (seed, image, place in the image). So the damage of an image depends neither on the other images nor
+on the order of the rows, and a box damaged at one strength is damaged at every higher strength too.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import numpy as np
 from metricloop.data.damage_presets import Corrupt, Mistake, Mistakes
 
 SMALLEST = 2.0  # px; no damaged box is thinner
-TRIES = 16  # places tried for a box that should lie elsewhere; the one that covers the least of any object wins
+TRIES = 16  # random places for a box that should lie elsewhere; the one that covers the least of any object is used
 
 
 @dataclass(frozen=True)
 class Damaged:
     """Labels after damage, and the truth.
 
-    Boxes are ordered by image and then by coordinates, box_id consecutive in that order: neither place nor number
-    tells an invented box from a real one. boxes: (m, 4) float32 xyxy pixels; labels: (m,); crowd: (m,) bool;
+    Boxes are ordered by image and then by coordinates, and box_id counts in that order, so neither place nor number
+    shows which box is invented. boxes: (m, 4) float32 xyxy pixels; labels: (m,); crowd: (m,) bool;
     origin: (m,) row of the clean box it came from, -1 if invented. truth: the columns of data.tables.TRUTH, a row
     per clean box in the order given, then one per invented box. report: realised rates (see `_report`).
     """
@@ -43,7 +43,7 @@ class Damaged:
 
 @dataclass(frozen=True)
 class _Label:
-    """One box on its way through; mistake is what made it what it is, or "none"."""
+    """One box while it is damaged; mistake: the kind of damage, or "none"."""
 
     image: int
     box: np.ndarray
@@ -54,7 +54,7 @@ class _Label:
 
 @dataclass(frozen=True)
 class _Scene:
-    """The image around a box: its size, its clean boxes, and the look-alikes that no box was put on yet."""
+    """The image of a box: its size, its clean boxes, and the look-alikes without a box so far."""
 
     width: float
     height: float
@@ -76,12 +76,12 @@ def damage(
     lookalikes: Mapping[int, np.ndarray] | None = None,
     first_id: int = 1,
 ) -> Damaged:
-    """Spoil labels on purpose. All arrays are flat, one entry per clean box.
+    """Damage labels on purpose. All arrays are flat, one entry per clean box.
 
     boxes: (n, 4) xyxy pixels; labels: (n,) index into class_names; groups: the group of each box's image;
-    width, height: (n,) size of each box's image; crowd: (n,) bool, regions that are left alone;
+    width, height: (n,) size of each box's image; crowd: (n,) bool, regions that stay as they are;
     lookalikes: image_id -> (k, 4) xyxy, things that an annotator may take for an object;
-    first_id: the lowest box_id to give out. Raises ValueError for a mistake that names an unknown class.
+    first_id: the lowest box_id. Errors: ValueError for a mistake that names an unknown class.
     """
     image_id = np.asarray(image_id, np.int64)
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -118,7 +118,7 @@ def damage(
 
 
 def _possible(mistakes: Mistakes, class_names: Sequence[str]) -> tuple[Mistakes, list[str]]:
-    """The mistakes that can happen to these classes, and a note on each that cannot."""
+    """The mistakes that are possible with these classes, and a note on each that is not."""
     unknown = sorted({name for mistake in mistakes for name in mistake.classes} - set(class_names))
     if unknown:
         raise ValueError(f"data.corrupt names the class {', '.join(unknown)}; the classes are {', '.join(class_names)}")
@@ -129,20 +129,20 @@ def _possible(mistakes: Mistakes, class_names: Sequence[str]) -> tuple[Mistakes,
 
 
 def _images(image_id: np.ndarray, boxes: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of one image after the other, ordered by coordinates, however the rows were ordered."""
+    """The rows of each image, ordered by coordinates, whatever the order of the input."""
     order = np.lexsort((labels, *boxes.T[::-1], image_id))
     ends = np.flatnonzero(np.diff(image_id[order])) + 1
     return iter(np.split(order, ends) if len(order) else ())
 
 
 def _stream(seed: int, *names: object) -> np.random.Generator:
-    """A random stream of its own for these names."""
+    """The random stream that belongs to these names."""
     digest = hashlib.sha256(repr((seed, *names)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
 def _weight(mistake: Mistake, growth: float, label: _Label, scene: _Scene) -> float:
-    """How much of a rate or magnitude is left at this object's size, 0 to 1."""
+    """The factor on a rate or magnitude for an object of this size, 0 to 1."""
     x1, y1, x2, y2 = label.box
     size = np.sqrt(max((x2 - x1) * (y2 - y1), 1.0) / (scene.width * scene.height))
     return min(1.0, float(mistake.small / size) ** growth)
@@ -156,7 +156,7 @@ def _choose(
     class_names: Sequence[str],
     rng: np.random.Generator,
 ) -> Mistake | None:
-    """The mistake that this box suffers, or None. The same kind at every strength that hits it."""
+    """The mistake of this box, or None; the same kind at every strength at which it has one."""
     chance, which = rng.random(2)
     able = [mistake for mistake in mistakes if not mistake.classes or class_names[label.label] in mistake.classes]
     rates = np.cumsum([mistake.rate * _weight(mistake, mistake.rate_growth, label, scene) for mistake in able])
@@ -168,7 +168,7 @@ def _choose(
 def _spoil(
     mistake: Mistake, label: _Label, scene: _Scene, class_names: Sequence[str], rng: np.random.Generator
 ) -> tuple[str, list[_Label]]:
-    """The kind of mistake made, and what it leaves of the label: nothing, the label changed, one more beside it."""
+    """The kind of mistake, and the labels afterwards: none, the changed label, or the label and one more."""
     kind = mistake.kind
     if kind == "missing":
         return kind, []
@@ -181,7 +181,9 @@ def _spoil(
     box = _displaced(mistake, label, scene, rng)
     if kind == "doubled":
         return kind, [label, replace(label, box=box, origin=-1, mistake=kind)]
-    if np.abs(box - label.box).max() < 0.5:  # it filled the image, or the draw was next to nothing: no mistake to find
+    if (
+        np.abs(box - label.box).max() < 0.5
+    ):  # the box fills the image, or the change is tiny: no mistake that anyone could find
         return "none", [label]
     return kind, [replace(label, box=box, mistake=kind)]
 
@@ -204,7 +206,7 @@ def _displaced(mistake: Mistake, label: _Label, scene: _Scene, rng: np.random.Ge
 
 
 def _elsewhere(mistake: Mistake, label: _Label, scene: _Scene, rng: np.random.Generator) -> np.ndarray:
-    """A free look-alike's box, or one of the label's own shape where it covers the least of any object."""
+    """The box of a free look-alike, or a box of the label's shape where it covers the least of any object."""
     if scene.lookalikes and rng.random() < mistake.lookalike:
         return scene.lookalikes.pop()
     limit = np.array([scene.width, scene.height])
@@ -240,7 +242,7 @@ def _report(
     crowd: np.ndarray,
     notes: list[str],
 ) -> dict[str, Any]:
-    """What really happened: rates as shares of the clean boxes (crowds left out), and images with any mistake."""
+    """The realised damage: rates as shares of the clean boxes (without crowds), and the share of images hit."""
     count = Counter(kinds)
     total = int((~crowd).sum())
     spoilt = {int(image) for image, kind in zip(image_id, kinds, strict=True) if kind != "none"}

@@ -1,4 +1,4 @@
-"""The section data.corrupt of params.yaml: the ways to spoil a label, and the presets made of them."""
+"""The section data.corrupt of params.yaml: the ways to damage a label, and the presets made of them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ else:
 
 
 class Mistake(Section):
-    """One way to spoil a box, and how often.
+    """One way to damage a box, and how often.
 
     rate: share of the boxes hit at strength 1; the rates of the mistakes that one class can suffer sum to at most 1.
     shift: the furthest the centre moves, as a share of the box's width and height, uniform up to it.
-    scale: ranges (low, high); one is drawn at random, then a factor within it, used for both sides.
-    lookalike: chance that an invented box is put on a look-alike, where the scene knows a free one.
+    scale: ranges (low, high); one range is drawn at random, then a factor within it for both sides.
+    lookalike: chance that an invented box is put on a look-alike, if the image has a free one.
     classes: names of the classes it happens to; empty means all.
     groups: share of the groups (annotators, videos) it happens in; the same groups for every mistake of a seed.
-    rate_growth, magnitude_growth: how rate, and shift and scale, fall off with the size of the object: multiplied by
-    (small / size) ** growth, at most 1, size being the root of the box's share of the image's area. 0 is uniform.
+    rate_growth, magnitude_growth: how rate, and shift and scale, fall with the size of the object: the factor is
+    (small / size) ** growth, at most 1; size is the root of the box's share of the image's area. 0: no effect of size.
     """
 
     kind: PlantedKind

@@ -10,6 +10,8 @@ import numpy as np
 
 from metricloop.data.frame import Frame
 
+PER_IMAGE = ("image_id", "file", "sha256", "width", "height", "group", "split")  # the arrays with one entry per image
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -56,7 +58,7 @@ def part_of(data: Dataset, rows: np.ndarray) -> tuple[Dataset, np.ndarray]:
     kept = np.flatnonzero(np.isin(data.box_row, rows))
     part = replace(
         data,
-        **{n: getattr(data, n)[rows] for n in ("image_id", "file", "sha256", "width", "height", "group", "split")},
+        **{n: getattr(data, n)[rows] for n in PER_IMAGE},
         **{n: getattr(data, n)[kept] for n in ("box_id", "boxes", "labels", "crowd")},
         offsets=np.concatenate([[0], np.cumsum(data.counts[rows])]),
     )

@@ -16,7 +16,7 @@ CROP = 0.8  # of each side, about the middle: the part of a picture that the vie
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector said about one image.
+    """The detections of a detector on one image.
 
     boxes: (k, 4) float32, xyxy pixels; scores: (k,) float32 in [0, 1]; labels: (k,) int64.
     """
@@ -57,7 +57,7 @@ class Frame:
 
 
 def once(function: Callable[[Subject], Made]) -> Callable[[Subject], Made]:
-    """Compute what several metrics share once per frame, or per data set: it is kept in there, and goes with it."""
+    """Compute a value that several metrics share once per frame or data set; the frame or data set keeps it."""
     key = f"_{function.__module__}.{function.__qualname__}"
 
     @wraps(function)
@@ -73,7 +73,7 @@ def once(function: Callable[[Subject], Made]) -> Callable[[Subject], Made]:
 def at_side(frame: Frame, side: int) -> Frame:
     """The frame as if its picture were stored with this long side, in pixels; the same object for every caller.
 
-    A frame whose image was decoded at a smaller scale than its width and height say is legal here and nowhere else.
+    The image of `frame` may be smaller than its width and height state; nowhere else is this allowed.
     """
     store, key = frame.__dict__, f"_at_side_{side}"
     if key not in store:
@@ -82,10 +82,10 @@ def at_side(frame: Frame, side: int) -> Frame:
 
 
 def _resized(image: np.ndarray, long_side: int, size: tuple[int, int]) -> np.ndarray:
-    """A picture at another size (width, height), and not the same array. long_side: that of the picture as stored.
+    """A picture at another size (width, height), as a new array. long_side: of the picture as stored.
 
-    It is halved, by the mean of blocks, as often as leaves at least `size`, and goes the rest bilinearly: so that a
-    JPEG decoded at a half, a quarter or an eighth, which counts as halved, comes out like the full picture.
+    It is halved by the mean of blocks while at least `size` is left, then resized bilinearly. So a JPEG decoded at a
+    half, a quarter or an eighth, which counts as halved, gives the same result as the full picture.
     """
     import cv2
 

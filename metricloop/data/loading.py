@@ -1,4 +1,4 @@
-"""A data set from its tables. Apart from Dataset itself, so that what only sees arrays need not import pyarrow."""
+"""Make a Dataset from its tables. In a module of its own, so that code with arrays only need not import pyarrow."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def assemble(images: pa.Table, boxes: pa.Table, class_names: tuple[str, ...], ro
 def load(folder: Path | str, root: Path | str, split: str | None = None, labels: bool = True) -> Dataset:
     """Read images.parquet, boxes.parquet and categories.json from `folder`; one split, or all of them.
 
-    labels=False leaves boxes.parquet unread: the images alone.
+    labels=False: the images without boxes; boxes.parquet is not read.
     """
     folder = Path(folder)
     images = read_table(folder / "images.parquet", IMAGES)

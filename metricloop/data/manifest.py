@@ -1,4 +1,4 @@
-"""A subset's manifest: one draw of an arm, as a trial trains on it."""
+"""The manifest of an arm's subset: the labels of each draw, from which a trial trains."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from metricloop.data.tables import SUBSET, TableError, column, read_table
 
 
 def read_draw(path: Path | str, seed: int) -> pa.Table:
-    """The draw for `seed` out of subsets/ARM.parquet, as SUBSET rows. Errors: TableError."""
+    """The draw for `seed` from subsets/ARM.parquet, as SUBSET rows. Errors: TableError."""
     return draw_of(read_table(path, SUBSET), seed, str(path))
 
 
 def draw_of(subset: pa.Table, seed: int, where: str) -> pa.Table:
-    """The rows of the draw for `seed`, or of the only draw of an arm that has no chance in it.
+    """The rows of the draw for `seed`, or of the only draw if all draws of the arm are equal.
 
-    Errors: TableError naming `where` when the subset holds several draws but not this one.
+    Errors: TableError with `where` when the subset holds other draws but not this one.
     """
     draws = column(subset, "draw")
     stored = np.unique(draws)

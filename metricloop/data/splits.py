@@ -1,4 +1,4 @@
-"""Which images belong together, which train and which are held out: never a near copy on both sides."""
+"""Group images that belong together, and split by group, so that no near copy is both trained on and tested on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 
 
 class SplitError(ValueError):
-    """A data set that cannot be split into pool, search and test; the message says why and what to do."""
+    """The data set cannot be split into pool, search and test; the message says why and what to do."""
 
 
 def join_groups(files: Sequence[str], given: Sequence[str | None], pairs: np.ndarray) -> np.ndarray:
-    """The group of every image, (n,) str: images of a given group (a video), and images linked by near-duplicate
-    `pairs` (k, 2), belong together. Named for the given group, else for the first file.
+    """The group of every image, (n,) str. Images of one given group (a video), and near-duplicates, share a group.
+
+    pairs: (k, 2) rows of near-duplicates. A group has the name of a given group, or of its first file.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -35,7 +36,7 @@ def join_groups(files: Sequence[str], given: Sequence[str | None], pairs: np.nda
 
 def leaks(split: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Held-out images that share a group with the pool, and search images that share one with the test split, (n,)
-    bool. The test split gives way to the pool only: it is the one that published numbers refer to.
+    bool. A test image leaks only if it shares a group with the pool: published numbers refer to the test split.
     """
     in_pool, in_test = (np.isin(group, group[split == part]) for part in ("pool", "test"))
     return (np.isin(split, ("search", "test")) & in_pool) | ((split == "search") & in_test)
@@ -44,7 +45,8 @@ def leaks(split: np.ndarray, group: np.ndarray) -> np.ndarray:
 def draw_groups(group: np.ndarray, target: int, seed: int) -> np.ndarray:
     """Whole groups with at most `target` images together, or the smallest one if none fits, (n,) bool.
 
-    Groups come in the order of hash(seed, name): adding images elsewhere moves few, and the rows' order none.
+    Groups are tried in the order of hash(seed, name). So new images change the split of few others, and the order of
+    the rows changes none.
     """
     names, rows, sizes = np.unique(group.astype(str), return_inverse=True, return_counts=True)
     order = sorted(range(len(names)), key=lambda k: hashlib.sha256(f"{seed}:{names[k]}".encode()).digest())
@@ -62,8 +64,9 @@ def draw_groups(group: np.ndarray, target: int, seed: int) -> np.ndarray:
 def assign(split: np.ndarray, group: np.ndarray, *, search_share: float, test_share: float, seed: int) -> np.ndarray:
     """The final split of every image, (n,) str. split: pool | search | test as given, without leaks.
 
-    A single held-out part is halved; without one, or without a pool, everything is split anew by group.
-    Errors: SplitError when a part stays empty.
+    If only search or only test is given, it is halved. Without held-out images, or without a pool, all images are split
+    anew by group.
+    Errors: SplitError when a part is empty.
     """
     split = split.copy()
     held = np.isin(split, ("search", "test"))

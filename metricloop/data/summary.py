@@ -1,4 +1,4 @@
-"""What a data set holds: the contents of data/summary.json, and the same in one line."""
+"""The counts of a data set: the content of data/summary.json, and the same in one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def summarise(
     problems: list[Problem],
     report: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Counts per split of the labels as they will be seen; the total `boxes` counts the clean ones."""
+    """Counts per split, of labels after damage; the total `boxes` counts the clean labels."""
     split = np.array(images["split"])
     of_box = split[np.asarray(boxes["image_id"]) - 1]
     parts = {}

@@ -56,7 +56,7 @@ SUBSET = pa.schema(
 
 
 class TableError(ValueError):
-    """A table on disk does not hold what its contract promises."""
+    """A table on disk is missing, or lacks what its schema requires."""
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def write_table(
 ) -> None:
     """Write `columns` (arrays or lists of equal length, None or masked for null) as Parquet under `schema`.
 
-    stamp: words about how the table came to be, kept in the file; see `stamp_of`.
+    stamp: notes on how the table was made, stored in the file; see `stamp_of`.
     """
     table = pa.table({name: pa.array(columns[name], type=schema.field(name).type) for name in schema.names}, schema)
     if stamp:
@@ -89,7 +89,7 @@ def write_table(
 
 
 def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
-    """Read a Parquet table and hold it to its schema."""
+    """Read a Parquet table and check it against its schema. Errors: TableError."""
     path = Path(path)
     if not path.is_file():
         raise TableError(f"{path} does not exist; the stage that writes it has not run")
@@ -101,7 +101,7 @@ def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
 
 
 def stamp_of(path: Path | str) -> dict[str, str]:
-    """The stamp that a table was written with; {} where it has none."""
+    """The stamp in a table's file; {} without."""
     return {key.decode(): value.decode() for key, value in (pq.read_schema(path).metadata or {}).items()}
 
 
@@ -132,7 +132,7 @@ def read_json(path: Path | str) -> Any:
 
 
 def read_yaml(path: Path | str) -> Any:
-    """What a YAML file holds; {} for an empty one. Errors: TableError where it is no YAML, with line and column."""
+    """The content of a YAML file; {} for an empty file. Errors: TableError for invalid YAML, with line and column."""
     try:
         with Path(path).open() as stream:
             return yaml.safe_load(stream) or {}

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metricloop.data.dataset import Dataset
+from metricloop.data.dataset import PER_IMAGE, Dataset
 from metricloop.data.loading import assemble
 from metricloop.data.tables import column
 from metricloop.selection.options import PolicyError, Scored
@@ -151,6 +151,6 @@ def relabel(pool: Dataset, truth: pa.Table) -> Dataset:
         return pool
     real = truth.filter(pc.is_valid(truth["x1"]))
     real = real.sort_by([(name, "ascending") for name in ("image_id", "x1", "y1", "x2", "y2", "label")])
-    images = {name: getattr(pool, name) for name in ("image_id", "file", "sha256", "width", "height", "group", "split")}
+    images = {name: getattr(pool, name) for name in PER_IMAGE}
     boxes = real.append_column("crowd", pa.array(np.zeros(len(real), bool)))
     return assemble(pa.table(images), boxes, pool.class_names, pool.root)

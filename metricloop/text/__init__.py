@@ -1,1 +1,1 @@
-"""TEXT: numbers and strangers' words as text for people, prompts and logs. Imports nothing of ours."""
+"""TEXT: numbers, untrusted text and command lines, formatted for people, prompts and logs. Imports no other room."""

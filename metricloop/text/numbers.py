@@ -1,10 +1,10 @@
-"""Numbers as people read them: the one place where a figure becomes text. Values lie in 0..1; None is a dash."""
+"""Format numbers for people; all text with numbers is made here. Values lie in 0..1; None becomes a dash."""
 
 from __future__ import annotations
 
 DASH = "\u2013"
 MINUS = "\u2212"
-PERCENT = "\u00a0%"  # a percent sign that is never torn from its number
+PERCENT = "\u00a0%"  # no line break between the number and the percent sign
 
 
 def fixed(value: float | None, digits: int = 3) -> str:

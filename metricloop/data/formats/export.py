@@ -1,4 +1,4 @@
-"""A data set, or one draw of a subset, written as COCO JSON or YOLO; pictures are referred to, never copied."""
+"""Write a data set, or one draw of a subset, as COCO JSON or YOLO. Pictures are linked, never copied."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pyarrow as pa
 import pyarrow.compute
 import yaml
 
-from metricloop.data.dataset import Dataset
+from metricloop.data.dataset import PER_IMAGE, Dataset
 from metricloop.data.tables import column, replacing, write_json, xyxy
 
 NAMES = {"pool": "train", "search": "val", "test": "test"}
 
 
 class ExportError(ValueError):
-    """What is to be exported does not exist, or a place is taken; the message says which."""
+    """The export is impossible: the draw or image does not exist, or the target folder is not empty."""
 
 
 def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:
     """The images and labels of one draw of a subset manifest (schema SUBSET) as a data set of its own.
 
     Masked regions become crowd regions: neither objects nor background.
-    Errors: ExportError naming the draws there are, or an image that the pool lacks.
+    Errors: ExportError for an unknown draw or an image that the pool lacks.
     """
     drawn = column(subset, "draw")
     if draw not in drawn:
@@ -37,7 +37,7 @@ def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:
         raise ExportError(f"the subset names image {unknown[0]}, which is not in the pool; select it again")
     chosen = np.flatnonzero(np.isin(pool.image_id, image_id))
     rows = rows.filter(pa.compute.not_equal(rows["use"], "none"))
-    per_image = {name: getattr(pool, name)[chosen] for name in _PER_IMAGE}
+    per_image = {name: getattr(pool, name)[chosen] for name in PER_IMAGE}
     return replace(
         pool,
         **per_image,
@@ -49,12 +49,11 @@ def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:
     )
 
 
-_PER_IMAGE = ("image_id", "file", "sha256", "width", "height", "group", "split")
-
-
 def export_coco(dataset: Dataset, path: Path | str) -> None:
-    """Write one COCO JSON file. `file_name` leads from its folder to the original picture; image entries carry
-    `split` and `group`, which `read` understands. Ids start at 1.
+    """Write one COCO JSON file. Ids start at 1.
+
+    `file_name` is the path of the original picture, relative to the JSON file; image entries have the keys `split` and
+    `group`, which `read` understands.
     """
     path = Path(path)
     start = path.absolute().parent
@@ -92,7 +91,7 @@ def export_coco(dataset: Dataset, path: Path | str) -> None:
 def export_yolo(dataset: Dataset, folder: Path | str) -> None:
     """Write data.yaml, a list per split, labels/SPLIT/*.txt, and images/SPLIT/* as symbolic links to the originals.
 
-    YOLO has no crowd regions; they are left out. Errors: ExportError when the folder holds something already.
+    YOLO has no crowd regions; they are left out. Errors: ExportError when the folder is not empty.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):

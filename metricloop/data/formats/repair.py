@@ -1,4 +1,4 @@
-"""Boxes as a source states them, made to fit the picture as it is shown; whatever that took is told."""
+"""Fit boxes to the picture as it is shown, and report every repair."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _place(
 
 
 def turn_upright(boxes: np.ndarray, orientation: int, width: int, height: int) -> np.ndarray:
-    """Boxes (n, 4) xyxy on a raster of `width` x `height` pixels, as they lie once EXIF `orientation` is applied."""
+    """Boxes (n, 4) xyxy on a raster of `width` x `height` pixels, turned by EXIF `orientation`."""
     x, y = boxes[:, 0::2], boxes[:, 1::2]
     x, y = {
         1: (x, y), 2: (width - x, y), 3: (width - x, height - y), 4: (x, height - y),
@@ -74,7 +74,7 @@ def turn_upright(boxes: np.ndarray, orientation: int, width: int, height: int) -
 
 
 def _fit(boxes: np.ndarray, width: int, height: int, notes: list[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes with corners in order and inside the picture, (n, 4), and which of them are left, (n,) bool."""
+    """Boxes with corners in order and inside the picture, (n, 4), and which boxes still have an area, (n,) bool."""
     edges = np.array([width, height, width, height], float)
     kept = np.ones(len(boxes), bool)
     fitted = boxes.copy()

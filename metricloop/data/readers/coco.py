@@ -31,7 +31,7 @@ PLACES = ("*.json", "annotations/*.json", "*/_annotations.coco.json", "*/annotat
 
 
 def find_coco(source: Path) -> list[Path]:
-    """The COCO files of a source: itself, or those in the places of its folder that look like instances."""
+    """The COCO files of a source: the file itself, or files in the usual places of its folder that hold instances."""
     if source.is_file():
         return [source] if source.suffix.lower() == ".json" else []
     for pattern in PLACES:
@@ -43,7 +43,7 @@ def find_coco(source: Path) -> list[Path]:
 
 
 def _looks_like_coco(path: Path) -> bool:
-    """Whether a JSON file's first megabyte has COCO's keys; captions and keypoints of the same pictures have not."""
+    """Whether the first megabyte of a JSON file has COCO's keys. Captions and keypoints are no instances."""
     if path.name.startswith(("captions", "person_keypoints", "image_info", "stuff", "panoptic")):
         return False
     with path.open("rb") as stream:
@@ -52,7 +52,7 @@ def _looks_like_coco(path: Path) -> bool:
 
 
 def read_coco(source: Path) -> Source:
-    """Read every COCO file of `source`; a file cut off is read as far as it goes.
+    """Read every COCO file of `source`; a file that is cut off is read up to the cut.
 
     Errors: SourceError when no file of the source holds a single image entry that can be used.
     """
@@ -62,7 +62,7 @@ def read_coco(source: Path) -> Source:
     names = {path: _category_names(content["categories"]) for path, content in contents.items()}
     shared = {key: name for own in names.values() for key, name in own.items()}
     for path, content in contents.items():
-        if not names[path]:  # they stand last in COCO's own files, so a file cut off has lost them
+        if not names[path]:  # they come last in COCO's own files, so a file that is cut off has lost them
             numbers = sorted({str(entry.get("category_id")) for entry in content["annotations"]})
             names[path] = shared or {number: f"category_{number}" for number in numbers}
             problems.append(Problem(str(path), "no categories", f"named {', '.join(names[path].values())}"))
@@ -80,7 +80,7 @@ def read_coco(source: Path) -> Source:
 
 
 def _load(path: Path, problems: list[Problem]) -> dict[str, Any] | None:
-    """The parsed file with its three lists, whole entries of a broken one, or None; says so in `problems`."""
+    """The parsed file with its three lists, or None; of a broken file the whole entries. Faults go to `problems`."""
     text = path.read_bytes().decode("utf-8-sig", errors="replace")
     try:
         content = json.loads(text)
@@ -99,7 +99,7 @@ def _load(path: Path, problems: list[Problem]) -> dict[str, Any] | None:
 
 
 def _drop_doubtful(path: Path, content: dict[str, Any], problems: list[Problem]) -> None:
-    """Of a file cut off, drop images whose labels may be lost: those without any, and the last one labelled."""
+    """Drop images of a cut-off file whose labels may be lost: images without any, and the last labelled image."""
     last = content["annotations"][-1].get("image_id") if content["annotations"] else None
     safe = {str(annotation.get("image_id")) for annotation in content["annotations"]} - {str(last)}
     before = len(content["images"])
@@ -125,7 +125,7 @@ def _category_names(categories: list[dict[str, Any]]) -> dict[str, str]:
 def _read_file(
     path: Path, content: dict[str, Any], labels: dict[str, int], split: str | None, problems: list[Problem]
 ) -> list[Record]:
-    """The records of one file. labels: category id -> class index; split: what the file's name says."""
+    """The records of one file. labels: category id -> class index; split: from the file's name."""
     images = _unique_images(path, content["images"], problems)
     rows: dict[str, list[tuple[list[float], int, bool]]] = {key: [] for key in images}
     seen: dict[str, dict[str, Any]] = {}
@@ -160,7 +160,7 @@ def _read_file(
 
 
 def _unique_images(path: Path, entries: list[dict[str, Any]], problems: list[Problem]) -> dict[str, dict[str, Any]]:
-    """Image entries by id. Of an id that stands for two pictures neither is kept: whose labels are whose is lost."""
+    """Image entries by id. If an id names two pictures, both are left out: their labels cannot be told apart."""
     images: dict[str, dict[str, Any]] = {}
     torn: set[str] = set()
     for entry in entries:
@@ -215,7 +215,7 @@ def _box(entry: dict[str, Any]) -> list[float] | None:
 
 
 def _find_picture(path: Path, name: str) -> Path | None:
-    """The picture an entry names: beside the JSON file or, where that lies in `annotations/`, beside that folder."""
+    """The picture of an entry: beside the JSON file, or beside the folder `annotations/` that holds the JSON file."""
     name = name.replace("\\", "/")
     folders = [path.parent, path.parent / "images"]
     if path.parent.name.lower().startswith("annotation"):

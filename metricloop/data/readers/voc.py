@@ -1,8 +1,8 @@
 """Pascal VOC: one XML file per picture, in `Annotations/` with pictures in `JPEGImages/`, or side by side.
 
 VOC counts pixels from 1 and includes the last one, so a box that fills a picture reads (1, 1, width, height) and
-becomes (0, 0, width, height): 1 is taken off xmin and ymin. Many tools write 0-based corners instead; a source in
-which any corner lies at 0 is taken to be such, and nothing is taken off. Objects marked `difficult` become crowd
+becomes (0, 0, width, height): 1 is taken off xmin and ymin. Many tools write 0-based corners instead; a source with
+any corner at 0 counts as 0-based, and its corners stay as they are. Objects marked `difficult` become crowd
 regions, as in VOC's own evaluation: neither a hit nor a miss.
 """
 
@@ -40,11 +40,11 @@ def find_voc(source: Path) -> list[Path]:
 def _is_label(path: Path) -> bool:
     with path.open("rb") as stream:
         head = stream.read(4096)
-    return b"<annotation" in head or not head.strip()  # an empty one is a label file that was cut off
+    return b"<annotation" in head or not head.strip()  # an empty file is a label file that was cut off
 
 
 def read_voc(source: Path) -> Source:
-    """Read every XML file of a folder; a file that cannot be parsed costs its own picture only.
+    """Read every XML file of a folder; a file that cannot be parsed is left out with its picture.
 
     Errors: SourceError when none is usable.
     """
@@ -123,7 +123,7 @@ def _size(root: ElementTree.Element, side: str) -> int | None:
 
 
 def _find_picture(path: Path, root: ElementTree.Element | None, listed: dict[Path, dict[str, Path]]) -> Path | None:
-    """The picture of a label file: of the same name, else the one it states, beside it or beside its folder.
+    """The picture of a label file: the picture of the same name, or the one it names, beside it or beside its folder.
 
     listed: folder -> its pictures by file name and by stem, filled as folders are looked at.
     """

@@ -26,7 +26,7 @@ from metricloop.data.formats.source import (  # fmt: skip
 
 
 def find_yolo(source: Path) -> Path | None:
-    """The YAML file of a source: itself, or the first in its folder that names classes and pictures."""
+    """The YAML file of a source: the file itself, or the first file in its folder that names classes and pictures."""
     files = [source] if source.is_file() else [source / "data.yaml", *sorted(source.glob("*.y*ml"))]
     for path in files:
         if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
@@ -47,7 +47,7 @@ def _parse(path: Path) -> dict[str, Any]:
 def read_yolo(source: Path) -> Source:
     """Read the data set that a data.yaml (or the folder holding it) describes.
 
-    A picture without a label file is background, as the format has it, and is listed.
+    A picture without a label file counts as background, by the rules of the format, and is listed.
     Errors: SourceError when no picture is found.
     """
     path = find_yolo(source)
@@ -81,13 +81,13 @@ def read_yolo(source: Path) -> Source:
 
 
 def label_file(picture: Path) -> Path:
-    """Where the labels of a picture belong."""
+    """The path of the label file of a picture."""
     head, found, tail = picture.as_posix().rpartition("/images/")
     return Path(f"{head}/labels/{tail}" if found else picture).with_suffix(".txt")
 
 
 def _is_label(file: Path) -> bool:
-    """Whether a text file without picture holds labels: folders of pictures also hold notes and lists."""
+    """Whether a text file without picture holds labels; it may also be notes or a list."""
     first = file.read_text(errors="replace").split(maxsplit=1)
     return not first or first[0].replace(".", "", 1).isdigit()
 
@@ -121,7 +121,7 @@ def _pictures(path: Path, base: Any, stated: list[str], problems: list[Problem])
 def _read_file(
     file: Path, labels: dict[int, int], picture: Path, problems: list[Problem]
 ) -> list[tuple[list[float], int, bool]]:
-    """Rows of (xyxy as shares, label, False); lines that cannot be read are listed and dropped."""
+    """Rows of (xyxy as shares, label, False); a line that cannot be read is listed and dropped."""
     if not file.is_file():
         problems.append(Problem(str(picture), "no label file", "kept as a picture without objects"))
         return []

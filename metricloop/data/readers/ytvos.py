@@ -1,7 +1,7 @@
 """YouTube-VOS: `meta.json`, frames in `JPEGImages/VIDEO/`, palette masks in `Annotations/VIDEO/`.
 
-A box is what an object's mask spans. The masks name some objects of a video, not all, so a frame in which none of
-them is visible says nothing about the others: it is left out instead of serving as background.
+A box is the extent of an object's mask. The masks show some objects of a video, not all. So a frame in which none of
+them is visible may still show others: it is left out and does not count as background.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def find_ytvos(source: Path) -> list[Path]:
 def read_ytvos(source: Path, categories: Sequence[str] = ()) -> Source:
     """Read the videos that hold an object of `categories` (empty: all).
 
-    Errors: SourceError when no frame is usable, naming the categories there are.
+    Errors: SourceError when no frame is usable, with the categories of the source.
     """
     problems: list[Problem] = []
     metas = find_ytvos(source)
@@ -113,7 +113,7 @@ def _frames(root: Path, video: str, labels: dict[int, int], split: str | None, p
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Object numbers per pixel, (H, W) int32. With Pillow: OpenCV turns the numbers of a palette into colours."""
+    """Object numbers per pixel, (H, W) int32. Read with Pillow, because OpenCV turns palette numbers into colours."""
     from PIL import Image
 
     with Image.open(path) as image:
