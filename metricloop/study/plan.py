@@ -138,6 +138,6 @@ def write_rounds(addition: Plan, folder: Path | str = ".") -> None:
 
 def replace_rounds(rounds: Plan, folder: Path | str = ".") -> None:
     """Write rounds.yaml; what it held is replaced."""
-    note = "# Written by the rounds of a study: batches, arms and blocks that are merged with those of arms.yaml.\n"
+    note = "# Written by metricloop: batches, arms and blocks of its rounds and for more seeds; read with arms.yaml.\n"
     with replacing(Path(folder) / layout.ROUNDS) as temporary:
         temporary.write_text(note + yaml.safe_dump(rounds, sort_keys=False, width=120))

@@ -87,7 +87,7 @@ def is_adopted(folder) -> None:
 def test_the_file_moves_and_the_plan_follows(study):
     adopt(study, read_generated(study, "area"))
     is_adopted(study)
-    assert (study / "rounds.yaml").read_text().startswith("# Written by the rounds of a study: ")
+    assert (study / "rounds.yaml").read_text().startswith("# Written by metricloop: ")
     assert (study / "arms.yaml").read_text() == ARMS  # names nothing of it: untouched
 
 

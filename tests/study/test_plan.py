@@ -54,7 +54,10 @@ def test_faults_are_named(tmp_path, rounds, message):
 @pytest.mark.parametrize(
     ("rounds", "message"),
     [
-        ("arms: {'x; rm -rf /': {role: treatment, a: y, b: y, policy: {}}}", r"arms\.'x; rm -rf /': a name consists of"),
+        (
+            "arms: {'x; rm -rf /': {role: treatment, a: y, b: y, policy: {}}}",
+            r"arms\.'x; rm -rf /': a name consists of",
+        ),
         ('arms: {"x\\n": {role: treatment, a: y, b: y, policy: {}}}', r"arms\.'x\\n': a name consists of"),
         ("batches: {$(id): {code: x, needs: y, metrics: []}}", r"batches\.'\$\(id\)': a name consists of"),
         ("blocks: {--arm: {arm: random, seeds: 0-2}}", r"blocks\.'--arm': a name consists of"),
