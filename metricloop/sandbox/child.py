@@ -105,17 +105,17 @@ class Child:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             try:
-                told = self._ended()
-                if told is None:
+                ending = self._ended()
+                if ending is None:
                     with suppress(ProcessLookupError, PermissionError):
                         os.killpg(self.pid, signal.SIGKILL)
                     self._ends_alone(GRACE_SECONDS)
             finally:
                 os.close(self._pidfd)
                 self._report.close()
-            if told is not None:
-                self.peak = max(self.peak, told["peak"])
-                self.status = os.waitstatus_to_exitcode(told["status"])
+            if ending is not None:
+                self.peak = max(self.peak, ending["peak"])
+                self.status = os.waitstatus_to_exitcode(ending["status"])
                 self._over = how_it_ended(self.status) if alone else ""
         return self._over
 

@@ -47,10 +47,10 @@ def examine() -> Examination:
 def lines(found: Examination) -> list[str]:
     """An examination as text, one line per fact."""
     shown = [*found.facts.items(), *(("missing", lack) for lack in found.missing), ("tier", found.tier)]
-    told = [f"{name:<12}{text}" for name, text in shown]
+    rows = [f"{name:<12}{text}" for name, text in shown]
     if found.missing:
-        told.append(
+        rows.append(
             "Without a sandbox, metrics of the catalogue and files that you trust (--trust FILE) still run; "
             "all other metrics are refused."
         )
-    return told
+    return rows

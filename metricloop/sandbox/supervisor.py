@@ -131,8 +131,8 @@ class Sandbox:
             raise ValueError(f"the arguments are {len(order)} bytes long; at most {MOST_BYTES} are allowed")
         try:
             socket.send_fds(self._control, [order], [theirs.fileno(), *descriptors])
-            said, pidfds, _, _ = socket.recv_fds(self._control, ANSWER, 1)
-            pid, (pidfd,) = json.loads(said)["pid"], pidfds
+            answer, pidfds, _, _ = socket.recv_fds(self._control, ANSWER, 1)
+            pid, (pidfd,) = json.loads(answer)["pid"], pidfds
             os.set_inheritable(pidfd, False)
         except BaseException as error:  # Ctrl-C too: the next child would get this answer of the zygote
             ours.close()
@@ -216,9 +216,9 @@ class Sandbox:
             ready = b""
         if not ready:
             self._process.kill()
-            _, said = self._process.communicate()
+            _, errors = self._process.communicate()
             self.close()
-            last = said.decode(errors="replace").strip().rpartition("\n")[2]
+            last = errors.decode(errors="replace").strip().rpartition("\n")[2]
             raise SandboxError(f"the zygote did not start: {last or 'it took too long'}")
         assert self._process.stderr is not None
         self._process.stderr.close()

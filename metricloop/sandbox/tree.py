@@ -131,14 +131,14 @@ def _mapped(folder: str, pids: Collection[int], seen: set[tuple[int, int]]) -> i
 
 def _status(pid: int) -> dict[str, int]:
     """The numbers of /proc/PID/status by name; sizes are in kB. From another thread if the first has ended."""
-    told: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for folder in (f"/proc/{pid}", *_tasks([pid])):
         with suppress(OSError), open(f"{folder}/status", encoding="ascii", errors="replace") as file:
             lines = [line.split() for line in file]
-            told |= {line[0].rstrip(":"): int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
-        if "RssAnon" in told:
+            numbers |= {line[0].rstrip(":"): int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
+        if "RssAnon" in numbers:
             break
-    return told
+    return numbers
 
 
 def _tasks(pids: Collection[int]) -> Iterator[str]:

@@ -181,8 +181,8 @@ def _ask(sandbox: Sandbox, source: Source, spec: Spec, frames: Sequence[Frame]) 
 
 
 def _without_boxes(frame: Frame) -> Frame:
-    said = None if frame.predictions is None else Detections.empty()
-    return replace(frame, boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), predictions=said)
+    predictions = None if frame.predictions is None else Detections.empty()
+    return replace(frame, boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), predictions=predictions)
 
 
 def _with_tiny_boxes(frame: Frame) -> Frame:

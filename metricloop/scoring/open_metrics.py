@@ -114,13 +114,13 @@ def _loaded(source: Source, name: str) -> Metric:
 
 def _declared(source: Source, name: str, limits: Limits) -> tuple[Source, Spec]:
     try:
-        walled = sandbox(limits)
+        started = sandbox(limits)
     except SandboxError as error:
         raise SandboxError(
             f"{source.filename} must run in the sandbox, because it is not trusted. {error}. "
             f"If you have read it: metricloop run --trust {source.filename}"
         ) from None
-    return source, _pick(declared(walled, source), name, source.filename)
+    return source, _pick(declared(started, source), name, source.filename)
 
 
 def _pick(known: dict[str, Found], name: str, where: str) -> Found:

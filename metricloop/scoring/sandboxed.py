@@ -48,7 +48,7 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
         except ChildEndedError as ended:
             packet, end = b"", ended.reason
     if not packet.startswith(READY):
-        raise MetricError(f"{source.filename}: {_complaint(packet, end)}")
+        raise MetricError(f"{source.filename}: {_error_of(packet, end)}")
     try:
         specs = [_spec(entry) for entry in json.loads(packet[1:])]
     except (ValueError, TypeError, RecursionError) as error:
@@ -140,7 +140,7 @@ def _started(child: Child, sandbox: Sandbox) -> str | None:
         packet = child.receive(sandbox.limits.start_seconds, "importing the code")
     except ChildEndedError as ended:
         return ended.reason
-    return None if packet == READY else _complaint(packet, "" if packet else child.end())
+    return None if packet == READY else _error_of(packet, "" if packet else child.end())
 
 
 def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int, deadline: float) -> MetricResult:
@@ -178,9 +178,9 @@ def _arguments(sandbox: Sandbox, source: Source) -> dict[str, Any]:
     return {"filename": source.filename, "memory_mb": sandbox.limits.memory_mb}
 
 
-def _complaint(packet: bytes, end: str) -> str:
-    said = clean(packet[1:]) or "failed without a message"
-    return said if packet.startswith((BROKEN, WALLS_FAILED)) else end or "ended before it had answered"
+def _error_of(packet: bytes, end: str) -> str:
+    message = clean(packet[1:]) or "failed without a message"
+    return message if packet.startswith((BROKEN, WALLS_FAILED)) else end or "ended before it had answered"
 
 
 def _spec(entry: Any) -> Spec:
@@ -242,8 +242,8 @@ def _codes(names: np.ndarray) -> np.ndarray:
 
 def _parts(frame: Frame) -> dict[str, np.ndarray]:
     """The arrays of a frame by name, without missing ones."""
-    said = frame.predictions
+    found = frame.predictions
     arrays = {"boxes": frame.boxes, "labels": frame.labels, "image": frame.image, "embedding": frame.embedding}
-    if said is not None:
-        arrays |= {"predicted_boxes": said.boxes, "predicted_scores": said.scores, "predicted_labels": said.labels}
+    if found is not None:
+        arrays |= {"predicted_boxes": found.boxes, "predicted_scores": found.scores, "predicted_labels": found.labels}
     return {name: array for name, array in arrays.items() if array is not None}

@@ -93,12 +93,12 @@ def _scan_part(
     read = [read_frame(task, any(_applies(spec, task) for spec in pixels), side, sized) for task in tasks]
     results = batch.run(specs, [frame for frame, _ in read]) if specs else []
     portions = []
-    for spec, said in zip(specs, results, strict=True):
+    for spec, of_frames in zip(specs, results, strict=True):
         for place, (_, unreadable) in enumerate(read):
             if unreadable and {"image", "file_size"} & set(spec.needs) and _applies(spec, tasks[place]):
-                said[place] = MetricResult(np.full_like(said[place].scores, np.nan), unreadable)
-        scores = np.concatenate([verdict.scores for verdict in said])
-        errors = {row: verdict.error for row, verdict in zip(rows, said, strict=True) if verdict.error}
+                of_frames[place] = MetricResult(np.full_like(of_frames[place].scores, np.nan), unreadable)
+        scores = np.concatenate([result.scores for result in of_frames])
+        errors = {row: result.error for row, result in zip(rows, of_frames, strict=True) if result.error}
         portions.append(PartScores(spec, scores, errors))
     return rows, portions
 

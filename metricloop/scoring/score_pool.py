@@ -75,15 +75,15 @@ def score_pool(
 
 
 def _check_inputs(batch: Batch, inputs: MetricInputs) -> None:
-    asks = {need for spec in batch.specs for need in spec.needs}
-    if "predictions" in asks and inputs.predictions is None:
+    needs = {need for spec in batch.specs for need in spec.needs}
+    if "predictions" in needs and inputs.predictions is None:
         raise ScoreError(f"a metric needs predictions; give its batch `needs: {layout.PREDICTIONS}` in arms.yaml")
-    if "views" in asks and not inputs.views:
+    if "views" in needs and not inputs.views:
         raise ScoreError(
             "a metric needs views: name them in params.yaml, for instance `predict: {views: [flip, seed]}`, "
             f"and give its batch `needs: {layout.VIEWS}` in arms.yaml"
         )
-    if "embedding" in asks and inputs.embeddings is None:
+    if "embedding" in needs and inputs.embeddings is None:
         raise ScoreError(f"a metric needs embeddings; give its batch `needs: {layout.EMBEDDINGS}` in arms.yaml")
 
 
@@ -161,14 +161,14 @@ def patience(params: Params, images: int) -> float:
     return params.sandbox.pool_seconds * effective_n_jobs(params.score.jobs or -1) / max(images, 1)
 
 
-def unopened(pool: Dataset, said: str) -> dict[str, Any]:
+def unopened(pool: Dataset, reason: str) -> dict[str, Any]:
     """The table of a metric that could not be opened: one row per image, each with the reason as its error."""
     column = ScoreColumn.empty(Spec("unopened", "image"), pool)
-    column.errors = dict.fromkeys(range(len(pool)), said)
+    column.errors = dict.fromkeys(range(len(pool)), reason)
     return column.columns(pool)
 
 
-def _end(name: str, said: str, give_up: Callable[[str, str], None] | None) -> None:
+def _end(name: str, reason: str, give_up: Callable[[str, str], None] | None) -> None:
     if give_up is None:
-        raise ScoreError(f"{name} {said}")
-    give_up(name, said)
+        raise ScoreError(f"{name} {reason}")
+    give_up(name, reason)

@@ -74,11 +74,11 @@ class KnownScores:
     def __init__(self, folder: Path, batch: Batch, inputs: MetricInputs) -> None:
         self._store = ScoreStore(folder)
         self._digests = {spec.name: batch.digest(spec) for spec in batch.specs}
-        asks = {need for spec in batch.specs for need in spec.needs}
+        needs = {need for spec in batch.specs for need in spec.needs}
         self._keys = keys_of(
             inputs,
             about=f"pixels at {side_of(batch.specs)}",
-            files=bool(asks & {"image", "file_size"}),
+            files=bool(needs & {"image", "file_size"}),
             ids=batch.trust != "catalogue",
         )
         self._known: dict[str, np.ndarray] = {}
@@ -115,10 +115,10 @@ def keys_of(inputs: MetricInputs, *, about: str, files: bool, ids: bool) -> np.n
     head = hashlib.blake2b(repr((about, pool.class_names)).encode(), digest_size=KEY.itemsize)
     for row in range(len(pool)):
         own, image_id, digest = pool.slice(row), int(pool.image_id[row]), head.copy()
-        said = f"{pool.sha256[row]} {pool.width[row]} {pool.height[row]} {image_id if ids else ''}"
+        text = f"{pool.sha256[row]} {pool.width[row]} {pool.height[row]} {image_id if ids else ''}"
         if files:
-            said += _stamp(f"{pool.root}/{pool.file[row]}")
-        digest.update(said.encode())
+            text += _stamp(f"{pool.root}/{pool.file[row]}")
+        digest.update(text.encode())
         digest.update(pool.boxes[own].tobytes() + b"|" + pool.labels[own].tobytes())
         if inputs.predictions is not None and image_id in inputs.predictions:
             _add(digest, "", inputs.predictions[image_id])

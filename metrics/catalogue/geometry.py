@@ -181,7 +181,7 @@ def truncated(pool: Dataset, margin: float = 1.0) -> np.ndarray:
 
 @metric(level="object", scope="dataset", higher_is="worse")
 def size_outlier(pool: Dataset) -> np.ndarray:
-    """How unusual the size of a box is in its class: robust z of ln `object_area`, 0.6745 |x - median| / MAD; 0 upwards.
+    """How unusual the size of a box is in its class: robust z of ln `object_area`, 0.6745 |x - median| / MAD; from 0.
 
     Above 3.5 is the usual "outlier". Where more than half of a class are alike, the mean deviation takes MAD's place;
     0 where all are. nan for a box without area, and in a class with fewer than 5 boxes to compare.
