@@ -33,10 +33,10 @@ class BoxScores(NamedTuple):
 
 @metric(level="image", needs=("predictions",))
 def overlooked(frame: Frame, sure: float = SURE) -> float:
-    """How little speaks for an object that nobody labelled; 0 to 1.
+    """How unlikely it is that the image shows an unlabelled object; 0 to 1.
 
     The soft minimum, over the predictions with a score of at least `sure` that touch no label, of the similarity to
-    the nearest label of their class; without such a label, next to nothing. 1 where there is no such prediction.
+    the nearest label of their class; nearly 0 without such a label. 1 where there is no such prediction.
     Similarity is 0.9 IoU + 0.1 exp(-80 d), d the distance of the centres over the image's diagonal.
     Direction: higher is better. Unchanged when the image is rescaled. Source: ObjectLab (arXiv 2309.00832), with the
     diagonal for pixels and a lower `sure`; possible_missing says the same by degrees.
@@ -53,12 +53,12 @@ def overlooked(frame: Frame, sure: float = SURE) -> float:
 
 @metric(level="object", needs=("predictions",))
 def badly_located(frame: Frame, confident: float = CONFIDENT, unfound: float = UNFOUND) -> np.ndarray:
-    """How well a box lies on what the model sees; (n,), 0 to 1.
+    """How well a box fits the predictions of its class; (n,), 0 to 1.
 
     The best similarity to a prediction of the same class that overlaps it, with a score above `confident`; `unfound`
-    where there is none, and nobody can say. Similarity as in `overlooked`.
+    when there is none: unknown. Similarity as in `overlooked`.
     Direction: higher is better: a low value is a badly placed box. Unchanged when the image is rescaled.
-    Source: ObjectLab (arXiv 2309.00832), which calls a box that was not found perfect.
+    Source: ObjectLab (arXiv 2309.00832), where a box that the model does not find gets 1.
 
     >>> from metricloop import Detections
     >>> found = Detections(np.float32([[0, 0, 10, 10]]), np.float32([0.75]), np.array([0]))
@@ -71,10 +71,10 @@ def badly_located(frame: Frame, confident: float = CONFIDENT, unfound: float = U
 
 @metric(level="object", needs=("predictions",))
 def swapped(frame: Frame, sure: float = SURE) -> np.ndarray:
-    """How little speaks for another class than the label's; (n,), 0 to 1.
+    """How unlikely another class than the label's is; (n,), 0 to 1.
 
-    1 less the best similarity to a prediction of another class with a score above `sure`; 1 where there is none. Next
-    to nothing for a box that a label of another class covers (IoU of 0.95 and more). Similarity as in `overlooked`.
+    1 less the best similarity to a prediction of another class with a score above `sure`; 1 when there is none.
+    Nearly 0 for a box that a label of another class covers (IoU of 0.95 and more). Similarity as in `overlooked`.
     Direction: higher is better: a low value is a wrong class. Unchanged when the image is rescaled.
     Source: ObjectLab (arXiv 2309.00832); class_margin says the same by degrees.
 
@@ -95,10 +95,10 @@ def label_quality(
     unfound: float = UNFOUND,
     temperature: float = TEMPERATURE,
 ) -> float:
-    """How likely an image is labelled without a mistake; 0 to 1.
+    """How likely an image has no wrong or missing labels; 0 to 1.
 
-    The geometric mean of `overlooked` and the soft minima of `badly_located` and `swapped` over the labels; 1 stands
-    for those of an image without labels. With labels and no predictions, and `unfound` at 0.5, it is 0.79.
+    The geometric mean of `overlooked` and the soft minima of `badly_located` and `swapped` over the labels; 1 in place
+    of these for an image without labels. With labels and no predictions, and `unfound` at 0.5, it is 0.79.
     Direction: higher is better. Unchanged when the image is rescaled. Source: ObjectLab (arXiv 2309.00832), for which
     an image with labels and no predictions is perfect.
 

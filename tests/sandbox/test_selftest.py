@@ -1,4 +1,4 @@
-"""The self-test notices every wall that is taken away, before anything foreign runs, and says which it was."""
+"""The self-test notices every wall that is taken away, before untrusted code runs, and names it."""
 
 import os
 import platform
