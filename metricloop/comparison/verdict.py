@@ -24,7 +24,7 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
     oracle = next((arm for arm in of_role(comparison, "control") if is_oracle(arm)), None)
     baseline = next((arm for arm in comparison["arms"] if arm["role"] == "baseline"), None)
     if not treatments or baseline is None:
-        return Verdict("none", "No metric has been put to the test yet.", tuple(_oracle(oracle, None)))
+        return Verdict("none", "No metric was tested yet.", tuple(_oracle(oracle, None)))
     named = {word: [arm for arm in treatments if arm["verdict"] == word] for word in ("better", "worse", "undecided")}
     better, worse, open_ = named["better"], named["worse"], named["undecided"]
     best = treatments[0]

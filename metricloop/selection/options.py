@@ -153,8 +153,7 @@ class Scored(Drawn):
     def _fit_together(self) -> Scored:
         if self.strengths and (self.combine or self.direction != "higher" or self.direction_b != "higher"):
             raise ValueError(
-                "objectives stand instead of direction and combine; a metric of which low is better gets a strength "
-                "below 0"
+                "objectives replace direction and combine: give a metric where lower is better a strength below 0"
             )
         if (self.strength, self.strength_b) != (1, 1) and self.combine != "product":
             raise ValueError("strength and strength_b weigh the two metrics of combine=product")

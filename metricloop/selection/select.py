@@ -127,7 +127,7 @@ def take(
 def _ordered(policy: Callable[[Draw], Chosen], draw: Draw, same: np.ndarray | None) -> Chosen:
     """Apply a policy to the images that may be drawn; the result is about rows and boxes of the whole pool.
 
-    same: (n,) int, equal for images that show the same, of which only the best may be drawn; None: all may.
+    same: (n,) int, equal for images that show the same, and then only the best of them may be drawn; None: all may be.
     """
     if same is None:
         return policy(draw)

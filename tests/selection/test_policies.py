@@ -365,8 +365,8 @@ class TestSeveralMetrics:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"objectives": "x", "combine": "product"}, "objectives stand instead of direction and combine"),
-            ({"objectives": "x", "direction": "lower"}, "gets a strength below 0"),
+            ({"objectives": "x", "combine": "product"}, "objectives replace direction and combine"),
+            ({"objectives": "x", "direction": "lower"}, "is better a strength below 0"),
             ({"objectives": {"x": 1}}, "in one line of text"),
             ({"strength": 2}, "weigh the two metrics of combine=product"),
             ({"combine": "intersection", "strength_b": 2}, "weigh the two metrics of combine=product"),
