@@ -19,7 +19,7 @@ ORACLE = arms()[3]
 @pytest.mark.parametrize(
     ("entries", "outcome", "said"),
     [
-        ([BASELINE], "none", ["No metric has been put to the test"]),
+        ([BASELINE], "none", ["No metric was tested"]),
         (
             [BASELINE, one("better", 0.07)],
             "better",
