@@ -25,19 +25,19 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     folder = Path(workspace).resolve()
     params = load_params(folder / layout.PARAMS)
     plan = load_plan(folder)
-    on_trial(folder, plan, arm)
+    check_arm(folder, plan, arm)
     refresh_code(folder)
     arms = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
     blocks = [name for name, block in plan["blocks"].items() if block["arm"] in arms]
     targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]
     old = out_of_date(folder, targets)
-    on_trial(folder, bring_scores(folder, old), arm)
+    check_arm(folder, bring_scores(folder, old), arm)
     # compare reads the results of all arms; those of other arms are not brought up to date
     bring_arms(folder, [*old, "compare"], params)
     present(folder, f"experiment {arm}")
 
 
-def on_trial(folder: Path, plan: Plan, arm: str) -> None:
+def check_arm(folder: Path, plan: Plan, arm: str) -> None:
     """Check that the plan has the arm. Errors: PlanError, with the reason when the arm was dropped."""
     dropped = Journal(folder).last("dropped", suggestion=arm)
     if arm not in plan["arms"] and dropped:
