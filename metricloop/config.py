@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]  # neither nothing nor all
 PositiveShare = Annotated[float, Field(gt=0, le=1)]  # all is allowed
@@ -20,7 +21,8 @@ def one_of(names: Sequence[str]) -> AfterValidator:
 
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"Input should be {', '.join(map(repr, names[:-1]))} or {names[-1]!r}")
+            choices = f"{', '.join(map(repr, names[:-1]))} or {names[-1]!r}"
+            raise PydanticCustomError("one_of", "Input should be {choices}", {"choices": choices})
         return value
 
     return AfterValidator(check)

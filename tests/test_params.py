@@ -8,7 +8,8 @@ import yaml
 
 from metricloop.params import Params, ParamsError, check_params, known_keys, load_params
 from metricloop.study.edit_params import change_params
-from metricloop.study.workspace import NewStudy, align_comments, demo_plan, params_values, render
+from metricloop.study.new_study import NewStudy, demo_plan, params_values
+from metricloop.study.rendering import align_comments, render
 
 MINIMAL = {"study": {"name": "x"}, "data": {"source": "y"}}
 TEXT = align_comments(
@@ -25,7 +26,11 @@ TEXT = align_comments(
         ({"study": {"name": "x", "budget": 0}}, "study.budget: Input should be greater than 0, found 0"),
         ({"study": {"name": "a/b"}}, "study.name"),
         ({"data": {}}, "data.source: required, and missing"),
-        ({"train": {"detector": "yolo"}}, "train.detector"),
+        ({"train": {"detector": "yolo"}}, "train.detector: Input should be 'fcos_shufflenet', "),
+        (
+            {"data": {"source": "y", "format": "xml"}},
+            "data.format: Input should be 'auto', 'coco', 'voc', 'yolo' or 'ytvos', found 'xml'",
+        ),
         ({"train": {"device": "gpu"}}, "train.device"),
         ({"train": {"detector": "fcos_resnet50_fpn"}}, "drawn does not exist for fcos_resnet50_fpn; give default"),
         ({"seeds": {"block": 6, "max": 3}}, "seeds.max (3) must be at least seeds.block (6)"),
