@@ -1,4 +1,4 @@
-# metricloop: two commands matter, `make demo` and `make test`. Both set up .venv first.
+# Two commands are enough to begin: `make demo` and `make test`. Both set up .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,12 +12,12 @@ export NO_ALBUMENTATIONS_UPDATE = 1
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all check ui clean
 
-help:  ## show this
+help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "metricloop needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	  { echo "metricloop needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	$(BIN)/python -P -m metricloop.study.refresh
@@ -25,26 +25,26 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 setup: $(VENV)/ready  ## create .venv with the pinned dependencies
 
-demo: setup  ## run a whole study on drawn pandas (minutes; FULL=1 adds the rest)
+demo: setup  ## run a whole study on drawn pictures, in minutes (FULL=1: with all controls and more seeds)
 	@test -f $(DEMO)/code.yaml || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full)
 	@$(BIN)/metricloop run -C $(DEMO)
 
-test: setup  ## the tests
+test: setup  ## run the tests, except the slow ones
 	$(BIN)/python -P -m pytest $(PARALLEL)
 
-test-all: setup  ## the tests that take long, kill processes or need a browser too, and the demo
+test-all: setup  ## run all tests (slow ones, ones that kill processes, ones with a browser) and the demo
 	$(BIN)/python -P -m pytest $(PARALLEL) -m 'not gpu and not faults'
 	$(BIN)/python -P -m pytest -m faults
 	$(MAKE) demo
 
-check: setup  ## lint, format, types, import rules
+check: setup  ## check lint, format, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-ui: setup  ## the MLflow UI of the demo on http://127.0.0.1:5000
+ui: setup  ## show the demo in the MLflow UI on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/$(DEMO)/mlflow.db
 
-clean:  ## remove the demo workspaces
+clean:  ## delete the demo workspaces
 	rm -rf demo demo-full

@@ -1,4 +1,4 @@
-"""Unread metrics in a whole study: with walls, without them, vouched for, and unsafe because it was typed."""
+"""Metrics that nobody has read, in a whole study: with a sandbox, without one, trusted, and --unsafe-in-process."""
 
 import os
 import sqlite3
@@ -73,7 +73,7 @@ def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
     assert tags == {"full": "sandbox.tier", "sandbox": "metric.trust", "catalogue": "metric.trust"}
 
 
-def test_without_walls_a_round_is_left_out_in_one_line(tiny):
+def test_without_a_sandbox_a_round_is_skipped_with_one_line(tiny):
     record(tiny)
     change_params(tiny / "params.yaml", list(REPLAY[1:]))
     step = [sys.executable, "-P", "-m", "metricloop.tasks.suggest", "1"]
@@ -86,7 +86,7 @@ def test_without_walls_a_round_is_left_out_in_one_line(tiny):
 
 
 @pytest.mark.slow
-def test_without_walls_replayed_arms_are_left_out_and_a_vouched_for_file_runs(tiny):
+def test_without_a_sandbox_replayed_arms_are_skipped_and_a_trusted_file_runs(tiny):
     add_own(tiny)
     record(tiny)
     env = without_walls(tiny)
@@ -106,7 +106,7 @@ def test_without_walls_replayed_arms_are_left_out_and_a_vouched_for_file_runs(ti
 
 
 @pytest.mark.slow
-def test_unsafe_has_to_be_typed_warns_and_marks_every_result(tiny):
+def test_the_unsafe_option_warns_and_marks_every_result(tiny):
     add_own(tiny)
     done = metricloop("run", "-C", str(tiny), "--arm", "large", "--unsafe-in-process", env=without_walls(tiny))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -118,7 +118,7 @@ def test_unsafe_has_to_be_typed_warns_and_marks_every_result(tiny):
     assert "without the sandbox" in (tiny / "report.html").read_text()
 
 
-def test_doctor_says_what_there_is_and_what_is_missing(tiny, walls):
+def test_doctor_lists_what_is_present_and_what_is_missing(tiny, walls):
     sound = metricloop("doctor")
     assert sound.returncode == 0, sound.stdout
     assert "every wall held" in sound.stdout

@@ -50,7 +50,7 @@ def plan(*names):
         ([row("a", seeds=8, needed=9)], [("random", "8-8"), ("a", "8-8")]),
     ],
 )
-def test_more_seeds_go_to_the_promising_and_to_the_baseline_with_them(arms, more):
+def test_promising_arms_and_the_baseline_get_more_seeds(arms, more):
     comparison = {"arms": [row("random", role="baseline", verdict=None), *arms]}
     assert promising(comparison, plan("random", "a"), PARAMS) == more
 
@@ -75,7 +75,7 @@ def test_dvc_yaml_is_valid_yaml_with_every_stage(drawn):
     assert "data/boxes.parquet" not in train["deps"]  # a trial depends on its manifest, not on the rest of the pool
 
 
-def test_the_stage_that_embeds_is_there_while_something_reads_embeddings():
+def test_dvc_yaml_has_embed_only_when_something_reads_embeddings():
     plain = render_stages(drawn=True)
     assert "embed" not in yaml.safe_load(plain)["stages"]
     wired = wire_embeddings(plain, True)
@@ -86,7 +86,7 @@ def test_the_stage_that_embeds_is_there_while_something_reads_embeddings():
     assert wire_embeddings(own, False) == own
 
 
-def test_init_refuses_a_folder_with_something_in_it(tmp_path):
+def test_init_refuses_a_folder_that_is_not_empty(tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(WorkspaceError, match="not empty"):
         create(tmp_path, NewStudy(name="x", source="/y", root="/y"))
@@ -167,7 +167,7 @@ def test_views_are_made_by_predict():
         ([], []),
     ],
 )
-def test_an_edit_makes_all_that_follows_out_of_date_and_nothing_else(changed, stale):
+def test_a_change_makes_all_later_stages_out_of_date_and_no_others(changed, stale):
     assert downstream(GRAPH, changed) == stale
 
 
@@ -176,7 +176,7 @@ def test_one_arm_needs_its_own_chain_only():
     assert needed_for(GRAPH, ["select@agree"]) == ["draw", "ingest", "predict", "score@model", "select@agree"]
 
 
-def test_what_stages_are_told_holds_no_secrets(monkeypatch):
+def test_the_environment_of_stages_has_no_secrets(monkeypatch):
     for name in ("OPENAI_API_KEY", "PREFECT_API_AUTH_STRING", "DATABASE_URL", "PGPASSFILE", "GH_PAT"):
         monkeypatch.setenv(name, "s3cret")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -186,7 +186,7 @@ def test_what_stages_are_told_holds_no_secrets(monkeypatch):
     assert Path(told["PATH"].split(os.pathsep)[0]) == Path(sys.executable).parent
 
 
-def test_params_survive_names_that_yaml_reads_otherwise(tmp_path):
+def test_names_that_look_like_other_yaml_values_are_quoted(tmp_path):
     plan = NewStudy("1e3", "/data/lions #1", "/data/lions #1", categories=("no", "a, b"))
     values = yaml.safe_load(align_comments(render("params.yaml.j2", **params_values(plan))))
     params = check_params(values)
@@ -199,7 +199,7 @@ def test_a_workspace_inside_the_data_set_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stage_is_told_of_unsafe_by_the_option_alone_and_never_by_the_environment(monkeypatch):
+def test_only_the_option_makes_a_stage_unsafe_not_the_environment(monkeypatch):
     monkeypatch.setenv(UNSAFE, "1")
     assert UNSAFE not in environment()
     monkeypatch.setitem(set_by_options, UNSAFE, "1")
@@ -215,7 +215,7 @@ def test_no_relative_folder_stands_before_the_installed_packages(monkeypatch, gi
     assert environment().get("PYTHONPATH") == passed
 
 
-def test_the_step_that_asks_a_model_alone_is_told_the_way_to_its_server(monkeypatch, tmp_path):
+def test_only_the_step_that_asks_a_model_gets_network_variables(monkeypatch, tmp_path):
     """The address of a proxy may hold a password, which is no stage's business."""
     way = {"HTTPS_PROXY": "http://me:s3cret@proxy:3128", "https_proxy": "http://proxy:3128",
            "NO_PROXY": "a", "no_proxy": "b", "SSL_CERT_FILE": "/c.pem", "SSL_CERT_DIR": "/c",
@@ -266,7 +266,7 @@ print((parent / "environ").read_bytes().count(b"sk-s3cret"))
 @pytest.mark.parametrize(
     ("name", "seen"), [("OPENAI_API_KEY", "Permission denied"), ("METRICLOOP_API_HOST", "1"), ("OTHER", "1")]
 )
-def test_no_process_of_the_same_user_reads_a_key_in_the_environment_that_we_were_started_with(name, seen):
+def test_no_process_of_the_same_user_can_read_a_key_from_our_environment(name, seen):
     bare = {
         variable: value for variable, value in os.environ.items() if not variable.endswith(("_API_KEY", "_API_HOST"))
     }
@@ -278,7 +278,7 @@ def test_no_process_of_the_same_user_reads_a_key_in_the_environment_that_we_were
     assert done.stdout.strip().endswith(seen) or f"{seen}: " in done.stdout
 
 
-def test_a_round_that_was_reflected_upon_is_not_gone_through_again(monkeypatch, tmp_path):
+def test_a_round_with_a_reflection_does_not_run_again(monkeypatch, tmp_path):
     journal, done = Journal(tmp_path), []
     journal.add("reflected", round=1, summary="", lessons=[], recorded=None)
     for name in ("model_step", "experiments", "commit"):

@@ -1,4 +1,4 @@
-"""prefect.yaml against a real server and worker: the way a team runs it."""
+"""The deployments of prefect.yaml with a real server and worker."""
 
 import os
 import re

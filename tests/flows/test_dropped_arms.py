@@ -1,4 +1,4 @@
-"""An arm whose metric was given up while the pool was scored is neither trained nor shown, whichever flow finds out."""
+"""An arm whose generated metric failed on the pool is dropped, by every flow: it is not trained and not shown."""
 
 import pytest
 
@@ -61,14 +61,14 @@ def study(tmp_path, monkeypatch):
     return tmp_path, ran
 
 
-def test_a_study_goes_on_without_the_arm(study):
+def test_a_study_continues_without_the_arm(study):
     folder, ran = study
     improve.experiments(folder, check_params(PARAMS))
     chain = ["ingest", "predict", "score@labels", "score@new", "select@random", "select@kept"]
     assert ran == [*chain, "train@random.0", "train@kept.0", "compare"]
 
 
-def test_asked_for_alone_it_is_dropped_and_the_command_says_why(study):
+def test_run_arm_drops_it_and_says_why(study):
     folder, ran = study
     for _ in range(2):  # found out now; known from before
         with pytest.raises(PlanError, match=r"lost was dropped.* bad failed while the pool was scored: MemoryError"):
@@ -76,14 +76,14 @@ def test_asked_for_alone_it_is_dropped_and_the_command_says_why(study):
         assert ran == ["ingest", "score@new"]
 
 
-def test_another_arm_of_the_same_batch_goes_on_trial_alone(study):
+def test_another_arm_of_the_same_batch_runs(study):
     folder, ran = study
     experiment.experiment.fn(str(folder), "kept")
     assert ran == ["ingest", "score@new", "select@random", "select@kept", "train@random.0", "train@kept.0", "compare"]
     assert list(load_plan(folder)["arms"]) == ["random", "kept"]
 
 
-def test_an_arm_that_never_was_is_answered_with_the_nearest(study):
+def test_the_error_for_an_unknown_arm_names_the_nearest(study):
     folder, ran = study
     with pytest.raises(PlanError, match=r"no 'kpt' among the arms.*did you mean 'kept'"):
         experiment.experiment.fn(str(folder), "kpt")

@@ -1,4 +1,4 @@
-"""Killed half-way with -9: nothing goes on behind one's back, and running again loses nothing."""
+"""A study killed with -9: no process is left running, and running it again loses no work."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def wait_for(condition, patience, what):
         ("metricloop.tasks.train random.0", signal.SIGKILL),
     ],
 )
-def test_nothing_is_left_behind_and_nothing_is_lost(tmp_path, victim, blow):
+def test_no_process_is_left_and_no_work_is_lost(tmp_path, victim, blow):
     folder = make_tiny(tmp_path / "tiny")
     environment = os.environ | {"FAULT_TEST": str(folder)}
     command = [sys.executable, "-P", "-m", "metricloop.cli", "run", "-C", str(folder), "--arm", "random", *LONG]

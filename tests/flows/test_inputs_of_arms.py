@@ -1,4 +1,4 @@
-"""What an arm reads says which stages come before it: embeddings, folders of scores, another arm's subset."""
+"""The stages before an arm follow from the files that it reads: embeddings, folders of scores, another arm's subset."""
 
 from graphs import graph_of
 
@@ -18,9 +18,9 @@ def test_embeddings_are_made_for_an_arm_that_reads_them():
     assert stages_before(COUNT, "data/embeddings.parquet") == ["ingest", "embed", "score@labels"]
 
 
-def test_a_folder_of_scores_is_its_whole_batch():
+def test_an_arm_that_reads_a_folder_of_scores_needs_its_batch():
     assert stages_before("scores/labels", "scores/model") == ["ingest", "predict", "score@labels", "score@model"]
 
 
-def test_nothing_is_embedded_where_nothing_reads_it():
+def test_embed_does_not_run_when_nothing_reads_embeddings():
     assert stages_before(COUNT, "subsets/count.parquet") == ["ingest", "score@labels", "select@count"]

@@ -1,4 +1,4 @@
-"""A study of two rounds with a real server: whoever the model is, the journal is true and the baseline untouched."""
+"""Studies of two rounds with a real server: good, clumsy and hostile models; the journal is always complete."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_a_capable_model_builds_on_what_it_learnt(tiny, walls):
     assert "4 of 4" in replayed.stdout.replace("4/4", "4 of 4")
 
 
-def test_a_clumsy_model_is_asked_again_repaired_and_told_off(tiny, walls):
+def test_a_clumsy_model_is_asked_again_and_its_errors_are_repaired_or_refused(tiny, walls):
     server, said, events = study(tiny, clumsy)
     assert set(arms(tiny)) == {"random", "object_count", "crooked"}
     assert "crooked broke" in said
@@ -101,7 +101,7 @@ def test_a_clumsy_model_is_asked_again_repaired_and_told_off(tiny, walls):
 
 
 @pytest.mark.slow
-def test_a_hostile_model_gets_nowhere_and_the_journal_says_what_it_tried(tiny, walls):
+def test_a_hostile_model_fails_and_the_journal_records_its_attempts(tiny, walls):
     escaped = Path("/tmp/metricloop_escaped")
     escaped.unlink(missing_ok=True)
     before = {name: arm["mAP"] for name, arm in arms(tiny).items()}

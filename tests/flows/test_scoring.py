@@ -1,4 +1,4 @@
-"""metricloop score: the catalogue as a list, and batches of a study scored without any arm."""
+"""metricloop score: list the catalogue, and score batches of a study without running an arm."""
 
 from conftest import metricloop
 

@@ -1,4 +1,4 @@
-"""The tiny study as its user sees it: what runs again, what does not, and that its numbers can be had again."""
+"""The tiny study from the command line: what it prints, which stages run again after a change, and reproducibility."""
 
 import json
 import re
@@ -95,7 +95,7 @@ def test_without_the_scratch_store_the_outputs_are_the_same(tiny):
         assert (tiny / name).read_bytes() == content, name
 
 
-def test_a_block_is_computed_again_elsewhere_with_the_same_numbers(finished, tmp_path):
+def test_a_block_computed_again_in_a_clone_has_the_same_numbers(finished, tmp_path):
     """A clone that pulls the inputs from a remote and trains: nothing but inputs is downloaded."""
     remote, clone = tmp_path / "remote", tmp_path / "elsewhere" / "clone"
     copy = Path(shutil.copytree(finished, tmp_path / "origin", symlinks=True))
@@ -161,7 +161,7 @@ def test_a_second_run_does_nothing(tiny):
     assert len((tiny / "opened.jsonl").read_text().splitlines()) == 1
 
 
-def test_status_and_dry_run_tell_before_anything_is_spent(tiny):
+def test_status_and_dry_run_show_the_work_without_running_it(tiny):
     assert "nothing to do" in metricloop("status", "-C", str(tiny)).stdout
     said = metricloop("run", "-C", str(tiny), "--set", "train.iterations=4", "--dry-run").stdout
     assert "params.yaml: train.iterations: 3 -> 4" in said
@@ -170,7 +170,7 @@ def test_status_and_dry_run_tell_before_anything_is_spent(tiny):
     assert "to do       train@random.0" in metricloop("status", "-C", str(tiny)).stdout
 
 
-def test_a_workspace_is_asked_for_by_name_when_there_is_none(tmp_path):
+def test_the_error_without_a_workspace_asks_for_its_folder(tmp_path):
     done = metricloop("run", "-C", str(tmp_path))
     assert done.returncode == 1
     assert "metricloop init" in done.stderr
@@ -206,7 +206,7 @@ def test_a_finished_study_asks_dvc_once_and_starts_no_server(tiny, monkeypatch, 
     assert not [command for command in commands if "prefect.server" in " ".join(command)]
 
 
-def test_a_study_whose_report_is_gone_is_shown_again(tiny):
+def test_a_missing_report_is_written_again(tiny):
     (tiny / "report.html").unlink()
     done = metricloop("run", "-C", str(tiny))
     assert done.returncode == 0, done.stderr

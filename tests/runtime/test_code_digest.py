@@ -1,4 +1,4 @@
-"""Which files a stage runs, and what happens when they are not the recorded ones."""
+"""The files that a stage runs, their digest, and the error when the digest is not the recorded one."""
 
 import re
 
@@ -9,7 +9,7 @@ from metricloop.runtime import code_digest
 from metricloop.study.rendering import stage_kinds
 
 
-def test_a_stage_depends_on_what_it_imports_directly_or_not():
+def test_a_stage_depends_on_its_direct_and_indirect_imports():
     files = code_digest.sources("train")
     assert {
         "metricloop/tasks/train.py",
@@ -35,7 +35,7 @@ def test_the_digest_follows_the_content(tmp_path, monkeypatch):
     assert code_digest.digest_of_files(["a.py"]) != before
 
 
-def test_a_step_refuses_to_run_under_a_digest_that_is_not_its_own(tmp_path):
+def test_a_stage_refuses_to_run_when_code_yaml_has_another_digest(tmp_path):
     (tmp_path / "code.yaml").write_text(yaml.safe_dump(code_digest.digests(stage_kinds())))
     code_digest.check_code("train", tmp_path)
     (tmp_path / "code.yaml").write_text(yaml.safe_dump(code_digest.digests(stage_kinds()) | {"train": "0" * 16}))

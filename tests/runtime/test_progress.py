@@ -1,4 +1,4 @@
-"""What a long step says of itself: some ten lines, with the rate and the time left."""
+"""Progress of a long step: about ten lines, with the rate and the time left."""
 
 import io
 import re
@@ -6,7 +6,7 @@ import re
 from metricloop.runtime import progress
 
 
-def test_some_ten_lines_and_the_last_is_the_end(monkeypatch):
+def test_ten_lines_and_the_last_one_at_the_end(monkeypatch):
     clock = iter([0.0, *(float(tenth + 1) for tenth in range(10))])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     stream = io.StringIO()

@@ -1,4 +1,4 @@
-"""A stage ends with whoever started it, and two copies of it do not write the same output."""
+"""A stage ends when the process that started it ends, and two copies of it cannot run at the same time."""
 
 import os
 import signal
@@ -74,14 +74,14 @@ def test_a_stage_ends_when_the_flow_that_owns_it_is_killed():
 
 
 @linux
-def test_a_stage_of_a_flow_that_is_gone_does_not_start():
+def test_a_stage_does_not_start_when_its_flow_has_ended():
     owner = subprocess.Popen(["true"])
     owner.wait()
     stage = start(WORKER, owner=owner.pid)
     assert stage.wait(10) == -signal.SIGKILL
 
 
-def test_a_second_copy_is_refused_and_told_who_runs(tmp_path):
+def test_a_second_copy_is_refused_and_the_error_names_the_first(tmp_path):
     lock = tmp_path / "train@random.0.lock"
     first = start(HOLDER, str(lock))
     assert first.stdout.readline() == "held\n"

@@ -1,4 +1,4 @@
-"""Entries with_entries to arms.yaml: every line that was there stays, wherever the new ones go."""
+"""New entries in arms.yaml: every old line stays as it is."""
 
 import difflib
 
@@ -73,7 +73,7 @@ def test_each_entry_goes_to_the_end_of_its_section():
         "arms:\n  a: >\n    folded\n    text\nblocks:\n  a.0: 1\n",
     ],
 )
-def test_other_layouts_mean_the_same_afterwards(text):
+def test_entries_are_added_to_files_of_other_layouts(text):
     old = {name: entries or {} for name, entries in (yaml.safe_load(text) or {}).items()}
     new = yaml.safe_load(with_entries(text, ADDITION))
     assert new == {name: {**old.get(name, {}), **entries} for name, entries in ADDITION.items()}
@@ -87,7 +87,7 @@ def test_the_file_that_init_writes_keeps_every_line():
     assert changes == [f"+ {line}" for line in as_yaml(ADDITION).splitlines() if line.startswith("  ")]
 
 
-def test_a_layout_that_cannot_be_edited_is_left_alone_and_the_entries_are_told(tmp_path):
+def test_a_layout_that_cannot_be_edited_is_unchanged_and_the_error_shows_the_entries(tmp_path):
     path = tmp_path / "arms.yaml"
     path.write_text("arms: {a: {role: baseline}}\n")
     with pytest.raises(AppendError, match=r"(?s)arms.yaml has an unusual layout; add this .*  x:\n    role: treatment"):
@@ -95,7 +95,7 @@ def test_a_layout_that_cannot_be_edited_is_left_alone_and_the_entries_are_told(t
     assert path.read_text() == "arms: {a: {role: baseline}}\n"
 
 
-def test_a_name_that_is_there_is_not_written_twice():
+def test_a_name_that_the_file_has_is_refused():
     with pytest.raises(AppendError, match=r"arms.yaml: arms has x already"):
         with_entries("arms:\n  x: {role: control}\n", ADDITION)
 
@@ -113,7 +113,7 @@ def test_an_arm_is_called_as_its_metric_unless_that_is_taken():
     assert arm_name(PLAN, "object_count", "among") == "object_count_among_2"
 
 
-def test_what_is_offered_is_a_batch_an_arm_and_a_block():
+def test_the_entries_are_a_batch_an_arm_and_a_block():
     spec = Spec("found", "image", ("predictions",))
     made = entries_for(PLAN, spec, "mine/found.py", {"name": "best", "direction": "lower"}, "few_found", 2)
     file = "scores/mine-found/found.parquet"
@@ -138,6 +138,6 @@ def test_a_second_arm_of_a_metric_needs_no_second_batch():
     assert made["arms"]["size_best"]["a"] == "scores/own/size.parquet"
 
 
-def test_another_metric_of_the_same_name_is_told():
+def test_another_metric_of_the_same_name_is_refused():
     with pytest.raises(AppendError, match=r"called object_count already \(batch labels, metrics/catalogue.yaml\)"):
         entries_for(PLAN, Spec("object_count", "image"), "mine.py", {"name": "best"}, "mine", 3)

@@ -1,4 +1,4 @@
-"""Adoption: what was shown is what moves, the plan follows, and a kill anywhere is mended by adopting again."""
+"""Adoption: the code that was shown moves, the plan names it, and a killed adoption can be finished."""
 
 import hashlib
 import os
@@ -91,13 +91,13 @@ def test_the_file_moves_and_the_plan_follows(study):
     assert (study / "arms.yaml").read_text() == ARMS  # names nothing of it: untouched
 
 
-def test_an_arm_the_person_wrote_follows_too_and_keeps_its_comments(study):
+def test_an_arm_in_arms_yaml_reads_the_new_scores_and_keeps_its_comments(study):
     (study / "arms.yaml").write_text(ARMS + MINE)
     adopt(study, read_generated(study, "area"))
     assert (study / "arms.yaml").read_text() == ARMS + MINE.replace("round2-pool", "adopted-area")
 
 
-def test_the_last_metric_takes_its_batch_and_its_folder_with_it(study):
+def test_after_the_last_metric_its_batch_and_its_folder_are_removed(study):
     for name in ("agreement", "shade", "area"):
         adopt(study, read_generated(study, name))
     rounds = read_yaml(study / "rounds.yaml")
@@ -129,19 +129,19 @@ def test_after_a_kill_adopting_again_finishes_the_job(study, monkeypatch, killed
     assert load_plan(study)["arms"]["mine"]["a"] == "scores/adopted-area/area.parquet"
 
 
-def test_adopted_once_it_is_no_longer_there_to_adopt(study):
+def test_a_metric_cannot_be_adopted_twice(study):
     adopt(study, read_generated(study, "area"))
     with pytest.raises(AdoptError, match=r"^area has been adopted already; you can adopt: agreement, shade$"):
         read_generated(study, "area")
 
 
 @pytest.mark.parametrize("name", ["nothing", "../../arms", "object_count", ""])
-def test_what_is_not_there_is_answered_with_what_is(study, name):
+def test_the_error_for_an_unknown_metric_lists_the_known_ones(study, name):
     with pytest.raises(AdoptError, match=r"no generated metric .*; you can adopt: agreement, area, shade$"):
         read_generated(study, name)
 
 
-def test_nothing_is_adopted_out_of_a_round_that_is_still_being_written(study):
+def test_no_metric_of_an_unfinished_round_is_adopted(study):
     journal = Journal(study)
     journal.add("proposed", round=2, suggestion="large", idea={})
     with pytest.raises(AdoptError, match=r"round 2 is not complete"):
@@ -184,7 +184,7 @@ def test_another_adopted_metric_of_that_name_is_not_overwritten(study):
     assert (study / "rounds.yaml").read_text() == ROUNDS
 
 
-def test_a_terminal_shows_all_of_the_file_and_obeys_none_of_it(study):
+def test_control_characters_of_the_file_are_shown_and_not_executed(study):
     code = 'x = 1\n\x1b[2Ay = "\u202e"  # \u0430\n'
     (study / "metrics/generated/2/area.py").write_text(code)
     digest = hashlib.sha256(code.encode()).hexdigest()

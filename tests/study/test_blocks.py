@@ -10,7 +10,7 @@ def test_seeds_are_a_range_or_one(text, seeds):
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1-2-3"])
-def test_anything_else_is_refused(text):
+def test_other_texts_are_refused(text):
     with pytest.raises(ValueError, match="0-2"):
         parse_seeds(text)
 

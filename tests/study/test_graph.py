@@ -49,7 +49,7 @@ def test_a_circle_is_named():
         wired(circle, PLAN, {})
 
 
-def test_a_section_that_the_plan_does_not_have_is_named_with_the_nearest():
+def test_the_error_for_an_unknown_section_names_the_nearest_one():
     with pytest.raises(GraphError, match=r"stage score repeats over 'batch'.*did you mean batches"):
         wired({"score": {"foreach": "${batch}", "do": {}}}, PLAN, {})
 
@@ -59,7 +59,7 @@ def test_a_folder_without_stages_is_no_workspace(tmp_path):
         stages_of(tmp_path, PLAN)
 
 
-def test_the_workspace_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
+def test_the_workspace_of_an_earlier_version_is_refused_with_advice(tmp_path):
     (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    cmd: python -P -m tasks.train ${key}\n")
     with pytest.raises(GraphError, match=r"earlier version of metricloop.*metricloop init.*params.yaml, arms.yaml"):
         stages_of(tmp_path, PLAN)

@@ -1,4 +1,4 @@
-"""arms.yaml and rounds.yaml are read as one plan, and what is wrong in them is named."""
+"""arms.yaml and rounds.yaml are read as one plan; errors name the wrong entry."""
 
 import pytest
 
@@ -78,7 +78,7 @@ def test_faults_are_named(tmp_path, rounds, message):
         ("arms: {x: {role: treatment, a: -y, b: y, policy: {}}}", r"arms\.x: a must be a file .* found '-y'"),
     ],
 )
-def test_what_a_shell_would_read_otherwise_is_refused_and_named(tmp_path, rounds, message):
+def test_names_that_a_shell_would_interpret_are_refused(tmp_path, rounds, message):
     (tmp_path / "arms.yaml").write_text(ARMS)
     (tmp_path / "rounds.yaml").write_text(rounds)
     with pytest.raises(PlanError, match=rf"rounds\.yaml: {message}"):
@@ -107,12 +107,12 @@ def test_a_folder_without_a_plan_is_no_workspace(tmp_path):
         load_plan(tmp_path)
 
 
-def test_an_unknown_entry_is_answered_with_what_there_is():
+def test_the_error_for_an_unknown_entry_lists_the_known_ones():
     with pytest.raises(PlanError, match=r"no 'zzz' among the arms.*known: random"):
         entry_of({"arms": {"random": {}}}, "arms", "zzz")
 
 
-def test_a_round_is_added_to_rounds_yaml_and_nothing_of_before_is_lost(tmp_path):
+def test_a_round_is_added_to_rounds_yaml_and_earlier_entries_stay(tmp_path):
     (tmp_path / "arms.yaml").write_text(ARMS)
     (tmp_path / "rounds.yaml").write_text("batches: {}\narms: {}\nblocks:\n")
     arm = {"role": "treatment", "a": "y", "b": "y", "policy": {"name": "among", "share": 0.45}}

@@ -1,4 +1,4 @@
-"""A person's own metric is tried: at the gate, on a sample, and as a page that stands by itself."""
+"""`metricloop try`: the gate's rules, the scores of a sample, and the page."""
 
 import re
 
@@ -49,7 +49,7 @@ def study(tmp_path):
     return make_study(tmp_path / "study")
 
 
-def test_every_rule_is_told_with_what_became_of_it():
+def test_every_rule_has_a_line_with_its_result():
     lines = rule_lines(GateResult(Spec("it", "image"), (BrokenRule("order", "depends on \x1b[2J order"),)), ["a", "b"])
     assert lines[4:7] == [
         ("held", "deterministic", "gives the same numbers when asked again"),
@@ -60,16 +60,16 @@ def test_every_rule_is_told_with_what_became_of_it():
 
 
 @pytest.mark.parametrize(("rule", "held"), [("loads", 0), ("needs", 1), ("runs", 2)])
-def test_after_a_rule_that_ends_it_no_other_counts_as_held(rule, held):
+def test_rules_after_a_stopping_rule_are_not_asked(rule, held):
     states = [state for state, *_ in rule_lines(GateResult(None, (BrokenRule(rule, "no"),)), ["a"])]
     assert states == ["held"] * held + ["broke"] + ["not asked"] * (10 - held)
 
 
-def test_nothing_scored_yet_is_nothing_to_be_compared_with():
+def test_without_earlier_scores_the_rule_new_is_not_asked():
     assert rule_lines(GateResult(Spec("it", "image"), ()), [])[-1][0] == "not asked"
 
 
-def test_a_rule_of_the_gate_that_is_not_listed_here_is_told_all_the_same():
+def test_a_broken_rule_that_is_no_code_rule_has_a_line_too():
     assert rule_lines(GateResult(None, (BrokenRule("policy", "no"),)), [])[-1] == ("broke", "policy", "no")
 
 
@@ -82,7 +82,7 @@ def test_a_rule_of_the_gate_that_is_not_listed_here_is_told_all_the_same():
         ("among", {"share": 0.4}, None, {"name": "among", "direction": "higher", "share": 0.4}),
     ],
 )
-def test_a_policy_takes_the_metrics_own_direction_unless_told(name, options, spec, expected):
+def test_a_policy_takes_the_direction_of_the_metric_by_default(name, options, spec, expected):
     assert policy_of(name, options, spec) == expected
 
 
@@ -112,20 +112,20 @@ def test_a_sample_is_spread_evenly_and_keeps_each_images_boxes(study):
     assert len(sample_evenly(pool, 500)) == 32
 
 
-def test_without_data_it_says_how_to_get_them(tmp_path):
+def test_the_error_without_data_says_how_to_read_them(tmp_path):
     (tmp_path / "params.yaml").write_text("study: {name: s}\ndata: {source: pictures}\n")
     with pytest.raises(TryError, match=r"has no data yet.*dvc repro ingest"):
         read_try_inputs(tmp_path)
 
 
-def test_where_no_picture_can_be_read_nothing_can_be_tried(study):
+def test_without_a_readable_picture_no_metric_can_be_tried(study):
     for picture in (study / "pictures").glob("*.png"):
         picture.write_bytes(b"")
     with pytest.raises(TryError, match=r"none of the pictures that .*images.parquet lists can be read"):
         read_try_inputs(study)
 
 
-def test_without_a_sandbox_it_says_why_and_what_to_do(study, monkeypatch):
+def test_the_error_without_a_sandbox_says_why_and_what_to_do(study, monkeypatch):
     def none(limits):
         raise SandboxError("there is no sandbox here; missing Landlock")
 
@@ -137,7 +137,7 @@ def test_without_a_sandbox_it_says_why_and_what_to_do(study, monkeypatch):
         open_sandbox(read_try_inputs(study), "mine.py")
 
 
-def test_a_files_metrics_are_all_tried_or_the_one_that_is_named(study, walls):
+def test_all_metrics_of_a_file_are_tried_or_the_named_one(study, walls):
     opened = open_sandbox(read_try_inputs(study), "two.py")
     two = Source(WIDTH + GREY, "two.py")
     assert metrics_to_try(opened, two, None) == ["width", "grey"]
@@ -148,7 +148,7 @@ def test_a_files_metrics_are_all_tried_or_the_one_that_is_named(study, walls):
         metrics_to_try(opened, Source("x = 1\n", "none.py"), None)
 
 
-def test_the_gate_knows_the_studys_frames_predictions_and_earlier_scores(study, walls):
+def test_the_gate_uses_frames_predictions_and_scores_of_the_study(study, walls):
     inputs = read_try_inputs(study)
     opened = open_sandbox(inputs, "x.py")
     assert [frame.image.shape for frame in inputs.frames] == [(64, 64, 3)] * 24
@@ -163,7 +163,7 @@ def test_the_gate_knows_the_studys_frames_predictions_and_earlier_scores(study, 
     assert check_rules(opened, Source(SURE, "x.py"), "sure", read_try_inputs(study)).accepted
 
 
-def test_a_metric_that_would_not_be_done_with_the_pool_is_too_slow(study, walls):
+def test_a_metric_that_would_take_too_long_for_the_pool_is_too_slow(study, walls):
     with (study / "params.yaml").open("a") as stream:
         stream.write("sandbox: {pool_seconds: 0.001}\n")
     inputs = read_try_inputs(study)
@@ -172,7 +172,7 @@ def test_a_metric_that_would_not_be_done_with_the_pool_is_too_slow(study, walls)
     assert [broken_rule.rule for broken_rule in broken if broken_rule.rule != "new"] == ["fast"]
 
 
-def test_scores_are_in_the_order_of_the_sample_and_the_policy_takes_from_them(study, walls, monkeypatch):
+def test_scores_are_in_the_order_of_the_sample_and_the_policy_selects_by_them(study, walls, monkeypatch):
     monkeypatch.setattr(try_metric, "MOST_IMAGES", 16)
     inputs = read_try_inputs(study)
     spec = Spec("width", "object")
@@ -186,7 +186,7 @@ def test_scores_are_in_the_order_of_the_sample_and_the_policy_takes_from_them(st
     assert taken == set(sample.image_id[np.argsort(mean)[-4:]].tolist())  # a quarter of 16
 
 
-def test_a_metric_of_the_pool_is_asked_about_all_of_it(study, walls, monkeypatch):
+def test_a_metric_of_scope_dataset_scores_the_whole_pool(study, walls, monkeypatch):
     monkeypatch.setattr(try_metric, "MOST_IMAGES", 4)
     result = score_and_select(
         read_try_inputs(study),
@@ -210,7 +210,7 @@ def test_a_policy_that_drops_boxes_refuses_scores_of_images(study, walls):
         )
 
 
-def test_the_page_stands_by_itself_and_shows_both_ends(study, walls, monkeypatch):
+def test_the_page_needs_no_other_file_and_shows_best_and_worst(study, walls, monkeypatch):
     monkeypatch.setattr(try_metric, "MOST_IMAGES", 20)
     inputs, spec = read_try_inputs(study), Spec("grey", "image", ("image",), higher_is="worse")
     policy = policy_of("best", {}, spec)
@@ -233,6 +233,6 @@ def test_the_page_stands_by_itself_and_shows_both_ends(study, walls, monkeypatch
     assert "mistake" not in page.partition("<main")[2]  # the truth is nobody's to tune a metric on
 
 
-def test_a_page_is_out_of_gits_sight(tmp_path):
+def test_git_ignores_the_page(tmp_path):
     assert write_page(tmp_path, "grey", "<p>é").read_text(encoding="utf-8") == "<p>é"
     assert (tmp_path / "try/.gitignore").read_text() == "*\n"

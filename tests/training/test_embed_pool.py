@@ -1,4 +1,4 @@
-"""The stage on a small drawn study: its table, its bytes, and what it must not read."""
+"""The stage `embed` on a small drawn study: its table, its bytes, and that it reads no held-out labels."""
 
 import hashlib
 import os
@@ -65,12 +65,12 @@ def test_the_table_holds_every_picture_and_every_box_of_the_pool(study, tmp_path
         assert np.isfinite(call_metric(function, pool, made)).any()
 
 
-def test_the_same_bytes_every_time_whatever_the_threads(study, tmp_path):
+def test_the_bytes_do_not_depend_on_the_number_of_threads(study, tmp_path):
     first, again = run(study, tmp_path / "a.parquet")[0], run(study, tmp_path / "b.parquet", jobs=1)[0]
     assert first.read_bytes() == again.read_bytes()
 
 
-def test_parts_of_any_size_hold_the_same(study, tmp_path, monkeypatch):
+def test_the_table_does_not_depend_on_the_size_of_parts(study, tmp_path, monkeypatch):
     whole = read_embeddings(*run(study, tmp_path / "a.parquet"))
     monkeypatch.setattr(embed_pool, "PART", 3)
     path, pool = run(study, tmp_path / "b.parquet")
@@ -78,7 +78,7 @@ def test_parts_of_any_size_hold_the_same(study, tmp_path, monkeypatch):
     np.testing.assert_allclose(read_embeddings(path, pool).crops, whole.crops, atol=1e-5)
 
 
-def test_labels_that_are_held_out_change_nothing(study, tmp_path):
+def test_held_out_labels_change_nothing(study, tmp_path):
     before = run(study, tmp_path / "a.parquet")[0].read_bytes()
     images = read_table(study / "data/images.parquet", IMAGES)
     outside = set(column(images, "image_id")[column(images, "split") != "pool"])
@@ -130,7 +130,7 @@ def test_a_picture_that_is_not_the_one_ingested_stops_the_stage(study, tmp_path)
         ([40, 20, 30, 40], None),
     ],
 )
-def test_what_is_cut_out(box, shown):
+def test_a_box_is_cut_out_with_a_margin(box, shown):
     picture = np.arange(50 * 100 * 3).reshape(50, 100, 3)
     found = embed_pool.cut(picture, np.float32(box))
     if shown is None:

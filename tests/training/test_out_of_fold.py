@@ -1,4 +1,4 @@
-"""Folds: whole groups, even sizes, and every image in one. Views: back in the picture's own pixels."""
+"""Folds: groups stay together and sizes are even. Views: detections are in pixels of the original picture."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def bright(picture):
 
 @pytest.mark.parametrize("kind", ["flip", "crop"])
 @pytest.mark.parametrize(("width", "height"), [(400, 200), (200, 400), (300, 300)])
-def test_what_is_found_in_a_view_is_where_it_is_in_the_picture(kind, width, height):
+def test_detections_in_a_view_are_mapped_to_the_original_picture(kind, width, height):
     picture = np.zeros((height, width, 3), np.uint8)
     picture[60:120, 80:140] = 255
     views = Views(kind, pool_of([image(width=width, height=height)]), [letterbox(picture, 160)], 160)
@@ -54,7 +54,7 @@ def test_what_is_found_in_a_view_is_where_it_is_in_the_picture(kind, width, heig
     np.testing.assert_allclose(box, [80, 60, 140, 120], atol=4)
 
 
-def test_the_mirror_image_is_one_of_the_picture_and_not_of_its_padding():
+def test_flip_mirrors_the_picture_without_its_padding():
     picture = np.zeros((200, 400, 3), np.uint8)
     picture[:, :200] = 255
     views = Views("flip", pool_of([image()]), [letterbox(picture, 160)], 160)
@@ -95,7 +95,7 @@ def test_folds_are_put_together_by_view():
     assert views == {"": [A, C, B], "flip": [C, A, D], "seed": [A, D, A]}
 
 
-def test_views_are_read_as_they_were_written_and_an_empty_one_is_there(tmp_path):
+def test_views_are_read_as_written_and_an_empty_view_is_kept(tmp_path):
     pool = pool_of([image(1), image(2)])
     nothing = found()
     columns = view_columns(pool, {"seed": [A, B], "flip": [nothing, C], "crop": [nothing, nothing]})
