@@ -32,7 +32,7 @@ def audit(folder: Path, *, no_training: bool, most: int) -> Path:
     if most < 1:
         raise ValueError(f"--most is {most}; it must be at least 1")
     refresh_code(folder)
-    seconds = bring_up_to_date(folder, "ingest")
+    seconds = update_stage(folder, "ingest")
     check(folder, params)
     predicted = _predictions(folder, params, no_training, seconds)
     say("score and rank the labels")
@@ -50,12 +50,12 @@ def _predictions(folder: Path, params: Params, no_training: bool, seconds: dict[
     """Whether predictions for the present labels exist; makes them first unless `no_training`."""
     if not no_training:
         say(f"out-of-fold predictions: {params.predict.folds} folds of {params.predict.iterations} iterations")
-        later = bring_up_to_date(folder, "predict")
+        later = update_stage(folder, "predict")
         seconds |= {name: taken for name, taken in later.items() if name not in seconds}
     return not outdated(folder, ["predict"])
 
 
-def bring_up_to_date(folder: Path, stage: str) -> dict[str, float | None]:
+def update_stage(folder: Path, stage: str) -> dict[str, float | None]:
     """Run a stage and those it depends on, if out of date. Returns stage -> seconds; None when it was up to date."""
     names = needed_for(stages_of(folder, load_plan(folder)), [stage])
     seconds: dict[str, float | None] = {}

@@ -8,7 +8,7 @@ from prefect import flow
 
 from metricloop import layout
 from metricloop.flows.improve import present
-from metricloop.flows.pipeline import bring_arms, bring_scores, out_of_date
+from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
@@ -31,9 +31,9 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     blocks = [name for name, block in plan["blocks"].items() if block["arm"] in arms]
     targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]
     old = out_of_date(folder, targets)
-    check_arm(folder, bring_scores(folder, old), arm)
+    check_arm(folder, run_scoring(folder, old), arm)
     # compare reads the results of all arms; those of other arms are not brought up to date
-    bring_arms(folder, [*old, "compare"], params)
+    run_arms(folder, [*old, "compare"], params)
     present(folder, f"experiment {arm}")
 
 

@@ -9,7 +9,7 @@ from prefect import flow
 from metricloop import layout
 from metricloop.data.tables import read_json
 from metricloop.flows.decisions import open_rounds, promising
-from metricloop.flows.pipeline import bring, bring_all, of_kind, out_of_date
+from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import model_step, step
 from metricloop.llm.journal import read_journal
@@ -46,7 +46,7 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
             add_block(folder, arm, seeds)
         say(f"more seeds for undecided arms: {', '.join(sorted({arm for arm, _ in more}))}")
         confirm = experiments(folder, params)
-    bring(folder, confirm, "confirm on the test split")
+    run_stages(folder, confirm, "confirm on the test split")
     present(folder, "study finished")
 
 
@@ -65,9 +65,9 @@ def rounds(folder: Path, params: Params) -> list[str]:
 
 
 def experiments(folder: Path, params: Params) -> list[str]:
-    """Bring all stages of the plan except confirm up to date. Returns ["confirm"] when that is out of date, else []."""
+    """Run all stages that are out of date, except confirm. Returns ["confirm"] when that is out of date, else []."""
     old = out_of_date(folder)
-    bring_all(folder, old, params)
+    run_all(folder, old, params)
     return of_kind(old, "confirm")
 
 

@@ -1,4 +1,4 @@
-"""Bring stages of a study up to date, each after those it depends on; one DVC process runs several stages."""
+"""Run stages of a study, each after those it depends on; one DVC process runs several stages."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]
     return [stage for stage in downstream(graph, outdated(folder, names)) if stage in wanted]
 
 
-def bring_all(folder: Path, old: Sequence[str], params: Params) -> None:
-    """Bring the stages `old` up to date, except confirm. Arms whose generated metric failed are dropped."""
-    bring_scores(folder, old)
-    bring_arms(folder, old, params)
+def run_all(folder: Path, old: Sequence[str], params: Params) -> None:
+    """Run the stages `old`, except confirm. Arms whose generated metric failed are dropped."""
+    run_scoring(folder, old)
+    run_arms(folder, old, params)
 
 
-def bring_scores(folder: Path, old: Sequence[str]) -> Plan:
-    """Bring the stages before select up to date. Returns the plan, without arms whose generated metric failed."""
+def run_scoring(folder: Path, old: Sequence[str]) -> Plan:
+    """Run those of the stages `old` that come before select. Returns the plan without arms whose metric failed."""
     plan = load_plan(folder)
     early = kinds_before(stages_of(folder, plan), "select")
-    bring(folder, [stage for stage in old if kind_of(stage) in early])
+    run_stages(folder, [stage for stage in old if kind_of(stage) in early])
     if not any((folder / layout.SCORES).glob(f"*/{layout.FAILURES}")):
         return plan
     step(folder, "metricloop.tasks.drop_arms")
     return load_plan(folder)
 
 
-def bring_arms(folder: Path, old: Sequence[str], params: Params) -> None:
-    """Bring subsets, models, results and the comparison up to date, for arms that are still in the plan."""
+def run_arms(folder: Path, old: Sequence[str], params: Params) -> None:
+    """Run those of the stages `old` that come from select to compare, for arms that are still in the plan."""
     graph = stages_of(folder, load_plan(folder))
     old = [stage for stage in old if stage in graph]
-    bring(folder, of_kind(old, "select"))
+    run_stages(folder, of_kind(old, "select"))
     blocks = [stage.partition("@")[2] for stage in (*of_kind(old, "train"), *of_kind(old, "evaluate"))]
     train_and_evaluate(folder, list(dict.fromkeys(blocks)), params)
-    bring(folder, of_kind(old, "compare"))
+    run_stages(folder, of_kind(old, "compare"))
 
 
 def of_kind(stages: Iterable[str], kind: str) -> list[str]:
@@ -62,8 +62,8 @@ def of_kind(stages: Iterable[str], kind: str) -> list[str]:
     return [stage for stage in stages if kind_of(stage) == kind]
 
 
-def bring(folder: Path, names: Sequence[str], label: str = "") -> None:
-    """Bring stages up to date, in the order given, in one DVC process. label: for people; by default the names."""
+def run_stages(folder: Path, names: Sequence[str], label: str = "") -> None:
+    """Run stages in the order given, in one DVC process. label: for people; by default the names."""
     if names:
         stages(folder, names, label or described(names))
 

@@ -1,4 +1,4 @@
-"""score: bring scores of the pool up to date, without running an arm."""
+"""score: score the pool by batches of metrics, without running an arm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from metricloop.flows.pipeline import bring, out_of_date
+from metricloop.flows.pipeline import out_of_date, run_stages
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.study.environment import hide_keys
 from metricloop.study.refresh import refresh_code
@@ -14,9 +14,9 @@ from metricloop.study.refresh import refresh_code
 
 @flow(name="score", log_prints=False, validate_parameters=False)
 def scoring(workspace: str, batches: list[str]) -> None:
-    """Bring the scores of some batches, and the stages they depend on, up to date."""
+    """Run the stages `score` of some batches and the stages they depend on, if out of date."""
     hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()
     refresh_code(folder)
-    bring(folder, out_of_date(folder, [f"score@{name}" for name in batches]))
+    run_stages(folder, out_of_date(folder, [f"score@{name}" for name in batches]))

@@ -16,7 +16,7 @@ from metricloop.study.processes import call, call_model_step, say
 
 @task(task_run_name="{label}", cache_policy=NO_CACHE)
 def stages(workspace: Path, names: Sequence[str], label: str) -> None:
-    """Bring DVC stages up to date, in the order given. label: their name in the UI and in the terminal."""
+    """Run DVC stages in the order given, if out of date. label: their name in the UI and in the terminal."""
     began = time.monotonic()
     say(label)
     call(workspace, dvc("repro", "--single-item", *names), label, each=len(names) > 1)

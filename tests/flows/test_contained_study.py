@@ -38,7 +38,7 @@ def record(folder) -> None:
 
 
 def without_walls(folder) -> dict:
-    """An environment in which libseccomp cannot be had, as on a machine that lacks it."""
+    """An environment in which libseccomp is not found, as on a machine without it."""
     fake = folder.parent / "fake"
     fake.mkdir(exist_ok=True)
     (fake / "pyseccomp.py").write_text('raise RuntimeError("Unable to find libseccomp")\n')

@@ -216,7 +216,7 @@ def test_no_relative_folder_stands_before_the_installed_packages(monkeypatch, gi
 
 
 def test_only_the_step_that_asks_a_model_gets_network_variables(monkeypatch, tmp_path):
-    """The address of a proxy may hold a password, which is no stage's business."""
+    """The address of a proxy may hold a password, so stages do not get it."""
     way = {"HTTPS_PROXY": "http://me:s3cret@proxy:3128", "https_proxy": "http://proxy:3128",
            "NO_PROXY": "a", "no_proxy": "b", "SSL_CERT_FILE": "/c.pem", "SSL_CERT_DIR": "/c",
            "REQUESTS_CA_BUNDLE": "/r.pem"}  # fmt: skip

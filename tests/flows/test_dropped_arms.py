@@ -33,7 +33,7 @@ blocks:
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """A study, and the stages it ran, which are only noted; scoring the batch `new` gives up its metric `bad`."""
+    """A study whose stages are recorded and not run; when the batch `new` is scored, its metric `bad` fails."""
     (tmp_path / "arms.yaml").write_text(ARMS)
     (tmp_path / "rounds.yaml").write_text(ROUNDS)
     (tmp_path / "dvc.yaml").write_text(render_stages(drawn=False))
@@ -41,7 +41,7 @@ def study(tmp_path, monkeypatch):
     Journal(tmp_path).add("accepted", round=1, suggestion="lost", metric="bad")
     ran = []
 
-    def bring(folder, names, label=""):
+    def run_stages(folder, names, label=""):
         ran.extend(names)
         if "score@new" in names:
             write_json(folder / "scores/new/failed.json", {"bad": "MemoryError"})
@@ -53,7 +53,12 @@ def study(tmp_path, monkeypatch):
     def train(folder, blocks, params):
         ran.extend(f"train@{block}" for block in blocks)
 
-    stand_ins = {"bring": bring, "step": step, "train_and_evaluate": train, "outdated": lambda folder, names: names}
+    stand_ins = {
+        "run_stages": run_stages,
+        "step": step,
+        "train_and_evaluate": train,
+        "outdated": lambda folder, names: names,
+    }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(pipeline, name, stand_in)
     for name in ("hide_keys", "end_server_with_me", "refresh_code", "present"):

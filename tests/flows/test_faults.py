@@ -17,7 +17,7 @@ LONG = ["--set", "train.iterations=350"]  # some fifteen seconds a seed: the sta
 
 
 def processes(folder: Path) -> dict[int, str]:
-    """Command lines of every process that works in `folder`, or whose owner does."""
+    """Process id -> command line, of processes that run in `folder` or whose owner does."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

@@ -31,7 +31,7 @@ def environment() -> dict[str, str]:
 
 
 def study(folder: Path, persona):
-    """The tiny study gone on with for two rounds; the server, what was printed, and the journal."""
+    """Continue the tiny study for two rounds. Returns the server, the output, and the journal."""
     baseline = (folder / "results/random.0/metrics.json").read_bytes()
     with Server(persona) as server:
         done = metricloop("run", "-C", str(folder), *settings(server), env=environment())
@@ -125,7 +125,7 @@ def test_a_hostile_model_fails_and_the_journal_records_its_attempts(tiny, walls)
 
 @pytest.mark.faults
 def test_killed_at_every_stage_a_study_pays_for_no_answer_twice(tiny, walls):
-    """kill -9 of all of it once the journal holds so many lines, and once in each stage of an experiment."""
+    """All processes are killed with -9 when the journal has so many lines, and once in each stage of an experiment."""
     journal = tiny / "journal.jsonl"
 
     def lines(count):

@@ -66,7 +66,7 @@ STEPS = ["write_new_file", "update_arms_file", "update_rounds_file", "add_to_jou
 
 
 def is_adopted(folder) -> None:
-    """Everything that has to be so once the metric area is adopted, however often the work was interrupted."""
+    """Check everything that must hold after the adoption of the metric `area`, interrupted or not."""
     plan = load_plan(folder)
     new = "scores/adopted-area/area.parquet"
     assert plan["batches"]["adopted-area"] == {

@@ -45,7 +45,7 @@ WORSE = Spec("x", "image", higher_is="worse")
 
 @pytest.fixture
 def study(tmp_path):
-    """A finished study made up on disk, 32 images in its pool."""
+    """A small finished study, written to disk, with 32 images in its pool."""
     return make_study(tmp_path / "study")
 
 
