@@ -44,7 +44,7 @@ CHANGES = ["scenes.images=36", "scenes.size=64", "train.image_size=64", "train.i
 
 
 def make_tiny(folder: Path) -> Path:
-    """A workspace of the tiny study, nothing run yet."""
+    """Make the workspace of the tiny study; no stage has run."""
     from metricloop.study.edit_params import change_params
     from metricloop.study.new_study import create, demo_plan
 
@@ -56,7 +56,7 @@ def make_tiny(folder: Path) -> Path:
 
 
 def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
-    """Run the command line as a person would, in a process of its own."""
+    """Run the metricloop command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "metricloop.cli", *arguments],
         capture_output=True,
@@ -68,7 +68,7 @@ def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
 
 
 def dvc(folder: Path, *arguments: str) -> str:
-    """Run dvc in a workspace, this interpreter first on PATH, and return what it printed."""
+    """Run dvc in a workspace, with this Python first on PATH; returns its output."""
     from metricloop.study.environment import environment
 
     done = subprocess.run(
@@ -88,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def walls() -> None:
-    """Skip, with the reason, where this machine cannot contain foreign code."""
+    """Skip the test, with the reason, on a machine without a sandbox."""
     from metricloop.sandbox.tiers import missing
 
     if lacks := missing():
@@ -97,13 +97,13 @@ def walls() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _prefect_home(tmp_path_factory):
-    """A Prefect database of our own: no test sees, or leaves, anything in the home folder."""
+    """A separate Prefect database, so that tests neither read nor change the one in the home folder."""
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, _prefect_home) -> Path:
-    """The tiny study, run to its end once. Read only: take `tiny` to change something."""
+    """The finished tiny study, run once. Do not change it: use `tiny` for that."""
     folder = make_tiny(tmp_path_factory.mktemp("study") / "tiny")
     done = metricloop("run", "-C", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -113,5 +113,5 @@ def finished(tmp_path_factory, _prefect_home) -> Path:
 
 @pytest.fixture
 def tiny(finished, tmp_path) -> Path:
-    """A copy of the finished tiny study to change at will."""
+    """A copy of the finished tiny study, which a test may change."""
     return Path(shutil.copytree(finished, tmp_path / "tiny", symlinks=True))
