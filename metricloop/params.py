@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from metricloop import layout
 from metricloop.config import PositiveShare, Section, one_of
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt
@@ -137,7 +138,7 @@ class Params(Section):
     llm: LanguageModel = LanguageModel()
 
 
-def load_params(path: Path | str = "params.yaml") -> Params:
+def load_params(path: Path | str = layout.PARAMS) -> Params:
     """Read and validate params.yaml.
 
     Errors: ParamsError for a missing file, an unknown key (with the nearest known name) or a value that does not fit.
@@ -151,7 +152,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     return check_params(read_yaml(path), str(path))
 
 
-def check_params(values: dict[str, Any], where: str = "params.yaml") -> Params:
+def check_params(values: dict[str, Any], where: str = layout.PARAMS) -> Params:
     """Validate the parsed contents of params.yaml; `where` names them in errors."""
     try:
         return Params.model_validate(values)

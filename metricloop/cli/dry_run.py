@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from metricloop.llm.journal import FILE, read_journal
+from metricloop import layout
+from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
 from metricloop.sandbox.tiers import missing
 from metricloop.study.dvc_commands import outdated
@@ -30,7 +31,7 @@ def stale(folder: Path) -> tuple[list[str], list[str]]:
 
 def outlook(folder: Path) -> str:
     """A person's view of what `metricloop run` would do, with an estimate from a few timed iterations."""
-    params, plan = load_params(folder / "params.yaml"), load_plan(folder)
+    params, plan = load_params(folder / layout.PARAMS), load_plan(folder)
     names, old = stale(folder)
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
@@ -108,7 +109,7 @@ def _rounds_left(folder: Path, params: Params) -> int:
     """Rounds that the language model will still be asked for; what one will hold is known only when it comes."""
     if params.llm.provider == "none" or missing():
         return 0
-    done = {event["round"] for event in read_journal(folder / FILE) if event["event"] == "suggested"}
+    done = {event["round"] for event in read_journal(folder / layout.JOURNAL) if event["event"] == "suggested"}
     return len(set(range(1, params.llm.rounds + 1)) - done)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from metricloop import layout
 from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
 from metricloop.text.shell import run_line
 
@@ -40,8 +41,8 @@ def _suggest_next(folder: Path) -> None:
     from metricloop.study.processes import call_model_step
 
     hide_keys()
-    made(folder, "comparison.json")
-    events, rounds = Journal(folder).events, load_params(folder / "params.yaml").llm.rounds
+    made(folder, layout.COMPARISON)
+    events, rounds = Journal(folder).events, load_params(folder / layout.PARAMS).llm.rounds
     if (number := next_round(events)) > rounds:
         raise ValueError(f"this would be round {number}, but llm.rounds is {rounds}; raise llm.rounds first")
     if waiting := untried(events, folder):

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.data.tables import read_json
 from metricloop.study.commits import WorkspaceError
 from metricloop.study.dvc_commands import dvc
@@ -18,7 +19,7 @@ from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
 from metricloop.text.shell import run_line
 
-RECORDS = ("params.yaml", "arms.yaml", "rounds.yaml", "dvc.yaml", "dvc.lock", "code.yaml", "data/categories.json")
+RECORDS = (layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.STAGES, layout.LOCK, layout.CODE, layout.CATEGORIES)
 TOLERANCE = {"cpu": 0.0, "cuda": 0.005}  # absolute, on numbers in 0..1; a GPU's kernels are not all deterministic
 
 
@@ -28,8 +29,8 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
     Errors: WorkspaceError when there is no result to compare with, StageError when a stage fails.
     """
     arm = entry_of(load_plan(workspace), "blocks", block)["arm"]
-    recorded = workspace / "results" / block
-    if not (recorded / "metrics.json").is_file():
+    recorded = workspace / layout.numbers_file(block)
+    if not recorded.is_file():
         raise WorkspaceError(f"{block} has no results here; run the study first: {run_line(workspace)}")
     with tempfile.TemporaryDirectory(prefix="metricloop-reproduce-") as scratch:
         clone = Path(scratch) / "clone"
@@ -39,20 +40,20 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
                 shutil.copyfile(workspace / name, clone / name)
         # the workspace's own cache serves as the remote that inputs are pulled from
         _run(clone, dvc("remote", "add", "--quiet", "--force", "--local", "origin-cache", str(_cache(workspace))))
-        inputs = ["data/images.parquet", "data/boxes.parquet", f"subsets/{arm}.parquet"]
-        inputs += [name for name in ("source", "source.dvc") if _tracked(clone, name)]
+        inputs = [layout.IMAGES, layout.BOXES, layout.subset_file(arm)]
+        inputs += [name for name in (layout.SOURCE, f"{layout.SOURCE}.dvc") if _tracked(clone, name)]
         say(f"pulling inputs of {block} into a fresh clone: {', '.join(inputs)}")
         _run(clone, dvc("pull", "--quiet", "--remote", "origin-cache", *inputs))
         refresh_code(clone)
         call(
             clone, dvc("repro", "--force", "--single-item", f"train@{block}", f"evaluate@{block}"), f"reproduce {block}"
         )
-        again = read_json(clone / "results" / block / "metrics.json")["seeds"]
-        device = read_json(clone / "results" / block / "recipe.json")["fields"]["device"]
-    then = read_json(recorded / "recipe.json")["fields"]["device"]
+        again = read_json(clone / layout.numbers_file(block))["seeds"]
+        device = read_json(clone / layout.recipe_file(block))["fields"]["device"]
+    then = read_json(workspace / layout.recipe_file(block))["fields"]["device"]
     if then != device:
         return [f"recorded on {then}, computed again on {device}: not comparable number by number"]
-    return list(differences(read_json(recorded / "metrics.json")["seeds"], again, TOLERANCE[device]))
+    return list(differences(read_json(recorded)["seeds"], again, TOLERANCE[device]))
 
 
 def differences(recorded: Any, again: Any, tolerance: float, path: str = ""):
@@ -75,7 +76,7 @@ def _cache(workspace: Path) -> Path:
 def _tracked(clone: Path, name: str) -> bool:
     if name.endswith(".dvc"):
         return (clone / name).is_file()
-    return "- source" in (clone / "dvc.yaml").read_text() or "[source]" in (clone / "dvc.yaml").read_text()
+    return "- source" in (clone / layout.STAGES).read_text() or "[source]" in (clone / layout.STAGES).read_text()
 
 
 def _run(folder: Path, command: list[str]) -> str:

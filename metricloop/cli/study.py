@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from metricloop import layout
 from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
 from metricloop.text.shell import command_line
 
@@ -50,9 +51,9 @@ def run(
 
     hide_keys()  # before Prefect's server is started, which would inherit them
     folder = folder.resolve()
-    for line in change_params(folder / "params.yaml", changes or []):
+    for line in change_params(folder / layout.PARAMS, changes or []):
         print(line)
-    load_params(folder / "params.yaml")  # a mistake in these two files is told before a server is started
+    load_params(folder / layout.PARAMS)  # a mistake in these two files is told before a server is started
     load_plan(folder)
     if dry_run:
         from metricloop.cli.dry_run import outlook
@@ -86,7 +87,7 @@ def _nothing_left(folder: Path) -> bool:
     from metricloop.study.refresh import refresh_code
 
     refresh_code(folder)
-    return nothing_left(folder, load_params(folder / "params.yaml"))
+    return nothing_left(folder, load_params(folder / layout.PARAMS))
 
 
 def _show(folder: Path) -> None:
@@ -96,11 +97,11 @@ def _show(folder: Path) -> None:
     from metricloop.tracking.track import where_to_look
 
     print()
-    print_table(read_json(folder / "comparison.json"))
-    report = folder / "report.html"
+    print_table(read_json(folder / layout.COMPARISON))
+    report = folder / layout.REPORT
     if report.is_file():
         print(f"\nreport:     {report}")
-    if (folder / "confirmation.json").is_file():
+    if (folder / layout.CONFIRMATION).is_file():
         print(f"test split: {command_line('metricloop', 'compare', '--confirmed', '-C', folder)}")
     print(where_to_look(folder))
 
@@ -137,7 +138,7 @@ def compare(
     from metricloop.comparison.comparison_table import markdown_table, print_confirmation, print_table
     from metricloop.data.tables import read_json
 
-    found = read_json(made(folder.resolve(), "confirmation.json" if confirmed else "comparison.json"))
+    found = read_json(made(folder.resolve(), layout.CONFIRMATION if confirmed else layout.COMPARISON))
     if as_json:
         print_json(found)
     elif confirmed:

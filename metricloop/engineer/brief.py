@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-FILE = "brief.md"
+from metricloop import layout
+
 MOST = 4000  # characters, without comments
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
@@ -19,7 +20,7 @@ def read_brief(folder: Path | str = ".") -> str:
 
     Errors: BriefError when the file is not text, is too long, or has a comment without an end.
     """
-    path = Path(folder) / FILE
+    path = Path(folder) / layout.BRIEF
     if not path.is_file():
         return ""
     try:

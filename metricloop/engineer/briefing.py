@@ -83,7 +83,7 @@ def example_pictures(study: StudyView, errors: Sequence[Errors]) -> list[Picture
 
 def preview(folder: Path) -> str:
     """The messages that the next round would begin with, and what they would cost; nothing is sent."""
-    params, journal = load_params(folder / "params.yaml"), Journal(folder)
+    params, journal = load_params(folder / layout.PARAMS), Journal(folder)
     number = next_round(journal.events)
     study = read_study(folder, params, plan_before(number, journal, folder), journal.events)
     messages = opening(study, number)

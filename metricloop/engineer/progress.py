@@ -21,7 +21,7 @@ def untried(events: Sequence[Event], folder: Path) -> list[str]:
     dropped = {(event["round"], event["suggestion"]) for event in events if event["event"] == "dropped"}
     number = next_round(events)
     accepted = [(e["round"], e["suggestion"]) for e in events if e["event"] == "accepted" and e["round"] < number]
-    tried = {arm["name"] for arm in read_json(folder / "comparison.json")["arms"]}
+    tried = {arm["name"] for arm in read_json(folder / layout.COMPARISON)["arms"]}
     return [name for number, name in accepted if (number, name) not in dropped and name not in tried]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.error_card import error_change
@@ -87,7 +88,7 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
     base: the errors of the random arm's detectors.
     """
     lines = [outcome_text(idea)]
-    subset, arm = study.folder / "subsets" / f"{idea.name}.parquet", study.plan["arms"].get(idea.name)
+    subset, arm = study.folder / layout.subset_file(idea.name), study.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
         return "\n".join(lines)
     if (study.folder / arm["a"]).is_file():

@@ -251,10 +251,10 @@ def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
     if known is None:
         predicted = "predictions" in spec.needs
         batch = f"round{this.number}-{'model' if predicted else 'pool'}"
-        needs = layout.PREDICTIONS if predicted else "data/images.parquet"
+        needs = layout.PREDICTIONS if predicted else layout.IMAGES
         empty: dict[str, Any] = {"code": f"{layout.GENERATED}/{this.number}", "needs": needs, "metrics": []}
         addition["batches"].setdefault(batch, empty)["metrics"].append(idea.metric)
-        known = KnownMetric(spec.level, f"scores/{batch}/{idea.metric}.parquet")
+        known = KnownMetric(spec.level, layout.scores_file(batch, idea.metric))
     arm = idea.arm(known.scores, this.known.metrics[idea.partner].scores if idea.partner else None)
     addition["arms"][idea.name] = arm
     addition["blocks"][f"{idea.name}.0"] = {"arm": idea.name, "seeds": f"0-{this.study.params.seeds.block - 1}"}

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.engineer.scorecard import Proportion, Scorecard, scorecard
-from metricloop.llm.journal import FILE, read_journal
+from metricloop.llm.journal import read_journal
 from metricloop.text.clean import clean
 from metricloop.text.numbers import DASH, count, fixed, signed
 
@@ -20,12 +21,12 @@ class NoRoundsError(ValueError):
 
 def read_card(folder: Path) -> tuple[str, Scorecard]:
     """The name of the study in a workspace, and its scorecard. Errors: NoRoundsError when no model was asked yet."""
-    if not (folder / FILE).is_file():
+    if not (folder / layout.JOURNAL).is_file():
         raise NoRoundsError(
-            f"{folder.resolve()}: no {FILE}, so no language model was asked here yet; "
+            f"{folder.resolve()}: no {layout.JOURNAL}, so no language model was asked here yet; "
             "set llm.provider in its params.yaml and let `metricloop run` do a round"
         )
-    events, table, params = read_journal(folder / FILE), folder / "comparison.json", folder / "params.yaml"
+    events, table, params = read_journal(folder / layout.JOURNAL), folder / layout.COMPARISON, folder / layout.PARAMS
     comparison = read_json(table) if table.is_file() else None
     study = (read_yaml(params).get("study") or {}).get("name") if params.is_file() else None
     return clean(str(study or folder.resolve().name)), scorecard(events, comparison, folder)

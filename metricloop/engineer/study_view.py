@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.loading import load
 from metricloop.data.pool import read_pool
@@ -42,7 +43,7 @@ class StudyView:
 def read_study(folder: Path, params: Params, plan: Plan, events: Sequence[Event]) -> StudyView:
     """Errors: those of reading the files, for example when the study's own arms have not been compared yet."""
     root = folder / params.data.folder
-    comparison, hidden = read_json(folder / "comparison.json"), truth_arms(plan)
+    comparison, hidden = read_json(folder / layout.COMPARISON), truth_arms(plan)
     return StudyView(
         folder, params, plan, read_pool(folder / "data", root), load(folder / "data", root, "search"),
         comparison | {"arms": [arm for arm in comparison["arms"] if arm["name"] not in hidden]}, events,
@@ -58,7 +59,7 @@ def truth_arms(plan: Plan) -> set[str]:
         if name not in found
         and (
             POLICIES[arm["policy"]["name"]].reads == "truth"
-            or {arm["a"], arm["b"]} & {"data/truth.parquet", *(f"subsets/{known}.parquet" for known in found)}
+            or {arm["a"], arm["b"]} & {layout.TRUTH, *(layout.subset_file(known) for known in found)}
         )
     }:
         found |= more
@@ -75,7 +76,7 @@ def known_metrics(folder: Path, plan: Plan) -> dict[str, KnownMetric]:
     found = {}
     for batch, item in plan["batches"].items():
         place = Path("scores") / batch
-        failed = read_json(folder / place / "failed.json") if (folder / place / "failed.json").is_file() else {}
+        failed = read_json(folder / place / layout.FAILURES) if (folder / place / layout.FAILURES).is_file() else {}
         for name in item["metrics"]:
             file = place / f"{name}.parquet"
             if name not in failed and (folder / file).is_file():
@@ -115,5 +116,5 @@ def baseline_errors(study: StudyView) -> list[Errors]:
 def errors_of(study: StudyView, arms: Sequence[str]) -> list[Errors]:
     """Errors of these arms' detectors on the search split; blocks without results are left out."""
     blocks = [name for name, block in study.plan["blocks"].items() if block["arm"] in arms]
-    evaluated = [name for name in blocks if (study.folder / "results" / name / "metrics.json").is_file()]
+    evaluated = [name for name in blocks if (study.folder / layout.numbers_file(name)).is_file()]
     return read_errors(study.folder, evaluated, study.search)

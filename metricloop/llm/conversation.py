@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.data.tables import replacing
 from metricloop.llm.budget import Allowance, allowance, check_price, spent
 from metricloop.llm.cassette import Replay, cassette_of, save_cassette
@@ -22,9 +23,6 @@ from metricloop.llm.prompt import template_hash
 from metricloop.llm.providers import NONE, Model, choices_text, provider_of, replays
 from metricloop.llm.settings import LanguageModel
 from metricloop.llm.wire import RUNGS, estimate_tokens
-
-PICTURES = "pictures"  # folder of the workspace
-RECORDING = "cassette.yaml"  # what llm.provider: record writes, beside the journal
 
 
 class NoProviderError(ValueError):
@@ -107,13 +105,13 @@ class Conversation:
 
     def _write_recording(self) -> None:
         if self._records and self.journal.last("answered"):
-            save_cassette(cassette_of(self.journal.events), self.folder / RECORDING)
+            save_cassette(cassette_of(self.journal.events), self.folder / layout.RECORDING)
 
     def _journal_form(self, key: Key, message: Message) -> dict[str, Any]:
         """A message in the form of the journal; its pictures are written to files."""
         shown = []
         for picture in message.pictures:
-            file = Path(PICTURES) / str(key.round) / f"{picture.sha256[:16]}.jpg"
+            file = Path(layout.PICTURES) / str(key.round) / f"{picture.sha256[:16]}.jpg"
             if not (self.folder / file).is_file():
                 with replacing(self.folder / file) as temporary:
                     temporary.write_bytes(picture.jpeg)

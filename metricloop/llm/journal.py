@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-FILE = "journal.jsonl"
+from metricloop import layout
+
 Event = dict[str, Any]
 
 
@@ -44,7 +45,7 @@ class Journal:
     """The events of journal.jsonl in `folder`, oldest first. New events are added only through this class."""
 
     def __init__(self, folder: Path | str = ".") -> None:
-        self.path = Path(folder) / FILE
+        self.path = Path(folder) / layout.JOURNAL
         self.events = read_journal(self.path)
 
     def add(self, event: str, **fields: Any) -> Event:

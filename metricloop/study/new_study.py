@@ -111,8 +111,8 @@ def create(folder: Path, study: NewStudy) -> None:
             run_command(made, dvc("add", "--quiet", layout.SOURCE))
         write_if_changed(made / layout.PARAMS, params)
         write_if_changed(made / layout.ARMS, render_arms(study))
-        write_if_changed(made / layout.ROUNDS, (TEMPLATES / "rounds.yaml").read_text())
-        write_if_changed(made / layout.BRIEF, render("brief.md", drawn=study.drawn))
+        write_if_changed(made / layout.ROUNDS, (TEMPLATES / layout.ROUNDS).read_text())
+        write_if_changed(made / layout.BRIEF, render(layout.BRIEF, drawn=study.drawn))
         write_if_changed(made / layout.STAGES, render_stages(drawn=study.drawn))
         for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
             with (made / name).open("a") as stream:

@@ -37,7 +37,7 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
     """The run of an arm: means over seeds, and the gains of comparison.json (0 for the baseline)."""
     subset = layout.subset_file(arm["name"])
     md5 = subset_md5(folder, subset)
-    recipes = (folder / layout.results_folder(block) / "recipe.json" for block in blocks)
+    recipes = (folder / layout.recipe_file(block) for block in blocks)
     recipe = next((file for file in recipes if file.is_file()), None)
     fields = read_json(recipe)["fields"] if recipe else {}
     headline = ("detector", "weights", "image_size", "iterations", "batch_size")
@@ -81,7 +81,7 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
 
 def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[RunRecord]:
     """A run per seed of a block: its metrics and, where the model folder is on this machine, its loss curve."""
-    history, rates = folder / layout.model_folder(block) / "history.parquet", folder / layout.rates_file(block)
+    history, rates = folder / layout.history_file(block), folder / layout.rates_file(block)
     table = pq.read_table(history) if history.is_file() else None
     rate = pq.read_table(rates) if rates.is_file() else None
     for seed, result in numbers["seeds"].items():
@@ -117,7 +117,7 @@ def subset_md5(folder: Path, subset: str) -> str | None:
 def _trust(folder: Path, arm: str) -> dict[str, str]:
     """How the code of an arm's metrics was run: its trust and, for untrusted code, the sandbox's tier."""
     entry = load_plan(folder)["arms"].get(arm, {})
-    files = {folder / Path(str(entry[name])).parent / "trust.json" for name in ("a", "b") if name in entry}
+    files = {folder / Path(str(entry[name])).parent / layout.TRUST for name in ("a", "b") if name in entry}
     trusts = [read_json(file) for file in sorted(files) if file.is_file()]
     return {
         name: " ".join(dict.fromkeys(str(one[key]) for one in trusts if one[key]))

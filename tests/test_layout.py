@@ -1,0 +1,31 @@
+"""Every path of a workspace is written once, in layout.py."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import metricloop
+from metricloop import layout
+
+ROOT = Path(metricloop.__file__).parent
+FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "layout.py")
+# Paths with an ending or a slash; bare words such as "data" mean other things too.
+PATHS = {value for name, value in vars(layout).items() if name.isupper() and re.search(r"[./]", value)}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_no_other_module_writes_a_path_of_the_workspace(file):
+    tree = ast.parse(file.read_text())
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and isinstance(node.body[0], ast.Expr)
+    }
+    written = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    }
+    assert written & PATHS == set()
