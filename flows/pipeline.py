@@ -48,13 +48,14 @@ def run_scoring(folder: Path, old: Sequence[str]) -> Plan:
 
 
 def run_arms(folder: Path, old: Sequence[str], params: Params) -> None:
-    """Run those of the stages `old` that come from select to compare, for arms that are still in the plan."""
+    """Run those of the stages `old` that come after the scores, except confirm, for arms still in the plan."""
     graph = stages_of(folder, load_plan(folder))
-    old = [stage for stage in old if stage in graph]
-    run_stages(folder, of_kind(old, "select"))
-    blocks = [stage.partition("@")[2] for stage in (*of_kind(old, "train"), *of_kind(old, "evaluate"))]
+    early, before_training = kinds_before(graph, "select"), kinds_before(graph, "train")
+    left = [stage for stage in old if stage in graph and kind_of(stage) not in (*early, "confirm")]
+    run_stages(folder, [stage for stage in left if kind_of(stage) in before_training])
+    blocks = [stage.partition("@")[2] for stage in (*of_kind(left, "train"), *of_kind(left, "evaluate"))]
     train_and_evaluate(folder, list(dict.fromkeys(blocks)), params)
-    run_stages(folder, of_kind(old, "compare"))
+    run_stages(folder, [s for s in left if kind_of(s) not in (*before_training, "train", "evaluate")])
 
 
 def of_kind(stages: Iterable[str], kind: str) -> list[str]:

@@ -93,3 +93,21 @@ def test_the_error_for_an_unknown_arm_names_the_nearest(study):
     with pytest.raises(PlanError, match=r"no 'kpt' among the arms.*did you mean 'kept'"):
         experiment.experiment.fn(str(folder), "kpt")
     assert ran == []
+
+
+def test_a_new_kind_of_stage_runs_where_dvc_yaml_puts_it(study):
+    folder, ran = study
+    stages = (folder / "dvc.yaml").read_text()
+    repair = (
+        "  repair:\n    foreach: ${arms}\n    do:\n"
+        "      deps: ['subsets/${key}.parquet']\n      outs: ['repaired/${key}']\n"
+    )
+    (folder / "dvc.yaml").write_text(
+        stages.replace("  train:\n", f"{repair}  train:\n").replace(
+            "  confirm:\n", "  summary:\n    deps: [comparison.json]\n  confirm:\n"
+        )
+    )
+    improve.experiments(folder, check_params(PARAMS))
+    assert ran.index("select@kept") < ran.index("repair@kept") < ran.index("train@random.0")
+    assert ran[-2:] == ["compare", "summary"]
+    assert "confirm" not in ran
