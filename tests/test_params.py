@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from metricloop.data.readers import NAMES
 from metricloop.params import Params, ParamsError, check_params, known_keys, load_params
 from metricloop.study.edit_params import change_params
 from metricloop.study.new_study import NewStudy, demo_plan, params_values
@@ -29,7 +30,7 @@ TEXT = align_comments(
         ({"train": {"detector": "yolo"}}, "train.detector: Input should be 'fcos_shufflenet', "),
         (
             {"data": {"source": "y", "format": "xml"}},
-            "data.format: Input should be 'auto', 'coco', 'voc', 'yolo' or 'ytvos', found 'xml'",
+            f"data.format: Input should be 'auto', {', '.join(map(repr, NAMES[:-1]))} or {NAMES[-1]!r}, found 'xml'",
         ),
         ({"train": {"device": "gpu"}}, "train.device"),
         ({"train": {"detector": "fcos_resnet50_fpn"}}, "drawn does not exist for fcos_resnet50_fpn; give default"),

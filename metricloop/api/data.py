@@ -19,11 +19,11 @@ from metricloop.data.formats import Problem, SourceError, formats, read
 from metricloop.data.formats.export import export_coco, export_yolo
 from metricloop.data.formats.source import SPLITS
 from metricloop.data.ingest import ingest
+from metricloop.data.label_errors import PRESETS
 from metricloop.data.loading import assemble
 from metricloop.data.tables import BOXES, IMAGES, TRUTH
 from metricloop.params import nearest
 
-PRESETS = ("article", "sloppy", "custom")
 ALL = "all"
 
 

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metricloop.cli.command import Commands, flag
+from metricloop.data.label_errors import PRESETS
 from metricloop.data.readers import NAMES
 from metricloop.text.shell import run_line
 
 if TYPE_CHECKING:
     FormatName = str  # a type checker takes no names that are found at run time
+    PresetName = str
 else:
     FormatName = Literal["auto", *NAMES]
+    PresetName = Literal["none", *PRESETS]
 
 commands = Commands("Study")
 
@@ -29,7 +32,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder, anywhere on disk.")],
     data: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="Folder or annotation file: COCO, Pascal VOC, YOLO or YouTube-VOS."),
+        typer.Option(metavar="SOURCE", help="Folder or annotation file of the data set."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the study.", show_default="the folder's")] = None,
     budget: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images a subset holds.")] = 0.25,
@@ -45,7 +48,9 @@ def init(
         str | None,
         typer.Option(
             metavar="WEIGHTS",
-            help="The weights to start from: drawn, default, none or the path of a file.",
+            help="The weights to start from: drawn (trained on drawn animals), default (torchvision's, trained on "
+            "photos), none or the path of a file. For photos take another --detector, or a file of torchvision's "
+            "shufflenet_v2_x0_5.",
             show_default="drawn for fcos_shufflenet, else default",
         ),
     ] = None,
@@ -56,11 +61,11 @@ def init(
         int, typer.Option(metavar="N", help="Trials a promising arm may get.", show_default="as many as --seeds")
     ] = 0,
     corrupt: Annotated[
-        Literal["none", "article", "sloppy", "custom"],
+        PresetName,
         typer.Option(
             metavar="MISTAKES",
             help="Make mistakes in the pool's labels on purpose, to measure what metrics find: "
-            "none, article, sloppy or custom.",
+            f"none, {', '.join(PRESETS[:-1])} or {PRESETS[-1]}.",
         ),
     ] = "none",
     strength: Annotated[float, typer.Option(metavar="SHARE", help="Of these mistakes, 0 to 1.")] = 0.5,
@@ -82,6 +87,7 @@ def init(
         raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
     else:
         from metricloop.data.formats import recognise
+        from metricloop.detector.architectures import learning_rate
 
         source = Path(data).resolve()
         kind = recognise(source) if form == "auto" or not source.exists() else form
@@ -98,7 +104,7 @@ def init(
             weights=_weights(weights, detector),
             image_size=image_size,
             iterations=iterations,
-            learning_rate=0.0001 if "resnet50" in detector else 0.001,
+            learning_rate=learning_rate(detector),
             block_seeds=seeds,
             max_seeds=max(seeds, max_seeds),
             corrupt=corrupt,

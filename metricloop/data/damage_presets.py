@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from metricloop.config import Section
-from metricloop.data.label_errors import PLANTED
+from metricloop.data.label_errors import PLANTED, PRESETS
 
 if TYPE_CHECKING:
-    PlantedKind = str
+    PlantedKind = str  # a type checker takes no names that are found at run time
+    PresetName = str
 else:
     PlantedKind = Literal[PLANTED]
+    PresetName = Literal["none", *PRESETS]
 
 
 class Mistake(Section):
@@ -70,7 +72,7 @@ CUSTOM: Mistakes = (
 class Corrupt(Section):
     """The section data.corrupt: which preset, and how much of it. `strength` multiplies every rate of the preset."""
 
-    preset: Literal["none", "article", "sloppy", "custom"] = "none"
+    preset: PresetName = "none"
     strength: float = Field(default=0.5, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     article: Mistakes = ARTICLE
@@ -79,7 +81,7 @@ class Corrupt(Section):
 
     @model_validator(mode="after")
     def _rates_leave_room(self) -> Corrupt:
-        for preset in ("article", "sloppy", "custom"):
+        for preset in PRESETS:
             mistakes: Mistakes = getattr(self, preset)
             for name in {None, *(name for mistake in mistakes for name in mistake.classes)}:
                 total = sum(mistake.rate for mistake in mistakes if not mistake.classes or name in mistake.classes)

@@ -13,7 +13,7 @@ import yaml
 from metricloop import layout
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt, Mistake
-from metricloop.data.label_errors import PLANTED
+from metricloop.data.label_errors import PLANTED, PRESETS
 from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
 from metricloop.params import check_params
@@ -138,7 +138,7 @@ def render_arms(study: NewStudy) -> str:
 def params_values(study: NewStudy) -> dict[str, Any]:
     """The values for the template of params.yaml."""
     corrupt = Corrupt()
-    presets = {name: [_mistake(mistake) for mistake in getattr(corrupt, name)] for name in PRESET_NOTES}
+    presets = {name: [_mistake(mistake) for mistake in getattr(corrupt, name)] for name in PRESETS}
     names = {"formats": readers.NAMES, "detectors": architectures.NAMES, "providers": provider_choices()}
     return vars(study) | {"presets": presets, "preset_notes": PRESET_NOTES} | names
 

@@ -50,7 +50,7 @@ def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
     typed = (
         "init new --data lions --format voc --categories lion cub --budget 0.5 --image-size 96 --iterations 9 "
         "--seeds 5 --max-seeds 4 --corrupt sloppy --strength 0.25 --import --full "
-        "--detector fcos_resnet50 --weights w.pt"
+        "--detector fcos_resnet50_fpn --weights w.pt"
     )
     assert main(shlex.split(typed)) == 0
     [(folder, study)] = made
@@ -60,7 +60,7 @@ def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
     assert (study.image_size, study.iterations, study.learning_rate) == (96, 9, 0.0001)
     assert (study.block_seeds, study.max_seeds) == (5, 5)
     assert (study.corrupt, study.strength, study.copy, study.full) == ("sloppy", 0.25, True, True)
-    assert (study.detector, study.weights) == ("fcos_resnet50", str(tmp_path / "w.pt"))
+    assert (study.detector, study.weights) == ("fcos_resnet50_fpn", str(tmp_path / "w.pt"))
 
 
 @pytest.mark.parametrize(

@@ -5,3 +5,4 @@ from torchvision.models.detection import fcos_resnet50_fpn
 from metricloop.detector.torchvision_detector import from_torchvision
 
 build = from_torchvision(fcos_resnet50_fpn)
+LEARNING_RATE = 0.0001
