@@ -14,7 +14,7 @@ from metricloop.text.shell import run_line
 commands = Commands("Metrics")
 
 
-@commands.add("metricloop score --list", "metricloop score -C ~/lions", "metricloop score pixel labels -C ~/lions")
+@commands.add("metricloop score --list", "metricloop score -C ~/lions", "metricloop score pixels labels -C ~/lions")
 def score(
     batches: Annotated[
         list[str] | None, typer.Argument(metavar="BATCH", help="Batches of arms.yaml.", show_default="all")

@@ -20,7 +20,7 @@ commands = Commands("Study")
     "metricloop run -C ~/lions --dry-run",
     "metricloop run -C ~/lions",
     "metricloop run -C ~/lions --set train.iterations=500 seeds.max=9",
-    "metricloop run -C ~/lions --arm sharpness",
+    "metricloop run -C ~/lions --arm box_tightness",
 )
 def run(
     folder: Workspace = HERE,
@@ -166,8 +166,8 @@ def reproduce(
 
 
 @commands.add(
-    "metricloop export sharpness sharpness.json -C ~/lions",
-    "metricloop export sharpness yolo-folder --seed 2 -C ~/lions",
+    "metricloop export box_tightness subset.json -C ~/lions",
+    "metricloop export box_tightness yolo-folder --seed 2 -C ~/lions",
     "metricloop export test test.json -C ~/lions",
 )
 def export(

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from conftest import metricloop
 
 from metricloop.cli import command
 from metricloop.cli.command import MissingValueError, one_value_a_flag
 from metricloop.cli.main import app, main
+from metricloop.study.new_study import NewStudy, render_arms
 
 TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
@@ -55,6 +57,26 @@ def test_the_examples_can_be_typed(name):
         words = re.split(r" [|>] ", line.strip().replace("\\", ""))[0].split()
         assert words[:2] == ["metricloop", name]
         values(*words[1:])
+
+
+def test_the_examples_name_batches_arms_and_blocks_of_a_new_workspace():
+    plan = yaml.safe_load(render_arms(NewStudy(name="lions", source="/data/lions", root="/data/lions")))
+    known = {
+        "batches": set(plan["batches"]),
+        "arm": set(plan["arms"]),
+        "what": {*plan["arms"], "pool", "search", "test"},
+        "block": set(plan["blocks"]),
+    }
+    checked = set()
+    for name in COMMANDS:
+        for line in TOP.commands[name].epilog.splitlines()[2:]:
+            words = re.split(r" [|>] ", line.strip().replace("\\", ""))[0].split()
+            given = values(*words[1:])
+            for key in known.keys() & given.keys():
+                named = given[key] if isinstance(given[key], list) else [given[key]]
+                assert set(named) <= known[key], line
+                checked.add(key)
+    assert checked == set(known)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
