@@ -8,7 +8,7 @@ ARMS = "arms.yaml"  # batches, arms and blocks of the person
 BRIEF = "brief.md"  # what the person knows of the data, for the language model
 SOURCE = "source"  # the data set itself, where it is drawn or was imported
 # What the flow writes.
-ROUNDS = "rounds.yaml"  # batches, arms and blocks of the language model's rounds
+ROUNDS = "rounds.yaml"  # the language model's batches, arms and blocks, and the blocks of added seeds
 STAGES = "dvc.yaml"
 LOCK = "dvc.lock"
 CODE = "code.yaml"  # one digest per stage

@@ -31,7 +31,7 @@ def main() -> None:
         unsafe={arm for arm, file in subsets.items() if UNSAFE in stamp_of(file)},
         alpha=params.compare.alpha,
         replicates=params.compare.bootstrap,
-        looks=-(-params.seeds.max // params.seeds.block),
+        tests_planned=-(-params.seeds.max // params.seeds.block),
     )
     write_json(layout.COMPARISON, comparison)
     write_json(layout.FINALISTS, finalists(comparison, Path(layout.SUBSETS)))

@@ -1,6 +1,7 @@
 """Every path of a workspace is written once, in layout.py."""
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -13,6 +14,13 @@ ROOT = Path(metricloop.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "layout.py")
 # Paths with an ending or a slash; bare words such as "data" mean other things too.
 PATHS = {value for name, value in vars(layout).items() if name.isupper() and re.search(r"[./]", value)}
+# The same name in every folder of a batch or block, such as metrics.json; "*" stands for the batch or block.
+PER_FOLDER = {
+    Path(path(*["*"] * len(inspect.signature(path).parameters))).name
+    for path in vars(layout).values()
+    if inspect.isfunction(path)
+}
+NAMES = {name for name in PER_FOLDER if "*" not in name and "." in name}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
@@ -29,3 +37,8 @@ def test_no_other_module_writes_a_path_of_the_workspace(file):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
     }
     assert written & PATHS == set()
+    assert {value for value in written if value.rpartition("/")[2] in NAMES} == set()
+
+
+def test_the_file_names_of_batches_and_blocks_are_looked_for():
+    assert {"trust.json", "failed.json", "metrics.json", "recipe.json", "matches.parquet", "history.parquet"} <= NAMES

@@ -82,12 +82,12 @@ def select(
         if like is None:
             raise InputError(f"policy {name} needs the subset to match; pass like=...")
         b = _subset_rows(like)
-    looks = None
+    vectors = None
     if needs_embeddings(name, checked):
         if embeddings is None:
             raise InputError(f"policy {name} with these options needs embeddings; pass embeddings=...")
-        looks = embeddings_of(embeddings).pool
-    drawn = select_draws(pool, given, a, b, looks, study=("", 0), arm=name, budget=keep, seeds=[seed])
+        vectors = embeddings_of(embeddings).pool
+    drawn = select_draws(pool, given, a, b, vectors, study=("", 0), arm=name, budget=keep, seeds=[seed])
     chosen = of_subset(pool, drawn, seed)
     truth = data.truth
     return replace(data, arrays=chosen, truth=None if truth is None else truth[truth.image_id.isin(chosen.image_id)])

@@ -38,7 +38,7 @@ def outlook(folder: Path) -> str:
     suggested = _rounds_left(folder, params) * params.llm.suggestions
     folds = params.predict.folds if "predict" in old else 0
     confirms = 3 * params.confirm.seeds if "confirm" in old else 0
-    looks = _looks(folder) if "embed" in old else 0
+    pictures_to_embed = _pictures_to_embed(folder) if "embed" in old else 0
     lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
     lines.append(
         f"trials   {trials} in {len(blocks)} blocks"
@@ -57,7 +57,7 @@ def outlook(folder: Path) -> str:
         suggested=suggested,
         folds=folds,
         confirms=confirms,
-        looks=looks,
+        pictures_to_embed=pictures_to_embed,
     )
     lines.append(f"time     about {_duration(seconds)} ({basis})")
     if params.seeds.max > params.seeds.block:
@@ -66,11 +66,19 @@ def outlook(folder: Path) -> str:
 
 
 def estimate(
-    folder: Path, params: Params, *, blocks: int, trials: int, suggested: int, folds: int, confirms: int, looks: int
+    folder: Path,
+    params: Params,
+    *,
+    blocks: int,
+    trials: int,
+    suggested: int,
+    folds: int,
+    confirms: int,
+    pictures_to_embed: int,
 ) -> tuple[float, str]:
     """Seconds for the whole run, and on what they rest.
 
-    looks: pictures and boxes to embed; a detector's inference stands for that of the network, at its own image size.
+    pictures_to_embed: images and boxes; embedding is estimated by the detector's inference time, scaled to embed.image_size.
     """
     from metricloop.flows.pipeline import jobs  # here, because importing Prefect takes a second
 
@@ -82,7 +90,7 @@ def estimate(
     chains = blocks + suggested
     work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
     work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)
-    work += looks * inference / 100 * (params.embed.image_size / params.train.image_size) ** 2
+    work += pictures_to_embed * inference / 100 * (params.embed.image_size / params.train.image_size) ** 2
     total = work / side_by_side + STEP_SECONDS
     return total, f"{1000 * iteration:.0f} ms an iteration, {side_by_side} trials side by side, timed just now"
 
@@ -114,7 +122,7 @@ def _rounds_left(folder: Path, params: Params) -> int:
 
 
 def _images(folder: Path, params: Params) -> str:
-    summary = folder / "data" / "summary.json"
+    summary = folder / layout.SUMMARY
     budget = f"{params.study.budget:.0%} of the pool a subset"
     if not summary.is_file():
         return f"not ingested yet; {budget}"
@@ -125,9 +133,9 @@ def _images(folder: Path, params: Params) -> str:
     return f"{counts}; {budget}"
 
 
-def _looks(folder: Path) -> int:
+def _pictures_to_embed(folder: Path) -> int:
     """Pictures and boxes that embed makes vectors of; 0 before they are known."""
-    summary = folder / "data" / "summary.json"
+    summary = folder / layout.SUMMARY
     if not summary.is_file():
         return 0
     content = json.loads(summary.read_text())

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.comparison.statistics import (
     Gain,
     draw_weights,
@@ -68,14 +69,14 @@ def compare(
     unsafe: Collection[str] = (),
     alpha: float = 0.05,
     replicates: int = 500,
-    looks: int = 1,
+    tests_planned: int = 1,
 ) -> dict[str, Any]:
     """The content of comparison.json: arms ordered baseline, treatments, controls, each by falling gain in mAP.
 
     truth: the search split; sizes: {arm: (images, boxes)} of its subset; unsafe: arms whose scores come from unread
-    code that ran without the sandbox; looks: how often the study plans to test. An arm is paired with the baseline by
-    the seeds that both have. The family of tests is every arm but the baseline that has a block in the plan, also
-    blocks that have not run yet.
+    code that ran without the sandbox; tests_planned: how often the study plans to test. An arm is paired with the
+    baseline by the seeds that both have. The family of tests is every arm but the baseline that has a block in the
+    plan, also blocks that have not run yet.
     Errors: CompareError without a baseline, a shared seed or objects in the truth, and for different recipes.
     """
     results = list(results)
@@ -99,7 +100,7 @@ def compare(
         if arm in present
     }
     for measure in MEASURES:
-        adjusted = holm([tests[arm][measure].p if arm in tests else None for arm in family], looks)
+        adjusted = holm([tests[arm][measure].p if arm in tests else None for arm in family], tests_planned)
         for arm, p in zip(family, adjusted, strict=True):
             if arm in tests:
                 tests[arm][measure].shown["p_holm"] = p
@@ -112,9 +113,9 @@ def compare(
             row["gain"] = {measure: test.shown for measure, test in tests[name].items()}
             row["verdict"] = verdict(first.shown["p_holm"], first.shown["ci95"], alpha)
             if row["verdict"] == "undecided":
-                row["seeds_needed"] = seeds_needed(first.gain, alpha / (len(family) * looks))
+                row["seeds_needed"] = seeds_needed(first.gain, alpha / (len(family) * tests_planned))
         rows.append(row)
-    _close_gap(rows)
+    _set_share_of_oracle(rows)
     rows.sort(key=lambda row: (ROLES.index(row["role"]), -row["gain"]["mAP"]["abs"] if row["gain"] else 0, row["name"]))
     return {"study": study, "budget": budget, "recipe": recipe, "split": "search", "arms": rows}
 
@@ -211,7 +212,7 @@ def _spread(values: list[float]) -> dict[str, Any]:
     return {"mean": float(np.mean(values)), "sd": sd, "per_seed": values}
 
 
-def _close_gap(rows: list[dict[str, Any]]) -> None:
+def _set_share_of_oracle(rows: list[dict[str, Any]]) -> None:
     """Set every arm's gain as a share of the oracle's gain; null unless the oracle beats the baseline."""
     oracle = next((row for row in rows if row["policy"]["name"] == "oracle" and row["verdict"] == "better"), None)
     for row in rows:
@@ -219,15 +220,15 @@ def _close_gap(rows: list[dict[str, Any]]) -> None:
             row["oracle_gap_closed"] = row["gain"]["mAP"]["abs"] / oracle["gain"]["mAP"]["abs"]
 
 
-def read_results(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path("results")) -> list[Result]:
+def read_results(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path()) -> list[Result]:
     """The blocks of the plan that have been evaluated."""
     results = []
     for name, block in plan["blocks"].items():
-        if not (folder / name / "metrics.json").is_file():
+        if not (folder / layout.numbers_file(name)).is_file():
             continue
-        seeds = {int(seed): numbers for seed, numbers in read_json(folder / name / "metrics.json")["seeds"].items()}
-        matches = read_matches(folder / name / "matches.parquet", seeds)
-        results.append(Result(name, block["arm"], seeds, matches, read_json(folder / name / "recipe.json")))
+        seeds = {int(seed): numbers for seed, numbers in read_json(folder / layout.numbers_file(name))["seeds"].items()}
+        matches = read_matches(folder / layout.matches_file(name), seeds)
+        results.append(Result(name, block["arm"], seeds, matches, read_json(folder / layout.recipe_file(name))))
     return results
 
 

@@ -64,13 +64,13 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
     return sums
 
 
-def holm(p: Sequence[float | None], looks: int = 1) -> list[float | None]:
-    """Holm's step-down p over one family of tests. Each p is first multiplied by the number of planned looks.
+def holm(p: Sequence[float | None], tests_planned: int = 1) -> list[float | None]:
+    """Holm's step-down p over one family of tests. Each p is first multiplied by `tests_planned`.
 
-    looks: how often the study plans to test (group-sequential design). An arm without a p (None) stays None, and
-    counts in the family as if its p were 1.
+    tests_planned: how often the study plans to test (group-sequential design). An arm without a p (None) stays None,
+    and counts in the family as if its p were 1.
     """
-    values = np.array([1.0 if value is None else min(1.0, value * looks) for value in p])
+    values = np.array([1.0 if value is None else min(1.0, value * tests_planned) for value in p])
     order = np.argsort(values, kind="stable")
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
     adjusted = np.empty(len(values))
@@ -102,8 +102,8 @@ def gain(differences: np.ndarray, replicated: np.ndarray, units: int) -> Gain:
     With d = seed effect S + image effect I + their interaction X, Var(mean d) = S/n + I + X/n, each already
     divided by the number of images where it depends on them (Owen 2007, "The pigeonhole bootstrap").
     The variance of the differences over n estimates S/n + X/n; the bootstrap variance of the mean estimates
-    I + X/n. Their sum would count X/n twice, so it is taken off the latter: the spread of single seeds around the
-    mean within a replicate, sum of Var(d_s - mean d) / (n (n - 1)), estimates it.
+    I + X/n. Their sum would count X/n twice, so X/n is subtracted from the bootstrap part: the spread of single
+    seeds around the mean within a replicate, sum of Var(d_s - mean d) / (n (n - 1)), estimates it.
     """
     n = len(differences)
     correction = units / max(units - 1, 1)  # the bootstrap's variance is that of a sample without Bessel's correction
@@ -172,8 +172,9 @@ def seeds_needed(gain: Gain, alpha: float, power: float = 0.8) -> int | None:
     """How many seeds in all would probably decide, if the gain and its spread stay the same.
 
     The smallest number above the present one at which the paired t test at `alpha` (already divided by the size of
-    the family and the looks) has `power` and the interval to that alpha excludes zero. None below two seeds, for a
-    gain of zero, and if MOST_SEEDS_SEARCHED are not enough: the gain is too small, or the test images are too few.
+    the family and the planned tests) has `power` and the interval to that alpha excludes zero. None below two seeds,
+    for a gain of zero, and if MOST_SEEDS_SEARCHED are not enough: the gain is too small, or the test images are too
+    few.
     """
     n = gain.seed_df + 1
     if n < 2 or gain.mean == 0:

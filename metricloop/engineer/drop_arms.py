@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.llm.journal import Journal
 from metricloop.study.plan import FILES, replace_rounds
@@ -32,7 +33,7 @@ def read_failures(folder: Path) -> dict[str, str]:
     """File of scores -> what went wrong, for every metric that failed on the pool."""
     return {
         file.relative_to(folder).with_name(f"{metric}.parquet").as_posix(): said
-        for file in sorted((folder / "scores").glob("*/failed.json"))
+        for file in sorted(folder.glob(layout.failures_file("*")))
         for metric, said in read_json(file).items()
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.data.tables import TableError, column, read_json, read_table, xyxy
@@ -27,15 +28,15 @@ def read_errors(folder: Path, block_names: Sequence[str], search: Dataset) -> li
     """
     found = []
     for block in block_names:
-        results = folder / "results" / block
-        found_boxes = read_table(results / "predictions.parquet", SEED_PREDICTIONS)
+        found_boxes = read_table(folder / layout.detections_file(block), SEED_PREDICTIONS)
         image_id, seed = column(found_boxes, "image_id"), column(found_boxes, "seed")
         if strange := sorted(set(image_id.tolist()) - set(search.image_id.tolist())):
+            results = folder / layout.results_folder(block)
             raise TableError(f"{results} predicts image {strange[0]}, which the search split lacks; evaluate it again")
         boxes, scores = xyxy(found_boxes), column(found_boxes, "score")
         labels = column(found_boxes, "label").astype(np.int64)
         # A detector may have found nothing: then only metrics.json has its seed.
-        for wanted in sorted(int(name) for name in read_json(results / "metrics.json")["seeds"]):
+        for wanted in sorted(int(name) for name in read_json(folder / layout.numbers_file(block))["seeds"]):
             mine = np.flatnonzero(seed == wanted)
             mine = mine[np.argsort(image_id[mine], kind="stable")]
             ends = np.searchsorted(image_id[mine], search.image_id, side="right")

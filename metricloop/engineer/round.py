@@ -46,15 +46,16 @@ MOST_SAID = 600  # characters of what a rule found
 class Round:
     """One round of one study.
 
-    known: what ideas are compared with; grows with every accepted idea. run_gate: runs the code of a metric, whose name
-    is its second argument, against the gate. frames: the images that code is tried on. say: shows the person a line.
+    known: what ideas are compared with; grows with every accepted idea. check_code: runs the code of a metric, whose
+    name is its second argument, against the gate. frames: the images that code is tried on. say: shows the person a
+    line.
     """
 
     number: int
     study: StudyView
     conversation: Conversation
     known: KnownIdeas
-    run_gate: Callable[[Source, str], GateResult]
+    check_code: Callable[[Source, str], GateResult]
     frames: Sequence[Frame] = ()
     say: Callable[[str], None] = print
 
@@ -83,8 +84,8 @@ def open_round(number: int, study: StudyView, conversation: Conversation, unsafe
     """A round that is ready to run. unsafe: code is executed in this process, and the gate does not check it."""
     known = known_ideas(study)
     gate = open_gate(number, study, known)
-    run_gate = load_without_sandbox if unsafe else gate.check
-    return Round(number, study, conversation, known, run_gate, gate.frames)
+    check_code = load_without_sandbox if unsafe else gate.check
+    return Round(number, study, conversation, known, check_code, gate.frames)
 
 
 def run_round(this: Round) -> tuple[Plan, SpentError | None]:
@@ -187,16 +188,16 @@ def _gate(this: Round, idea: Suggestion, attempt: int) -> tuple[Suggestion, Spec
 
     They are read from the journal, or the idea's code is run now.
     """
-    event = this.journal.last("gate", **this.about(idea.name, attempt)) or _run_gate(this, idea, attempt)
+    event = this.journal.last("gate", **this.about(idea.name, attempt)) or _check_and_journal(this, idea, attempt)
     spec = event["spec"] and Spec(**(event["spec"] | {"needs": tuple(event["spec"]["needs"])}))
     return Suggestion.model_validate(event["idea"]), spec, [BrokenRule(**fields) for fields in event["broken"]]
 
 
-def _run_gate(this: Round, idea: Suggestion, attempt: int) -> Event:
+def _check_and_journal(this: Round, idea: Suggestion, attempt: int) -> Event:
     """Check the idea against every rule, and journal the result."""
     began = time.monotonic()
     source = Source(this.metric_text(idea, attempt), f"{layout.GENERATED}/{this.number}/{idea.metric}.py")
-    result = check_idea(idea, this.known, lambda: this.run_gate(source, idea.metric))
+    result = check_idea(idea, this.known, lambda: this.check_code(source, idea.metric))
     return this.journal.add(
         "gate", **this.about(idea.name, attempt), idea=idea.model_dump(),
         broken=[asdict(rule) | {"said": clean(rule.said, MOST_SAID)} for rule in result.broken],

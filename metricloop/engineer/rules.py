@@ -51,8 +51,8 @@ class KnownIdeas:
         return ", ".join(sorted(self.metrics)) or "none"
 
 
-def check_idea(idea: Suggestion, known: KnownIdeas, run_gate: Callable[[], GateResult]) -> GateResult:
-    """Check an idea against every rule. Its code is run (`run_gate`) only when no other rule is broken."""
+def check_idea(idea: Suggestion, known: KnownIdeas, run_code: Callable[[], GateResult]) -> GateResult:
+    """Check an idea against every rule. Its code is run (`run_code`) only when no other rule is broken."""
     metric = known.metrics.get(idea.metric)
     spec = Spec(idea.metric, metric.level) if metric and idea.code is None else None  # type: ignore[arg-type]
     broken = [*_names(idea, known), *_policy(idea, known)]
@@ -60,7 +60,7 @@ def check_idea(idea: Suggestion, known: KnownIdeas, run_gate: Callable[[], GateR
         broken = [*_repeats(idea, idea.metric, known)]
     if broken or idea.code is None:
         return GateResult(spec, (*broken, *_level(idea, spec)))
-    result = run_gate()
+    result = run_code()
     copied = [rule.like for rule in result.broken if rule.like]
     repeats = [rule for like in copied for rule in _repeats(idea, like, known)]
     return GateResult(result.spec, (*repeats, *result.broken, *_level(idea, result.spec)))

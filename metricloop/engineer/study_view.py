@@ -41,11 +41,14 @@ class StudyView:
 
 
 def read_study(folder: Path, params: Params, plan: Plan, events: Sequence[Event]) -> StudyView:
-    """Errors: those of reading the files, for example when the study's own arms have not been compared yet."""
+    """Read the study as the model may see it.
+
+    Errors: those of reading the files, for example when the study's own arms have not been compared yet.
+    """
     root = folder / params.data.folder
     comparison, hidden = read_json(folder / layout.COMPARISON), truth_arms(plan)
     return StudyView(
-        folder, params, plan, read_pool(folder / "data", root), load(folder / "data", root, "search"),
+        folder, params, plan, read_pool(folder / layout.DATA, root), load(folder / layout.DATA, root, "search"),
         comparison | {"arms": [arm for arm in comparison["arms"] if arm["name"] not in hidden]}, events,
     )  # fmt: skip
 
@@ -75,13 +78,13 @@ def known_metrics(folder: Path, plan: Plan) -> dict[str, KnownMetric]:
     """Every metric that has scores in this study, by name, without those that failed on the pool."""
     found = {}
     for batch, item in plan["batches"].items():
-        place = Path("scores") / batch
-        failed = read_json(folder / place / layout.FAILURES) if (folder / place / layout.FAILURES).is_file() else {}
+        failures = folder / layout.failures_file(batch)
+        failed = read_json(failures) if failures.is_file() else {}
         for name in item["metrics"]:
-            file = place / f"{name}.parquet"
+            file = layout.scores_file(batch, name)
             if name not in failed and (folder / file).is_file():
                 objects = bool((column(read_table(folder / file, SCORES), "box_id") >= 0).any())
-                found[name] = KnownMetric("object" if objects else "image", file.as_posix())
+                found[name] = KnownMetric("object" if objects else "image", file)
     return found
 
 

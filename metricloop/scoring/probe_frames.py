@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
 from metricloop.scoring.metric_inputs import MetricInputs, read_frame, unread_frame
@@ -33,7 +34,7 @@ def probe_frames(
 def scores_so_far(folder: Path, pool: Dataset, rows: Sequence[int]) -> dict[str, list[np.ndarray]]:
     """The scores of these pool rows by metric, from every table under scores/."""
     found = {}
-    for file in sorted((folder / "scores").glob("*/*.parquet")):
+    for file in sorted(folder.glob(layout.scores_file("*", "*"))):
         scores = read_scores(file, pool)
         found[file.stem] = [scores.value[scores.row == row] for row in rows]
     return found

@@ -31,13 +31,15 @@ def image_keep_values(
     return _combine(options, one, a, b)
 
 
-def object_keep_values(pool: Dataset, options: Scored, a: ScoreTables, b: pa.Table | None = None) -> np.ndarray:
+def object_keep_values(
+    policy: str, pool: Dataset, options: Scored, a: ScoreTables, b: pa.Table | None = None
+) -> np.ndarray:
     """The keep-values of the boxes, (m,): higher is better, no nan. Errors: PolicyError for image scores."""
 
     def one(table: pa.Table, direction: str) -> np.ndarray:
         objects, scores = align(pool, table)
         if not objects:
-            raise PolicyError("policy drop_worst needs a metric that scores objects; this metric scores images")
+            raise PolicyError(f"policy {policy} needs a metric that scores objects; this metric scores images")
         return scores if direction == "higher" else -scores
 
     return _combine(options, one, a, b)

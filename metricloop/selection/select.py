@@ -64,7 +64,7 @@ def select(
     if reads in ("scores", "scores and embeddings"):
         values = image_keep_values(pool, options, a, b, flip=chosen.flip)
     elif reads == "object scores":
-        box_values = object_keep_values(pool, options, a, b)
+        box_values = object_keep_values(name, pool, options, a, b)
     elif name == "oracle":
         values = -damaged_share(pool, truth)
     fixed = always_rows(pool, getattr(options, "always", None))

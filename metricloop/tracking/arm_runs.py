@@ -128,7 +128,7 @@ def _trust(folder: Path, arm: str) -> dict[str, str]:
 
 def _blocks(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     """(name, metrics.json) of every evaluated block, sorted by name."""
-    return [(file.parent.name, read_json(file)) for file in sorted(folder.glob(f"{layout.RESULTS}/*/metrics.json"))]
+    return [(file.parent.name, read_json(file)) for file in sorted(folder.glob(layout.numbers_file("*")))]
 
 
 def _with_digest(folder: Path, name: str) -> tuple[str, str] | None:

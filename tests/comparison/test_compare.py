@@ -142,9 +142,9 @@ def test_more_looks_and_a_larger_family_raise_p(truth):
         "arms": PLAN["arms"] | {"later": {"role": "treatment", "policy": {"name": "best"}}},
         "blocks": PLAN["blocks"] | {"later.0": {"arm": "later", "seeds": "0-2"}},
     }
-    assert of_oracle(looks=2)["p_holm"] == pytest.approx(2 * one["p_holm"])
+    assert of_oracle(tests_planned=2)["p_holm"] == pytest.approx(2 * one["p_holm"])
     assert of_oracle(plan=planned)["p_holm"] == pytest.approx(1.5 * one["p_holm"])  # smallest of 3 instead of 2
-    assert of_oracle(looks=2)["p"] == one["p"]
+    assert of_oracle(tests_planned=2)["p"] == one["p"]
 
 
 def test_two_recipes_are_refused_and_the_field_named(truth):
@@ -238,7 +238,7 @@ def test_a_seed_without_detections_is_compared_too(tmp_path, truth):
     write_matches(folder / "matches.parquet", block.matches)
     write_json(folder / "metrics.json", {"seeds": {str(s): dict(v) for s, v in block.numbers.items()}})
     write_json(folder / "recipe.json", RECIPE)
-    again = read_results(PLAN, tmp_path / "results")[0]
+    again = read_results(PLAN, tmp_path)[0]
     weights = np.ones((1, len(truth)))
     for seed, expected in ((0, 0), (1, 2 / 12)):
         _, mean_ar = weighted_ap(again.matches[seed], truth.image_id, count_positives(truth), weights)

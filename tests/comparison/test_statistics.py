@@ -54,7 +54,7 @@ def test_sign_flip_is_null_below_nine_seeds_and_above_forty(seeds):
 def test_holm_by_hand():
     # sorted: .01 x 4, .02 x 3, .03 x 2 (raised to the .06 before it), .5 x 1
     assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
-    assert holm([0.01, 0.02], looks=3) == pytest.approx([0.06, 0.06])
+    assert holm([0.01, 0.02], tests_planned=3) == pytest.approx([0.06, 0.06])
     assert holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
     assert holm([]) == []
 

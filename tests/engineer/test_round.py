@@ -324,6 +324,6 @@ def test_a_copy_of_an_idea_of_the_same_round_does_not_pass(tmp_path, walls):
     made, _ = make_round(tmp_path, Model(ideas), None, FRAMES, repairs=0)
     earlier = {"object_count": [frame.boxes[:0, 0] for frame in FRAMES]}
     gate = CodeGate(tmp_path, 1, made.known, FRAMES, Limits(), earlier, patience=60.0)
-    made.run_gate = gate.check
+    made.check_code = gate.check
     assert list(run_round(made)[0]["arms"]) == ["wide_ones"]
     assert "ranks as wide does: Spearman's rho 1.00" in events(tmp_path, "refused")[0]["reason"]

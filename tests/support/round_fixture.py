@@ -127,9 +127,9 @@ class Model:
 
 
 def make_round(
-    folder: Path, model: Model, run_gate, frames: list[Frame], number: int = 1, known: KnownIdeas | None = None, **llm
+    folder: Path, model: Model, check_code, frames: list[Frame], number: int = 1, known: KnownIdeas | None = None, **llm
 ):
-    """A round in `folder` whose code is checked by `run_gate`; the second value collects the lines that it shows."""
+    """A round in `folder` whose code is checked by `check_code`; the second value collects the lines that it shows."""
     study = study_view(folder, frames, **llm)
     known = known or KnownIdeas(
         metrics={"object_count": KnownMetric("image", COUNTED["a"])},
@@ -144,7 +144,7 @@ def make_round(
         study,
         Conversation(study.params.llm, Journal(folder), model=model),
         known,
-        run_gate,
+        check_code,
         frames,
         said.append,
     ), said
