@@ -104,9 +104,9 @@ def _oracle(oracle: Arm | None, winner: Arm | None) -> list[str]:
             f"Even the oracle, which knows every deliberate mistake, is not shown to beat random here, "
             f"at {gain(change['abs'], change['rel'])}: a good metric would be hard to see in this study."
         ]
-    room = (
+    most = (
         f"The oracle, which knows every deliberate mistake, gains {gain(change['abs'], change['rel'])}: "
-        "about the room that choosing clean images leaves"
+        "about the most that choosing clean images can gain"
     )
-    closed = winner and winner["oracle_gap_closed"]
-    return [f"{room}; {winner['name']} closes {percent(closed)} of it." if winner and closed else f"{room}."]
+    reached = winner and winner["oracle_gap_closed"]
+    return [f"{most}; {winner['name']} reaches {percent(reached)} of it." if winner and reached else f"{most}."]

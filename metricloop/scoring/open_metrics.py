@@ -26,7 +26,7 @@ from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.trust import is_trusted
 from metricloop.text.clean import clean
 
-CATALOGUE = ("metrics/catalogue", layout.CATALOGUE)  # the second holds its digests, in a workspace
+CATALOGUE = ("metrics/catalogue", layout.CATALOGUE)  # both mean our catalogue; the second is its file of digests
 Found = TypeVar("Found", Metric, Spec)
 Opened = TypeVar("Opened")
 

@@ -25,7 +25,7 @@ from metricloop.text.shell import run_line
 
 IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/", layout.REPORT, "__pycache__/")
 PRESET_NOTES = {
-    "article": "                # as in the article: half missing or on other objects, the rest moved and rescaled",
+    "article": "                # half missing or on other objects, the rest moved and rescaled",
     "sloppy": "                 # a careless annotator in a third of the groups, worse for small objects",
     "custom": f"                 # for you to edit; kinds: {', '.join(PLANTED)}",
 }

@@ -36,7 +36,7 @@ ORACLE = arms()[3]
         (
             [BASELINE, one("better", 0.07), ORACLE],
             "better",
-            ["room that choosing clean images leaves", "closes 70\u00a0%"],
+            ["most that choosing clean images can gain", "reaches 70\u00a0%"],
         ),
         ([BASELINE, ORACLE | {"verdict": "undecided"}], "none", ["Even the oracle"]),
     ],
