@@ -90,9 +90,9 @@ def compare(
         for an interval. Numbers are plain ones such as mAP, or what `ml.evaluate` returns.
     alpha: the chance of a false verdict that you accept over all arms together.
 
-    Plain numbers say how much seeds differ, and nothing about the choice of test images: the interval then holds for
-    these very test images. Give evaluations, all on the same data, and interval, p and verdict in mAP cover other test
-    images of the same kind, too. Both assume that you look at the results once.
+    Plain numbers say how much seeds differ, and nothing about the choice of held-out images: the interval then holds
+    for these very images. Give evaluations, all on the same data, and interval, p and verdict in mAP cover other images
+    of the same kind, too. Both assume that you look at the results once.
 
     Returns a row per arm, the baseline first: seeds (their number), mean, sd, gain (mean difference from the baseline),
     gain_relative, low and high (95 % interval of the gain), p (paired t test over seeds), p_holm (corrected for the

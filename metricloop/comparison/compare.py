@@ -151,7 +151,7 @@ def _defined(values: Mapping[str, Any], block: str) -> Mapping[str, Any]:
 def _replicate(
     study: str, results: list[Result], truth: Dataset, unit: np.ndarray, replicates: int
 ) -> dict[str, dict[int, dict[str, np.ndarray]]]:
-    """{arm: {seed: {measure: (R,)}}}: bootstrap values; all arms and seeds use the same draws of test images."""
+    """{arm: {seed: {measure: (R,)}}}: bootstrap values; all arms and seeds use the same draws of search images."""
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(study.encode()).digest()[:8]))
     weights = draw_weights(unit, replicates, rng)
     positives = count_positives(truth)

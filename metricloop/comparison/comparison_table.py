@@ -112,7 +112,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     hopeless = [arm["name"] for arm in undecided if not arm["seeds_needed"]]
     if hopeless:
         lines.append(
-            f"Too close to the baseline for any reasonable number of seeds or test images: {listing(hopeless)}."
+            f"Too close to the baseline for any reasonable number of seeds or search images: {listing(hopeless)}."
         )
     return lines
 

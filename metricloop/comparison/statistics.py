@@ -1,4 +1,4 @@
-"""Test whether an arm beats the baseline: paired tests over seeds, and an interval over seeds and test images."""
+"""Test whether an arm beats the baseline: paired tests over seeds, and an interval over seeds and search images."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def draw_weights(unit: np.ndarray, replicates: int, rng: np.random.Generator) ->
 
 
 def gain(differences: np.ndarray, replicated: np.ndarray, units: int) -> Gain:
-    """Split the variance of the mean paired difference into a seed part and a test-image part.
+    """Split the variance of the mean paired difference into a seed part and an image part.
 
-    differences: (n,) per seed on the split as it is; replicated: (R, n), the same under R draws of test images,
+    differences: (n,) per seed on the split as it is; replicated: (R, n), the same under R draws of held-out images,
     one draw for all seeds and both arms; units: how many images (or groups) were drawn from.
 
     With d = seed effect S + image effect I + their interaction X, Var(mean d) = S/n + I + X/n, each already
@@ -114,14 +114,14 @@ def gain(differences: np.ndarray, replicated: np.ndarray, units: int) -> Gain:
     return Gain(
         mean=float(np.mean(differences)),
         seed_variance=float(seed),
-        seed_df=n - 1 if units > 1 else 0,  # one test image says nothing about others
+        seed_df=n - 1 if units > 1 else 0,  # one image says nothing about others
         image_variance=float(max(image - interaction, 0.0) * correction),
         image_df=max(units - 1, 1),
     )
 
 
 def interval(gain: Gain, level: float = 0.95) -> tuple[float, float] | None:
-    """t-type interval of the mean paired difference over seeds and test images; None below two seeds."""
+    """t-type interval of the mean paired difference over seeds and held-out images; None below two seeds."""
     if gain.seed_df < 1:
         return None
     half = _half_width(gain, 1 - level)
@@ -131,7 +131,7 @@ def interval(gain: Gain, level: float = 0.95) -> tuple[float, float] | None:
 def p_value(gain: Gain, differences: np.ndarray) -> float | None:
     """The p behind a verdict: the larger of the paired t's p over seeds and the p that belongs to the interval.
 
-    The paired t alone is about these test images only. An arm that is no better in general, but good at a kind of
+    The paired t alone is about these held-out images only. An arm that is no better in general, but good at a kind of
     image that the split happens to hold, passes it with enough seeds. In simulated families of six such arms with six
     seeds each, 11-26 % of the studies had a false "better" or "worse" when the only rule was a 95 % interval without
     zero, and 5-8 % with the larger p in Holm's procedure.
@@ -173,8 +173,7 @@ def seeds_needed(gain: Gain, alpha: float, power: float = 0.8) -> int | None:
 
     The smallest number above the present one at which the paired t test at `alpha` (already divided by the size of
     the family and the planned tests) has `power` and the interval to that alpha excludes zero. None below two seeds,
-    for a gain of zero, and if MOST_SEEDS_SEARCHED are not enough: the gain is too small, or the test images are too
-    few.
+    for a gain of zero, and if MOST_SEEDS_SEARCHED are not enough: the gain is too small, or the images are too few.
     """
     n = gain.seed_df + 1
     if n < 2 or gain.mean == 0:
@@ -201,7 +200,7 @@ def relative(arm: float, baseline: float) -> float | None:
 def paired_gain(arm: Sequence[float], baseline: Sequence[float]) -> dict[str, Any]:
     """Gain of an arm over seeds alone, both (n,) in the same order of seeds: {"abs", "rel", "ci95", "p"}.
 
-    For results without matches. The interval covers seeds only, not the choice of test images.
+    For results without matches. The interval covers seeds only, not the choice of images.
     """
     differences = np.subtract(arm, baseline)
     n = len(differences)

@@ -1,6 +1,6 @@
 """Average precision and recall from matches, with a weight per image: how often it counts.
 
-Resampling the test images changes only these weights. The matches stay the same, so R replicates cost a few matrix
+Resampling the images changes only these weights. The matches stay the same, so R replicates cost a few matrix
 products instead of R evaluations.
 """
 

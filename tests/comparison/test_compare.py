@@ -188,7 +188,7 @@ def test_the_interval_covers_the_choice_of_test_images(truth):
     half = 2.201 * sd  # t, 11 degrees of freedom
     assert change["ci95"] == pytest.approx([2 / 12 - half, 2 / 12 + half], abs=0.01)
     assert change["p"] == pytest.approx(0, abs=1e-9)
-    assert change["p_holm"] > 0.05  # over other test images the same gain could well be none
+    assert change["p_holm"] > 0.05  # over other search images the same gain could well be none
 
 
 def test_frames_of_a_video_are_drawn_together(truth):

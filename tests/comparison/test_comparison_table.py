@@ -55,7 +55,7 @@ def test_no_winner_is_claimed_where_there_is_none(printed):
 def test_open_questions_and_controls_are_explained(printed):
     text = " ".join(printed.split())
     assert "decide the undecided arms: object_proximity 14." in text
-    assert "test images: aspect_ratio." in text
+    assert "search images: aspect_ratio." in text
     assert "oracle (control): keep the images with the smallest share of damaged objects." in text
     assert "upside_down (control): keep the worst images" in text
 

@@ -144,7 +144,7 @@ def test_seeds_needed_is_beyond_those_at_hand():
     [
         Gain(0.0, 0.01, 2, 0.0, 99),
         Gain(0.001, 0.01, 2, 0.0, 99),  # too small for 99 seeds
-        Gain(0.03, 1e-6, 2, 4e-4, 99),  # the test images leave +-.04, however many seeds
+        Gain(0.03, 1e-6, 2, 4e-4, 99),  # the images leave +-.04, however many seeds
         Gain(0.1, 0.0, 0, 0.0, 99),  # one seed
     ],
 )
