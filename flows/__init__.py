@@ -1,4 +1,8 @@
-"""FLOWS: Prefect flows that decide which stages run next. They compute nothing and do not import torch."""
+"""FLOWS: Prefect flows that decide which stages run next. They compute nothing and do not import torch.
+
+Imports `report`, `auditing`, `study`, `training`, `params`, `llm`, `data`, `layout`. `audit.py` runs stages in the same
+way, without Prefect.
+"""
 
 if __name__ != "metricloop.flows":
     raise ImportError("this package is called metricloop.flows; import it by that name")

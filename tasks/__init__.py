@@ -1,4 +1,8 @@
-"""TASKS: the pipeline, one short file per step: read files, call the library, write files."""
+"""TASKS: the pipeline, one short file per step: read files, call the library, write files.
+
+Imports `tracking`, `report`, `engineer`, `study`, `training`, `comparison`, `selection`, `scoring`, `params`, `llm`,
+`evaluation`, `sandbox`, `drawing`, `runtime`, `data`, `text`, `layout`.
+"""
 
 if __name__ != "metricloop.tasks":
     raise ImportError("this package is called metricloop.tasks; import it by that name")

@@ -1,1 +1,5 @@
-"""CLI: the command line, one function per command. The top of the house: nothing imports it."""
+"""CLI: the command line, one function per command. No other room imports it.
+
+Imports `flows`, `tracking`, `report`, `engineer`, `study`, `comparison`, `selection`, `scoring`, `params`, `llm`,
+`detector`, `sandbox`, `runtime`, `data`, `text`, `layout`.
+"""

@@ -1,1 +1,4 @@
-"""COMPARISON: arms against the baseline: statistics, verdicts, the table. Imports `selection` and below."""
+"""COMPARISON: arms against the baseline: statistics, verdicts, the table.
+
+Imports `selection`, `evaluation`, `data`, `text`, `layout`.
+"""

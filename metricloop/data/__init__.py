@@ -1,1 +1,1 @@
-"""DATA: data sets as tables and arrays: formats, pictures, labels, splits, deliberate damage. Imports `text`."""
+"""DATA: data sets as tables and arrays: formats, pictures, labels, splits, deliberate damage. Imports `config`."""

@@ -1,1 +1,1 @@
-"""DETECTOR: the fixed torchvision detectors: build, train, predict, embed. Imports `data` and `drawing`."""
+"""DETECTOR: the fixed torchvision detectors: build, train, predict, embed. Imports `drawing`, `data`."""

@@ -1,1 +1,5 @@
-"""ENGINEER: the rounds of the language model: what it sees, proposes and may try. Imports `study`, `llm` and below."""
+"""ENGINEER: the rounds of the language model: what it sees, proposes and may try.
+
+Imports `study`, `figures`, `training`, `comparison`, `selection`, `scoring`, `params`, `llm`, `metrics`, `evaluation`,
+`sandbox`, `data`, `text`, `config`, `layout`.
+"""

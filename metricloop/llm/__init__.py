@@ -1,3 +1,4 @@
-"""LLM: asks a language model: providers, conversation, journal, limits, recordings. Imports `data` and `text`.
+"""LLM: asks a language model: providers, prompts, conversation, journal, limits, recordings.
 
-Nothing here is about detection; `engineer` decides what is asked, and why."""
+Imports `data`, `text`, `config`, `layout`. `engineer` decides what is asked, and why.
+"""

@@ -1,1 +1,4 @@
-"""RUNTIME: what every stage needs: its lifetime and lock, the digest of its code, lines of progress. Imports `data`."""
+"""RUNTIME: what every stage needs: its lifetime and lock, the digest of its code, lines of progress.
+
+Imports `data`, `layout`.
+"""

@@ -1,3 +1,4 @@
-"""SANDBOX: runs untrusted code behind walls that the kernel enforces. Imports `text` and `config`.
+"""SANDBOX: runs untrusted code behind walls that the kernel enforces. Imports `text`, `config`.
 
-docs/sandbox.md says what it stops and how that was tested."""
+docs/sandbox.md says what it stops and how that was tested.
+"""

@@ -1,3 +1,4 @@
 """SCORING: loads metrics, checks them at the gate, scores a pool with them, and stores the scores.
 
-Imports `metrics`, `sandbox`, `params`, `runtime`, `data`."""
+Imports `params`, `metrics`, `sandbox`, `runtime`, `data`, `text`, `layout`.
+"""

@@ -1,1 +1,1 @@
-"""SELECTION: scores become subsets: policies, their options, and the draw. Imports `scoring`, `metrics`, `data`."""
+"""SELECTION: scores become subsets: policies, their options, and the draw. Imports `data`, `config`."""

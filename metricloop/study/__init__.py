@@ -1,1 +1,4 @@
-"""STUDY: a workspace: its plan, parameters, stage graph, commands and commits. May import every layer below."""
+"""STUDY: a workspace: its plan, parameters, stage graph, commands and commits.
+
+Imports `selection`, `scoring`, `params`, `llm`, `metrics`, `detector`, `sandbox`, `runtime`, `data`, `text`, `layout`.
+"""

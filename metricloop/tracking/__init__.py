@@ -1,1 +1,4 @@
-"""TRACKING: the study in MLflow; only `track` and `traces` import mlflow. Imports `engineer`, `comparison`, `study`."""
+"""TRACKING: the study in MLflow; only `track` and `traces` import mlflow.
+
+Imports `engineer`, `study`, `comparison`, `llm`, `data`, `text`, `layout`.
+"""

@@ -1,3 +1,4 @@
 """TRAINING: train a detector on a subset, detect with it, evaluate it; out-of-fold models; embeddings of the pool.
 
-Imports `detector`, `evaluation`, `params`, `runtime`, `data`."""
+Imports `params`, `detector`, `evaluation`, `runtime`, `data`, `layout`.
+"""
