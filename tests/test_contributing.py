@@ -1,15 +1,17 @@
 """CONTRIBUTING.md names files that exist, and everything that is registered has its test and its documentation."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 import typer
 
+import metricloop as ml
 from metricloop.cli.main import app
 from metricloop.data import readers
 from metricloop.data.formats import formats
-from metricloop.data.label_errors import LABEL_ERRORS
+from metricloop.data.label_errors import LABEL_ERRORS, PRESETS
 from metricloop.detector import architectures
 from metricloop.layout import STAGES
 from metricloop.llm.providers import provider_names, provider_of
@@ -57,11 +59,21 @@ def test_every_policy_has_a_test_and_an_entry_in_the_docs():
     assert [name for name in POLICIES if name not in tested or f"`{name}`" not in docs] == []
 
 
-def test_policies_are_listed_by_their_places():
-    assert list(POLICIES) == [
-        "best", "inverse", "drop_worst", "among", "strata", "band", "class_balanced", "diverse", "random",
-        "random_by_group", "match", "full", "oracle", "relabelled",
-    ]  # fmt: skip
+def test_policies_are_those_of_the_folder_in_the_order_of_their_places():
+    files = (ROOT / "metricloop" / "selection" / "policies").glob("[!_]*.py")
+    named = [name for file in files for name in re.findall(r'@policy\(\s*"(\w+)"', file.read_text())]
+    assert sorted(POLICIES) == sorted(named)
+    places = [policy.place for policy in POLICIES.values()]
+    assert places == sorted(set(places)), "two policies have the same place"
+
+
+@pytest.mark.parametrize(
+    ("function", "listed"),
+    [(ml.select, POLICIES), (ml.read_dataset, readers.NAMES), (ml.damage, PRESETS), (ml.audit, LABEL_ERRORS)],
+)
+def test_the_docstrings_of_the_python_api_list_every_name(function, listed):
+    words = set(re.findall(r"\w+", inspect.getdoc(function)))
+    assert [name for name in listed if name not in words] == []
 
 
 @pytest.mark.parametrize("name", readers.NAMES)
