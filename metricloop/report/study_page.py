@@ -18,7 +18,7 @@ from metricloop.report.data_section import class_counts, mistake_rates, split_co
 from metricloop.report.forest_plot import forest_plot
 from metricloop.report.html import render
 from metricloop.report.image_gallery import Gallery
-from metricloop.report.model_section import model_section
+from metricloop.report.language_model_section import language_model_section
 from metricloop.report.study_files import Study, read_study
 
 PROBLEMS = 12  # rows of problems.csv shown
@@ -40,7 +40,7 @@ def build(study: Study) -> str:
         forest=forest_plot(study.comparison),
         sections=sections,
         gap=any(arm["oracle_gap_closed"] is not None for arm in study.comparison["arms"]),
-        model=model_section(study.events, study.comparison, study.folder),
+        language_model=language_model_section(study.events, study.comparison, study.folder),
         store=gallery.store(),
         splits=split_counts(study.data),
         classes=class_counts(study.data),

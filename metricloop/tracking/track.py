@@ -21,7 +21,7 @@ from metricloop.comparison.comparison_table import markdown_table
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import read_journal
 from metricloop.tracking.arm_runs import arm_runs
-from metricloop.tracking.model_runs import model_runs, origins
+from metricloop.tracking.language_model_runs import language_model_runs, origins
 from metricloop.tracking.records import RunRecord
 from metricloop.tracking.traces import delete_traces, write_trace
 
@@ -71,7 +71,7 @@ def track(folder: Path) -> Summary:
     The database is FOLDER/mlflow.db, files are under FOLDER/mlruns. Only one process may call this at a time.
     """
     folder = folder.resolve()
-    wanted = [*arm_runs(folder), *model_runs(folder)]
+    wanted = [*arm_runs(folder), *language_model_runs(folder)]
     client = _client(folder / layout.MLFLOW)
     comparison = read_json(folder / layout.COMPARISON)
     experiment = _experiment(client, folder, comparison["study"])

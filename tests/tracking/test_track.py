@@ -14,8 +14,8 @@ from study_fixture import arms, comparison, make_study, md5_of
 from metricloop.data.tables import write_json
 from metricloop.study.plan import load_plan
 from metricloop.tracking.arm_runs import CURVE_POINTS, arm_runs, thinned
-from metricloop.tracking.model_calls import calls
-from metricloop.tracking.model_runs import round_runs
+from metricloop.tracking.language_model_calls import calls
+from metricloop.tracking.language_model_runs import round_runs
 from metricloop.tracking.track import KEY, NOTE, PARENT, ROUNDS, VIEW, track
 
 ARMS, TRIALS, ROUND_RUNS, CALLS = 5, 15, 3, 8  # the scorecard's run and two rounds

@@ -9,8 +9,8 @@ import pytest
 from journal_fixture import EDGES, TIGHTNESS, answered, asked, event, journal, round_one, write_journal
 from study_fixture import comparison
 
-from metricloop.tracking.model_calls import calls
-from metricloop.tracking.model_runs import NOTE, model_runs, origins, round_runs
+from metricloop.tracking.language_model_calls import calls
+from metricloop.tracking.language_model_runs import NOTE, language_model_runs, origins, round_runs
 from metricloop.tracking.records import ModelCall
 
 SECOND = 1_000_000_000
@@ -121,16 +121,16 @@ def test_a_reflection_that_never_came_leaves_no_file() -> None:
 def test_the_model_has_a_run_above_its_rounds(tmp_path: Path) -> None:
     write_journal(tmp_path)
     (tmp_path / "comparison.json").write_text(json.dumps(comparison()))
-    ((model, rounds),) = model_runs(tmp_path)
+    ((model, rounds),) = language_model_runs(tmp_path)
     assert model.tags["kind"] == "model"
     assert "object_count (round 1, counting): ran the first time, +0.070 (better)" in model.tags["mlflow.note.content"]
     assert [run.name for run in rounds] == ["round 1", "round 2"]
 
 
 def test_no_journal_and_a_journal_without_ideas_show_nothing(tmp_path: Path) -> None:
-    assert model_runs(tmp_path) == []
+    assert language_model_runs(tmp_path) == []
     write_journal(tmp_path, [event("stopped", 1, 0, reason="max_cost")])
-    assert model_runs(tmp_path) == []
+    assert language_model_runs(tmp_path) == []
 
 
 def test_arms_come_from_ideas_that_ran() -> None:

@@ -16,7 +16,7 @@ from metricloop.engineer.scorecard_table import escaped, markdown, read_card, ta
 from metricloop.llm.journal import read_journal
 from metricloop.text import numbers
 from metricloop.text.clean import clean, printable
-from metricloop.tracking.model_calls import calls
+from metricloop.tracking.language_model_calls import calls
 from metricloop.tracking.records import ModelCall, RunRecord
 
 AFTER_ARMS = 10_000  # rank of the scorecard's run, below every arm
@@ -25,7 +25,7 @@ CARD = "scorecard.json"
 NOTE = 5000  # most characters of the tree of ideas in a run's description; MLflow allows 8000 in all
 
 
-def model_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
+def language_model_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
     """The run of the scorecard, with the runs of the rounds as children; [] when the model has proposed nothing yet."""
     events = read_journal(folder / layout.JOURNAL)
     found = ideas(events)

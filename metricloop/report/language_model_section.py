@@ -16,7 +16,9 @@ PROSE = 2000  # most characters of a hypothesis or a lesson
 REASON = 300  # most characters of a broken rule's message
 
 
-def model_section(events: Sequence[Event], comparison: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
+def language_model_section(
+    events: Sequence[Event], comparison: Mapping[str, Any], folder: Path
+) -> dict[str, Any] | None:
     """The values for the template, with cleaned texts and formatted numbers; None when the model has no idea yet."""
     found = compared(ideas(events), comparison)
     if not found:
