@@ -39,7 +39,12 @@ ml.open_study("demo").comparison                                # the table of a
 
 No function needs a workspace, except `open_study`, and none writes a file, except `to_coco` and `to_yolo`. The same
 code does the work in a study. The notebook [from images to a subset](notebooks/from_images_to_subset.ipynb) shows it at
-work.
+work; to run it, in the environment of metricloop:
+
+```sh
+pip install jupyterlab matplotlib
+jupyter lab docs/notebooks/from_images_to_subset.ipynb
+```
 
 Errors are `ValueError`s, but for `ScoreError` (a `RuntimeError`) and a `KeyError` for scores that are not there. The
 message for a wrong name holds the nearest known one.

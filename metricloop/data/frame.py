@@ -18,7 +18,9 @@ CROP = 0.8  # of each side, about the middle: the part of a picture that the vie
 class Detections:
     """The detections of a detector on one image.
 
-    boxes: (k, 4) float32, xyxy pixels; scores: (k,) float32 in [0, 1]; labels: (k,) int64.
+    boxes: (k, 4) float32, xyxy pixels.
+    scores: (k,) float32, 0 to 1.
+    labels: (k,) int64, index into the class names.
     """
 
     boxes: np.ndarray
@@ -35,12 +37,17 @@ class Detections:
 class Frame:
     """One image of the pool and its labels.
 
-    boxes: (n, 4) float32, xyxy pixels; labels: (n,) int64, index into class_names;
-    image: (height, width, 3) uint8 RGB, or None when no metric of the batch needs pixels;
-    file_size: bytes of the picture's file, or None;
-    predictions: out-of-fold detections, or None; views: further ones by name, in the pixels of this frame, or None:
-    "flip" (of the mirrored picture), "crop" (of its middle), "seed" (of a model trained with another seed);
+    image_id: the image's id in the data set.
+    width, height: of the picture, in pixels.
+    boxes: (n, 4) float32, xyxy pixels.
+    labels: (n,) int64, index into class_names.
+    class_names: the names of the classes.
+    image: (height, width, 3) uint8 RGB, or None when no metric of the batch needs pixels.
+    predictions: out-of-fold detections, or None.
     embedding: (d,) float32, or None.
+    file_size: bytes of the picture's file, or None.
+    views: further detections by name, in the pixels of this frame, or None: "flip" (of the mirrored picture), "crop"
+        (of its middle), "seed" (of a model trained with another seed).
     """
 
     image_id: int
