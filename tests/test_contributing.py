@@ -88,6 +88,13 @@ def test_every_detector_can_be_built_by_its_module(name):
     assert re.search(r"^(def build\(|build = )", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate"), [("fcos_resnet50_fpn", 1e-4), ("retinanet_resnet50_fpn_v2", 1e-4), ("fcos_shufflenet", 1e-3)]
+)
+def test_a_detector_states_its_learning_rate(name, rate):
+    assert architectures.learning_rate(name) == rate
+
+
 @pytest.mark.parametrize("name", provider_names())
 def test_every_provider_says_what_it_does(name):
     assert f"| `{name}` | {provider_of(name).about} |" in (ROOT / "docs" / "language-model.md").read_text()
