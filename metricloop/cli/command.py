@@ -124,7 +124,7 @@ def flag(name: str, help: str) -> Any:
     return typer.Option(name, metavar="", help=help)
 
 
-def made(folder: Path, name: str) -> Path:
+def existing_result(folder: Path, name: str) -> Path:
     """The path of a file that a study writes. Errors: FileNotFoundError saying how it is made."""
     if not (folder / name).is_file():
         raise FileNotFoundError(f"{folder / name} does not exist yet; run the study first: {run_line(folder)}")

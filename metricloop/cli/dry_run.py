@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 from metricloop import layout
+from metricloop.data.seeds import parse_seeds
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
 from metricloop.sandbox.tiers import missing
 from metricloop.study.dvc_commands import outdated
 from metricloop.study.environment import environment
 from metricloop.study.graph import downstream, stages_of
-from metricloop.study.plan import load_plan, parse_seeds
+from metricloop.study.plan import load_plan
 from metricloop.study.processes import StageError
 from metricloop.study.refresh import refresh_code
 
@@ -78,7 +79,7 @@ def estimate(
 ) -> tuple[float, str]:
     """Seconds for the whole run, and on what they rest.
 
-    pictures_to_embed: images and boxes; embedding is estimated by the detector's inference time, scaled to embed.image_size.
+    pictures_to_embed: images and boxes; embedding is estimated by the detector's inference time, scaled to its size.
     """
     from metricloop.flows.pipeline import jobs  # here, because importing Prefect takes a second
 

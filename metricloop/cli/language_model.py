@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from metricloop import layout
-from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
+from metricloop.cli.command import HERE, Commands, Workspace, existing_result, flag, print_json
 from metricloop.text.shell import run_line
 
 commands = Commands("Language model")
@@ -41,7 +41,7 @@ def _suggest_next(folder: Path) -> None:
     from metricloop.study.processes import call_model_step
 
     hide_keys()
-    made(folder, layout.COMPARISON)
+    existing_result(folder, layout.COMPARISON)
     events, rounds = Journal(folder).events, load_params(folder / layout.PARAMS).llm.rounds
     if (number := next_round(events)) > rounds:
         raise ValueError(f"this would be round {number}, but llm.rounds is {rounds}; raise llm.rounds first")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metricloop.cli import ask
+from metricloop.cli import confirm_prompt
 from metricloop.cli.command import HERE, Commands, Workspace, flag, print_json
 from metricloop.text.shell import run_line
 
@@ -97,7 +97,7 @@ def try_metric(
 
     The exit status is 0 when every metric of the file was accepted.
     """
-    from metricloop.cli.attempt import Attempt, read_policy
+    from metricloop.cli.try_report import TryReport, read_policy
     from metricloop.scoring.metric_file import read_source
     from metricloop.study.plan import load_plan
     from metricloop.study.try_metric import metrics_to_try, open_sandbox, policy_of, read_try_inputs
@@ -105,13 +105,13 @@ def try_metric(
     name, options = read_policy(policy or ["best"])
     policy_of(name, options)  # mistakes in what was typed are told before anything takes time
     if add:
-        ask.need_terminal(yes)
+        confirm_prompt.need_terminal(yes)
     load_plan(folder.resolve())
     inputs = read_try_inputs(folder.resolve())
     source = read_source(file.resolve(), folder.resolve())
     opened = open_sandbox(inputs, source.filename)
-    attempt = Attempt(folder, file.resolve(), inputs, source, name, options, add=add, yes=yes)
-    accepted = [attempt.on(one) for one in metrics_to_try(opened, source, metric)]
+    report = TryReport(folder, file.resolve(), inputs, source, name, options, add=add, yes=yes)
+    accepted = [report.on(one) for one in metrics_to_try(opened, source, metric)]
     return 0 if all(accepted) else 1
 
 
@@ -131,7 +131,7 @@ def adopt(
     print(text_to_review(found))
     if found.interrupted:
         print(f"{found.metric} was being adopted when something stopped it; finishing the adoption")
-    elif not ask.agrees("adopt it? it will run without the sandbox from now on", yes):
+    elif not confirm_prompt.agrees("adopt it? it will run without the sandbox from now on", yes):
         print("not adopted")
         return
     hold_lock(workspace / ROUNDS_LOCK)  # a round that is being written writes rounds.yaml, too

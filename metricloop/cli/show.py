@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from metricloop import layout
-from metricloop.cli.command import HERE, Commands, Workspace, flag, made, output_to_stderr, print_json
+from metricloop.cli.command import HERE, Commands, Workspace, existing_result, flag, output_to_stderr, print_json
 
 commands = Commands("Reports and checks")
 
@@ -61,7 +61,7 @@ def _step(folder: Path, module: str) -> None:
     """Run a step of a study that has been compared, in a process of its own."""
     from metricloop.study.processes import call
 
-    made(folder, layout.COMPARISON)
+    existing_result(folder, layout.COMPARISON)
     call(folder, [sys.executable, "-P", "-m", module], module)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from metricloop import layout
-from metricloop.cli.command import HERE, Commands, Workspace, flag, made, print_json
+from metricloop.cli.command import HERE, Commands, Workspace, existing_result, flag, print_json
 from metricloop.text.shell import command_line
 
 commands = Commands("Study")
@@ -138,7 +138,7 @@ def compare(
     from metricloop.comparison.comparison_table import markdown_table, print_confirmation, print_table
     from metricloop.data.tables import read_json
 
-    found = read_json(made(folder.resolve(), layout.CONFIRMATION if confirmed else layout.COMPARISON))
+    found = read_json(existing_result(folder.resolve(), layout.CONFIRMATION if confirmed else layout.COMPARISON))
     if as_json:
         print_json(found)
     elif confirmed:

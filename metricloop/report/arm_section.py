@@ -15,12 +15,12 @@ from metricloop.data.tables import SUBSET, TRUTH, column, read_table
 from metricloop.figures import subset_changes, svg
 from metricloop.figures.subset_changes import Change, FirstDraw
 from metricloop.report.image_gallery import Gallery
+from metricloop.report.report_data import ReportData
 from metricloop.report.score_figures import examples, score_figure
-from metricloop.report.study_files import Study
 from metricloop.scoring.scores import read_scores
 
 
-def arm_section(study: Study, gallery: Gallery, arm: Arm) -> dict[str, Any]:
+def arm_section(study: ReportData, gallery: Gallery, arm: Arm) -> dict[str, Any]:
     """The values that the template shows for one arm. `missing` lists files that are not on this machine."""
     pool, entry = study.pool, study.plan["arms"].get(arm["name"], {})
     subset_file = Path(layout.subset_file(arm["name"]))

@@ -19,12 +19,12 @@ from metricloop.report.forest_plot import forest_plot
 from metricloop.report.html import render
 from metricloop.report.image_gallery import Gallery
 from metricloop.report.language_model_section import language_model_section
-from metricloop.report.study_files import Study, read_study
+from metricloop.report.report_data import ReportData, read_report_data
 
 PROBLEMS = 12  # rows of problems.csv shown
 
 
-def build(study: Study) -> str:
+def build(study: ReportData) -> str:
     """The page as HTML. Reads scores, subsets and the pictures shown; says which files of an arm are missing."""
     gallery = Gallery(study.pool)
     treatments = of_role(study.comparison, "treatment")
@@ -54,7 +54,7 @@ def build(study: Study) -> str:
 def write_report(folder: Path, root: Path) -> Path:
     """Write FOLDER/report.html for the study in the workspace `folder`; root: the folder of its image files."""
     target = folder / layout.REPORT
-    page = build(read_study(folder, root))
+    page = build(read_report_data(folder, root))
     with replacing(target) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return target

@@ -20,8 +20,8 @@ from metricloop.metrics.contract import Spec
 from metricloop.params import Params
 from metricloop.scoring.batch import Batch
 from metricloop.scoring.metric_inputs import MetricInputs
-from metricloop.scoring.scan import CHUNK, PartScores, scan
 from metricloop.scoring.score_column import ScoreColumn
+from metricloop.scoring.score_in_parts import CHUNK, PartScores, score_in_parts
 from metricloop.scoring.score_store import KnownScores
 
 SLACK = 3  # a metric may take this many times what the gate allows: some images take longer than others
@@ -111,7 +111,7 @@ def _score_frames(
     give_up: Callable[[str, str], None] | None,
 ) -> None:
     """Run the metrics of scope "frame" on the images that one of them has not scored yet."""
-    n, over = len(inputs.pool), set[str]()
+    n, given_up = len(inputs.pool), set[str]()
     wanted = {name: ~column.done for name, column in columns.items()}
     rows = np.flatnonzero(np.any(list(wanted.values()), axis=0)) if n else np.zeros(0, int)
     done = n - len(rows)
@@ -121,14 +121,14 @@ def _score_frames(
     decodes = any("image" in columns[name].spec.needs and wanted[name].any() for name in wanted)
     if len(rows) <= (CHUNK if decodes else MANY):
         jobs = 1
-    for part, portions in scan(inputs, rows, batch, wanted, over, jobs):
-        if not portions and len(over) == len(columns):
+    for part, portions in score_in_parts(inputs, rows, batch, wanted, given_up, jobs):
+        if not portions and len(given_up) == len(columns):
             break  # every metric was given up
         for portion in portions:
             columns[portion.spec.name].fill(part, portion.scores, portion.errors)
         done += len(part)
         progress(done, n)
-        _give_up_hopeless(portions, columns, inputs.pool, over, max_failures, give_up)
+        _give_up_hopeless(portions, columns, inputs.pool, given_up, max_failures, give_up)
     for column in columns.values():
         column.errors |= dict.fromkeys(np.flatnonzero(~column.done).tolist(), "given up after too many failures")
 
@@ -137,13 +137,13 @@ def _give_up_hopeless(
     portions: Sequence[PartScores],
     columns: dict[str, ScoreColumn],
     pool: Dataset,
-    over: set[str],
+    given_up: set[str],
     limit: float,
     give_up: Callable[[str, str], None] | None,
 ) -> None:
     for name in [portion.spec.name for portion in portions if portion.errors]:
         failed = columns[name].errors
-        if name not in over and len(failed) > limit * len(pool):
+        if name not in given_up and len(failed) > limit * len(pool):
             first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in list(failed.items())[:3])
             _end(
                 name,
@@ -151,7 +151,7 @@ def _give_up_hopeless(
                 f"score.max_failures allows a share of {limit} of {len(pool)}. The first:\n{first}",
                 give_up,
             )
-            over.add(name)
+            given_up.add(name)
 
 
 def patience(params: Params, images: int) -> float:

@@ -19,8 +19,8 @@ from metricloop.data.frame import Detections
 from metricloop.data.tables import replacing
 from metricloop.scoring.batch import Batch
 from metricloop.scoring.metric_inputs import MetricInputs
-from metricloop.scoring.scan import side_of
 from metricloop.scoring.score_column import ScoreColumn, spans
+from metricloop.scoring.score_in_parts import side_of
 
 KEY = np.dtype("V16")
 

@@ -37,12 +37,12 @@ class Room:
         return self._used[group] == self.cap
 
 
-def farthest_first(points: np.ndarray, count: int, *, given: int = 1, room: Room | None = None) -> np.ndarray:
+def farthest_first_with_room(points: np.ndarray, count: int, *, given: int = 1, room: Room | None = None) -> np.ndarray:
     """Rows of points, each the farthest by cosine from its nearest row before: k-center greedy (data.k_center).
 
     points: (n, d), of length 1. The result holds the given rows first and `count` rows, or as many as the groups take.
 
-    >>> farthest_first(np.array([[1, 0], [0.6, 0.8], [0.8, 0.6], [0, 1]]), 3).tolist()
+    >>> farthest_first_with_room(np.array([[1, 0], [0.6, 0.8], [0.8, 0.6], [0, 1]]), 3).tolist()
     [0, 3, 1]
     """
     limit = room or Room(range(len(points)))

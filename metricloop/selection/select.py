@@ -15,7 +15,7 @@ from metricloop.data.dataset import Dataset, part_of
 from metricloop.data.embeddings import ImageEmbeddings
 from metricloop.data.manifest import draw_of, manifest
 from metricloop.data.tables import column
-from metricloop.selection.candidates import always_rows, first_of_each, near_duplicate_groups
+from metricloop.selection.always_and_distinct import always_rows, first_of_each, near_duplicate_groups
 from metricloop.selection.keep_values import (
     ScoreTables,
     damaged_share,

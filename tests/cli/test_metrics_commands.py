@@ -6,7 +6,7 @@ import re
 import pytest
 from study_fixture import make_study
 
-from metricloop.cli import ask
+from metricloop.cli import confirm_prompt
 from metricloop.cli.main import main
 from metricloop.study.plan import load_plan
 
@@ -164,7 +164,7 @@ def test_adopt_shows_the_very_text_it_moves(suggested, terminal, monkeypatch, ca
         (suggested / "metrics/generated/1/box_width.py").write_text("import evil\n")
         return True
 
-    monkeypatch.setattr(ask, "agrees", slow_person)
+    monkeypatch.setattr(confirm_prompt, "agrees", slow_person)
     assert main(["adopt", "box_width", "-C", str(suggested)]) == 1
     assert "has changed since it was shown" in capsys.readouterr().err
     assert not (suggested / "metrics/adopted").exists()

@@ -15,7 +15,7 @@ from study_fixture import RECIPE, arms, make_study
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.figures import subset_changes
 from metricloop.report.arm_section import changes
-from metricloop.report.study_files import read_study
+from metricloop.report.report_data import read_report_data
 from metricloop.report.study_page import build, write_report
 from metricloop.text import numbers
 
@@ -123,7 +123,7 @@ def test_foreign_text_is_escaped(page: str) -> None:
 def test_missing_subset_and_pictures_are_said_not_fatal(study: Path, tmp_path: Path) -> None:
     folder = make_study(tmp_path)
     (folder / "subsets/tightness.parquet").unlink()
-    text = build(read_study(folder, tmp_path / "elsewhere"))
+    text = build(read_report_data(folder, tmp_path / "elsewhere"))
     assert "subsets/tightness.parquet" in text
     assert "dvc pull" in text
     assert 'class="thumb"' not in text
@@ -131,12 +131,12 @@ def test_missing_subset_and_pictures_are_said_not_fatal(study: Path, tmp_path: P
 
 
 def test_same_study_same_page(study: Path, page: str) -> None:
-    assert build(read_study(study, study / "pictures")) == page
+    assert build(read_report_data(study, study / "pictures")) == page
 
 
 def test_change_counts_images_with_a_mistake(study: Path) -> None:
     """Every third box is moved: the line must agree with a count by hand over images.parquet and truth.parquet."""
-    read = read_study(study, study / "pictures")
+    read = read_report_data(study, study / "pictures")
     spoilt = {int(read.data.image_id[read.data.box_row[b]]) for b in np.flatnonzero(read.data.box_id % 3 == 0)}
     share = sum(int(i) in spoilt for i in read.pool.image_id) / len(read.pool)
     choice = subset_changes.FirstDraw(
@@ -151,7 +151,7 @@ def test_change_counts_images_with_a_mistake(study: Path) -> None:
 def page_of(folder: Path, events: list[dict] | None = None) -> str:
     make_study(folder)
     write_journal(folder, events)
-    return build(read_study(folder, folder / "pictures"))
+    return build(read_report_data(folder, folder / "pictures"))
 
 
 def test_ideas_of_the_language_model_stand_in_a_tree(tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ needs a reason: the file must shape the stage's result.
 """
 
 import pytest
+import yaml
 
-from metricloop.runtime.code_digest import HOME, sources
+from metricloop.runtime.code_digest import HOME, detector_digest, sources
+from metricloop.study.rendering import render_stages
 
 SOURCES = {
     "train": """
         data: __init__ dataset frame loading manifest pictures tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
-        detector/architectures: *
+        detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         study: blocks
         tasks: train
@@ -21,7 +23,7 @@ SOURCES = {
     "evaluate": """
         data: __init__ dataset frame loading pictures tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
-        detector/architectures: *
+        detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         evaluation: coco
         study: blocks
@@ -32,7 +34,7 @@ SOURCES = {
         data: __init__ dataset embeddings frame k_center loading manifest pictures pool seeds splits tables
         metrics: contract
         scoring: metric_file trust
-        selection: arm_files candidates greedy keep_values options policy select
+        selection: always_and_distinct arm_files greedy keep_values options policy select
         selection/policies: *
         tasks: select
     """,
@@ -48,7 +50,7 @@ SOURCES = {
         comparison: statistics
         data: __init__ dataset frame loading manifest pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
-        detector/architectures: *
+        detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         evaluation: coco
         tasks: confirm
@@ -86,5 +88,15 @@ def test_what_shapes_no_result_of_a_stage():
 def test_modules_that_are_found_by_their_folder_count():
     assert "metricloop/selection/policies/strata.py" in sources("select")
     assert "metricloop/data/readers/yolo.py" in sources("ingest")
-    for stage in ("predict", "train", "evaluate", "confirm"):
-        assert "metricloop/detector/architectures/fcos_shufflenet.py" in sources(stage)
+    for path in ("data/boxes.py", "data/k_center.py", "evaluation/greedy_match.py", "metrics/catalogue/fit.py"):
+        assert f"metricloop/{path}" in sources("score")  # the catalogue's modules, and what they import
+
+
+def test_a_detector_counts_for_the_studies_that_use_it():
+    assert not [file for stage in SOURCES for file in sources(stage) if "fcos_shufflenet" in file]
+    small, large = detector_digest("fcos_shufflenet"), detector_digest("fcos_resnet50_fpn")
+    assert small != large
+    stages = yaml.safe_load(render_stages(drawn=True, embeds=True))["stages"]
+    for kind in ("predict", "embed", "train", "evaluate", "confirm"):
+        body = stages[kind].get("do", stages[kind])
+        assert "detector" in [key for entry in body["params"] if isinstance(entry, dict) for key in entry["code.yaml"]]

@@ -38,7 +38,7 @@ from metricloop.scoring import metric_inputs
 from metricloop.scoring.batch import InProcessBatch
 from metricloop.scoring.metric_inputs import MetricInputs, read_predictions
 from metricloop.scoring.open_metrics import open_batch
-from metricloop.scoring.scan import CHUNK_PIXELS, _parts
+from metricloop.scoring.score_in_parts import CHUNK_PIXELS, _parts
 from metricloop.scoring.score_pool import ScoreError, patience, score_pool
 from metricloop.scoring.trust import UNSAFE
 from metricloop.tasks.score import arguments

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metricloop.data import k_center
-from metricloop.selection.greedy import Room, farthest_first, fewest_first, nearest_counts
+from metricloop.selection.greedy import Room, farthest_first_with_room, fewest_first, nearest_counts
 
 # Unit vectors whose products are exact: 0, 1, -1, 0.6, 0.8, 0.96 and so on.
 UNIT = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.8, 0], [0.8, 0.6, 0], [0, 0.6, -0.8], [-0.8, 0, 0.6]])
@@ -31,9 +31,9 @@ class TestFarthestFirst:
     def test_by_hand(self):
         # From east, north is at 1, (0.6, 0.8) at 0.4, (0.8, 0.6) at 0.2. Then the last two are 0.2 from the nearest.
         points = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]])
-        assert farthest_first(points, 2).tolist() == [0, 3]
-        assert farthest_first(points, 3).tolist() == [0, 3, 1]  # as far as 2, and before it
-        assert farthest_first(points, 3, given=2).tolist() == [0, 1, 3]
+        assert farthest_first_with_room(points, 2).tolist() == [0, 3]
+        assert farthest_first_with_room(points, 3).tolist() == [0, 3, 1]  # as far as 2, and before it
+        assert farthest_first_with_room(points, 3, given=2).tolist() == [0, 1, 3]
 
     @settings(max_examples=200, deadline=None)
     @given(
@@ -45,7 +45,7 @@ class TestFarthestFirst:
         group = [k % groups for k in range(len(picks))]
         before, k_center.BLOCK = k_center.BLOCK, block
         try:
-            chosen = farthest_first(points, count, given=taken, room=Room(group, cap))
+            chosen = farthest_first_with_room(points, count, given=taken, room=Room(group, cap))
         finally:
             k_center.BLOCK = before
         assert chosen.tolist() == plain_farthest(points, count, taken, group, cap)
@@ -55,7 +55,7 @@ class TestFarthestFirst:
         points = rng.integers(-2, 3, (700, 12)).astype(float)
         points[:, 0] += 5 * (np.abs(points).sum(axis=1) == 0)
         points /= np.linalg.norm(points, axis=1, keepdims=True)
-        chosen = farthest_first(points, 300)
+        chosen = farthest_first_with_room(points, 300)
         near = np.full(700, np.inf)
         for row, following in pairwise(chosen):
             near = np.minimum(near, 1 - points @ points[row])
@@ -71,12 +71,15 @@ class TestFarthestFirst:
             return np.linalg.norm(points[:, None] - points[list(rows)], axis=2).min(axis=1).max()
 
         best = min(radius(rows) for rows in combinations(range(len(points)), count))
-        assert radius(farthest_first(points, count)) <= 2 * best + 1e-9
+        assert radius(farthest_first_with_room(points, count)) <= 2 * best + 1e-9
 
     @given(picks=PICKS, count=st.integers(1, 20))
     def test_fewer_are_the_first_of_more(self, picks, count):
         points = UNIT[picks]
-        assert farthest_first(points, count + 3)[:count].tolist() == farthest_first(points, count).tolist()
+        assert (
+            farthest_first_with_room(points, count + 3)[:count].tolist()
+            == farthest_first_with_room(points, count).tolist()
+        )
 
 
 def plain_fewest(images, count, given, group, cap):

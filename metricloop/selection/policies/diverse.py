@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from metricloop.selection.greedy import farthest_first
+from metricloop.selection.greedy import farthest_first_with_room
 from metricloop.selection.options import PositiveShare, Scored
 from metricloop.selection.policy import Chosen, Draw, policy
 
@@ -32,5 +32,5 @@ def diverse(draw: Draw) -> Chosen:
     key = draw.data.image_id[rows].tobytes()
     if key not in draw.known:
         given, room = max(len(draw.fixed), 1), draw.room(rows)
-        draw.known[key] = farthest_first(draw.points[rows], draw.count, given=given, room=room)
+        draw.known[key] = farthest_first_with_room(draw.points[rows], draw.count, given=given, room=room)
     return rows[draw.known[key]], None

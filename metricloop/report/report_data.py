@@ -17,7 +17,7 @@ from metricloop.study.plan import load_plan
 
 
 @dataclass(frozen=True)
-class Study:
+class ReportData:
     """The inputs of the page. plan: arms.yaml merged with rounds.yaml. data: all splits. pool: what subsets are drawn
     from. problems: rows of problems.csv. confirmed: whether a confirmation exists. events: of the journal."""
 
@@ -32,10 +32,10 @@ class Study:
     events: list[Event]
 
 
-def read_study(folder: Path, root: Path) -> Study:
+def read_report_data(folder: Path, root: Path) -> ReportData:
     """Read a compared study. folder: its workspace; root: the folder that image files are relative to."""
     problems, summary = folder / layout.PROBLEMS, folder / layout.SUMMARY
-    return Study(
+    return ReportData(
         folder=folder,
         comparison=read_json(folder / layout.COMPARISON),
         plan=load_plan(folder),

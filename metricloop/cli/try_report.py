@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from metricloop.cli import ask
+from metricloop.cli import confirm_prompt
 from metricloop.data.tables import replacing
 from metricloop.layout import ARMS, METRICS, MINE
 from metricloop.report.metric_page import build, write_page
@@ -22,7 +22,7 @@ from metricloop.text.shell import command_line, run_line
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TryReport:
     """What is asked for. folder: the workspace as typed; file: full path; policy: its name, with `options`."""
 
     folder: Path
@@ -74,7 +74,7 @@ class Attempt:
             print(f"{self.file} lies outside the workspace: to be added, it is copied to {self.workspace / code}")
         if not self.add:
             print("to add it: the same command with --add\n")
-        elif ask.agrees("add it?", self.yes):
+        elif confirm_prompt.agrees("add it?", self.yes):
             self._write(addition, None if self._inside else self.workspace / code)
             print(f"added; it runs in the sandbox. Next: {run_line(self.folder, '--arm', arm)}")
             tell_git = command_line("git", "-C", self.folder, "add", code)

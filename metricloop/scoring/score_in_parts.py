@@ -33,29 +33,29 @@ def side_of(specs: Sequence[Spec]) -> int | None:
     return None if None in sides or not sides else max(side for side in sides if side is not None)
 
 
-def scan(
+def score_in_parts(
     inputs: MetricInputs,
     rows: np.ndarray,
     batch: Batch,
     wanted: dict[str, np.ndarray],
-    over: set[str],
+    given_up: set[str],
     jobs: int,
 ) -> Iterator[tuple[list[int], list[PartScores]]]:
     """Score the pool part by part: yields image rows, and the scores of the metrics that need one of them.
 
-    wanted: by metric, (n,) bool, the image rows to score. over: metrics that are skipped from now on; the caller may
-    add to it. jobs: worker processes; 0 is one per core.
+    wanted: by metric, (n,) bool, the image rows to score. given_up: names of metrics that are not scored any further;
+    the caller adds to it. jobs: worker processes; 0 is one per core.
     """
     specs = [spec for spec in batch.specs if spec.name in wanted]
     side = side_of(batch.specs)
 
     def turns() -> Iterator[tuple[list[int], list[UnreadFrame], Batch, list[Spec], int | None]]:
         for part in _parts(inputs, rows):
-            asked = [spec for spec in specs if spec.name not in over and wanted[spec.name][part].any()]
+            asked = [spec for spec in specs if spec.name not in given_up and wanted[spec.name][part].any()]
             yield part, [unread_frame(inputs, row) for row in part], batch, asked, side
 
     if jobs == 1:
-        yield from (_scan_part(*turn) for turn in turns())
+        yield from (_score_part(*turn) for turn in turns())
         return
     from joblib import Parallel, delayed
 
@@ -81,10 +81,10 @@ def _in_worker(*turn) -> tuple[list[int], list[PartScores]]:
 
     die_with_parent()
     cv2.setNumThreads(1)  # one thread per process: the processes already use all cores
-    return _scan_part(*turn)
+    return _score_part(*turn)
 
 
-def _scan_part(
+def _score_part(
     rows: list[int], tasks: Sequence[UnreadFrame], batch: Batch, specs: Sequence[Spec], side: int | None
 ) -> tuple[list[int], list[PartScores]]:
     """Score the images of one part. An image that cannot be read fails for the metrics that need its file."""
