@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,11 @@ from metricloop.params import Params
 from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import stages_of
 from metricloop.study.plan import Plan, load_plan
+
+STATE = (
+    layout.STAGES, layout.LOCK, layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.CODE, layout.BRIEF, layout.JOURNAL,
+    layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.OPENINGS,
+)  # fmt: skip
 
 
 def open_rounds(events: Sequence[Event], params: Params) -> list[int]:
@@ -46,11 +53,9 @@ def promising(comparison: dict[str, Any], plan: Plan, params: Params) -> list[tu
 
 
 def nothing_left(folder: Path, params: Params) -> bool:
-    """Whether the study is finished and shown: no stage, round or block is left. DVC is asked last: it is slow."""
-    comparison, report, database = (folder / name for name in (layout.COMPARISON, layout.REPORT, layout.MLFLOW))
-    if not all(path.is_file() for path in (comparison, report, database)):
-        return False
-    if report.stat().st_mtime < comparison.stat().st_mtime:
+    """Whether the study is finished and shown as it is now. Asks DVC once, and last."""
+    shown, report, database = (folder / name for name in (layout.SHOWN, layout.REPORT, layout.MLFLOW))
+    if not all(path.is_file() for path in (shown, report, database)) or shown.read_text() != state_of(folder):
         return False
     plan = load_plan(folder)
     if open_rounds(read_journal(folder / layout.JOURNAL), params):
@@ -58,3 +63,13 @@ def nothing_left(folder: Path, params: Params) -> bool:
     if promising(read_json(folder / layout.COMPARISON), plan, params):
         return False
     return not outdated(folder, list(stages_of(folder, plan)))
+
+
+def state_of(folder: Path) -> str:
+    """A digest of everything that report, MLflow and the commit are made from: written when all three are done."""
+    total = hashlib.sha256(version("metricloop").encode())
+    files = [folder / name for name in STATE]
+    for path in (*files, *sorted((folder / layout.METRICS).rglob("*.*"))):
+        content = b"there " + path.read_bytes() if path.is_file() else b"missing"
+        total.update(path.relative_to(folder).as_posix().encode() + b"\0" + content + b"\0")
+    return total.hexdigest()

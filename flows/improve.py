@@ -7,8 +7,8 @@ from pathlib import Path
 from prefect import flow
 
 from metricloop import layout
-from metricloop.data.tables import read_json
-from metricloop.flows.decisions import open_rounds, promising
+from metricloop.data.tables import read_json, replacing
+from metricloop.flows.decisions import open_rounds, promising, state_of
 from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import model_step, step
@@ -76,3 +76,5 @@ def present(folder: Path, message: str) -> None:
     step(folder, "metricloop.tasks.report")
     step(folder, "metricloop.tasks.track")
     commit(folder, message)
+    with replacing(folder / layout.SHOWN) as temporary:  # last: a run that ended before this point shows it all again
+        temporary.write_text(state_of(folder))

@@ -52,6 +52,7 @@ MLFLOW_FILES = "mlruns"
 SCRATCH = ".metricloop"
 CACHE = ".metricloop/cache"
 KNOWN_SCORES = ".metricloop/cache/scores"
+SHOWN = ".metricloop/shown"  # what report and MLflow last showed, as a digest
 RATES = ".metricloop/rates"  # clocks and rates, which no stage may write into its outputs
 LOCKS = ".metricloop/locks"
 

@@ -29,7 +29,6 @@ NEUTRAL = frozenset(
         "runtime.stage_start",
         "runtime.code_digest",
         "runtime.progress",
-        "training.parallel",
         "params",
         "config",
         "layout",
@@ -37,9 +36,10 @@ NEUTRAL = frozenset(
     )
 )
 # Packages that find their modules by listing their folder: no import statement names them.
-FOUND_BY_FOLDER = frozenset(
-    f"{PACKAGE}.{name}" for name in ("selection.policies", "data.readers", "detector.architectures")
-)
+FOUND_BY_FOLDER = frozenset(f"{PACKAGE}.{name}" for name in ("selection.policies", "data.readers"))
+# Of these only the one that a study uses counts, under a key of its own: see `detector_digest`.
+ARCHITECTURES = f"{PACKAGE}.detector.architectures"
+CATALOGUE = f"{PACKAGE}.metrics.catalogue"
 
 
 class CodeChangedError(RuntimeError):
@@ -49,9 +49,9 @@ class CodeChangedError(RuntimeError):
 @cache
 def sources(stage: str) -> tuple[str, ...]:
     """`tasks/STAGE.py` and all files that it imports, directly or not; relative to HOME, sorted."""
-    files = {_name(path) for path in closure([f"{TASKS}.{stage}"], NEUTRAL)}
+    catalogue = [f"{CATALOGUE}.{path.stem}" for path in _catalogue()] if stage == "score" else []
+    files = {_name(path) for path in closure([f"{TASKS}.{stage}", *catalogue], NEUTRAL)}
     if stage == "score":
-        files |= {_name(path) for path in _catalogue()}
         # Started as programs, so no import names them.
         files |= {f"{PACKAGE}/sandbox/zygote.py", f"{PACKAGE}/sandbox/selftest_inside.py"}
     if f"{PACKAGE}/detector/detectors.py" in files:
@@ -69,9 +69,15 @@ def stage_digest(stage: str) -> str:
     return digest_of_files(sources(stage))
 
 
+def detector_digest(name: str) -> str:
+    """The digest of one detector's module and of what it imports; a new detector changes no other's."""
+    return digest_of_files(_name(path) for path in closure([f"{ARCHITECTURES}.{name}"], NEUTRAL))
+
+
 def catalogue_digests() -> dict[str, str]:
-    """One digest per module of the metric catalogue: the content of metrics/catalogue.yaml."""
-    return {path.stem: digest_of_files([_name(path)]) for path in _catalogue()}
+    """One digest per module of the metric catalogue, with what it imports: the content of metrics/catalogue.yaml."""
+    modules = {path.stem: closure([f"{CATALOGUE}.{path.stem}"], NEUTRAL) for path in _catalogue()}
+    return {name: digest_of_files(map(_name, files)) for name, files in modules.items()}
 
 
 def check_code(stage: str, folder: Path = Path()) -> None:
@@ -136,17 +142,31 @@ def digest_of_files(names: Iterable[str]) -> str:
 
 @cache
 def running_code(text: str) -> str:
-    """Python source without comments, docstrings and blank lines; the result is the same in every Python version."""
+    """Python source without comments, docstrings and blank lines; the result is the same in every Python version.
+
+    Lines within a string stay as they are.
+    """
     drop = [(token.start, token.end) for token in _tokens(text) if token.type == tokenize.COMMENT]
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.body:
             first = node.body[0]
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
                 drop.append((_start(first, text), _end(first, text)))
     lines = text.splitlines()
     for (row, column), (last, end) in sorted(drop, reverse=True):
-        lines[row - 1 : last] = [lines[row - 1][:column] + lines[last - 1][end:]]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+        lines[row - 1 : last] = [lines[row - 1][:column] + lines[last - 1][end:], *[""] * (last - row)]
+    gone = {row for (first, _), (last, _) in drop for row in range(first, last + 1)}
+    in_string = {
+        row
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)))
+        for row in range(node.lineno, node.end_lineno or node.lineno)  # all lines but the last end within the string
+    } - gone
+    numbered = enumerate(lines, start=1)
+    return "\n".join(
+        line if row in in_string else line.rstrip() for row, line in numbered if line.strip() or row in in_string
+    )
 
 
 def _tokens(text: str) -> Iterable[tokenize.TokenInfo]:

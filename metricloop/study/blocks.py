@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from metricloop.study.plan import load_plan, parse_seeds
+from metricloop.data.seeds import parse_seeds
+from metricloop.study.plan import load_plan
 
 
 @dataclass(frozen=True)

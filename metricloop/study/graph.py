@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from metricloop import layout
@@ -48,14 +49,22 @@ def wired(declared: Mapping[str, Any], plan: Mapping[str, Any], params: Mapping[
             values = {**params, "key": name.partition("@")[2], "item": item}
             reads[name] = [_filled(path, values) for path in _paths(body.get("deps"))]
             makers |= {_filled(path, values): name for path in _paths(body.get("outs"))}
-    graph = {name: {maker for path in paths for maker in _makers_of(path, makers)} for name, paths in reads.items()}
+    holding: dict[str, set[str]] = {}  # a folder, and the stages that write into it
+    for made, maker in makers.items():
+        for folder in _parents(made):
+            holding.setdefault(folder, set()).add(maker)
+    graph = {name: set[str]() for name in reads}
+    for name, paths in reads.items():
+        for path in paths:
+            graph[name] |= {makers[place] for place in (path, *_parents(path)) if place in makers}
+            graph[name] |= holding.get(path, set())
     return _ordered(graph)
 
 
 def kinds_before(graph: Graph, kind: str) -> list[str]:
     """The kinds of stages that come before `kind` in the graph, such as ingest, predict and score."""
     kinds = list(dict.fromkeys(kind_of(stage) for stage in graph))
-    return kinds[: kinds.index(kind)] if kind in kinds else kinds
+    return kinds[: kinds.index(kind)] if kind in kinds else []
 
 
 def kind_of(stage: str) -> str:
@@ -115,15 +124,12 @@ def _filled(path: str, values: Any) -> str:
             found = found[part]
         return str(found)
 
-    return VARIABLE.sub(value, path)
+    return posixpath.normpath(VARIABLE.sub(value, path))
 
 
-def _makers_of(path: str, makers: Mapping[str, str]) -> Iterable[str]:
-    return (
-        maker
-        for made, maker in makers.items()
-        if path == made or path.startswith(f"{made}/") or made.startswith(f"{path}/")
-    )
+def _parents(path: str) -> list[str]:
+    """The folders that a path lies in: a/b/c -> a/b, a."""
+    return [str(parent) for parent in PurePosixPath(path).parents if str(parent) not in (".", "/")]
 
 
 def _ordered(graph: Graph) -> Graph:

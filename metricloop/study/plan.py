@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from metricloop import layout
-from metricloop.data.seeds import STUDY_SEEDS
+from metricloop.data.seeds import STUDY_SEEDS, parse_seeds
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.selection.policies import check_policy
 
@@ -99,18 +99,6 @@ def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
             raise PlanError(f"blocks.{name}: {error}") from None
         if max(seeds) not in STUDY_SEEDS:
             raise PlanError(f"blocks.{name}: seeds go from 0 to {STUDY_SEEDS[-1]}, found {block['seeds']}")
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0-2` or `4` as a tuple of seeds. Errors: ValueError naming the text."""
-    first, _, last = str(text).partition("-")
-    try:
-        seeds = tuple(range(int(first), int(last or first) + 1))
-    except ValueError:
-        seeds = ()
-    if not seeds:
-        raise ValueError(f"seeds must look like 0-2 or 4, found {text!r}")
-    return seeds
 
 
 def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, Any]:

@@ -38,9 +38,13 @@ def refresh_code(folder: Path) -> None:
         write_if_changed(stages, wire_embeddings(stages.read_text(), reads_embeddings(plan)))
     note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
     params = load_params(folder / layout.PARAMS)
-    weights = {"weights": weights_digest(params.train.weights), "embed_weights": weights_digest(params.embed.weights)}
+    chosen = {
+        "detector": code_digest.detector_digest(params.train.detector),
+        "weights": weights_digest(params.train.weights),
+        "embed_weights": weights_digest(params.embed.weights),
+    }
     write_if_changed(
-        folder / layout.CODE, note + yaml.safe_dump(code_digest.digests(stage_kinds()) | weights, sort_keys=False)
+        folder / layout.CODE, note + yaml.safe_dump(code_digest.digests(stage_kinds()) | chosen, sort_keys=False)
     )
     write_if_changed(folder / layout.CATALOGUE, note + yaml.safe_dump(code_digest.catalogue_digests()))
 

@@ -23,7 +23,7 @@ from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import SandboxedBatch, sandbox
 from metricloop.scoring.gate import GateResult, pass_gate
 from metricloop.scoring.gate_rules import CODE_RULES, STOPPING, Rule
-from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_file import MetricFile
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import probe_frames, scores_so_far
 from metricloop.scoring.sandboxed import declared
@@ -91,7 +91,7 @@ def open_sandbox(inputs: TryInputs, filename: str) -> Sandbox:
         ) from None
 
 
-def metrics_to_try(opened: Sandbox, source: Source, wanted: str | None) -> list[str]:
+def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> list[str]:
     """Names of the metrics in a file: all, or only `wanted`. Errors: MetricError when none is found."""
     specs = list(declared(opened, source))
     if wanted and wanted not in specs:
@@ -101,7 +101,7 @@ def metrics_to_try(opened: Sandbox, source: Source, wanted: str | None) -> list[
     return [wanted] if wanted else specs
 
 
-def check_rules(opened: Sandbox, source: Source, name: str, inputs: TryInputs) -> GateResult:
+def check_rules(opened: Sandbox, source: MetricFile, name: str, inputs: TryInputs) -> GateResult:
     """Check one metric of a file by the rules of the gate."""
     slowest = patience(inputs.params, len(inputs.pool))
     return pass_gate(opened, source, name, inputs.frames, inputs.earlier, slowest)
@@ -148,7 +148,7 @@ def sample_evenly(pool: Dataset, most: int) -> Dataset:
 
 
 def score_and_select(
-    inputs: TryInputs, source: Source, spec: Spec, policy: Mapping[str, Any], arm: str
+    inputs: TryInputs, source: MetricFile, spec: Spec, policy: Mapping[str, Any], arm: str
 ) -> SampleResult:
     """Score a sample in the sandbox and select from it. A metric of scope "dataset" scores the whole pool.
 

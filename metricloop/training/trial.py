@@ -17,7 +17,7 @@ from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import column, xyxy
 from metricloop.params import Params
-from metricloop.runtime.code_digest import stage_digest
+from metricloop.runtime.code_digest import detector_digest, stage_digest
 from metricloop.training.recipe import content_digest
 
 if TYPE_CHECKING:
@@ -63,7 +63,15 @@ def train_trial(
     import torch
 
     iterations = iterations or params.train.iterations
-    key = content_digest(recipe, iterations, draw.to_pydict(), pool.sha256.tolist(), seed, stage_digest("train"))
+    key = content_digest(
+        recipe,
+        iterations,
+        draw.to_pydict(),
+        pool.sha256.tolist(),
+        seed,
+        stage_digest("train"),
+        detector_digest(params.train.detector),
+    )
     scratch = CACHE / "resume" / key
     final, resume = scratch / "final.pt", scratch / "state.pt"
     if final.is_file():

@@ -6,7 +6,7 @@ from round_fixture import CODE, drawn
 from metricloop.engineer.code_gate import CodeGate, load_without_sandbox
 from metricloop.engineer.rules import KnownIdeas
 from metricloop.sandbox.limits import Limits
-from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_file import MetricFile
 
 FRAMES = drawn(12)
 
@@ -31,19 +31,19 @@ def code_gate(folder, **changes) -> CodeGate:
     ],
 )
 def test_code_is_judged_within_the_walls_and_says_what_broke(tmp_path, walls, code, rule, said):
-    gate_result = code_gate(tmp_path).check(Source(code, "metrics/generated/1/wide.py"), "wide")
+    gate_result = code_gate(tmp_path).check(MetricFile(code, "metrics/generated/1/wide.py"), "wide")
     assert [broken_rule.rule for broken_rule in gate_result.broken] == [rule]
     assert said in gate_result.broken[0].said
 
 
 def test_a_metric_too_slow_for_the_pool_is_told_so(tmp_path, walls):
     slow = CODE.replace("    return", "    import time\n    time.sleep(0.02)\n    return")
-    gate_result = code_gate(tmp_path, patience=0.005).check(Source(slow, "metrics/generated/1/wide.py"), "wide")
+    gate_result = code_gate(tmp_path, patience=0.005).check(MetricFile(slow, "metrics/generated/1/wide.py"), "wide")
     assert [broken_rule.rule for broken_rule in gate_result.broken] == ["fast"]
     assert gate_result.broken[0].said.endswith("the pool's size leaves 0.005 s")
 
 
 def test_unsafe_executes_here_what_it_is_given(tmp_path):
-    assert load_without_sandbox(Source(CODE, "wide.py"), "wide").spec.level == "object"
-    assert "ZeroDivisionError" in load_without_sandbox(Source("1 / 0", "wide.py"), "wide").broken[0].said
-    assert load_without_sandbox(Source(CODE, "wide.py"), "other").broken[0].rule == "loads"
+    assert load_without_sandbox(MetricFile(CODE, "wide.py"), "wide").spec.level == "object"
+    assert "ZeroDivisionError" in load_without_sandbox(MetricFile("1 / 0", "wide.py"), "wide").broken[0].said
+    assert load_without_sandbox(MetricFile(CODE, "wide.py"), "other").broken[0].rule == "loads"

@@ -11,7 +11,7 @@ from metricloop.llm.cassette import load_cassette
 from metricloop.llm.conversation import template_of
 from metricloop.llm.prompt import template_hash
 from metricloop.sandbox.limits import Limits
-from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_file import MetricFile
 
 CALLS = load_cassette("demo").calls
 
@@ -39,5 +39,5 @@ def test_its_code_passes_the_gate(tmp_path, walls):
         if call.step == "propose":
             for idea in read_suggestions(json.loads(call.answer), 2)[0]:
                 idea = mended.get(idea.name, idea)
-                gate_result = gate.check(Source(idea.code, f"{idea.metric}.py"), idea.metric)
+                gate_result = gate.check(MetricFile(idea.code, f"{idea.metric}.py"), idea.metric)
                 assert gate_result.broken == (), idea.name

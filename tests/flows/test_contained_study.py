@@ -61,7 +61,9 @@ def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
     assert done.returncode == 0, done.stdout + done.stderr
     names = {arm["name"] for arm in read_json(tiny / "comparison.json")["arms"]}
     assert {"wide_boxes", "left_boxes"} <= names
-    assert "of the prompt differ from what the model was told on 2026-01-02; its answers are of then" in done.stdout
+    assert (
+        "of the prompt differ from what the model was told on 2026-01-02; the answers are from that day" in done.stdout
+    )
     assert "round 1: no reflection: the recording of 2026-01-02 has no answer to round 1, reflect" in done.stdout
     kept = subprocess.run(["git", "ls-files", "metrics"], cwd=tiny, capture_output=True, text=True, check=True).stdout
     assert "metrics/generated/1/width.py" in kept

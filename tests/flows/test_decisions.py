@@ -11,7 +11,7 @@ from graphs import graph_of
 
 from metricloop.cli.dry_run import _duration, _grouped
 from metricloop.cli.reproduce import differences
-from metricloop.flows import improve
+from metricloop.flows import decisions, improve
 from metricloop.flows.decisions import promising
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
@@ -289,3 +289,20 @@ def test_a_round_with_a_reflection_does_not_run_again(monkeypatch, tmp_path):
         ("model_step", "metricloop.tasks.suggest", 2), ("experiments", params),
         ("model_step", "metricloop.tasks.reflect", 2), ("commit", "round 2"),
     ]  # fmt: skip
+
+
+def test_a_study_that_changed_since_it_was_shown_is_not_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "outdated", lambda folder, names: [])
+    monkeypatch.setattr(decisions, "stages_of", lambda folder, plan: {})
+    monkeypatch.setattr(decisions, "promising", lambda *arguments: [])
+    (tmp_path / "arms.yaml").write_text("arms: {}\n")
+    for name in ("comparison.json", "report.html", "mlflow.db"):
+        (tmp_path / name).write_text("{}")
+    assert not decisions.nothing_left(tmp_path, PARAMS)  # never shown whole
+    (tmp_path / ".metricloop").mkdir()
+    for changed in ("confirmation.json", "journal.jsonl", "params.yaml", "dvc.lock", "metrics/trusted.yaml"):
+        (tmp_path / ".metricloop/shown").write_text(decisions.state_of(tmp_path))
+        assert decisions.nothing_left(tmp_path, PARAMS)
+        (tmp_path / changed).parent.mkdir(exist_ok=True)
+        (tmp_path / changed).write_text("")
+        assert not decisions.nothing_left(tmp_path, PARAMS), changed

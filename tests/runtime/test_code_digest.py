@@ -51,3 +51,14 @@ def test_without_code_yaml_nothing_is_checked(tmp_path):
 def test_every_stage_is_a_file_and_has_a_digest():
     assert set(code_digest.digests(stage_kinds())) == set(stage_kinds())
     assert all(re.fullmatch(r"[0-9a-f]{16}", value) for value in code_digest.digests(stage_kinds()).values())
+
+
+def test_comments_and_docstrings_do_not_count_and_strings_do():
+    code = 'X = """a\n\nb  \n"""\n\n\ndef f(x):\n    return x  # why\n'
+    same = (
+        '"""About."""\n# a comment\nX = """a\n\nb  \n"""\n'
+        'def f(x):\n    """What it does\n\n    at length."""\n    return x\n'
+    )
+    assert code_digest.running_code(code) == code_digest.running_code(same)
+    for other in (code.replace("a\n\nb", "a\nb"), code.replace("b  ", "b"), code.replace("return x", "return -x")):
+        assert code_digest.running_code(code) != code_digest.running_code(other)

@@ -12,7 +12,7 @@ from metricloop.study.rendering import render_stages
 
 SOURCES = {
     "train": """
-        data: __init__ dataset frame loading manifest pictures tables
+        data: __init__ dataset frame loading manifest pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -21,7 +21,7 @@ SOURCES = {
         training: recipe trial
     """,
     "evaluate": """
-        data: __init__ dataset frame loading pictures tables
+        data: __init__ dataset frame loading pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -54,7 +54,7 @@ SOURCES = {
         detector/backbones: drawn_animals.pt
         evaluation: coco
         tasks: confirm
-        training: detect evaluate_models recipe trial
+        training: detect evaluate_models parallel recipe trial
     """,
 }
 

@@ -1,7 +1,7 @@
 import pytest
 
+from metricloop.data.seeds import parse_seeds
 from metricloop.study.blocks import Block, block_from_arguments
-from metricloop.study.plan import parse_seeds
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("0-2", (0, 1, 2)), ("4", (4,)), ("7-7", (7,))])

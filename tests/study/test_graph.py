@@ -31,6 +31,12 @@ def test_paths_from_params_yaml_count():
     assert wired(drawn, PLAN, {"data": {"source": "elsewhere"}})["ingest"] == set()
 
 
+@pytest.mark.parametrize("path", ["./scores/labels", "scores/labels/", "scores//labels"])
+def test_the_same_path_written_otherwise_is_the_same(path):
+    plan = PLAN | {"arms": {"a": {"from": path}}}
+    assert wired(STAGES, plan, {"data": {"source": "x"}})["select@a"] == {"score@labels"}
+
+
 def test_stages_come_after_what_they_read_and_otherwise_as_they_are_written():
     assert list(wired(STAGES, PLAN, {})) == [
         "ingest", "score@labels", "select@a", "select@c", "select@b", "compare"
@@ -41,6 +47,7 @@ def test_the_kinds_before_one_are_those_of_dvc_yaml():
     graph = wired(STAGES, PLAN, {})
     assert kinds_before(graph, "select") == ["ingest", "score"]
     assert kinds_before(graph, "ingest") == []
+    assert kinds_before(graph, "publish") == []
 
 
 def test_a_circle_is_named():

@@ -11,7 +11,7 @@ from metricloop.metrics.contract import MetricError, Spec
 from metricloop.report.metric_page import build, write_page
 from metricloop.sandbox.errors import SandboxError
 from metricloop.scoring.gate import BrokenRule, GateResult
-from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_file import MetricFile
 from metricloop.selection.policies import PolicyError
 from metricloop.study import try_metric
 from metricloop.study.try_metric import (
@@ -139,13 +139,13 @@ def test_the_error_without_a_sandbox_says_why_and_what_to_do(study, monkeypatch)
 
 def test_all_metrics_of_a_file_are_tried_or_the_named_one(study, walls):
     opened = open_sandbox(read_try_inputs(study), "two.py")
-    two = Source(WIDTH + GREY, "two.py")
+    two = MetricFile(WIDTH + GREY, "two.py")
     assert metrics_to_try(opened, two, None) == ["width", "grey"]
     assert metrics_to_try(opened, two, "grey") == ["grey"]
     with pytest.raises(MetricError, match=r"two.py declares no metric 'gray'; it declares: width, grey"):
         metrics_to_try(opened, two, "gray")
     with pytest.raises(MetricError, match=r"none.py declares no metric: decorate"):
-        metrics_to_try(opened, Source("x = 1\n", "none.py"), None)
+        metrics_to_try(opened, MetricFile("x = 1\n", "none.py"), None)
 
 
 def test_the_gate_uses_frames_predictions_and_scores_of_the_study(study, walls):
@@ -153,21 +153,21 @@ def test_the_gate_uses_frames_predictions_and_scores_of_the_study(study, walls):
     opened = open_sandbox(inputs, "x.py")
     assert [frame.image.shape for frame in inputs.frames] == [(64, 64, 3)] * 24
     assert (
-        check_rules(opened, Source(WIDTH.replace("width(", "w("), "x.py"), "w", inputs).broken[0].rule == "new"
+        check_rules(opened, MetricFile(WIDTH.replace("width(", "w("), "x.py"), "w", inputs).broken[0].rule == "new"
     )  # tightness
-    (broken,) = check_rules(opened, Source(SURE, "x.py"), "sure", inputs).broken
+    (broken,) = check_rules(opened, MetricFile(SURE, "x.py"), "sure", inputs).broken
     assert broken.rule == "needs"
     ids = inputs.pool.image_id
     found = {"image_id": ids, "x1": ids * 0, "y1": ids * 0, "x2": ids * 0 + 9, "y2": ids * 0 + 9, "label": ids * 0}
     write_table(study / "data/predictions.parquet", PREDICTIONS, found | {"score": ids / 100})
-    assert check_rules(opened, Source(SURE, "x.py"), "sure", read_try_inputs(study)).accepted
+    assert check_rules(opened, MetricFile(SURE, "x.py"), "sure", read_try_inputs(study)).accepted
 
 
 def test_a_metric_that_would_take_too_long_for_the_pool_is_too_slow(study, walls):
     with (study / "params.yaml").open("a") as stream:
         stream.write("sandbox: {pool_seconds: 0.001}\n")
     inputs = read_try_inputs(study)
-    slow = Source(WIDTH.replace("    return", "    import time; time.sleep(0.002)\n    return"), "x.py")
+    slow = MetricFile(WIDTH.replace("    return", "    import time; time.sleep(0.002)\n    return"), "x.py")
     broken = check_rules(open_sandbox(inputs, "x.py"), slow, "width", inputs).broken
     assert [broken_rule.rule for broken_rule in broken if broken_rule.rule != "new"] == ["fast"]
 
@@ -176,7 +176,7 @@ def test_scores_are_in_the_order_of_the_sample_and_the_policy_selects_by_them(st
     monkeypatch.setattr(try_metric, "MOST_IMAGES", 16)
     inputs = read_try_inputs(study)
     spec = Spec("width", "object")
-    result = score_and_select(inputs, Source(WIDTH, "x.py"), spec, {"name": "best", "direction": "higher"}, "width")
+    result = score_and_select(inputs, MetricFile(WIDTH, "x.py"), spec, {"name": "best", "direction": "higher"}, "width")
     sample = result.sample
     assert len(sample) == 16
     assert result.scores.value.tolist() == (sample.boxes[:, 2] - sample.boxes[:, 0]).tolist()
@@ -190,7 +190,7 @@ def test_a_metric_of_scope_dataset_scores_the_whole_pool(study, walls, monkeypat
     monkeypatch.setattr(try_metric, "MOST_IMAGES", 4)
     result = score_and_select(
         read_try_inputs(study),
-        Source(POOL, "x.py"),
+        MetricFile(POOL, "x.py"),
         Spec("rank", "image", scope="dataset"),
         policy_of("best", {}),
         "rank",
@@ -203,7 +203,7 @@ def test_a_policy_that_drops_boxes_refuses_scores_of_images(study, walls):
     with pytest.raises(PolicyError, match="drop_worst needs a metric that scores objects"):
         score_and_select(
             read_try_inputs(study),
-            Source(GREY, "x.py"),
+            MetricFile(GREY, "x.py"),
             Spec("grey", "image", ("image",)),
             policy_of("drop_worst", {}),
             "g",
@@ -214,7 +214,7 @@ def test_the_page_needs_no_other_file_and_shows_best_and_worst(study, walls, mon
     monkeypatch.setattr(try_metric, "MOST_IMAGES", 20)
     inputs, spec = read_try_inputs(study), Spec("grey", "image", ("image",), higher_is="worse")
     policy = policy_of("best", {}, spec)
-    result = score_and_select(inputs, Source(GREY, "x.py"), spec, policy, "grey")
+    result = score_and_select(inputs, MetricFile(GREY, "x.py"), spec, policy, "grey")
     rules = rule_lines(GateResult(spec, ()), ["object_count"])
     page = build(result, inputs, spec, policy, rules, "<mine>.py")
     assert "Scored on 20 images of the 32 in the pool of drawn, evenly spaced." in page

@@ -162,7 +162,7 @@ def test_the_stage_depends_on_its_network_and_not_on_how_long_trials_train():
     stage = yaml.safe_load(render_stages(drawn=False, embeds=True))["stages"]["embed"]
     assert stage["outs"] == ["data/embeddings.parquet"]
     assert {"embed", "train.weights", "train.detector"} <= {one for one in stage["params"] if isinstance(one, str)}
-    assert {"code.yaml": ["weights", "embed_weights"]} in stage["params"]
+    assert {"code.yaml": ["detector", "weights", "embed_weights"]} in stage["params"]
 
 
 def test_unknown_keys_of_the_section_are_named():
