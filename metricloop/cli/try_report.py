@@ -13,7 +13,7 @@ from metricloop.cli import confirm_prompt
 from metricloop.data.tables import replacing
 from metricloop.layout import ARMS, METRICS, MINE
 from metricloop.report.metric_page import build, write_page
-from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_file import MetricFile
 from metricloop.selection.policies import PolicyError
 from metricloop.study.add_arm import AppendError, append_entries, arm_name, as_yaml, entries_for
 from metricloop.study.plan import Plan, load_plan
@@ -28,7 +28,7 @@ class TryReport:
     folder: Path
     file: Path
     inputs: TryInputs
-    source: Source
+    source: MetricFile
     policy: str
     options: Mapping[str, Any]
     add: bool

@@ -18,7 +18,7 @@ from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import sandbox
 from metricloop.scoring.gate import BrokenRule, GateResult, pass_gate
 from metricloop.scoring.gate_rules import Rule
-from metricloop.scoring.metric_file import Source, load, read_source
+from metricloop.scoring.metric_file import MetricFile, load, read_source
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import probe_frames, scores_so_far
 from metricloop.scoring.sandboxed import declared, run_file
@@ -41,7 +41,7 @@ class CodeGate:
     scores_by_metric: dict[str, list[np.ndarray]]
     patience: float
 
-    def check(self, source: Source, name: str) -> GateResult:
+    def check(self, source: MetricFile, name: str) -> GateResult:
         """Run the code of the metric `name` on the frames, in the sandbox, against every rule."""
         walls = sandbox(self.limits)
         for metric in set(self.known.metrics) - set(self.scores_by_metric):
@@ -65,7 +65,7 @@ def open_gate(number: int, study: StudyView, known: KnownIdeas) -> CodeGate:
     )  # fmt: skip
 
 
-def load_without_sandbox(source: Source, name: str) -> GateResult:
+def load_without_sandbox(source: MetricFile, name: str) -> GateResult:
     """Execute unread code in this process and check nothing else. Used only with --unsafe-in-process."""
     try:
         found = load(source.code, source.filename)

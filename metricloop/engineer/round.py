@@ -34,7 +34,7 @@ from metricloop.llm.prompt import render
 from metricloop.metrics.contract import Spec
 from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.scoring.gate_rules import Rule
-from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_file import MetricFile
 from metricloop.study.plan import Plan
 from metricloop.text import numbers
 from metricloop.text.clean import clean
@@ -55,7 +55,7 @@ class Round:
     study: StudyView
     conversation: Conversation
     known: KnownIdeas
-    check_code: Callable[[Source, str], GateResult]
+    check_code: Callable[[MetricFile, str], GateResult]
     frames: Sequence[Frame] = ()
     say: Callable[[str], None] = print
 
@@ -196,7 +196,7 @@ def _gate(this: Round, idea: Suggestion, attempt: int) -> tuple[Suggestion, Spec
 def _check_and_journal(this: Round, idea: Suggestion, attempt: int) -> Event:
     """Check the idea against every rule, and journal the result."""
     began = time.monotonic()
-    source = Source(this.metric_text(idea, attempt), f"{layout.GENERATED}/{this.number}/{idea.metric}.py")
+    source = MetricFile(this.metric_text(idea, attempt), f"{layout.GENERATED}/{this.number}/{idea.metric}.py")
     result = check_idea(idea, this.known, lambda: this.check_code(source, idea.metric))
     return this.journal.add(
         "gate", **this.about(idea.name, attempt), idea=idea.model_dump(),

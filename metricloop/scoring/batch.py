@@ -84,7 +84,7 @@ class SandboxedBatch:
     pace: seconds per image that each metric may take, on average over one call, before it is ended.
     """
 
-    metrics: tuple[tuple[sandboxed.Source, Spec], ...]
+    metrics: tuple[tuple[sandboxed.MetricFile, Spec], ...]
     limits: Limits
     trust: Trust = "sandbox"
     pace: float = math.inf

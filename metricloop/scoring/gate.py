@@ -17,7 +17,7 @@ from metricloop.data.frame import Detections, Frame
 from metricloop.metrics.contract import MetricError, MetricResult, Spec
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.gate_rules import COPY, Rule
-from metricloop.scoring.sandboxed import Source, declared, run_file
+from metricloop.scoring.sandboxed import MetricFile, declared, run_file
 from metricloop.text.clean import clean
 
 MOST_UNKNOWN = 0.5  # share of scores that may be nan
@@ -51,7 +51,7 @@ class GateResult:
 
 def pass_gate(
     sandbox: Sandbox,
-    source: Source,
+    source: MetricFile,
     name: str,
     frames: Sequence[Frame],
     earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
@@ -170,7 +170,7 @@ def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarra
     return None
 
 
-def _ask(sandbox: Sandbox, source: Source, spec: Spec, frames: Sequence[Frame]) -> Answers:
+def _ask(sandbox: Sandbox, source: MetricFile, spec: Spec, frames: Sequence[Frame]) -> Answers:
     """One metric's results per frame. A metric of scope "dataset" gets these frames as one pool."""
     if spec.scope == "frame":
         return run_file(sandbox, source, [spec], frames)[0]

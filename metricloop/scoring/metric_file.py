@@ -15,14 +15,14 @@ MOST_BYTES = 400_000  # of a file; twice the longest file that the language mode
 
 
 @dataclass(frozen=True)
-class Source:
+class MetricFile:
     """The text of a file of metrics, and the file name for error messages."""
 
     code: str
     filename: str
 
 
-def read_source(path: Path, root: Path) -> Source:
+def read_source(path: Path, root: Path) -> MetricFile:
     """Read a file without executing it. Error messages name it relative to `root`.
 
     Errors: MetricError when it is missing, too long or not text.
@@ -35,7 +35,7 @@ def read_source(path: Path, root: Path) -> Source:
         code = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MetricError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    return Source(code, path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
+    return MetricFile(code, path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
 def load(code: str, filename: str) -> dict[str, Metric]:

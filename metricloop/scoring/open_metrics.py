@@ -21,7 +21,7 @@ from metricloop.metrics.contract import Metric, MetricError, Spec
 from metricloop.sandbox.errors import SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.scoring.batch import Batch, InProcessBatch, SandboxedBatch, Trust, sandbox
-from metricloop.scoring.metric_file import Source, load, metrics_in, read_source
+from metricloop.scoring.metric_file import MetricFile, load, metrics_in, read_source
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.trust import is_trusted
 from metricloop.text.clean import clean
@@ -102,7 +102,7 @@ def _beneath(path: Path, folder: Path) -> bool:
     return Path(os.path.normpath(path)).is_relative_to(folder)
 
 
-def _loaded(source: Source, name: str) -> Metric:
+def _loaded(source: MetricFile, name: str) -> Metric:
     try:
         known = load(source.code, source.filename)
     except Exception as error:  # it may raise anything
@@ -112,7 +112,7 @@ def _loaded(source: Source, name: str) -> Metric:
     return _pick(known, name, source.filename)
 
 
-def _declared(source: Source, name: str, limits: Limits) -> tuple[Source, Spec]:
+def _declared(source: MetricFile, name: str, limits: Limits) -> tuple[MetricFile, Spec]:
     try:
         started = sandbox(limits)
     except SandboxError as error:

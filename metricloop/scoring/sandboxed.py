@@ -24,7 +24,7 @@ from metricloop.sandbox.errors import ChildEndedError
 from metricloop.sandbox.payload import pack
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.inside_sandbox import BROKEN, CHUNK, FAILED, PLACE, READY, VALUES
-from metricloop.scoring.metric_file import Source
+from metricloop.scoring.metric_file import MetricFile
 from metricloop.text.clean import clean
 
 INSIDE = "metricloop.scoring.inside_sandbox"
@@ -35,7 +35,7 @@ MOST_DEATHS = 3  # children that may end early per metric and batch before the m
 FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
 
 
-def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
+def declared(sandbox: Sandbox, source: MetricFile) -> dict[str, Spec]:
     """The metrics that a file declares, by name.
 
     Errors: MetricError with the reason and the line of the file, when it cannot be loaded or a declaration is wrong.
@@ -62,7 +62,7 @@ def declared(sandbox: Sandbox, source: Source) -> dict[str, Spec]:
 
 
 def run_file(
-    sandbox: Sandbox, source: Source, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset
+    sandbox: Sandbox, source: MetricFile, specs: Sequence[Spec], subjects: Sequence[Frame] | Dataset
 ) -> list[list[MetricResult]]:
     """Run metrics of one file; see `run_metrics`."""
     return run_metrics(sandbox, [(source, spec) for spec in specs], subjects)
@@ -70,7 +70,7 @@ def run_file(
 
 def run_metrics(
     sandbox: Sandbox,
-    metrics: Sequence[tuple[Source, Spec]],
+    metrics: Sequence[tuple[MetricFile, Spec]],
     subjects: Sequence[Frame] | Dataset,
     seconds: float = math.inf,
 ) -> list[list[MetricResult]]:
@@ -90,7 +90,7 @@ def run_metrics(
 
 def _scored(
     sandbox: Sandbox,
-    source: Source,
+    source: MetricFile,
     spec: Spec,
     subjects: Sequence[Frame] | Dataset,
     code: int,
@@ -174,7 +174,7 @@ def _sizes(spec: Spec, subjects: Sequence[Frame] | Dataset) -> list[int]:
     return [len(frame.boxes) if spec.level == "object" else 1 for frame in subjects]
 
 
-def _arguments(sandbox: Sandbox, source: Source) -> dict[str, Any]:
+def _arguments(sandbox: Sandbox, source: MetricFile) -> dict[str, Any]:
     return {"filename": source.filename, "memory_mb": sandbox.limits.memory_mb}
 
 
@@ -207,10 +207,10 @@ def _own(descriptor: int) -> Iterator[int]:
 
 
 @contextmanager
-def _packed(what: Source | Sequence[Frame] | Dataset) -> Iterator[int]:
+def _packed(what: MetricFile | Sequence[Frame] | Dataset) -> Iterator[int]:
     """A sealed memory file with the inputs; closed at the end."""
     sealed = "seals" in walls.WALLS
-    if isinstance(what, Source):
+    if isinstance(what, MetricFile):
         descriptor = pack(None, {"code": np.frombuffer(what.code.encode(), np.uint8)}, sealed)
     elif isinstance(what, Dataset):
         flat = {name: getattr(what, name) for name in FLAT}

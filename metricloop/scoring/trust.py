@@ -10,7 +10,7 @@ import yaml
 from metricloop import layout
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.metrics.contract import MetricError
-from metricloop.scoring.metric_file import Source, read_source
+from metricloop.scoring.metric_file import MetricFile, read_source
 
 UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and the stamp on scores made while it was set
 NOTE = "# Files that a person has read and trusts (metricloop run --trust FILE). They run without the sandbox.\n"
@@ -32,7 +32,7 @@ def trust(path: Path, workspace: Path) -> str:
     return name
 
 
-def is_trusted(source: Source, workspace: Path) -> bool:
+def is_trusted(source: MetricFile, workspace: Path) -> bool:
     """Whether a person trusts this exact text under this name."""
     return _trusted(workspace).get(source.filename) == _digest(source)
 
@@ -45,5 +45,5 @@ def _trusted(workspace: Path) -> dict[str, str]:
     return noted
 
 
-def _digest(source: Source) -> str:
+def _digest(source: MetricFile) -> str:
     return hashlib.sha256(source.code.encode()).hexdigest()

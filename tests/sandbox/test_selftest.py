@@ -13,7 +13,7 @@ from metricloop.sandbox.errors import SandboxError
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.sandbox.tiers import missing
 from metricloop.scoring import sandboxed
-from metricloop.scoring.sandboxed import Source
+from metricloop.scoring.sandboxed import MetricFile
 
 needs_walls = pytest.mark.usefixtures("walls")
 ALL = walls.WALLS
@@ -135,7 +135,7 @@ def test_the_refusal_comes_before_foreign_code(monkeypatch, tmp_path, tested):
     without(monkeypatch, "landlock", "seccomp", "user", "files")
     if not tested:
         monkeypatch.setattr("metricloop.sandbox.supervisor.prove", lambda sandbox: None)
-    source, sandbox = Source(TRACE.format(path=str(tmp_path / "trace")), "trace.py"), Watched(sandboxed.ENTRIES)
+    source, sandbox = MetricFile(TRACE.format(path=str(tmp_path / "trace")), "trace.py"), Watched(sandboxed.ENTRIES)
     if tested:
         with pytest.raises(SandboxError, match="no code was run in it"):
             sandboxed.declared(sandbox, source)

@@ -7,7 +7,7 @@ from metricloop.data.frame import Detections, Frame
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.gate import pass_gate
-from metricloop.scoring.sandboxed import ENTRIES, Source
+from metricloop.scoring.sandboxed import ENTRIES, MetricFile
 
 HEAD = "import cv2\nimport numpy as np\nfrom metricloop.metrics.contract import metric\n\n"
 AREA = '@metric(level="object")\ndef it(frame):\n    return (frame.boxes[:, 2:] - frame.boxes[:, :2]).prod(axis=1)\n'
@@ -36,7 +36,7 @@ def frames() -> list[Frame]:
 
 
 def broken(sandbox, frames, code, earlier=None) -> dict[str, str]:
-    gate_result = pass_gate(sandbox, Source(HEAD + code, "it.py"), "it", frames, earlier)
+    gate_result = pass_gate(sandbox, MetricFile(HEAD + code, "it.py"), "it", frames, earlier)
     return {broken_rule.rule: broken_rule.said for broken_rule in gate_result.broken}
 
 

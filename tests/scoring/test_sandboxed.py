@@ -12,7 +12,7 @@ from metricloop.metrics.contract import MetricError, Spec, call_metric
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring import inside_sandbox, sandboxed
-from metricloop.scoring.sandboxed import MOST_DEATHS, Source, declared, run_file
+from metricloop.scoring.sandboxed import MOST_DEATHS, MetricFile, declared, run_file
 
 pytestmark = pytest.mark.usefixtures("walls")
 
@@ -129,9 +129,9 @@ def pool(boxes: int) -> Dataset:
     )
 
 
-def one(code: str, needs: str = "()", level: str = "image") -> Source:
+def one(code: str, needs: str = "()", level: str = "image") -> MetricFile:
     """A file with a metric `judge`, whose body begins in line 6."""
-    return Source(
+    return MetricFile(
         "import numpy as np\nfrom metricloop.metrics.contract import metric\n\n"
         f"@metric(level={level!r}, needs={needs})\ndef judge(frame):\n"
         + "".join(f"    {line}\n" for line in code.splitlines()),
@@ -148,7 +148,7 @@ def judged(sandbox, code, frames=FRAMES[:1], level="image"):
 
 
 def test_declarations_are_read_without_running_anything_here(sandbox):
-    specs = declared(sandbox, Source(HONEST, "honest.py"))
+    specs = declared(sandbox, MetricFile(HONEST, "honest.py"))
     assert specs == {
         "width_by_height": Spec("width_by_height", "image"),
         "area": Spec("area", "object"),
@@ -163,7 +163,7 @@ def test_declarations_are_read_without_running_anything_here(sandbox):
 def test_frames_score_the_same_as_outside(sandbox):
     functions = inside_sandbox.load(HONEST, "honest.py")
     specs = [functions[name].spec for name in FRAME_METRICS]
-    results = run_file(sandbox, Source(HONEST, "honest.py"), specs, FRAMES)
+    results = run_file(sandbox, MetricFile(HONEST, "honest.py"), specs, FRAMES)
     for name, verdicts in zip(FRAME_METRICS, results, strict=True):
         for frame, verdict in zip(FRAMES, verdicts, strict=True):
             assert verdict.error is None, name
@@ -175,14 +175,14 @@ def test_frames_score_the_same_as_outside(sandbox):
 def test_a_pool_scores_the_same_as_outside(sandbox, boxes):
     functions, dataset = inside_sandbox.load(HONEST, "honest.py"), pool(boxes)
     specs = [functions["rarity"].spec, functions["crowdedness"].spec]
-    for spec, (verdict,) in zip(specs, run_file(sandbox, Source(HONEST, "honest.py"), specs, dataset), strict=True):
+    for spec, (verdict,) in zip(specs, run_file(sandbox, MetricFile(HONEST, "honest.py"), specs, dataset), strict=True):
         assert verdict.error is None
         np.testing.assert_array_equal(verdict.scores, call_metric(functions[spec.name], dataset))
 
 
 def test_no_frames_no_metrics_and_frames_without_boxes(sandbox):
     functions = inside_sandbox.load(HONEST, "honest.py")
-    source = Source(HONEST, "honest.py")
+    source = MetricFile(HONEST, "honest.py")
     assert run_file(sandbox, source, [functions["blur"].spec], []) == [[]]
     assert run_file(sandbox, source, [], FRAMES) == []
     (verdicts,) = run_file(sandbox, source, [functions["area"].spec], [drawn(1, 0), drawn(5, 0)])
@@ -310,7 +310,7 @@ def test_all_frames_together_have_a_limit_too():
 
 def test_importing_that_takes_too_long_is_said_so():
     with Sandbox(sandboxed.ENTRIES, Limits(start_seconds=0.2)) as sandbox:
-        source = Source("while True: pass", "forever.py")
+        source = MetricFile("while True: pass", "forever.py")
         with pytest.raises(MetricError, match=r"forever\.py: importing the code took more than 0.2 s"):
             declared(sandbox, source)
         (verdicts,) = run_file(sandbox, source, [Spec("judge", "image")], FRAMES[:2])
@@ -343,7 +343,7 @@ def test_a_forged_answer_is_not_taken(sandbox, packet):
 
 def test_a_second_answer_does_not_reach_the_next_frame_or_metric(sandbox):
     forged = "import os, struct\nos.write(3, b'V' + struct.pack('<IId', frame.image_id, 0, 5.0))\nreturn 7.0"
-    source = Source(one(forged).code + one("return 8.0").code.replace("judge", "after"), "two.py")
+    source = MetricFile(one(forged).code + one("return 8.0").code.replace("judge", "after"), "two.py")
     frames = [drawn(n, 1) for n in range(3)]
     lied, after = run_file(sandbox, source, [Spec("judge", "image"), Spec("after", "image")], frames)
     assert [verdict.scores[0] for verdict in after] == [8.0] * 3
@@ -373,7 +373,7 @@ def honest(frame):
     return numpy.mean([1, 2, 3])
 """
     specs = [Spec("spoiler", "image"), Spec("honest", "image"), Spec("spoiler", "image")]
-    first, honest, again = run_file(sandbox, Source(code, "spoil.py"), specs, [drawn(n, 1) for n in range(2)])
+    first, honest, again = run_file(sandbox, MetricFile(code, "spoil.py"), specs, [drawn(n, 1) for n in range(2)])
     assert [verdict.scores[0] for verdict in first] == [1.0, 666.0]
     assert [verdict.scores[0] for verdict in honest] == [2.0, 2.0]
     assert [verdict.scores[0] for verdict in again] == [1.0, 666.0]
@@ -424,24 +424,24 @@ def honest(frame):
 )
 def test_a_file_that_cannot_be_loaded_says_why(sandbox, code, said):
     with pytest.raises(MetricError, match=said) as raised:
-        declared(sandbox, Source(code, "bad.py"))
+        declared(sandbox, MetricFile(code, "bad.py"))
     assert "\n" not in str(raised.value)
     assert "inside.py" not in str(raised.value)
 
 
 def test_a_file_without_metrics_declares_none_and_imported_ones_do_not_count(sandbox):
-    assert declared(sandbox, Source("", "empty.py")) == {}
-    assert declared(sandbox, Source("from metricloop.metrics.contract import metric\nx = 1", "none.py")) == {}
-    assert declared(sandbox, Source("", "with space and ü.py")) == {}
+    assert declared(sandbox, MetricFile("", "empty.py")) == {}
+    assert declared(sandbox, MetricFile("from metricloop.metrics.contract import metric\nx = 1", "none.py")) == {}
+    assert declared(sandbox, MetricFile("", "with space and ü.py")) == {}
 
 
 def test_a_metric_that_the_file_does_not_have_is_said_so(sandbox):
-    (verdicts,) = run_file(sandbox, Source(HONEST, "honest.py"), [Spec("not_there", "image")], FRAMES[:2])
+    (verdicts,) = run_file(sandbox, MetricFile(HONEST, "honest.py"), [Spec("not_there", "image")], FRAMES[:2])
     assert [verdict.error for verdict in verdicts] == ["KeyError: 'not_there'"] * 2
 
 
 def test_a_file_that_cannot_be_loaded_gives_every_frame_the_reason(sandbox):
-    (verdicts,) = run_file(sandbox, Source("def broken(:", "bad.py"), [Spec("broken", "object")], FRAMES[:3])
+    (verdicts,) = run_file(sandbox, MetricFile("def broken(:", "bad.py"), [Spec("broken", "object")], FRAMES[:3])
     assert [verdict.error is None for verdict in verdicts] == [False, True, False]  # the second has no boxes
     assert "(line 1: def broken(:)" in verdicts[0].error
     assert [verdict.scores.shape for verdict in verdicts] == [(3,), (0,), (1,)]
@@ -453,7 +453,7 @@ def test_nothing_stays_open(sandbox):
     for code in ("return 1.0", "return 1 / 0", "import os; os._exit(1)"):
         judged(sandbox, code)
     with pytest.raises(MetricError):
-        declared(sandbox, Source("1 / 0", "bad.py"))
+        declared(sandbox, MetricFile("1 / 0", "bad.py"))
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
@@ -488,7 +488,7 @@ def names(dataset):
 
 def test_a_metric_of_the_pool_learns_which_files_are_alike_and_not_what_they_are_called(sandbox):
     dataset = pool(3)
-    source = Source(SPY, "spy.py")
+    source = MetricFile(SPY, "spy.py")
     ((verdict,),) = run_file(sandbox, source, list(declared(sandbox, source).values()), dataset)
     file, group, sha256 = verdict.error.removeprefix("ValueError: ").split(" | ", 2)
     assert len({*map(int, file.split())}) == 9

@@ -22,7 +22,7 @@ from test_escapes import FRAMES, SLACK
 
 from metricloop.metrics.contract import MetricError, Spec
 from metricloop.sandbox.limits import Limits
-from metricloop.scoring.sandboxed import Source, declared, run_file
+from metricloop.scoring.sandboxed import MetricFile, declared, run_file
 
 HEADER = (
     "import ctypes, os, sys\nimport numpy as np\nfrom metricloop.metrics.contract import metric\nIMAGE = ('image',)\n"
@@ -206,14 +206,14 @@ def test_a_metric_touches_nothing_but_its_own_scores(case, world, sandbox):
     sandbox.limits = Limits(frame_seconds=1)
     images = [frame.image.tobytes() for frame in FRAMES]
     began = time.monotonic()
-    probe, honest = run_file(sandbox, Source(_file(case), "probe.py"), SPECS, FRAMES)
+    probe, honest = run_file(sandbox, MetricFile(_file(case), "probe.py"), SPECS, FRAMES)
     assert time.monotonic() - began < len(FRAMES) * 1 + SLACK
     assert [verdict.scores.tolist() for verdict in honest] == [[value] for value in HONEST_SCORES]
     for verdict in probe:
         assert verdict.scores.shape == (1,)
         assert not np.isinf(verdict.scores).any()
         assert verdict.error is None or (verdict.error.isprintable() and len(verdict.error) <= 300)
-    [again] = run_file(sandbox, Source(HEADER + HONEST, "probe.py"), SPECS[1:], FRAMES)
+    [again] = run_file(sandbox, MetricFile(HEADER + HONEST, "probe.py"), SPECS[1:], FRAMES)
     assert [verdict.scores.tolist() for verdict in again] == [[value] for value in HONEST_SCORES]
     assert [frame.image.tobytes() for frame in FRAMES] == images
 
@@ -275,7 +275,7 @@ def test_an_answer_that_is_no_number_becomes_one_line(lie, world, sandbox):
     sandbox.limits = Limits(frame_seconds=1, memory_mb=512)
     code = HEADER + f"{ONE_PROBE}    if frame.image_id == 2:\n        return 7.0\n    {LIES[lie]}\n"
     began = time.monotonic()
-    [[verdict, after]] = run_file(sandbox, Source(code, "probe.py"), SPECS[:1], FRAMES)
+    [[verdict, after]] = run_file(sandbox, MetricFile(code, "probe.py"), SPECS[:1], FRAMES)
     assert time.monotonic() - began < 1 + SLACK
     assert verdict.scores.shape == (1,)
     assert math.isnan(verdict.scores[0]), verdict
@@ -316,7 +316,7 @@ def test_a_false_declaration_is_refused_in_one_line(lie, world, sandbox):
     sandbox.limits = Limits(start_seconds=1)
     began = time.monotonic()
     with pytest.raises(MetricError) as refused:
-        declared(sandbox, Source(HEADER + DECLARED[lie], "probe.py"))
+        declared(sandbox, MetricFile(HEADER + DECLARED[lie], "probe.py"))
     assert time.monotonic() - began < 1 + SLACK
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) <= 400
@@ -325,7 +325,7 @@ def test_a_false_declaration_is_refused_in_one_line(lie, world, sandbox):
 def test_a_hang_at_import_ends_the_batch_in_time(world, sandbox):
     sandbox.limits = Limits(start_seconds=0.5)
     began = time.monotonic()
-    [verdicts] = run_file(sandbox, Source(HEADER + "while True: pass", "probe.py"), SPECS[:1], FRAMES)
+    [verdicts] = run_file(sandbox, MetricFile(HEADER + "while True: pass", "probe.py"), SPECS[:1], FRAMES)
     assert time.monotonic() - began < 0.5 + SLACK
     assert all(verdict.error == "importing the code took more than 0.5 s" for verdict in verdicts)
 
@@ -334,7 +334,7 @@ def test_a_metric_finds_nothing_of_the_batch_before(world, sandbox):
     """The zygote forgets: neither names, nor code, nor objects of an earlier batch are in the next one's memory."""
     sandbox.limits = Limits()
     first = HEADER + HONEST + f"# {world.marked}\n"
-    run_file(sandbox, Source(first, f"{world.marked}.py"), SPECS[1:], FRAMES)
+    run_file(sandbox, MetricFile(first, f"{world.marked}.py"), SPECS[1:], FRAMES)
     search = (
         HEADER
         + f"MARK = {world.marked[:-6]!r}\n"
@@ -360,7 +360,7 @@ def probe(frame):
     return -float(len(seen))
 """
     )
-    [[verdict, _]] = run_file(sandbox, Source(search, "probe.py"), SPECS[:1], FRAMES)
+    [[verdict, _]] = run_file(sandbox, MetricFile(search, "probe.py"), SPECS[:1], FRAMES)
     assert verdict.scores[0] < -10_000, verdict  # it searched, and found nothing
 
 
@@ -399,7 +399,7 @@ def test_the_zygote_s_death_in_mid_batch(number, world, sandbox, monkeypatch):
     killer = threading.Thread(target=end)
     killer.start()
     began = time.monotonic()
-    [verdicts] = run_file(sandbox, Source(code, "probe.py"), SPECS[:1], FRAMES[:1])
+    [verdicts] = run_file(sandbox, MetricFile(code, "probe.py"), SPECS[:1], FRAMES[:1])
     assert time.monotonic() - began < 12
     killer.join()
     assert len(found) == 1
@@ -408,6 +408,6 @@ def test_the_zygote_s_death_in_mid_batch(number, world, sandbox, monkeypatch):
     while world.left() and time.monotonic() < until:  # it was killed; the kernel may take a moment
         time.sleep(0.01)
     assert not world.left()
-    [again] = run_file(sandbox, Source(HEADER + HONEST, "probe.py"), SPECS[1:], FRAMES)
+    [again] = run_file(sandbox, MetricFile(HEADER + HONEST, "probe.py"), SPECS[1:], FRAMES)
     assert [verdict.scores.tolist() for verdict in again] == [[value] for value in HONEST_SCORES]
     assert sandbox._process.pid != zygote

@@ -34,7 +34,7 @@ from metricloop.metrics.contract import Spec
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.project import run
 from metricloop.sandbox.supervisor import Sandbox
-from metricloop.scoring.sandboxed import Source, run_file
+from metricloop.scoring.sandboxed import MetricFile, run_file
 
 FAMILIES = (SECRETS, NETWORK, PROCESSES, MEMORY, TIME, DISK, FILES, BROUGHT, KERNEL, OTHERS)
 PROBES = [probe for family in FAMILIES for probe in family]
@@ -91,7 +91,7 @@ def _brought(world: World, result: Result) -> bool:
 def contained_score(probe: Probe, world: World, sandbox: Sandbox) -> Result:
     sandbox.limits = Limits(**({"frame_seconds": PATIENCE} | probe.limits))
     began = time.monotonic()
-    source = Source(text(probe, world.known(walls=True), "score"), "probe.py")
+    source = MetricFile(text(probe, world.known(walls=True), "score"), "probe.py")
     [[verdict, after]] = run_file(sandbox, source, [SPEC], FRAMES)
     seconds = time.monotonic() - began
     number = None if verdict.error else float(verdict.scores[0])
