@@ -16,7 +16,7 @@ from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import end_all
-from metricloop.training.parallel import trials_by_cores
+from metricloop.training.parallel import parallel_jobs
 
 
 def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]:
@@ -87,7 +87,7 @@ def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> N
     todo = [block for block in blocks if f"train@{block}" in old or f"evaluate@{block}" in old]
     if not todo:
         return
-    runner: Any = ThreadPoolTaskRunner(max_workers=jobs(params))
+    runner: Any = ThreadPoolTaskRunner(max_workers=parallel_jobs(params, with_torch=False))
     blocks_flow.with_options(task_runner=runner)(folder, todo)
 
 
@@ -106,10 +106,3 @@ def blocks_flow(folder: Path, blocks: list[str]) -> None:
         raise
     if failed:
         failed[0].result()
-
-
-def jobs(params: Params) -> int:
-    """How many blocks are trained at the same time: cores / threads on a CPU, one on a GPU."""
-    if params.train.device.startswith("cuda") or (params.train.device == "auto" and Path("/dev/nvidia0").exists()):
-        return 1
-    return trials_by_cores(params)

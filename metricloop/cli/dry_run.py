@@ -18,6 +18,7 @@ from metricloop.study.graph import downstream, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import StageError
 from metricloop.study.refresh import refresh_code
+from metricloop.training.parallel import parallel_jobs
 
 DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
 STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
@@ -81,9 +82,7 @@ def estimate(
 
     pictures_to_embed: images and boxes; embedding is estimated by the detector's inference time, scaled to its size.
     """
-    from metricloop.flows.pipeline import jobs  # here, because importing Prefect takes a second
-
-    side_by_side = jobs(params)
+    side_by_side = parallel_jobs(params, with_torch=False)
     timed = _timed(folder, side_by_side)
     start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
     trial = params.train.iterations * iteration

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
 
 from metricloop.params import Params
@@ -13,6 +14,7 @@ from metricloop.runtime.stage_start import die_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+GPU_FILE = Path("/dev/nvidia0")  # there when NVIDIA's driver found a GPU
 
 
 def in_processes(function: Callable[[Item], Result], items: list[Item], jobs: int) -> list[Result]:
@@ -26,18 +28,20 @@ def in_processes(function: Callable[[Item], Result], items: list[Item], jobs: in
         return list(pool.map(function, items))
 
 
-def parallel_jobs(params: Params) -> int:
-    """How many trials run at the same time: cores / threads on a CPU, one on a GPU."""
-    from metricloop.detector.engine import choose_device
+def parallel_jobs(params: Params, *, with_torch: bool = True) -> int:
+    """How many trials run at the same time: cores / threads on a CPU, at least one; one on a GPU.
 
-    if choose_device(params.train.device).type != "cpu":
-        return 1
-    return trials_by_cores(params)
+    with_torch: ask torch for the device. False looks for the driver's file instead, for callers that do not load torch.
+    Errors: DeviceError for a CUDA device that torch does not find; never without torch.
+    """
+    wanted = params.train.device
+    if with_torch:
+        from metricloop.detector.engine import choose_device
 
-
-def trials_by_cores(params: Params) -> int:
-    """How many trials of train.threads threads run at the same time on this computer's CPU; at least one."""
-    return max(1, cores() // params.train.threads)
+        on_gpu = choose_device(wanted).type != "cpu"
+    else:
+        on_gpu = wanted.startswith("cuda") or (wanted == "auto" and GPU_FILE.exists())
+    return 1 if on_gpu else max(1, cores() // params.train.threads)
 
 
 def cores() -> int:
