@@ -35,7 +35,7 @@ PASSED = (
     "VIRTUAL_ENV",
     "LD_LIBRARY_PATH",
     "SSH_AUTH_SOCK",
-    "FAULT_TEST",
+    "FAULT_TEST",  # set by tests that kill processes of a study: it marks which processes are theirs
 )
 PASSED_PREFIXES = ("LC_", "XDG_", "GIT_AUTHOR_", "GIT_COMMITTER_", "OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH_", "DVC_")
 # How to reach a server. Only steps that ask a language model get these: the address of a proxy may hold a password.

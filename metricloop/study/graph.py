@@ -30,7 +30,8 @@ def stages_of(folder: Path, plan: Mapping[str, Any]) -> Graph:
         raise GraphError(
             f"{folder} was made by an earlier version of metricloop (its stage {old[0]} runs `-m tasks.{old[0]}`), and "
             "this version cannot continue it. Make a new workspace with `metricloop init` and copy "
-            f"{layout.PARAMS}, {layout.ARMS} and {layout.BRIEF} into it; the files of the old one stay readable"
+            f"{layout.PARAMS}, {layout.ARMS}, {layout.BRIEF} and your own files of metrics into it; a metric now says "
+            "`from metricloop import metric`. The files of the old workspace stay readable"
         )
     return wired(declared, plan, read_yaml(folder / layout.PARAMS))
 

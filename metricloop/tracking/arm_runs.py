@@ -15,7 +15,7 @@ from metricloop.comparison.arm_rows import of_role
 from metricloop.data.tables import column, read_json, read_yaml
 from metricloop.study.plan import load_plan
 from metricloop.text import numbers
-from metricloop.tracking.records import RunRecord
+from metricloop.tracking.records import RATE, RunRecord
 
 CURVE_POINTS = 100  # most points of a loss curve; longer curves are averaged
 
@@ -91,7 +91,7 @@ def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[Ru
             rows = column(table, "seed") == int(seed)
             curve = thinned(column(table, "iteration")[rows], column(table, "loss")[rows])
         if rate is not None and (rows := column(rate, "seed") == int(seed)).any():
-            metrics["images_per_s"] = round(float(np.median(column(rate, "images_per_s")[rows])), 2)
+            metrics[RATE] = round(float(np.median(column(rate, "images_per_s")[rows])), 2)
         tags = {"kind": "trial", "arm": numbers["arm"], "block": block, "seed": seed,
                 "reproduce": f"metricloop reproduce {block}"}  # fmt: skip
         yield RunRecord(name=f"{numbers['arm']} seed {seed}", tags=tags, metrics=metrics, curve=curve)

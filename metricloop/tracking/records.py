@@ -6,6 +6,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
+RATE = "images_per_s"  # a metric of a run that no stage writes into its outputs
+
 
 @dataclass(frozen=True)
 class ModelCall:
@@ -61,5 +63,10 @@ class RunRecord:
 
     @property
     def key(self) -> str:
-        """Hash of the content; tells whether MLflow has exactly this run."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+        """Hash of the content; tells whether MLflow has exactly this run.
+
+        Rates do not count: their file is scratch, and a run whose file was deleted keeps the rate that it shows.
+        """
+        content = asdict(self)
+        content["metrics"] = {name: value for name, value in self.metrics.items() if name != RATE}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -305,3 +305,11 @@ def test_traces_reach_their_own_database(asked: Path, tmp_path: Path, monkeypatc
 
 def test_rounds_are_the_same_whenever_they_are_rebuilt() -> None:
     assert [run.key for run in round_runs(journal())] == [run.key for run in round_runs(journal())]
+
+
+def test_a_run_whose_rates_were_deleted_keeps_what_it_shows(tmp_path: Path) -> None:
+    folder = make_study(tmp_path)
+    assert track(folder).made
+    shutil.rmtree(folder / ".metricloop")
+    again = track(folder)
+    assert (again.made, again.deleted) == (0, 0)
