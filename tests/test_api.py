@@ -8,6 +8,7 @@ import inspect
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,8 +18,10 @@ import pandas as pd
 import pytest
 import small_dataset
 import study_fixture
+import yaml
 
 import metricloop as ml
+from metricloop import layout
 from metricloop.api.data import InputError
 from metricloop.api.predictions import BOX
 from metricloop.data.damage import Corrupt
@@ -260,6 +263,20 @@ def test_policies_that_read_no_scores_or_two_or_a_subset_or_the_truth(data):
     assert len(ml.select(scores["object_count"], "diverse", keep=0.25, embeddings=points)) == 4
 
 
+def test_relabelled_data_has_no_mistakes_left(data):
+    spoilt = ml.damage(data, "article", 1.0)
+    assert spoilt.truth["mistake"].ne("none").any()
+    repaired = ml.select(spoilt, "relabelled", keep=1.0)
+    assert sorted(map(tuple, repaired.boxes.to_numpy())) == sorted(map(tuple, data.boxes.to_numpy()))
+    assert repaired.truth is None
+    with pytest.raises(InputError, match="oracle reads the truth"):
+        ml.select(repaired, "oracle")
+
+
+def test_a_class_may_be_given_as_a_string(folder):
+    assert ml.read_dataset(folder, classes="panda").class_names == ("panda",)
+
+
 # --- audit, evaluate, compare
 
 
@@ -333,7 +350,68 @@ def test_comparing_evaluations_covers_the_choice_of_test_images(folder):
     assert over_images.loc["sharp", "p_holm"] >= over_seeds.loc["sharp", "p_holm"]
 
 
+def test_a_table_with_uneven_seeds_compares_as_the_numbers_do():
+    arms = {"random": {0: 0.30, 1: 0.32, 2: 0.32}, "sharp": {1: 0.36, 2: 0.35, 3: 0.38}, "same": {0: 0.31, 1: 0.30}}
+    made = ml.compare(arms)
+    assert made["seeds"].to_dict() == {"random": 3, "sharp": 3, "same": 2}
+    assert made.loc["sharp", "gain"] == pytest.approx(0.035)
+    table = pd.DataFrame(arms)
+    assert table.isna().any().all()
+    pd.testing.assert_frame_equal(ml.compare(table), made)
+    pd.testing.assert_frame_equal(ml.compare({arm: table[arm] for arm in table}), made)
+    pd.testing.assert_frame_equal(ml.compare(table.to_dict()), made)
+    pd.testing.assert_frame_equal(ml.compare(table.convert_dtypes()), made)
+
+
+@pytest.mark.parametrize("change", ["damaged labels", "other ids", "other classes", "other images"])
+def test_evaluations_on_different_data_are_not_compared(data, change):
+    own = data.arrays
+    other = {
+        "damaged labels": ml.damage(data, "article", 1.0),
+        "other ids": replace(data, arrays=replace(own, image_id=own.image_id + 100)),
+        "other classes": replace(data, arrays=replace(own, class_names=("lion",))),
+        "other images": replace(data, arrays=replace(own, sha256=own.sha256[::-1])),
+    }[change]
+    found = {name: ml.Detections.empty() for name in data.images["file"]}
+    here, there = ml.evaluate(found, data), ml.evaluate(found, other)
+    what = "images" if change in ("other ids", "other images") else "labels"
+    with pytest.raises(InputError, match=f"sharp, seed 1, was evaluated on other {what} than random"):
+        ml.compare({"random": [here, here], "sharp": [here, there]})
+
+
 # --- a study
+
+
+def test_the_direction_of_a_metric_outside_the_catalogue_is_that_of_its_arms(tmp_path):
+    folder = study_fixture.make_study(tmp_path / "study")
+    scores = folder / "scores" / "labels"
+    for name in ("unused", "low", "by_default", "both"):
+        (scores / f"{name}.parquet").write_bytes((scores / "object_count.parquet").read_bytes())
+    plan = yaml.safe_load((folder / "arms.yaml").read_text())
+    uses = [
+        ("low", {"name": "best", "direction": "lower"}),
+        ("by_default", {"name": "best"}),
+        ("both", {"name": "best", "direction": "higher"}),
+        ("both", {"name": "best", "direction": "lower"}),
+    ]
+    for n, (metric, policy) in enumerate(uses):
+        plan["arms"][f"arm_{n}"] = {**plan["arms"]["object_count"], "metric": metric, "policy": policy}
+    (folder / "arms.yaml").write_text(yaml.safe_dump(plan))
+    study = ml.open_study(folder)
+    directions = {name: study.scores(name).higher_is for name in ("unused", "low", "by_default", "both")}
+    assert directions == {"unused": None, "low": "worse", "by_default": "better", "both": None}
+    unused = study.scores("unused")
+    assert repr(unused) == "Score(unused: 32 images, direction unknown)"
+    with pytest.raises(InputError, match="the direction of unused is unknown; pass direction='higher'"):
+        ml.select(unused)
+    assert len(ml.select(unused, direction="lower")) == 8
+
+
+def test_the_command_that_a_message_names_can_be_copied(tmp_path):
+    folder = study_fixture.make_study(tmp_path / "my study")
+    (folder / layout.COMPARISON).unlink()
+    with pytest.raises(InputError, match=r"metricloop run -C '.*my study'$"):
+        _ = ml.open_study(folder).comparison
 
 
 def test_a_study_opens_as_tables(tmp_path):
@@ -388,6 +466,32 @@ def test_nothing_is_written(folder, data, tmp_path, monkeypatch):
         (lambda folder, data: ml.evaluate(data.boxes.assign(score=1.0, label="pand"), data), InputError, "'panda'"),
         (lambda folder, data: ml.compare({"rand": [1.0], "a": [1.0]}, "random"), InputError, "'rand'"),
         (lambda folder, data: ml.compare({"random": {1: 1.0}, "a": {2: 1.0}}), InputError, "shares no seed"),
+        (lambda folder, data: ml.compare({"random": [1.0], "a": [np.nan]}), InputError, r"a \(seeds \[\]\) shares no"),
+        (lambda folder, data: ml.compare({"random": [1.0], "a": [2.0]}, alpha=2), InputError, "alpha=2; it must lie"),
+        (lambda folder, data: ml.compare({"random": [1.0], "a": [2.0]}, alpha=0), InputError, "alpha=0"),
+        (lambda folder, data: ml.compare(None), InputError, "NoneType; give {arm: numbers}, or a table"),
+        (lambda folder, data: ml.compare([0.3]), InputError, "list; give {arm: numbers}, or a table"),
+        (lambda folder, data: ml.compare({"random": None}), InputError, "random is a NoneType; .*{seed: number}"),
+        (lambda folder, data: ml.compare({"random": 0.3}), InputError, "random is a float; .*{seed: number}"),
+        (lambda folder, data: ml.compare({"random": {3: None}}), InputError, "random, seed 3, is a NoneType; .*number"),
+        (lambda folder, data: ml.compare({"random": ["x"]}), InputError, "random, seed 0, is a str; give a number"),
+        (lambda folder, data: ml.select(data, "random", seed=10**12), InputError, "seed=1000000000000; .* 2147483647"),
+        (lambda folder, data: ml.select(data, "random", seed=-(2**31)), InputError, "seed=-2147483648"),
+        (lambda folder, data: ml.select(data, "random", seed=0.5), InputError, "seed=0.5; it must be an integer"),
+        (lambda folder, data: ml.audit(data, most=-1), InputError, "most=-1; it must be at least 1"),
+        (lambda folder, data: ml.audit(data, most=0), InputError, "most=0"),
+        (lambda folder, data: ml.read_dataset(folder, classes=["panda"] * 2), InputError, "'panda' more than once"),
+        (lambda folder, data: ml.read_dataset(folder, classes="pandas"), InputError, "class 'pandas'.*'panda'"),
+        (lambda folder, data: ml.evaluate(
+            data.boxes.assign(score=1.0, image_id=data.boxes.image_id.astype(float)), data
+        ), InputError, r"image_id 1\.0 \(float64\); it must be an integer"),
+        (lambda folder, data: ml.evaluate(
+            data.boxes.assign(score=1.0, image_id=data.boxes.image_id.where(data.boxes.image_id > 1)), data
+        ), InputError, "predictions have 2 rows without image_id"),
+        (lambda folder, data: ml.evaluate(None, data), InputError, "predictions are a NoneType; give a table"),
+        (lambda folder, data: ml.select(data, "random", distinct="looks", embeddings=np.ones((3, 2))), InputError,
+         r"shape \(3, 2\); it must be \(16, d\), in the order of data.images"),
+        (lambda folder, data: ml.score(data, "typicality", embeddings=np.ones(16)), InputError, r"shape \(16,\)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_with_the_nearest_name(call, error, said, folder, data):

@@ -41,7 +41,7 @@ class Data:
     problems: what was odd in the source, one row each: file, problem, action.
     truth: after `damage`, the true labels: image_id, box_id, x1, y1, x2, y2, label, mistake ("none" where nothing was
         done). One row per true box (without box_id where its label was removed) and one per invented box (without
-        coordinates). None where nothing was damaged.
+        coordinates). None where nothing was damaged, and after the policy `relabelled`, which repairs the labels.
     lookalikes: image id -> (k, 4) xyxy pixels: things that an annotator may take for an object, where the source lists
         them.
     """
@@ -109,7 +109,7 @@ class Data:
 
 
 def read_dataset(
-    source: str | Path, *, format: str = "auto", classes: Sequence[str] = (), split: str = "train"
+    source: str | Path, *, format: str = "auto", classes: str | Sequence[str] = (), split: str = "train"
 ) -> Data:
     """Read a detection data set: COCO, YOLO, Pascal VOC or YouTube-VOS, a folder or a label file.
 
@@ -117,11 +117,11 @@ def read_dataset(
     be read left out, and so are held-out images that repeat one of the training split: `problems` lists each case.
 
     format: "auto", "coco", "voc", "yolo" or "ytvos".
-    classes: the classes to keep, in this order. Empty: all.
+    classes: the classes to keep, in this order; a string is one class. Empty: all.
     split: "train" (also "pool"), "val" ("search"), "test", or "all". Images to which the source gives no split belong
         to the training split.
     Errors: SourceError where there is no data set; IngestError where no picture can be read; InputError where the
-        source does not exist, for an unknown format, class or split, and for a split without images.
+        source does not exist, for an unknown format, class or split, a class given twice, and a split without images.
 
     >>> data = ml.read_dataset(folder)
     >>> data
@@ -139,11 +139,14 @@ def read_dataset(
         raise InputError(f"{Path(source).absolute()} does not exist; give a folder or a label file")
     if format != "auto":
         known_name("format", format, formats())
+    kept = (classes,) if isinstance(classes, str) else tuple(classes)
+    if twice := sorted({name for name in kept if kept.count(name) > 1}):
+        raise InputError(f"classes has {', '.join(map(repr, twice))} more than once; give each class once")
     try:
-        found = read(source, format, classes)
+        found = read(source, format, kept)
     except SourceError:
-        if classes:
-            for name in classes:
+        if kept:
+            for name in kept:
                 known_name("class", name, read(source, format).class_names)
         raise
     root = Path(os.path.abspath(source))

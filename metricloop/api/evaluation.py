@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +20,10 @@ from metricloop.data.frame import Detections
 from metricloop.evaluation.coco import Matches, coco_evaluate
 
 COLUMNS = ("seeds", "mean", "sd", "gain", "gain_relative", "low", "high", "p", "p_holm", "verdict")
+SAME = {  # what evaluations must have in common to be compared
+    "images": ("sha256", "image_id"),
+    "labels": ("class_names", "offsets", "boxes", "labels", "crowd"),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,8 +93,8 @@ def compare(
 
     arms: {arm: numbers}, higher is better, as {seed: number} or as a list (seeds 0, 1, ...); or a table with a row per
         seed and a column per arm. Each arm is paired with the baseline by the seeds they share, and needs at least two
-        for an interval. Numbers are plain ones such as mAP, or what `ml.evaluate` returns.
-    alpha: the chance of a false verdict that you accept over all arms together.
+        for an interval. Numbers are plain ones such as mAP, or what `ml.evaluate` returns. NaN counts as no number.
+    alpha: the chance of a false verdict that you accept over all arms together, between 0 and 1.
 
     Plain numbers say how much seeds differ, and nothing about the choice of held-out images: the interval then holds
     for these very images. Give evaluations, all on the same data, and interval, p and verdict in mAP cover other images
@@ -97,17 +103,19 @@ def compare(
     Returns a row per arm, the baseline first: seeds (their number), mean, sd, gain (mean difference from the baseline),
     gain_relative, low and high (95 % interval of the gain), p (paired t test over seeds), p_holm (corrected for the
     number of arms), verdict (better, worse or undecided).
-    Errors: InputError for an unknown baseline, an arm that shares no seed with it, or evaluations on different data.
+    Errors: InputError for an unknown baseline, an arm that shares no seed with it, evaluations on different images or
+        labels, an alpha outside 0 to 1, and arms in another form.
 
     >>> table = ml.compare({"random": [0.30, 0.32, 0.31], "sharp": [0.34, 0.35, 0.35]})
     >>> table.loc[["sharp"], ["gain", "low", "high", "verdict"]].round(3)
             gain    low   high verdict
     sharp  0.037  0.022  0.051  better
     """
-    given = arms.to_dict() if isinstance(arms, pd.DataFrame) else arms
-    by_seed: dict[str, dict[int, Any]] = {
-        str(arm): dict(own) if isinstance(own, Mapping) else dict(enumerate(own)) for arm, own in given.items()
-    }
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha={alpha}; it must lie between 0 and 1, such as 0.05")
+    if not isinstance(arms, (pd.DataFrame, Mapping)):
+        raise InputError(f"arms are a {type(arms).__name__}; give {{arm: numbers}}, or a table with a column per arm")
+    by_seed = {str(arm): _numbers_by_seed(str(arm), own) for arm, own in arms.items()}
     known_name("baseline", baseline, by_seed)
     for arm, own in by_seed.items():
         if not set(own) & set(by_seed[baseline]):
@@ -118,6 +126,23 @@ def compare(
     rows = _over_test_images(by_seed, baseline, alpha) if True in kinds else _over_seeds(by_seed, baseline, alpha)
     ordered = [baseline, *(arm for arm in by_seed if arm != baseline)]
     return pd.DataFrame.from_dict({arm: rows[arm] for arm in ordered}, orient="index", columns=list(COLUMNS))
+
+
+def _numbers_by_seed(arm: str, own: Any) -> dict[int, Any]:
+    """The numbers of one arm by seed, without NaN. Errors: InputError."""
+    if isinstance(own, pd.Series):  # such as the column of a table
+        own = own.dropna().to_dict()
+    if not isinstance(own, Iterable) or isinstance(own, str):
+        raise InputError(f"{arm} is a {type(own).__name__}; give its numbers as {{seed: number}} or as a list")
+    numbers = dict(own) if isinstance(own, Mapping) else dict(enumerate(own))
+    for seed, number in numbers.items():
+        if not isinstance(number, (Evaluation, Real)):
+            raise InputError(
+                f"{arm}, seed {seed}, is a {type(number).__name__}; give a number, or what `evaluate` returns"
+            )
+    return {
+        seed: number for seed, number in numbers.items() if isinstance(number, Evaluation) or not math.isnan(number)
+    }
 
 
 def _over_seeds(by_seed: Mapping[str, dict[int, float]], baseline: str, alpha: float) -> dict[str, list[Any]]:
@@ -145,8 +170,9 @@ def _over_test_images(
     data = next(iter(by_seed[baseline].values())).data.arrays
     for arm, own in by_seed.items():
         for seed, made in own.items():
-            if not np.array_equal(made.data.arrays.sha256, data.sha256):
-                raise InputError(f"{arm}, seed {seed}, was evaluated on other images than {baseline}")
+            for what, names in SAME.items():
+                if not all(np.array_equal(getattr(made.data.arrays, name), getattr(data, name)) for name in names):
+                    raise InputError(f"{arm}, seed {seed}, was evaluated on other {what} than {baseline}")
     recipe = {"hash": "", "fields": {}}
     results = [
         Result(

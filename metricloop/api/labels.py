@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from metricloop.api.data import Data, objects_of, truth_rows
+from metricloop.api.data import Data, InputError, objects_of, truth_rows
 from metricloop.api.predictions import Predictions, detections_of
 from metricloop.auditing.audit_files import COLUMNS, flat, suspect_rows
 from metricloop.auditing.label_errors import judged_kinds
@@ -25,14 +25,14 @@ def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50,
     predictions: what a detector found that was not trained on these images, in a form that `score` takes. Without
         them only `class`, `placed` and `doubled` can be judged, and less well. `table.attrs["notes"]` lists the kinds
         that were not judged, and why.
-    most: lines per kind.
+    most: lines per kind, at least 1.
     jobs: worker processes for metrics that read pixels; 0 is one per core.
 
     Returns one row per suspect: kind, place (1 is the most suspicious of its kind), suspicion (0 to 1; compare it
     within a kind only), file, image_id, box_id, label, x1, y1, x2, y2 (missing for a missing label), model_label,
     model_score, model_x1 to model_y2 (what the detector sees instead), truth (what `damage` did: "none" for a false
     alarm, missing where nothing was damaged). Rows are ordered by place, so that head() shows the worst of each kind.
-    Errors: AuditError where there are no labels.
+    Errors: AuditError where there are no labels; InputError for `most` below 1 and for predictions that do not fit.
 
     >>> table = ml.audit(ml.damage(data, "custom", 1.0))
     >>> table[["kind", "place", "label"]].head(3)
@@ -43,6 +43,8 @@ def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50,
     >>> table.attrs["notes"][1]
     '"Probably the wrong class" is not judged: the pool has only one class.'
     """
+    if most < 1:
+        raise InputError(f"most={most}; it must be at least 1")
     pool = objects_of(data)
     if not len(pool.boxes):
         raise AuditError(f"none of the {len(pool)} images has a label, so there is nothing to audit")

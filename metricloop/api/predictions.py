@@ -28,16 +28,24 @@ def detections_of(predictions: Predictions, data: Data) -> dict[int, Detections]
     def image_id(key: object) -> int:
         if isinstance(key, str):
             return ids[known_name("file", key, ids)]
-        if not isinstance(key, (int, np.integer)) or int(key) not in own:
+        if not isinstance(key, (int, np.integer)):
+            raise InputError(f"predictions have the image_id {key} ({type(key).__name__}); it must be an integer")
+        if int(key) not in own:
             raise InputError(f"predictions name image {key}, which the data set does not hold")
         return int(key)
 
+    if not isinstance(predictions, (pd.DataFrame, Mapping)):
+        raise InputError(
+            f"predictions are a {type(predictions).__name__}; give a table, or {{file or image_id: Detections}}"
+        )
     if not isinstance(predictions, pd.DataFrame):
         return {image_id(key): found for key, found in predictions.items()}
     key = "file" if "file" in predictions else "image_id"
     missing = [name for name in (key, *BOX, "score", "label") if name not in predictions]
     if missing:
         raise InputError(f"predictions have no column {', '.join(missing)}; they have {', '.join(predictions.columns)}")
+    if lacking := int(predictions[key].isna().sum()):
+        raise InputError(f"predictions have {lacking} rows without {key}")
     labels = np.array([_label(label, data) for label in predictions["label"]], np.int64)
     boxes, scores = predictions[BOX].to_numpy(np.float32), predictions["score"].to_numpy(np.float32)
     rows = predictions.groupby(key, sort=False).indices

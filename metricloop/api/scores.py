@@ -28,14 +28,14 @@ class Score:
     """The scores of one metric on a data set. `len(score)` is their number.
 
     level: "image" (one score per image) or "object" (one per box).
-    higher_is: "better" or "worse", as the metric declares it.
+    higher_is: "better" or "worse", as the metric declares it; None where a study does not say.
     table: one row per score, in the order of `data`: image_id, file, box_id (missing for images), score (nan where the
         metric cannot say), error (why it failed there, or missing).
     """
 
     name: str
     level: Level
-    higher_is: Literal["better", "worse"]
+    higher_is: Literal["better", "worse"] | None
     data: Data
     table: pd.DataFrame
 
@@ -44,7 +44,8 @@ class Score:
 
     def __repr__(self) -> str:
         unit = "boxes" if self.level == "object" else "images"
-        return f"Score({self.name}: {len(self)} {unit}, higher is {self.higher_is})"
+        direction = f"higher is {self.higher_is}" if self.higher_is else "direction unknown"
+        return f"Score({self.name}: {len(self)} {unit}, {direction})"
 
     @property
     def values(self) -> pd.Series:
@@ -132,7 +133,7 @@ def score(
             if need in given and given[need] is None:
                 argument = "embeddings" if need == "embedding" else need
                 raise InputError(f"{spec.name} needs {argument}; pass {argument}=...")
-    vectors = embeddings_of(embeddings) if isinstance(embeddings, np.ndarray) else embeddings
+    vectors = None if embeddings is None else vectors_of(embeddings, data)
     columns = score_pool(
         objects_of(data),
         InProcessBatch(tuple(functions), "trusted"),
@@ -144,6 +145,15 @@ def score(
     return Scores(
         [Score(spec.name, spec.level, spec.higher_is, data, score_table(columns[spec.name], data)) for spec in specs]
     )
+
+
+def vectors_of(embeddings: Embeddings | np.ndarray, data: Data) -> Embeddings:
+    """The embeddings of the images of `data`. Errors: InputError unless there is one vector per image."""
+    vectors = embeddings.pool.images if isinstance(embeddings, Embeddings) else np.asarray(embeddings)
+    if vectors.ndim != 2 or len(vectors) != len(data):
+        wanted = f"({len(data)}, d)"
+        raise InputError(f"embeddings have the shape {vectors.shape}; it must be {wanted}, in the order of data.images")
+    return embeddings if isinstance(embeddings, Embeddings) else embeddings_of(vectors)
 
 
 def score_table(columns: Mapping[str, Any], data: Data) -> pd.DataFrame:

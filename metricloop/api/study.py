@@ -19,7 +19,9 @@ from metricloop.data.tables import SCORES, TRUTH, column, read_json, read_table
 from metricloop.metrics.contract import Level, spec_of
 from metricloop.params import Params, load_params
 from metricloop.scoring.open_metrics import catalogue
+from metricloop.selection.policies import POLICIES
 from metricloop.study.plan import load_plan
+from metricloop.text.shell import run_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class Study:
         """
         path = self.folder / layout.COMPARISON
         if not path.is_file():
-            raise InputError(f"{path} does not exist; run the study first: metricloop run -C {self.folder}")
+            raise InputError(f"{path} does not exist; run the study first: {run_line(self.folder)}")
         return pd.DataFrame({arm["name"]: _compared(arm) for arm in read_json(path)["arms"]}).T.infer_objects()
 
     @property
@@ -77,6 +79,7 @@ class Study:
         """The scores of one metric on the pool.
 
         batch: which batch, where several hold a metric of this name.
+        `higher_is` is None for a metric outside the catalogue that no arm uses, or that arms use in both directions.
         Errors: InputError for a metric or batch without scores, and for a metric that several batches hold.
         """
         files = sorted((self.folder / layout.SCORES).glob("*/*.parquet"))
@@ -91,11 +94,16 @@ class Study:
         return Score(metric, level, self._direction(metric), pool, score_table(columns, pool))
 
     def _direction(self, metric: str) -> Any:
-        """What the metric declares, or else what an arm that uses it says."""
+        """What the metric declares, or else the direction in which arms use it; None where they do not agree."""
         if metric in (known := catalogue()):
             return spec_of(known[metric]).higher_is
         policies = [arm["policy"] for arm in self.plan["arms"].values() if arm.get("metric") == metric]
-        return "worse" if any(policy.get("direction") == "lower" for policy in policies) else "better"
+        directions = {
+            policy.get("direction", "higher")
+            for policy in policies
+            if policy["name"] in POLICIES and "direction" in POLICIES[policy["name"]].options.model_fields
+        }
+        return {("higher",): "better", ("lower",): "worse"}.get(tuple(directions))
 
 
 def open_study(folder: str | Path) -> Study:

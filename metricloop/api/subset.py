@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from metricloop.api.data import Data, InputError, objects_of, truth_rows
-from metricloop.api.scores import Score, Scores, score_rows
-from metricloop.data.embeddings import embeddings_of
+from metricloop.api.scores import Score, Scores, score_rows, vectors_of
 from metricloop.data.formats.export import of_subset
 from metricloop.data.manifest import draw_of, manifest
 from metricloop.data.tables import SUBSET
 from metricloop.selection.policies import POLICIES, check_policy, needs_embeddings
 from metricloop.selection.select import select as select_draws
+
+HIGHEST_SEED = np.iinfo(np.int32).max  # a table of draws stores seeds as int32
 
 
 def select(
@@ -50,7 +51,7 @@ def select(
     options: the options of the policy. `direction` ("higher" or "lower" is better) is what the metric declares unless
         it is given.
     Errors: PolicyError naming an unknown policy or option with the nearest known one, or a budget that cannot be met;
-        InputError for an input that is missing, and for data of several splits.
+        InputError for an input that is missing or has another size, and for data of several splits.
 
     >>> scores = ml.score(data, "object_count")
     >>> subset = ml.select(scores["object_count"], policy="strata", keep=0.25, by="size", seed=0)
@@ -72,6 +73,8 @@ def select(
     name, checked = check_policy(given)
     if not 0 < keep <= 1:
         raise InputError(f"keep={keep}; it is a share of the images, above 0 and at most 1")
+    if not isinstance(seed, (int, np.integer)) or abs(int(seed)) > HIGHEST_SEED:
+        raise InputError(f"seed={seed!r}; it must be an integer from -{HIGHEST_SEED} to {HIGHEST_SEED}")
     reads, pool = POLICIES[name].reads, objects_of(data)
     a, b = _score_tables(scores, given), None if second is None else score_rows(second)
     if reads == "truth":
@@ -86,10 +89,10 @@ def select(
     if needs_embeddings(name, checked):
         if embeddings is None:
             raise InputError(f"policy {name} with these options needs embeddings; pass embeddings=...")
-        vectors = embeddings_of(embeddings).pool
+        vectors = vectors_of(embeddings, data).pool
     drawn = select_draws(pool, given, a, b, vectors, study=("", 0), arm=name, budget=keep, seeds=[seed])
     chosen = of_subset(pool, drawn, seed)
-    truth = data.truth
+    truth = None if name == "relabelled" else data.truth  # relabelled labels are true: no box has a mistake
     return replace(data, arrays=chosen, truth=None if truth is None else truth[truth.image_id.isin(chosen.image_id)])
 
 
@@ -108,14 +111,22 @@ def _data_of(scores: Score | Scores | Data) -> Data:
 def _directions(
     policy: str, scores: Score | Scores | Data, second: Score | None, options: Mapping[str, Any]
 ) -> dict[str, str]:
-    """The options `direction` and `direction_b` as the metrics declare them, where the policy has them."""
+    """The options `direction` and `direction_b` as the metrics declare them, where the policy has them.
+
+    Errors: InputError for a score without a direction, unless `options` give one.
+    """
     known = POLICIES[policy].options.model_fields if policy in POLICIES else {}
     if "direction" not in known or "objectives" in options:
         return {}
     found = {"direction": scores if isinstance(scores, Score) else None, "direction_b": second}
-    return {
-        name: "higher" if score.higher_is == "better" else "lower" for name, score in found.items() if score is not None
-    }
+    declared = {}
+    for name, score in found.items():
+        if score is None or name in options:
+            continue
+        if score.higher_is is None:
+            raise InputError(f"the direction of {score.name} is unknown; pass {name}='higher' or {name}='lower'")
+        declared[name] = "higher" if score.higher_is == "better" else "lower"
+    return declared
 
 
 def _score_tables(scores: Score | Scores | Data, given: Mapping[str, Any]) -> pa.Table | dict[str, pa.Table] | None:
