@@ -17,7 +17,7 @@ class Kind:
 
     name: a row of LABEL_ERRORS, or any. unit: what can be wrong, a labelled "box" or an "image". judges: the suspicion
     is the weighted mean of these metrics' percentiles. in_class: percentiles are taken within the box's class.
-    otherwise: the judges when the first of `judges`, which needs predictions, has no scores; `about_otherwise` then
+    otherwise: the judges used without predictions, when the first of `judges` has no scores; `about_otherwise` then
     replaces `about` on the page.
     """
 

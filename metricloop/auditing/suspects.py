@@ -20,7 +20,7 @@ ModelBox = tuple[tuple[float, float, float, float], int, float]  # a prediction:
 @dataclass(frozen=True)
 class Suspect:
     """One line of the list. row: of the image in the pool. box: row of the label in the pool, -1 for an image. more:
-    further boxes of this image that are as suspicious as the list's last entry. model: what the model sees instead."""
+    other boxes of this image that would also make the list. model: what the model sees instead."""
 
     kind: str
     row: int

@@ -18,7 +18,7 @@ def agrees(question: str, yes: bool) -> bool:
 
 
 def need_terminal(yes: bool) -> None:
-    """Errors: RuntimeError where there is no terminal to ask at; none with `yes`, as nothing is asked then."""
+    """Check that there is a terminal to ask at, unless `yes`. Errors: RuntimeError without one."""
     if not yes and not sys.stdin.isatty():
         raise RuntimeError(
             "this command asks before it changes anything, and there is no terminal to ask at; to say yes, add --yes"

@@ -80,7 +80,7 @@ def once(function: Callable[[Subject], Made]) -> Callable[[Subject], Made]:
 def at_side(frame: Frame, side: int) -> Frame:
     """The frame as if its picture were stored with this long side, in pixels; the same object for every caller.
 
-    The image of `frame` may be smaller than its width and height state; nowhere else is this allowed.
+    `image` may already be decoded smaller than width and height; only this function accepts that.
     """
     store, key = frame.__dict__, f"_at_side_{side}"
     if key not in store:

@@ -27,9 +27,9 @@ def farthest_first(
     least: stop when no point is this far. closed_by: the rows that may not be taken after this row, or None.
 
     The rows taken are at most twice as far from any point as the best choice of as many could make them (Gonzalez
-    1985; as a core-set for detectors: Sener and Savarese 2018). Exact, and fast by looking ahead: of the BLOCK farthest
-    rows, as many are taken as stay farther than every other row was before; only then are all rows compared with the
-    new ones, in one product of matrices.
+    1985; as a core-set for detectors: Sener and Savarese 2018). Exact, and fast: each pass takes several of the
+    BLOCK farthest rows, as long as each is certainly the farthest; then all rows are compared with the new ones, in
+    one product of matrices.
 
     >>> farthest_first(np.array([[1, 0], [0.6, 0.8], [0.8, 0.6], [0, 1]]), 3)[0].tolist()
     [0, 3, 1]
@@ -54,7 +54,7 @@ def farthest_first(
         rank = _rank(near, np.arange(n), n)
         ahead = np.sort(np.argpartition(rank, min(BLOCK, n - 1))[:BLOCK])
         rank[ahead] = np.iinfo(np.int64).max
-        bound = rank.min()  # of the rows outside: all of them come after it, now and later
+        bound = rank.min()  # the best rank outside the block; distances only shrink, so no outside row can beat it
         own, between = near[ahead], _distances(points[ahead] @ points[ahead].T, step)
         new: list[int] = []
         while len(chosen) < count:

@@ -25,7 +25,7 @@ def ask_until_usable(
     tries: int,
     report: Callable[[str], None] = lambda fault: None,
 ) -> Key | None:
-    """The key of the first answer that can be used; None when the model refuses or the last try fails too.
+    """Ask until an answer can be used. Returns its key; None when the model refuses or the last try fails too.
 
     fault_in: takes an answer and whether this is the last try, and returns what is wrong, or "". report: is told what
     was wrong with each answer. Errors: SpentError, ClientError; NotRecordedError in a replay.

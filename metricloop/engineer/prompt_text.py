@@ -18,7 +18,7 @@ from metricloop.study.plan import Plan
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
-WORDS = 2000  # characters of a text of the model's that it is shown again
+WORDS = 2000  # most characters of the model's own earlier text in a prompt
 RESULTS = ("arm", "metric", "policy", "images", "boxes", "mAP", "gain", "95 %", "p (Holm)", "mAR", "verdict")
 
 

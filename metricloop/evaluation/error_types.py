@@ -104,9 +104,9 @@ _HIT, _IN_CROWD = -1, -2  # beside the indices of WRONG
 
 @dataclass(frozen=True)
 class _Image:
-    """The detections of one image by falling score, (d,). None depends on one with a lower score, so a threshold only
-    cuts the list. kind: index into WRONG, _HIT or _IN_CROWD; finds: (d,) the object that is thus not missed, or -1.
-    objects, labels: the labelled objects.
+    """The detections of one image by falling score, (d,). None depends on one with a lower score, so raising the
+    threshold only drops detections from the end. kind: index into WRONG, _HIT or _IN_CROWD; finds: (d,) the object that
+    is thus not missed, or -1. objects, labels: the labelled objects.
     """
 
     boxes: np.ndarray

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between attempts, unless the server names a time
-SHORTEST_SECRET = 8  # a shorter key is a word for one's own server, and may occur in an answer by chance
+SHORTEST_SECRET = 8  # shorter keys are not masked: they are dummy keys of local servers and occur in normal text
 LOOKS_SECRET = re.compile(r"\bsk-[\w*.-]{8,}")  # OpenAI quotes a refused key with its middle masked
 NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached")
 

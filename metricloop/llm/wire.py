@@ -19,7 +19,7 @@ BY_FENCE = (
     "Answer with one JSON object that fits this JSON schema, in one block that begins with a line ```json and "
     "ends with a line ```:\n{schema}"
 )
-# Words of a server that cannot do structured output, and words of errors that another form of request cannot avoid.
+# In error messages. FORMAT: the server lacks structured output, try another form. ELSEWHERE: other errors, give up.
 FORMAT = ("response_format", "json", "schema", "structured", "grammar")
 ELSEWHERE = ("context_length", "context length", "context window", "content_filter", "content management", "image_url")
 

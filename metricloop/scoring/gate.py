@@ -156,7 +156,7 @@ def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarra
     """Ranks like a known metric: object by object when both score objects, else by the mean score per frame."""
     for name, others in earlier.items():
         if name == spec.name:
-            continue  # a repeated round finds the scores of its first run
+            continue  # after a kill, scores/ may already hold this metric; do not compare it with itself
         own = [answer.scores for answer in first]
         alike = spec.level == "object" and all(len(a) == len(b) for a, b in zip(own, others, strict=True))
         mine, theirs = (np.concatenate(s) if alike else np.array([_mean(one) for one in s]) for s in (own, others))

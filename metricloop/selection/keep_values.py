@@ -102,7 +102,7 @@ def _combine(
     """Keep-values from one metric, or from the ranks (1 is best) of several: minus the product of the ranks, each to
     the power of its strength, or minus the worse of two ranks.
 
-    Ordering by the worse rank is the intersection of the best q of both, with q as small as the budget allows.
+    Ordering by the worse rank keeps images good by both metrics; the threshold follows from the budget.
     """
     if options.strengths:
         ranks = [_ranks(one(a[name], "higher" if s > 0 else "lower"), options) for name, s in options.strengths.items()]

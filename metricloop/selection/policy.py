@@ -31,11 +31,12 @@ class Draw:
     box_keep_values: np.ndarray | None  # (m,), for a policy that reads object scores
     wanted: np.ndarray  # box counts to match, for a policy that reads a subset
     rng: np.random.Generator
-    tie: np.ndarray  # (n,)
+    tie: np.ndarray  # (n,) random order for equal keep-values
     count: int = 0  # how many images are needed
     fixed: np.ndarray = field(default_factory=lambda: NONE)  # rows that are always in the subset
     points: np.ndarray | None = None  # (n, d) of length 1, for a policy that reads embeddings
-    known: dict[bytes, np.ndarray] = field(default_factory=dict)  # results of this arm's earlier draws, by images
+    # cache between draws: bytes of the image rows -> chosen rows
+    known: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     @property
     def ranked(self) -> np.ndarray:

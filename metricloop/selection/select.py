@@ -160,7 +160,7 @@ def _same(pool: Dataset, distinct: str | None, embeddings: ImageEmbeddings | Non
 
 
 def _check_inputs(pool: Dataset, name: str, options: Any, a: Any, b: Any, embeddings: ImageEmbeddings | None) -> None:
-    """Errors: PolicyError when an input that the policy reads is missing or of another kind."""
+    """Check that the policy gets the inputs it reads. Errors: PolicyError when one is missing or of another kind."""
     if not len(pool):
         raise PolicyError("the pool holds no images")
     reads, several = POLICIES[name].reads, bool(getattr(options, "strengths", None))

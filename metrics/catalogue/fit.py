@@ -87,7 +87,7 @@ def colour_support(frame: Frame) -> np.ndarray:
     Colours (Lab, in bins of 16 x 4 x 4) are counted in the middle of the box, an ellipse of 0.6 of its size, and in a
     ring around it a quarter of its size wide: a pixel is of the object with chance inside / (inside + outside) of the
     shares of its colour. Along every side, the chance just inside less that just outside (strips an eighth of the box
-    wide; of a line, its upper quintile, as a round object touches its side in few places), averaged over the sides
+    wide; per line, the 80th percentile, as a round object touches its side in few places), averaged over the sides
     with image beyond them: (1 + difference) / 2. nan without such a side, for a side below 4 px, outside the image.
     Direction: higher is better. Says little of objects that have the colours of their background. Source: our own;
     the chance is the histogram back-projection of Swain and Ballard (1991).

@@ -123,7 +123,7 @@ def possible_missing(frame: Frame, usual: float = 0.3) -> float:
     u / (u + m + `usual`): u is the greatest `score * (1 - covered)` of a prediction, whatever its class, where
     `covered` is the mean of its IoU with a label and of the share of the smaller of the two that the other covers, for
     the label where that is greatest; m is the median over the labels of their best `score * IoU`, what the model
-    usually says of what is labelled here. So a score counts against those that labelled objects of the image get.
+    usually says of what is labelled here. So a score is judged relative to the scores of labelled objects.
     0 without predictions.
     Direction: higher is worse. Unchanged when the image is rescaled. Source: possible_missing of FiftyOne Brain, by
     degrees in place of thresholds.

@@ -33,7 +33,7 @@ class BoxScores(NamedTuple):
 
 @metric(level="image", needs=("predictions",))
 def overlooked(frame: Frame, sure: float = SURE) -> float:
-    """How unlikely it is that the image shows an unlabelled object; 0 to 1.
+    """How unlikely it is that the image shows an unlabelled object; 0 to 1 (high = fine).
 
     The soft minimum, over the predictions with a score of at least `sure` that touch no label, of the similarity to
     the nearest label of their class; nearly 0 without such a label. 1 where there is no such prediction.
@@ -53,7 +53,7 @@ def overlooked(frame: Frame, sure: float = SURE) -> float:
 
 @metric(level="object", needs=("predictions",))
 def badly_located(frame: Frame, confident: float = CONFIDENT, unfound: float = UNFOUND) -> np.ndarray:
-    """How well a box fits the predictions of its class; (n,), 0 to 1.
+    """How well a box fits the predictions of its class; (n,), 0 to 1 (high = fine).
 
     The best similarity to a prediction of the same class that overlaps it, with a score above `confident`; `unfound`
     when there is none: unknown. Similarity as in `overlooked`.
@@ -71,7 +71,7 @@ def badly_located(frame: Frame, confident: float = CONFIDENT, unfound: float = U
 
 @metric(level="object", needs=("predictions",))
 def swapped(frame: Frame, sure: float = SURE) -> np.ndarray:
-    """How unlikely another class than the label's is; (n,), 0 to 1.
+    """How unlikely another class than the label's is; (n,), 0 to 1 (high = fine).
 
     1 less the best similarity to a prediction of another class with a score above `sure`; 1 when there is none.
     Nearly 0 for a box that a label of another class covers (IoU of 0.95 and more). Similarity as in `overlooked`.

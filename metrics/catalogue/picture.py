@@ -74,7 +74,7 @@ def highlights(frame: Frame) -> float:
 
 @metric(level="image", needs=("image",), side=SIDE)
 def shadows(frame: Frame) -> float:
-    """How dark the darkest part of the image is, at a long side of 96 pixels; 0 to 1, *low is an overexposed image*.
+    """How dark the darkest part of the image is, at a long side of 96 pixels; 0 to 1 (high = fine, low = overexposed).
 
     1 - the 5th percentile of luma over 255. Direction: higher is better: below about 0.05 all of the image is close to
     white. Source: cleanvision's "light" issue.

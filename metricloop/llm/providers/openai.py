@@ -6,7 +6,7 @@ from metricloop.llm.settings import LanguageModel
 
 
 def connect(settings: LanguageModel, key: str | None, rung: str) -> Client:
-    """Errors: NoKeyError where the key cannot be one."""
+    """A client for the server of these settings. Errors: NoKeyError when the key cannot be one."""
     return Client(settings, key, rung=rung)
 
 

@@ -6,7 +6,7 @@ from metricloop.llm.settings import LanguageModel
 
 
 def _replay(settings: LanguageModel) -> Replay:
-    """Errors: CassetteError."""
+    """The recording that `llm.cassette` names. Errors: CassetteError."""
     return Replay(load_cassette(settings.cassette))
 
 
