@@ -63,7 +63,7 @@ def metric(
     scope: Literal["frame", "dataset"] = "frame",
     side: int | None = None,
 ) -> Callable[[Metric], Metric]:
-    """Declare a function as a metric: attaches a Spec to it. Nothing is registered elsewhere.
+    """Declare a function as a metric: attaches a Spec. No registry: files are searched for functions with a Spec.
 
     level: "image" returns one float; "object" returns (n,) floats in the order of the boxes. nan means "cannot say".
     needs: the optional fields of the frame that it reads. Pixels are decoded only if a metric of the batch needs them.

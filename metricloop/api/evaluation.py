@@ -98,7 +98,7 @@ def compare(
 
     Plain numbers say how much seeds differ, and nothing about the choice of held-out images: the interval then holds
     for these very images. Give evaluations, all on the same data, and interval, p and verdict in mAP cover other images
-    of the same kind, too. Both assume that you look at the results once.
+    of the same kind, too. The p values hold if you do not add seeds after seeing them.
 
     Returns a row per arm, the baseline first: seeds (their number), mean, sd, gain (mean difference from the baseline),
     gain_relative, low and high (95 % interval of the gain), p (paired t test over seeds), p_holm (corrected for the
