@@ -79,11 +79,19 @@ def dvc(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under pytest-xdist: all tests of the finished study in one process, which runs it once; others file by file."""
-    for item in items:
-        group = "study" if "finished" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
+    """Under pytest-xdist: all tests of the finished study in one process, which runs it once; others file by file.
+
+    The study comes first, because it takes longest.
+    """
+    groups = {
+        item: "study" if "finished" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
+        for item in items
+    }
+    for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: groups[item] != "study")
 
 
 @pytest.fixture(scope="session")

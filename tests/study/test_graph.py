@@ -68,5 +68,8 @@ def test_a_folder_without_stages_is_no_workspace(tmp_path):
 
 def test_the_workspace_of_an_earlier_version_is_refused_with_advice(tmp_path):
     (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    cmd: python -P -m tasks.train ${key}\n")
-    with pytest.raises(GraphError, match=r"earlier version of metricloop.*metricloop init.*params.yaml, arms.yaml.*from metricloop import metric"):
+    with pytest.raises(
+        GraphError,
+        match=r"earlier version of metricloop.*metricloop init.*params.yaml, arms.yaml.*from metricloop import metric",
+    ):
         stages_of(tmp_path, PLAN)
