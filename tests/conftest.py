@@ -23,6 +23,8 @@ for name, value in {
 }.items():
     os.environ[name] = value
 
+STUDY, ESCAPES = "study", "sandbox/escapes"  # groups of tests
+
 ARMS = """
 batches:
   labels: {code: metrics/catalogue.yaml, needs: data/images.parquet, metrics: [object_count]}
@@ -81,17 +83,18 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under pytest-xdist: all tests of the finished study in one process, which runs it once; others file by file.
-
-    The study comes first, because it takes longest.
-    """
-    groups = {
-        item: "study" if "finished" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
-        for item in items
-    }
+    """Under pytest-xdist, tests of one group run in one process; the study's first, because they take longest."""
+    groups = {item: _group(item) for item in items}
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: groups[item] != "study")
+    items.sort(key=lambda item: groups[item] != STUDY)
+
+
+def _group(item: pytest.Item) -> str:
+    """The finished study is made once. Attacks that read other processes must not meet those of a second process."""
+    if "finished" in getattr(item, "fixturenames", ()):
+        return STUDY
+    return ESCAPES if ESCAPES in item.nodeid else item.nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def test_without_a_sandbox_replayed_arms_are_skipped_and_a_trusted_file_runs(tin
     env = without_walls(tiny)
     refused = metricloop("run", "-C", str(tiny), env=env)
     assert refused.returncode == 1
-    assert "mine.py has to run in the sandbox" in refused.stderr
+    assert "mine.py must run in the sandbox" in refused.stderr
     assert "If you have read it: metricloop run --trust mine.py" in refused.stderr
     done = metricloop("run", "-C", str(tiny), "--trust", str(tiny / "mine.py"), *REPLAY, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
