@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,20 +84,38 @@ def dvc(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under pytest-xdist, tests of one group run in one process; the study's first, because they take longest."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: groups[item] != STUDY)
+    """The tests of the finished study come first, because they take longest."""
+    items.sort(key=lambda item: group_of(item.nodeid) != STUDY)
 
 
-def _group(item: pytest.Item) -> str:
-    """The finished study is made once. Attacks that read other processes must not meet those of a second process."""
-    if "finished" in getattr(item, "fixturenames", ()):
-        return STUDY
-    return ESCAPES if ESCAPES in item.nodeid else item.nodeid.partition("::")[0]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under pytest-xdist, all tests of a group run in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """The finished study is made once. Attacks that read other processes must not meet those of a second process.
+
+    Other tests go file by file, which keeps the fixtures of a module together.
+    """
+    file = nodeid.partition("::")[0]
+    if ESCAPES in file:
+        return ESCAPES
+    return STUDY if _uses_the_study(file) else file
+
+
+@cache
+def _uses_the_study(file: str) -> bool:
+    path = Path(__file__).parents[1] / file
+    return path.is_file() and re.search(r"def \w+\([^)]*\b(finished|tiny)\b", path.read_text()) is not None
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ def clean(said: bytes | str, most: int = MOST) -> str:
     if len(line) <= most:
         return line
     half = max(1, (most - 5) // 2)
-    return f"{line[:half]} ... {line[-half:]}"[:most]
+    return f"{line[:half].rstrip()} ... {line[-half:].lstrip()}"[:most]
 
 
 def printable(text: str) -> str:

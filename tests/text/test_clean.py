@@ -1,7 +1,7 @@
 """What code says is fit for a terminal, a journal and a prompt, whatever it says."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metricloop.text.clean import MOST, clean
@@ -35,6 +35,7 @@ def test_the_middle_of_too_much_is_left_out():
     assert clean("abcdefghijklmnop", most=15) == "abcde ... lmnop"
 
 
+@example(b"\0\0\n\0\0\0\0\0\0\0", 11)  # the cut falls on a blank
 @given(st.text(max_size=400) | st.binary(max_size=400), st.integers(1, 400))
 def test_always_short_printable_and_the_same_when_cleaned_again(said, most):
     shown = clean(said, most)
