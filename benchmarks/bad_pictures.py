@@ -22,7 +22,7 @@ Peer = Callable[[Path], dict]  # its result for a folder: "error", or "images" a
 
 
 def bad_files(folder: Path) -> tuple[list[str], list[str]]:
-    """Write readable images, some of them unusual, and unreadable files; returns the names of both."""
+    """Write readable images, some of them unusual, and unreadable files. Returns the names of both."""
     scene = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (640, 480))
     jpeg = cv2.imencode(".jpg", scene)[1].tobytes()
     for k in range(6):

@@ -99,7 +99,7 @@ def seconds(pool: Dataset, chosen: dict[str, Metric]) -> dict[str, float]:
 
 
 def whole(images: int) -> None:
-    """Print as JSON, for a process of its own: the seconds of every metric per round, and the peak memory in GB."""
+    """Measure the seconds of every metric per round, and the peak memory in GB. Run in its own process; prints JSON."""
     pool = synthetic(images)
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     rounds = [seconds(pool, ALL) for _ in range(ROUNDS)]

@@ -77,7 +77,7 @@ def _facts(path: Path) -> tuple[str, int, int]:
 
 @contextlib.contextmanager
 def no_walls() -> Iterator[None]:
-    """The same two processes without any wall, and without the self-test, which would fail."""
+    """Run the same two processes without walls. The self-test is left out, because it would fail."""
     with mock.patch("metricloop.sandbox.walls.WALLS", frozenset()), mock.patch("metricloop.sandbox.supervisor.prove"):
         yield
 

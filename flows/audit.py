@@ -9,7 +9,7 @@ from metricloop import layout
 from metricloop.params import Params, load_params
 from metricloop.study.dvc_commands import dvc, outdated
 from metricloop.study.environment import hide_keys
-from metricloop.study.graph import needed_for, stages_of
+from metricloop.study.graph import downstream, needed_for, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
@@ -57,10 +57,12 @@ def _predictions(folder: Path, params: Params, no_training: bool, seconds: dict[
 
 def update_stage(folder: Path, stage: str) -> dict[str, float | None]:
     """Run a stage and those it depends on, if out of date. Returns stage -> seconds; None when it was up to date."""
-    names = needed_for(stages_of(folder, load_plan(folder)), [stage])
+    graph = stages_of(folder, load_plan(folder))
+    names = needed_for(graph, [stage])
+    old = downstream(graph, outdated(folder, names))
     seconds: dict[str, float | None] = {}
     for name in names:
-        if outdated(folder, [name]):
+        if name in old:
             began = time.monotonic()
             call(folder, dvc("repro", "--single-item", name), name)
             seconds[name] = time.monotonic() - began

@@ -164,7 +164,7 @@ def read_dataset(
 
 
 def damage(data: Data, preset: str = "article", strength: float = 0.5, *, seed: int = 0) -> Data:
-    """Spoil labels on purpose, and keep the truth: to test what finds wrong labels, or how much they cost.
+    """Damage labels on purpose, and keep the true ones. Use it to test what finds wrong labels, and what they cost.
 
     preset: "article" (boxes missing, moved, or put elsewhere), "sloppy" (a careless annotator in a third of the groups)
         or "custom" (every kind of mistake alike). `metricloop.data.damage_presets` holds the rates.

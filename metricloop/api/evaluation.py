@@ -1,4 +1,4 @@
-"""How good predictions are, and whether one way to train is better than another."""
+"""Evaluate predictions against labels, and compare ways to train."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def compare(
     kinds = {isinstance(number, Evaluation) for own in by_seed.values() for number in own.values()}
     if len(kinds) > 1:
         raise InputError("some numbers are evaluations and some are not; give all as one or the other")
-    rows = _over_test_images(by_seed, baseline, alpha) if True in kinds else _over_seeds(by_seed, baseline, alpha)
+    rows = _over_seeds_and_images(by_seed, baseline, alpha) if True in kinds else _over_seeds(by_seed, baseline, alpha)
     ordered = [baseline, *(arm for arm in by_seed if arm != baseline)]
     return pd.DataFrame.from_dict({arm: rows[arm] for arm in ordered}, orient="index", columns=list(COLUMNS))
 
@@ -163,7 +163,7 @@ def _over_seeds(by_seed: Mapping[str, dict[int, float]], baseline: str, alpha: f
     return rows
 
 
-def _over_test_images(
+def _over_seeds_and_images(
     by_seed: Mapping[str, dict[int, Evaluation]], baseline: str, alpha: float
 ) -> dict[str, list[Any]]:
     """The rows from evaluations, as a study compares its arms."""
@@ -201,7 +201,7 @@ def _over_test_images(
 def _row(
     seeds: int, mean: float, sd: float | None, change: Mapping[str, Any] | None, corrected: float | None, told: Any
 ) -> list[Any]:
-    """The values of COLUMNS."""
+    """One row of the table that `compare` returns: a value for each of COLUMNS."""
     if change is None:
         return [seeds, mean, sd, None, None, None, None, None, None, told]
     low, high = change["ci95"] or (None, None)

@@ -95,7 +95,7 @@ ANY = Kind(
 
 
 def judged_kinds(pool: Dataset, scored: Collection[str]) -> tuple[list[Kind], list[str]]:
-    """The kinds that the metrics `scored` can judge in this pool, and one line for each kind that they cannot."""
+    """The kinds of label error that the metrics `scored` can find here, and a line on why for each other kind."""
     kinds, notes = [], []
     for kind in KINDS:
         if kind.name == "class" and len(pool.class_names) < 2:

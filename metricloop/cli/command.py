@@ -1,4 +1,4 @@
-"""What all commands share: how their arguments are read, how their failures are told, and how JSON is printed."""
+"""What all commands share: how arguments are read, how failures are reported, and how JSON is printed."""
 
 from __future__ import annotations
 

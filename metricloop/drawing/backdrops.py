@@ -43,7 +43,7 @@ BACKDROPS: tuple[Backdrop, ...] = (
 
 
 def paint(backdrop: Backdrop, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, float]:
-    """Draw an empty scene, (height, width, 3) float32, 0 to 255; returns it and its horizon in px from the top."""
+    """Draw a scene without animals: (height, width, 3) float32 in 0..255, and its horizon in px from the top."""
     horizon = rng.uniform(*backdrop.horizon) * height
     y = np.arange(height, dtype=np.float32)[:, None] - horizon - 0.03 * height * noise(rng, height, width, 3, 2)
     ramp = np.concatenate([np.linspace(top, bottom, 128) for top, bottom in (backdrop.far, backdrop.near)])

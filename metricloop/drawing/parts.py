@@ -94,8 +94,11 @@ def _mirrored(part: Part) -> Part:
 def quadruped(
     length: float, depth: float, legs: float, thick: float, neck: tuple[float, float], head: float, tail: float
 ) -> Pose:
-    """A standing animal from its proportions: half the trunk's length, half its depth, leg length and radius, offset of
-    the head from the shoulder (left, up), the head's radius, the tail's length."""
+    """The parts of a standing animal, made from its proportions.
+
+    length, depth: half of the trunk's. legs, thick: length and radius of the legs. neck: offset of the head from the
+    shoulder (left, up). head: radius of the head. tail: length of the tail.
+    """
     middle = 1 - legs - depth * 0.6
     shoulder, hip = -length * 0.72, length * 0.74
     top = middle - depth * 0.35

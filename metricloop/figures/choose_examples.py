@@ -38,7 +38,7 @@ def _one_per_image(order: np.ndarray, row: np.ndarray, wanted: int, taken: set[i
 
 
 def typical_boxes(pool: Dataset, sizes: np.ndarray) -> np.ndarray:
-    """Rows of the boxes in the middle half of their class's sizes, in random order, the classes in turn."""
+    """Rows of the boxes in the middle half of their class's sizes, in random order, one from each class in turn."""
     middle = np.zeros(len(sizes), bool)
     for label in np.unique(pool.labels):
         own = (pool.labels == label) & np.isfinite(sizes)
@@ -51,7 +51,7 @@ def typical_boxes(pool: Dataset, sizes: np.ndarray) -> np.ndarray:
 
 
 def boxes_by_value(pool: Dataset, value: np.ndarray) -> np.ndarray:
-    """Rows of the boxes by rising value (m,), the groups of images in turn; boxes with nan are left out."""
+    """Rows of the boxes by rising value (m,), one from each group of images in turn; boxes with nan are left out."""
     boxes = shuffled(np.flatnonzero(np.isfinite(value)))
     boxes = boxes[np.argsort(value[boxes], kind="stable")]
     return in_turn(boxes, pool.group[pool.box_row[boxes]])

@@ -116,7 +116,7 @@ def read_answer(body: str) -> Answer:
 
 
 def estimate_tokens(messages: Sequence[Message]) -> int:
-    """Estimated tokens of messages: one for four characters, and PICTURE_TOKENS for a picture.
+    """Estimate the tokens of messages: one per four characters, and PICTURE_TOKENS per picture.
 
     >>> estimate_tokens([Message("user", "Which labels are wrong?")])
     6

@@ -45,7 +45,7 @@ class Walled(Protocol):
 
 
 def prove(sandbox: Walled) -> None:
-    """Let a child of each mode attack every wall, and another one run over its time limit.
+    """Start one child per mode that tries to break out, and another one that exceeds its time limit.
 
     Errors: SandboxError that names the wall and what got through it.
     """

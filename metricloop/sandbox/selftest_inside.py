@@ -48,7 +48,7 @@ def outstay(descriptors: list[int], arguments: dict[str, Any]) -> None:
 
 
 def hold(descriptors: list[int], arguments: dict[str, Any]) -> None:
-    """Hold one deleted file open, another by a memory mapping, start a process, and wait to be killed."""
+    """Keep one deleted file open and another one mapped into memory, start a process, and wait to be killed."""
     for name in ("opened", "mapped"):
         with open(name, "w+b") as file:
             file.write(bytes(arguments["bytes"]))

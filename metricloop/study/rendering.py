@@ -49,7 +49,7 @@ def quoted(value: Any) -> str:
 
 
 def write_if_changed(path: Path, text: str) -> None:
-    """Write a file unless it has this text already, so that its time of change stays."""
+    """Write a file, unless it holds this text already; then its modification time stays."""
     if path.is_file() and path.read_text() == text:
         return
     with replacing(path) as temporary:

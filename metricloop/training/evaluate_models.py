@@ -14,7 +14,7 @@ SEED_PREDICTIONS = pa.schema([pa.field("seed", pa.int32()), *PREDICTIONS])
 
 
 def evaluate_models(models: dict, held_out: Dataset, params: Params):
-    """Seed -> (numbers, matches, prediction columns) of its model on `held_out`. models: seed -> model."""
+    """Evaluate the model of each seed on `held_out`. Returns seed -> (numbers, matches, prediction columns)."""
     results = {}
     for seed, model in models.items():
         detections = detect(model, held_out, params)

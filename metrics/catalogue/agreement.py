@@ -173,6 +173,6 @@ def image_f1(frame: Frame, confident: float = CONFIDENT, hit: float = HIT) -> fl
 
 
 def _hits(frame: Frame, confident: float, hit: float) -> tuple[int, int]:
-    """The number of found labels, and of confident predictions."""
+    """How many labels a confident prediction hits, and how many confident predictions there are."""
     over, order = overlap(frame), by_falling_score(predictions(frame), confident)
     return int((greedy_match(over.iou * over.same, order, hit) >= 0).sum()), len(order)

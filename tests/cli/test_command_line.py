@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from conftest import metricloop
+from tiny_study import metricloop
 
 from metricloop.cli import command
 from metricloop.cli.command import MissingValueError, one_value_a_flag

@@ -4,8 +4,8 @@ import json
 import sys
 
 import pytest
-from conftest import dvc, make_tiny, metricloop
 from study_fixture import make_study
+from tiny_study import dvc, make_tiny, metricloop
 
 from metricloop.cli.main import main
 from metricloop.data.tables import BOXES, read_table, write_table

@@ -5,8 +5,8 @@ import shlex
 import subprocess
 
 import pytest
-from conftest import dvc, make_tiny
 from study_fixture import make_study
+from tiny_study import dvc, make_tiny
 
 from metricloop.cli.main import main
 from metricloop.data.tables import read_json, read_yaml

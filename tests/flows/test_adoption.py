@@ -1,7 +1,7 @@
 """Adopting a metric in a study that has run: the same scores, and nothing is trained again."""
 
 import pytest
-from conftest import dvc, metricloop
+from tiny_study import dvc, metricloop
 
 REAL = """
 from metricloop.metrics.contract import metric

@@ -8,8 +8,8 @@ from contextlib import closing
 from datetime import date
 
 import pytest
-from conftest import metricloop
 from personas import LEFT, WIDTH, idea, proposal
+from tiny_study import metricloop
 
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.llm.cassette import Cassette, RecordedCall, save_cassette

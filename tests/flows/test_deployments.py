@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import make_tiny
+from tiny_study import make_tiny
 
 from metricloop.runtime.code_digest import HOME
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import make_tiny, metricloop
+from tiny_study import make_tiny, metricloop
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 LONG = ["--set", "train.iterations=350"]  # some fifteen seconds a seed: the state is saved every ten

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import metricloop
 from personas import capable, clumsy, hostile
 from server import Server
+from tiny_study import metricloop
 
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.llm.journal import read_journal

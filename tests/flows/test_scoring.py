@@ -1,6 +1,6 @@
 """metricloop score: list the catalogue, and score batches of a study without running an arm."""
 
-from conftest import metricloop
+from tiny_study import metricloop
 
 
 def test_the_catalogue_is_listed_without_a_workspace(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import yaml
-from conftest import dvc, metricloop
+from tiny_study import dvc, metricloop
 
 from metricloop.cli.main import main
 from metricloop.layout import rates_file

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ARMS, CHANGES
+from tiny_study import ARMS, CHANGES
 
 from metricloop.runtime import code_digest
 
