@@ -8,10 +8,9 @@ from metricloop import layout
 from metricloop.comparison.compare import compare, read_results, subset_size
 from metricloop.comparison.finalists import finalists
 from metricloop.data.loading import load
-from metricloop.data.tables import stamp_of, write_json
+from metricloop.data.tables import UNSAFE, stamp_of, write_json
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
-from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import load_plan
 
 

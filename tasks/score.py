@@ -13,7 +13,7 @@ import numpy as np
 
 from metricloop import layout
 from metricloop.data.pool import read_pool
-from metricloop.data.tables import SCORES, write_json, write_table
+from metricloop.data.tables import SCORES, UNSAFE, write_json, write_table
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
 from metricloop.runtime.stage_start import begin_stage
@@ -23,7 +23,6 @@ from metricloop.scoring.batch import SandboxedBatch
 from metricloop.scoring.metric_inputs import read_inputs
 from metricloop.scoring.open_metrics import open_batch
 from metricloop.scoring.score_pool import SLACK, patience, score_pool, unopened
-from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import entry_of, load_plan
 from metricloop.text.clean import clean
 

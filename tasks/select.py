@@ -14,10 +14,9 @@ from metricloop import layout
 from metricloop.data.manifest import draw_of
 from metricloop.data.pool import read_pool
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
-from metricloop.data.tables import SUBSET, column, stamp_of, write_table
+from metricloop.data.tables import SUBSET, UNSAFE, column, stamp_of, write_table
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
-from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
 from metricloop.selection.select import box_counts, select

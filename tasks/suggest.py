@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from metricloop.data.tables import UNSAFE
 from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.round import open_round, run_round
 from metricloop.engineer.study_view import read_study
@@ -16,7 +17,6 @@ from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
 from metricloop.sandbox.tiers import missing
-from metricloop.scoring.trust import UNSAFE
 from metricloop.study.plan import write_rounds
 
 

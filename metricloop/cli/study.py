@@ -43,8 +43,9 @@ def run(
     ] = False,
 ) -> None:
     """Run the study, or go on with it where it stopped."""
+    from metricloop.data.tables import UNSAFE
     from metricloop.params import load_params
-    from metricloop.scoring.trust import UNSAFE, trust
+    from metricloop.scoring.trust import trust
     from metricloop.study.edit_params import change_params
     from metricloop.study.environment import hide_keys, set_by_options
     from metricloop.study.plan import load_plan

@@ -53,6 +53,8 @@ SUBSET = pa.schema(
         "use": pa.string(),
     }
 )
+# Environment variable, and the stamp of tables that were made while it was set: metrics ran without the sandbox.
+UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"
 
 
 class TableError(ValueError):

@@ -12,7 +12,6 @@ from metricloop.data.tables import read_yaml, replacing
 from metricloop.metrics.contract import MetricError
 from metricloop.scoring.metric_file import MetricFile, read_source
 
-UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"  # environment variable, and the stamp on scores made while it was set
 NOTE = "# Files that a person has read and trusts (metricloop run --trust FILE). They run without the sandbox.\n"
 
 

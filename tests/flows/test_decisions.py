@@ -11,12 +11,12 @@ from graphs import graph_of
 
 from metricloop.cli.dry_run import _duration, _grouped
 from metricloop.cli.reproduce import differences
+from metricloop.data.tables import UNSAFE
 from metricloop.flows import decisions, improve
 from metricloop.flows.decisions import promising
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
 from metricloop.runtime.code_digest import HOME
-from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.policies import check_policy
 from metricloop.study import processes
 from metricloop.study.commits import WorkspaceError

@@ -71,8 +71,6 @@ SOURCES = {
     """,
     "select": """
         data: __init__ dataset embeddings frame k_center loading manifest pictures pool seeds splits tables
-        metrics: contract
-        scoring: metric_file trust
         selection: always_and_distinct arm_files greedy keep_values options policy select
         selection/policies: *
         tasks: select
@@ -81,8 +79,6 @@ SOURCES = {
         comparison: arm_rows compare finalists statistics
         data: dataset frame loading tables
         evaluation: average_precision coco
-        metrics: contract
-        scoring: metric_file trust
         tasks: compare
     """,
     "confirm": """

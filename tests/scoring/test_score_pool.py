@@ -21,6 +21,7 @@ from metricloop.data.tables import (
     IMAGES,
     PREDICTIONS,
     SCORES,
+    UNSAFE,
     read_json,
     read_table,
     stamp_of,
@@ -40,7 +41,6 @@ from metricloop.scoring.metric_inputs import MetricInputs, read_predictions
 from metricloop.scoring.open_metrics import open_batch
 from metricloop.scoring.score_in_parts import CHUNK_PIXELS, _parts
 from metricloop.scoring.score_pool import ScoreError, patience, score_pool
-from metricloop.scoring.trust import UNSAFE
 from metricloop.tasks.score import arguments
 
 # three images: two boxes, none, one

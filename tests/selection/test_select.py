@@ -18,6 +18,7 @@ from metricloop.data.tables import (
     SCORES,
     SUBSET,
     TRUTH,
+    UNSAFE,
     TableError,
     read_table,
     stamp_of,
@@ -25,7 +26,6 @@ from metricloop.data.tables import (
     write_table,
 )
 from metricloop.runtime.code_digest import HOME
-from metricloop.scoring.trust import UNSAFE
 from metricloop.selection.keep_values import fill, image_keep_values
 from metricloop.selection.options import Scored
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
