@@ -18,9 +18,10 @@ help:  ## list these commands
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "metricloop needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
-	$(BIN)/python -P -m metricloop.study.refresh
+	@echo "installing the packages into $(VENV): some minutes, 6.7 GB"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@$(BIN)/python -P -m metricloop.study.refresh
 	@touch $@
 
 setup: $(VENV)/ready  ## create .venv with the pinned dependencies

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from metricloop import layout
@@ -11,28 +10,25 @@ from metricloop.data.formats import read
 from metricloop.data.ingest import IngestError, ingest, write
 from metricloop.data.summary import describe
 from metricloop.params import load_params
+from metricloop.runtime.progress import shown
 from metricloop.runtime.stage_start import begin_stage
-
-
-def _show(done: int, total: int) -> None:
-    if done % max(1, total // 10) == 0 or done == total:
-        print(f"ingest: {done}/{total} pictures read", file=sys.stderr, flush=True)
 
 
 def main() -> None:
     begin_stage("ingest")
     params = load_params()
     data = params.data
-    tables = ingest(
-        read(data.source, data.format, data.categories),
-        Path(os.path.abspath(data.folder)),
-        corrupt=data.corrupt,
-        search_share=data.search_share,
-        test_share=data.test_share,
-        seed=params.study.seed,
-        jobs=-1,
-        progress=_show,
-    )
+    with shown("ingest", "pictures") as show:
+        tables = ingest(
+            read(data.source, data.format, data.categories),
+            Path(os.path.abspath(data.folder)),
+            corrupt=data.corrupt,
+            search_share=data.search_share,
+            test_share=data.test_share,
+            seed=params.study.seed,
+            jobs=-1,
+            progress=show,
+        )
     for name in ("search", "test"):  # checked now, before hours of training
         if not tables.summary["splits"].get(name, {}).get("boxes"):
             raise IngestError(

@@ -1,4 +1,4 @@
-"""Show the progress of a long step: a bar in a terminal, about ten lines elsewhere, with rate and time left."""
+"""Show the progress of a long step: a bar in a terminal, at most ten lines elsewhere, with rate and time left."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 LINES = 10
+PAUSE = 1.0  # seconds between two lines: a short step shows its last line alone
 
 
 @contextmanager
@@ -38,14 +39,18 @@ def shown(label: str, unit: str, stream: TextIO | None = None) -> Iterator[Calla
 
 
 def _lines(label: str, unit: str, stream: TextIO) -> Callable[[int, int], None]:
-    began, last = time.monotonic(), 0
+    began = shown_at = time.monotonic()
+    last = 0
 
     def progress(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, shown_at
         tenth = LINES * done // max(total, 1)
         if tenth <= last:
             return
-        last, took = tenth, time.monotonic() - began
+        now = time.monotonic()
+        if done < total and now - shown_at < PAUSE:
+            return
+        last, shown_at, took = tenth, now, now - began
         left = "" if done == total else f", {took / done * (total - done):.0f} s left"
         print(f"{label}: {done}/{total} {unit}, {_rate(done, took)}/s{left}", file=stream, flush=True)
 

@@ -1,4 +1,4 @@
-"""Progress of a long step: about ten lines, with the rate and the time left."""
+"""Progress of a long step: at most ten lines, with the rate and the time left."""
 
 import io
 import re
@@ -17,6 +17,15 @@ def test_ten_lines_and_the_last_one_at_the_end(monkeypatch):
     assert len(lines) == 10
     assert lines[0] == "score pixels: 10/100 images, 10/s, 9 s left"  # ten in the first second
     assert lines[-1] == "score pixels: 100/100 images, 10/s"
+
+
+def test_a_short_step_shows_its_end_alone(monkeypatch):
+    monkeypatch.setattr(progress.time, "monotonic", iter([0.0, *(0.01 * k for k in range(1, 101))]).__next__)
+    stream = io.StringIO()
+    with progress.shown("ingest", "pictures", stream) as show:
+        for done in range(1, 101):
+            show(done, 100)
+    assert stream.getvalue() == "ingest: 100/100 pictures, 110/s\n"
 
 
 class Terminal(io.StringIO):
