@@ -1,17 +1,23 @@
 """Average precision and recall from matches, with a weight per image: how often it counts.
 
-Resampling the images changes only these weights. The matches stay the same, so R replicates cost a few matrix
+Resampling the images changes only these weights. The matches stay the same, so R replicates cost a few sparse matrix
 products instead of R evaluations.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.sparse import csr_array
 
 from metricloop.data.dataset import Dataset
 from metricloop.evaluation.coco import BITS, Matches
 
-RECALL_LEVELS = np.linspace(0.0, 1.0, 101)  # the recall levels at which COCO takes the precision
+RECALL_STEP = 0.01
+RECALL_LEVELS = np.linspace(0.0, 1.0, 101)  # the recall levels at which COCO takes the precision; k * RECALL_STEP
+BLOCK = 128  # replicates at a time: the arrays of a block stay in the processor's cache
+TINY = np.finfo(float).tiny  # divides zero weights by something
 
 
 def count_positives(truth: Dataset) -> np.ndarray:
@@ -34,51 +40,108 @@ def weighted_ap(
     classes = np.flatnonzero(positives.sum(axis=0))
     if not len(classes):
         return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
-    # The last row is the whole split, for classes without objects in a replicate.
-    weights = np.vstack([weights, np.ones(len(image_id))])
-    totals = np.zeros((2, len(weights)))
+    # One column per replicate; the last is the whole split, for classes without objects in a replicate.
+    drawn = np.vstack([weights, np.ones(len(image_id))]).T
+    totals = np.zeros((2, drawn.shape[1]))
     for label in classes:
         mine = np.flatnonzero(matches.label == label)
         mine = mine[np.argsort(-matches.score[mine], kind="stable")]
         rows = np.searchsorted(image_id, matches.image_id[mine])
-        expected = weights @ positives[:, label]
-        values = _class_ap(rows, matches.tp[mine], matches.ignored[mine], expected, weights)
+        expected = positives[:, label] @ drawn
+        values = _class_ap(rows, matches.tp[mine], matches.ignored[mine], expected, drawn)
         totals += np.where(expected > 0, values, values[:, -1:])
     return totals[0, :-1] / len(classes), totals[1, :-1] / len(classes)
 
 
-def _class_ap(
-    rows: np.ndarray, tp: np.ndarray, ignored: np.ndarray, expected: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """AP and AR of one class, (2, R); detections by falling score, `rows` their image rows.
+def levels_reached(recall: np.ndarray) -> np.ndarray:
+    """How many of RECALL_LEVELS are at most `recall`, as floats.
 
-    Precision and recall are computed at the hits only: between two hits recall is constant and precision falls, so
-    other detections never set COCO's interpolated precision.
+    >>> levels_reached(np.array([0.0, 0.005, 0.01, 1.0])).tolist()
+    [1.0, 1.0, 2.0, 101.0]
     """
-    result = np.zeros((2, len(weights)))
-    hits = np.flatnonzero(tp)
-    expected = np.maximum(expected, np.finfo(float).tiny)[:, None]
-    seen = _weight_up_to(hits, rows, np.ones(len(rows), bool), weights)
-    for bit in BITS:
-        is_hit = (tp[hits] & bit) > 0
-        if not is_hit.any():
-            continue
-        found = np.cumsum(weights[:, rows[hits]] * is_hit, axis=1)
-        skipped = (ignored & bit) > 0
-        counted = seen - _weight_up_to(hits, rows, skipped, weights) if skipped.any() else seen
-        precision = found / np.maximum(counted, np.finfo(float).tiny)
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        recall = found / expected
-        levels = np.searchsorted(RECALL_LEVELS, recall, side="right")  # recall levels reached so far
-        result[0] += (envelope * np.diff(levels, axis=1, prepend=0)).sum(axis=1) / len(RECALL_LEVELS)
-        result[1] += recall[:, -1]
+    nearest = np.rint(recall / RECALL_STEP)  # all levels before the nearest one are reached, none after it
+    return nearest + (nearest * RECALL_STEP <= recall)
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Precision over recall of one class at one IoU threshold, as a list of runs.
+
+    A run is a series of hits without another detection in between. Within a run precision never falls, because
+    (found + w) / (seen + w) >= found / seen; between two runs recall is constant and precision falls. So COCO's
+    interpolated precision is set by the ends of the runs alone.
+
+    hits: (runs, n), the hits of each run by image; end: (runs,), the group of detections that ends with its last hit;
+    ignored: (runs, n), the detections in crowd regions between it and the run before, or None without any.
+    """
+
+    hits: csr_array
+    end: np.ndarray
+    ignored: csr_array | None
+
+
+def _class_ap(
+    rows: np.ndarray, tp: np.ndarray, ignored: np.ndarray, expected: np.ndarray, drawn: np.ndarray
+) -> np.ndarray:
+    """AP and AR of one class, (2, R); detections by falling score, `rows` their image rows; drawn: (n, R)."""
+    result = np.zeros((2, drawn.shape[1]))
+    detections, curves = _curves(rows, tp, ignored, len(drawn))
+    for begin in range(0, drawn.shape[1], BLOCK):
+        block = slice(begin, begin + BLOCK)
+        weights = np.ascontiguousarray(drawn[:, block])
+        seen = _up_to_each(detections, weights)
+        for curve in curves:
+            counted = seen[curve.end]
+            if curve.ignored is not None:
+                counted -= _up_to_each(curve.ignored, weights)
+            result[:, block] += _area(_up_to_each(curve.hits, weights), counted, expected[block])
     return result / len(BITS)
 
 
-def _weight_up_to(hits: np.ndarray, rows: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weight of the chosen detections up to and including every hit, (R, len(hits))."""
-    segment = np.searchsorted(hits, np.arange(len(rows)))  # the first hit at or after a detection
-    chosen = chosen & (segment < len(hits))
-    per_image = np.zeros((weights.shape[1], len(hits)))
-    np.add.at(per_image, (rows[chosen], segment[chosen]), 1)
-    return np.cumsum(weights @ per_image, axis=1)
+def _area(found: np.ndarray, counted: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """AP and AR, (2, R), from the weight found and counted up to the end of every run, (runs, R) each."""
+    precision = found / np.maximum(counted, TINY)
+    envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    recall = found / np.maximum(expected, TINY)
+    levels = levels_reached(recall)
+    levels[1:] -= levels[:-1].copy()  # from here on the levels first reached in a run
+    return np.stack([np.einsum("kr,kr->r", envelope, levels) / len(RECALL_LEVELS), recall[-1]])
+
+
+def _up_to_each(counts: csr_array, weights: np.ndarray) -> np.ndarray:
+    """Weight of the detections up to and including each group, (groups, R); counts: (groups, n)."""
+    return np.cumsum(counts @ weights, axis=0)
+
+
+def _curves(rows: np.ndarray, tp: np.ndarray, ignored: np.ndarray, images: int) -> tuple[csr_array, list[_Curve]]:
+    """The detections by group and image, (groups, images), and the curves of the thresholds that have hits.
+
+    The end of every run, at any threshold, closes a group. So all thresholds share one count of what was seen.
+    """
+    found = []
+    for bit in BITS:
+        hits = np.flatnonzero(tp & bit)
+        if len(hits):
+            found.append((hits, hits[np.diff(hits, append=-1) != 1], np.flatnonzero(ignored & bit)))
+    ends = np.unique(np.concatenate([np.zeros(0, np.int64), *(last for _, last, _ in found)]))
+    curves = []
+    for hits, last, skipped in found:
+        curves.append(
+            _Curve(
+                hits=_count(hits, last, rows, images),
+                end=np.searchsorted(ends, last),
+                ignored=_count(skipped, last, rows, images) if (skipped < last[-1]).any() else None,
+            )
+        )
+    return _count(np.arange(len(rows)), ends, rows, images), curves
+
+
+def _count(detections: np.ndarray, ends: np.ndarray, rows: np.ndarray, images: int) -> csr_array:
+    """Detections per group and image, (groups, images). Each of `ends` closes a group; what follows the last is dropped.
+
+    detections: (k,) and ends: (groups,), ascending positions in `rows`, the image rows by falling score.
+    """
+    group = np.searchsorted(ends, detections)
+    kept = group < len(ends)
+    cells = (group[kept], rows[detections[kept]])
+    return csr_array((np.ones(len(cells[0])), cells), shape=(len(ends), images))

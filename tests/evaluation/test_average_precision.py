@@ -6,8 +6,9 @@ from coco_reference import CLASSES, dataset, detections, pycoco, random_case, re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metricloop.evaluation.average_precision import count_positives, weighted_ap
-from metricloop.evaluation.coco import coco_evaluate
+from metricloop.evaluation import average_precision
+from metricloop.evaluation.average_precision import RECALL_LEVELS, count_positives, levels_reached, weighted_ap
+from metricloop.evaluation.coco import BITS, Matches, coco_evaluate
 
 seeded = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -66,3 +67,80 @@ def test_a_class_no_drawn_image_shows_keeps_its_value():
 def test_crowds_are_not_to_be_found():
     truth = dataset([([[0, 0, 9, 9], [0, 0, 50, 50], [1, 1, 9, 9]], [0, 0, 1], [False, True, False])])
     assert count_positives(truth).tolist() == [[1, 1, 0]]
+
+
+def plain_ap(matches, image_id, positives, weights):
+    """weighted_ap by its definition: every detection of every replicate, one class and threshold after the other."""
+    classes = np.flatnonzero(positives.sum(axis=0))
+    weights = np.vstack([weights, np.ones(len(image_id))])
+    result = np.zeros((2, len(weights)))
+    for label in classes:
+        mine = np.flatnonzero(matches.label == label)
+        mine = mine[np.argsort(-matches.score[mine], kind="stable")]
+        drawn = weights[:, np.searchsorted(image_id, matches.image_id[mine])]
+        expected = weights @ positives[:, label]
+        values = np.zeros_like(result)
+        for bit in BITS if len(mine) else ():
+            found = np.cumsum(drawn * ((matches.tp[mine] & bit) > 0), axis=1)
+            counted = np.cumsum(drawn * ((matches.ignored[mine] & bit) == 0), axis=1)
+            precision = found / np.maximum(counted, 1e-300)
+            recall = found / np.maximum(expected, 1e-300)[:, None]
+            for replicate, reached in enumerate(recall):
+                first = np.searchsorted(reached, RECALL_LEVELS)  # COCO's own lines, from here on
+                best = np.append(np.maximum.accumulate(precision[replicate, ::-1])[::-1], 0)
+                values[0, replicate] += best[first].mean() / len(BITS)
+            values[1] += recall[:, -1] / len(BITS)
+        result += np.where(expected > 0, values, values[:, -1:]) / len(classes)
+    return result[:, :-1]
+
+
+def random_matches(seed, images, tied, objects):
+    """Matches without pictures: every object is hit at most once per threshold, the rest is wrong or in a crowd."""
+    rng = np.random.default_rng(seed)
+    positives = rng.integers(0, objects + 1, (images, 3)) * (rng.random((images, 3)) < 0.7)
+    positives[:, 2] *= rng.random() < 0.5
+    row, label = (index.repeat(positives.ravel()) for index in map(np.ravel, np.indices(positives.shape)))
+    good = np.full(len(row), True)
+    invented = int(rng.integers(0, 3 * len(row) + 2))
+    row = np.concatenate([row, rng.integers(0, images, invented)])
+    label = np.concatenate([label, rng.integers(0, 3, invented)])
+    good = np.concatenate([good, np.zeros(invented, bool)])
+    tp = np.where(good, rng.integers(0, 1024, len(row)), 0)
+    ignored = np.where(rng.random(len(row)) < 0.2, rng.integers(0, 1024, len(row)), 0) & ~tp
+    score = rng.choice([0.2, 0.5, 0.9], len(row)) if tied else rng.random(len(row)) + 0.5 * good
+    order = np.lexsort((-score, label, row))
+    image_id = 5 + 3 * np.arange(images)
+    columns = (image_id[row], label, score.astype(np.float32), tp.astype(np.int16), ignored.astype(np.int16))
+    return Matches(*(values[order] for values in columns)), image_id, positives
+
+
+@seeded
+@given(
+    seed=st.integers(0, 10**6), images=st.sampled_from([1, 4, 40]), tied=st.booleans(), objects=st.sampled_from([1, 5])
+)
+def test_values_are_those_of_the_definition(seed, images, tied, objects):
+    matches, image_id, positives = random_matches(seed, images, tied, objects)
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(images, np.full(images, 1 / images), size=5)
+    found = weighted_ap(matches, image_id, positives, weights)
+    if positives.any():
+        assert np.abs(found - plain_ap(matches, image_id, positives, weights)).max() <= 1e-12
+    else:
+        assert np.isnan(found).all()
+
+
+def test_values_do_not_depend_on_the_other_replicates(monkeypatch):
+    matches, image_id, positives = random_matches(3, 30, False, 4)
+    weights = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=11)
+    whole = np.stack(weighted_ap(matches, image_id, positives, weights))
+    monkeypatch.setattr(average_precision, "BLOCK", 4)  # blocks of 4, 4 and 4 with the whole split
+    assert np.array_equal(np.stack(weighted_ap(matches, image_id, positives, weights)), whole)
+    assert np.array_equal(np.stack(weighted_ap(matches, image_id, positives, weights[7:8]))[:, 0], whole[:, 7])
+
+
+def test_recall_levels_are_counted_as_coco_counts_them():
+    """At the levels themselves and one float beside them, and at every recall of up to 400 objects."""
+    edges = [np.nextafter(RECALL_LEVELS, side) for side in (-1, 2)]
+    shares = [np.arange(expected + 1) / expected for expected in range(1, 401)]
+    recall = np.concatenate([RECALL_LEVELS, *edges, *shares]).clip(0)
+    assert np.array_equal(levels_reached(recall), np.searchsorted(RECALL_LEVELS, recall, side="right"))
