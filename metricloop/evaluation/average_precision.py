@@ -137,7 +137,7 @@ def _curves(rows: np.ndarray, tp: np.ndarray, ignored: np.ndarray, images: int) 
 
 
 def _count(detections: np.ndarray, ends: np.ndarray, rows: np.ndarray, images: int) -> csr_array:
-    """Detections per group and image, (groups, images). Each of `ends` closes a group; what follows the last is dropped.
+    """Detections per group and image, (groups, images). Each of `ends` closes a group; those after all are dropped.
 
     detections: (k,) and ends: (groups,), ascending positions in `rows`, the image rows by falling score.
     """
