@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,13 @@ def load_model(state: dict[str, Any], classes: int, params: Params) -> torch.nn.
     return model
 
 
-def detect(model: torch.nn.Module, dataset: Dataset, params: Params) -> list[Detections]:
-    """The detections of a trained model on every image of `dataset`, in pixels of the original images."""
+def detect(
+    model: torch.nn.Module, dataset: Dataset, params: Params, rows: Sequence[int] | None = None
+) -> list[Detections]:
+    """The detections of a trained model on images of `dataset`, in pixels of the original images.
+
+    rows: which images, by default all.
+    """
     from metricloop.detector.engine import choose_device, predict, settle
     from metricloop.detector.pixel_cache import Pixels, scales
 
@@ -35,7 +40,7 @@ def detect(model: torch.nn.Module, dataset: Dataset, params: Params) -> list[Det
     size = params.train.image_size
     return predict(
         model,
-        range(len(dataset)),
+        range(len(dataset)) if rows is None else rows,
         Pixels(dataset, size, Path(layout.CACHE)),
         scales(dataset, size),
         device=choose_device(params.train.device),

@@ -82,8 +82,7 @@ def predict_fold(task: tuple[Job, np.ndarray, Params]) -> dict[str, list[Detecti
         iterations=params.predict.iterations,
     )
     model, rows = load_model(trained.model, len(pool.class_names), params), np.flatnonzero(fold_of == job.fold)
-    plain = detect(model, pool, params)
-    found = {SEED if job.second else PLAIN: [plain[row] for row in rows]}
+    found = {SEED if job.second else PLAIN: detect(model, pool, params, rows.tolist())}
     if not job.second:
         found |= {kind: detect_view(model, pool, rows, kind, params) for kind in PICTURED if kind in wanted}
     return found
