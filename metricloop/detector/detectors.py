@@ -29,14 +29,16 @@ class Normalise(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(STD) * 255, persistent=False)
 
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None):
-        batch = torch.stack(tuple(images)).to(self.mean.device).float()
-        batch = ((batch - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        size = (batch.shape[-2], batch.shape[-1])
-        return ImageList(batch, [size] * len(batch)), targets
+        batch = torch.stack([image.permute(1, 2, 0) for image in images]).to(self.mean.device).float()
+        lines = batch.flatten(2)  # (n, height, width * 3): whole lines, because arithmetic on threes is slow
+        width = batch.shape[2]
+        lines.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
+        size = (batch.shape[1], width)
+        return ImageList(batch.permute(0, 3, 1, 2), [size] * len(batch)), targets
 
     def postprocess(self, detections, image_shapes, original_shapes):
         return detections
@@ -52,6 +54,7 @@ def build_detector(name: str, n_classes: int, image_size: int, weights: str, see
     if name not in architectures.NAMES:
         raise DetectorError(f"unknown detector {name!r}; known: {', '.join(architectures.NAMES)}")
     torch.manual_seed(seed)
+    frozen = frozen_parts(name, weights)
     if weights == "drawn":
         if name != architectures.DEFAULT:
             raise DetectorError(
@@ -62,8 +65,16 @@ def build_detector(name: str, n_classes: int, image_size: int, weights: str, see
     model = build(n_classes + 1, image_size, weights)
     if weights not in ("none", "default"):
         _load_weights(model, Path(weights))
+    if frozen:
+        model.backbone.freeze(frozen)
     model.transform = Normalise()
     return model.to(memory_format=torch.channels_last)
+
+
+def frozen_parts(name: str, weights: str) -> tuple[str, ...]:
+    """The parts of a detector's backbone that do not learn: FROZEN of its module, if its weights are from photos."""
+    module = import_module(f"{architectures.__name__}.{name}")
+    return () if weights in ("none", "drawn") else getattr(module, "FROZEN", ())
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

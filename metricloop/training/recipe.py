@@ -13,6 +13,7 @@ from metricloop.params import Params, weights_digest
 def train_recipe(params: Params, search: Dataset) -> dict[str, Any]:
     """What makes a trained model, except its subset and its seed. Trials with equal recipes can be compared."""
     from metricloop.detector.augment import choose_backend
+    from metricloop.detector.detectors import frozen_parts
     from metricloop.detector.engine import choose_device
 
     train = params.train
@@ -20,6 +21,7 @@ def train_recipe(params: Params, search: Dataset) -> dict[str, Any]:
     return {
         "detector": train.detector,
         "weights": weights_digest(train.weights),
+        "frozen": list(frozen_parts(train.detector, train.weights)),
         "image_size": train.image_size,
         "iterations": train.iterations,
         "batch_size": train.batch_size,

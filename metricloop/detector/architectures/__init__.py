@@ -1,6 +1,7 @@
 """One module per detector, named like it; each has `build(classes, size, weights)`. A new detector is a new file here.
 
-A module may set LEARNING_RATE, which `metricloop init` then writes to params.yaml.
+A module may set LEARNING_RATE, which `metricloop init` then writes to params.yaml, and FROZEN, the names of the parts
+of its backbone that do not learn when it has weights from photos; the backbone then has a method `freeze`.
 
 Importing this package imports none of them, so that their names are known without loading torch.
 """

@@ -1,16 +1,25 @@
-"""FCOS on a small ShuffleNetV2 pyramid: the detector for studies on a CPU, with weights that ship with metricloop."""
+"""FCOS on a small ShuffleNetV2 pyramid: the detector for studies on a CPU, with weights that ship with metricloop.
+
+As in torchvision, the early layers of a pretrained backbone do not learn: the stem and the first stage, with the
+statistics of their batch normalisation. That saves a quarter of the time, and mAP stays the same on real photos. With
+the small weights `drawn`, mAP on drawn scenes fell from 0.30 to 0.20, so there all layers learn, as without weights.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import shufflenet_v2_x0_5
-from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.fcos import FCOS, FCOSHead
+from torchvision.models.detection.fcos import FCOSHead
 from torchvision.ops import FeaturePyramidNetwork
 
+from metricloop.detector.batched_fcos import BatchedFCOS, KeptAnchors
 from metricloop.detector.torchvision_detector import DetectorError
+
+FROZEN = ("stem", "stages.0")  # parts of a backbone pretrained on photos that do not learn
 
 
 class ShuffleNetPyramid(nn.Module):
@@ -23,14 +32,35 @@ class ShuffleNetPyramid(nn.Module):
         self.stages = nn.ModuleList([net.stage2, net.stage3, net.stage4])
         self.fpn = FeaturePyramidNetwork([48, 96, 192], channels)
         self.out_channels = channels
+        self.frozen: list[nn.Module] = []
+
+    def freeze(self, names: tuple[str, ...]) -> None:
+        """Parts that from now on do not learn, and use the stored statistics of their batch normalisation."""
+        self.frozen = [self.get_submodule(name) for name in names]
+        for part in self.frozen:
+            part.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> ShuffleNetPyramid:
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
-        x = self.stem(x)
+        x = self._stem(x)
         features = OrderedDict()
         for level, stage in enumerate(self.stages):
             x = stage(x)
             features[str(level)] = x
         return self.fpn(features)
+
+    def _stem(self, x: Tensor) -> Tensor:
+        """The stem. Where its batch normalisation is fixed, it is part of the convolution: one large copy less."""
+        first: Any = self.stem[0]
+        convolution, normalise, relu = first
+        if normalise.training:
+            return self.stem(x)
+        return self.stem[1](relu(fuse_conv_bn_eval(convolution, normalise)(x)))
 
     def load_backbone(self, state: dict[str, Tensor]) -> None:
         """Load a shufflenet_v2_x0_5 state dict in torchvision's names; conv5 and fc are not needed."""
@@ -58,6 +88,6 @@ def build(classes: int, size: int, weights: str) -> nn.Module:
     backbone = ShuffleNetPyramid()
     if weights == "default":
         raise DetectorError("fcos_shufflenet has no torchvision download; use weights: drawn, none or a path")
-    anchors = AnchorGenerator(sizes=((8,), (16,), (32,)), aspect_ratios=((1.0,),) * 3)
+    anchors = KeptAnchors(sizes=((8,), (16,), (32,)), aspect_ratios=((1.0,),) * 3)
     head = FCOSHead(backbone.out_channels, anchors.num_anchors_per_location()[0], classes, num_convs=2)
-    return FCOS(backbone, classes, anchor_generator=anchors, head=head, detections_per_img=100)
+    return BatchedFCOS(backbone, classes, anchor_generator=anchors, head=head, detections_per_img=100)
