@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 HOME = Path(__file__).resolve().parents[1]
@@ -67,18 +68,17 @@ def missing() -> list[str]:
 
 
 def settle(threads: int) -> None:
-    """The settings of every trial; engine.settle needs OpenCV, which a bare machine may lack."""
-    import torch
-
+    """The settings of every trial. They include one of OpenCV, which a bare machine may lack: it is left out there."""
     from metricloop.detector import engine
 
     if find_spec("cv2"):
         engine.settle(threads)
         return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
+    sys.modules["cv2"] = SimpleNamespace(setNumThreads=lambda threads: None)  # type: ignore[assignment]
+    try:
+        engine.settle(threads)
+    finally:
+        del sys.modules["cv2"]
 
 
 def draw(n: int, size: int, seed: int) -> tuple[Any, list[Any]]:
