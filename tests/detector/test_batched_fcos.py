@@ -122,3 +122,15 @@ def test_a_stem_with_fixed_statistics_gives_the_same_features():
     backbone.stem[0][1].running_var.uniform_(0.5, 2)
     batch = torch.randn(2, 3, SIZE, SIZE)
     np.testing.assert_allclose(backbone._stem(batch).detach(), backbone.stem(batch).detach(), atol=1e-5)
+
+
+def test_the_stages_are_torchvisions():
+    torch.manual_seed(0)
+    plain = shufflenet_v2_x0_5(weights=None)
+    backbone = ShuffleNetPyramid()
+    backbone.load_backbone(plain.state_dict())
+    x = y = torch.randn(2, 24, 24, 24)
+    for own, other in zip(backbone.stages, (plain.stage2, plain.stage3, plain.stage4), strict=True):
+        x, y = own(x.contiguous(memory_format=torch.channels_last)), other(y)
+        assert x.is_contiguous(memory_format=torch.channels_last)
+        np.testing.assert_allclose(x.detach(), y.detach(), atol=1e-4)

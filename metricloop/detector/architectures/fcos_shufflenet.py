@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import shufflenet_v2_x0_5
 from torchvision.models.detection.fcos import FCOSHead
+from torchvision.models.shufflenetv2 import InvertedResidual
 from torchvision.ops import FeaturePyramidNetwork
 
 from metricloop.detector.batched_fcos import BatchedFCOS, KeptAnchors
@@ -22,12 +24,25 @@ from metricloop.detector.torchvision_detector import DetectorError
 FROZEN = ("stem", "stages.0")  # parts of a backbone pretrained on photos that do not learn
 
 
+class ShuffledBlock(InvertedResidual):
+    """torchvision's block of a ShuffleNet, whose output stays in channels_last: one copy in place of four."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride == 1:
+            kept, changed = x.chunk(2, dim=1)
+            halves = kept, self.branch2(changed)
+        else:
+            halves = self.branch1(x), self.branch2(x)
+        # alternating channels of both: concatenation and shuffle at once
+        return torch.stack([half.permute(0, 2, 3, 1) for half in halves], dim=-1).flatten(3).permute(0, 3, 1, 2)
+
+
 class ShuffleNetPyramid(nn.Module):
     """ShuffleNetV2-x0.5 (350 k parameters) with a small feature pyramid at strides 8, 16 and 32."""
 
     def __init__(self, channels: int = 64) -> None:
         super().__init__()
-        net = shufflenet_v2_x0_5(weights=None)
+        net = shufflenet_v2_x0_5(weights=None, inverted_residual=ShuffledBlock)
         self.stem = nn.Sequential(net.conv1, net.maxpool)
         self.stages = nn.ModuleList([net.stage2, net.stage3, net.stage4])
         self.fpn = FeaturePyramidNetwork([48, 96, 192], channels)
