@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO := $(if $(FULL),demo-full,demo)
+DEMO := demo$(if $(FULL),-full)$(if $(CLEAN),-clean)
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 export MLFLOW_DISABLE_TELEMETRY = true
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
@@ -26,8 +26,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 setup: $(VENV)/ready  ## create .venv with the pinned dependencies
 
-demo: setup  ## run a whole study on drawn pictures, in minutes (FULL=1: with all controls and more seeds)
-	@test -f $(DEMO)/code.yaml || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full)
+demo: setup  ## run a whole study on drawn pictures, in minutes (FULL=1: with all controls; CLEAN=1: with undamaged labels)
+	@test -f $(DEMO)/code.yaml || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full) $(if $(CLEAN),--corrupt none)
 	@$(BIN)/metricloop run -C $(DEMO)
 
 test: setup  ## run the tests, except the slow ones
@@ -48,4 +48,4 @@ ui: setup  ## show the demo in the MLflow UI on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/$(DEMO)/mlflow.db
 
 clean:  ## delete the demo workspaces
-	rm -rf demo demo-full
+	rm -rf demo demo-full demo-clean demo-full-clean

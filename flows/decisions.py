@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from metricloop import layout
+from metricloop.comparison.arm_rows import boxes_apart, of_role
+from metricloop.data.seeds import blocks_of
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import Event, read_journal
 from metricloop.params import Params
@@ -32,24 +34,33 @@ def open_rounds(events: Sequence[Event], params: Params) -> list[int]:
     return [number for number in wanted if number not in finished]
 
 
-def promising(comparison: dict[str, Any], plan: Plan, params: Params) -> list[tuple[str, str]]:
-    """More blocks to train, as (arm, seeds), for undecided treatments that may still turn out better.
-
-    An arm gets one more block when its gain is positive and the number of seeds that a decision probably needs is not
-    above seeds.max. The baseline gets the same seeds, because trials are paired.
-    """
-    size, most = params.seeds.block, params.seeds.max
-    arms = {arm["name"]: arm for arm in comparison["arms"]}
+def more_seeds(comparison: dict[str, Any], plan: Plan) -> list[tuple[str, str]]:
+    """The blocks to train until the next look, as (arm, seeds): of undecided arms that are ahead, and the baseline."""
     base = next(arm for arm in comparison["arms"] if arm["role"] == "baseline")
-    more = []
-    for arm in arms.values():
-        if arm["role"] != "treatment" or arm["verdict"] != "undecided" or arm["name"] not in plan["arms"]:
-            continue
-        done, needed = len(arm["seeds"]), arm["seeds_needed"]
-        if done < most and needed is not None and needed <= most:
-            more.append((arm["name"], f"{done}-{min(done + size, most) - 1}"))
-    wanted = {seeds for _, seeds in more}
-    return [(base["name"], seeds) for seeds in sorted(wanted) if int(seeds.split("-")[0]) >= len(base["seeds"])] + more
+    more, wanted = [], 0
+    for arm in comparison["arms"]:
+        done = len(arm["seeds"])
+        coming = next((look for look in comparison["looks"] if look["arms"] > done), None)
+        if arm["goes_on"] and arm["name"] in plan["arms"] and coming:
+            more += [(arm["name"], seeds) for seeds in blocks_of(done, coming["arms"])]
+            wanted = max(wanted, coming["baseline"])
+    return [(base["name"], seeds) for seeds in blocks_of(len(base["seeds"]), wanted)] + more
+
+
+def boxes_control(comparison: dict[str, Any], plan: Plan) -> Plan | None:
+    """A control to add for the winner when its subset has far more or fewer boxes than a random one: as many images
+    at random with the same box counts. None when there is no need for one, or when the plan has one.
+    """
+    winner = next((arm for arm in of_role(comparison, "treatment") if arm["verdict"] == "better"), None)
+    if winner is None or not boxes_apart(winner):
+        return None
+    subset = layout.subset_file(winner["name"])
+    if any(arm["policy"]["name"] == "match" and arm["b"] == subset for arm in plan["arms"].values()):
+        return None
+    name = f"{winner['name']}_boxes"
+    arm = {"role": "control", "a": layout.IMAGES, "b": subset, "policy": {"name": "match"}}
+    blocks = blocks_of(0, comparison["looks"][-1]["arms"])
+    return {"arms": {name: arm}, "blocks": {f"{name}.{n}": {"arm": name, "seeds": s} for n, s in enumerate(blocks)}}
 
 
 def nothing_left(folder: Path, params: Params) -> bool:
@@ -60,7 +71,8 @@ def nothing_left(folder: Path, params: Params) -> bool:
     plan = load_plan(folder)
     if open_rounds(read_journal(folder / layout.JOURNAL), params):
         return False
-    if promising(read_json(folder / layout.COMPARISON), plan, params):
+    comparison = read_json(folder / layout.COMPARISON)
+    if more_seeds(comparison, plan) or boxes_control(comparison, plan):
         return False
     return not outdated(folder, list(stages_of(folder, plan)))
 

@@ -13,6 +13,7 @@ from metricloop.flows.reaper import end_server_with_me
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.study.environment import hide_keys
+from metricloop.study.looks import record_looks
 from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
 from metricloop.study.refresh import refresh_code
 
@@ -27,6 +28,7 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     plan = load_plan(folder)
     check_arm(folder, plan, arm)
     refresh_code(folder)
+    record_looks(folder, params)
     arms = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
     blocks = [name for name, block in plan["blocks"].items() if block["arm"] in arms]
     targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]

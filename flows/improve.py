@@ -8,7 +8,7 @@ from prefect import flow
 
 from metricloop import layout
 from metricloop.data.tables import read_json, replacing
-from metricloop.flows.decisions import open_rounds, promising, state_of
+from metricloop.flows.decisions import boxes_control, more_seeds, open_rounds, state_of
 from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import model_step, step
@@ -16,8 +16,9 @@ from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
 from metricloop.study.commits import commit
 from metricloop.study.environment import hide_keys
+from metricloop.study.looks import record_looks
 from metricloop.study.new_study import create, demo_plan
-from metricloop.study.plan import add_block, load_plan
+from metricloop.study.plan import add_block, load_plan, write_rounds
 from metricloop.study.processes import StageError, say
 from metricloop.study.refresh import refresh_code
 
@@ -35,17 +36,22 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
         create(folder, demo_plan(folder.name))
     params = load_params(folder / layout.PARAMS)
     refresh_code(folder)
+    record_looks(folder, params)
     confirm = experiments(folder, params)
     try:
         confirm = rounds(folder, params) or confirm
     except StageError:
         present(folder, "study interrupted")  # show the results so far; the test split is not read
         raise
-    while more := promising(read_json(folder / layout.COMPARISON), load_plan(folder), params):
+    while more := more_seeds(read_json(folder / layout.COMPARISON), load_plan(folder)):
         for arm, seeds in more:
             add_block(folder, arm, seeds)
-        say(f"more seeds for undecided arms: {', '.join(sorted({arm for arm, _ in more}))}")
-        confirm = experiments(folder, params)
+        say(f"more seeds until the next look: {', '.join(dict.fromkeys(arm for arm, _ in more))}")
+        confirm = experiments(folder, params) or confirm
+    if control := boxes_control(read_json(folder / layout.COMPARISON), load_plan(folder)):
+        write_rounds(control, folder)
+        say(f"a control for the winner's number of boxes: {', '.join(control['arms'])}")
+        confirm = experiments(folder, params) or confirm
     run_stages(folder, confirm, "confirm on the test split")
     present(folder, "study finished")
 

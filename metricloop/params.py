@@ -25,6 +25,9 @@ Count = Annotated[int, Field(ge=1)]
 BUILT_IN = Path(__file__).parent / "detector" / "backbones" / "drawn_animals.pt"  # train.weights: drawn
 
 
+GONE = {"seeds": "looks", "compare.alpha": "looks.alpha"}  # keys of earlier versions, and what they became
+
+
 class ParamsError(ValueError):
     """params.yaml cannot be used; the message lists every fault, and what to do."""
 
@@ -54,7 +57,7 @@ class Data(Section):
 
 
 class Scenes(Section):
-    images: Count = 720
+    images: Count = 960
     size: Annotated[int, Field(ge=64, le=1024)] = 160
     seed: int = 0
 
@@ -102,24 +105,41 @@ class Evaluate(Section):
     max_detections: Count = 100
 
 
-class Seeds(Section):
-    block: Annotated[int, Field(ge=1, le=len(STUDY_SEEDS))] = 3
-    max: Annotated[int, Field(ge=1, le=len(STUDY_SEEDS))] = 9
+SeedCount = Annotated[int, Field(ge=1, le=len(STUDY_SEEDS))]
+
+
+class Looks(Section):
+    """One entry per look in each list: seeds of an arm, seeds of the baseline, error rate."""
+
+    arms: tuple[SeedCount, ...] = (3, 6)
+    baseline: tuple[SeedCount, ...] = (12, 18)
+    alpha: tuple[Annotated[float, Field(gt=0, lt=0.5)], ...] = (0.02, 0.03)
 
     @model_validator(mode="after")
-    def _block_within_max(self) -> Seeds:
-        if self.max < self.block:
-            raise ValueError(f"seeds.max ({self.max}) must be at least seeds.block ({self.block})")
+    def _one_entry_per_look(self) -> Looks:
+        if not len(self.arms) == len(self.baseline) == len(self.alpha) > 0:
+            raise ValueError(
+                f"looks.arms, looks.baseline and looks.alpha need one entry per look, the same number in each; found "
+                f"{len(self.arms)}, {len(self.baseline)} and {len(self.alpha)}"
+            )
+        for name in ("arms", "baseline"):
+            seeds = getattr(self, name)
+            if list(seeds) != sorted(set(seeds)):
+                raise ValueError(f"looks.{name} must grow from look to look, found {list(seeds)}")
+        if sum(self.alpha) >= 0.5:
+            raise ValueError(f"looks.alpha adds up to {sum(self.alpha):g}; it must stay below 0.5, and is usually 0.05")
         return self
 
 
 class Compare(Section):
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     bootstrap: Annotated[int, Field(ge=50)] = 500
+    smallest_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
 
 
 class Confirm(Section):
-    seeds: Annotated[int, Field(ge=0, le=len(CONFIRM_SEEDS))] = 3
+    when: Literal["better", "always", "never"] = "better"
+    seeds: Annotated[int, Field(ge=1, le=len(CONFIRM_SEEDS))] = 6
+    baseline: Annotated[int, Field(ge=1, le=len(CONFIRM_SEEDS))] = 12
 
 
 class Params(Section):
@@ -132,7 +152,7 @@ class Params(Section):
     sandbox: MetricLimits = MetricLimits()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
-    seeds: Seeds = Seeds()
+    looks: Looks = Looks()
     compare: Compare = Compare()
     confirm: Confirm = Confirm()
     llm: LanguageModel = LanguageModel()
@@ -181,6 +201,8 @@ def known_keys(model: type[BaseModel] = Params, prefix: str = "") -> list[str]:
 
 def _explain(fault: Any) -> str:
     key = ".".join(str(part) for part in fault["loc"])
+    if key in GONE:
+        return f"{key}: no longer a key; it is {GONE[key]} now, see the params.yaml of a new workspace"
     if fault["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(key, _all_paths())}"
     if fault["type"] == "missing":

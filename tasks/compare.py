@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.comparison.compare import compare, read_results, subset_size
+from metricloop.comparison.compare import compare
 from metricloop.comparison.finalists import finalists
+from metricloop.comparison.results import read_results, subset_size
 from metricloop.data.loading import load
 from metricloop.data.tables import UNSAFE, stamp_of, write_json
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
+from metricloop.study.looks import looks_of
 from metricloop.study.plan import load_plan
 
 
@@ -27,13 +29,13 @@ def main() -> None:
         results,
         load(layout.DATA, params.data.folder, "search"),
         {arm: subset_size(file) for arm, file in subsets.items()},
+        looks=looks_of(plan, params),
         unsafe={arm for arm, file in subsets.items() if UNSAFE in stamp_of(file)},
-        alpha=params.compare.alpha,
         replicates=params.compare.bootstrap,
-        tests_planned=-(-params.seeds.max // params.seeds.block),
+        smallest_gain=params.compare.smallest_gain,
     )
     write_json(layout.COMPARISON, comparison)
-    write_json(layout.FINALISTS, finalists(comparison, Path(layout.SUBSETS)))
+    write_json(layout.FINALISTS, finalists(comparison, Path(layout.SUBSETS), params.confirm.when))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,10 @@ TEXT = align_comments(
         ),
         ({"train": {"device": "gpu"}}, "train.device"),
         ({"train": {"detector": "fcos_resnet50_fpn"}}, "drawn does not exist for fcos_resnet50_fpn; give default"),
-        ({"seeds": {"block": 6, "max": 3}}, "seeds.max (3) must be at least seeds.block (6)"),
+        ({"looks": {"arms": [6, 3]}}, "looks.arms must grow from look to look, found [6, 3]"),
+        ({"looks": {"arms": [3]}}, "need one entry per look, the same number in each; found 1, 2 and 2"),
+        ({"looks": {"alpha": [0.3, 0.3]}}, "looks.alpha adds up to 0.6; it must stay below 0.5"),
+        ({"seeds": {"max": 9}}, "seeds: no longer a key; it is looks now"),
     ],
 )
 def test_faults_are_named_with_the_key_and_what_to_do(values, said):

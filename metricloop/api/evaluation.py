@@ -13,9 +13,10 @@ import pandas as pd
 
 from metricloop.api.data import Data, InputError, known_name
 from metricloop.api.predictions import Predictions, detections_of
-from metricloop.comparison.compare import Result
 from metricloop.comparison.compare import compare as compare_results
-from metricloop.comparison.statistics import holm, paired_gain, verdict
+from metricloop.comparison.looks import Look
+from metricloop.comparison.results import Result
+from metricloop.comparison.statistics import Sample, contrast, holm, interval, p_value, shown, spreads, verdict
 from metricloop.data.frame import Detections
 from metricloop.evaluation.coco import Matches, coco_evaluate
 
@@ -89,27 +90,29 @@ BySeed: TypeAlias = Mapping[int, float] | Mapping[int, Evaluation] | Sequence[fl
 def compare(
     arms: Mapping[str, BySeed] | pd.DataFrame, baseline: str = "random", *, alpha: float = 0.05
 ) -> pd.DataFrame:
-    """Compare ways to train ("arms") with a baseline, seed by seed: who is better, and is it more than chance?
+    """Compare ways to train ("arms") with a baseline over several seeds: who is better, and is it more than chance?
 
     arms: {arm: numbers}, higher is better, as {seed: number} or as a list (seeds 0, 1, ...); or a table with a row per
-        seed and a column per arm. Each arm is paired with the baseline by the seeds they share, and needs at least two
-        for an interval. Numbers are plain ones such as mAP, or what `ml.evaluate` returns. NaN counts as no number.
+        seed and a column per arm. Arms are not paired: they may have other seeds than the baseline, and more or fewer.
+        The baseline is part of every comparison, so it deserves the most seeds; an arm and the baseline need two at
+        least. Numbers are plain ones such as mAP, or what `ml.evaluate` returns. NaN counts as no number.
     alpha: the chance of a false verdict that you accept over all arms together, between 0 and 1.
 
     Plain numbers say how much seeds differ, and nothing about the choice of held-out images: the interval then holds
     for these very images. Give evaluations, all on the same data, and interval, p and verdict in mAP cover other images
     of the same kind, too. The p values hold if you do not add seeds after seeing them.
 
-    Returns a row per arm, the baseline first: seeds (their number), mean, sd, gain (mean difference from the baseline),
-    gain_relative, low and high (95 % interval of the gain), p (paired t test over seeds), p_holm (corrected for the
-    number of arms), verdict (better, worse or undecided).
-    Errors: InputError for an unknown baseline, an arm that shares no seed with it, evaluations on different images or
-        labels, an alpha outside 0 to 1, and arms in another form.
+    Returns a row per arm, the baseline first: seeds (their number), mean, sd, gain (difference of the means from the
+    baseline), gain_relative, low and high (95 % interval of the gain), p (t test with Satterthwaite's degrees of
+    freedom; an arm's variance is that of its seeds, raised towards the mean of all arms where it is lower), p_holm
+    (corrected for the number of arms), verdict (better, worse or undecided).
+    Errors: InputError for an unknown baseline, an arm without numbers, evaluations on different images or labels, an
+        alpha outside 0 to 1, and arms in another form.
 
-    >>> table = ml.compare({"random": [0.30, 0.32, 0.31], "sharp": [0.34, 0.35, 0.35]})
-    >>> table.loc[["sharp"], ["gain", "low", "high", "verdict"]].round(3)
-            gain    low   high verdict
-    sharp  0.037  0.022  0.051  better
+    >>> table = ml.compare({"random": [0.30, 0.32, 0.31, 0.30], "sharp": [0.34, 0.35, 0.35]})
+    >>> table.loc[["sharp"], ["seeds", "mean", "gain", "verdict"]].round(3)
+           seeds   mean   gain verdict
+    sharp      3  0.347  0.039  better
     """
     if not 0 < alpha < 1:
         raise InputError(f"alpha={alpha}; it must lie between 0 and 1, such as 0.05")
@@ -118,8 +121,8 @@ def compare(
     by_seed = {str(arm): _numbers_by_seed(str(arm), own) for arm, own in arms.items()}
     known_name("baseline", baseline, by_seed)
     for arm, own in by_seed.items():
-        if not set(own) & set(by_seed[baseline]):
-            raise InputError(f"{arm} (seeds {list(own)}) shares no seed with {baseline} ({list(by_seed[baseline])})")
+        if not own:
+            raise InputError(f"{arm} has no number; give one per seed, or leave it out")
     kinds = {isinstance(number, Evaluation) for own in by_seed.values() for number in own.values()}
     if len(kinds) > 1:
         raise InputError("some numbers are evaluations and some are not; give all as one or the other")
@@ -147,19 +150,19 @@ def _numbers_by_seed(arm: str, own: Any) -> dict[int, Any]:
 
 def _over_seeds(by_seed: Mapping[str, dict[int, float]], baseline: str, alpha: float) -> dict[str, list[Any]]:
     """The rows from plain numbers."""
+    values = {arm: np.array(list(own.values()), float) for arm, own in by_seed.items()}
+    # equal replicates, so that no part of the error is laid to the choice of images
+    samples = {arm: Sample(own, np.stack([own, own])) for arm, own in values.items()}
     others = [arm for arm in by_seed if arm != baseline]
-    gains = {}
-    for arm in others:
-        seeds = sorted(set(by_seed[arm]) & set(by_seed[baseline]))
-        gains[arm] = paired_gain([by_seed[arm][seed] for seed in seeds], [by_seed[baseline][seed] for seed in seeds])
-    corrected = dict(zip(others, holm([gains[arm]["p"] for arm in others]), strict=True))
+    spread = spreads(samples, others, alone=[baseline])
+    gains = {arm: contrast({arm: 1.0, baseline: -1.0}, samples, spread, units=2) for arm in others}
+    corrected = dict(zip(others, holm([p_value(gains[arm]) for arm in others]), strict=True))
     rows = {}
-    for arm, own in by_seed.items():
-        values = np.array(list(own.values()), float)
-        sd = float(values.std(ddof=1)) if len(values) > 1 else None
-        change = gains.get(arm)
-        told = None if change is None else verdict(corrected[arm], change["ci95"], alpha)
-        rows[arm] = _row(len(own), float(values.mean()), sd, change, corrected.get(arm), told)
+    for arm, own in values.items():
+        change = shown(gains[arm], float(values[baseline].mean())) if arm in gains else None
+        told = verdict(corrected[arm], interval(gains[arm]), alpha) if arm in gains else None
+        sd = float(own.std(ddof=1)) if len(own) > 1 else None
+        rows[arm] = _row(len(own), float(own.mean()), sd, change, corrected.get(arm), told)
     return rows
 
 
@@ -189,7 +192,9 @@ def _over_seeds_and_images(
         "arms": {arm: {"role": role, "policy": {"name": ""}} for arm, role in roles.items()},
         "blocks": {arm: {"arm": arm} for arm in by_seed},
     }
-    compared = compare_results("", 1.0, plan, results, data, dict.fromkeys(by_seed, (0, 0)), alpha=alpha)
+    most = max(map(len, by_seed.values()))
+    looks = [Look(most, most, alpha)]
+    compared = compare_results("", 1.0, plan, results, data, dict.fromkeys(by_seed, (0, 0)), looks=looks)
     rows = {}
     for arm in compared["arms"]:
         change = arm["gain"] and arm["gain"]["mAP"]

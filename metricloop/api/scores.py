@@ -114,14 +114,14 @@ def score(
     ...     return float(len(frame.boxes))
     >>> scores = ml.score(data, ["covered_area", "object_area", boxes])
     >>> scores["boxes"]
-    Score(boxes: 16 images, higher is better)
+    Score(boxes: 12 images, higher is better)
     >>> scores.images.round(2).head(2)
               covered_area  boxes
     image_id
     1                 0.19    2.0
-    2                 0.38    2.0
+    3                 0.10    1.0
     >>> len(scores["object_area"].values)
-    28
+    23
     """
     functions = _functions(metrics)
     specs = [spec_of(function) for function in functions]

@@ -51,9 +51,12 @@ class Study:
 
     @property
     def comparison(self) -> pd.DataFrame:
-        """One row per evaluated arm, in the order of the report: role, metric, policy, images, boxes, seeds (their
-        number), mAP, mAP_sd, mAP50, mAR, gain, gain_relative, low and high (95 % interval of the gain in mAP), p,
-        p_holm, verdict, seeds_needed (how many would probably decide).
+        """One row per evaluated arm, in the order of the report: role, group, metric, policy, images, boxes,
+        boxes_ratio (to the baseline's), seeds (their number), mAP, mAP_sd, mAP50, mAR, gain, gain_relative, low and
+        high (95 % interval of the gain in mAP), p, p_holm (corrected for the other arms of its role and for the looks),
+        verdict, shrunken_gain (the gain to expect elsewhere, without the luck of the best of several arms),
+        seeds_needed and seeds_needed_high (for an undecided arm: the seeds that decide in four studies of five, if the
+        shrunken gain is the true one, and if the true one is as low as in one study of four; missing above 99).
         """
         path = self.folder / layout.COMPARISON
         if not path.is_file():
@@ -122,8 +125,9 @@ def _compared(arm: Mapping[str, Any]) -> dict[str, Any]:
     """One arm of comparison.json as a flat row."""
     change = (arm["gain"] or {}).get("mAP") or {}
     low, high = change.get("ci95") or (None, None)
+    seeds, most_seeds = arm["seeds_needed"] or (None, None)
     return {
-        **{name: arm[name] for name in ("role", "metric", "images", "boxes")},
+        **{name: arm[name] for name in ("role", "group", "metric", "images", "boxes", "boxes_ratio")},
         "policy": arm["policy"]["name"],
         "seeds": len(arm["seeds"]),
         "mAP": arm["mAP"]["mean"],
@@ -137,5 +141,7 @@ def _compared(arm: Mapping[str, Any]) -> dict[str, Any]:
         "p": change.get("p"),
         "p_holm": change.get("p_holm"),
         "verdict": arm["verdict"],
-        "seeds_needed": arm["seeds_needed"],
+        "shrunken_gain": arm["shrunken_gain"],
+        "seeds_needed": seeds,
+        "seeds_needed_high": most_seeds,
     }

@@ -56,9 +56,9 @@ def select(
     >>> scores = ml.score(data, "object_count")
     >>> subset = ml.select(scores["object_count"], policy="strata", keep=0.25, by="size", seed=0)
     >>> subset
-    Data(4 images, 9 boxes of panda)
+    Data(3 images, 7 boxes of panda)
     >>> subset.images.file.tolist()
-    ['images/00002.jpg', 'images/00008.jpg', 'images/00020.jpg', 'images/00022.jpg']
+    ['images/00005.jpg', 'images/00011.jpg', 'images/00015.jpg']
     """
     data = _data_of(scores)
     if len(splits := sorted({str(name) for name in data.arrays.split})) > 1:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from metricloop import layout
+from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain
 from metricloop.data.seeds import parse_seeds
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
@@ -15,9 +16,11 @@ from metricloop.sandbox.tiers import missing
 from metricloop.study.dvc_commands import outdated
 from metricloop.study.environment import environment
 from metricloop.study.graph import downstream, stages_of
-from metricloop.study.plan import load_plan
+from metricloop.study.looks import looks_of
+from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import StageError
 from metricloop.study.refresh import refresh_code
+from metricloop.text.numbers import count, signed
 from metricloop.training.parallel import parallel_jobs
 
 DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
@@ -39,15 +42,17 @@ def outlook(folder: Path) -> str:
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
     suggested = _rounds_left(folder, params) * params.llm.suggestions
     folds = params.predict.folds if "predict" in old else 0
-    confirms = 3 * params.confirm.seeds if "confirm" in old else 0
+    confirms = params.confirm.baseline + 2 * params.confirm.seeds if "confirm" in old else 0
+    first = params.looks.arms[0]
     pictures_to_embed = _pictures_to_embed(folder) if "embed" in old else 0
     lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
     lines.append(
         f"trials   {trials} in {len(blocks)} blocks"
-        + (f", {suggested * params.seeds.block} more for about {suggested} suggested arms" if suggested else "")
+        + (f", {suggested * first} more for about {suggested} suggested arms" if suggested else "")
         + (f", {folds} out-of-fold models" if folds else "")
-        + (f", {confirms} to confirm" if confirms else "")
+        + (f", {confirms} to confirm an arm that is better" if confirms else "")
     )
+    lines += [f"decides  {line}" for line in _decisions(folder, params, plan, suggested)]
     lines.append(f"images   {_images(folder, params)}")
     if not old:
         return "\n".join([*lines, "time     nothing to do"])
@@ -62,9 +67,49 @@ def outlook(folder: Path) -> str:
         pictures_to_embed=pictures_to_embed,
     )
     lines.append(f"time     about {_duration(seconds)} ({basis})")
-    if params.seeds.max > params.seeds.block:
-        lines.append(f"         undecided arms may then get up to {params.seeds.max} seeds, which is not counted here")
+    if len(params.looks.arms) > 1:
+        lines.append(
+            f"         undecided arms that are ahead may then get {params.looks.arms[-1]} seeds, and the baseline "
+            f"{params.looks.baseline[-1]}, which is not counted here"
+        )
     return "\n".join(lines)
+
+
+def _decisions(folder: Path, params: Params, plan: Plan, suggested: int) -> list[str]:
+    """Which gains the planned seeds and the search images can decide, and what is out of reach."""
+    metrics = sum(arm["role"] == "treatment" for arm in plan["arms"].values()) + suggested
+    images = _search_images(folder, params)
+    if not metrics or images is None:
+        return []
+    noise, basis = _noise(folder)
+    looks = looks_of(plan, params)
+    least = detectable_gain(looks, metrics, images, noise)
+    lines = [
+        f"a gain of about {signed(least)} mAP or more, four times in five ({count(metrics, 'metric')}, "
+        f"{count(images, 'search image')}; {basis})"
+    ]
+    if images < FEW_IMAGES:
+        more = detectable_gain(looks, metrics, FEW_IMAGES, noise)
+        lines.append(
+            f"fewer than {FEW_IMAGES} search images are few: with {FEW_IMAGES} it would be {signed(more)}, so smaller "
+            "gains than that are out of reach here, however many seeds"
+        )
+    return lines
+
+
+def _noise(folder: Path) -> tuple[Noise, str]:
+    """How much results differ: in this study so far, or in others."""
+    file = folder / layout.COMPARISON
+    found = json.loads(file.read_text()).get("noise") if file.is_file() else None
+    return (Noise(**found), "by the results so far") if found else (TYPICAL, "by other studies")
+
+
+def _search_images(folder: Path, params: Params) -> int | None:
+    """Images of the search split; None before they are known."""
+    if (folder / layout.SUMMARY).is_file():
+        return json.loads((folder / layout.SUMMARY).read_text())["splits"]["search"]["images"]
+    drawn = params.data.source == layout.SOURCE
+    return round(params.scenes.images * params.data.search_share) if drawn else None
 
 
 def estimate(
@@ -86,7 +131,7 @@ def estimate(
     timed = _timed(folder, side_by_side)
     start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
     trial = params.train.iterations * iteration
-    everything = trials + suggested * params.seeds.block
+    everything = trials + suggested * params.looks.arms[0]
     chains = blocks + suggested
     work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
     work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)

@@ -56,18 +56,25 @@ def init(
     ] = None,
     image_size: Annotated[int, typer.Option(metavar="PIXELS", help="Long side of an image in training.")] = 224,
     iterations: Annotated[int, typer.Option(metavar="N", help="Batches of 8 per trial.")] = 250,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Trials every arm starts with.")] = 3,
-    max_seeds: Annotated[
-        int, typer.Option(metavar="N", help="Trials a promising arm may get.", show_default="as many as --seeds")
-    ] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=2,
+            max=6,
+            help="Trials every arm starts with; the baseline gets four times as many. Arms that may win get as many "
+            "again.",
+        ),
+    ] = 3,
     corrupt: Annotated[
-        PresetName,
+        PresetName | None,
         typer.Option(
             metavar="MISTAKES",
             help="Make mistakes in the pool's labels on purpose, to measure what metrics find: "
             f"none, {', '.join(PRESETS[:-1])} or {PRESETS[-1]}.",
+            show_default="none; article for --demo",
         ),
-    ] = "none",
+    ] = None,
     strength: Annotated[float, typer.Option(metavar="SHARE", help="Of these mistakes, 0 to 1.")] = 0.5,
     copy: Annotated[
         bool,
@@ -78,11 +85,11 @@ def init(
 ) -> None:
     """Make a workspace for a data set."""
     from metricloop.study.commits import WorkspaceError
-    from metricloop.study.new_study import NewStudy, create, demo_plan
+    from metricloop.study.new_study import NewStudy, create, demo_plan, looks_from
 
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
     if demo:
-        study = demo_plan(name, full)
+        study = demo_plan(name, full, corrupt or "article")
     elif data is None:
         raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
     else:
@@ -105,9 +112,8 @@ def init(
             image_size=image_size,
             iterations=iterations,
             learning_rate=learning_rate(detector),
-            block_seeds=seeds,
-            max_seeds=max(seeds, max_seeds),
-            corrupt=corrupt,
+            looks=looks_from(seeds),
+            corrupt=corrupt or "none",
             strength=strength,
             copy=copy,
             full=full,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ commands = Commands("Study")
 @commands.add(
     "metricloop run -C ~/lions --dry-run",
     "metricloop run -C ~/lions",
-    "metricloop run -C ~/lions --set train.iterations=500 seeds.max=9",
+    "metricloop run -C ~/lions --set train.iterations=500 llm.rounds=3",
     "metricloop run -C ~/lions --arm box_tightness",
 )
 def run(
@@ -143,7 +144,10 @@ def compare(
     if as_json:
         print_json(found)
     elif confirmed:
-        print_confirmation(found)
+        openings = folder.resolve() / layout.OPENINGS
+        lines = openings.read_text().splitlines() if openings.is_file() else []
+        comparison = read_json(existing_result(folder.resolve(), layout.COMPARISON))
+        print_confirmation(found, comparison, [json.loads(line) for line in lines])
     elif markdown:
         print(markdown_table(found))
     else:

@@ -56,7 +56,7 @@ class TryReport:
         text = build(result, inputs, checked.spec, policy, rules, source.filename)
         print(f"page: {write_page(self.workspace, metric, text)} (git ignores it)")
         code = self._code(metric)
-        self._offer(entries_for(plan, checked.spec, code, policy, arm, inputs.params.seeds.block), code, arm)
+        self._offer(entries_for(plan, checked.spec, code, policy, arm, inputs.params.looks.arms[0]), code, arm)
         return True
 
     @property

@@ -1,10 +1,13 @@
-"""The arms of comparison.json: by role, by gain, and which of them is the oracle. No text for people is made here."""
+"""The arms of comparison.json: by role, by gain, and which need a remark. No text for people is made here."""
 
 from __future__ import annotations
 
 from typing import Any
 
 Arm = dict[str, Any]  # one entry of `arms` in comparison.json
+
+BOXES_APART = 0.15  # an arm with so many boxes more or less than the baseline, as a share, may gain by their number
+OF_OTHER_SIZE = ("full", "match")  # policies whose number of boxes is meant to differ from the baseline's
 
 
 def map_gain(arm: Arm) -> float:
@@ -21,3 +24,9 @@ def of_role(comparison: dict[str, Any], role: str) -> list[Arm]:
 def is_oracle(arm: Arm) -> bool:
     """Whether an arm is the control that knows the damaged labels."""
     return arm["role"] == "control" and arm["policy"]["name"] == "oracle"
+
+
+def boxes_apart(arm: Arm) -> bool:
+    """Whether an arm trains on far more or fewer boxes than the baseline, so that their number alone may explain it."""
+    ratio = arm.get("boxes_ratio")
+    return ratio is not None and abs(ratio - 1) > BOXES_APART and arm["policy"]["name"] not in OF_OTHER_SIZE

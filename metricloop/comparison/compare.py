@@ -2,60 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from metricloop import layout
-from metricloop.comparison.statistics import (
-    Gain,
-    draw_weights,
-    gain,
-    holm,
-    interval,
-    p_value,
-    paired_p,
-    relative,
-    resampling_units,
-    seeds_needed,
-    sign_flip_p,
-    verdict,
+from metricloop.comparison import statistics
+from metricloop.comparison.looks import Look, Standing, standings, total_alpha
+from metricloop.comparison.power import Noise, seeds_needed
+from metricloop.comparison.results import (
+    MEASURES,
+    CompareError,
+    Result,
+    numbers_by_seed,
+    one_recipe,
+    samples_of,
 )
+from metricloop.comparison.statistics import Gain, Sample, Spread, contrast, resampling_units
 from metricloop.data.dataset import Dataset
-from metricloop.data.tables import SUBSET, column, read_json, read_table
-from metricloop.evaluation.average_precision import count_positives, weighted_ap
-from metricloop.evaluation.coco import Matches, read_matches
 
-MEASURES = ("mAP", "mAR")  # gains are tested in both; the verdict uses the first
-ROLES = ("baseline", "treatment", "control")  # the order of the table
-
-
-class CompareError(ValueError):
-    """These results cannot be compared; the message says which results and what to do."""
+ROLES = ("baseline", "treatment", "control")  # the order of the table; the last two are families of tests
+FAMILIES = ROLES[1:]
+PAIRED = "relabelled"  # the policy whose draws hold the baseline's images, so results are compared seed by seed
+MODEL, ALL = "the model", "all"  # headlines over several groups of arms
+ROUND = "round "  # begins the group of the model's arms
 
 
 @dataclass(frozen=True)
-class Result:
-    """An evaluated block. numbers: {seed: the entry of metrics.json}; recipe: {"hash", "fields"}."""
+class _Tested:
+    """All arms, and the means of all groups of arms, in one measure after the looks so far.
 
-    block: str
-    arm: str
-    numbers: Mapping[int, Mapping[str, Any]]
-    matches: Mapping[int, Matches]
-    recipe: Mapping[str, Any]
+    samples, spread and gains are of the last look.
+    """
 
-
-@dataclass(frozen=True)
-class _Test:
-    """An arm's gain in one measure. p: the input of Holm's procedure and of the verdict; `shown` holds another p."""
-
-    shown: dict[str, Any]
-    gain: Gain
-    p: float | None
+    samples: dict[str, Sample]
+    spread: dict[str, Spread]
+    gains: dict[str, Gain]
+    standing: dict[str, Standing]
+    means: dict[str, Gain]
+    standing_of_means: dict[str, Standing]
 
 
 def compare(
@@ -66,58 +53,63 @@ def compare(
     truth: Dataset,
     sizes: Mapping[str, tuple[int, int]],
     *,
+    looks: Sequence[Look],
     unsafe: Collection[str] = (),
-    alpha: float = 0.05,
     replicates: int = 500,
-    tests_planned: int = 1,
+    smallest_gain: float = 0.0,
 ) -> dict[str, Any]:
     """The content of comparison.json: arms ordered baseline, treatments, controls, each by falling gain in mAP.
 
     truth: the search split; sizes: {arm: (images, boxes)} of its subset; unsafe: arms whose scores come from unread
-    code that ran without the sandbox; tests_planned: how often the study plans to test. An arm is paired with the
-    baseline by the seeds that both have. The family of tests is every arm but the baseline that has a block in the
-    plan, also blocks that have not run yet.
-    Errors: CompareError without a baseline, a shared seed or objects in the truth, and for different recipes.
+    code that ran without the sandbox; smallest_gain: in mAP, shown with the verdicts. A family of tests is every
+    treatment, or every control, that has a block in the plan, also blocks that have not run yet.
+    Errors: CompareError without a baseline or objects in the truth, and for different recipes.
     """
     results = list(results)
-    baseline = _baseline(plan["arms"])
-    recipe = _one_recipe(results)
-    numbers = {arm: dict[int, Mapping[str, Any]]() for arm in plan["arms"]}
-    for result in results:
-        numbers[result.arm] |= {seed: _defined(values, result.block) for seed, values in result.numbers.items()}
-    if not numbers[baseline]:
+    arms = plan["arms"]
+    baseline = _baseline(arms)
+    recipe = one_recipe(results)
+    numbers = numbers_by_seed(results)
+    numbers = {arm: numbers[arm] for arm in arms if arm in numbers}
+    if baseline not in numbers:
         raise CompareError(f"the baseline {baseline!r} has no results yet; evaluate one of its blocks first")
-    present = {arm: dict(sorted(own.items())) for arm, own in numbers.items() if own}
     unit = resampling_units(truth.group)
-    replicated = _replicate(study, results, truth, unit, replicates)
-    planned = {block["arm"] for block in plan["blocks"].values()} | set(present)
-    family = [arm for arm in plan["arms"] if arm in planned and arm != baseline]
-
     units = int(unit.max()) + 1
-    tests = {
-        arm: {measure: _test(arm, baseline, measure, present, replicated, units) for measure in MEASURES}
-        for arm in family
-        if arm in present
+    samples = samples_of(study, results, numbers, truth, unit, replicates)
+    planned = {block["arm"] for block in plan["blocks"].values()} | set(numbers)
+    families = {role: [arm for arm in arms if arm in planned and arms[arm]["role"] == role] for role in FAMILIES}
+    groups = _groups(arms, [arm for arm in families["treatment"] if arm in numbers])
+    paired = {arm for arm in arms if arms[arm]["policy"]["name"] == PAIRED}
+    tested = {
+        measure: _test(samples[measure], numbers, baseline, families, groups, paired, looks, units)
+        for measure in MEASURES
     }
-    for measure in MEASURES:
-        adjusted = holm([tests[arm][measure].p if arm in tests else None for arm in family], tests_planned)
-        for arm, p in zip(family, adjusted, strict=True):
-            if arm in tests:
-                tests[arm][measure].shown["p_holm"] = p
-
     rows = []
-    for name, own in present.items():
-        row = _row(name, plan["arms"][name], sizes[name], own) | {"unsafe_in_process": name in unsafe}
-        if name in tests:
-            first = tests[name][MEASURES[0]]
-            row["gain"] = {measure: test.shown for measure, test in tests[name].items()}
-            row["verdict"] = verdict(first.shown["p_holm"], first.shown["ci95"], alpha)
-            if row["verdict"] == "undecided":
-                row["seeds_needed"] = seeds_needed(first.gain, alpha / (len(family) * tests_planned))
+    for name, own in numbers.items():
+        row = _row(name, arms[name], sizes[name], own) | {"unsafe_in_process": name in unsafe}
+        row["boxes_ratio"] = sizes[name][1] / sizes[baseline][1] if sizes[baseline][1] else None
+        if name != baseline:
+            _add_test(row, tested, baseline, families, looks)
+        if copied := _matched(arms[name]):
+            row["matches"] = copied
+            row["lead_over_it"] = _lead(tested[MEASURES[0]], copied, name, units)
         rows.append(row)
     _set_share_of_oracle(rows)
     rows.sort(key=lambda row: (ROLES.index(row["role"]), -row["gain"]["mAP"]["abs"] if row["gain"] else 0, row["name"]))
-    return {"study": study, "budget": budget, "recipe": recipe, "split": "search", "arms": rows}
+    return {
+        "study": study,
+        "budget": budget,
+        "recipe": recipe,
+        "split": "search",
+        "search_images": units,
+        "looks": [asdict(look) for look in looks],
+        "looks_taken": _taken(numbers, baseline, looks),
+        "alpha": total_alpha(looks),
+        "smallest_gain": smallest_gain,
+        "noise": _noise(tested[MEASURES[0]], baseline, units),
+        "headlines": _headlines(groups, baseline, tested, looks),
+        "arms": rows,
+    }
 
 
 def _baseline(arms: Mapping[str, Any]) -> str:
@@ -127,65 +119,158 @@ def _baseline(arms: Mapping[str, Any]) -> str:
     return names[0]
 
 
-def _one_recipe(results: list[Result]) -> str | None:
-    """The recipe hash of all blocks. Errors: CompareError with the fields in which two blocks differ."""
-    for other in results[1:]:
-        first, second = results[0].recipe, other.recipe
-        if first["hash"] != second["hash"]:
-            one, two = first["fields"], second["fields"]
-            fields = [name for name in sorted({*one, *two}) if one.get(name) != two.get(name)]
-            found = "; ".join(f"{name}: {one.get(name)!r} and {two.get(name)!r}" for name in fields)
-            raise CompareError(
-                f"blocks {results[0].block} and {other.block} cannot be compared: their recipes differ in {found}; "
-                "train both again with the same parameters"
-            )
-    return results[0].recipe["hash"] if results else None
+def _taken(numbers: Mapping[str, Mapping[int, Any]], baseline: str, looks: Sequence[Look]) -> int:
+    """How many looks there were so far: a later look begins when an arm has more seeds than the look before takes."""
+    for number, look in enumerate(looks[:-1], start=1):
+        if all(len(own) <= (look.baseline if arm == baseline else look.arms) for arm, own in numbers.items()):
+            return number
+    return len(looks)
 
 
-def _defined(values: Mapping[str, Any], block: str) -> Mapping[str, Any]:
-    if values["mAP"] is None:
-        raise CompareError(f"block {block} has no mAP: the search split holds no object; give it labelled images")
-    return values
-
-
-def _replicate(
-    study: str, results: list[Result], truth: Dataset, unit: np.ndarray, replicates: int
-) -> dict[str, dict[int, dict[str, np.ndarray]]]:
-    """{arm: {seed: {measure: (R,)}}}: bootstrap values; all arms and seeds use the same draws of search images."""
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(study.encode()).digest()[:8]))
-    weights = draw_weights(unit, replicates, rng)
-    positives = count_positives(truth)
-    replicated: dict[str, dict[int, dict[str, np.ndarray]]] = {}
-    for result in results:
-        for seed, matches in result.matches.items():
-            values = weighted_ap(matches, truth.image_id, positives, weights)
-            replicated.setdefault(result.arm, {})[seed] = dict(zip(MEASURES, values, strict=True))
-    return replicated
-
-
-def _test(arm: str, baseline: str, measure: str, numbers: dict, replicated: dict, units: int) -> _Test:
-    seeds = [seed for seed in numbers[arm] if seed in numbers[baseline]]
-    if not seeds:
-        raise CompareError(
-            f"{arm} (seeds {list(numbers[arm])}) shares no seed with {baseline} (seeds {list(numbers[baseline])}); "
-            f"add a block of {baseline} with the seeds of {arm}"
+def _test(
+    samples: Mapping[str, Sample],
+    numbers: Mapping[str, Mapping[int, Any]],
+    baseline: str,
+    families: Mapping[str, Sequence[str]],
+    groups: Mapping[str, Sequence[str]],
+    paired: Collection[str],
+    looks: Sequence[Look],
+    units: int,
+) -> _Tested:
+    """Test all arms in one measure at every look so far, each with the seeds of that look; the last takes all seeds."""
+    gains: list[dict[str, Gain]] = []
+    means: list[dict[str, Gain]] = []
+    took_part: list[set[str]] = []
+    seen: dict[str, Sample] = {}
+    spread: dict[str, Spread] = {}
+    taken = _taken(numbers, baseline, looks)
+    for number, look in enumerate(looks[:taken], start=1):
+        last = number == len(looks)
+        most = {arm: look.baseline if arm == baseline else look.arms for arm in samples}
+        seen = dict(samples) if last else {arm: own.first(most[arm]) for arm, own in samples.items()}
+        alike = next((present for role in FAMILIES if (present := [a for a in families[role] if a in seen])), [])
+        spread = statistics.spreads(seen, alike, alone=[baseline])
+        gains.append({})
+        for arm in (arm for family in families.values() for arm in family if arm in seen):
+            if arm in paired and (differences := _differences(samples, numbers, arm, baseline, len(seen[arm].values))):
+                gains[-1][arm] = statistics.paired(differences, units)
+            else:
+                gains[-1][arm] = contrast({arm: 1.0, baseline: -1.0}, seen, spread, units)
+        means.append(
+            {
+                name: contrast(dict.fromkeys(own, 1 / len(own)) | {baseline: -1.0}, seen, spread, units)
+                for name, own in groups.items()
+            }
         )
-    own, base = (np.array([numbers[name][seed][measure] for seed in seeds]) for name in (arm, baseline))
-    drawn, drawn_base = (
-        np.stack([replicated[name][seed][measure] for seed in seeds], axis=1) for name in (arm, baseline)
-    )
-    differences = own - base
-    found = gain(differences, drawn - drawn_base, units)
-    ci = interval(found)
-    shown = {
-        "abs": found.mean,
-        "rel": relative(float(own.mean()), float(base.mean())),
-        "ci95": ci and list(ci),
-        "p": paired_p(differences),
-        "p_holm": None,
-        "p_sign_flip": sign_flip_p(differences),
+        earlier = looks[number - 2].arms if number > 1 else 0
+        took_part.append({arm for arm in seen if arm == baseline or len(seen[arm].values) > earlier})
+    standing: dict[str, Standing] = {}
+    for family in families.values():
+        per_look = [{a: g for a, g in found.items() if a in took} for found, took in zip(gains, took_part, strict=True)]
+        standing |= standings(family, per_look, looks)
+    standing_of_means: dict[str, Standing] = {}
+    for name in groups:
+        standing_of_means |= standings([name], [{name: found[name]} for found in means], looks)
+    return _Tested(seen, spread, gains[-1], standing, means[-1], standing_of_means)
+
+
+def _differences(
+    samples: Mapping[str, Sample], numbers: Mapping[str, Mapping[int, Any]], arm: str, baseline: str, most: int
+) -> Sample | None:
+    """Arm minus baseline in the seeds that both have, the first `most` of them; None if they share none."""
+    shared = [seed for seed in numbers[arm] if seed in numbers[baseline]][:most]
+    if not shared:
+        return None
+    places = {name: [list(numbers[name]).index(seed) for seed in shared] for name in (arm, baseline)}
+    own, base = ((samples[name].values[p], samples[name].replicated[:, p]) for name, p in places.items())
+    return Sample(own[0] - base[0], own[1] - base[1])
+
+
+def _add_test(
+    row: dict[str, Any],
+    tested: Mapping[str, _Tested],
+    baseline: str,
+    families: Mapping[str, Sequence[str]],
+    looks: Sequence[Look],
+) -> None:
+    """Add the gain over the baseline and everything that follows from it to the row of an arm."""
+    name, first = row["name"], tested[MEASURES[0]]
+    family = families[row["role"]]
+    row["gain"] = {
+        measure: statistics.shown(found.gains[name], float(found.samples[baseline].values.mean()))
+        | {"p_holm": found.standing[name].p}
+        for measure, found in tested.items()
     }
-    return _Test(shown, found, p_value(found, differences))
+    gain, standing = first.gains[name], first.standing[name]
+    change = row["gain"][MEASURES[0]]
+    row["t"] = None if gain.t is None else float(np.clip(gain.t, -1e6, 1e6))  # JSON knows no infinity
+    row["verdict"] = statistics.verdict(change["p_holm"], change["ci95"], total_alpha(looks))
+    row["decided_at"] = standing.decided_at
+    row["goes_on"] = row["verdict"] == "undecided" and not standing.stopped and len(row["seeds"]) < looks[-1].arms
+    row["shrunken_gain"] = statistics.shrunken({arm: first.gains[arm] for arm in family if arm in first.gains})[name]
+    if row["verdict"] == "undecided":
+        seeds = (len(first.samples[name].values), len(first.samples[baseline].values))
+        row["seeds_needed"] = seeds_needed(gain, row["shrunken_gain"], seeds, looks, len(family))
+
+
+def _matched(spec: Mapping[str, Any]) -> str | None:
+    """The arm whose box counts a control copies; None for any other arm."""
+    return PurePosixPath(spec["b"]).stem if spec["policy"]["name"] == "match" and "b" in spec else None
+
+
+def _lead(tested: _Tested, arm: str, control: str, units: int) -> dict[str, Any] | None:
+    """The gain of an arm over a control."""
+    if arm not in tested.samples:
+        return None
+    lead = contrast({arm: 1.0, control: -1.0}, tested.samples, tested.spread, units)
+    return statistics.shown(lead, float(tested.samples[control].values.mean()))
+
+
+def _groups(arms: Mapping[str, Any], treatments: Sequence[str]) -> dict[str, list[str]]:
+    """The groups of treatments whose mean gain is tested: those of the plan, all rounds of the model, all treatments.
+
+    A group has two arms or more.
+    """
+    groups: dict[str, list[str]] = {}
+    for arm in treatments:
+        if group := arms[arm].get("group"):
+            groups.setdefault(str(group), []).append(arm)
+    rounds = [name for name in groups if name.startswith(ROUND)]
+    if len(rounds) > 1:
+        groups[MODEL] = [arm for name in rounds for arm in groups[name]]
+    if len(treatments) > max((len(own) for own in groups.values()), default=1):
+        groups[ALL] = list(treatments)
+    return {name: own for name, own in groups.items() if len(own) > 1}
+
+
+def _headlines(
+    groups: Mapping[str, Sequence[str]], baseline: str, tested: Mapping[str, _Tested], looks: Sequence[Look]
+) -> list[dict[str, Any]]:
+    """The mean gain of every group. It has power where single arms have none, because their errors average out.
+
+    p_looks is corrected for the looks, not for the other groups; the verdict is about the first measure.
+    """
+    found = []
+    for name, own in groups.items():
+        gain = {
+            measure: statistics.shown(one.means[name], float(one.samples[baseline].values.mean()))
+            | {"p_looks": one.standing_of_means[name].p}
+            for measure, one in tested.items()
+        }
+        first = gain[MEASURES[0]]
+        told = statistics.verdict(first["p_looks"], first["ci95"], total_alpha(looks))
+        found.append({"name": name, "arms": list(own), "gain": gain, "verdict": told})
+    return found
+
+
+def _noise(tested: _Tested, baseline: str, units: int) -> dict[str, float] | None:
+    """What made results differ in this study, for the next plan; None while too little has run."""
+    spread = [own.variance for arm, own in tested.spread.items() if arm != baseline]
+    images = [gain.image_part[0] * units for gain in tested.gains.values()]
+    if not spread or not images or baseline not in tested.spread:
+        return None
+    arm, base = float(np.sqrt(np.median(spread))), float(np.sqrt(tested.spread[baseline].variance))
+    return asdict(Noise(arm, base, float(np.sqrt(np.median(images)))))
 
 
 def _row(name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Mapping[int, Mapping[str, Any]]) -> dict:
@@ -193,17 +278,25 @@ def _row(name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Map
     return {
         "name": name,
         "role": spec["role"],
+        "group": spec.get("group"),
         "metric": spec.get("metric"),
         "direction": spec["policy"].get("direction"),
         "policy": dict(spec["policy"]),
         "images": size[0],
         "boxes": size[1],
+        "boxes_ratio": None,
         "seeds": list(numbers),
         **{measure: _spread([numbers[seed][measure] for seed in numbers]) for measure in ("mAP", "mAR", "mAP50")},
         "gain": None,
+        "t": None,
         "oracle_gap_closed": None,
         "verdict": None,
+        "decided_at": None,
+        "goes_on": False,
+        "shrunken_gain": None,
         "seeds_needed": None,
+        "matches": None,
+        "lead_over_it": None,
     }
 
 
@@ -218,24 +311,3 @@ def _set_share_of_oracle(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if oracle and row["gain"]:
             row["oracle_gap_closed"] = row["gain"]["mAP"]["abs"] / oracle["gain"]["mAP"]["abs"]
-
-
-def read_results(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path()) -> list[Result]:
-    """The blocks of the plan that have been evaluated."""
-    results = []
-    for name, block in plan["blocks"].items():
-        if not (folder / layout.numbers_file(name)).is_file():
-            continue
-        seeds = {int(seed): numbers for seed, numbers in read_json(folder / layout.numbers_file(name))["seeds"].items()}
-        matches = read_matches(folder / layout.matches_file(name), seeds)
-        results.append(Result(name, block["arm"], seeds, matches, read_json(folder / layout.recipe_file(name))))
-    return results
-
-
-def subset_size(path: Path) -> tuple[int, int]:
-    """How many images and kept boxes a subset has: the mean over its draws, rounded."""
-    table = read_table(path, SUBSET)
-    draw, image_id = column(table, "draw"), column(table, "image_id")
-    draws = max(len(np.unique(draw)), 1)
-    images = len(np.unique(np.stack([draw, image_id], axis=1), axis=0))
-    return round(images / draws), round(np.count_nonzero(column(table, "use") == "keep") / draws)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metricloop.comparison.arm_rows import boxes_apart
+from metricloop.comparison.statistics import verdict
+from metricloop.comparison.table_notes import APART, notes
 from metricloop.comparison.verdict import summarise
-from metricloop.selection.policies import POLICIES
-from metricloop.text.numbers import count, fixed, gain, interval, listing, percent, probability
+from metricloop.text.numbers import count, fixed, gain, interval, percent, probability, signed
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 HEADER = ("arm", "images", "boxes", "mAP ± sd", "gain", "95 % interval", "p Holm", "mAR", "verdict")
+CONFIRMED = (
+    "role", "arm", "mAP", "mAR", "search gain", "expected", "test gain", "95 % interval", "p",
+)  # fmt: skip
 COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 
 
@@ -29,7 +34,9 @@ def print_table(comparison: dict[str, Any], console: Console | None = None) -> N
     for place, arm in enumerate(arms):
         ends = place + 1 < len(arms) and arms[place + 1]["role"] != arm["role"]
         table.add_row(*cells(arm), style=COLOURS.get(arm["verdict"], ""), end_section=ends)
-    console.print(f"[bold]{summary.headline}[/bold]", *summary.details, sep="\n", end="\n\n", highlight=False)
+    console.print(
+        f"[bold]{summary.headline}[/bold]", *summary.details, *summary.means, sep="\n", end="\n\n", highlight=False
+    )
     console.print(table)
     console.print("", *notes(comparison), sep="\n", highlight=False)
 
@@ -39,36 +46,93 @@ def markdown_table(comparison: dict[str, Any]) -> str:
     summary = summarise(comparison)
     rule = ["---" if name in ("arm", "verdict") else "---:" for name in HEADER]
     rows = [HEADER, rule, *(cells(arm) for arm in comparison["arms"])]
-    lines = [f"**{summary.headline}** {' '.join(summary.details)}", "", f"{title(comparison)}:", ""]
+    lines = [f"**{summary.headline}** {' '.join(summary.details)}", ""]
+    lines += [*(f"- {sentence}" for sentence in summary.means), ""] if summary.means else []
+    lines += [f"{title(comparison)}:", ""]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes(comparison))]) + "\n"
 
 
-def print_confirmation(confirmation: dict[str, Any], console: Console | None = None) -> None:
-    """Print confirmation.json: the finalists on the test split, with seeds that no other trial used."""
+def print_confirmation(
+    confirmation: dict[str, Any],
+    comparison: dict[str, Any],
+    openings: list[dict[str, Any]],
+    console: Console | None = None,
+) -> None:
+    """Print confirmation.json: the finalists on the test split, with seeds that no other trial used.
+
+    comparison: comparison.json, whose gains are shown beside those of the test split. openings: the lines of
+    opened.jsonl, in their order.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     console = console or _console()
-    seeds = count(len(confirmation["seeds"]), "fresh seed")
-    if not confirmation["arms"]:
-        console.print("The test split was not used: confirm.seeds is 0.", highlight=False)
+    arms = confirmation["arms"]
+    earlier = _earlier_openings(openings[:-1] if arms else openings)  # the last one is that of this table
+    if not arms:
+        console.print(f"The test split stayed closed: {confirmation['reason']}.", *earlier, sep="\n", highlight=False)
         return
-    table = Table(title=f"{confirmation['study']}: the test split, {seeds}", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("role", "arm", "mAP", "mAR", "gain", "95 % interval", "p"):
-        table.add_column(name, justify="left" if name in ("role", "arm") else "right")
-    for role, arm in confirmation["arms"].items():
+    rows = {arm["name"]: arm for arm in comparison["arms"]}
+    seeds = {name: len(own) for name, own in confirmation["seeds"].items()}
+    table = Table(
+        title=f"{confirmation['study']}: the test split ({count(confirmation['test_images'], 'image')}), "
+        f"{count(seeds['arms'], 'fresh seed')} an arm, {seeds['baseline']} of the baseline",
+        title_justify="left", box=SIMPLE_HEAD, padding=0,
+    )  # fmt: skip
+    for name in CONFIRMED:
+        table.add_column(name, justify="left" if name in ("role", "arm") else "right", overflow="fold")
+    for role, arm in arms.items():
         change = confirmation["gain"].get(role, {}).get("mAP") or {}
+        row = rows.get(arm["arm"], {})
+        searched = (row.get("gain") or {}).get("mAP") or {}
         table.add_row(
             role,
             arm["arm"],
             *(fixed(None if None in arm[m] else sum(arm[m]) / len(arm[m])) for m in ("mAP", "mAR")),
+            signed(searched.get("abs")),
+            signed(row.get("shrunken_gain")),
             gain(change.get("abs"), change.get("rel")),
-            interval(change.get("ci95")),
+            interval(change.get("ci95")).replace(" to ", "…"),
             probability(change.get("p")),
         )
+    if reached := _confirmed(confirmation, rows, comparison["alpha"]):
+        console.print(f"[bold]{reached}[/bold]", end="\n\n", highlight=False)
     console.print(table)
-    console.print("Interval and p cover seeds only, on these test images.", highlight=False)
+    console.print(
+        "Test gain, interval and p hold for other seeds and other images of this kind. Search gain is what the study "
+        "measured; expected is that gain without the luck of the best of several arms.",
+        *earlier,
+        sep="\n",
+        highlight=False,
+    )
+
+
+def _confirmed(confirmation: dict[str, Any], rows: dict[str, Any], alpha: float) -> str | None:
+    """Whether the winner is better on the test split, too; None where there is no winner or no number."""
+    winner = confirmation["arms"].get("winner")
+    change = confirmation["gain"].get("winner", {}).get("mAP")
+    if winner is None or change is None:
+        return None
+    told = verdict(change["p"], change["ci95"], alpha)
+    row = rows.get(winner["arm"], {})
+    words = {"better": "Confirmed: ", "worse": "Refuted: ", "undecided": "Not confirmed: "}
+    said = {"better": "beats", "worse": "does worse than", "undecided": "is not shown to beat"}[told]
+    expected = "" if row.get("shrunken_gain") is None else f"; expected was {signed(row['shrunken_gain'])}"
+    word = words[told] if row.get("verdict") == "better" else ""
+    return (
+        f"{word}{winner['arm']} {said} a random sample of the same size on the test split: "
+        f"{gain(change['abs'], change['rel'])}, 95\u00a0% interval {interval(change['ci95'])}, "
+        f"p {probability(change['p'])}{expected}."
+    )
+
+
+def _earlier_openings(openings: list[dict[str, Any]]) -> list[str]:
+    """A line about openings before this one; none where there were none."""
+    if not openings:
+        return []
+    told = [f"{entry['opened'][:10]} ({', '.join(entry['arms'])})" for entry in openings]
+    return [f"The test split was opened {count(len(openings), 'time')} before: {'; '.join(told)}."]
 
 
 def title(comparison: dict[str, Any]) -> str:
@@ -84,7 +148,7 @@ def cells(arm: dict[str, Any]) -> list[str]:
     return [
         arm["name"],
         count(arm["images"]),
-        count(arm["boxes"]),
+        count(arm["boxes"]) + (APART if boxes_apart(arm) else ""),
         f"{fixed(arm['mAP']['mean'])}{sd}",
         gain(change.get("abs"), change.get("rel")),
         interval(change.get("ci95")).replace(" to ", "…"),
@@ -92,29 +156,6 @@ def cells(arm: dict[str, Any]) -> list[str]:
         fixed(arm["mAR"]["mean"]),
         (arm["verdict"] or arm["role"]) + (" (unsafe)" if arm.get("unsafe_in_process") else ""),
     ]
-
-
-def notes(comparison: dict[str, Any]) -> list[str]:
-    """Lines below the table: seeds, the purpose of each control, how many seeds would decide."""
-    arms = comparison["arms"]
-    numbers = sorted({len(arm["seeds"]) for arm in arms})
-    seeds = count(numbers[0], "seed") if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} seeds"
-    lines = [f"{seeds} an arm; gain is the paired difference in mAP from the baseline, p is corrected for all arms."]
-    for arm in arms:
-        if arm["role"] == "control":
-            lines.append(f"{arm['name']} (control): {POLICIES[arm['policy']['name']].about}.")
-    if unsafe := [arm["name"] for arm in arms if arm.get("unsafe_in_process")]:
-        lines.append(f"Scored by unread code without the sandbox (--unsafe-in-process): {listing(unsafe)}.")
-    needed = [f"{arm['name']} {arm['seeds_needed']}" for arm in arms if arm["seeds_needed"]]
-    if needed:
-        lines.append(f"Seeds that would probably decide the undecided arms: {listing(needed)}.")
-    undecided = [arm for arm in arms if arm["verdict"] == "undecided" and len(arm["seeds"]) > 1]
-    hopeless = [arm["name"] for arm in undecided if not arm["seeds_needed"]]
-    if hopeless:
-        lines.append(
-            f"Too close to the baseline for any reasonable number of seeds or search images: {listing(hopeless)}."
-        )
-    return lines
 
 
 def _console() -> Console:

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from metricloop.comparison.arm_rows import is_oracle, of_role
 
+When = Literal["better", "always", "never"]
 
-def finalists(comparison: dict[str, Any], subsets: Path) -> dict[str, dict[str, str]]:
-    """Role -> {"arm", "subset": sha256 of its manifest}; the best treatment is the one with the highest paired gain."""
-    chosen = {"baseline": of_role(comparison, "baseline")[:1], "winner": of_role(comparison, "treatment")[:1]}
+
+def finalists(comparison: dict[str, Any], subsets: Path, when: When) -> dict[str, dict[str, str]]:
+    """Role -> {"arm", "subset": sha256 of its manifest}; {} when the test split stays closed.
+
+    when: `better` opens it only if a treatment is better. The winner is the better treatment with the highest gain,
+    or, with `always`, the treatment with the highest gain.
+    """
+    treatments = of_role(comparison, "treatment")
+    better = [arm for arm in treatments if arm["verdict"] == "better"]
+    if when == "never" or (when == "better" and not better):
+        return {}
+    chosen = {"baseline": of_role(comparison, "baseline")[:1], "winner": (better or treatments)[:1]}
     chosen["oracle"] = [arm for arm in of_role(comparison, "control") if is_oracle(arm)][:1]
     return {
         role: {"arm": arm["name"], "subset": _sha256(subsets / f"{arm['name']}.parquet")}

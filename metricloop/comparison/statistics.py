@@ -1,81 +1,230 @@
-"""Test whether an arm beats the baseline: paired tests over seeds, and an interval over seeds and search images."""
+"""Test whether arms beat the baseline, over seeds and held-out images. docs/statistics.md explains and derives it.
+
+Every test is of a contrast: a weighted sum of arms' means, such as arm minus baseline, or the mean of several arms
+minus the baseline. Its variance has a part per arm (its trials differ) and a part of the held-out images (other images
+of the same kind would give other numbers).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 Outcome = Literal["better", "worse", "undecided"]
-SIGN_FLIP_SEEDS = range(9, 41)  # with fewer, p cannot be small; with more, the 2^n sums are too many
 LOWEST_BASELINE = 0.05  # mAP; a ratio to a lower baseline means nothing
-MOST_SEEDS_SEARCHED = 99  # seeds_needed() gives up above this number
+TINY = 1e-12  # stands for a variance of zero where a logarithm is taken
+MOST_PRIOR_DF = 3.0  # degrees of freedom that the other arms' variances may add to an arm's own
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The results of one arm in one measure, in 0..1.
+
+    values: (n,) per seed, on the held-out images as they are. replicated: (R, n), the same under R draws of these
+    images; one draw for all seeds and all arms.
+    """
+
+    values: np.ndarray
+    replicated: np.ndarray
+
+    def first(self, n: int) -> Sample:
+        """The same arm with its first n seeds."""
+        return Sample(self.values[:n], self.replicated[:, :n])
+
+    @cached_property
+    def replicated_mean(self) -> np.ndarray:
+        """(R,), the mean over seeds under every draw of the images."""
+        return self.replicated.mean(axis=1)
+
+    @cached_property
+    def interaction(self) -> float:
+        """The part of seeds x images in the variance of `replicated_mean` over draws; 0 for one seed."""
+        n = len(self.values)
+        if n < 2:
+            return 0.0
+        around = self.replicated - self.replicated_mean[:, None]
+        return float(np.var(around, axis=0, ddof=1).sum() / (n * (n - 1)))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The variance of an arm's results over seeds, and its degrees of freedom."""
+
+    variance: float
+    df: float
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean paired difference, arm minus baseline, with the two parts of its variance and their degrees of freedom."""
+    """A contrast of arms: its value, and the parts (variance, degrees of freedom) of its squared standard error.
+
+    image_part: the last part, of the choice of held-out images. known: False if an arm has one seed, or the split one
+    image; nothing is then known about the error.
+    """
 
     mean: float
-    seed_variance: float
-    seed_df: int
-    image_variance: float
-    image_df: int
+    seed_parts: tuple[tuple[float, float], ...]
+    image_part: tuple[float, float]
+    known: bool = True
+
+    @property
+    def variance(self) -> float:
+        return sum(part for part, _ in (*self.seed_parts, self.image_part))
+
+    @property
+    def error(self) -> float:
+        """The standard error."""
+        return math.sqrt(self.variance)
+
+    @property
+    def df(self) -> float:
+        """Satterthwaite's degrees of freedom: variance squared / sum of (part squared / its degrees of freedom)."""
+        below = sum(part * part / df for part, df in (*self.seed_parts, self.image_part) if part > 0)
+        return self.variance**2 / below if below else math.inf
+
+    @property
+    def t(self) -> float | None:
+        """The gain in standard errors; None where the error is not known, or is zero as the gain is."""
+        if not self.known or (self.mean == 0 and self.variance == 0):
+            return None
+        return self.mean / self.error if self.variance else math.copysign(math.inf, self.mean)
 
 
-def paired_p(differences: np.ndarray) -> float | None:
-    """Two-sided paired t test over seeds, differences (n,); None below two seeds, 1 where all are zero."""
-    if len(differences) < 2:
-        return None
-    if not np.any(differences):
-        return 1.0
-    error = np.std(differences, ddof=1) / math.sqrt(len(differences))
-    if error == 0:
+def prior_df(variances: Sequence[float], dfs: Sequence[float]) -> float:
+    """How alike the true variances of arms are, as degrees of freedom d0; 0 = not at all.
+
+    Moments of log variances (limma: Smyth 2004, section 6.2). If s^2 ~ sigma^2 chi^2_d / d and sigma^2 ~ scaled
+    inverse chi^2_d0, then var(log s^2) = trigamma(d / 2) + trigamma(d0 / 2). At most MOST_PRIOR_DF, and at most half
+    the number of arms: few arms cannot tell a large d0 from a small one, and one that is too large costs false alarms.
+    """
+    most = min(MOST_PRIOR_DF, len(variances) / 2)
+    if len(variances) < 2:
         return 0.0
-    return float(2 * stats.t.sf(abs(np.mean(differences)) / error, len(differences) - 1))
+    half = np.asarray(dfs, float) / 2
+    z = np.log(np.maximum(variances, TINY)) - special.digamma(half) + np.log(half)
+    excess = float(np.var(z, ddof=1) - np.mean(special.polygamma(1, half)))
+    return most if excess <= special.polygamma(1, most / 2) else min(most, 2 * _inverse_trigamma(excess))
 
 
-def sign_flip_p(differences: np.ndarray) -> float | None:
-    """Exact two-sided p: the share of all 2^n sign patterns whose sum is at least as far from zero as the observed sum.
+def _inverse_trigamma(y: float) -> float:
+    """The x > 0 with trigamma(x) = y > 0, by Newton's method on 1 / trigamma (Smyth 2004, appendix)."""
+    x = 0.5 + 1 / y
+    for _ in range(30):
+        value = float(special.zeta(2, x))  # trigamma; its derivative is -2 zeta(3, x)
+        step = value * (1 - value / y) / (-2 * float(special.zeta(3, x)))
+        x += step
+        if abs(step) < 1e-9 * x:
+            break
+    return x
 
-    None below nine seeds and above forty. The sums of two halves are listed and paired by binary search.
+
+def spreads(samples: Mapping[str, Sample], alike: Collection[str], alone: Collection[str] = ()) -> dict[str, Spread]:
+    """The variance over seeds of every arm with two seeds or more.
+
+    alike: arms whose variances say what to expect of an arm. alone: arms with a variance of their own (the baseline).
+    With m the mean variance of `alike`, any other arm of n seeds gets max(s^2, (d0 m + (n - 1) s^2) / (d0 + n - 1)) and
+    min(d0 + n - 1, sum of n - 1 over `alike`) degrees of freedom. The maximum is there because arms do differ in
+    spread: without it, an arm that scatters more than others would be called better too often.
+    A single arm in `alike` tells nothing about itself; then the variances of `alone` count for m and d0 as well, but
+    add no degrees of freedom.
     """
-    if len(differences) not in SIGN_FLIP_SEEDS:
+    own = {arm: float(np.var(s.values, ddof=1)) for arm, s in samples.items() if len(s.values) > 1}
+    freedom = {arm: float(len(samples[arm].values) - 1) for arm in own}
+    pool = [arm for arm in alike if arm in own]
+    found = {arm: Spread(variance, freedom[arm]) for arm, variance in own.items()}
+    if not pool:
+        return found
+    most = sum(freedom[arm] for arm in pool)
+    if len(pool) == 1:
+        pool += [arm for arm in alone if arm in own]
+    mean = float(np.mean([own[arm] for arm in pool]))
+    d0 = prior_df([own[arm] for arm in pool], [freedom[arm] for arm in pool])
+    for arm in own.keys() - set(alone):
+        shrunk = (d0 * mean + freedom[arm] * own[arm]) / (d0 + freedom[arm])
+        found[arm] = Spread(max(own[arm], shrunk), max(freedom[arm], min(d0 + freedom[arm], most)))
+    return found
+
+
+def contrast(
+    weights: Mapping[str, float], samples: Mapping[str, Sample], spread: Mapping[str, Spread], units: int
+) -> Gain:
+    """A weighted sum of arms' means with its error; {arm: 1, baseline: -1} is a gain.
+
+    units: how many images (or groups of images) the replicates were drawn from.
+
+    An arm's variance over n seeds holds its seed effect and the interaction of seeds and images, both divided by n. The
+    bootstrap variance of the contrast over draws of images holds the image effect and that interaction again, so the
+    interaction is subtracted there; the spread of single seeds around their mean within a replicate estimates it (Owen
+    2007, "The pigeonhole bootstrap").
+    """
+    means = {arm: float(samples[arm].values.mean()) for arm in weights}
+    total = sum(w * samples[arm].replicated_mean for arm, w in weights.items())
+    image = float(np.var(total, ddof=1)) - sum(w * w * samples[arm].interaction for arm, w in weights.items())
+    correction = units / max(units - 1, 1)  # the bootstrap's variance is that of a sample without Bessel's correction
+    parts = tuple(
+        (w * w * spread[arm].variance / len(samples[arm].values), spread[arm].df)
+        for arm, w in weights.items()
+        if arm in spread
+    )
+    return Gain(
+        mean=sum(w * means[arm] for arm, w in weights.items()),
+        seed_parts=parts,
+        image_part=(max(image, 0.0) * correction, max(units - 1, 1)),
+        known=units > 1 and all(arm in spread for arm in weights),
+    )
+
+
+def paired(differences: Sample, units: int) -> Gain:
+    """The gain of an arm that shares its images with the baseline seed by seed; differences: arm minus baseline."""
+    return contrast({"": 1.0}, {"": differences}, spreads({"": differences}, ()), units)
+
+
+def p_value(gain: Gain) -> float | None:
+    """Two-sided p of a gain of zero; None where the error is not known, 1 where gain and error are zero."""
+    if not gain.known:
         return None
-    half = len(differences) // 2
-    first, second = _signed_sums(differences[:half]), np.sort(_signed_sums(differences[half:]))
-    # A little below the observed sum, so that rounding loses no equal sum.
-    seen = abs(np.sum(differences)) - 1e-12 * np.sum(np.abs(differences))
-    if seen <= 0:
-        return 1.0
-    above = len(second) - np.searchsorted(second, seen - first, side="left")
-    below = np.searchsorted(second, -seen - first, side="right")
-    return float((above.sum() + below.sum()) / 2.0 ** len(differences))
+    return 1.0 if gain.t is None else float(2 * special.stdtr(gain.df, -abs(gain.t)))
 
 
-def _signed_sums(values: np.ndarray) -> np.ndarray:
-    sums = np.zeros(1)
-    for value in values:
-        sums = np.concatenate([sums + value, sums - value])
-    return sums
+def interval(gain: Gain, level: float = 0.95) -> tuple[float, float] | None:
+    """t-type interval of a gain over seeds and held-out images; None where the error is not known."""
+    if not gain.known:
+        return None
+    half = float(special.stdtrit(gain.df, (1 + level) / 2)) * gain.error
+    return gain.mean - half, gain.mean + half
 
 
-def holm(p: Sequence[float | None], tests_planned: int = 1) -> list[float | None]:
-    """Holm's step-down p over one family of tests. Each p is first multiplied by `tests_planned`.
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down p over one family of tests.
 
-    tests_planned: how often the study plans to test (group-sequential design). An arm without a p (None) stays None,
-    and counts in the family as if its p were 1.
+    An arm without a p (None) stays None, and counts in the family as if its p were 1.
     """
-    values = np.array([1.0 if value is None else min(1.0, value * tests_planned) for value in p])
+    values = np.array([1.0 if value is None else value for value in p])
     order = np.argsort(values, kind="stable")
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
     adjusted = np.empty(len(values))
     adjusted[order] = np.minimum(stepped, 1.0)
     return [None if raw is None else float(value) for raw, value in zip(p, adjusted, strict=True)]
+
+
+def shrunken(gains: Mapping[str, Gain]) -> dict[str, float]:
+    """Gains drawn towards zero, by as much as their errors explain: the best of many is never as good as it looks.
+
+    Empirical Bayes: with true gains of mean square tau^2, estimated by the mean of gain^2 - error^2 over the arms, the
+    expected true gain of an arm is gain * tau^2 / (tau^2 + error^2) (James-Stein).
+    """
+    known = [gain for gain in gains.values() if gain.known]
+    tau2 = max(float(np.mean([gain.mean**2 - gain.variance for gain in known])), 0.0) if known else 0.0
+    return {
+        arm: gain.mean * tau2 / (tau2 + gain.variance) if tau2 + gain.variance else gain.mean
+        for arm, gain in gains.items()
+    }
 
 
 def resampling_units(groups: np.ndarray) -> np.ndarray:
@@ -93,74 +242,6 @@ def draw_weights(unit: np.ndarray, replicates: int, rng: np.random.Generator) ->
     return rng.multinomial(units, np.full(units, 1 / units), size=replicates)[:, unit]
 
 
-def gain(differences: np.ndarray, replicated: np.ndarray, units: int) -> Gain:
-    """Split the variance of the mean paired difference into a seed part and an image part.
-
-    differences: (n,) per seed on the split as it is; replicated: (R, n), the same under R draws of held-out images,
-    one draw for all seeds and both arms; units: how many images (or groups) were drawn from.
-
-    With d = seed effect S + image effect I + their interaction X, Var(mean d) = S/n + I + X/n, each already
-    divided by the number of images where it depends on them (Owen 2007, "The pigeonhole bootstrap").
-    The variance of the differences over n estimates S/n + X/n; the bootstrap variance of the mean estimates
-    I + X/n. Their sum would count X/n twice, so X/n is subtracted from the bootstrap part: the spread of single
-    seeds around the mean within a replicate, sum of Var(d_s - mean d) / (n (n - 1)), estimates it.
-    """
-    n = len(differences)
-    correction = units / max(units - 1, 1)  # the bootstrap's variance is that of a sample without Bessel's correction
-    mean = replicated.mean(axis=1)
-    image = np.var(mean, ddof=1)
-    seed = np.var(differences, ddof=1) / n if n > 1 else 0.0
-    interaction = np.var(replicated - mean[:, None], axis=0, ddof=1).sum() / (n * (n - 1)) if n > 1 else 0.0
-    return Gain(
-        mean=float(np.mean(differences)),
-        seed_variance=float(seed),
-        seed_df=n - 1 if units > 1 else 0,  # one image says nothing about others
-        image_variance=float(max(image - interaction, 0.0) * correction),
-        image_df=max(units - 1, 1),
-    )
-
-
-def interval(gain: Gain, level: float = 0.95) -> tuple[float, float] | None:
-    """t-type interval of the mean paired difference over seeds and held-out images; None below two seeds."""
-    if gain.seed_df < 1:
-        return None
-    half = _half_width(gain, 1 - level)
-    return gain.mean - half, gain.mean + half
-
-
-def p_value(gain: Gain, differences: np.ndarray) -> float | None:
-    """The p behind a verdict: the larger of the paired t's p over seeds and the p that belongs to the interval.
-
-    The paired t alone is about these held-out images only. An arm that is no better in general, but good at a kind of
-    image that the split happens to hold, passes it with enough seeds. In simulated families of six such arms with six
-    seeds each, 11-26 % of the studies had a false "better" or "worse" when the only rule was a 95 % interval without
-    zero, and 5-8 % with the larger p in Holm's procedure.
-    """
-    over_seeds = paired_p(differences)
-    if over_seeds is None or gain.seed_df < 1:
-        return None
-    error, df = _error(gain)
-    return max(over_seeds, float(2 * stats.t.sf(abs(gain.mean) / error, df)) if error else 0.0)
-
-
-def _error(gain: Gain, seeds: int | None = None) -> tuple[float, float]:
-    """Standard error of the mean difference and its degrees of freedom (Satterthwaite), as if with `seeds` seeds.
-
-    df = (seed + image)^2 / (seed^2 / (n - 1) + image^2 / (units - 1)).
-    """
-    n = gain.seed_df + 1
-    seeds = seeds or n
-    seed, image = gain.seed_variance * n / seeds, gain.image_variance
-    if seed + image == 0:
-        return 0.0, seeds - 1
-    return math.sqrt(seed + image), (seed + image) ** 2 / (seed**2 / (seeds - 1) + image**2 / gain.image_df)
-
-
-def _half_width(gain: Gain, alpha: float, seeds: int | None = None) -> float:
-    error, df = _error(gain, seeds)
-    return float(stats.t.ppf(1 - alpha / 2, df) * error)
-
-
 def verdict(p_adjusted: float | None, ci: tuple[float, float] | None, alpha: float) -> Outcome:
     """better (worse): p_adjusted < alpha and the whole interval above (below) zero; else undecided."""
     if p_adjusted is None or ci is None or p_adjusted >= alpha:
@@ -168,47 +249,17 @@ def verdict(p_adjusted: float | None, ci: tuple[float, float] | None, alpha: flo
     return "better" if ci[0] > 0 else "worse" if ci[1] < 0 else "undecided"
 
 
-def seeds_needed(gain: Gain, alpha: float, power: float = 0.8) -> int | None:
-    """How many seeds in all would probably decide, if the gain and its spread stay the same.
-
-    The smallest number above the present one at which the paired t test at `alpha` (already divided by the size of
-    the family and the planned tests) has `power` and the interval to that alpha excludes zero. None below two seeds,
-    for a gain of zero, and if MOST_SEEDS_SEARCHED are not enough: the gain is too small, or the images are too few.
-    """
-    n = gain.seed_df + 1
-    if n < 2 or gain.mean == 0:
-        return None
-    spread = math.sqrt(gain.seed_variance * n)  # standard deviation of single differences
-    for seeds in range(n + 1, MOST_SEEDS_SEARCHED + 1):
-        outside = abs(gain.mean) > _half_width(gain, alpha, seeds)
-        if outside and (spread == 0 or _power(abs(gain.mean) / spread, seeds, alpha) >= power):
-            return seeds
-    return None
-
-
-def _power(effect: float, n: int, alpha: float) -> float:
-    """Power of a two-sided paired t test at n pairs, effect in standard deviations of the differences."""
-    critical = stats.t.ppf(1 - alpha / 2, n - 1)
-    return float(stats.nct.sf(critical, n - 1, effect * math.sqrt(n)))
-
-
 def relative(arm: float, baseline: float) -> float | None:
     """Ratio of means minus one; None if the baseline is too low for a ratio."""
     return arm / baseline - 1 if baseline >= LOWEST_BASELINE else None
 
 
-def paired_gain(arm: Sequence[float], baseline: Sequence[float]) -> dict[str, Any]:
-    """Gain of an arm over seeds alone, both (n,) in the same order of seeds: {"abs", "rel", "ci95", "p"}.
-
-    For results without matches. The interval covers seeds only, not the choice of images.
-    """
-    differences = np.subtract(arm, baseline)
-    n = len(differences)
-    variance = float(np.var(differences, ddof=1)) / n if n > 1 else 0.0
-    ci = interval(Gain(float(differences.mean()), variance, n - 1, 0.0, 1))
+def shown(gain: Gain, baseline: float) -> dict[str, Any]:
+    """A gain as in comparison.json: {"abs", "rel", "ci95", "p"}; baseline: its mean."""
+    ci = interval(gain)
     return {
-        "abs": float(differences.mean()),
-        "rel": relative(float(np.mean(arm)), float(np.mean(baseline))),
+        "abs": gain.mean,
+        "rel": relative(baseline + gain.mean, baseline),
         "ci95": ci and list(ci),
-        "p": paired_p(differences),
+        "p": p_value(gain),
     }

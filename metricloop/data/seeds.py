@@ -1,13 +1,14 @@
 """Seeds: how they are written, and those of the draws in a manifest, of the study and of the confirmation.
 
-A manifest holds a draw for each of them, whatever params.yaml asks for. So a higher seeds.max or confirm.seeds changes
-no manifest, and no trial has to run again.
+A manifest holds a draw for each of them, whatever params.yaml asks for. So more looks or seeds in params.yaml change no
+manifest, and no trial has to run again.
 """
 
 from __future__ import annotations
 
-STUDY_SEEDS = range(20)
-CONFIRM_SEEDS = range(1000, 1005)  # far from the study's, so that no trial of the study has used one
+STUDY_SEEDS = range(40)
+CONFIRM_SEEDS = range(1000, 1020)  # far from the study's, so that no trial of the study has used one
+BLOCK = 6  # most seeds of a block that metricloop writes: a block is one process, and blocks run side by side
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -20,3 +21,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if not seeds:
         raise ValueError(f"seeds must look like 0-2 or 4, found {text!r}")
     return seeds
+
+
+def blocks_of(first: int, end: int) -> list[str]:
+    """The seeds from `first` to before `end` as blocks of at most BLOCK: 0, 12 -> ["0-5", "6-11"]."""
+    starts = range(first, end, BLOCK)
+    return [f"{start}-{min(start + BLOCK, end) - 1}" for start in starts]

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from metricloop import layout
+from metricloop.comparison.compare import ROUND
 from metricloop.data.frame import Frame
+from metricloop.data.seeds import blocks_of
 from metricloop.engineer.ask import ask_until_usable, incomplete
 from metricloop.engineer.briefing import opening
 from metricloop.engineer.code_gate import load_without_sandbox, open_gate
@@ -257,8 +259,9 @@ def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
         addition["batches"].setdefault(batch, empty)["metrics"].append(idea.metric)
         known = KnownMetric(spec.level, layout.scores_file(batch, idea.metric))
     arm = idea.arm(known.scores, this.known.metrics[idea.partner].scores if idea.partner else None)
-    addition["arms"][idea.name] = arm
-    addition["blocks"][f"{idea.name}.0"] = {"arm": idea.name, "seeds": f"0-{this.study.params.seeds.block - 1}"}
+    addition["arms"][idea.name] = arm | {"group": f"{ROUND}{this.number}"}
+    for number, seeds in enumerate(blocks_of(0, this.study.params.looks.arms[0])):
+        addition["blocks"][f"{idea.name}.{number}"] = {"arm": idea.name, "seeds": seeds}
     this.known.add(idea, known, arm)
     checked = this.journal.last("gate", **this.about(idea.name))
     attempt = checked["attempt"] if checked else 0

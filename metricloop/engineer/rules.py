@@ -27,7 +27,7 @@ class KnownIdeas:
     """What a new idea is compared with; `add` adds an idea that was accepted.
 
     metrics: metrics with scores, by name; reserved: further metric names that are taken. arms: of the plan, by name.
-    families: of suggested arms, by arm. refuted: of each arm that did not beat random, the evidence in a few words.
+    families: of suggested arms, by arm. refuted: of each arm that is shown to gain too little, the evidence in words.
     """
 
     metrics: dict[str, KnownMetric]
@@ -103,7 +103,7 @@ def _level(idea: Suggestion, spec: Spec | None) -> list[BrokenRule]:
 
 
 def _repeats(idea: Suggestion, metric: str, known: KnownIdeas) -> list[BrokenRule]:
-    """The same metric and policy as an arm, or the family and policy of an idea that did not beat random."""
+    """The same metric and policy as an arm, or the family and policy of an idea that is refuted."""
     policy = _rounded(idea.policy)
     partner = known.metrics[idea.partner].scores if idea.partner else None
     for name, arm in known.arms.items():

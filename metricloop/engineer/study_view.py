@@ -98,16 +98,21 @@ def known_ideas(study: StudyView) -> KnownIdeas:
         arms=dict(study.plan["arms"]),
         reserved=frozenset(names - set(metrics)),
         families={idea.name: idea.family for idea in past if idea.state != "refused"},
-        refuted=refuted(past),
+        refuted=refuted(past, study.comparison.get("smallest_gain", 0.0)),
     )
 
 
-def refuted(past: Sequence[Idea]) -> dict[str, str]:
-    """Arms whose mean gain over random is not positive, each with that gain in a few words."""
+def refuted(past: Sequence[Idea], smallest: float) -> dict[str, str]:
+    """Arms that are shown to gain too little, each with the evidence in a few words.
+
+    smallest: the smallest gain in mAP of interest. The whole 95 % interval of a refuted arm lies below it; a low mean
+    of a few seeds refutes nothing.
+    """
+    said = f"gains less than {numbers.signed(smallest)} mAP" if smallest > 0 else "does worse than random"
     return {
-        idea.name: f"did not beat random: {numbers.signed(idea.gain['abs'])} mAP"
+        idea.name: f"{said} with 95 % confidence: {numbers.signed(idea.gain['abs'])} ({numbers.interval(bounds)})"
         for idea in past
-        if idea.gain and idea.gain["abs"] <= 0
+        if idea.gain and (bounds := idea.gain["ci95"]) and bounds[1] < smallest
     }
 
 

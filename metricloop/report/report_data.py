@@ -19,7 +19,8 @@ from metricloop.study.plan import load_plan
 @dataclass(frozen=True)
 class ReportData:
     """The inputs of the page. plan: arms.yaml merged with rounds.yaml. data: all splits. pool: what subsets are drawn
-    from. problems: rows of problems.csv. confirmed: whether a confirmation exists. events: of the journal."""
+    from. problems: rows of problems.csv. confirmation: of confirmation.json, whether the test split was opened and why
+    not, and none of its numbers; None without one. events: of the journal."""
 
     folder: Path
     comparison: dict[str, Any]
@@ -28,13 +29,13 @@ class ReportData:
     pool: Dataset
     summary: dict[str, Any]
     problems: list[dict[str, str]]
-    confirmed: bool
+    confirmation: dict[str, Any] | None
     events: list[Event]
 
 
 def read_report_data(folder: Path, root: Path) -> ReportData:
     """Read a compared study. folder: its workspace; root: the folder that image files are relative to."""
-    problems, summary = folder / layout.PROBLEMS, folder / layout.SUMMARY
+    problems, summary, confirmation = (folder / name for name in (layout.PROBLEMS, layout.SUMMARY, layout.CONFIRMATION))
     return ReportData(
         folder=folder,
         comparison=read_json(folder / layout.COMPARISON),
@@ -43,6 +44,11 @@ def read_report_data(folder: Path, root: Path) -> ReportData:
         pool=read_pool(folder / layout.DATA, root),
         summary=read_json(summary) if summary.is_file() else {},
         problems=list(csv.DictReader(problems.read_text().splitlines())) if problems.is_file() else [],
-        confirmed=(folder / layout.CONFIRMATION).is_file(),
+        confirmation=_opened(read_json(confirmation)) if confirmation.is_file() else None,
         events=read_journal(folder / layout.JOURNAL),
     )
+
+
+def _opened(confirmation: dict[str, Any]) -> dict[str, Any]:
+    """{"opened", "reason"} of the test split, without its numbers."""
+    return {"opened": bool(confirmation["arms"]), "reason": confirmation["reason"]}

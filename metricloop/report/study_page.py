@@ -10,8 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.comparison.arm_rows import of_role
-from metricloop.comparison.verdict import summarise
+from metricloop.comparison.arm_rows import boxes_apart, of_role
+from metricloop.comparison.headlines import headlines
+from metricloop.comparison.table_notes import notes
+from metricloop.comparison.verdict import seeds_text, summarise
 from metricloop.data.tables import replacing
 from metricloop.report.arm_section import arm_section
 from metricloop.report.data_section import class_counts, mistake_rates, split_counts
@@ -34,6 +36,10 @@ def build(study: ReportData) -> str:
         study=study,
         comparison=study.comparison,
         verdict=summarise(study.comparison),
+        headlines=headlines(study.comparison),
+        notes=notes(study.comparison),
+        boxes_apart=boxes_apart,
+        seeds_text=seeds_text,
         baseline=[arm for arm in study.comparison["arms"] if arm["role"] == "baseline"],
         treatments=treatments,
         controls=of_role(study.comparison, "control"),

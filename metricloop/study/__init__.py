@@ -1,4 +1,5 @@
 """STUDY: a workspace: its plan, parameters, stage graph, commands and commits.
 
-Imports `selection`, `scoring`, `params`, `llm`, `metrics`, `detector`, `sandbox`, `runtime`, `data`, `text`, `layout`.
+Imports `comparison`, `selection`, `scoring`, `params`, `llm`, `metrics`, `detector`, `sandbox`, `runtime`, `data`,
+`text`, `layout`.
 """

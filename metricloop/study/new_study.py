@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from metricloop import layout
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt, Mistake
 from metricloop.data.label_errors import PLANTED, PRESETS
+from metricloop.data.seeds import blocks_of
 from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
-from metricloop.params import check_params
+from metricloop.params import Confirm, Looks, check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
 from metricloop.study.dvc_commands import dvc
 from metricloop.study.refresh import refresh_code
@@ -46,13 +47,12 @@ class NewStudy:
     image_size: int = 224
     iterations: int = 250
     learning_rate: float = 0.001
-    block_seeds: int = 3
-    max_seeds: int = 9
-    confirm_seeds: int = 3
+    looks: Looks = field(default_factory=Looks)
+    confirm: Confirm = field(default_factory=Confirm)
     corrupt: str = "none"
     strength: float = 0.5
     drawn: bool = False
-    images: int = 720
+    images: int = 960
     provider: str = "none"
     cassette: str = ""
     rounds: int = 2
@@ -61,20 +61,26 @@ class NewStudy:
     copy: bool = False  # copy the data set into the workspace
 
 
-def demo_plan(name: str, full: bool = False) -> NewStudy:
-    """The demo's study: small drawn scenes with pandas, damaged labels; `full` adds controls, policies and seeds."""
+def looks_from(seeds: int) -> Looks:
+    """Two looks: `seeds` trials of an arm at first and twice as many later; four and six times as many of the baseline.
+
+    With k arms, a fixed number of trials decides most if the baseline has about sqrt(k) times the seeds of an arm.
+    """
+    return Looks(arms=(seeds, 2 * seeds), baseline=(4 * seeds, 6 * seeds))
+
+
+def demo_plan(name: str, full: bool = False, corrupt: str = "article") -> NewStudy:
+    """The demo's study: small drawn scenes with pandas, damaged labels; `full` adds controls and policies."""
     return NewStudy(
         name=name,
         source=layout.SOURCE,
         root=layout.SOURCE,
         format="coco",
-        corrupt="article",
+        corrupt=corrupt,
         drawn=True,
         image_size=96,
         iterations=100,
         learning_rate=0.002,
-        max_seeds=9 if full else 3,
-        confirm_seeds=3 if full else 2,
         provider="replay",
         cassette="demo",
         suggestions=2,
@@ -127,7 +133,9 @@ def create(folder: Path, study: NewStudy) -> None:
 
 def render_arms(study: NewStudy) -> str:
     """arms.yaml: the baseline, the controls and the article's metrics, with one block each."""
-    options = {"planted": study.corrupt != "none", "full": study.full, "seeds": f"0-{study.block_seeds - 1}"}
+    options: dict[str, Any] = {"planted": study.corrupt != "none", "full": study.full}
+    options["arm_blocks"] = blocks_of(0, study.looks.arms[0])
+    options["baseline_blocks"] = blocks_of(0, study.looks.baseline[0])
     options["lean"] = (
         study.drawn and not study.full
     )  # fewer arms in the demo, so that the language model's rounds have time

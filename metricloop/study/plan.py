@@ -1,4 +1,4 @@
-"""The plan of a study: the batches, arms and blocks of arms.yaml and rounds.yaml together."""
+"""The plan of a study: the batches, arms, blocks and looks of arms.yaml and rounds.yaml together."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ REQUIRED = {
     "batches": ("code", "needs", "metrics"),
     "arms": ("role", "a", "b", "policy"),
     "blocks": ("arm", "seeds"),
+    "looks": ("arms", "baseline", "alpha"),
 }
 ROLES = ("baseline", "control", "treatment")
 # Names and files become words of a stage's command line, which a shell reads.
@@ -32,7 +33,7 @@ class PlanError(ValueError):
 
 
 def load_plan(folder: Path | str = ".") -> Plan:
-    """Read both files of a workspace: {"batches": {name: {...}}, "arms": {...}, "blocks": {...}}.
+    """Read both files of a workspace: {"batches": {name: {...}}, "arms": {...}, "blocks": {...}, "looks": {...}}.
 
     One of the two files may be missing. Errors: PlanError.
     """
@@ -119,13 +120,22 @@ def add_block(folder: Path | str, arm: str, seeds: str) -> None:
 
 def write_rounds(addition: Plan, folder: Path | str = ".") -> None:
     """Add entries to rounds.yaml; entries of the same name are replaced."""
+    rounds = rounds_of(folder)
+    replace_rounds({section: rounds[section] | addition.get(section, {}) for section in REQUIRED}, folder)
+
+
+def rounds_of(folder: Path | str = ".") -> Plan:
+    """What rounds.yaml holds, every section of it."""
     path = Path(folder) / layout.ROUNDS
-    rounds = read_yaml(path) if path.is_file() else {}
-    replace_rounds({section: (rounds.get(section) or {}) | addition.get(section, {}) for section in REQUIRED}, folder)
+    found = read_yaml(path) if path.is_file() else {}
+    return {section: found.get(section) or {} for section in REQUIRED}
 
 
 def replace_rounds(rounds: Plan, folder: Path | str = ".") -> None:
     """Write rounds.yaml; what it held is replaced."""
-    note = "# Written by metricloop: batches, arms and blocks of its rounds and for more seeds; read with arms.yaml.\n"
+    note = (
+        "# Written by metricloop: batches, arms and blocks of its rounds and for more seeds, and the planned looks;\n"
+        "# read with arms.yaml.\n"
+    )
     with replacing(Path(folder) / layout.ROUNDS) as temporary:
         temporary.write_text(note + yaml.safe_dump(rounds, sort_keys=False, width=120))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from metricloop import layout
 from metricloop.comparison.arm_rows import of_role
+from metricloop.comparison.headlines import headlines
 from metricloop.data.tables import column, read_json, read_yaml
 from metricloop.study.plan import load_plan
 from metricloop.text import numbers
@@ -34,7 +36,10 @@ def arm_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
 
 
 def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank: int, blocks: list[str]) -> RunRecord:
-    """The run of an arm: means over seeds, and the gains of comparison.json (0 for the baseline)."""
+    """The run of an arm: means over seeds, and the gains of comparison.json.
+
+    The baseline's own gains are 0; its run holds the mean gains of groups of arms.
+    """
     subset = layout.subset_file(arm["name"])
     md5 = subset_md5(folder, subset)
     recipes = (folder / layout.recipe_file(block) for block in blocks)
@@ -53,14 +58,17 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
         **{name: arm[name]["mean"] for name in ("mAP", "mAR", "mAP50")},
         "gain_mAP": gains["mAP"]["abs"],
         "gain_mAR": gains["mAR"]["abs"],
+        "gain_mAP_shrunken": arm["shrunken_gain"],
         "p_holm": gains["mAP"]["p_holm"],
         **{name: arm[name] for name in ("images", "boxes")},
+        **(_headline_gains(comparison) if arm["role"] == "baseline" else {}),
     }
     tags = {
         "kind": "arm",
         "study": comparison["study"],
         "arm": arm["name"],
         "role": arm["role"],
+        "group": arm["group"],
         "verdict": arm["verdict"],
         "recipe": comparison["recipe"],
         "subset_md5": md5,
@@ -77,6 +85,14 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
         file=_with_digest(folder, layout.REPORT) if arm["role"] == "baseline" else None,
         rank=rank,
     )
+
+
+def _headline_gains(comparison: dict[str, Any]) -> dict[str, float]:
+    """The mean gain in mAP of every group of arms, as metrics with names that MLflow allows."""
+    return {
+        f"headline_{re.sub(r'[^0-9A-Za-z]+', '_', headline.name).strip('_')}_mAP": headline.gain["mAP"]["abs"]
+        for headline in headlines(comparison)
+    }
 
 
 def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[RunRecord]:

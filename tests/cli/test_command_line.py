@@ -97,8 +97,8 @@ def test_every_command_has_a_test(name):
         ("init d --categories a b --import", {"folder": Path("d"), "categories": ["a", "b"], "copy": True}),
         ("init --categories a b -- d", {"folder": Path("d"), "categories": ["a", "b"]}),
         ("init --categories=a d", {"folder": Path("d"), "categories": ["a"]}),
-        ("init d --budget .5 --seeds 5 --max-seeds 9", 
-         {"folder": Path("d"), "budget": 0.5, "seeds": 5, "max_seeds": 9}),
+        ("init d --budget .5 --seeds 5", 
+         {"folder": Path("d"), "budget": 0.5, "seeds": 5}),
         ("init d --format voc --corrupt sloppy", {"folder": Path("d"), "form": "voc", "corrupt": "sloppy"}),
         ("init d --data s --name n --detector x", {"folder": Path("d"), "data": "s", "name": "n", "detector": "x"}),
         ("init d --weights w --image-size 96", {"folder": Path("d"), "weights": "w", "image_size": 96}),
@@ -130,7 +130,7 @@ def test_the_defaults_of_init():
     assert given == {
         "folder": Path("d"), "data": None, "name": None, "budget": 0.25, "form": "auto", "categories": (),
         "detector": "fcos_shufflenet", "weights": None, "image_size": 224, "iterations": 250, "seeds": 3,
-        "max_seeds": 0, "corrupt": "none", "strength": 0.5, "copy": False, "demo": False, "full": False,
+        "corrupt": None, "strength": 0.5, "copy": False, "demo": False, "full": False,
     }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     typed = (
         "init new --data lions --format voc --categories lion cub --budget 0.5 --image-size 96 --iterations 9 "
-        "--seeds 5 --max-seeds 4 --corrupt sloppy --strength 0.25 --import --full "
+        "--seeds 5 --corrupt sloppy --strength 0.25 --import --full "
         "--detector fcos_resnet50_fpn --weights w.pt"
     )
     assert main(shlex.split(typed)) == 0
@@ -58,7 +58,7 @@ def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
     assert (study.name, study.source, study.root) == ("new", str(tmp_path / "lions"), str(tmp_path / "lions"))
     assert (study.format, study.categories, study.budget) == ("voc", ("lion", "cub"), 0.5)
     assert (study.image_size, study.iterations, study.learning_rate) == (96, 9, 0.0001)
-    assert (study.block_seeds, study.max_seeds) == (5, 5)
+    assert (study.looks.arms, study.looks.baseline) == ((5, 10), (20, 30))
     assert (study.corrupt, study.strength, study.copy, study.full) == ("sloppy", 0.25, True, True)
     assert (study.detector, study.weights) == ("fcos_resnet50_fpn", str(tmp_path / "w.pt"))
 
@@ -85,12 +85,12 @@ def test_run_hands_over_to_the_flow_of_the_study_or_of_one_arm(tmp_path, monkeyp
     monkeypatch.setattr("metricloop.tracking.track.where_to_look", lambda folder: "")
     monkeypatch.setattr("metricloop.flows.improve.improve", lambda *given: called.append(given))
     monkeypatch.setattr("metricloop.flows.experiment.experiment", lambda *given: called.append(given))
-    assert main(["run", "-C", str(folder), "--set", "train.iterations=7", "seeds.max=4"]) == 0
+    assert main(["run", "-C", str(folder), "--set", "train.iterations=7", "looks.arms=[3, 9]"]) == 0
     assert main(["run", "-C", str(folder), "--arm", "tightness"]) == 0
     assert main(["run", "-C", str(folder)]) == 0
     assert called == [(str(folder),), (str(folder), "tightness")]
     params = read_yaml(folder / "params.yaml")
-    assert (params["train"]["iterations"], params["seeds"]["max"]) == (7, 4)
+    assert (params["train"]["iterations"], params["looks"]["arms"]) == (7, [3, 9])
     assert "object_count" in capsys.readouterr().out
 
 

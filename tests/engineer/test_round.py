@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from round_fixture import CODE, IDEA, Model, drawn, make_round, proposal
+from round_fixture import CODE, IDEA, REFUTED, Model, drawn, make_round, proposal
 
 from metricloop.engineer.code_gate import CodeGate
 from metricloop.engineer.round import run_round
@@ -42,7 +42,7 @@ def test_an_idea_that_passes_becomes_a_file_a_batch_an_arm_and_a_block(tmp_path)
     }
     assert addition["arms"]["wide_ones"] == {
         "role": "treatment", "metric": "wide", "a": "scores/round2-pool/wide.parquet",
-        "b": "scores/round2-pool/wide.parquet", "policy": {"name": "best", "direction": "higher"},
+        "b": "scores/round2-pool/wide.parquet", "policy": {"name": "best", "direction": "higher"}, "group": "round 2",
     }  # fmt: skip
     assert addition["blocks"] == {"wide_ones.0": {"arm": "wide_ones", "seeds": "0-2"}}
     text = (tmp_path / "metrics/generated/2/wide.py").read_text()
@@ -144,9 +144,7 @@ def test_the_same_metric_and_policy_again_is_refused_and_costs_no_repair(tmp_pat
     run_round(made)
     (refused,) = events(tmp_path, "refused")
     assert refused["kind"] == "repeat"
-    assert refused["reason"] == (
-        "repeat: is counted again: object_count with the same policy, which did not beat random: \u22120.010 mAP"
-    )
+    assert refused["reason"] == (f"repeat: is counted again: object_count with the same policy, which {REFUTED}")
 
 
 def test_a_copy_of_a_refuted_idea_by_its_scores_is_a_repeat_and_of_another_policy_a_fault_to_mend(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from graphs import graph_of
 
 from metricloop.cli.dry_run import _duration, _grouped
 from metricloop.cli.reproduce import differences
+from metricloop.data.seeds import parse_seeds
 from metricloop.data.tables import UNSAFE
 from metricloop.flows import decisions, improve
-from metricloop.flows.decisions import promising
+from metricloop.flows.decisions import boxes_control, more_seeds
 from metricloop.llm.journal import Journal
 from metricloop.params import check_params
 from metricloop.runtime.code_digest import HOME
@@ -22,42 +24,92 @@ from metricloop.study import processes
 from metricloop.study.commits import WorkspaceError
 from metricloop.study.environment import environment, set_by_options
 from metricloop.study.graph import downstream, needed_for
+from metricloop.study.looks import looks_of, record_looks
 from metricloop.study.new_study import NewStudy, create, params_values, render_arms
 from metricloop.study.plan import load_plan
 from metricloop.study.refresh import wire_embeddings
 from metricloop.study.rendering import align_comments, render, render_stages
 
-PARAMS = check_params({"study": {"name": "x"}, "data": {"source": "y"}, "seeds": {"block": 3, "max": 9}})
+LOOKS = [{"arms": 3, "baseline": 12, "alpha": 0.02}, {"arms": 8, "baseline": 18, "alpha": 0.03}]
 
 
-def row(name, role="treatment", verdict="undecided", seeds=3, needed=6):
-    return {"name": name, "role": role, "verdict": verdict, "seeds": list(range(seeds)), "seeds_needed": needed}
+def row(name, role="treatment", verdict="undecided", seeds=3, goes_on=False, boxes_ratio=1.0):
+    return {
+        "name": name, "role": role, "verdict": verdict, "seeds": list(range(seeds)), "goes_on": goes_on,
+        "boxes_ratio": boxes_ratio, "gain": {"mAP": {"abs": 0.1}}, "policy": {"name": "best"},
+    }  # fmt: skip
 
 
-def plan(*names):
-    return {"arms": {name: {} for name in names}}
+def comparison(*arms, baseline=12):
+    return {"looks": LOOKS, "arms": [row("random", role="baseline", verdict=None, seeds=baseline), *arms]}
+
+
+def plan(**arms):
+    return {"arms": {"random": {"policy": {"name": "random"}, "b": ""}} | arms}
+
+
+A = {"policy": {"name": "best"}, "b": "scores/a.parquet"}
+PARAMS = check_params({"study": {"name": "x"}, "data": {"source": "y"}})
 
 
 @pytest.mark.parametrize(
     ("arms", "more"),
     [
-        ([row("a")], [("random", "3-5"), ("a", "3-5")]),
-        ([row("a", needed=20)], []),  # hopeless within seeds.max
-        ([row("a", needed=None)], []),
-        ([row("a", verdict="better")], []),
-        ([row("a", seeds=9)], []),
-        ([row("a", role="control")], []),
-        ([row("a", seeds=8, needed=9)], [("random", "8-8"), ("a", "8-8")]),
+        ([row("a", goes_on=True)], [("random", "12-17"), ("a", "3-7")]),
+        ([row("a")], []),  # decided, or not ahead
+        ([row("a", goes_on=True, seeds=8)], []),  # the last look has been
+        ([row("a", goes_on=True, role="control")], [("random", "12-17"), ("a", "3-7")]),
+        ([row("gone", goes_on=True)], []),  # dropped from the plan
     ],
 )
-def test_promising_arms_and_the_baseline_get_more_seeds(arms, more):
-    comparison = {"arms": [row("random", role="baseline", verdict=None), *arms]}
-    assert promising(comparison, plan("random", "a"), PARAMS) == more
+def test_arms_that_go_on_and_the_baseline_get_seeds_until_the_next_look(arms, more):
+    assert more_seeds(comparison(*arms), plan(a=A)) == more
 
 
 def test_the_baseline_is_not_trained_twice_on_the_same_seeds():
-    comparison = {"arms": [row("random", role="baseline", verdict=None, seeds=6), row("a")]}
-    assert promising(comparison, plan("random", "a"), PARAMS) == [("a", "3-5")]
+    assert more_seeds(comparison(row("a", goes_on=True), baseline=18), plan(a=A)) == [("a", "3-7")]
+
+
+def test_no_block_holds_more_than_six_seeds():
+    long = comparison(row("a", goes_on=True)) | {"looks": [LOOKS[0], {"arms": 12, "baseline": 25, "alpha": 0.03}]}
+    blocks = [("random", "12-17"), ("random", "18-23"), ("random", "24-24"), ("a", "3-8"), ("a", "9-11")]
+    assert more_seeds(long, plan(a=A)) == blocks
+
+
+@pytest.mark.parametrize(
+    ("arm", "needed"),
+    [
+        (row("a", verdict="better", boxes_ratio=1.2), True),
+        (row("a", verdict="better", boxes_ratio=0.8), True),
+        (row("a", verdict="better", boxes_ratio=1.1), False),
+        (row("a", verdict="undecided", boxes_ratio=2.0), False),
+    ],
+)
+def test_a_winner_with_other_box_counts_gets_a_control(arm, needed):
+    made = boxes_control(comparison(arm), plan(a=A))
+    assert (made is not None) == needed
+    if made:
+        control = {"role": "control", "a": "data/images.parquet", "b": "subsets/a.parquet", "policy": {"name": "match"}}
+        assert made["arms"] == {"a_boxes": control}
+        assert [block["seeds"] for block in made["blocks"].values()] == ["0-5", "6-7"]
+        assert boxes_control(comparison(arm), plan(a=A, mine=control)) is None
+
+
+def test_the_looks_are_fixed_when_the_first_trial_has_run(tmp_path):
+    create(tmp_path / "w", NewStudy(name="x", source="/y", root="/y"))
+    params = check_params({"study": {"name": "x"}, "data": {"source": "y"}})
+    later = check_params({"study": {"name": "x"}, "data": {"source": "y"}, "looks": {"arms": [3, 9]}})
+
+    def planned(now):
+        record_looks(tmp_path / "w", now)
+        return [(look.arms, look.planned) for look in looks_of(load_plan(tmp_path / "w"), now)]
+
+    assert planned(later) == [(3, True), (9, True)]
+    assert planned(params) == [(3, True), (6, True)]  # nothing has run yet
+    (tmp_path / "w" / "results" / "random.0").mkdir(parents=True)
+    (tmp_path / "w" / "results" / "random.0" / "metrics.json").write_text("{}")
+    assert planned(later) == [(3, True), (9, False)]
+    assert planned(params) == [(3, True), (6, True)]
 
 
 def test_the_roots_dvc_yaml_is_what_the_template_gives():
@@ -120,7 +172,9 @@ def test_arms_yaml_holds_the_controls_that_make_sense_and_a_block_for_every_arm(
     (tmp_path / "arms.yaml").write_text(render_arms(plan))
     made = load_plan(tmp_path)
     assert {name for name, arm in made["arms"].items() if arm["role"] == "control"} == controls
-    assert [block["arm"] for block in made["blocks"].values()] == list(made["arms"])
+    assert list(dict.fromkeys(block["arm"] for block in made["blocks"].values())) == list(made["arms"])
+    seeds = Counter(block["arm"] for block in made["blocks"].values() for _ in parse_seeds(block["seeds"]))
+    assert seeds == dict.fromkeys(made["arms"], 3) | {"random": 12}
     for arm in made["arms"].values():
         check_policy(arm["policy"])
 
@@ -294,7 +348,8 @@ def test_a_round_with_a_reflection_does_not_run_again(monkeypatch, tmp_path):
 def test_a_study_that_changed_since_it_was_shown_is_not_finished(tmp_path, monkeypatch):
     monkeypatch.setattr(decisions, "outdated", lambda folder, names: [])
     monkeypatch.setattr(decisions, "stages_of", lambda folder, plan: {})
-    monkeypatch.setattr(decisions, "promising", lambda *arguments: [])
+    monkeypatch.setattr(decisions, "more_seeds", lambda *arguments: [])
+    monkeypatch.setattr(decisions, "boxes_control", lambda *arguments: None)
     (tmp_path / "arms.yaml").write_text("arms: {}\n")
     for name in ("comparison.json", "report.html", "mlflow.db"):
         (tmp_path / name).write_text("{}")

@@ -59,7 +59,7 @@ def test_subsets_are_manifests_of_kilobytes(finished):
 
 def test_adding_seeds_trains_those_seeds_only(tiny):
     before = stamps(tiny)
-    assert metricloop("run", "-C", str(tiny), "--set", "seeds.max=4").returncode == 0
+    assert metricloop("run", "-C", str(tiny), "--set", "looks.arms=[4]").returncode == 0
     # more draws are written, and the earlier ones are the same, so nothing is trained again
     again = rewritten(tiny, before)
     assert again <= {"subsets/random.parquet", "subsets/object_count.parquet"}

@@ -54,10 +54,14 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, f"</{tag}> closes something else"
 
 
+def confirm(folder: Path, numbers: dict, reason: str | None = None) -> None:
+    (folder / "confirmation.json").write_text(json.dumps({"split": "test", "reason": reason, "arms": numbers}))
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_study(tmp_path_factory.mktemp("study"))
-    (folder / "confirmation.json").write_text(json.dumps({"split": "test", "mAP": 0.98765}))
+    confirm(folder, {"winner": {"arm": "object_count", "mAP": [0.98765]}})
     with (folder / "data/problems.csv").open("a") as stream:
         stream.write("<script>alert(1)</script>.jpg,empty file,left out\n")
     return folder
@@ -88,12 +92,18 @@ def test_page_shows_every_arm_and_its_numbers(page: str) -> None:
         "One of 2 metrics beats",
         "+0.070 (+30\u00a0%)",
         "+0.040 to +0.100",
-        "About 14 seeds",
+        "14 to 20 seeds would probably be enough to decide.",
+        "all 2 metrics",  # the mean gain
+        "+0.041 (+20\u00a0%)",
+        "+0.011 to +0.071",
+        "3 seeds of random, 3 of every other arm",  # the notes below the table
+        "this p is below 0.05",
         RECIPE,
         "truncated",
     ):
         assert text in page
     assert page.count("<article ") == 2  # one for each metric's arm
+    assert page.count('<span class="badge better">') == 4  # object_count twice, the oracle, the mean
     assert page.count('class="strip better') == 3  # two winners and the legend
     assert page.count('class="thumb"') == 24
     assert "ValueError: nothing to count" in page  # a metric that failed says why
@@ -113,6 +123,25 @@ def test_page_holds_no_number_of_the_test_split(page: str) -> None:
     assert "98765" not in page
     assert "0.988" not in page
     assert "metricloop compare --confirmed" in page
+
+
+def test_page_says_what_became_of_the_test_split(study: Path, tmp_path: Path) -> None:
+    folder = make_study(tmp_path)
+    read = [build(read_report_data(folder, folder / "pictures"))]
+    confirm(folder, {}, "no arm is better than the baseline on the search split")
+    read.append(build(read_report_data(folder, folder / "pictures")))
+    assert "The test split has not been used yet." in read[0]
+    assert "The test split stayed closed: no arm is better than the baseline on the search split." in read[1]
+    assert not any("--confirmed" in text for text in read)
+
+
+def test_an_arm_with_far_more_boxes_is_marked(tmp_path: Path) -> None:
+    entries = arms()
+    entries[1]["boxes_ratio"] = 1.31
+    folder = make_study(tmp_path, entries=entries)
+    text = build(read_report_data(folder, folder / "pictures"))
+    assert text.count('<abbr class="apart" title="+31 % boxes against the baseline') == 1
+    assert "object_count (+31\u00a0%)." in text
 
 
 def test_foreign_text_is_escaped(page: str) -> None:

@@ -76,18 +76,19 @@ SOURCES = {
         tasks: select
     """,
     "compare": """
-        comparison: arm_rows compare finalists statistics
+        comparison: __init__ arm_rows compare finalists looks power results statistics
         data: dataset frame loading tables
         evaluation: average_precision coco
+        study: looks
         tasks: compare
     """,
     "confirm": """
-        comparison: statistics
+        comparison: confirmation results statistics
         data: __init__ dataset frame loading manifest pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
-        evaluation: coco
+        evaluation: average_precision coco
         tasks: confirm
         training: detect evaluate_models parallel recipe trial
     """,

@@ -379,7 +379,8 @@ def workspace(tmp_path):
     scores = image_scores([1, 4, 3, 2])
     write_table(tmp_path / "scores/x/count.parquet", SCORES, {n: scores[n].to_pylist() for n in SCORES.names})
     (tmp_path / "params.yaml").write_text(
-        "study: {name: s, budget: 0.5}\ndata: {source: x}\nseeds: {max: 3}\nconfirm: {seeds: 2}\n"
+        "study: {name: s, budget: 0.5}\ndata: {source: x}\nlooks: {arms: [3], baseline: [3], alpha: [0.05]}\n"
+        "confirm: {seeds: 2}\n"
     )
     (tmp_path / "arms.yaml").write_text(
         "arms:\n"
@@ -404,7 +405,7 @@ def test_the_stage_writes_draws_for_the_study_and_for_confirm(workspace):
         assert done.returncode == 0, done.stderr
     assert "matched: 2 images, 1 boxes" in done.stdout
     random = read_table(workspace / "subsets/random.parquet", SUBSET)
-    assert set(random["draw"].to_pylist()) == {*range(20), *range(1000, 1005)}  # whatever params.yaml asks for
+    assert set(random["draw"].to_pylist()) == {*range(40), *range(1000, 1020)}  # whatever params.yaml asks for
     best = read_draw(workspace / "subsets/count.parquet", 1001)
     assert best["image_id"].to_pylist() == [2, 3]
     assert best["box_id"].to_pylist() == [2, None]  # box 3 is a crowd

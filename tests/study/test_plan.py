@@ -99,7 +99,7 @@ def test_names_and_files_that_people_use_are_fine(tmp_path):
 def test_empty_files_and_sections_are_legal(tmp_path):
     (tmp_path / "rounds.yaml").write_text("")
     (tmp_path / "arms.yaml").write_text("arms:\nblocks:\n")
-    assert load_plan(tmp_path) == {"batches": {}, "arms": {}, "blocks": {}}
+    assert load_plan(tmp_path) == {"batches": {}, "arms": {}, "blocks": {}, "looks": {}}
 
 
 def test_a_folder_without_a_plan_is_no_workspace(tmp_path):

@@ -45,6 +45,9 @@ blocks:
 """
 
 
+REFUTED = "gains less than +0.020 mAP with 95 % confidence: \u22120.010 (\u22120.030 to +0.010)"
+
+
 def accepting(name: str) -> GateResult:
     """A gate that accepts a metric of this name, which scores objects."""
     return GateResult(Spec(name, "object"), ())
@@ -87,7 +90,8 @@ def row(name: str, role: str, policy: dict, gain: float | None = None, metric: s
     change = gain and {"abs": gain, "rel": 0.1, "ci95": [gain - 0.02, gain + 0.02], "p": 0.4, "p_holm": 0.5}
     spread = {"mean": 0.3 + (gain or 0), "sd": 0.01, "per_seed": []}
     return {
-        "name": name, "role": role, "metric": metric, "policy": policy, "images": 3, "boxes": 6, "seeds": [0, 1, 2],
+        "name": name, "role": role, "group": None, "metric": metric, "policy": policy, "images": 3,
+        "boxes": 6, "boxes_ratio": 1.0, "seeds": [0, 1, 2],
         "mAP": spread, "mAR": spread, "mAP50": spread, "gain": change and {"mAP": change, "mAR": change},
         "verdict": "undecided" if gain else None, "seeds_needed": None,
     }  # fmt: skip
@@ -108,7 +112,13 @@ def study_view(folder: Path, frames: list[Frame], **llm) -> StudyView:
         row("counted", "treatment", COUNTED["policy"], -0.01, "object_count"),
     ]
     return StudyView(
-        folder, params, plan, pool_of(frames), pool_of(frames, "search"), {"arms": arms}, Journal(folder).events
+        folder,
+        params,
+        plan,
+        pool_of(frames),
+        pool_of(frames, "search"),
+        {"arms": arms, "smallest_gain": 0.02},
+        Journal(folder).events,
     )
 
 
@@ -136,7 +146,7 @@ def make_round(
         arms=dict(study.plan["arms"]),
         reserved=frozenset({"box_tightness"}),
         families={},
-        refuted={"counted": "did not beat random: \u22120.010 mAP"},
+        refuted={"counted": REFUTED},
     )
     said: list[str] = []
     return Round(

@@ -23,9 +23,9 @@ RECIPE = "3f9a2c51d07e"
 def arm(
     name: str, role: str, mean: float, gain: float | None, verdict: str | None, *, half: float = 0.03,
     policy: str = "best", metric: str | None = None, seeds: int = 3, images: int = 8, boxes: int = 16,
-    needed: int | None = None,
+    needed: list[int | None] | None = None, group: str | None = None, **changes: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """One entry of comparison.json; the interval is gain ± half."""
+    """One entry of comparison.json; the interval is gain ± half. changes: any other keys."""
 
     def summary(level: float) -> dict[str, Any]:
         return {
@@ -42,18 +42,20 @@ def arm(
             "ci95": [value - half, value + half],
             "p": p / 4,
             "p_holm": p,
-            "p_sign_flip": None,
         }
 
     return {
-        "name": name, "role": role, "metric": metric, "direction": "higher" if metric else None,
+        "name": name, "role": role, "group": group, "metric": metric, "direction": "higher" if metric else None,
         "policy": {"name": policy, **({"direction": "higher"} if metric else {})},
-        "images": images, "boxes": boxes, "seeds": list(range(seeds)),
+        "images": images, "boxes": boxes, "boxes_ratio": boxes / 16, "seeds": list(range(seeds)),
         "mAP": summary(mean), "mAR": summary(mean + 0.2), "mAP50": summary(mean + 0.25),
-        "gain": gain and {"mAP": change(gain, mean - gain), "mAR": change(gain / 2, mean + 0.2 - gain)},
+        "gain": None if gain is None
+        else {"mAP": change(gain, mean - gain), "mAR": change(gain / 2, mean + 0.2 - gain)},
+        "t": gain and gain / half * 2, "decided_at": 1 if verdict in ("better", "worse") else None, "goes_on": False,
+        "shrunken_gain": gain and round(0.8 * gain, 6), "matches": None, "lead_over_it": None,
         "oracle_gap_closed": gain / 0.1 if gain and role == "treatment" else None,
         "verdict": verdict, "seeds_needed": needed, "unsafe_in_process": False,
-    }  # fmt: skip
+    } | changes  # fmt: skip
 
 
 def arms() -> list[dict[str, Any]]:
@@ -61,20 +63,43 @@ def arms() -> list[dict[str, Any]]:
     return [
         arm("random", "baseline", 0.231, None, None, policy="random"),
         arm("object_count", "treatment", 0.301, 0.07, "better", metric="object_count"),
-        arm("tightness", "treatment", 0.242, 0.011, "undecided", metric="tightness", needed=14),
+        arm("tightness", "treatment", 0.242, 0.011, "undecided", metric="tightness", needed=[14, 20]),
         arm("oracle", "control", 0.331, 0.1, "better", policy="oracle"),
         arm("inverse", "control", 0.171, -0.06, "worse", policy="inverse"),
     ]
 
 
-def comparison(entries: list[dict[str, Any]] | None = None, study: str = "drawn") -> dict[str, Any]:
+def headline(name: str, names: list[str], gain: float, half: float = 0.03, p: float = 0.31) -> dict[str, Any]:
+    """One entry of `headlines` in comparison.json; the gain in mAR is half that in mAP."""
+
+    def change(value: float) -> dict[str, Any]:
+        return {"abs": value, "rel": value / 0.2, "ci95": [value - half, value + half], "p": p / 2, "p_looks": p}
+
+    told = "undecided" if p >= 0.05 else "better" if gain > half else "worse" if gain < -half else "undecided"
+    return {"name": name, "arms": names, "gain": {"mAP": change(gain), "mAR": change(gain / 2)}, "verdict": told}
+
+
+def comparison(entries: list[dict[str, Any]] | None = None, study: str = "drawn", **changes: Any) -> dict[str, Any]:
+    """comparison.json after the first of two looks, with 3 seeds of every arm and of the baseline."""
+    entries = arms() if entries is None else entries
+    gains = {entry["name"]: entry["gain"]["mAP"]["abs"] for entry in entries if entry["role"] == "treatment"}
     return {
         "study": study,
         "budget": 0.25,
         "recipe": RECIPE,
         "split": "search",
-        "arms": arms() if entries is None else entries,
-    }
+        "search_images": 400,
+        "looks": [
+            {"arms": 3, "baseline": 3, "alpha": 0.02, "planned": True},
+            {"arms": 6, "baseline": 6, "alpha": 0.03, "planned": True},
+        ],
+        "looks_taken": 1,
+        "alpha": 0.05,
+        "smallest_gain": 0.02,
+        "noise": {"arm": 0.014, "baseline": 0.02, "image": 0.2},
+        "headlines": [headline("all", list(gains), float(np.mean(list(gains.values()))), p=0.012)] if gains else [],
+        "arms": entries,
+    } | changes
 
 
 def make_study(folder: Path, images: int = 48, size: int = 64, entries: list[dict[str, Any]] | None = None) -> Path:

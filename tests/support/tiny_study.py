@@ -23,7 +23,8 @@ blocks:
   object_count.0: {arm: object_count, seeds: "0-1"}
 """
 CHANGES = ["scenes.images=36", "scenes.size=64", "train.image_size=64", "train.iterations=3", "predict.iterations=3",
-           "train.augment=none", "train.weights=none", "seeds.block=2", "seeds.max=2", "confirm.seeds=1",
+           "train.augment=none", "train.weights=none", "looks.arms=[2]", "looks.baseline=[2]",
+           "looks.alpha=[0.05]", "confirm.when=always", "confirm.seeds=1", "confirm.baseline=1",
            "llm.provider=none", "compare.bootstrap=50"]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from journal_fixture import RECORDED, journal, round_one, write_journal
-from study_fixture import arms, comparison, make_study, md5_of
+from study_fixture import arms, comparison, headline, make_study, md5_of
 
 from metricloop.data.tables import write_json
 from metricloop.study.plan import load_plan
@@ -50,8 +50,21 @@ def test_arm_run_shows_role_gain_and_subset(study: Path) -> None:
     assert best.data.params["policy"] == "best"
     dataset = best.inputs.dataset_inputs[0].dataset
     assert (dataset.name, dataset.digest) == ("subsets/object_count.parquet", md5_of("object_count"))
+    assert best.data.metrics["gain_mAP_shrunken"] == pytest.approx(0.056)
     assert runs["random (baseline)"].data.metrics["gain_mAP"] == 0.0
+    assert "gain_mAP_shrunken" not in runs["random (baseline)"].data.metrics
     assert runs["oracle (control)"].data.tags["role"] == "control"
+
+
+def test_mean_gains_of_groups_are_metrics_of_the_baseline(tmp_path: Path) -> None:
+    folder, (base, best, *rest) = make_study(tmp_path), arms()
+    means = [headline("round 2", ["a", "b"], 0.02), headline("the model's (best)", ["a", "b"], -0.01)]
+    write_json(folder / "comparison.json", comparison([base, best | {"group": "round 2"}, *rest], headlines=means))
+    runs = {run.tags["arm"]: run for run, _ in arm_runs(folder)}
+    shown = {name: value for name, value in runs["random"].metrics.items() if name.startswith("headline")}
+    assert shown == {"headline_round_2_mAP": 0.02, "headline_the_model_s_best_mAP": -0.01}
+    assert not any(name.startswith("headline") for name in runs["object_count"].metrics)
+    assert (runs["object_count"].tags["group"], "group" in runs["oracle"].tags) == ("round 2", False)
 
 
 def test_trials_are_children_with_loss_curves(study: Path) -> None:
