@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special, stats
 
-from metricloop.comparison.compare import _test
+from metricloop.comparison.compare import take_looks
 from metricloop.comparison.looks import Look, standings, total_alpha
 from metricloop.comparison.power import POWER, seeds_needed
 from metricloop.comparison.results import numbers_by_seed, read_results
@@ -96,7 +96,16 @@ def check(studies: int = 100) -> None:
         study = run_study(simulate(rng, truth, typical(rng, ARMS), 300, (6, 18)), TWO, 300)
         numbers = {arm: {seed: {} for seed in range(len(own.values))} for arm, own in study.samples.items()}
         arms = [arm for arm in numbers if arm != BASE]
-        tested = _test(study.samples, numbers, BASE, {"treatment": arms, "control": []}, set(), TWO, 300)
+        tested = take_looks(
+            study.samples,
+            numbers=numbers,
+            baseline=BASE,
+            families={"treatment": arms, "control": []},
+            groups={},
+            paired=(),
+            looks=TWO,
+            units=300,
+        )
         said = {arm: verdict(tested.standing[arm].p, interval(tested.gains[arm]), total_alpha(TWO)) for arm in arms}
         assert said == study.verdicts, (said, study.verdicts)
 
@@ -549,12 +558,14 @@ def real_studies(workspace: Path, studies: int) -> None:
                     drawn[str(a)] = take(split[BASE], order[need + a * per : need + (a + 1) * per])
                 tally.add(run_study(drawn, looks, trials.units), dict.fromkeys(map(str, range(family)), 0.0))
             rows.append([f"{family} arms of random's own seeds, disjoint", design(looks), *tally.row()])
+            real_bars(workspace, tally)
     for looks in (ONE_SMALL, ONE_LARGE, TWO):
         tally = Tally()
         for _ in range(studies):
             drawn, _ = resampled(rng, trials, arms, looks, centred=True)
             tally.add(run_study(drawn, looks, trials.units), dict.fromkeys(arms, 0.0))
         rows.append([f"{len(arms)} arms, true gains taken away", design(looks), *tally.row()])
+        real_bars(workspace, tally)
     table(["no arm has a gain", "looks", "false verdicts", "covered", "trials"], rows)
     tally, better = Tally(), dict.fromkeys(arms, 0)
     for _ in range(studies):
@@ -572,6 +583,13 @@ def real_studies(workspace: Path, studies: int) -> None:
         ["arm", "true gain", "called better"],
         [[arm, f"{truth[arm]:+.3f}", f"{better[arm] / studies:.0%}"] for arm in sorted(arms, key=lambda a: -truth[a])],
     )
+
+
+def real_bars(workspace: Path, tally: Tally) -> None:
+    BARS.append(
+        Bar(f"false verdicts, upper bound: {workspace.name}", upper(tally.wrong, tally.studies), 0, MOST_ERRORS)
+    )
+    BARS.append(Bar(f"coverage, {workspace.name}", tally.covered / tally.intervals, *COVERED))
 
 
 def resampled(
@@ -600,10 +618,8 @@ def main() -> None:
     given = parser.parse_args()
     begin = time.perf_counter()
     check()
-    print(
-        f"# The statistics on trial\n\n`python -P benchmarks/{' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`, "
-        f"{date.today()}, one thread, Python {platform.python_version()}.\n"
-    )
+    command = " ".join(["OMP_NUM_THREADS=1 python -P benchmarks/statistics.py", *sys.argv[1:]])
+    print(f"# The statistics on trial\n\n`{command}`, {date.today()}, Python {platform.python_version()}.\n")
     if not given.real_only:
         print(f"## Simulated studies\n\n{given.studies:,} studies per line.\n")
         null_studies(given.studies)

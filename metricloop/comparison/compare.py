@@ -81,7 +81,7 @@ def compare(
     groups = _groups(arms, [arm for arm in families["treatment"] if arm in numbers])
     paired = {arm for arm in arms if arms[arm]["policy"]["name"] == PAIRED}
     tested = {
-        measure: _test(samples[measure], numbers, baseline, families, groups, paired, looks, units)
+        measure: take_looks(samples[measure], numbers, baseline, families, groups, paired, looks, units)
         for measure in MEASURES
     }
     rows = []
@@ -127,7 +127,7 @@ def _taken(numbers: Mapping[str, Mapping[int, Any]], baseline: str, looks: Seque
     return len(looks)
 
 
-def _test(
+def take_looks(
     samples: Mapping[str, Sample],
     numbers: Mapping[str, Mapping[int, Any]],
     baseline: str,
@@ -137,7 +137,10 @@ def _test(
     looks: Sequence[Look],
     units: int,
 ) -> _Tested:
-    """Test all arms in one measure at every look so far, each with the seeds of that look; the last takes all seeds."""
+    """Test all arms in one measure at every look so far, each with the seeds of that look; further seeds do not count.
+
+    groups: of arms whose mean gain is tested. paired: arms that are compared with the baseline seed by seed.
+    """
     gains: list[dict[str, Gain]] = []
     means: list[dict[str, Gain]] = []
     took_part: list[set[str]] = []
@@ -145,9 +148,7 @@ def _test(
     spread: dict[str, Spread] = {}
     taken = _taken(numbers, baseline, looks)
     for number, look in enumerate(looks[:taken], start=1):
-        last = number == len(looks)
-        most = {arm: look.baseline if arm == baseline else look.arms for arm in samples}
-        seen = dict(samples) if last else {arm: own.first(most[arm]) for arm, own in samples.items()}
+        seen = {arm: own.first(look.baseline if arm == baseline else look.arms) for arm, own in samples.items()}
         alike = next((present for role in FAMILIES if (present := [a for a in families[role] if a in seen])), [])
         spread = statistics.spreads(seen, alike, alone=[baseline])
         gains.append({})
@@ -206,7 +207,8 @@ def _add_test(
     row["t"] = None if gain.t is None else float(np.clip(gain.t, -1e6, 1e6))  # JSON knows no infinity
     row["verdict"] = statistics.verdict(change["p_holm"], change["ci95"], total_alpha(looks))
     row["decided_at"] = standing.decided_at
-    row["goes_on"] = row["verdict"] == "undecided" and not standing.stopped and len(row["seeds"]) < looks[-1].arms
+    open_ = standing.decided_at is None and not standing.stopped
+    row["goes_on"] = open_ and len(row["seeds"]) < looks[-1].arms
     row["shrunken_gain"] = statistics.shrunken({arm: first.gains[arm] for arm in family if arm in first.gains})[name]
     if row["verdict"] == "undecided":
         seeds = (len(first.samples[name].values), len(first.samples[baseline].values))
@@ -265,12 +267,13 @@ def _headlines(
 
 def _noise(tested: _Tested, baseline: str, units: int) -> dict[str, float] | None:
     """What made results differ in this study, for the next plan; None while too little has run."""
-    spread = [own.variance for arm, own in tested.spread.items() if arm != baseline]
+    variance = {arm: own.values.var(ddof=1) for arm, own in tested.samples.items() if len(own.values) > 1}
+    base = variance.pop(baseline, None)
     images = [gain.image_part[0] * units for gain in tested.gains.values()]
-    if not spread or not images or baseline not in tested.spread:
+    if base is None or not variance or not images:
         return None
-    arm, base = float(np.sqrt(np.median(spread))), float(np.sqrt(tested.spread[baseline].variance))
-    return asdict(Noise(arm, base, float(np.sqrt(np.median(images)))))
+    parts = (np.mean(list(variance.values())), base, np.median(images))
+    return asdict(Noise(*(float(np.sqrt(part)) for part in parts)))
 
 
 def _row(name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Mapping[int, Mapping[str, Any]]) -> dict:

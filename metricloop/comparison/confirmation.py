@@ -15,7 +15,7 @@ REPLICATES = 1000  # bootstrap samples of test images; fixed, so that no setting
 def confirmed_gains(study: str, results: Sequence[Result], test: Dataset) -> dict[str, dict[str, dict[str, Any]]]:
     """Role -> measure -> {"abs", "rel", "ci95", "p"}; one result per role, `arm` being the role; one is "baseline".
 
-    Each arm has its own variance and one test, without correction: the winner was chosen before, on other images.
+    Each arm has its own variance and one test at 5 %, without correction: the arms were chosen before, on other images.
     Errors: CompareError when the test split holds no object.
     """
     numbers = numbers_by_seed(results)
