@@ -39,7 +39,8 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
         [arm for arm in treatments if arm["verdict"] == word] for word in ("better", "worse", "undecided")
     )
     if better:
-        outcome, headline = "better", _beaten(better, treatments, baseline)
+        outcome = "better"
+        headline = f"{_beaten(better, treatments, baseline)}{_beside(comparison, treatments, oracle)}"
         details = [_evidence(better[0], baseline, comparison)]
     else:
         outcome, headline, details = _unbeaten(comparison, treatments, baseline)
@@ -70,6 +71,21 @@ def _named(arms: list[Arm]) -> str:
 
 def _levels(arm: Arm, baseline: Arm) -> str:
     return f"mAP {fixed(arm['mAP']['mean'])} against {fixed(baseline['mAP']['mean'])}"
+
+
+def _beside(comparison: dict[str, Any], treatments: list[Arm], oracle: Arm | None) -> str:
+    """The mean gain of all metrics and the oracle's gain, where they are decided; "" where none is."""
+    names = {arm["name"] for arm in treatments}
+    said = [
+        f"on average all {len(treatments)} gain {gain(mean.gain['mAP']['abs'], mean.gain['mAP']['rel'])}"
+        for mean in headlines(comparison)
+        if set(mean.arms) == names and mean.verdict == "better"
+    ][:1]
+    if oracle and oracle["verdict"] == "better":
+        change = oracle["gain"]["mAP"]
+        said.append(f"the oracle gains {gain(change['abs'], change['rel'])}")
+    text = ", ".join(said)
+    return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
 def _beaten(better: list[Arm], treatments: list[Arm], baseline: Arm) -> str:
