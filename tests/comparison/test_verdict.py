@@ -49,7 +49,7 @@ def test_of_several_winners_the_best_is_named_with_what_to_expect_of_it():
     )  # fmt: skip
     assert said.headline == (
         f"2 of 4 metrics beat {LIKE}; the best is tight: mAP 0.301 against 0.231. On average all 4 gain +0.070 "
-        "(+30\u00a0%)."
+        "(+35\u00a0%)."
     )
     assert said.details[0].endswith("The best of several looks better than it is: expect about +0.056.")
     assert said.details[1:] == (f"Worse than random: d ({MINUS}0.060).", "Still undecided: c (+0.010).")
