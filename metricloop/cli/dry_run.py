@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain
+from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain, least_gain
 from metricloop.data.seeds import parse_seeds
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
@@ -44,11 +44,13 @@ def outlook(folder: Path) -> str:
     folds = params.predict.folds if "predict" in old else 0
     confirms = params.confirm.baseline + 2 * params.confirm.seeds if "confirm" in old else 0
     first = params.looks.arms[0]
+    short, waiting = _short_trials(plan, params, old, suggested)
     pictures_to_embed = _pictures_to_embed(folder) if "embed" in old else 0
     lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
     lines.append(
         f"trials   {trials} in {len(blocks)} blocks"
-        + (f", {suggested * first} more for about {suggested} suggested arms" if suggested else "")
+        + (f", {short} short ones" if short else "")
+        + (f", {(waiting + suggested) * first} more for about {_who(waiting, suggested)}" if waiting + suggested else "")
         + (f", {folds} out-of-fold models" if folds else "")
         + (f", {confirms} to confirm an arm that is better" if confirms else "")
     )
@@ -61,18 +63,39 @@ def outlook(folder: Path) -> str:
         params,
         blocks=len(blocks),
         trials=trials,
-        suggested=suggested,
+        new_arms=waiting + suggested,
+        short=short,
         folds=folds,
         confirms=confirms,
         pictures_to_embed=pictures_to_embed,
     )
     lines.append(f"time     about {_duration(seconds)} ({basis})")
+    if short:
+        lines.append("         counted as if no arm stopped after its short trials")
     if len(params.looks.arms) > 1:
         lines.append(
             f"         undecided arms that are ahead may then get {params.looks.arms[-1]} seeds, and the baseline "
             f"{params.looks.baseline[-1]}, which is not counted here"
         )
     return "\n".join(lines)
+
+
+def _short_trials(plan: Plan, params: Params, old: list[str], suggested: int) -> tuple[int, int]:
+    """How many short trials are left, those of suggested arms too, and how many arms of the plan wait for theirs."""
+    left = [screen for name, screen in plan["screens"].items() if f"screen@{name}" in old]
+    trained = {block["arm"] for block in plan["blocks"].values()}
+    short = sum(len(parse_seeds(screen["seeds"])) for screen in left) + suggested * params.screen.seeds
+    if suggested and params.screen.seeds and not plan["screens"]:
+        short += params.screen.baseline
+    return short, len({screen["arm"] for screen in left} - trained)
+
+
+def _who(waiting: int, suggested: int) -> str:
+    """The arms that have no full trials in the plan yet."""
+    if not waiting:
+        return f"{suggested} suggested arms"
+    more = f" and {suggested} suggested ones" if suggested else ""
+    return f"{count(waiting, 'arm')} with short trials{more}"
 
 
 def _decisions(folder: Path, params: Params, plan: Plan, suggested: int) -> list[str]:
@@ -89,10 +112,10 @@ def _decisions(folder: Path, params: Params, plan: Plan, suggested: int) -> list
         f"{count(images, 'search image')}; {basis})"
     ]
     if images < FEW_IMAGES:
-        more = detectable_gain(looks, metrics, FEW_IMAGES, noise)
+        least_ever = least_gain(looks, metrics, images, noise)
         lines.append(
-            f"fewer than {FEW_IMAGES} search images are few: with {FEW_IMAGES} it would be {signed(more)}, so smaller "
-            "gains than that are out of reach here, however many seeds"
+            f"no gain below {signed(least_ever)} mAP, however many seeds; for that, {count(images, 'search image')} are "
+            "too few"
         )
     return lines
 
@@ -118,22 +141,26 @@ def estimate(
     *,
     blocks: int,
     trials: int,
-    suggested: int,
+    new_arms: int,
+    short: int,
     folds: int,
     confirms: int,
     pictures_to_embed: int,
 ) -> tuple[float, str]:
     """Seconds for the whole run, and on what they rest.
 
-    pictures_to_embed: images and boxes; embedding is estimated by the detector's inference time, scaled to its size.
+    new_arms: those that have no blocks yet. short: short trials. pictures_to_embed: images and boxes; embedding is
+    estimated by the detector's inference time, scaled to its size.
     """
     side_by_side = parallel_jobs(params, with_torch=False)
     timed = _timed(folder, side_by_side)
     start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
     trial = params.train.iterations * iteration
-    everything = trials + suggested * params.looks.arms[0]
-    chains = blocks + suggested
+    everything = trials + new_arms * params.looks.arms[0]
+    chains = blocks + new_arms
     work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
+    work += short * (params.screen.share * trial + inference)
+    work += short / max(params.screen.seeds, 1) * (start + DVC_SECONDS)
     work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)
     work += pictures_to_embed * inference / 100 * (params.embed.image_size / params.train.image_size) ** 2
     total = work / side_by_side + STEP_SECONDS

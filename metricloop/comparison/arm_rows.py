@@ -21,6 +21,11 @@ def of_role(comparison: dict[str, Any], role: str) -> list[Arm]:
     return sorted(arms, key=lambda arm: (-map_gain(arm), arm["name"]))
 
 
+def family_size(comparison: dict[str, Any]) -> int:
+    """How many metrics were tried, those that short trials stopped included."""
+    return len(of_role(comparison, "treatment")) + len(comparison.get("screened", ()))
+
+
 def is_oracle(arm: Arm) -> bool:
     """Whether an arm is the control that knows the damaged labels."""
     return arm["role"] == "control" and arm["policy"]["name"] == "oracle"

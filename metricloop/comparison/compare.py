@@ -20,6 +20,7 @@ from metricloop.comparison.results import (
     one_recipe,
     samples_of,
 )
+from metricloop.comparison.screening import NONE, Screening
 from metricloop.comparison.statistics import Gain, Sample, Spread, contrast, resampling_units
 from metricloop.data.dataset import Dataset
 
@@ -55,14 +56,16 @@ def compare(
     *,
     looks: Sequence[Look],
     unsafe: Collection[str] = (),
+    screening: Screening = NONE,
     replicates: int = 500,
     smallest_gain: float = 0.0,
 ) -> dict[str, Any]:
     """The content of comparison.json: arms ordered baseline, treatments, controls, each by falling gain in mAP.
 
     truth: the search split; sizes: {arm: (images, boxes)} of its subset; unsafe: arms whose scores come from unread
-    code that ran without the sandbox; smallest_gain: in mAP, shown with the verdicts. A family of tests is every
-    treatment, or every control, that has a block in the plan, also blocks that have not run yet.
+    code that ran without the sandbox; screening: what short trials decided; smallest_gain: in mAP, shown with the
+    verdicts. A family of tests is every treatment, or every control, that has a block or short trials in the plan,
+    also those that have not run yet and arms that were stopped: they count with p = 1.
     Errors: CompareError without a baseline or objects in the truth, and for different recipes.
     """
     results = list(results)
@@ -76,7 +79,8 @@ def compare(
     unit = resampling_units(truth.group)
     units = int(unit.max()) + 1
     samples = samples_of(study, results, numbers, truth, unit, replicates)
-    planned = {block["arm"] for block in plan["blocks"].values()} | set(numbers)
+    tried = (*plan["blocks"].values(), *plan.get("screens", {}).values())
+    planned = {entry["arm"] for entry in tried} | set(numbers)
     families = {role: [arm for arm in arms if arm in planned and arms[arm]["role"] == role] for role in FAMILIES}
     groups = _groups(arms, [arm for arm in families["treatment"] if arm in numbers])
     paired = {arm for arm in arms if arms[arm]["policy"]["name"] == PAIRED}
@@ -108,6 +112,11 @@ def compare(
         "smallest_gain": smallest_gain,
         "noise": _noise(tested[MEASURES[0]], baseline, units),
         "headlines": _headlines(groups, baseline, tested, looks),
+        "screened": [
+            {"name": arm, "mAP": mean, "baseline": screening.baseline}
+            for arm, mean in screening.stopped.items()
+            if arm not in numbers
+        ],
         "arms": rows,
     }
 

@@ -13,6 +13,7 @@ from metricloop.comparison.statistics import MOST_PRIOR_DF, Gain
 
 POWER = 0.8  # the chance of a decision that counts as "would probably decide"
 MOST_SEEDS = 99  # seeds_needed() gives up above this number
+MANY = 10_000  # seeds: as good as any number
 FEW_IMAGES = 300  # below this many search images, the choice of images is a large part of the error
 
 
@@ -109,3 +110,8 @@ def detectable_gain(looks: Sequence[Look], family: int, images: int, noise: Nois
         enough = power(middle, error, df, last.alpha / max(family, 1)) >= chance
         low, high = (low, middle) if enough else (middle, high)
     return high
+
+
+def least_gain(looks: Sequence[Look], family: int, images: int, noise: Noise) -> float:
+    """The smallest true gain that these images could decide with any number of seeds; arguments as above."""
+    return detectable_gain([Look(MANY, MANY, looks[-1].alpha)], family, images, noise)

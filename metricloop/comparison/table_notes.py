@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from metricloop.comparison.arm_rows import BOXES_APART, Arm, boxes_apart, of_role
+from metricloop.comparison.arm_rows import BOXES_APART, Arm, boxes_apart, family_size
 from metricloop.comparison.compare import ROUND
 from metricloop.comparison.looks import Look
-from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain
+from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain, least_gain
 from metricloop.comparison.verdict import seeds_text, summarise
 from metricloop.selection.policies import POLICIES
-from metricloop.text.numbers import count, gain, interval, listing, percent, probability, signed
+from metricloop.text.numbers import count, fixed, gain, interval, listing, percent, probability, signed
 
 APART = "†"  # marks a number of boxes
-ENOUGH = 10**6  # seeds, for a gain that more seeds cannot help to decide
 
 
 def notes(comparison: dict[str, Any]) -> list[str]:
@@ -22,6 +22,8 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     lines = [_how(comparison)]
     if any(not look["planned"] for look in comparison["looks"][: comparison["looks_taken"]]):
         lines.append("The last look was added after the first trial: its verdicts have no guarantee.")
+    if stopped := comparison.get("screened", ()):
+        lines.append(_screened(stopped, bool(comparison["headlines"])))
     if comparison["headlines"]:
         lines.append(
             "Each mean gain (95\u00a0% interval, p) is a test of its own, corrected for the looks and not for the "
@@ -56,13 +58,25 @@ def _how(comparison: dict[str, Any]) -> str:
     own = f"{count(len(base['seeds']), 'seed')} of {base['name']}"
     if not arms:
         return f"{own}; nothing is compared with it yet."
-    metrics = count(len(of_role(comparison, "treatment")), "metric")
+    metrics = count(family_size(comparison), "metric")
     looks = sum(look["planned"] for look in comparison["looks"])
     return (
         f"{own}, {seeds} of every other arm; gain is the difference of their mean mAP, and its interval holds for "
         f"other seeds and other images of this kind. p is corrected for {metrics} (controls apart) and for "
         f"{count(looks, 'look')}; below {comparison['alpha']:g} an arm is decided."
     )
+
+
+def _screened(stopped: Sequence[dict[str, Any]], means: bool) -> str:
+    """The arms that got no full trials, and what that means for the numbers above."""
+    named = [f"{arm['name']} ({fixed(arm['mAP'])} mAP)" for arm in stopped]
+    one = len(stopped) == 1
+    text = (
+        f"Stopped after short trials, below random's {fixed(stopped[0]['baseline'])} mAP: {listing(named)}. "
+        f"{'It was' if one else 'They were'} tried, so {'it counts' if one else 'they count'} in the correction of p, "
+        "but cannot be called better."
+    )
+    return f"{text} Mean gains are those of the metrics that went on." if means else text
 
 
 def _later_round(arm: Arm) -> bool:
@@ -93,10 +107,10 @@ def _boxes(arms: list[Arm]) -> list[str]:
 def _out_of_reach(comparison: dict[str, Any]) -> str:
     """Which gains so few search images cannot decide."""
     looks = [Look(**look) for look in comparison["looks"]]
-    images, family = comparison["search_images"], max(len(of_role(comparison, "treatment")), 1)
+    images, family = comparison["search_images"], max(family_size(comparison), 1)
     noise = Noise(**comparison["noise"]) if comparison["noise"] else TYPICAL
     planned = detectable_gain(looks, family, images, noise)
-    ever = detectable_gain([Look(ENOUGH, ENOUGH, looks[-1].alpha)], family, images, noise)
+    ever = least_gain(looks, family, images, noise)
     return (
         f"Only {count(images, 'search image')} (or groups of images): the planned seeds decide a gain of "
         f"{signed(planned)} four times in five; below {signed(ever)} no number of seeds would, more images would."
