@@ -1,4 +1,4 @@
-"""Decide what a study does next: which rounds are open, which arms get more seeds, whether it is finished."""
+"""Decide what a study does next: which rounds are open, which arms get full trials and more seeds, when it ends."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.comparison.arm_rows import boxes_apart, of_role
+from metricloop.comparison.screening import Screening, read_screening
 from metricloop.data.seeds import blocks_of
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import Event, read_journal
@@ -32,6 +33,13 @@ def open_rounds(events: Sequence[Event], params: Params) -> list[int]:
     finished = {event["round"] for event in events if event["event"] == "reflected"}
     wanted = range(1, params.llm.rounds + 1) if params.llm.provider != "none" else ()
     return [number for number in wanted if number not in finished]
+
+
+def full_trials(screening: Screening, params: Params) -> Plan:
+    """The blocks of the first look for the arms whose short trials let them go on; {} when there is none."""
+    seeds = list(enumerate(blocks_of(0, params.looks.arms[0])))
+    blocks = {f"{arm}.{n}": {"arm": arm, "seeds": text} for arm in screening.passed for n, text in seeds}
+    return {"blocks": blocks} if blocks else {}
 
 
 def more_seeds(comparison: dict[str, Any], plan: Plan) -> list[tuple[str, str]]:
@@ -70,6 +78,8 @@ def nothing_left(folder: Path, params: Params) -> bool:
         return False
     plan = load_plan(folder)
     if open_rounds(read_journal(folder / layout.JOURNAL), params):
+        return False
+    if full_trials(read_screening(plan, folder), params):
         return False
     comparison = read_json(folder / layout.COMPARISON)
     if more_seeds(comparison, plan) or boxes_control(comparison, plan):

@@ -10,6 +10,7 @@ from metricloop import layout
 from metricloop.flows.improve import present
 from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring
 from metricloop.flows.reaper import end_server_with_me
+from metricloop.flows.screening import screening
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.study.environment import hide_keys
@@ -30,6 +31,9 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     refresh_code(folder)
     record_looks(folder, params)
     arms = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
+    screening(folder, params, arms)
+    plan = load_plan(folder)
+    check_arm(folder, plan, arm)
     blocks = [name for name, block in plan["blocks"].items() if block["arm"] in arms]
     targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]
     old = out_of_date(folder, targets)

@@ -11,6 +11,7 @@ from metricloop.data.tables import read_json, replacing
 from metricloop.flows.decisions import boxes_control, more_seeds, open_rounds, state_of
 from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages
 from metricloop.flows.reaper import end_server_with_me
+from metricloop.flows.screening import screening
 from metricloop.flows.stage import model_step, step
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
@@ -71,7 +72,11 @@ def rounds(folder: Path, params: Params) -> list[str]:
 
 
 def experiments(folder: Path, params: Params) -> list[str]:
-    """Run all stages that are out of date, except confirm. Returns ["confirm"] when that is out of date, else []."""
+    """Run all stages that are out of date, short trials first, except confirm.
+
+    Returns ["confirm"] when that is out of date, else [].
+    """
+    screening(folder, params)
     old = out_of_date(folder)
     run_all(folder, old, params)
     return of_kind(old, "confirm")

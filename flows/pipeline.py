@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,16 @@ def run_arms(folder: Path, old: Sequence[str], params: Params) -> None:
     run_stages(folder, [s for s in left if kind_of(s) not in (*before_training, "train", "evaluate")])
 
 
+def run_screens(folder: Path, old: Sequence[str], params: Params) -> None:
+    """Run those of the stages `old` that come after the scores, up to the short trials of arms still in the plan."""
+    graph = stages_of(folder, load_plan(folder))
+    early = kinds_before(graph, "select")
+    left = [stage for stage in old if stage in graph and kind_of(stage) not in early]
+    run_stages(folder, [stage for stage in left if kind_of(stage) != "screen"])
+    screens = outdated(folder, of_kind(left, "screen"))  # asked again: some subsets may be the same as before
+    side_by_side(folder, {f"short trials of {stage.partition('@')[2]}": [stage] for stage in screens}, params)
+
+
 def of_kind(stages: Iterable[str], kind: str) -> list[str]:
     """The stages of one kind, `train` for train@BLOCK, in the order given."""
     return [stage for stage in stages if kind_of(stage) == kind]
@@ -85,19 +95,23 @@ def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> N
     """
     old = outdated(folder, [f"{stage}@{block}" for block in blocks for stage in ("train", "evaluate")])
     todo = [block for block in blocks if f"train@{block}" in old or f"evaluate@{block}" in old]
-    if not todo:
-        return
-    runner: Any = ThreadPoolTaskRunner(max_workers=parallel_jobs(params, with_torch=False))
-    blocks_flow.with_options(task_runner=runner)(folder, todo)
+    chains = {f"train and evaluate {block}": [f"train@{block}", f"evaluate@{block}"] for block in todo}
+    side_by_side(folder, chains, params)
+
+
+def side_by_side(folder: Path, chains: Mapping[str, list[str]], params: Params) -> None:
+    """Run chains of stages, label -> stages, several at the same time if the machine allows it."""
+    if chains:
+        runner: Any = ThreadPoolTaskRunner(max_workers=parallel_jobs(params, with_torch=False))
+        chains_flow.with_options(task_runner=runner)(folder, chains)
 
 
 @flow(name="blocks", validate_parameters=False)
-def blocks_flow(folder: Path, blocks: list[str]) -> None:
-    """Run blocks at the same time. When one fails, the others finish first; an interrupt ends all of them."""
-    total = len(blocks)
+def chains_flow(folder: Path, chains: Mapping[str, list[str]]) -> None:
+    """Run chains at the same time. When one fails, the others finish first; an interrupt ends all of them."""
     futures = [
-        stages.submit(folder, [f"train@{b}", f"evaluate@{b}"], f"train and evaluate {b} ({k} of {total})")
-        for k, b in enumerate(blocks, start=1)
+        stages.submit(folder, names, f"{label} ({k} of {len(chains)})")
+        for k, (label, names) in enumerate(chains.items(), start=1)
     ]
     try:
         failed = [future.state for future in futures if not future.wait() and future.state.is_failed()]

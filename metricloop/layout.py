@@ -8,7 +8,7 @@ ARMS = "arms.yaml"  # batches, arms and blocks of the person
 BRIEF = "brief.md"  # what the person knows of the data, for the language model
 SOURCE = "source"  # the data set itself, where it is drawn or was imported
 # What the flow writes.
-ROUNDS = "rounds.yaml"  # the language model's batches, arms and blocks, and the blocks of added seeds
+ROUNDS = "rounds.yaml"  # the language model's batches, arms, screens and blocks, and the blocks of added seeds
 STAGES = "dvc.yaml"
 LOCK = "dvc.lock"
 CODE = "code.yaml"  # one digest per stage
@@ -32,6 +32,7 @@ FAILURES = "failed.json"  # of a batch, in its folder of scores
 SUBSETS = "subsets"
 MODELS = "models"
 RESULTS = "results"
+SCREENING = "screening"
 COMPARISON = "comparison.json"
 FINALISTS = "finalists.json"
 CONFIRMATION = "confirmation.json"
@@ -95,6 +96,11 @@ def history_file(block: str) -> str:
 def training_recipe_file(block: str) -> str:
     """The settings that a block was trained with."""
     return f"{model_folder(block)}/recipe.json"
+
+
+def screening_file(screen: str) -> str:
+    """The numbers of an arm's short trials, by seed."""
+    return f"{SCREENING}/{screen}.json"
 
 
 def results_folder(block: str) -> str:

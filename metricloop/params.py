@@ -131,6 +131,14 @@ class Looks(Section):
         return self
 
 
+class Screen(Section):
+    """Short trials before the full ones: seeds of an arm (0: no screening) and of the baseline, share of iterations."""
+
+    seeds: Annotated[int, Field(ge=0, le=10)] = 0
+    baseline: Annotated[int, Field(ge=1, le=10)] = 6
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.4
+
+
 class Compare(Section):
     bootstrap: Annotated[int, Field(ge=50)] = 500
     smallest_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
@@ -152,6 +160,7 @@ class Params(Section):
     sandbox: MetricLimits = MetricLimits()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+    screen: Screen = Screen()
     looks: Looks = Looks()
     compare: Compare = Compare()
     confirm: Confirm = Confirm()

@@ -8,6 +8,7 @@ from metricloop import layout
 from metricloop.comparison.compare import compare
 from metricloop.comparison.finalists import finalists
 from metricloop.comparison.results import read_results, subset_size
+from metricloop.comparison.screening import read_screening
 from metricloop.data.loading import load
 from metricloop.data.tables import UNSAFE, stamp_of, write_json
 from metricloop.params import load_params
@@ -31,6 +32,7 @@ def main() -> None:
         {arm: subset_size(file) for arm, file in subsets.items()},
         looks=looks_of(plan, params),
         unsafe={arm for arm, file in subsets.items() if UNSAFE in stamp_of(file)},
+        screening=read_screening(plan),
         replicates=params.compare.bootstrap,
         smallest_gain=params.compare.smallest_gain,
     )

@@ -45,12 +45,13 @@ def outlook(folder: Path) -> str:
     confirms = params.confirm.baseline + 2 * params.confirm.seeds if "confirm" in old else 0
     first = params.looks.arms[0]
     short, waiting = _short_trials(plan, params, old, suggested)
+    new_arms = waiting + suggested
     pictures_to_embed = _pictures_to_embed(folder) if "embed" in old else 0
     lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
     lines.append(
         f"trials   {trials} in {len(blocks)} blocks"
         + (f", {short} short ones" if short else "")
-        + (f", {(waiting + suggested) * first} more for about {_who(waiting, suggested)}" if waiting + suggested else "")
+        + (f", {new_arms * first} more for about {_who(waiting, suggested)}" if new_arms else "")
         + (f", {folds} out-of-fold models" if folds else "")
         + (f", {confirms} to confirm an arm that is better" if confirms else "")
     )
@@ -63,7 +64,7 @@ def outlook(folder: Path) -> str:
         params,
         blocks=len(blocks),
         trials=trials,
-        new_arms=waiting + suggested,
+        new_arms=new_arms,
         short=short,
         folds=folds,
         confirms=confirms,

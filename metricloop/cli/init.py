@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +22,7 @@ else:
     PresetName = Literal["none", *PRESETS]
 
 commands = Commands("Study")
+SHORT_TRIALS = 2  # of each metric, with --screen
 
 
 @commands.add(
@@ -66,6 +68,10 @@ def init(
             "again.",
         ),
     ] = 3,
+    screen: Annotated[
+        bool,
+        flag("--screen", "Try every metric in two short trials first; those below random get no full trials."),
+    ] = False,
     corrupt: Annotated[
         PresetName | None,
         typer.Option(
@@ -84,6 +90,7 @@ def init(
     full: Annotated[bool, flag("--full", "All controls and policies, not the lean list.")] = False,
 ) -> None:
     """Make a workspace for a data set."""
+    from metricloop.params import Screen
     from metricloop.study.commits import WorkspaceError
     from metricloop.study.new_study import NewStudy, create, demo_plan, looks_from
 
@@ -118,7 +125,7 @@ def init(
             copy=copy,
             full=full,
         )
-    create(folder, study)
+    create(folder, replace(study, screen=Screen(seeds=SHORT_TRIALS)) if screen else study)
     print(
         f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
         f"  look first:  {run_line(folder, '--dry-run')}\n  run:         {run_line(folder)}"

@@ -15,12 +15,12 @@ def without_failed_arms(rounds: dict, failures: dict[str, str]) -> tuple[dict, d
 
     failures: file of scores -> what went wrong.
     """
-    arms, blocks = rounds.get("arms") or {}, rounds.get("blocks") or {}
+    arms = rounds.get("arms") or {}
     lost = {name: failures[file] for name, arm in arms.items() if (file := failed_file(arm, failures))}
-    kept = {
-        "arms": {name: arm for name, arm in arms.items() if name not in lost},
-        "blocks": {name: block for name, block in blocks.items() if block["arm"] not in lost},
-    }
+    kept = {"arms": {name: arm for name, arm in arms.items() if name not in lost}}
+    for section in ("screens", "blocks"):
+        entries = rounds.get(section) or {}
+        kept[section] = {name: entry for name, entry in entries.items() if entry["arm"] not in lost}
     return rounds | kept, lost
 
 

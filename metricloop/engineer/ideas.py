@@ -10,9 +10,9 @@ from typing import Any, Literal
 from metricloop.llm.journal import Event
 from metricloop.scoring.gate_rules import Rule
 from metricloop.text.clean import clean
-from metricloop.text.numbers import count, signed
+from metricloop.text.numbers import count, fixed, signed
 
-State = Literal["proposed", "refused", "accepted", "dropped", "measured"]
+State = Literal["proposed", "refused", "accepted", "dropped", "screened", "measured"]
 SAID = 110  # characters of a reason in one line of text
 GAIN = ("abs", "rel", "ci95", "p_holm")  # fields of a gain of comparison.json that an idea keeps
 
@@ -29,9 +29,10 @@ class Attempt:
 class Idea:
     """One suggestion of one round, and its result. Its texts were written by the model, or by its code.
 
-    state: proposed (not decided yet), refused, accepted (not measured yet), dropped (its metric failed on the pool) or
-    measured. repairs: number of repairs after the gate. gain: absolute and relative in mAP, interval and p. reason: why
-    it was refused or dropped. lesson_date: the day on which the lesson was recorded, if it was replayed.
+    state: proposed (not decided yet), refused, accepted (not measured yet), dropped (its metric failed on the pool),
+    screened (stopped after short trials) or measured. repairs: number of repairs after the gate. gain: absolute and
+    relative in mAP, interval and p. reason: why it was refused, dropped or stopped. lesson_date: the day on which the
+    lesson was recorded, if it was replayed.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Idea:
     @property
     def ran(self) -> bool:
         """Its code passed the gate."""
-        return self.state in ("accepted", "dropped", "measured")
+        return self.state in ("accepted", "dropped", "screened", "measured")
 
     @property
     def first_time(self) -> bool:
@@ -110,6 +111,8 @@ def _after(idea: Idea, event: Event) -> Idea:
             return replace(idea, state="refused", reason=event["reason"], refusal=event.get("kind"))
         case "dropped":
             return replace(idea, state="dropped", reason=event["reason"])
+        case "screened":
+            return replace(idea, state="screened", reason=screened_text(event["mAP"], event["baseline"]))
         case "measured":
             return replace(idea, state="measured", gain=_kept(event["gain"]), verdict=event["verdict"])
     return idea
@@ -134,13 +137,25 @@ def _kept(gain: Mapping[str, Any]) -> dict[str, Any]:
 
 def compared(found: Sequence[Idea], comparison: Mapping[str, Any] | None) -> list[Idea]:
     """The ideas with the present gain and verdict of comparison.json; seeds and arms may have been added."""
-    arms = {arm["name"]: arm for arm in comparison["arms"] if arm["gain"]} if comparison else {}
-    return [
-        replace(idea, state="measured", gain=_kept(arms[idea.name]["gain"]["mAP"]), verdict=arms[idea.name]["verdict"])
-        if idea.state in ("accepted", "measured") and idea.name in arms
-        else idea
-        for idea in found
-    ]
+    if not comparison:
+        return list(found)
+    arms = {arm["name"]: arm for arm in comparison["arms"] if arm["gain"]}
+    stopped = {arm["name"]: screened_text(arm["mAP"], arm["baseline"]) for arm in comparison.get("screened", ())}
+
+    def now(idea: Idea) -> Idea:
+        if idea.state not in ("accepted", "screened", "measured"):
+            return idea
+        if arm := arms.get(idea.name):
+            gain, verdict = _kept(arm["gain"]["mAP"]), arm["verdict"]
+            return replace(idea, state="measured", reason=None, gain=gain, verdict=verdict)
+        return replace(idea, state="screened", reason=stopped[idea.name]) if idea.name in stopped else idea
+
+    return [now(idea) for idea in found]
+
+
+def screened_text(short: float, baseline: float) -> str:
+    """Why an idea was stopped: its mean mAP in short trials, and that of the random baseline."""
+    return f"stopped after short trials: mAP {fixed(short)} against {fixed(baseline)} of random"
 
 
 def parent_of(found: Sequence[Idea], place: int) -> int | None:
@@ -200,4 +215,6 @@ def outcome_line(idea: Idea) -> str:
     ran = "ran the first time" if idea.first_time else f"ran after {count(idea.repairs, 'repair')}"
     if idea.state == "dropped":
         return f"{ran}, dropped: {said}"
+    if idea.state == "screened":
+        return f"{ran}, {said}"
     return f"{ran}, {signed(idea.measured_gain)} ({idea.verdict})" if idea.gain else f"{ran}, not measured yet"

@@ -21,7 +21,8 @@ def untried(events: Sequence[Event], folder: Path) -> list[str]:
     dropped = {(event["round"], event["suggestion"]) for event in events if event["event"] == "dropped"}
     number = next_round(events)
     accepted = [(e["round"], e["suggestion"]) for e in events if e["event"] == "accepted" and e["round"] < number]
-    tried = {arm["name"] for arm in read_json(folder / layout.COMPARISON)["arms"]}
+    comparison = read_json(folder / layout.COMPARISON)
+    tried = {arm["name"] for arm in (*comparison["arms"], *comparison.get("screened", ()))}
     return [name for number, name in accepted if (number, name) not in dropped and name not in tried]
 
 
@@ -43,5 +44,6 @@ def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
     return {
         "batches": {name: item for name, item in plan["batches"].items() if name not in batches},
         "arms": {name: arm for name, arm in plan["arms"].items() if name not in own},
+        "screens": {name: screen for name, screen in plan["screens"].items() if screen["arm"] not in own},
         "blocks": {name: block for name, block in plan["blocks"].items() if block["arm"] not in own},
     }

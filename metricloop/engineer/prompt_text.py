@@ -79,6 +79,8 @@ def outcome_text(idea: Idea) -> str:
     if idea.state == "dropped":
         return f"Never trained: {idea.reason}."
     ran = "ran first time" if not idea.repairs else f"ran after {numbers.count(idea.repairs, 'repair')}"
+    if idea.state == "screened":
+        return f"{ran[0].upper()}{ran[1:]}; {idea.reason}. You had predicted {numbers.signed(idea.predicted_gain)}."
     if not idea.gain:
         return f"{ran[0].upper()}{ran[1:]}; not measured yet."
     change = numbers.gain(idea.gain["abs"], idea.gain["rel"])

@@ -64,7 +64,11 @@ def _fault_in(answer: str, last: bool) -> str:
 def journal_results(study: StudyView, number: int, journal: Journal) -> list[Idea]:
     """Journal the result of every arm of this round; return all its ideas, the refused ones too."""
     rows = {arm["name"]: arm for arm in study.comparison["arms"] if arm["gain"]}
+    stopped = {arm["name"]: arm for arm in study.comparison.get("screened", ())}
     for event in list(journal.about("accepted", round=number)):
+        if found := stopped.get(event["suggestion"]):
+            told = {"mAP": found["mAP"], "baseline": found["baseline"]}
+            journal.once("screened", {"round": number, "suggestion": event["suggestion"]}, **told)
         if (row := rows.get(event["suggestion"])) is None:
             continue
         change = row["gain"]["mAP"]

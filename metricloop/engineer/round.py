@@ -1,7 +1,7 @@
 """A round of the language model: propose -> gate -> repair -> accept.
 
 The model proposes ideas. Each idea goes through the gate. What the gate finds goes back to the model, which repairs
-the idea, at most `llm.repairs` times. An idea that passes becomes a file of code, an arm and a block of seeds.
+the idea, at most `llm.repairs` times. An idea that passes becomes a file of code, an arm and its first trials.
 
 Every step is written to the journal. A round that was killed goes on from the journal: no question is asked and no
 code is run a second time.
@@ -17,7 +17,6 @@ from typing import Any
 from metricloop import layout
 from metricloop.comparison.compare import ROUND
 from metricloop.data.frame import Frame
-from metricloop.data.seeds import blocks_of
 from metricloop.engineer.ask import ask_until_usable, incomplete
 from metricloop.engineer.briefing import opening
 from metricloop.engineer.code_gate import load_without_sandbox, open_gate
@@ -38,6 +37,7 @@ from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.study.plan import Plan
+from metricloop.study.screens import first_trials
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
@@ -246,7 +246,7 @@ def _report_passed(this: Round, idea: Suggestion, repairs: int) -> None:
 
 
 def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
-    """Add the idea's batch, arm and block to `addition`, write its metric to a file, and journal it.
+    """Add the idea's batch, arm and first trials to `addition`, write its metric to a file, and journal it.
 
     Errors: MetricError when a link would lead the file elsewhere.
     """
@@ -260,8 +260,8 @@ def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
         known = KnownMetric(spec.level, layout.scores_file(batch, idea.metric))
     arm = idea.arm(known.scores, this.known.metrics[idea.partner].scores if idea.partner else None)
     addition["arms"][idea.name] = arm | {"group": f"{ROUND}{this.number}"}
-    for number, seeds in enumerate(blocks_of(0, this.study.params.looks.arms[0])):
-        addition["blocks"][f"{idea.name}.{number}"] = {"arm": idea.name, "seeds": seeds}
+    for section, entries in first_trials(idea.name, this.study.plan, this.study.params).items():
+        addition.setdefault(section, {}).update(entries)
     this.known.add(idea, known, arm)
     checked = this.journal.last("gate", **this.about(idea.name))
     attempt = checked["attempt"] if checked else 0

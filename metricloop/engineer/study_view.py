@@ -47,9 +47,13 @@ def read_study(folder: Path, params: Params, plan: Plan, events: Sequence[Event]
     """
     root = folder / params.data.folder
     comparison, hidden = read_json(folder / layout.COMPARISON), truth_arms(plan)
+    shown = {
+        section: [arm for arm in comparison.get(section, ()) if arm["name"] not in hidden]
+        for section in ("arms", "screened")
+    }
     return StudyView(
         folder, params, plan, read_pool(folder / layout.DATA, root), load(folder / layout.DATA, root, "search"),
-        comparison | {"arms": [arm for arm in comparison["arms"] if arm["name"] not in hidden]}, events,
+        comparison | shown, events,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def _node(node: Node, arms: set[str]) -> dict[str, Any]:
         "name": clean(idea.name, 60),
         "arm": idea.name if idea.ran and idea.name in arms else None,
         "verdict": idea.verdict if idea.state == "measured" else None,
-        "word": "not measured yet" if idea.state == "accepted" else idea.state,
+        "word": {"accepted": "not measured yet", "screened": "stopped early"}.get(idea.state, idea.state),
         "gain": numbers.gain(idea.gain["abs"], idea.gain["rel"]) if idea.gain else None,
         "predicted": numbers.signed(idea.predicted_gain),
         "about": _about(idea),
@@ -80,4 +80,6 @@ def _happened(idea: Idea) -> str:
         listed = "; ".join(f"{rule}: {message}" for rule, message in idea.failures[-1].broken) if idea.failures else ""
         return f"Refused{tries}." if idea.reason == listed else f"Refused{tries}: {why}."
     ran = "Ran the first time" if idea.first_time else f"Ran after {repairs}"
+    if idea.state == "screened":
+        return f"{ran}; {why}."
     return f"{ran}; not trained, because {why}." if idea.state == "dropped" else f"{ran}."

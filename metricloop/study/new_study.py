@@ -14,14 +14,15 @@ from metricloop import layout
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt, Mistake
 from metricloop.data.label_errors import PLANTED, PRESETS
-from metricloop.data.seeds import blocks_of
 from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
-from metricloop.params import Confirm, Looks, check_params
+from metricloop.params import Confirm, Looks, Screen, check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
 from metricloop.study.dvc_commands import dvc
+from metricloop.study.plan import Plan
 from metricloop.study.refresh import refresh_code
 from metricloop.study.rendering import TEMPLATES, align_comments, render, render_stages, write_if_changed
+from metricloop.study.screens import first_trials
 from metricloop.text.shell import run_line
 
 IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/", layout.REPORT, "__pycache__/")
@@ -47,6 +48,7 @@ class NewStudy:
     image_size: int = 224
     iterations: int = 250
     learning_rate: float = 0.001
+    screen: Screen = field(default_factory=Screen)
     looks: Looks = field(default_factory=Looks)
     confirm: Confirm = field(default_factory=Confirm)
     corrupt: str = "none"
@@ -119,7 +121,7 @@ def create(folder: Path, study: NewStudy) -> None:
         write_if_changed(made / layout.ARMS, render_arms(study))
         write_if_changed(made / layout.ROUNDS, (TEMPLATES / layout.ROUNDS).read_text())
         write_if_changed(made / layout.BRIEF, render(layout.BRIEF, drawn=study.drawn))
-        write_if_changed(made / layout.STAGES, render_stages(drawn=study.drawn))
+        write_if_changed(made / layout.STAGES, render_stages(drawn=study.drawn, screens=study.screen.seeds > 0))
         for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
             with (made / name).open("a") as stream:
                 stream.write("\n".join(lines) + "\n")
@@ -132,15 +134,17 @@ def create(folder: Path, study: NewStudy) -> None:
 
 
 def render_arms(study: NewStudy) -> str:
-    """arms.yaml: the baseline, the controls and the article's metrics, with one block each."""
+    """arms.yaml: the baseline, the controls and the article's metrics, with their first trials."""
     options: dict[str, Any] = {"planted": study.corrupt != "none", "full": study.full}
-    options["arm_blocks"] = blocks_of(0, study.looks.arms[0])
-    options["baseline_blocks"] = blocks_of(0, study.looks.baseline[0])
     options["lean"] = (
         study.drawn and not study.full
     )  # fewer arms in the demo, so that the language model's rounds have time
-    arms = yaml.safe_load(render("arms.yaml.j2", arms=[], **options))["arms"]
-    return render("arms.yaml.j2", arms=arms, **options)
+    plan: Plan = {"arms": yaml.safe_load(render("arms.yaml.j2", screens={}, blocks={}, **options))["arms"]}
+    plan |= {"screens": {}, "blocks": {}}
+    for arm in plan["arms"]:
+        for section, entries in first_trials(arm, plan, study).items():
+            plan[section] |= entries
+    return render("arms.yaml.j2", screens=plan["screens"], blocks=plan["blocks"], **options)
 
 
 def params_values(study: NewStudy) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The plan of a study: the batches, arms, blocks and looks of arms.yaml and rounds.yaml together."""
+"""The plan of a study: the batches, arms, screens, blocks and looks of arms.yaml and rounds.yaml together."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ FILES = (layout.ARMS, layout.ROUNDS)  # written by a person, written by the flow
 REQUIRED = {
     "batches": ("code", "needs", "metrics"),
     "arms": ("role", "a", "b", "policy"),
+    "screens": ("arm", "seeds"),
     "blocks": ("arm", "seeds"),
     "looks": ("arms", "baseline", "alpha"),
 }
@@ -33,7 +34,7 @@ class PlanError(ValueError):
 
 
 def load_plan(folder: Path | str = ".") -> Plan:
-    """Read both files of a workspace: {"batches": {name: {...}}, "arms": {...}, "blocks": {...}, "looks": {...}}.
+    """Read both files of a workspace: section -> name -> entry, with every section of REQUIRED.
 
     One of the two files may be missing. Errors: PlanError.
     """
@@ -92,14 +93,18 @@ def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
     baselines = [name for name, arm in plan["arms"].items() if arm["role"] == "baseline"]
     if plan["arms"] and len(baselines) != 1:
         raise PlanError(f"a study has exactly one arm of role baseline; these files have {len(baselines)}: {baselines}")
-    for name, block in plan["blocks"].items():
-        entry_of(plan, "arms", block["arm"], f"named by block {name}")
-        try:
-            seeds = parse_seeds(block["seeds"])
-        except ValueError as error:
-            raise PlanError(f"blocks.{name}: {error}") from None
-        if max(seeds) not in STUDY_SEEDS:
-            raise PlanError(f"blocks.{name}: seeds go from 0 to {STUDY_SEEDS[-1]}, found {block['seeds']}")
+    if plan["screens"] and not any(screen["arm"] in baselines for screen in plan["screens"].values()):
+        name = baselines[0]
+        raise PlanError(f"screens: the baseline has no short trials; add {name}: {{arm: {name}, seeds: 34-39}}")
+    for section in ("screens", "blocks"):
+        for name, entry in plan[section].items():
+            entry_of(plan, "arms", entry["arm"], f"named by {section.removesuffix('s')} {name}")
+            try:
+                seeds = parse_seeds(entry["seeds"])
+            except ValueError as error:
+                raise PlanError(f"{section}.{name}: {error}") from None
+            if max(seeds) not in STUDY_SEEDS:
+                raise PlanError(f"{section}.{name}: seeds go from 0 to {STUDY_SEEDS[-1]}, found {entry['seeds']}")
 
 
 def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, Any]:
@@ -134,8 +139,8 @@ def rounds_of(folder: Path | str = ".") -> Plan:
 def replace_rounds(rounds: Plan, folder: Path | str = ".") -> None:
     """Write rounds.yaml; what it held is replaced."""
     note = (
-        "# Written by metricloop: batches, arms and blocks of its rounds and for more seeds, and the planned looks;\n"
-        "# read with arms.yaml.\n"
+        "# Written by metricloop: batches, arms, screens and blocks of its rounds and for more seeds, and the planned\n"
+        "# looks; read with arms.yaml.\n"
     )
     with replacing(Path(folder) / layout.ROUNDS) as temporary:
         temporary.write_text(note + yaml.safe_dump(rounds, sort_keys=False, width=120))

@@ -1,4 +1,4 @@
-"""Update a workspace to the running code: the digests of every stage, and the stage `embed`."""
+"""Update a workspace to the running code: the digests of every stage, and the stages `embed` and `screen`."""
 
 from __future__ import annotations
 
@@ -16,26 +16,42 @@ from metricloop.study.rendering import render_stages, stage_kinds, write_if_chan
 
 def wire_embeddings(stages: str, wanted: bool) -> str:
     """The text of dvc.yaml with or without the stage `embed`. A stage that a person has edited is not removed."""
-    block, following = _embed_stage(), "  score:\n"
+    block, following = _stage("embed", "score"), "  score:\n"
     if wanted and "\n  embed:\n" not in stages:
         return stages.replace(f"\n{following}", f"\n{block}{following}", 1)
     return stages if wanted else stages.replace(block, "", 1)
 
 
-def _embed_stage() -> str:
-    text = render_stages(drawn=False, embeds=True)
-    return text[text.index("  embed:\n") : text.index("  score:\n")]
+def wire_screens(stages: str, wanted: bool) -> str:
+    """The text of dvc.yaml with or without the stage `screen`, whose results `compare` reads.
+
+    A stage that a person has edited is not removed.
+    """
+    block, following = _stage("screen", "train"), "  train:\n"
+    alone, with_screening = "      - results\n", f"      - results\n      - {layout.SCREENING}\n"
+    if wanted and "\n  screen:\n" not in stages:
+        return stages.replace(f"\n{following}", f"\n{block}{following}", 1).replace(alone, with_screening, 1)
+    if not wanted and block in stages:
+        return stages.replace(block, "", 1).replace(with_screening, alone, 1)
+    return stages
+
+
+def _stage(name: str, following: str) -> str:
+    text = render_stages(drawn=False, embeds=True, screens=True)
+    return text[text.index(f"  {name}:\n") : text.index(f"  {following}:\n")]
 
 
 def refresh_code(folder: Path) -> None:
     """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, and update dvc.yaml.
 
-    dvc.yaml has the stage `embed` when the plan reads embeddings. Errors: GraphError for a workspace of an old version.
+    dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens. Errors: GraphError
+    for a workspace of an old version.
     """
     stages, plan = folder / layout.STAGES, load_plan(folder)
     if stages.is_file():
         stages_of(folder, plan)  # raises GraphError before anything is written
-        write_if_changed(stages, wire_embeddings(stages.read_text(), reads_embeddings(plan)))
+        text = wire_embeddings(stages.read_text(), reads_embeddings(plan))
+        write_if_changed(stages, wire_screens(text, bool(plan["screens"])))
     note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
     params = load_params(folder / layout.PARAMS)
     chosen = {

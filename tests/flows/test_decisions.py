@@ -27,7 +27,7 @@ from metricloop.study.graph import downstream, needed_for
 from metricloop.study.looks import looks_of, record_looks
 from metricloop.study.new_study import NewStudy, create, params_values, render_arms
 from metricloop.study.plan import load_plan
-from metricloop.study.refresh import wire_embeddings
+from metricloop.study.refresh import wire_embeddings, wire_screens
 from metricloop.study.rendering import align_comments, render, render_stages
 
 LOOKS = [{"arms": 3, "baseline": 12, "alpha": 0.02}, {"arms": 8, "baseline": 18, "alpha": 0.03}]
@@ -136,6 +136,19 @@ def test_dvc_yaml_has_embed_only_when_something_reads_embeddings():
     assert wire_embeddings(wired, False) == plain
     own = wired.replace("metricloop.tasks.embed", "mine")  # a person's own
     assert wire_embeddings(own, False) == own
+
+
+def test_dvc_yaml_has_screen_only_when_the_plan_has_screens():
+    plain = render_stages(drawn=True)
+    wired = wire_screens(plain, True)
+    stages = yaml.safe_load(wired)["stages"]
+    assert list(stages)[4:7] == ["select", "screen", "train"]
+    assert "screening" in stages["compare"]["deps"]
+    assert wired == wire_screens(wired, True) == render_stages(drawn=True, screens=True)
+    assert wire_screens(wired, False) == plain == wire_screens(plain, False)
+    assert wire_screens(wire_embeddings(plain, True), True) == render_stages(drawn=True, embeds=True, screens=True)
+    own = wired.replace("metricloop.tasks.screen", "mine")  # a person's own
+    assert wire_screens(own, False) == own
 
 
 def test_init_refuses_a_folder_that_is_not_empty(tmp_path):

@@ -50,6 +50,16 @@ SOURCES = {
         tasks: score
         text: clean
     """,
+    "screen": """
+        data: __init__ dataset frame loading manifest pictures seeds tables
+        detector: __init__ augment detectors engine pixel_cache torchvision_detector
+        detector/architectures: __init__
+        detector/backbones: drawn_animals.pt
+        evaluation: coco
+        study: blocks
+        tasks: screen
+        training: detect evaluate_models recipe short_trial trial
+    """,
     "train": """
         data: __init__ dataset frame loading manifest pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
@@ -76,7 +86,7 @@ SOURCES = {
         tasks: select
     """,
     "compare": """
-        comparison: __init__ arm_rows compare finalists looks power results statistics
+        comparison: __init__ arm_rows compare finalists looks power results screening statistics
         data: dataset frame loading tables
         evaluation: average_precision coco
         study: looks
@@ -133,7 +143,7 @@ def test_a_detector_counts_for_the_studies_that_use_it():
     assert not [file for stage in SOURCES for file in sources(stage) if "fcos_shufflenet" in file]
     small, large = detector_digest("fcos_shufflenet"), detector_digest("fcos_resnet50_fpn")
     assert small != large
-    stages = yaml.safe_load(render_stages(drawn=True, embeds=True))["stages"]
-    for kind in ("predict", "embed", "train", "evaluate", "confirm"):
+    stages = yaml.safe_load(render_stages(drawn=True, embeds=True, screens=True))["stages"]
+    for kind in ("predict", "embed", "screen", "train", "evaluate", "confirm"):
         body = stages[kind].get("do", stages[kind])
         assert "detector" in [key for entry in body["params"] if isinstance(entry, dict) for key in entry["code.yaml"]]

@@ -35,12 +35,17 @@ def test_both_files_make_one_plan(tmp_path):
 @pytest.mark.parametrize(
     ("rounds", "message"),
     [
-        ("arm: {}", r"rounds\.yaml: unknown section 'arm'; known: batches, arms, blocks"),
+        ("arm: {}", r"rounds\.yaml: unknown section 'arm'; known: batches, arms, screens, blocks, looks"),
         ("arms: {random: {role: control, a: x, b: x, policy: {}}}", r"arms\.random is already in arms\.yaml"),
         ("arms: {new: {role: control, policy: {}}}", r"arms\.new lacks a, b"),
         (
             "blocks: {b: {arm: randon, seeds: 0-2}}",
             "no 'randon' among the arms.*named by block b.*did you mean 'random'",
+        ),
+        ("screens: {random: {arm: random, seeds: x}}", r"screens\.random: seeds must look like 0-2"),
+        (
+            "arms: {new: {role: control, a: x, b: x, policy: {name: best}}}\nscreens: {n: {arm: new, seeds: 38-39}}",
+            r"screens: the baseline has no short trials; add random: \{arm: random",
         ),
     ],
 )
@@ -99,7 +104,7 @@ def test_names_and_files_that_people_use_are_fine(tmp_path):
 def test_empty_files_and_sections_are_legal(tmp_path):
     (tmp_path / "rounds.yaml").write_text("")
     (tmp_path / "arms.yaml").write_text("arms:\nblocks:\n")
-    assert load_plan(tmp_path) == {"batches": {}, "arms": {}, "blocks": {}, "looks": {}}
+    assert load_plan(tmp_path) == {"batches": {}, "arms": {}, "screens": {}, "blocks": {}, "looks": {}}
 
 
 def test_a_folder_without_a_plan_is_no_workspace(tmp_path):

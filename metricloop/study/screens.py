@@ -1,0 +1,41 @@
+"""The first trials of an arm: full ones, or short ones in a study that screens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from metricloop.data.seeds import STUDY_SEEDS, blocks_of
+from metricloop.params import Looks, Screen
+from metricloop.study.plan import Plan
+
+
+class Planned(Protocol):
+    """What params.yaml says of trials; a new study says it too."""
+
+    @property
+    def looks(self) -> Looks: ...
+
+    @property
+    def screen(self) -> Screen: ...
+
+
+def first_trials(arm: str, plan: Mapping[str, Mapping[str, Any]], params: Planned) -> Plan:
+    """The sections of the plan with the first trials of an arm.
+
+    These are the blocks of the first look. In a study that screens, a treatment gets short trials instead, and so does
+    the baseline of the plan unless it has some.
+    """
+    roles = {name: entry["role"] for name, entry in plan["arms"].items()}
+    if not params.screen.seeds or roles.get(arm, "treatment") != "treatment":
+        seeds = params.looks.baseline[0] if roles.get(arm) == "baseline" else params.looks.arms[0]
+        return {"blocks": {f"{arm}.{n}": {"arm": arm, "seeds": text} for n, text in enumerate(blocks_of(0, seeds))}}
+    have = {entry["arm"] for entry in plan.get("screens", {}).values()}
+    baselines = [name for name, role in roles.items() if role == "baseline" and name not in have]
+    wanted = dict.fromkeys(baselines, params.screen.baseline) | {arm: params.screen.seeds}
+    return {"screens": {name: {"arm": name, "seeds": screen_seeds(number)} for name, number in wanted.items()}}
+
+
+def screen_seeds(number: int) -> str:
+    """The last seeds of a study, 2 -> "38-39". Full trials begin with seed 0, so both seldom draw the same images."""
+    return f"{STUDY_SEEDS[-number]}-{STUDY_SEEDS[-1]}"

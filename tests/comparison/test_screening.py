@@ -1,0 +1,51 @@
+"""Short trials decide which arms get full ones; arms that stop are in their family of tests with p = 1."""
+
+import pytest
+
+from metricloop.comparison.results import CompareError
+from metricloop.comparison.screening import NONE, read_screening, screened
+from metricloop.data.tables import write_json
+
+PLAN = {
+    "arms": {name: {"role": "treatment"} for name in ("low", "equal", "high", "trained", "waiting")}
+    | {"random": {"role": "baseline"}},
+    "screens": {name: {"arm": name, "seeds": "38-39"} for name in ("random", "low", "equal", "high")},
+    "blocks": {"random.0": {"arm": "random"}, "trained.0": {"arm": "trained"}},
+}
+
+
+def test_an_arm_below_the_baseline_stops_and_any_other_goes_on():
+    short = {"low": 0.19, "equal": 0.2, "high": 0.3, "trained": 0.1, "random": 0.2}
+    found = screened(PLAN, short)
+    assert found.baseline == 0.2
+    assert found.passed == {"equal": 0.2, "high": 0.3}
+    assert found.stopped == {"low": 0.19}  # `trained` has full trials already, and `waiting` no short ones
+
+
+def test_nothing_is_decided_before_the_baseline_has_short_trials():
+    assert screened(PLAN, {"low": 0.19}) == NONE
+
+
+def write(folder, name, *values):
+    write_json(folder / f"screening/{name}.json", {"seeds": {str(n): {"mAP": v} for n, v in enumerate(values)}})
+
+
+def test_the_means_are_read_from_the_files_that_are_there(tmp_path):
+    assert read_screening(PLAN, tmp_path) == NONE
+    write(tmp_path, "random", 0.1, 0.2, 0.3)
+    write(tmp_path, "high", 0.25, 0.35)
+    found = read_screening(PLAN, tmp_path)
+    assert (found.baseline, found.passed, found.stopped) == (pytest.approx(0.2), {"high": pytest.approx(0.3)}, {})
+
+
+def test_two_screens_of_one_arm_count_together(tmp_path):
+    plan = PLAN | {"screens": PLAN["screens"] | {"high.1": {"arm": "high", "seeds": "37"}}}
+    for name, values in {"random": [0.2], "high": [0.25, 0.15], "high.1": [0.05]}.items():
+        write(tmp_path, name, *values)
+    assert read_screening(plan, tmp_path).stopped == {"high": pytest.approx(0.15)}
+
+
+def test_a_search_split_without_objects_is_an_error(tmp_path):
+    write(tmp_path, "low", None)
+    with pytest.raises(CompareError, match="short trials of low have no mAP"):
+        read_screening(PLAN, tmp_path)
