@@ -9,8 +9,9 @@ share detector, weights, batches of 8, optimiser, learning rates, kinds of augme
 
 - ours: `train_trial` and `evaluate_models`, as the stages train and evaluate run them. The pixel store is filled
   before, as by the first trial of a study.
-- plain: DataLoader without workers, PIL decodes each picture in each epoch, torchvision's transforms and FCOS, and
-  pycocotools (faster-coco-eval where it is missing). All layers learn.
+- plain: torchvision alone. Its shufflenet_v2_x0_5, feature pyramid, FCOS and resizing as they come, DataLoader without
+  workers, PIL decodes each picture in each epoch, and pycocotools (where it is missing the faster faster-coco-eval, as
+  ours). All layers learn. Of metricloop it takes only the tables and the initial weights.
 - plain, frozen: the same with the layers frozen that ours freezes; on the demo, ours freezes none.
 
 CPU seconds include all threads of the process. `start` is imports, tables and the network; `evaluate` is detecting on
@@ -114,13 +115,15 @@ def plain(study: Study, seed: int, clock: Clock, *, frozen: bool) -> float:
     from PIL import Image
     from torch.utils.data import DataLoader
     from torchvision import tv_tensors
+    from torchvision.models import shufflenet_v2_x0_5
+    from torchvision.models._utils import IntermediateLayerGetter
     from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.fcos import FCOS, FCOSHead
+    from torchvision.ops import FeaturePyramidNetwork
     from torchvision.transforms import v2
 
     from metricloop.data.dataset import Dataset
     from metricloop.data.loading import load
-    from metricloop.detector.architectures.fcos_shufflenet import FROZEN, ShuffleNetPyramid
     from metricloop.detector.detectors import build_detector
 
     torch.set_num_threads(1)
@@ -136,6 +139,19 @@ def plain(study: Study, seed: int, clock: Clock, *, frozen: bool) -> float:
         ]
     )
     to_tensor = v2.Compose([v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)])
+
+    class Backbone(torch.nn.Module):
+        """As torchvision's BackboneWithFPN, without its fourth level."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            levels = {"stage2": "0", "stage3": "1", "stage4": "2"}
+            self.body = IntermediateLayerGetter(shufflenet_v2_x0_5(), levels)
+            self.fpn = FeaturePyramidNetwork([48, 96, 192], 64)
+            self.out_channels = 64
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return self.fpn(self.body(x))
 
     class Pictures(torch.utils.data.Dataset):
         def __init__(self, data: Dataset, rows: np.ndarray, training: bool) -> None:
@@ -163,12 +179,15 @@ def plain(study: Study, seed: int, clock: Clock, *, frozen: bool) -> float:
     classes = len(pool.class_names) + 1
     anchors = AnchorGenerator(sizes=((8,), (16,), (32,)), aspect_ratios=((1.0,),) * 3)
     model = FCOS(
-        ShuffleNetPyramid(), classes, min_size=study.size, max_size=study.size, anchor_generator=anchors,
+        Backbone(), classes, min_size=study.size, max_size=study.size, anchor_generator=anchors,
         head=FCOSHead(64, 1, classes, num_convs=2), score_thresh=THRESHOLD, detections_per_img=MOST,
     )  # fmt: skip
-    model.load_state_dict(build_detector("fcos_shufflenet", classes - 1, study.size, study.weights, seed).state_dict())
+    initial = build_detector("fcos_shufflenet", classes - 1, study.size, study.weights, seed).state_dict()
+    model.load_state_dict({stock_name(name): value for name, value in initial.items()})
+    model.train()
     if frozen:
-        model.backbone.freeze(FROZEN)
+        for part in (model.backbone.body.conv1, model.backbone.body.stage2):
+            part.requires_grad_(False).eval()
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=study.learning_rate, weight_decay=0.01)
     warm = study.iterations // 10 or 1
@@ -189,7 +208,6 @@ def plain(study: Study, seed: int, clock: Clock, *, frozen: bool) -> float:
 
     loader = DataLoader(chosen, BATCH, shuffle=True, drop_last=True, collate_fn=collate)
     clock.end("start")
-    model.train()
     for images, targets in forever(loader, study.iterations):
         loss = sum(model(list(images), list(targets)).values())
         optimiser.zero_grad()
@@ -206,6 +224,17 @@ def plain(study: Study, seed: int, clock: Clock, *, frozen: bool) -> float:
     score = coco_map(search, results)
     clock.end("evaluate")
     return score
+
+
+def stock_name(name: str) -> str:
+    """The name of one of our detector's weights in the plain loop's model.
+
+    >>> stock_name("backbone.stages.0.0.branch1.0.weight")
+    'backbone.body.stage2.0.branch1.0.weight'
+    """
+    for own, stock in [("stem.0", "conv1"), *((f"stages.{k}", f"stage{k + 2}") for k in range(3))]:
+        name = name.replace(f"backbone.{own}.", f"backbone.body.{stock}.")
+    return name
 
 
 def forever(loader: Any, count: int) -> Iterator[Any]:
