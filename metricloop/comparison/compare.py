@@ -82,7 +82,10 @@ def compare(
     tried = (*plan["blocks"].values(), *plan.get("screens", {}).values())
     planned = {entry["arm"] for entry in tried} | set(numbers)
     families = {role: [arm for arm in arms if arm in planned and arms[arm]["role"] == role] for role in FAMILIES}
-    groups = _groups(arms, [arm for arm in families["treatment"] if arm in numbers])
+    stopped = [arm for arm in screening.stopped if arm not in numbers]
+    whole = _groups(arms, [arm for arm in families["treatment"] if arm in numbers or arm in stopped])
+    groups = {name: [arm for arm in own if arm in numbers] for name, own in whole.items()}
+    groups = {name: own for name, own in groups.items() if len(own) > 1}
     paired = {arm for arm in arms if arms[arm]["policy"]["name"] == PAIRED}
     tested = {
         measure: take_looks(samples[measure], numbers, baseline, families, groups, paired, looks, units)
@@ -111,12 +114,11 @@ def compare(
         "alpha": total_alpha(looks),
         "smallest_gain": smallest_gain,
         "noise": _noise(tested[MEASURES[0]], baseline, units),
-        "headlines": _headlines(groups, baseline, tested, looks),
-        "screened": [
-            {"name": arm, "mAP": mean, "baseline": screening.baseline}
-            for arm, mean in screening.stopped.items()
-            if arm not in numbers
+        "headlines": [
+            headline | {"stopped": [arm for arm in whole[headline["name"]] if arm in stopped]}
+            for headline in _headlines(groups, baseline, tested, looks)
         ],
+        "screened": [{"name": arm, "mAP": screening.stopped[arm], "baseline": screening.baseline} for arm in stopped],
         "arms": rows,
     }
 

@@ -31,7 +31,7 @@ def headlines(comparison: dict[str, Any]) -> list[Headline]:
     return [
         Headline(
             entry["name"],
-            _who(entry["name"], len(entry["arms"])),
+            _who(entry["name"], len(entry["arms"]), len(entry.get("stopped", ()))),
             tuple(entry["arms"]),
             entry["gain"],
             entry["verdict"],
@@ -59,7 +59,9 @@ def _place(name: str) -> tuple[int, int]:
     return {MODEL: 2, ALL: 3}.get(name, 0), 0
 
 
-def _who(name: str, arms: int) -> str:
+def _who(name: str, arms: int, stopped: int) -> str:
+    if stopped:
+        return f"{arms} of {_who(name, arms + stopped, 0)}, those that went on after short trials"
     metrics = count(arms, "metric")
     if name in (MODEL, "article"):
         return f"the {name.removeprefix('the ')}'s {metrics}"

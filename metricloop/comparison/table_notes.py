@@ -23,7 +23,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     if any(not look["planned"] for look in comparison["looks"][: comparison["looks_taken"]]):
         lines.append("The last look was added after the first trial: its verdicts have no guarantee.")
     if stopped := comparison.get("screened", ()):
-        lines.append(_screened(stopped, bool(comparison["headlines"])))
+        lines.append(_screened(stopped))
     if comparison["headlines"]:
         lines.append(
             "Each mean gain (95\u00a0% interval, p) is a test of its own, corrected for the looks and not for the "
@@ -67,16 +67,15 @@ def _how(comparison: dict[str, Any]) -> str:
     )
 
 
-def _screened(stopped: Sequence[dict[str, Any]], means: bool) -> str:
+def _screened(stopped: Sequence[dict[str, Any]]) -> str:
     """The arms that got no full trials, and what that means for the numbers above."""
     named = [f"{arm['name']} ({fixed(arm['mAP'])} mAP)" for arm in stopped]
     one = len(stopped) == 1
-    text = (
+    return (
         f"Stopped after short trials, below random's {fixed(stopped[0]['baseline'])} mAP: {listing(named)}. "
         f"{'It was' if one else 'They were'} tried, so {'it counts' if one else 'they count'} in the correction of p, "
         "but cannot be called better."
     )
-    return f"{text} Mean gains are those of the metrics that went on." if means else text
 
 
 def _later_round(arm: Arm) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metricloop.comparison.arm_rows import Arm, is_oracle, map_gain, of_role
+from metricloop.comparison.arm_rows import Arm, family_size, is_oracle, map_gain, of_role
 from metricloop.comparison.headlines import headlines, sentence
 from metricloop.text.numbers import count, fixed, gain, interval, listing, percent, probability, signed
 
@@ -33,19 +33,24 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
     treatments = of_role(comparison, "treatment")
     oracle = next((arm for arm in of_role(comparison, "control") if is_oracle(arm)), None)
     baseline = next((arm for arm in comparison["arms"] if arm["role"] == "baseline"), None)
-    if not treatments or baseline is None:
+    stopped = comparison.get("screened", ())
+    if (not treatments and not stopped) or baseline is None:
         return Verdict("none", "No metric was tested yet.", tuple(_oracle(oracle, None)))
+    if not treatments:
+        return Verdict("no_gain", _all_stopped(stopped), tuple(_oracle(oracle, None)))
     better, worse, open_ = (
         [arm for arm in treatments if arm["verdict"] == word] for word in ("better", "worse", "undecided")
     )
     if better:
         outcome = "better"
-        headline = f"{_beaten(better, treatments, baseline)}{_beside(comparison, treatments, oracle)}"
+        headline = f"{_beaten(better, family_size(comparison), baseline)}{_beside(comparison, treatments, oracle)}"
         details = [_evidence(better[0], baseline, comparison)]
     else:
         outcome, headline, details = _unbeaten(comparison, treatments, baseline)
     if worse:
         details.append(f"Worse than random: {_named(worse)}.")
+    if stopped:
+        details.append(f"Below random in short trials, and not trained further: {_short(stopped)}.")
     if better and open_:
         details.append(f"Still undecided: {_named(open_)}.")
     if going := [arm for arm in treatments if arm["goes_on"]]:
@@ -69,6 +74,17 @@ def _named(arms: list[Arm]) -> str:
     return listing([f"{arm['name']} ({signed(map_gain(arm))})" for arm in arms])
 
 
+def _short(stopped: Sequence[Mapping[str, Any]]) -> str:
+    """The arms that short trials stopped, each with how far it was below the baseline there."""
+    return listing([f"{arm['name']} ({signed(arm['mAP'] - arm['baseline'])})" for arm in stopped])
+
+
+def _all_stopped(stopped: Sequence[Mapping[str, Any]]) -> str:
+    one = len(stopped) == 1
+    who = "The metric that was tried is" if one else f"All {len(stopped)} metrics are"
+    return f"No gain found: {who[0].lower()}{who[1:]} below {OTHERS} in short trials: {_short(stopped)}."
+
+
 def _levels(arm: Arm, baseline: Arm) -> str:
     return f"mAP {fixed(arm['mAP']['mean'])} against {fixed(baseline['mAP']['mean'])}"
 
@@ -76,8 +92,9 @@ def _levels(arm: Arm, baseline: Arm) -> str:
 def _beside(comparison: dict[str, Any], treatments: list[Arm], oracle: Arm | None) -> str:
     """The mean gain of all metrics and the oracle's gain, where they are decided; "" where none is."""
     names = {arm["name"] for arm in treatments}
+    who = f"the {len(treatments)} trained in full" if comparison.get("screened") else f"all {len(treatments)}"
     said = [
-        f"on average all {len(treatments)} gain {gain(mean.gain['mAP']['abs'], mean.gain['mAP']['rel'])}"
+        f"on average {who} gain {gain(mean.gain['mAP']['abs'], mean.gain['mAP']['rel'])}"
         for mean in headlines(comparison)
         if set(mean.arms) == names and mean.verdict == "better"
     ][:1]
@@ -88,15 +105,15 @@ def _beside(comparison: dict[str, Any], treatments: list[Arm], oracle: Arm | Non
     return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
-def _beaten(better: list[Arm], treatments: list[Arm], baseline: Arm) -> str:
+def _beaten(better: list[Arm], tried: int, baseline: Arm) -> str:
     best = better[0]
-    if len(treatments) == 1:
+    if tried == 1:
         return f"Training on what {best['name']} selects beats {OTHERS}: {_levels(best, baseline)}."
     if len(better) == 1:
-        return f"One of {len(treatments)} metrics beats {OTHERS}: {best['name']}, {_levels(best, baseline)}."
-    some = "All" if len(better) == len(treatments) else f"{len(better)} of"
+        return f"One of {tried} metrics beats {OTHERS}: {best['name']}, {_levels(best, baseline)}."
+    some = "All" if len(better) == tried else f"{len(better)} of"
     return (
-        f"{some} {len(treatments)} metrics beat {OTHERS}; the best is {best['name']}: "
+        f"{some} {tried} metrics beat {OTHERS}; the best is {best['name']}: "
         f"{_levels(best, baseline)}."
     )  # fmt: skip
 
@@ -106,18 +123,26 @@ def _unbeaten(comparison: dict[str, Any], treatments: list[Arm], baseline: Arm) 
     for every metric; "no gain found" where the looks are over and nothing hints at one.
     """
     if all(arm["verdict"] == "worse" for arm in treatments):
-        return "worse", f"No gain: every metric that was tried does worse than {OTHERS}.", []
+        return "worse", f"No gain: {_every(comparison)} does worse than {OTHERS}.", []
     smallest, ends = comparison["smallest_gain"], [arm["gain"]["mAP"]["ci95"] for arm in treatments]
     if all(ci and ci[1] < smallest for ci in ends):
         return "no_gain", _shown_none(treatments, smallest), []
     whole, decided = _overall(comparison, treatments)
     if decided == "better" and len(treatments) > 1:
-        return "together", _together(whole, len(treatments)), [_prospect(treatments[0], baseline)]
+        return (
+            "together",
+            _together(whole, len(treatments), bool(comparison.get("screened"))),
+            [_prospect(treatments[0], baseline)],
+        )
     hinted = [ci for ci in (*ends, whole["ci95"]) if ci is None or ci[0] > 0]
     if hinted or any(arm["goes_on"] for arm in treatments) or not _first_look_done(comparison, treatments, baseline):
         first = next(arm for arm in treatments if arm["verdict"] == "undecided")
         return "undecided", _undecided(treatments), [_prospect(first, baseline)]
     return "no_gain", _none_found(treatments, whole), [_not_ruled_out(treatments, whole, smallest)]
+
+
+def _every(comparison: dict[str, Any]) -> str:
+    return "every metric that was trained in full" if comparison.get("screened") else "every metric that was tried"
 
 
 def _overall(comparison: dict[str, Any], treatments: list[Arm]) -> tuple[dict[str, Any], str]:
@@ -144,10 +169,10 @@ def _shown_none(treatments: list[Arm], smallest: float) -> str:
     )
 
 
-def _together(whole: dict[str, Any], metrics: int) -> str:
+def _together(whole: dict[str, Any], metrics: int, screened: bool) -> str:
     return (
-        f"Together, the {metrics} metrics beat {OTHERS}: their mean gain is {gain(whole['abs'], whole['rel'])} mAP. "
-        "No single one is shown to."
+        f"Together, the {metrics} metrics{' trained in full' if screened else ''} beat {OTHERS}: their mean gain is "
+        f"{gain(whole['abs'], whole['rel'])} mAP. No single one is shown to."
     )
 
 
@@ -183,7 +208,7 @@ def _not_ruled_out(treatments: list[Arm], whole: dict[str, Any], smallest: float
 
 def _evidence(arm: Arm, baseline: Arm, comparison: dict[str, Any]) -> str:
     change = arm["gain"]["mAP"]
-    family = len(of_role(comparison, "treatment"))
+    family = family_size(comparison)
     looks = sum(look["planned"] for look in comparison["looks"])
     expected = arm["shrunken_gain"]
     text = (

@@ -77,6 +77,7 @@ class Scorecard:
     after: Mapping[int, int]
     never: Proportion
     dropped: int
+    screened: int
     edited: Proportion
     adopted: int
     families: Proportion
@@ -133,6 +134,7 @@ def scorecard(
         after=dict(sorted(Counter(idea.repairs for idea in settled if idea.ran and idea.repairs).items())),
         never=Proportion(sum(not idea.ran for idea in settled), len(settled)),
         dropped=sum(idea.state == "dropped" for idea in found),
+        screened=sum(idea.state == "screened" for idea in found),
         edited=edited,
         adopted=adopted,
         families=Proportion(

@@ -63,6 +63,7 @@ def _column(card: Scorecard) -> dict[str, str]:
         **{_after(number): str(Proportion(ideas, settled)) for number, ideas in card.after.items()},
         "never ran": str(card.never),
         "failed on the whole pool": count(card.dropped),
+        **({"stopped after short trials": count(card.screened)} if card.screened else {}),
         "files a person changed": str(card.edited) if card.edited.n else DASH,
         "files a person adopted": count(card.adopted),
         "families per idea that ran": f"{card.families.k}/{card.families.n}" if card.families.n else DASH,

@@ -11,6 +11,7 @@ from scipy import stats
 from metricloop.comparison.compare import compare
 from metricloop.comparison.looks import Look
 from metricloop.comparison.results import CompareError, Result, read_results
+from metricloop.comparison.screening import Screening
 from metricloop.comparison.statistics import holm
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
@@ -426,3 +427,29 @@ def test_a_seed_without_detections_is_compared_too(tmp_path, truth):
 def test_an_arm_scored_without_the_sandbox_says_so(truth):
     arms = run(three_arms(truth), truth, unsafe={"count"})["arms"]
     assert [arm["name"] for arm in arms if arm["unsafe_in_process"]] == ["count"]
+
+
+def test_an_arm_that_short_trials_stopped_counts_in_the_correction_and_not_in_the_means(truth):
+    arms = PLAN["arms"] | {
+        name: {"role": "treatment", "group": "mine", "policy": {"name": "best"}} for name in ("a", "b", "low")
+    }
+    blocks = PLAN["blocks"] | {f"{name}.0": {"arm": name, "seeds": "0-2"} for name in ("a", "b")}
+    full = {"arms": arms, "blocks": blocks}
+    plan = full | {"screens": {name: {"arm": name, "seeds": "38-39"} for name in ("random", "a", "b", "low")}}
+    results = [
+        result(truth, "random", {0: 5, 1: 6, 2: 5}), result(truth, "a", {0: 8, 1: 7, 2: 8}),
+        result(truth, "b", {0: 6, 1: 6, 2: 7}),
+    ]  # fmt: skip
+    sizes = dict.fromkeys(("random", "a", "b"), (10, 20))
+    decided = Screening(0.2, passed={}, stopped={"low": 0.1, "a": 0.1})  # `a` was given full trials all the same
+    without = compare("s", 0.25, full, results, truth, sizes, looks=LOOKS, replicates=60)
+    found = compare("s", 0.25, plan, results, truth, sizes, looks=LOOKS, replicates=60, screening=decided)
+    assert found["screened"] == [{"name": "low", "mAP": 0.1, "baseline": 0.2}]
+    p = {name: row["gain"]["mAP"]["p"] for row in found["arms"] if (name := row["name"]) in ("a", "b")}
+    holm_of = {row["name"]: row["gain"]["mAP"]["p_holm"] for row in found["arms"] if row["name"] in p}
+    family = [*p.values(), None, None]  # `low`, and `count`, whose block has not run: both with p = 1
+    for arm, corrected in zip(p, holm(family), strict=False):
+        assert holm_of[arm] == pytest.approx(min(1.0, corrected * 0.05 / 0.02))
+    assert without["screened"] == []
+    (mean,) = [entry for entry in found["headlines"] if entry["name"] == "mine"]
+    assert (mean["arms"], mean["stopped"]) == (["a", "b"], ["low"])

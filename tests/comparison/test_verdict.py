@@ -170,3 +170,29 @@ def test_the_oracle_is_better_or_not():
 )
 def test_a_range_of_seeds_in_words(needed, said):
     assert seeds_text(needed) == said
+
+
+STOPPED = [{"name": "dim", "mAP": 0.17, "baseline": 0.2}, {"name": "far", "mAP": 0.19, "baseline": 0.2}]
+
+
+def test_metrics_that_short_trials_stopped_are_counted_and_named():
+    said = verdict_on(one("better", 0.07), screened=STOPPED)
+    assert said.headline == f"One of 3 metrics beats {LIKE}: tight, mAP 0.301 against 0.231."
+    assert "after correction for 3 metrics" in said.details[0]
+    assert f"Below random in short trials, and not trained further: dim ({MINUS}0.030) and far ({MINUS}0.010)." in (
+        said.details
+    )
+    worse = verdict_on(one("worse", -0.06), screened=STOPPED)
+    assert worse.headline == f"No gain: every metric that was trained in full does worse than {LIKE}."
+
+
+def test_a_study_whose_metrics_all_stopped_found_no_gain():
+    said = verdict_on(screened=STOPPED)
+    assert said.outcome == "no_gain"
+    assert said.headline == (
+        f"No gain found: all 2 metrics are below {LIKE} in short trials: dim ({MINUS}0.030) and far ({MINUS}0.010)."
+    )
+    alone = verdict_on(screened=STOPPED[:1])
+    assert alone.headline == (
+        f"No gain found: the metric that was tried is below {LIKE} in short trials: dim ({MINUS}0.030)."
+    )

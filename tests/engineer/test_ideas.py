@@ -134,3 +134,17 @@ def test_comparison_has_the_last_word() -> None:
     assert (found["accepted_late"].state, found["accepted_late"].measured_gain) == ("measured", 0.01)
     assert compared([waiting], None) == [waiting]
     assert CROWDED["predicted_gain"] == found["crowded"].predicted_gain
+
+
+def test_an_idea_that_short_trials_stopped_says_so_until_it_has_full_trials() -> None:
+    said = "stopped after short trials: mAP 0.170 against 0.200 of random"
+    events = [*journal(), {"event": "screened", "round": 2, "suggestion": "crowded", "mAP": 0.17, "baseline": 0.2}]
+    one = by_name(events)["crowded"]
+    assert (one.state, one.reason, one.ran) == ("screened", said, True)
+    assert tree_text([one]).endswith(f"ran the first time, {said}")
+    waiting = Idea("dim", 2, state="accepted")
+    stopped = comparison([], screened=[{"name": "dim", "mAP": 0.17, "baseline": 0.2}])
+    (now,) = compared([waiting], stopped)
+    assert (now.state, now.reason) == ("screened", said)
+    (later,) = compared([now], comparison([arm("dim", "treatment", 0.25, 0.02, "better")]))
+    assert (later.state, later.reason, later.measured_gain) == ("measured", None, 0.02)

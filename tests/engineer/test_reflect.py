@@ -115,3 +115,18 @@ def test_an_arm_whose_scores_failed_is_dropped_with_its_blocks_and_the_reason():
     left, lost = without_failed_arms(rounds, {"scores/x/m.parquet": "MemoryError"})
     assert (list(left["arms"]), list(left["blocks"]), list(left["batches"])) == (["c"], ["c.0"], ["round1-pool"])
     assert lost == {"a": "MemoryError", "b": "MemoryError"}
+
+
+def test_an_idea_that_short_trials_stopped_is_journaled_once_and_told(played):
+    made, model = played
+    made.study.comparison["arms"].pop()
+    made.study.comparison["screened"] = [{"name": "wide_ones", "mAP": 0.17, "baseline": 0.2}]
+    for _ in range(2):
+        tried = journal_results(made.study, 1, made.journal)
+    assert [(idea.name, idea.state) for idea in tried] == [("wide_ones", "screened"), ("never_ran", "refused")]
+    (event,) = made.journal.about("screened")
+    assert (event["mAP"], event["baseline"]) == (0.17, 0.2)
+    model.lines.append(json.dumps(LESSONS))
+    reflect(made.study, 1, made.conversation)
+    told = "stopped after short trials: mAP 0.170 against 0.200 of random. You had predicted +0.020."
+    assert told in model.asked[-1][-1]

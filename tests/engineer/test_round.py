@@ -15,6 +15,7 @@ from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.llm.message import Reply
 from metricloop.metrics.contract import MetricError, Spec
+from metricloop.params import Screen
 from metricloop.sandbox.limits import Limits
 from metricloop.scoring.gate import BrokenRule, GateResult
 
@@ -325,3 +326,13 @@ def test_a_copy_of_an_idea_of_the_same_round_does_not_pass(tmp_path, walls):
     made.check_code = gate.check
     assert list(run_round(made)[0]["arms"]) == ["wide_ones"]
     assert "ranks as wide does: Spearman's rho 1.00" in events(tmp_path, "refused")[0]["reason"]
+
+
+def test_in_a_study_that_screens_an_idea_begins_with_short_trials(tmp_path):
+    made, _ = make_round(tmp_path, Model(proposal({})), judge, FRAMES)
+    made.study.params.__dict__["screen"] = Screen(seeds=2)
+    addition, _ = run_round(made)
+    assert addition["blocks"] == {}
+    assert addition["screens"] == {
+        "random": {"arm": "random", "seeds": "34-39"}, "wide_ones": {"arm": "wide_ones", "seeds": "38-39"}
+    }  # fmt: skip

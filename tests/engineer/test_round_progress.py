@@ -23,9 +23,12 @@ def test_a_journal_that_was_lost_is_asked_for_where_rounds_yaml_was_kept(tmp_pat
 
 
 def test_ideas_that_wait_for_their_experiment_are_named(tmp_path):
-    (tmp_path / "comparison.json").write_text(json.dumps({"arms": [{"name": "tried"}]}))
+    (tmp_path / "comparison.json").write_text(
+        json.dumps({"arms": [{"name": "tried"}], "screened": [{"name": "stopped"}]})
+    )
     events = [
         {"event": "accepted", "round": 1, "suggestion": "tried"},
+        {"event": "accepted", "round": 1, "suggestion": "stopped"},
         {"event": "accepted", "round": 1, "suggestion": "waiting"},
         {"event": "accepted", "round": 1, "suggestion": "lost"},
         {"event": "dropped", "round": 1, "suggestion": "lost"},
