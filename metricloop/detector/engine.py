@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 
 from metricloop.data.frame import Detections
 from metricloop.detector.augment import Augment
+from metricloop.detector.optimizer import WEIGHT_DECAY, FusedAdamW
 
 
 class Pictures(Protocol):
@@ -75,12 +76,25 @@ def settle(threads: int) -> None:
     import cv2
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    _keep_freed_memory()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms does the same and loads the compiler
     # torch would also fill every new tensor with nan, which shows code that reads memory before writing it: 10 % slower
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     cv2.setNumThreads(1)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed memory for the next tensors: else Linux clears new pages in every iteration."""
+    import ctypes
+    import sys
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        trim_threshold, mmap_threshold = -1, -3  # M_... of malloc.h
+        mallopt(mmap_threshold, 1 << 25)  # the most that glibc allows on every system
+        mallopt(trim_threshold, 1 << 30)
 
 
 def fit(
@@ -106,7 +120,10 @@ def fit(
         raise ValueError("nothing to train on: the subset has no images")
     model.to(device).train()
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=0.01, fused=device.type == "cpu")
+    if device.type == "cpu":
+        optimizer: Any = FusedAdamW(weights, schedule.learning_rate)
+    else:
+        optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=WEIGHT_DECAY, fused=False)
     scaler = torch.amp.GradScaler(device.type, enabled=schedule.amp and device.type == "cuda")
     history = History()
     state = {"model": model, "optimizer": optimizer, "scaler": scaler}
@@ -127,7 +144,8 @@ def fit(
                 f"the loss became {value} at iteration {iteration} (seed {seed}) on a batch of: {names}; "
                 "check these labels, or lower train.learning_rate"
             )
-        optimizer.zero_grad(set_to_none=True)
+        for weight in weights:
+            weight.grad = None
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(weights, 10.0)
