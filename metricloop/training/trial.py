@@ -98,26 +98,45 @@ def _fit(
     resume: Path,
     progress: Callable[[int, float, float], None],
 ) -> tuple[torch.nn.Module, History]:
+    """A trained detector. Errors: those of `fit`; GpuMemoryError with a batch size that fits the GPU's memory."""
+    import torch
+
     from metricloop.detector.augment import build_augment, choose_backend
     from metricloop.detector.detectors import build_detector
     from metricloop.detector.engine import Schedule, choose_device, fit, settle
+    from metricloop.detector.memory import explain_out_of_memory
     from metricloop.detector.pixel_cache import Pixels
 
     train = params.train
     settle(train.threads)
-    model = build_detector(train.detector, len(pool.class_names), train.image_size, train.weights, seed)
-    history = fit(
-        model,
-        samples(pool, draw, train.image_size),
-        Pixels(pool, train.image_size, CACHE),
-        build_augment(choose_backend(train.augment)),
-        Schedule(iterations, train.batch_size, train.learning_rate, train.amp),
-        seed,
-        device=choose_device(train.device),
-        resume=resume,
-        name_of=lambda row: str(pool.file[row]),
-        progress=progress,
-    )
+    device, chosen = choose_device(train.device), samples(pool, draw, train.image_size)
+    pixels, augment = Pixels(pool, train.image_size, CACHE), build_augment(choose_backend(train.augment))
+
+    def build() -> torch.nn.Module:
+        return build_detector(train.detector, len(pool.class_names), train.image_size, train.weights, seed)
+
+    def step(size: int) -> None:
+        schedule = Schedule(1, size, train.learning_rate, train.amp)
+        fit(build(), chosen, pixels, augment, schedule, seed, device=device)
+
+    model = build()
+    with explain_out_of_memory("train.batch_size", train.batch_size, train.image_size, device, step):
+        try:
+            history = fit(
+                model,
+                chosen,
+                pixels,
+                augment,
+                Schedule(iterations, train.batch_size, train.learning_rate, train.amp),
+                seed,
+                device=device,
+                resume=resume,
+                name_of=lambda row: str(pool.file[row]),
+                progress=progress,
+            )
+        except torch.cuda.OutOfMemoryError:
+            model.cpu()  # room for the steps with smaller batches
+            raise
     return model, history
 
 

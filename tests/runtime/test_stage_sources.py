@@ -24,7 +24,7 @@ SOURCES = {
     """,
     "predict": """
         data: __init__ dataset frame loading manifest pictures pool tables
-        detector: __init__ augment detectors engine optimizer pixel_cache torchvision_detector views
+        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector views
         detector: without_compiler
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -53,7 +53,7 @@ SOURCES = {
     """,
     "screen": """
         data: __init__ dataset frame loading manifest pictures seeds tables
-        detector: __init__ augment detectors engine optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector without_compiler
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         evaluation: coco
@@ -63,7 +63,7 @@ SOURCES = {
     """,
     "train": """
         data: __init__ dataset frame loading manifest pictures seeds tables
-        detector: __init__ augment detectors engine optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector without_compiler
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         study: blocks
@@ -96,7 +96,7 @@ SOURCES = {
     "confirm": """
         comparison: confirmation results statistics
         data: __init__ dataset frame loading manifest pictures seeds tables
-        detector: __init__ augment detectors engine optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector without_compiler
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         evaluation: average_precision coco

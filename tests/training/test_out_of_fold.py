@@ -1,16 +1,26 @@
 """Folds: groups stay together and sizes are even. Views: detections are in pixels of the original picture."""
 
+import hashlib
+
+import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
 
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
-from metricloop.data.tables import ASKED, VIEWS, read_table, write_table
+from metricloop.data.loading import assemble
+from metricloop.data.tables import ASKED, BOXES, IMAGES, VIEWS, column, read_table, write_table
+from metricloop.detector.detectors import build_detector
 from metricloop.detector.pixel_cache import letterbox
 from metricloop.detector.views import Views
 from metricloop.params import ParamsError, check_params
 from metricloop.scoring.metric_inputs import MetricInputs, read_views, unread_frame
-from metricloop.training.out_of_fold import Job, digest_of, folds, gather, view_columns
+from metricloop.training import out_of_fold
+from metricloop.training.detect import detect
+from metricloop.training.out_of_fold import Job, digest_of, folds, gather, predict_fold, view_columns
+from metricloop.training.trial import Trained
 
 
 def test_groups_stay_together_and_folds_are_even():
@@ -93,6 +103,47 @@ def test_folds_are_put_together_by_view():
     ]
     views = gather(np.array([0, 1, 0]), per_job)
     assert views == {"": [A, C, B], "flip": [C, A, D], "seed": [A, D, A]}
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A pool of five noisy pictures without boxes; the current folder is tmp_path."""
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 255, (5, 64, 64, 3), np.uint8)
+    names = [f"{k}.png" for k in range(5)]
+    for name, picture in zip(names, noise, strict=True):
+        cv2.imwrite(name, picture)
+    digests = [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in names]
+    images = pa.table(
+        {"image_id": range(1, 6), "file": names, "sha256": digests, "width": [64] * 5, "height": [64] * 5,
+         "group": names, "split": ["pool"] * 5}
+    )  # fmt: skip
+    return assemble(images.cast(IMAGES), BOXES.empty_table(), ("x",), tmp_path)
+
+
+def test_a_model_detects_in_its_own_fold_what_it_detects_there_in_the_whole_pool(pictures, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    model = build_detector("fcos_shufflenet", 1, 64, "none", 0)
+    learned_from = []
+
+    def no_training(label, pool, draw, *rest, **options):
+        learned_from.extend(column(draw, "image_id"))
+        return Trained(model.state_dict(), {}, tmp_path)
+
+    monkeypatch.setattr(out_of_fold, "train_trial", no_training)
+    monkeypatch.setattr(out_of_fold, "read_pool", lambda *_: pictures)
+    train = {"weights": "none", "image_size": 64, "device": "cpu"}
+    params = check_params(
+        {"study": {"name": "s"}, "data": {"source": "x"}, "train": train, "evaluate": {"score_threshold": 0.001}}
+    )
+    whole = detect(model, pictures, params)
+    own = predict_fold((Job(1), np.array([0, 1, 0, 1, 1]), params))[""]
+    assert sorted(set(learned_from)) == [1, 3]
+    assert len(own) == 3
+    for row, seen in zip([1, 3, 4], own, strict=True):
+        assert len(seen.scores) > 0
+        np.testing.assert_allclose(seen.boxes, whole[row].boxes, atol=0.01)
+        np.testing.assert_allclose(seen.scores, whole[row].scores, atol=1e-5)
 
 
 def test_views_are_read_as_written_and_an_empty_view_is_kept(tmp_path):

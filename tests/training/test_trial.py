@@ -1,11 +1,15 @@
-"""The training samples that are made from a manifest."""
+"""The training samples that are made from a manifest, and a trial whose batch is too large for the GPU."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from metricloop.data.manifest import manifest
-from metricloop.training.trial import samples
+from metricloop.detector import engine
+from metricloop.detector.memory import GpuMemoryError
+from metricloop.params import check_params
+from metricloop.training.trial import _fit, samples
 
 
 def test_samples_are_in_resized_pixels_and_empty_images_stay(pool):
@@ -21,3 +25,23 @@ def test_a_manifest_of_another_pool_is_refused(pool):
     table = manifest(pool, np.array([0])).set_column(0, "image_id", pa.array([99, 99]))
     with pytest.raises(KeyError, match="image 99"):
         samples(pool, table, 32)
+
+
+def test_a_full_gpu_names_the_batch_that_fits(pool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tried = []
+
+    def full_above_two(model, samples, pixels, augment, schedule, seed, **options):
+        tried.append((schedule.iterations, schedule.batch_size))
+        if schedule.batch_size > 2:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return "history"
+
+    monkeypatch.setattr(engine, "fit", full_above_two)
+    train = {"weights": "none", "image_size": 64, "iterations": 30, "batch_size": 8, "device": "cpu"}
+    params = check_params({"study": {"name": "s"}, "data": {"source": "x"}, "train": train})
+    draw = manifest(pool, np.array([0, 1, 2]))
+    with pytest.raises(GpuMemoryError, match=r"train\.batch_size 8 at 64 px; a step with 2 fits") as caught:
+        _fit(pool, draw, params, 0, 30, tmp_path / "state.pt", lambda *_: None)
+    assert caught.value.fits == 2
+    assert tried == [(30, 8), (1, 4), (1, 2)]
