@@ -6,6 +6,7 @@ it when a detector has many small layers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ BETAS, EPSILON, WEIGHT_DECAY = (0.9, 0.999), 1e-8, 0.01
 class FusedAdamW:
     """The part of torch.optim.Optimizer that training needs. param_groups: one, whose `lr` may be changed."""
 
-    def __init__(self, weights: list[Tensor], lr: float) -> None:
+    def __init__(self, weights: Sequence[Tensor], lr: float) -> None:
         self.param_groups: list[dict[str, Any]] = [{"params": weights, "lr": lr}]
         self._state = {
             "steps": [torch.zeros((), dtype=torch.float32) for _ in weights],
