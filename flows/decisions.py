@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from metricloop import layout
 from metricloop.comparison.arm_rows import boxes_apart, of_role
 from metricloop.comparison.screening import Screening, read_screening
-from metricloop.data.seeds import blocks_of
+from metricloop.data.seeds import STUDY_SEEDS, blocks_from, blocks_of
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import Event, read_journal
 from metricloop.params import Params
 from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import stages_of
-from metricloop.study.plan import Plan, load_plan
+from metricloop.study.plan import Plan, load_plan, seeds_of
 
 STATE = (
     layout.STAGES, layout.LOCK, layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.CODE, layout.BRIEF, layout.JOURNAL,
@@ -43,16 +44,30 @@ def full_trials(screening: Screening, params: Params) -> Plan:
 
 
 def more_seeds(comparison: dict[str, Any], plan: Plan) -> list[tuple[str, str]]:
-    """The blocks to train until the next look, as (arm, seeds): of undecided arms that are ahead, and the baseline."""
-    base = next(arm for arm in comparison["arms"] if arm["role"] == "baseline")
-    more, wanted = [], 0
-    for arm in comparison["arms"]:
-        done = len(arm["seeds"])
-        coming = next((look for look in comparison["looks"] if look["arms"] > done), None)
-        if arm["goes_on"] and arm["name"] in plan["arms"] and coming:
-            more += [(arm["name"], seeds) for seeds in blocks_of(done, coming["arms"])]
-            wanted = max(wanted, coming["baseline"])
-    return [(base["name"], seeds) for seeds in blocks_of(len(base["seeds"]), wanted)] + more
+    """Blocks to train until the next look, as (arm, seeds).
+
+    Every arm that has a block gets the seeds of the first look, arms that go on and the baseline those of the next
+    look. An arm gets its lowest free seeds.
+    """
+    looks, arms = comparison["looks"], {arm["name"]: arm for arm in comparison["arms"]}
+    base = next(name for name, arm in plan["arms"].items() if arm["role"] == "baseline")
+    wanted = {base: looks[0]["baseline"]}
+    for name in plan["arms"]:
+        own = seeds_of(plan, name)
+        if name == base or not own:
+            continue
+        wanted[name] = looks[0]["arms"]
+        row = arms.get(name)
+        coming = next((look for look in looks if row and look["arms"] > len(row["seeds"])), None)
+        if row and row["goes_on"] and coming:
+            wanted[name] = coming["arms"]
+            wanted[base] = max(wanted[base], coming["baseline"])
+    more = []
+    for name, number in wanted.items():
+        own = seeds_of(plan, name)
+        free = [seed for seed in STUDY_SEEDS if seed not in own][: max(number - len(own), 0)]
+        more += [(name, seeds) for seeds in blocks_from(free)]
+    return more
 
 
 def boxes_control(comparison: dict[str, Any], plan: Plan) -> Plan | None:
@@ -65,10 +80,16 @@ def boxes_control(comparison: dict[str, Any], plan: Plan) -> Plan | None:
     subset = layout.subset_file(winner["name"])
     if any(arm["policy"]["name"] == "match" and arm["b"] == subset for arm in plan["arms"].values()):
         return None
-    name = f"{winner['name']}_boxes"
-    arm = {"role": "control", "a": layout.IMAGES, "b": subset, "policy": {"name": "match"}}
-    blocks = blocks_of(0, comparison["looks"][-1]["arms"])
+    name = next(name for name in _names(f"{winner['name']}_boxes") if name not in plan["arms"])
+    arm = {"role": "control", "automatic": True, "a": layout.IMAGES, "b": subset, "policy": {"name": "match"}}
+    blocks = blocks_of(0, comparison["looks"][0]["arms"])
     return {"arms": {name: arm}, "blocks": {f"{name}.{n}": {"arm": name, "seeds": s} for n, s in enumerate(blocks)}}
+
+
+def _names(first: str) -> Iterator[str]:
+    """A name, then name_2, name_3, ..."""
+    yield first
+    yield from (f"{first}_{number}" for number in count(2))
 
 
 def nothing_left(folder: Path, params: Params) -> bool:

@@ -44,17 +44,25 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
     except StageError:
         present(folder, "study interrupted")  # show the results so far; the test split is not read
         raise
-    while more := more_seeds(read_json(folder / layout.COMPARISON), load_plan(folder)):
-        for arm, seeds in more:
-            add_block(folder, arm, seeds)
-        say(f"more seeds until the next look: {', '.join(dict.fromkeys(arm for arm, _ in more))}")
-        confirm = experiments(folder, params) or confirm
-    if control := boxes_control(read_json(folder / layout.COMPARISON), load_plan(folder)):
-        write_rounds(control, folder)
-        say(f"a control for the winner's number of boxes: {', '.join(control['arms'])}")
+    while add_trials(folder):
         confirm = experiments(folder, params) or confirm
     run_stages(folder, confirm, "confirm on the test split")
     present(folder, "study finished")
+
+
+def add_trials(folder: Path) -> bool:
+    """Plan the trials that the results so far ask for; False when they ask for none."""
+    comparison, plan = read_json(folder / layout.COMPARISON), load_plan(folder)
+    if more := more_seeds(comparison, plan):
+        for arm, seeds in more:
+            add_block(folder, arm, seeds)
+        say(f"more seeds until the next look: {', '.join(dict.fromkeys(arm for arm, _ in more))}")
+    elif control := boxes_control(comparison, plan):
+        write_rounds(control, folder)
+        say(f"a control for the winner's number of boxes: {', '.join(control['arms'])}")
+    else:
+        return False
+    return True
 
 
 def rounds(folder: Path, params: Params) -> list[str]:

@@ -105,7 +105,7 @@ class Evaluate(Section):
     max_detections: Count = 100
 
 
-SeedCount = Annotated[int, Field(ge=1, le=len(STUDY_SEEDS))]
+SeedCount = Annotated[int, Field(ge=2, le=len(STUDY_SEEDS))]
 
 
 class Looks(Section):

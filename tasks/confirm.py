@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from metricloop import layout
-from metricloop.comparison.confirmation import confirmed_gains, why_closed
+from metricloop.comparison.confirmation import confirmed_gains
 from metricloop.comparison.results import Result
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
@@ -48,7 +48,8 @@ def trial(task: tuple[str, int, Params]) -> tuple[Mapping[str, Any], Matches, Tr
 def main() -> None:
     begin_stage("confirm")
     params = load_params()
-    finalists = {role: entry["arm"] for role, entry in read_json(layout.FINALISTS).items()}
+    chosen = read_json(layout.FINALISTS)
+    finalists = {role: entry["arm"] for role, entry in chosen["arms"].items()}
     fresh = {"arms": list(CONFIRM_SEEDS[: params.confirm.seeds])}
     fresh["baseline"] = list(CONFIRM_SEEDS[: params.confirm.baseline])
     seeds = {role: fresh["baseline" if role == "baseline" else "arms"] for role in finalists}
@@ -73,7 +74,7 @@ def main() -> None:
         {
             "study": params.study.name,
             "split": "test",
-            "reason": why_closed(params.confirm.when, finalists),
+            "reason": chosen["reason"],
             "test_images": len(test) if test else None,
             "seeds": fresh if results else {},
             "arms": {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from metricloop.comparison import statistics
-from metricloop.comparison.looks import Look, Standing, standings, total_alpha
+from metricloop.comparison.groups import ALL, MODEL, ROUND
+from metricloop.comparison.looks import Look, total_alpha
 from metricloop.comparison.power import Noise, seeds_needed
 from metricloop.comparison.results import (
     MEASURES,
@@ -21,29 +22,13 @@ from metricloop.comparison.results import (
     samples_of,
 )
 from metricloop.comparison.screening import NONE, Screening
-from metricloop.comparison.statistics import Gain, Sample, Spread, contrast, resampling_units
+from metricloop.comparison.statistics import COLLAPSED, contrast, resampling_units
+from metricloop.comparison.tested import Roles, Tested, tested_at_looks
 from metricloop.data.dataset import Dataset
 
 ROLES = ("baseline", "treatment", "control")  # the order of the table; the last two are families of tests
 FAMILIES = ROLES[1:]
 PAIRED = "relabelled"  # the policy whose draws hold the baseline's images, so results are compared seed by seed
-MODEL, ALL = "the model", "all"  # headlines over several groups of arms
-ROUND = "round "  # begins the group of the model's arms
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """All arms, and the means of all groups of arms, in one measure after the looks so far.
-
-    samples, spread and gains are of the last look.
-    """
-
-    samples: dict[str, Sample]
-    spread: dict[str, Spread]
-    gains: dict[str, Gain]
-    standing: dict[str, Standing]
-    means: dict[str, Gain]
-    standing_of_means: dict[str, Standing]
 
 
 def compare(
@@ -81,22 +66,23 @@ def compare(
     samples = samples_of(study, results, numbers, truth, unit, replicates)
     tried = (*plan["blocks"].values(), *plan.get("screens", {}).values())
     planned = {entry["arm"] for entry in tried} | set(numbers)
-    families = {role: [arm for arm in arms if arm in planned and arms[arm]["role"] == role] for role in FAMILIES}
+    families = _families(arms, planned)
     stopped = [arm for arm in screening.stopped if arm not in numbers]
     whole = _groups(arms, [arm for arm in families["treatment"] if arm in numbers or arm in stopped])
     groups = {name: [arm for arm in own if arm in numbers] for name, own in whole.items()}
     groups = {name: own for name, own in groups.items() if len(own) > 1}
     paired = {arm for arm in arms if arms[arm]["policy"]["name"] == PAIRED}
-    tested = {
-        measure: take_looks(samples[measure], numbers, baseline, families, groups, paired, looks, units)
-        for measure in MEASURES
-    }
+    alike = next((there for role in FAMILIES if (there := [arm for arm in families[role] if arm in numbers])), [])
+    roles = Roles(baseline, families, groups, paired, alike)
+    tested = {measure: tested_at_looks(samples[measure], numbers, roles, looks, units) for measure in MEASURES}
     rows = []
     for name, own in numbers.items():
-        row = _row(name, arms[name], sizes[name], own) | {"unsafe_in_process": name in unsafe}
+        state = tested[MEASURES[0]].states.get(name)
+        used = len(state.sample.values) if state else looks[max(tested[MEASURES[0]].looks, 1) - 1].baseline
+        row = _row(name, arms[name], sizes[name], own, used) | {"unsafe_in_process": name in unsafe}
         row["boxes_ratio"] = sizes[name][1] / sizes[baseline][1] if sizes[baseline][1] else None
         if name != baseline:
-            _add_test(row, tested, baseline, families, looks)
+            _add_test(row, tested, families, looks)
         if copied := _matched(arms[name]):
             row["matches"] = copied
             row["lead_over_it"] = _lead(tested[MEASURES[0]], copied, name, units)
@@ -110,9 +96,10 @@ def compare(
         "split": "search",
         "search_images": units,
         "looks": [asdict(look) for look in looks],
-        "looks_taken": _taken(numbers, baseline, looks),
+        "looks_taken": tested[MEASURES[0]].looks,
         "alpha": total_alpha(looks),
         "smallest_gain": smallest_gain,
+        "family": {role: len(families[role]) for role in FAMILIES},
         "noise": _noise(tested[MEASURES[0]], baseline, units),
         "headlines": [
             headline | {"stopped": [arm for arm in whole[headline["name"]] if arm in stopped]}
@@ -130,100 +117,46 @@ def _baseline(arms: Mapping[str, Any]) -> str:
     return names[0]
 
 
-def _taken(numbers: Mapping[str, Mapping[int, Any]], baseline: str, looks: Sequence[Look]) -> int:
-    """How many looks there were so far: a later look begins when an arm has more seeds than the look before takes."""
-    for number, look in enumerate(looks[:-1], start=1):
-        if all(len(own) <= (look.baseline if arm == baseline else look.arms) for arm, own in numbers.items()):
-            return number
-    return len(looks)
-
-
-def take_looks(
-    samples: Mapping[str, Sample],
-    numbers: Mapping[str, Mapping[int, Any]],
-    baseline: str,
-    families: Mapping[str, Sequence[str]],
-    groups: Mapping[str, Sequence[str]],
-    paired: Collection[str],
-    looks: Sequence[Look],
-    units: int,
-) -> _Tested:
-    """Test all arms in one measure at every look so far, each with the seeds of that look; further seeds do not count.
-
-    groups: of arms whose mean gain is tested. paired: arms that are compared with the baseline seed by seed.
-    """
-    gains: list[dict[str, Gain]] = []
-    means: list[dict[str, Gain]] = []
-    took_part: list[set[str]] = []
-    seen: dict[str, Sample] = {}
-    spread: dict[str, Spread] = {}
-    taken = _taken(numbers, baseline, looks)
-    for number, look in enumerate(looks[:taken], start=1):
-        seen = {arm: own.first(look.baseline if arm == baseline else look.arms) for arm, own in samples.items()}
-        alike = next((present for role in FAMILIES if (present := [a for a in families[role] if a in seen])), [])
-        spread = statistics.spreads(seen, alike, alone=[baseline])
-        gains.append({})
-        for arm in (arm for family in families.values() for arm in family if arm in seen):
-            if arm in paired and (differences := _differences(samples, numbers, arm, baseline, len(seen[arm].values))):
-                gains[-1][arm] = statistics.paired(differences, units)
-            else:
-                gains[-1][arm] = contrast({arm: 1.0, baseline: -1.0}, seen, spread, units)
-        means.append(
-            {
-                name: contrast(dict.fromkeys(own, 1 / len(own)) | {baseline: -1.0}, seen, spread, units)
-                for name, own in groups.items()
-            }
-        )
-        earlier = looks[number - 2].arms if number > 1 else 0
-        took_part.append({arm for arm in seen if arm == baseline or len(seen[arm].values) > earlier})
-    standing: dict[str, Standing] = {}
-    for family in families.values():
-        per_look = [{a: g for a, g in found.items() if a in took} for found, took in zip(gains, took_part, strict=True)]
-        standing |= standings(family, per_look, looks)
-    standing_of_means: dict[str, Standing] = {}
-    for name in groups:
-        standing_of_means |= standings([name], [{name: found[name]} for found in means], looks)
-    return _Tested(seen, spread, gains[-1], standing, means[-1], standing_of_means)
-
-
-def _differences(
-    samples: Mapping[str, Sample], numbers: Mapping[str, Mapping[int, Any]], arm: str, baseline: str, most: int
-) -> Sample | None:
-    """Arm minus baseline in the seeds that both have, the first `most` of them; None if they share none."""
-    shared = [seed for seed in numbers[arm] if seed in numbers[baseline]][:most]
-    if not shared:
-        return None
-    places = {name: [list(numbers[name]).index(seed) for seed in shared] for name in (arm, baseline)}
-    own, base = ((samples[name].values[p], samples[name].replicated[:, p]) for name, p in places.items())
-    return Sample(own[0] - base[0], own[1] - base[1])
-
-
 def _add_test(
     row: dict[str, Any],
-    tested: Mapping[str, _Tested],
-    baseline: str,
+    tested: Mapping[str, Tested],
     families: Mapping[str, Sequence[str]],
     looks: Sequence[Look],
 ) -> None:
-    """Add the gain over the baseline and everything that follows from it to the row of an arm."""
+    """Add the gain over the baseline and everything that follows from it to the row of an arm.
+
+    Gain, interval and p are those of the look that decided the arm, or else of the last in which it took part.
+    """
     name, first = row["name"], tested[MEASURES[0]]
-    family = families[row["role"]]
+    family = next(own for own in families.values() if name in own)
     row["gain"] = {
-        measure: statistics.shown(found.gains[name], float(found.samples[baseline].values.mean()))
+        measure: statistics.shown(found.states[name].gain, float(found.states[name].baseline.values.mean()))
         | {"p_holm": found.standing[name].p}
         for measure, found in tested.items()
     }
-    gain, standing = first.gains[name], first.standing[name]
-    change = row["gain"][MEASURES[0]]
+    state, standing = first.states[name], first.standing[name]
+    gain, change = state.gain, row["gain"][MEASURES[0]]
     row["t"] = None if gain.t is None else float(np.clip(gain.t, -1e6, 1e6))  # JSON knows no infinity
     row["verdict"] = statistics.verdict(change["p_holm"], change["ci95"], total_alpha(looks))
     row["decided_at"] = standing.decided_at
     open_ = standing.decided_at is None and not standing.stopped
-    row["goes_on"] = open_ and len(row["seeds"]) < looks[-1].arms
-    row["shrunken_gain"] = statistics.shrunken({arm: first.gains[arm] for arm in family if arm in first.gains})[name]
+    row["goes_on"] = open_ and 0 < state.look < len(looks)
+    row["baseline_seeds"] = len(state.baseline.values)
+    row["shrunken_gain"] = statistics.shrunken({a: first.states[a].gain for a in family if a in first.states})[name]
     if row["verdict"] == "undecided":
-        seeds = (len(first.samples[name].values), len(first.samples[baseline].values))
+        seeds = (len(state.sample.values), len(state.baseline.values))
         row["seeds_needed"] = seeds_needed(gain, row["shrunken_gain"], seeds, looks, len(family))
+
+
+def _families(arms: Mapping[str, Any], planned: Collection[str]) -> dict[str, list[str]]:
+    """The arms whose tests are corrected for each other, in the order of the plan.
+
+    A control that the study added by itself is a family of its own, so that it changes no verdict.
+    """
+    families: dict[str, list[str]] = {role: [] for role in FAMILIES}
+    for arm in (arm for arm in arms if arm in planned and arms[arm]["role"] in FAMILIES):
+        families.setdefault(arm if arms[arm].get("automatic") else arms[arm]["role"], []).append(arm)
+    return families
 
 
 def _matched(spec: Mapping[str, Any]) -> str | None:
@@ -231,7 +164,7 @@ def _matched(spec: Mapping[str, Any]) -> str | None:
     return PurePosixPath(spec["b"]).stem if spec["policy"]["name"] == "match" and "b" in spec else None
 
 
-def _lead(tested: _Tested, arm: str, control: str, units: int) -> dict[str, Any] | None:
+def _lead(tested: Tested, arm: str, control: str, units: int) -> dict[str, Any] | None:
     """The gain of an arm over a control."""
     if arm not in tested.samples:
         return None
@@ -257,7 +190,7 @@ def _groups(arms: Mapping[str, Any], treatments: Sequence[str]) -> dict[str, lis
 
 
 def _headlines(
-    groups: Mapping[str, Sequence[str]], baseline: str, tested: Mapping[str, _Tested], looks: Sequence[Look]
+    groups: Mapping[str, Sequence[str]], baseline: str, tested: Mapping[str, Tested], looks: Sequence[Look]
 ) -> list[dict[str, Any]]:
     """The mean gain of every group. It has power where single arms have none, because their errors average out.
 
@@ -276,19 +209,30 @@ def _headlines(
     return found
 
 
-def _noise(tested: _Tested, baseline: str, units: int) -> dict[str, float] | None:
+def _noise(tested: Tested, baseline: str, units: int) -> dict[str, float] | None:
     """What made results differ in this study, for the next plan; None while too little has run."""
-    variance = {arm: own.values.var(ddof=1) for arm, own in tested.samples.items() if len(own.values) > 1}
+    variance = {
+        arm: own.values.var(ddof=1)
+        for arm, own in tested.samples.items()
+        if len(own.values) > 1 and not statistics.collapsed(own)
+    }
     base = variance.pop(baseline, None)
-    images = [gain.image_part[0] * units for gain in tested.gains.values()]
+    images = [state.gain.image_part[0] * units for state in tested.states.values()]
     if base is None or not variance or not images:
         return None
     parts = (np.mean(list(variance.values())), base, np.median(images))
     return asdict(Noise(*(float(np.sqrt(part)) for part in parts)))
 
 
-def _row(name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Mapping[int, Mapping[str, Any]]) -> dict:
-    """An arm as in comparison.json; the keys that need the baseline are still null."""
+def _row(
+    name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Mapping[int, Mapping[str, Any]], used: int
+) -> dict[str, Any]:
+    """An arm as in comparison.json; the keys that need the baseline are still null. used: how many of its seeds count,
+    the first ones; those beyond a look are only named.
+    """
+    beyond = list(numbers)[used:]
+    numbers = {seed: numbers[seed] for seed in list(numbers)[:used]}
+    low = COLLAPSED * float(np.median([values["mAP"] for values in numbers.values()]))
     return {
         "name": name,
         "role": spec["role"],
@@ -300,6 +244,9 @@ def _row(name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Map
         "boxes": size[1],
         "boxes_ratio": None,
         "seeds": list(numbers),
+        "seeds_beyond": beyond,
+        "baseline_seeds": None,
+        "collapsed": [seed for seed, values in numbers.items() if values["mAP"] < low],
         **{measure: _spread([numbers[seed][measure] for seed in numbers]) for measure in ("mAP", "mAR", "mAP50")},
         "gain": None,
         "t": None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from metricloop.comparison.results import MEASURES, Result, numbers_by_seed, samples_of
@@ -30,10 +30,3 @@ def confirmed_gains(study: str, results: Sequence[Result], test: Dataset) -> dic
             gain = contrast(weights, found, spreads(found, ()), int(unit.max()) + 1)
             gains[role][measure] = shown(gain, float(found["baseline"].values.mean()))
     return gains
-
-
-def why_closed(when: str, finalists: Mapping[str, Any]) -> str | None:
-    """Why the test split stays closed; None when it is opened."""
-    if finalists:
-        return None
-    return "confirm.when is never" if when == "never" else "no arm is better than the baseline on the search split"

@@ -19,6 +19,8 @@ from scipy import special
 Outcome = Literal["better", "worse", "undecided"]
 LOWEST_BASELINE = 0.05  # mAP; a ratio to a lower baseline means nothing
 TINY = 1e-12  # stands for a variance of zero where a logarithm is taken
+ROUNDING = 1e-12  # a gain or an error below this is a rounding error, and counts as zero
+COLLAPSED = 0.25  # of the median of its arm: a trial below that learnt next to nothing
 MOST_PRIOR_DF = 3.0  # degrees of freedom that the other arms' variances may add to an arm's own
 
 
@@ -91,9 +93,9 @@ class Gain:
     @property
     def t(self) -> float | None:
         """The gain in standard errors; None where the error is not known, or is zero as the gain is."""
-        if not self.known or (self.mean == 0 and self.variance == 0):
+        if not self.known or max(abs(self.mean), self.error) < ROUNDING:
             return None
-        return self.mean / self.error if self.variance else math.copysign(math.inf, self.mean)
+        return self.mean / self.error if self.error >= ROUNDING else math.copysign(math.inf, self.mean)
 
 
 def prior_df(variances: Sequence[float], dfs: Sequence[float]) -> float:
@@ -214,17 +216,43 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 
 
 def shrunken(gains: Mapping[str, Gain]) -> dict[str, float]:
-    """Gains drawn towards zero, by as much as their errors explain: the best of many is never as good as it looks.
+    """Gains of a family, drawn together as far as their errors explain that they differ, and their mean to zero.
 
-    Empirical Bayes: with true gains of mean square tau^2, estimated by the mean of gain^2 - error^2 over the arms, the
-    expected true gain of an arm is gain * tau^2 / (tau^2 + error^2) (James-Stein).
+    The best of several arms owes part of its lead to luck, so the expected gain is smaller. Empirical Bayes in two
+    steps: the arms around their mean, with each arm's own error over seeds (baseline and images are common to all),
+    then the mean around zero with its whole error. Both times the true spread tau^2 is the observed mean square minus
+    what errors explain, and the factor is tau^2 / (tau^2 + error^2) (James-Stein; Efron and Morris 1975).
     """
     known = [gain for gain in gains.values() if gain.known]
-    tau2 = max(float(np.mean([gain.mean**2 - gain.variance for gain in known])), 0.0) if known else 0.0
-    return {
-        arm: gain.mean * tau2 / (tau2 + gain.variance) if tau2 + gain.variance else gain.mean
-        for arm, gain in gains.items()
-    }
+    if not known:
+        return {arm: gain.mean for arm, gain in gains.items()}
+    values = np.array([gain.mean for gain in known])
+    own = np.array([_of_seeds(gain) for gain in known])
+    centre = float(values.mean())
+    common = max(float(np.mean([gain.variance for gain in known])) - float(own.mean()), 0.0)
+    expected = centre * _kept(centre**2, common + float(own.mean()) / len(known))
+    differ = float(values.var(ddof=1)) if len(known) > 1 else 0.0
+    found = {}
+    for arm, gain in gains.items():
+        tau2, error2 = max(differ - float(own.mean()), 0.0), _of_seeds(gain)
+        share = tau2 / (tau2 + error2) if tau2 + error2 else 0.0
+        found[arm] = expected + (gain.mean - centre) * share
+    return found
+
+
+def _of_seeds(gain: Gain) -> float:
+    """The squared error of an arm's own seeds: the first part of its gain."""
+    return gain.seed_parts[0][0] if gain.seed_parts else 0.0
+
+
+def _kept(square: float, error2: float) -> float:
+    """The share of a value that remains when it is shrunk to zero: square of the value, and its squared error."""
+    return max(square - error2, 0.0) / square if square else 0.0
+
+
+def collapsed(sample: Sample) -> bool:
+    """Whether a trial of an arm learnt next to nothing (COLLAPSED): its variance then says nothing about other arms."""
+    return bool(len(sample.values) and sample.values.min() < COLLAPSED * np.median(sample.values))
 
 
 def resampling_units(groups: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ manifest, and no trial has to run again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 STUDY_SEEDS = range(40)
 CONFIRM_SEEDS = range(1000, 1020)  # far from the study's, so that no trial of the study has used one
 BLOCK = 6  # most seeds of a block that metricloop writes: a block is one process, and blocks run side by side
@@ -25,5 +27,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def blocks_of(first: int, end: int) -> list[str]:
     """The seeds from `first` to before `end` as blocks of at most BLOCK: 0, 12 -> ["0-5", "6-11"]."""
-    starts = range(first, end, BLOCK)
-    return [f"{start}-{min(start + BLOCK, end) - 1}" for start in starts]
+    return blocks_from(range(first, end))
+
+
+def blocks_from(seeds: Iterable[int]) -> list[str]:
+    """Ascending seeds as blocks of at most BLOCK, each without a gap: 1, 2, 5 -> ["1-2", "5-5"]."""
+    blocks: list[list[int]] = []
+    for seed in seeds:
+        if not blocks or seed != blocks[-1][-1] + 1 or len(blocks[-1]) == BLOCK:
+            blocks.append([])
+        blocks[-1].append(seed)
+    return [f"{block[0]}-{block[-1]}" for block in blocks]

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from metricloop import layout
-from metricloop.comparison.compare import ROUND
+from metricloop.comparison.groups import ROUND
 from metricloop.data.frame import Frame
 from metricloop.engineer.ask import ask_until_usable, incomplete
 from metricloop.engineer.briefing import opening

@@ -13,9 +13,9 @@ from metricloop.study.plan import load_plan, replace_rounds, rounds_of, write_ro
 
 
 def record_looks(folder: Path, params: Params) -> None:
-    """Write the looks of params.yaml to rounds.yaml, unless a trial has been evaluated: they are then as recorded."""
+    """Write the looks of params.yaml to rounds.yaml, unless a trial has been evaluated: then they cannot be planned."""
     plan = load_plan(folder)
-    if any(folder.glob(layout.numbers_file("*"))) and plan["looks"]:
+    if any(folder.glob(layout.numbers_file("*"))):
         return
     looks = {f"look{number}": look for number, look in enumerate(_entries(params), start=1)}
     if plan["looks"] != looks:
@@ -25,9 +25,13 @@ def record_looks(folder: Path, params: Params) -> None:
 
 
 def looks_of(plan: Mapping[str, Any], params: Params) -> list[Look]:
-    """The looks of params.yaml; planned is False for one that rounds.yaml does not record."""
+    """The looks of params.yaml; planned is False from the first one on that rounds.yaml has not in its place."""
     recorded = list(plan["looks"].values())
-    return [Look(**entry, planned=not recorded or entry in recorded) for entry in _entries(params)]
+    looks, planned = [], True
+    for place, entry in enumerate(_entries(params)):
+        planned = planned and recorded[place : place + 1] == [entry]
+        looks.append(Look(**entry, planned=planned))
+    return looks
 
 
 def _entries(params: Params) -> list[dict[str, Any]]:

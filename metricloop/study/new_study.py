@@ -19,6 +19,7 @@ from metricloop.llm.providers import provider_choices
 from metricloop.params import Confirm, Looks, Screen, check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
 from metricloop.study.dvc_commands import dvc
+from metricloop.study.looks import record_looks
 from metricloop.study.plan import Plan
 from metricloop.study.refresh import refresh_code
 from metricloop.study.rendering import TEMPLATES, align_comments, render, render_stages, write_if_changed
@@ -125,6 +126,7 @@ def create(folder: Path, study: NewStudy) -> None:
         for name, lines in ((".gitignore", IGNORED), (".dvcignore", ("__pycache__/",))):
             with (made / name).open("a") as stream:
                 stream.write("\n".join(lines) + "\n")
+        record_looks(made, check_params(yaml.safe_load(params), "the new params.yaml"))
         refresh_code(made)
         run_git(made, "add", "--all")
         commit_all(made, f"study {study.name}: {study.budget:g} of the images of {study.source}")

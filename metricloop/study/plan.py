@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from metricloop import layout
+from metricloop.comparison.groups import ALL, MODEL
 from metricloop.data.seeds import STUDY_SEEDS, parse_seeds
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.selection.policies import check_policy
@@ -23,6 +25,7 @@ REQUIRED = {
     "looks": ("arms", "baseline", "alpha"),
 }
 ROLES = ("baseline", "control", "treatment")
+RESERVED = (MODEL, ALL)  # groups that are made of other groups
 # Names and files become words of a stage's command line, which a shell reads.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 FILE = re.compile(r"[\w./][\w./@+,:=-]*")
@@ -86,6 +89,8 @@ def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
     for name, arm in plan["arms"].items():
         if arm["role"] not in ROLES:
             raise PlanError(f"arms.{name}: role {arm['role']!r} is not one of {', '.join(ROLES)}")
+        if str(arm.get("group")) in RESERVED:
+            raise PlanError(f"arms.{name}: a group cannot be called {arm['group']!r}; metricloop uses that name itself")
         try:
             check_policy(arm["policy"])
         except ValueError as error:
@@ -117,10 +122,20 @@ def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, 
 
 
 def add_block(folder: Path | str, arm: str, seeds: str) -> None:
-    """Add a block of seeds to an arm, in rounds.yaml; it is called ARM.N, the blocks of an arm counted from 0."""
-    blocks = load_plan(folder)["blocks"]
-    number = sum(block["arm"] == arm for block in blocks.values())
+    """Add a block of seeds to an arm, in rounds.yaml; it is called ARM.N, with the first free number.
+
+    Errors: PlanError when the arm has one of these seeds already.
+    """
+    plan = load_plan(folder)
+    if known := seeds_of(plan, arm) & set(parse_seeds(seeds)):
+        raise PlanError(f"{arm} has seed {min(known)} already; a new block needs other seeds than {seeds}")
+    number = next(n for n in count() if f"{arm}.{n}" not in plan["blocks"])
     write_rounds({"blocks": {f"{arm}.{number}": {"arm": arm, "seeds": seeds}}}, folder)
+
+
+def seeds_of(plan: Plan, arm: str) -> set[int]:
+    """All seeds of an arm's blocks."""
+    return {seed for block in plan["blocks"].values() if block["arm"] == arm for seed in parse_seeds(block["seeds"])}
 
 
 def write_rounds(addition: Plan, folder: Path | str = ".") -> None:

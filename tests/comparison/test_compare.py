@@ -263,11 +263,12 @@ def test_a_planned_second_look_takes_nothing_back_and_counts_the_stopped(truth):
 
 def test_the_first_look_uses_its_own_seeds_only(truth):
     first = rows(compared(truth, LOOKED, ONE))
-    # Later seeds of `good` are bad: the first look's decision stands, the gain shown is that of all seeds.
+    # Later seeds of `good` are bad: the first look's decision stands, and the row is that of the first look.
     two = ONE | {"random": (3, 2, 4, 3, 3, 2, 4, 3), "good": (9, 10, 9, 3, 3, 3)}
     later = rows(compared(truth, LOOKED, two))["good"]
-    assert later["gain"]["mAP"]["p_holm"] == first["good"]["gain"]["mAP"]["p_holm"]
-    assert later["gain"]["mAP"]["abs"] < first["good"]["gain"]["mAP"]["abs"]
+    assert later["gain"] == first["good"]["gain"]
+    assert (later["verdict"], later["decided_at"], later["baseline_seeds"]) == ("better", 1, 4)
+    assert (later["seeds"], later["seeds_beyond"]) == ([0, 1, 2], [3, 4, 5])
 
 
 def test_gains_are_shrunken_and_seeds_needed_are_said(truth):
@@ -325,7 +326,16 @@ def test_what_made_results_differ_is_kept_for_the_next_plan(truth):
 def test_a_study_that_has_only_begun(truth):
     comparison = compared(truth, LOOKED, {"random": (3, 2)})
     assert [arm["name"] for arm in comparison["arms"]] == ["random"]
-    assert (comparison["looks_taken"], comparison["headlines"]) == (1, [])
+    assert (comparison["looks_taken"], comparison["headlines"]) == (0, [])
+
+
+def test_nothing_is_decided_before_the_first_look_is_complete(truth):
+    early = rows(compared(truth, LOOKED, ONE | {"random": (3, 2, 4)}))["good"]
+    assert (early["gain"]["mAP"]["p_holm"], early["verdict"], early["goes_on"]) == (None, "undecided", False)
+    assert early["gain"]["mAP"]["abs"] > 0
+    late = compared(truth, LOOKED, ONE | {"good": (9, 10)})
+    assert rows(late)["good"]["gain"]["mAP"]["p_holm"] is None
+    assert late["looks_taken"] == 1  # of the other arms
 
 
 def test_two_recipes_are_refused_and_the_field_named(truth):
@@ -437,7 +447,8 @@ def test_an_arm_that_short_trials_stopped_counts_in_the_correction_and_not_in_th
     full = {"arms": arms, "blocks": blocks}
     plan = full | {"screens": {name: {"arm": name, "seeds": "38-39"} for name in ("random", "a", "b", "low")}}
     results = [
-        result(truth, "random", {0: 5, 1: 6, 2: 5}), result(truth, "a", {0: 8, 1: 7, 2: 8}),
+        result(truth, "random", {seed: 5 + seed % 2 for seed in range(LOOKS[0].baseline)}),
+        result(truth, "a", {0: 8, 1: 7, 2: 8}),
         result(truth, "b", {0: 6, 1: 6, 2: 7}),
     ]  # fmt: skip
     sizes = dict.fromkeys(("random", "a", "b"), (10, 20))

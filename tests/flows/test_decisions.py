@@ -44,36 +44,49 @@ def comparison(*arms, baseline=12):
     return {"looks": LOOKS, "arms": [row("random", role="baseline", verdict=None, seeds=baseline), *arms]}
 
 
-def plan(**arms):
-    return {"arms": {"random": {"policy": {"name": "random"}, "b": ""}} | arms}
-
-
-A = {"policy": {"name": "best"}, "b": "scores/a.parquet"}
+A = {"role": "treatment", "policy": {"name": "best"}, "b": "scores/a.parquet"}
 PARAMS = check_params({"study": {"name": "x"}, "data": {"source": "y"}})
 
 
+def plan(random="0-11", **arms):
+    """A plan of the baseline and these arms, {name: (entry, seeds of its block)}."""
+    entries = {name: entry for name, (entry, _) in arms.items()}
+    blocks = {f"{name}.0": {"arm": name, "seeds": seeds} for name, (_, seeds) in arms.items()}
+    return {
+        "arms": {"random": {"role": "baseline", "policy": {"name": "random"}, "b": ""}} | entries,
+        "blocks": {"random.0": {"arm": "random", "seeds": random}} | blocks,
+    }
+
+
 @pytest.mark.parametrize(
-    ("arms", "more"),
+    ("arms", "have", "more"),
     [
-        ([row("a", goes_on=True)], [("random", "12-17"), ("a", "3-7")]),
-        ([row("a")], []),  # decided, or not ahead
-        ([row("a", goes_on=True, seeds=8)], []),  # the last look has been
-        ([row("a", goes_on=True, role="control")], [("random", "12-17"), ("a", "3-7")]),
-        ([row("gone", goes_on=True)], []),  # dropped from the plan
+        ([row("a", goes_on=True)], {"a": "0-2"}, [("random", "12-17"), ("a", "3-7")]),
+        ([row("a")], {"a": "0-2"}, []),  # decided, or not ahead
+        ([row("a", goes_on=True, seeds=8)], {"a": "0-7"}, []),  # the last look has been
+        ([row("a", goes_on=True, role="control")], {"a": "0-2"}, [("random", "12-17"), ("a", "3-7")]),
+        ([row("gone", goes_on=True)], {}, []),  # dropped from the plan
+        ([row("a", goes_on=True)], {"a": "0-7"}, [("random", "12-17")]),  # its seeds are planned already
+        ([row("a", goes_on=True)], {"a": "3-5"}, [("random", "12-17"), ("a", "0-2"), ("a", "6-7")]),
+        ([row("a", seeds=1)], {"a": "4"}, [("a", "0-1")]),  # too few for the first look
+        ([], {"a": "0-1"}, [("a", "2-2")]),  # without results yet
+        ([], {}, []),
     ],
 )
-def test_arms_that_go_on_and_the_baseline_get_seeds_until_the_next_look(arms, more):
-    assert more_seeds(comparison(*arms), plan(a=A)) == more
+def test_arms_get_the_seeds_of_the_next_look_and_the_baseline_too(arms, have, more):
+    assert more_seeds(comparison(*arms), plan(**{name: (A, seeds) for name, seeds in have.items()})) == more
 
 
-def test_the_baseline_is_not_trained_twice_on_the_same_seeds():
-    assert more_seeds(comparison(row("a", goes_on=True), baseline=18), plan(a=A)) == [("a", "3-7")]
+def test_the_baseline_gets_its_first_look_and_no_seed_twice():
+    going = comparison(row("a", goes_on=True))
+    assert more_seeds(going, plan(random="0-17", a=(A, "0-2"))) == [("a", "3-7")]
+    assert more_seeds(comparison(), plan(random="0-2")) == [("random", "3-8"), ("random", "9-11")]
 
 
 def test_no_block_holds_more_than_six_seeds():
     long = comparison(row("a", goes_on=True)) | {"looks": [LOOKS[0], {"arms": 12, "baseline": 25, "alpha": 0.03}]}
     blocks = [("random", "12-17"), ("random", "18-23"), ("random", "24-24"), ("a", "3-8"), ("a", "9-11")]
-    assert more_seeds(long, plan(a=A)) == blocks
+    assert more_seeds(long, plan(a=(A, "0-2"))) == blocks
 
 
 @pytest.mark.parametrize(
@@ -86,13 +99,15 @@ def test_no_block_holds_more_than_six_seeds():
     ],
 )
 def test_a_winner_with_other_box_counts_gets_a_control(arm, needed):
-    made = boxes_control(comparison(arm), plan(a=A))
+    made = boxes_control(comparison(arm), plan(a=(A, "0-2")))
     assert (made is not None) == needed
     if made:
         control = {"role": "control", "a": "data/images.parquet", "b": "subsets/a.parquet", "policy": {"name": "match"}}
-        assert made["arms"] == {"a_boxes": control}
-        assert [block["seeds"] for block in made["blocks"].values()] == ["0-5", "6-7"]
-        assert boxes_control(comparison(arm), plan(a=A, mine=control)) is None
+        assert made["arms"] == {"a_boxes": control | {"automatic": True}}
+        assert [block["seeds"] for block in made["blocks"].values()] == ["0-2"]
+        assert boxes_control(comparison(arm), plan(a=(A, "0-2"), mine=(control, "0-2"))) is None
+        other = control | {"b": "subsets/b.parquet"}
+        assert list(boxes_control(comparison(arm), plan(a=(A, "0-2"), a_boxes=(other, "0-2")))["arms"]) == ["a_boxes_2"]
 
 
 def test_the_looks_are_fixed_when_the_first_trial_has_run(tmp_path):
@@ -110,6 +125,12 @@ def test_the_looks_are_fixed_when_the_first_trial_has_run(tmp_path):
     (tmp_path / "w" / "results" / "random.0" / "metrics.json").write_text("{}")
     assert planned(later) == [(3, True), (9, False)]
     assert planned(params) == [(3, True), (6, True)]
+    one = check_params(
+        {"study": {"name": "x"}, "data": {"source": "y"}, "looks": {"arms": [6], "baseline": [18], "alpha": [0.03]}}
+    )
+    assert planned(one) == [(6, False)]  # it was the second
+    (tmp_path / "w" / "rounds.yaml").write_text("")
+    assert planned(params) == [(3, False), (6, False)]  # nothing was recorded before the first trial
 
 
 def test_the_roots_dvc_yaml_is_what_the_template_gives():

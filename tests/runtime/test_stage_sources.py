@@ -87,7 +87,7 @@ SOURCES = {
         tasks: select
     """,
     "compare": """
-        comparison: __init__ arm_rows compare finalists looks power results screening statistics
+        comparison: __init__ arm_rows compare finalists groups looks power results screening statistics tested
         data: dataset frame loading tables
         evaluation: average_precision coco
         study: looks
