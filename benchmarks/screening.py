@@ -1,7 +1,6 @@
 """Screening on trial: do short trials agree with full ones, what do they save, and do they keep the error rate?
 
-python -P benchmarks/screening.py WORKSPACE ... > benchmarks/results/screening.md
-python -P benchmarks/screening.py --simulate 4000 >> benchmarks/results/screening.md
+python -P benchmarks/screening.py WORKSPACE ... --simulate 4000 > benchmarks/results/screening.md
 
 WORKSPACE is a finished study in which every arm has full trials. Its short trials are run here, through the function of
 the stage `screen`, and nothing is written but the store of pixels; `--jobs` trials at the same time.
@@ -280,7 +279,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.4, help="of the iterations")
     parser.add_argument("--jobs", type=int, default=0, help="trials at the same time; 0: as many as a study would run")
     given = parser.parse_args()
-    if given.workspaces:
+    if given.workspaces or given.simulate:
         print(f"# Screening\n\n{date.today()}, {platform.machine()}, {os.cpu_count()} cores.")
     for folder in given.workspaces:
         real_study(folder.resolve(), given.share, given.jobs)

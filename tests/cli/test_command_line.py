@@ -130,7 +130,7 @@ def test_the_defaults_of_init():
     assert given == {
         "folder": Path("d"), "data": None, "name": None, "budget": 0.25, "form": "auto", "categories": (),
         "detector": "fcos_shufflenet", "weights": None, "image_size": 224, "iterations": 250, "seeds": 3,
-        "corrupt": None, "strength": 0.5, "copy": False, "demo": False, "full": False,
+        "screen": False, "corrupt": None, "strength": 0.5, "copy": False, "demo": False, "full": False,
     }  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """Short trials decide which arms get full ones; arms that stop are in their family of tests with p = 1."""
 
 import pytest
+from study_fixture import comparison
 
 from metricloop.comparison.results import CompareError
 from metricloop.comparison.screening import NONE, read_screening, screened
+from metricloop.comparison.table_notes import notes
 from metricloop.data.tables import write_json
 
 PLAN = {
@@ -49,3 +51,13 @@ def test_a_search_split_without_objects_is_an_error(tmp_path):
     write(tmp_path, "low", None)
     with pytest.raises(CompareError, match="short trials of low have no mAP"):
         read_screening(PLAN, tmp_path)
+
+
+def test_the_notes_below_the_table_say_who_stopped():
+    stopped = [{"name": "dim", "mAP": 0.17, "baseline": 0.2}, {"name": "far", "mAP": 0.19, "baseline": 0.2}]
+    said = notes(comparison(screened=stopped))
+    assert "p is corrected for 4 metrics" in said[0]
+    assert (
+        "Stopped after short trials, below random's 0.200 mAP: dim (0.170 mAP) and far (0.190 mAP). They were tried, "
+        "so they count in the correction of p, but cannot be called better."
+    ) in said

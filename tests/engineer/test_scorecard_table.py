@@ -64,6 +64,15 @@ def test_how_ideas_fared() -> None:
     assert card.families == Proportion(3, 4)  # counting, geometry, timing; of object_count, tightness, crowded and late
 
 
+def test_ideas_that_short_trials_stopped_have_a_row_when_there_are_some() -> None:
+    stopped = {"event": "screened", "round": 2, "suggestion": "crowded", "mAP": 0.17, "baseline": 0.2}
+    name = "stopped after short trials"
+    assert name not in dict(table({"s": scorecard(journal())}))
+    card = scorecard([*journal(), stopped])
+    assert dict(table({"s": card}))[name] == "1"
+    assert card.first_time == Proportion(3, 6)  # it ran
+
+
 def test_gain_and_calibration() -> None:
     """Gains 0.07, 0.011, -0.02 against 0.03, 0.05, 0.04 predicted: misses 0.04, -0.039, -0.06."""
     card = scorecard(journal())
