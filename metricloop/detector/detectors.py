@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-import metricloop.detector.without_compiler  # isort: skip  # noqa: F401  before torchvision
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList

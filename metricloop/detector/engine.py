@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from torch import nn
 
 from metricloop.data.frame import Detections
 from metricloop.detector.augment import Augment
-from metricloop.detector.optimizer import WEIGHT_DECAY, FusedAdamW
 
 
 class Pictures(Protocol):
@@ -78,7 +77,7 @@ def settle(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     _keep_freed_memory()
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms does the same and loads the compiler
+    torch.use_deterministic_algorithms(True, warn_only=True)
     # torch would also fill every new tensor with nan, which shows code that reads memory before writing it: 10 % slower
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
@@ -120,10 +119,7 @@ def fit(
         raise ValueError("nothing to train on: the subset has no images")
     model.to(device).train()
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if device.type == "cpu":
-        optimizer: Any = FusedAdamW(weights, schedule.learning_rate)
-    else:
-        optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=WEIGHT_DECAY, fused=False)
+    optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=0.01, fused=device.type == "cpu")
     scaler = torch.amp.GradScaler(device.type, enabled=schedule.amp and device.type == "cuda")
     history = History()
     state = {"model": model, "optimizer": optimizer, "scaler": scaler}
@@ -144,8 +140,7 @@ def fit(
                 f"the loss became {value} at iteration {iteration} (seed {seed}) on a batch of: {names}; "
                 "check these labels, or lower train.learning_rate"
             )
-        for weight in weights:
-            weight.grad = None
+        optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(weights, 10.0)

@@ -24,8 +24,8 @@ SOURCES = {
     """,
     "predict": """
         data: __init__ dataset frame loading manifest pictures pool tables
-        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector views
-        detector: without_compiler
+        detector: __init__ augment detectors engine memory pixel_cache torchvision_detector views
+        detector:
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         tasks: predict
@@ -33,7 +33,7 @@ SOURCES = {
     """,
     "embed": """
         data: __init__ dataset embeddings frame loading pictures pool tables
-        detector: __init__ augment detectors embed engine optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors embed engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         tasks: embed
@@ -53,7 +53,7 @@ SOURCES = {
     """,
     "screen": """
         data: __init__ dataset frame loading manifest pictures seeds tables
-        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         evaluation: coco
@@ -63,7 +63,7 @@ SOURCES = {
     """,
     "train": """
         data: __init__ dataset frame loading manifest pictures seeds tables
-        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         study: blocks
@@ -72,7 +72,7 @@ SOURCES = {
     """,
     "evaluate": """
         data: __init__ dataset frame loading pictures seeds tables
-        detector: __init__ augment detectors engine optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         evaluation: coco
@@ -96,7 +96,7 @@ SOURCES = {
     "confirm": """
         comparison: confirmation results statistics
         data: __init__ dataset frame loading manifest pictures seeds tables
-        detector: __init__ augment detectors engine memory optimizer pixel_cache torchvision_detector without_compiler
+        detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         evaluation: average_precision coco
