@@ -134,3 +134,14 @@ def test_the_stages_are_torchvisions():
         x, y = own(x.contiguous(memory_format=torch.channels_last)), other(y)
         assert x.is_contiguous(memory_format=torch.channels_last)
         np.testing.assert_allclose(x.detach(), y.detach(), atol=1e-4)
+
+
+def test_an_untrained_head_predicts_boxes_with_every_seed():
+    """Distances pass a ReLU: where all are zero, they get no gradient and the detector never learns."""
+    images = [torch.randint(0, 255, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))]
+    for seed in range(8):
+        model = build_detector("fcos_shufflenet", 2, 64, "none", seed).eval()
+        batch, _ = model.transform(images)
+        with torch.inference_mode():
+            distances = model.head(list(model.backbone(batch.tensors).values()))["bbox_regression"]
+        assert (distances > 0).float().mean() > 0.99

@@ -23,6 +23,10 @@ from metricloop.detector.torchvision_detector import DetectorError
 
 FROZEN = ("stem", "stages.0")  # parts of a backbone pretrained on photos that do not learn
 
+# The distances from a point to the sides of its box that an untrained head predicts, in strides. They pass a ReLU, and
+# torchvision begins at zero: with some seeds all four are negative then, get no gradient, and never learn.
+FIRST_DISTANCE = 1.0
+
 
 class ShuffledBlock(InvertedResidual):
     """torchvision's block of a ShuffleNet, whose output stays in channels_last: one copy in place of four."""
@@ -108,6 +112,7 @@ def build(classes: int, size: int, weights: str) -> nn.Module:
         raise DetectorError("fcos_shufflenet has no torchvision download; use weights: drawn, none or a path")
     anchors = KeptAnchors(sizes=((8,), (16,), (32,)), aspect_ratios=((1.0,),) * 3)
     head = FCOSHead(backbone.out_channels, anchors.num_anchors_per_location()[0], classes, num_convs=2)
+    nn.init.constant_(head.regression_head.bbox_reg.bias, FIRST_DISTANCE)
     for layer in head.modules():
         if isinstance(layer, nn.ReLU):
             layer.inplace = True  # group normalisation, before it, does not need its own result to learn
