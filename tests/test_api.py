@@ -360,6 +360,41 @@ def test_comparing_evaluations_covers_the_choice_of_test_images(folder):
     assert over_images["p"] > 1e-6 > over_seeds["p"]
 
 
+def test_evaluations_of_uneven_seeds_are_tested_with_all_of_them(folder):
+    """Two seeds of one arm, three of another, four of the baseline: the means are of all."""
+    val = ml.read_dataset(folder, split="val")
+    noise = np.random.default_rng(0)
+
+    def found(width: float) -> ml.Evaluation:
+        shift = noise.normal(0, width, len(val.boxes))
+        return ml.evaluate(val.boxes.assign(score=0.9, x1=val.boxes["x1"] + shift, x2=val.boxes["x2"] + shift), val)
+
+    arms = {"random": [found(3) for _ in range(4)], "a": [found(1) for _ in range(2)], "b": [found(3) for _ in range(3)]}
+    table = ml.compare(arms)
+    assert table["seeds"].tolist() == [4, 2, 3]
+    means = {arm: np.mean([made.mAP for made in own]) for arm, own in arms.items()}
+    assert table["gain"].tolist()[1:] == pytest.approx([means["a"] - means["random"], means["b"] - means["random"]])
+    assert table["p"].notna().tolist() == [False, True, True]
+    assert table["p_holm"].tolist()[1:] == pytest.approx(
+        sorted([2 * table["p"].min(), max(2 * table["p"].min(), table["p"].max())])
+        if table.loc["a", "p"] < table.loc["b", "p"]
+        else [max(2 * table["p"].min(), table["p"].max()), 2 * table["p"].min()]
+    )
+
+
+def test_a_collapsed_trial_says_nothing_about_other_arms():
+    """`odd` has a trial near 0: `calm` keeps its own variance, pooled with nobody but the baseline. Below zero no trial
+    counts as collapsed: the same numbers minus one give the same intervals as three calm arms would not."""
+    calm, odd = [0.32, 0.33, 0.34], [0.30, 0.31, 0.01]
+    base = [0.30, 0.31, 0.32, 0.30]
+    without = ml.compare({"random": base, "calm": calm}).loc["calm", "high"]
+    with_odd = ml.compare({"random": base, "calm": calm, "odd": odd}).loc["calm", "high"]
+    assert with_odd == pytest.approx(without)
+    lower = {"random": base, "calm": calm, "odd": odd}
+    lower = {arm: [number - 1 for number in own] for arm, own in lower.items()}
+    assert ml.compare(lower).loc["calm", "high"] > with_odd
+
+
 def test_a_table_with_uneven_seeds_compares_as_the_numbers_do():
     arms = {"random": {0: 0.30, 1: 0.32, 2: 0.32}, "sharp": {1: 0.36, 2: 0.35, 3: 0.38}, "same": {0: 0.31, 1: 0.30}}
     made = ml.compare(arms)
@@ -425,12 +460,20 @@ def test_the_command_that_a_message_names_can_be_copied(tmp_path):
         _ = ml.open_study(folder).comparison
 
 
+def test_a_comparison_of_another_version_is_refused_with_what_to_do(tmp_path):
+    folder = study_fixture.make_study(tmp_path / "study")
+    (folder / layout.COMPARISON).write_text('{"study": "drawn", "arms": []}')
+    with pytest.raises(InputError, match="written by another version.*compute it again with: metricloop run -C "):
+        _ = ml.open_study(folder).comparison
+
+
 def test_a_study_opens_as_tables(tmp_path):
     study = ml.open_study(study_fixture.make_study(tmp_path / "study"))
     assert study.comparison.loc["object_count", "gain"] == 0.07
     row = study.comparison.loc["tightness"]
     assert (row["seeds_needed"], row["seeds_needed_high"], row["shrunken_gain"]) == (14, 20, 0.0088)
     assert study.comparison["seeds_needed"].isna().sum() == 4
+    assert (row["seeds"], row["baseline_seeds"], study.comparison.isna().loc["random", "baseline_seeds"]) == (3, 3, True)
     assert study.comparison.loc["inverse", ["group", "boxes_ratio"]].tolist() == [None, 1.0]
     assert sorted(study.comparison.index) == sorted(study.arms.index)
     assert study.arms.loc["inverse", "role"] == "control"

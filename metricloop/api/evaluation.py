@@ -13,14 +13,24 @@ import pandas as pd
 
 from metricloop.api.data import Data, InputError, known_name
 from metricloop.api.predictions import Predictions, detections_of
-from metricloop.comparison.compare import compare as compare_results
-from metricloop.comparison.looks import Look
-from metricloop.comparison.results import Result
-from metricloop.comparison.statistics import Sample, contrast, holm, interval, p_value, shown, spreads, verdict
+from metricloop.comparison.results import Result, numbers_by_seed, samples_of
+from metricloop.comparison.statistics import (
+    Sample,
+    collapsed,
+    contrast,
+    holm,
+    interval,
+    p_value,
+    resampling_units,
+    shown,
+    spreads,
+    verdict,
+)
 from metricloop.data.frame import Detections
 from metricloop.evaluation.coco import Matches, coco_evaluate
 
 COLUMNS = ("seeds", "mean", "sd", "gain", "gain_relative", "low", "high", "p", "p_holm", "verdict")
+REPLICATES = 500  # draws of held-out images
 SAME = {  # what evaluations must have in common to be compared
     "images": ("sha256", "image_id"),
     "labels": ("class_names", "offsets", "boxes", "labels", "crowd"),
@@ -152,54 +162,48 @@ def _over_seeds(by_seed: Mapping[str, dict[int, float]], baseline: str, alpha: f
     """The rows from plain numbers."""
     values = {arm: np.array(list(own.values()), float) for arm, own in by_seed.items()}
     # equal replicates, so that no part of the error is laid to the choice of images
-    samples = {arm: Sample(own, np.stack([own, own])) for arm, own in values.items()}
-    others = [arm for arm in by_seed if arm != baseline]
-    spread = spreads(samples, others, alone=[baseline])
-    gains = {arm: contrast({arm: 1.0, baseline: -1.0}, samples, spread, units=2) for arm in others}
-    corrected = dict(zip(others, holm([p_value(gains[arm]) for arm in others]), strict=True))
-    rows = {}
-    for arm, own in values.items():
-        change = shown(gains[arm], float(values[baseline].mean())) if arm in gains else None
-        told = verdict(corrected[arm], interval(gains[arm]), alpha) if arm in gains else None
-        sd = float(own.std(ddof=1)) if len(own) > 1 else None
-        rows[arm] = _row(len(own), float(own.mean()), sd, change, corrected.get(arm), told)
-    return rows
+    return _rows({arm: Sample(own, np.stack([own, own])) for arm, own in values.items()}, baseline, alpha, units=2)
 
 
 def _over_seeds_and_images(
     by_seed: Mapping[str, dict[int, Evaluation]], baseline: str, alpha: float
 ) -> dict[str, list[Any]]:
-    """The rows from evaluations, as a study compares its arms."""
+    """The rows from evaluations: their mAP, on the held-out images and on draws of them."""
     data = next(iter(by_seed[baseline].values())).data.arrays
     for arm, own in by_seed.items():
         for seed, made in own.items():
             for what, names in SAME.items():
                 if not all(np.array_equal(getattr(made.data.arrays, name), getattr(data, name)) for name in names):
                     raise InputError(f"{arm}, seed {seed}, was evaluated on other {what} than {baseline}")
-    recipe = {"hash": "", "fields": {}}
     results = [
         Result(
-            arm,
-            arm,
-            {seed: made.numbers for seed, made in own.items()},
-            {seed: made.matches for seed, made in own.items()},
-            recipe,
+            block=arm,
+            arm=arm,
+            numbers={seed: made.numbers for seed, made in own.items()},
+            matches={seed: made.matches for seed, made in own.items()},
+            recipe={},
         )
         for arm, own in by_seed.items()
     ]
-    roles = {arm: "baseline" if arm == baseline else "treatment" for arm in by_seed}
-    plan: dict[str, dict[str, Any]] = {
-        "arms": {arm: {"role": role, "policy": {"name": ""}} for arm, role in roles.items()},
-        "blocks": {arm: {"arm": arm} for arm in by_seed},
-    }
-    most = max(map(len, by_seed.values()))
-    looks = [Look(most, most, alpha)]
-    compared = compare_results("", 1.0, plan, results, data, dict.fromkeys(by_seed, (0, 0)), looks=looks)
+    unit = resampling_units(data.group)
+    samples = samples_of("", results, numbers_by_seed(results), data, unit, REPLICATES)
+    return _rows(samples["mAP"], baseline, alpha, int(unit.max()) + 1)
+
+
+def _rows(samples: Mapping[str, Sample], baseline: str, alpha: float, units: int) -> dict[str, list[Any]]:
+    """A row per arm. units: how many images, or groups of them, the replicates were drawn from."""
+    others = [arm for arm in samples if arm != baseline]
+    # a trial that learnt next to nothing says nothing about other arms; below 0 there is no "next to nothing"
+    alike = [arm for arm in others if samples[arm].values.min() < 0 or not collapsed(samples[arm])]
+    spread = spreads(samples, alike, alone=[baseline])
+    gains = {arm: contrast({arm: 1.0, baseline: -1.0}, samples, spread, units) for arm in others}
+    corrected = dict(zip(others, holm([p_value(gains[arm]) for arm in others]), strict=True))
     rows = {}
-    for arm in compared["arms"]:
-        change = arm["gain"] and arm["gain"]["mAP"]
-        mean, sd = arm["mAP"]["mean"], arm["mAP"]["sd"]
-        rows[arm["name"]] = _row(len(arm["seeds"]), mean, sd, change, change and change["p_holm"], arm["verdict"])
+    for arm, own in samples.items():
+        change = shown(gains[arm], float(samples[baseline].values.mean())) if arm in gains else None
+        told = verdict(corrected[arm], interval(gains[arm]), alpha) if arm in gains else None
+        sd = float(own.values.std(ddof=1)) if len(own.values) > 1 else None
+        rows[arm] = _row(len(own.values), float(own.values.mean()), sd, change, corrected.get(arm), told)
     return rows
 
 

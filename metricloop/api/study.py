@@ -12,16 +12,16 @@ import pandas as pd
 from metricloop import layout
 from metricloop.api.data import Data, InputError, known_name, objects_of, truth_table
 from metricloop.api.scores import Score, score_table
+from metricloop.comparison.comparison_file import OtherVersionError, read_comparison
 from metricloop.data.formats.export import of_subset
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
-from metricloop.data.tables import SCORES, TRUTH, column, read_json, read_table
+from metricloop.data.tables import SCORES, TRUTH, column, read_table
 from metricloop.metrics.contract import Level, spec_of
 from metricloop.params import Params, load_params
 from metricloop.scoring.open_metrics import catalogue
 from metricloop.selection.policies import POLICIES
 from metricloop.study.plan import load_plan
-from metricloop.text.shell import run_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +52,18 @@ class Study:
     @property
     def comparison(self) -> pd.DataFrame:
         """One row per evaluated arm, in the order of the report: role, group, metric, policy, images, boxes,
-        boxes_ratio (to the baseline's), seeds (their number), mAP, mAP_sd, mAP50, mAR, gain, gain_relative, low and
-        high (95 % interval of the gain in mAP), p, p_holm (corrected for the other arms of its role and for the looks),
-        verdict, shrunken_gain (the gain to expect elsewhere, without the luck of the best of several arms),
-        seeds_needed and seeds_needed_high (for an undecided arm: the seeds that decide in four studies of five, if the
-        shrunken gain is the true one, and if the true one is as low as in one study of four; missing above 99).
+        boxes_ratio (to the baseline's), seeds (how many count), baseline_seeds (of the baseline in its gain), mAP,
+        mAP_sd, mAP50, mAR, gain, gain_relative, low and high (95 % interval of the gain in mAP), p, p_holm (corrected
+        for all planned arms of its role and for the looks), verdict, shrunken_gain (the gain to expect elsewhere,
+        without the luck of the best of several arms), seeds_needed and seeds_needed_high (for an undecided arm: the
+        seeds that decide in four studies of five, if the shrunken gain is the true one, and if the true one is as low
+        as in one study of four; missing above 99).
         """
-        path = self.folder / layout.COMPARISON
-        if not path.is_file():
-            raise InputError(f"{path} does not exist; run the study first: {run_line(self.folder)}")
-        return pd.DataFrame({arm["name"]: _compared(arm) for arm in read_json(path)["arms"]}).T.infer_objects()
+        try:
+            comparison = read_comparison(self.folder)
+        except (FileNotFoundError, OtherVersionError) as error:
+            raise InputError(str(error)) from None
+        return pd.DataFrame({arm["name"]: _compared(arm) for arm in comparison["arms"]}).T.infer_objects()
 
     @property
     def pool(self) -> Data:
@@ -130,6 +132,7 @@ def _compared(arm: Mapping[str, Any]) -> dict[str, Any]:
         **{name: arm[name] for name in ("role", "group", "metric", "images", "boxes", "boxes_ratio")},
         "policy": arm["policy"]["name"],
         "seeds": len(arm["seeds"]),
+        "baseline_seeds": arm["baseline_seeds"],
         "mAP": arm["mAP"]["mean"],
         "mAP_sd": arm["mAP"]["sd"],
         "mAP50": arm["mAP50"]["mean"],

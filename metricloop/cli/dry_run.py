@@ -115,8 +115,8 @@ def _decisions(folder: Path, params: Params, plan: Plan, suggested: int) -> list
     if images < FEW_IMAGES:
         least_ever = least_gain(looks, metrics, images, noise)
         lines.append(
-            f"no gain below {signed(least_ever)} mAP, however many seeds; for that, {count(images, 'search image')} are "
-            "too few"
+            f"no gain below {signed(least_ever)} mAP, however many seeds; for that {count(images, 'search image')} "
+            "are too few"
         )
     return lines
 

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from metricloop import layout
-from metricloop.cli.command import HERE, Commands, Workspace, existing_result, flag, output_to_stderr, print_json
+from metricloop.cli.command import HERE, Commands, Workspace, flag, output_to_stderr, print_json
 
 commands = Commands("Reports and checks")
 
@@ -58,10 +57,11 @@ def track(folder: Workspace = HERE) -> None:
 
 
 def _step(folder: Path, module: str) -> None:
-    """Run a step of a study that has been compared, in a process of its own."""
+    """Run a step of a study that this version has compared, in a process of its own."""
+    from metricloop.comparison.comparison_file import read_comparison
     from metricloop.study.processes import call
 
-    existing_result(folder, layout.COMPARISON)
+    read_comparison(folder)
     call(folder, [sys.executable, "-P", "-m", module], module)
 
 

@@ -94,12 +94,12 @@ def _nothing_left(folder: Path) -> bool:
 
 def _show(folder: Path) -> None:
     """Print the comparison table and where to see more."""
+    from metricloop.comparison.comparison_file import read_comparison
     from metricloop.comparison.comparison_table import print_table
-    from metricloop.data.tables import read_json
     from metricloop.tracking.track import where_to_look
 
     print()
-    print_table(read_json(folder / layout.COMPARISON))
+    print_table(read_comparison(folder))
     report = folder / layout.REPORT
     if report.is_file():
         print(f"\nreport:     {report}")
@@ -137,21 +137,23 @@ def compare(
     as_json: Annotated[bool, flag("--json", "Print comparison.json, or with --confirmed confirmation.json.")] = False,
 ) -> None:
     """Print the comparison table."""
+    from metricloop.comparison.comparison_file import read_comparison, read_confirmation
     from metricloop.comparison.comparison_table import markdown_table, print_confirmation, print_table
     from metricloop.data.tables import read_json
 
-    found = read_json(existing_result(folder.resolve(), layout.CONFIRMATION if confirmed else layout.COMPARISON))
+    folder = folder.resolve()
     if as_json:
-        print_json(found)
-    elif confirmed:
-        openings = folder.resolve() / layout.OPENINGS
+        print_json(read_json(existing_result(folder, layout.CONFIRMATION if confirmed else layout.COMPARISON)))
+        return
+    comparison = read_comparison(folder)
+    if confirmed:
+        openings = folder / layout.OPENINGS
         lines = openings.read_text().splitlines() if openings.is_file() else []
-        comparison = read_json(existing_result(folder.resolve(), layout.COMPARISON))
-        print_confirmation(found, comparison, [json.loads(line) for line in lines])
+        print_confirmation(read_confirmation(folder), comparison, [json.loads(line) for line in lines])
     elif markdown:
-        print(markdown_table(found))
+        print(markdown_table(comparison))
     else:
-        print_table(found)
+        print_table(comparison)
 
 
 @commands.add("metricloop reproduce random.0 -C ~/lions")

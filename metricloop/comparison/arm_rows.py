@@ -21,9 +21,35 @@ def of_role(comparison: dict[str, Any], role: str) -> list[Arm]:
     return sorted(arms, key=lambda arm: (-map_gain(arm), arm["name"]))
 
 
-def family_size(comparison: dict[str, Any]) -> int:
-    """How many metrics were tried, those that short trials stopped included."""
-    return len(of_role(comparison, "treatment")) + len(comparison.get("screened", ()))
+def family_size(comparison: dict[str, Any], role: str = "treatment") -> int:
+    """How many arms p is corrected for: all of this role in the plan, also those without results."""
+    return int(comparison["family"][role])
+
+
+def tried(comparison: dict[str, Any]) -> int:
+    """How many metrics have results, those that short trials stopped included."""
+    return len(of_role(comparison, "treatment")) + len(comparison["screened"])
+
+
+def unplanned_looks(comparison: dict[str, Any]) -> list[int]:
+    """The numbers, from 1, of the looks that were taken without being planned before the first trial."""
+    taken = comparison["looks"][: comparison["looks_taken"]]
+    return [number for number, look in enumerate(taken, start=1) if not look["planned"]]
+
+
+def planned_looks(comparison: dict[str, Any]) -> int:
+    """How many looks p is corrected for: those planned before the first trial, taken or not."""
+    return sum(look["planned"] for look in comparison["looks"])
+
+
+def in_first_look(comparison: dict[str, Any], arm: Arm) -> bool:
+    """Whether the first look is complete for an arm: it has the seeds, and the baseline has."""
+    return comparison["looks_taken"] > 0 and len(arm["seeds"]) >= comparison["looks"][0]["arms"]
+
+
+def matched_control(comparison: dict[str, Any], arm: Arm) -> Arm | None:
+    """The control with as many boxes as an arm, at random; None without one, or without results to hold against."""
+    return next((row for row in comparison["arms"] if row["matches"] == arm["name"] and row["lead_over_it"]), None)
 
 
 def is_oracle(arm: Arm) -> bool:

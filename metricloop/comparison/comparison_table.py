@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metricloop.comparison.arm_rows import boxes_apart
+from metricloop.comparison.phrases import OTHERS, change_text, interval_text
 from metricloop.comparison.statistics import verdict
 from metricloop.comparison.table_notes import APART, notes
 from metricloop.comparison.verdict import summarise
@@ -17,6 +18,7 @@ HEADER = ("arm", "images", "boxes", "mAP ± sd", "gain", "95 % interval", "p Hol
 CONFIRMED = (
     "role", "arm", "mAP", "mAR", "search gain", "expected", "test gain", "95 % interval", "p",
 )  # fmt: skip
+ALPHA = 0.05  # of the one test on the test split, whatever the looks of the study spend
 COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 
 
@@ -69,9 +71,9 @@ def print_confirmation(
 
     console = console or _console()
     arms = confirmation["arms"]
-    earlier = _earlier_openings(openings[:-1] if arms else openings)  # the last one is that of this table
+    other = _other_openings(confirmation, openings)
     if not arms:
-        console.print(f"The test split stayed closed: {confirmation['reason']}.", *earlier, sep="\n", highlight=False)
+        console.print(f"The test split stayed closed: {confirmation['reason']}.", *other, sep="\n", highlight=False)
         return
     rows = {arm["name"]: arm for arm in comparison["arms"]}
     seeds = {name: len(own) for name, own in confirmation["seeds"].items()}
@@ -96,43 +98,55 @@ def print_confirmation(
             interval(change.get("ci95")).replace(" to ", "…"),
             probability(change.get("p")),
         )
-    if reached := _confirmed(confirmation, rows, comparison["alpha"]):
+    if reached := _confirmed(confirmation, rows):
         console.print(f"[bold]{reached}[/bold]", end="\n\n", highlight=False)
     console.print(table)
     console.print(
         "Test gain, interval and p hold for other seeds and other images of this kind. Search gain is what the study "
         "measured; expected is that gain without the luck of the best of several arms.",
-        *earlier,
+        *other,
         sep="\n",
         highlight=False,
     )
 
 
-def _confirmed(confirmation: dict[str, Any], rows: dict[str, Any], alpha: float) -> str | None:
+def _confirmed(confirmation: dict[str, Any], rows: dict[str, Any]) -> str | None:
     """Whether the winner is better on the test split, too; None where there is no winner or no number."""
     winner = confirmation["arms"].get("winner")
     change = confirmation["gain"].get("winner", {}).get("mAP")
     if winner is None or change is None:
         return None
-    told = verdict(change["p"], change["ci95"], alpha)
+    told = verdict(change["p"], change["ci95"], ALPHA)
     row = rows.get(winner["arm"], {})
     words = {"better": "Confirmed: ", "worse": "Refuted: ", "undecided": "Not confirmed: "}
     said = {"better": "beats", "worse": "does worse than", "undecided": "is not shown to beat"}[told]
-    expected = "" if row.get("shrunken_gain") is None else f"; expected was {signed(row['shrunken_gain'])}"
+    expected = "" if row.get("shrunken_gain") is None else f"; expected was {signed(row['shrunken_gain'])} mAP"
     word = words[told] if row.get("verdict") == "better" else ""
     return (
-        f"{word}{winner['arm']} {said} a random sample of the same size on the test split: "
-        f"{gain(change['abs'], change['rel'])}, 95\u00a0% interval {interval(change['ci95'])}, "
-        f"p {probability(change['p'])}{expected}."
+        f"{word}{winner['arm']} {said} {OTHERS} on the test split: "
+        f"{change_text(change)}, {interval_text(change)}, p {probability(change['p'])}{expected}."
     )
 
 
-def _earlier_openings(openings: list[dict[str, Any]]) -> list[str]:
-    """A line about openings before this one; none where there were none."""
-    if not openings:
-        return []
-    told = [f"{entry['opened'][:10]} ({', '.join(entry['arms'])})" for entry in openings]
-    return [f"The test split was opened {count(len(openings), 'time')} before: {'; '.join(told)}."]
+def _other_openings(confirmation: dict[str, Any], openings: list[dict[str, Any]]) -> list[str]:
+    """Lines about the openings before this one and after it; none where there were none.
+
+    The opening of this confirmation is the last one with its arms and seeds. A later one has no result that is shown:
+    it failed, or was stopped.
+    """
+    own = sorted(arm["arm"] for arm in confirmation["arms"].values()), confirmation["seeds"]
+    places = [k for k, entry in enumerate(openings) if (sorted(entry["arms"]), entry["seeds"]) == own]
+    place = places[-1] if places else len(openings)
+    found = {"before": openings[:place], "since then, without a result": openings[place + 1 :]}
+    return [
+        f"The test split was opened {count(len(entries), 'time')} {when}: {'; '.join(map(_opening, entries))}."
+        for when, entries in found.items()
+        if entries
+    ]
+
+
+def _opening(entry: dict[str, Any]) -> str:
+    return f"{entry['opened'][:10]} ({', '.join(entry['arms'])})"
 
 
 def title(comparison: dict[str, Any]) -> str:

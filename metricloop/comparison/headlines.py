@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from metricloop.comparison.compare import ALL, MODEL, ROUND
+from metricloop.comparison.groups import ALL, MODEL, ROUND
+from metricloop.comparison.phrases import both_or_all, change_text, interval_text
 from metricloop.comparison.statistics import Outcome
-from metricloop.text.numbers import count, gain, interval, probability
+from metricloop.text.numbers import count, probability
 
 SHOWN = {"better": "better than random", "worse": "worse than random", "undecided": "undecided"}
 
@@ -31,7 +32,7 @@ def headlines(comparison: dict[str, Any]) -> list[Headline]:
     return [
         Headline(
             entry["name"],
-            _who(entry["name"], len(entry["arms"]), len(entry.get("stopped", ()))),
+            _who(entry["name"], len(entry["arms"]), len(entry["stopped"])),
             tuple(entry["arms"]),
             entry["gain"],
             entry["verdict"],
@@ -44,8 +45,8 @@ def sentence(headline: Headline) -> str:
     """A headline in one sentence, with the verdict on the gain in mAP behind it."""
     told = {"mAP": f", {SHOWN[headline.verdict]}"}
     both = [
-        f"{gain(change['abs'], change['rel'])} {measure} ({interval(change['ci95'])}, "
-        f"p {probability(change['p_looks'])}){told.get(measure, '')}"
+        f"{change_text(change, measure)}, {interval_text(change)}, p {probability(change['p_looks'])}"
+        f"{told.get(measure, '')}"
         for measure, change in headline.gain.items()
     ]
     return f"Mean gain of {headline.who}: {'; '.join(both)}."
@@ -66,5 +67,5 @@ def _who(name: str, arms: int, stopped: int) -> str:
     if name in (MODEL, "article"):
         return f"the {name.removeprefix('the ')}'s {metrics}"
     if name == ALL:
-        return f"all {metrics}"
+        return f"{both_or_all(arms)} metrics"
     return f"the {metrics} of {name}"

@@ -26,8 +26,8 @@ class Noise:
     image: float
 
 
-# Medians of the studies in benchmarks/results/statistics.md; used before a study has results of its own.
-TYPICAL = Noise(arm=0.012, baseline=0.021, image=0.06)
+# Half-way between the two real studies of benchmarks/results/statistics.md; used before a study has results of its own.
+TYPICAL = Noise(arm=0.015, baseline=0.018, image=0.085)
 
 
 def power(gain: float, error: float, df: float, alpha: float) -> float:
@@ -47,12 +47,14 @@ def seeds_needed(
     gain: arm minus baseline. expected: its shrunken gain. seeds: of the arm and of the baseline now. family: how many
     arms are corrected for.
     The first number has a power of POWER if the true gain is `expected`; the second one if it is lower by 0.67 of its
-    own uncertainty, as one in four is (None: more than MOST_SEEDS). None altogether: not even the first is reachable,
-    because the gain is too small, or the images are too few.
+    own uncertainty, as one in four is (None: more than MOST_SEEDS). That uncertainty shrinks with the gain; an expected
+    gain that the family's mean has raised, or turned to the other sign, keeps the whole error.
+    None altogether: not even the first is reachable, because the gain is too small, or the images are too few.
     """
     if not gain.known or expected == 0 or gain.mean == 0:
         return None
-    share = max(0.0, min(1.0, expected / gain.mean))
+    share = expected / gain.mean
+    share = share if 0 < share < 1 else 1.0
     low = abs(expected) - stats.norm.ppf(0.75) * gain.error * math.sqrt(share)
     alpha = looks[-1].alpha / max(family, 1)
     likely = _seeds_for(abs(expected), gain, seeds, looks[-1], alpha)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from metricloop.comparison.arm_rows import BOXES_APART, Arm, boxes_apart, family_size
-from metricloop.comparison.compare import ROUND
+from metricloop.comparison.arm_rows import BOXES_APART, Arm, boxes_apart, family_size, planned_looks, unplanned_looks
+from metricloop.comparison.groups import ROUND
 from metricloop.comparison.looks import Look
-from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain, least_gain
-from metricloop.comparison.verdict import seeds_text, summarise
+from metricloop.comparison.open_questions import noise_of, why_no_seeds
+from metricloop.comparison.phrases import AS_MANY_BOXES, SURE, change_text, interval_text, seeds_text
+from metricloop.comparison.power import FEW_IMAGES, detectable_gain, least_gain
+from metricloop.comparison.verdict import summarise
 from metricloop.selection.policies import POLICIES
-from metricloop.text.numbers import count, fixed, gain, interval, listing, percent, probability, signed
+from metricloop.text.numbers import count, fixed, listing, percent, probability, signed
 
 APART = "†"  # marks a number of boxes
 
@@ -19,15 +21,13 @@ APART = "†"  # marks a number of boxes
 def notes(comparison: dict[str, Any]) -> list[str]:
     """One note a line: how gain and p are made, looks, controls, numbers of boxes, seeds that would decide."""
     arms = comparison["arms"]
-    lines = [_how(comparison)]
-    if any(not look["planned"] for look in comparison["looks"][: comparison["looks_taken"]]):
-        lines.append("The last look was added after the first trial: its verdicts have no guarantee.")
-    if stopped := comparison.get("screened", ()):
+    lines = [_how(comparison), *_looks(comparison), *_seeds_beyond(comparison), *_collapsed(arms)]
+    if stopped := comparison["screened"]:
         lines.append(_screened(stopped))
     if comparison["headlines"]:
         lines.append(
-            "Each mean gain (95\u00a0% interval, p) is a test of its own, corrected for the looks and not for the "
-            "other means."
+            f"Each mean gain ({SURE} interval, p) takes the seeds of the first look of every metric. It is a test of "
+            "its own, corrected for the looks and not for the other means."
         )
     if later := [arm["name"] for arm in arms if _later_round(arm)]:
         lines.append(
@@ -40,11 +40,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     lines += _boxes(arms)
     if unsafe := [arm["name"] for arm in arms if arm.get("unsafe_in_process")]:
         lines.append(f"Scored by unread code without the sandbox (--unsafe-in-process): {listing(unsafe)}.")
-    if needed := [f"{arm['name']} {seeds_text(arm['seeds_needed'])}" for arm in arms if arm["seeds_needed"]]:
-        lines.append(f"Would probably decide the undecided arms: {listing(needed)}.")
-    undecided = [arm for arm in arms if arm["verdict"] == "undecided" and len(arm["seeds"]) > 1]
-    if hopeless := [arm["name"] for arm in undecided if not arm["seeds_needed"]]:
-        lines.append(f"Too close to the baseline for any reasonable number of seeds: {listing(hopeless)}.")
+    lines += _undecided(comparison)
     if comparison["search_images"] < FEW_IMAGES and summarise(comparison).outcome == "undecided":
         lines.append(_out_of_reach(comparison))
     return lines
@@ -52,19 +48,107 @@ def notes(comparison: dict[str, Any]) -> list[str]:
 
 def _how(comparison: dict[str, Any]) -> str:
     arms = [arm for arm in comparison["arms"] if arm["role"] != "baseline"]
-    base = next(arm for arm in comparison["arms"] if arm["role"] == "baseline")
+    base = _baseline(comparison)
     numbers = sorted({len(arm["seeds"]) for arm in arms})
     seeds = " to ".join(str(number) for number in dict.fromkeys(numbers[:1] + numbers[-1:]))
     own = f"{count(len(base['seeds']), 'seed')} of {base['name']}"
     if not arms:
         return f"{own}; nothing is compared with it yet."
-    metrics = count(family_size(comparison), "metric")
-    looks = sum(look["planned"] for look in comparison["looks"])
     return (
         f"{own}, {seeds} of every other arm; gain is the difference of their mean mAP, and its interval holds for "
-        f"other seeds and other images of this kind. p is corrected for {metrics} (controls apart) and for "
-        f"{count(looks, 'look')}; below {comparison['alpha']:g} an arm is decided."
+        f"other seeds and other images of this kind. {_corrected(comparison)}"
     )
+
+
+def _corrected(comparison: dict[str, Any]) -> str:
+    """For what p is corrected, and where an arm is decided."""
+    metrics, controls = family_size(comparison), family_size(comparison, "control")
+    families = [count(metrics, "metric") + (" (controls apart)" if controls else "")] if metrics else []
+    if controls and not metrics:
+        families = [count(controls, "control")]
+    planned, below = planned_looks(comparison), f"below {comparison['alpha']:g}"
+    if planned:
+        what = " and for ".join([*families, count(planned, "look")])
+        return f"p is corrected for {what}; {below} an arm is decided."
+    what = f"p is corrected for {families[0]}" if families else "p is not corrected"
+    return f"{what}, and for no look, because none was planned; {below}, set for look 1, an arm is decided."
+
+
+def _baseline(comparison: dict[str, Any]) -> Arm:
+    return next(arm for arm in comparison["arms"] if arm["role"] == "baseline")
+
+
+def _looks(comparison: dict[str, Any]) -> list[str]:
+    """Which look a row is of, and looks without a guarantee."""
+    arms, base, lines = comparison["arms"], _baseline(comparison), []
+    if not comparison["looks_taken"] and len(arms) > 1:
+        first = comparison["looks"][0]
+        lines.append(
+            f"The first look, with {count(first['arms'], 'seed')} of an arm and {first['baseline']} of {base['name']}, "
+            "is not complete: nothing is decided yet."
+        )
+    if unplanned := unplanned_looks(comparison):
+        one = len(unplanned) == 1
+        which = f"{'Look' if one else 'Looks'} {listing([str(number) for number in unplanned])}"
+        lines.append(
+            f"{which} {'was' if one else 'were'} added or changed after the first trial: "
+            f"{'its' if one else 'their'} verdicts have no guarantee."
+        )
+    if len({arm["baseline_seeds"] for arm in arms if arm["baseline_seeds"] is not None}) > 1:
+        lines.append(
+            f"Gain, interval and p of an arm are those of its last look, with as many seeds of {base['name']} as that "
+            "look takes."
+        )
+    return lines
+
+
+def _seeds_beyond(comparison: dict[str, Any]) -> list[str]:
+    """Seeds that count in no test, because their arm has more than its looks take."""
+    last, lines = comparison["looks"][-1], []
+    for arm in (arm for arm in comparison["arms"] if arm["seeds_beyond"]):
+        number, all_ = len(arm["seeds_beyond"]), len(arm["seeds"]) + len(arm["seeds_beyond"])
+        base = arm["role"] == "baseline"
+        if all_ > last["baseline" if base else "arms"] and comparison["looks_taken"] == len(comparison["looks"]):
+            take = "the looks take"
+        else:
+            take = "the looks so far take" if base else "its last look takes"
+        lines.append(
+            f"{arm['name']} has {count(number, 'more seed')} than {take}; "
+            f"{'it counts' if number == 1 else 'they count'} in no test."
+        )
+    return lines
+
+
+def _collapsed(arms: Sequence[Arm]) -> list[str]:
+    """Trials that learnt next to nothing. Their arm keeps its scatter, which says nothing about other arms."""
+    lines = []
+    asked = "treatment" if any(arm["role"] == "treatment" for arm in arms) else "control"
+    for arm in (arm for arm in arms if arm["collapsed"]):
+        seeds, one = arm["collapsed"], len(arm["collapsed"]) == 1
+        reached = [fixed(arm["mAP"]["per_seed"][arm["seeds"].index(seed)]) for seed in seeds]
+        lines.append(
+            f"{arm['name']}: the {'trial with seed' if one else 'trials with seeds'} "
+            f"{listing([str(seed) for seed in seeds])} learnt next to nothing (mAP {listing(reached)})"
+            + ("; its scatter does not count for the other arms." if arm["role"] == asked else ".")
+        )
+    return lines
+
+
+def _undecided(comparison: dict[str, Any]) -> list[str]:
+    """What would decide the undecided arms, or why no number of seeds is given."""
+    arms, lines = comparison["arms"], []
+    if needed := [f"{arm['name']} {seeds_text(arm['seeds_needed'])}" for arm in arms if arm["seeds_needed"]]:
+        lines.append(f"Would probably decide the undecided arms: {listing(needed)}.")
+    images = count(comparison["search_images"], "image")
+    told = {
+        "small": "Too small a gain for any reasonable number of seeds",
+        "images": f"Too few search images ({images}, or groups of images) for any number of seeds",
+        "scatter": "Trials differ too much to say how many seeds would decide",
+    }
+    for reason, text in told.items():
+        if own := [arm["name"] for arm in arms if why_no_seeds(comparison, arm) == reason]:
+            lines.append(f"{text}: {listing(own)}.")
+    return lines
 
 
 def _screened(stopped: Sequence[dict[str, Any]]) -> str:
@@ -96,9 +180,8 @@ def _boxes(arms: list[Arm]) -> list[str]:
     for arm in arms:
         if arm["matches"] and (lead := arm["lead_over_it"]):
             lines.append(
-                f"{arm['matches']} against {arm['name']}, random images with as many boxes: "
-                f"{gain(lead['abs'], lead['rel'])}, 95\u00a0% interval {interval(lead['ci95'])}, "
-                f"p {probability(lead['p'])}."
+                f"{arm['matches']} against {arm['name']}, {AS_MANY_BOXES}: "
+                f"{change_text(lead)}, {interval_text(lead)}, p {probability(lead['p'])}."
             )
     return lines
 
@@ -107,10 +190,10 @@ def _out_of_reach(comparison: dict[str, Any]) -> str:
     """Which gains so few search images cannot decide."""
     looks = [Look(**look) for look in comparison["looks"]]
     images, family = comparison["search_images"], max(family_size(comparison), 1)
-    noise = Noise(**comparison["noise"]) if comparison["noise"] else TYPICAL
-    planned = detectable_gain(looks, family, images, noise)
-    ever = least_gain(looks, family, images, noise)
+    planned = detectable_gain(looks, family, images, noise_of(comparison))
+    ever = least_gain(looks, family, images, noise_of(comparison))
     return (
         f"Only {count(images, 'search image')} (or groups of images): the planned seeds decide a gain of "
-        f"{signed(planned)} four times in five; below {signed(ever)} no number of seeds would, more images would."
+        f"{signed(planned)} mAP four times in five; below {signed(ever)} mAP no number of seeds would, more images "
+        "would."
     )

@@ -20,7 +20,7 @@ def forest_plot(comparison: dict[str, Any]) -> dict[str, Any]:
     rows = []
     for arm, pair in zip(arms, bounds, strict=True):
         change = arm["gain"]["mAP"]
-        label = f"{arm['name']}: gain {numbers.signed(change['abs'])}, 95 % interval {numbers.interval(pair)}"
+        label = f"{arm['name']}: gain {numbers.signed(change['abs'])} mAP, 95 % interval {numbers.interval(pair)}"
         kind = f"{arm['verdict']} {arm['role']}"
         strip = svg.forest_strip(axis, change["abs"], pair, kind, label, oracle)
         rows.append({"arm": arm, "strip": strip, "gain": numbers.gain(change["abs"], change["rel"])})

@@ -42,7 +42,7 @@ def _node(node: Node, arms: set[str]) -> dict[str, Any]:
         "arm": idea.name if idea.ran and idea.name in arms else None,
         "verdict": idea.verdict if idea.state == "measured" else None,
         "word": {"accepted": "not measured yet", "screened": "stopped early"}.get(idea.state, idea.state),
-        "gain": numbers.gain(idea.gain["abs"], idea.gain["rel"]) if idea.gain else None,
+        "gain": numbers.gain(idea.gain["abs"], idea.gain["rel"], "mAP") if idea.gain else None,
         "predicted": numbers.signed(idea.predicted_gain),
         "about": _about(idea),
         "hypothesis": clean(idea.hypothesis, PROSE),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from metricloop import layout
+from metricloop.comparison.comparison_file import read_comparison, read_confirmation
 from metricloop.data.dataset import Dataset
 from metricloop.data.loading import load
 from metricloop.data.pool import read_pool
@@ -20,7 +22,8 @@ from metricloop.study.plan import load_plan
 class ReportData:
     """The inputs of the page. plan: arms.yaml merged with rounds.yaml. data: all splits. pool: what subsets are drawn
     from. problems: rows of problems.csv. confirmation: of confirmation.json, whether the test split was opened and why
-    not, and none of its numbers; None without one. events: of the journal."""
+    not, and none of its numbers; None without one. openings: the dates on which the test split was opened. events: of
+    the journal."""
 
     folder: Path
     comparison: dict[str, Any]
@@ -30,21 +33,28 @@ class ReportData:
     summary: dict[str, Any]
     problems: list[dict[str, str]]
     confirmation: dict[str, Any] | None
+    openings: list[str]
     events: list[Event]
 
 
 def read_report_data(folder: Path, root: Path) -> ReportData:
-    """Read a compared study. folder: its workspace; root: the folder that image files are relative to."""
-    problems, summary, confirmation = (folder / name for name in (layout.PROBLEMS, layout.SUMMARY, layout.CONFIRMATION))
+    """Read a compared study. folder: its workspace; root: the folder that image files are relative to.
+
+    Errors: OtherVersionError for a study that another version of metricloop has compared.
+    """
+    problems, summary, openings = (folder / name for name in (layout.PROBLEMS, layout.SUMMARY, layout.OPENINGS))
     return ReportData(
         folder=folder,
-        comparison=read_json(folder / layout.COMPARISON),
+        comparison=read_comparison(folder),
         plan=load_plan(folder),
         data=load(folder / layout.DATA, root),
         pool=read_pool(folder / layout.DATA, root),
         summary=read_json(summary) if summary.is_file() else {},
         problems=list(csv.DictReader(problems.read_text().splitlines())) if problems.is_file() else [],
-        confirmation=_opened(read_json(confirmation)) if confirmation.is_file() else None,
+        confirmation=_opened(read_confirmation(folder)) if (folder / layout.CONFIRMATION).is_file() else None,
+        openings=[json.loads(line)["opened"][:10] for line in openings.read_text().splitlines()]
+        if openings.is_file()
+        else [],
         events=read_journal(folder / layout.JOURNAL),
     )
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from metricloop import layout
 from metricloop.comparison.arm_rows import boxes_apart, of_role
 from metricloop.comparison.headlines import headlines
+from metricloop.comparison.phrases import seeds_text
 from metricloop.comparison.table_notes import notes
-from metricloop.comparison.verdict import seeds_text, summarise
+from metricloop.comparison.verdict import summarise
 from metricloop.data.tables import replacing
 from metricloop.report.arm_section import arm_section
 from metricloop.report.data_section import class_counts, mistake_rates, split_counts

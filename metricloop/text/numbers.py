@@ -30,9 +30,9 @@ def percent(value: float | None, digits: int = 0) -> str:
     return DASH if value is None else f"{fixed(100 * value, digits)}{PERCENT}"
 
 
-def gain(absolute: float | None, relative: float | None) -> str:
-    """0.042, 0.18 -> +0.042 (+18 %); without a relative gain only the absolute one."""
-    text = signed(absolute)
+def gain(absolute: float | None, relative: float | None, unit: str = "") -> str:
+    """0.042, 0.18 -> +0.042 (+18 %), with a unit +0.042 mAP (+18 %); without a relative gain only the absolute one."""
+    text = signed(absolute) + (f" {unit}" if unit and absolute is not None else "")
     return text if absolute is None or relative is None else f"{text} ({signed(100 * relative, 0)}{PERCENT})"
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from metricloop import layout
 from metricloop.comparison.arm_rows import of_role
+from metricloop.comparison.comparison_file import read_comparison
 from metricloop.comparison.headlines import headlines
 from metricloop.data.tables import column, read_json, read_yaml
 from metricloop.study.plan import load_plan
@@ -24,7 +25,7 @@ CURVE_POINTS = 100  # most points of a loss curve; longer curves are averaged
 
 def arm_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
     """Every arm of the study in `folder` with its trials; the baseline first, then treatments, then controls."""
-    comparison = read_json(folder / layout.COMPARISON)
+    comparison = read_comparison(folder)
     blocks = _blocks(folder)
     arms = [arm for role in ("baseline", "treatment", "control") for arm in of_role(comparison, role)]
     shown = []

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.data.tables import read_json
+from metricloop.comparison.comparison_file import read_comparison
 from metricloop.engineer.ideas import Event, Idea, compared, ideas, tree_text
 from metricloop.engineer.scorecard_table import escaped, markdown, read_card, table
 from metricloop.llm.journal import read_journal
@@ -32,8 +32,8 @@ def language_model_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]
     if not found:
         return []
     name, card = read_card(folder)
-    file = folder / layout.COMPARISON
-    now = compared(found, read_json(file) if file.is_file() else None)
+    there = (folder / layout.COMPARISON).is_file()
+    now = compared(found, read_comparison(folder) if there else None)
     note = f"Its ideas, each under the one it builds on:\n\n{_fenced(tree_text(now))}\n\n{markdown({name: card})}"
     rows = table({name: card})
     counts = {"proposed": card.proposed, "prompt_tokens": card.prompt_tokens,

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metricloop import layout
+from metricloop.comparison.comparison_file import read_comparison
 from metricloop.comparison.comparison_table import markdown_table
-from metricloop.data.tables import read_json
 from metricloop.llm.journal import read_journal
 from metricloop.tracking.arm_runs import arm_runs
 from metricloop.tracking.language_model_runs import language_model_runs, origins
@@ -69,11 +69,12 @@ def track(folder: Path) -> Summary:
     """Make MLflow show the study in `folder`; changes nothing where it does already.
 
     The database is FOLDER/mlflow.db, files are under FOLDER/mlruns. Only one process may call this at a time.
+    Errors: OtherVersionError for a study that another version of metricloop has compared; nothing is written then.
     """
     folder = folder.resolve()
+    comparison = read_comparison(folder)
     wanted = [*arm_runs(folder), *language_model_runs(folder)]
     client = _client(folder / layout.MLFLOW)
-    comparison = read_json(folder / layout.COMPARISON)
     experiment = _experiment(client, folder, comparison["study"])
     # A run without a key was interrupted while it was written: it matches nothing and is deleted.
     there = {run.data.tags.get(KEY, run.info.run_id): run.info.run_id for run in _all_runs(client, experiment)}
@@ -218,7 +219,7 @@ def where_to_look(folder: Path) -> str:
     import sqlite3
 
     database = folder.resolve() / layout.MLFLOW
-    name = read_json(folder / layout.COMPARISON)["study"]
+    name = read_comparison(folder)["study"]
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         (experiment,) = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]).fetchone()
     summary = Summary(str(experiment), 0, 0, 0, database)

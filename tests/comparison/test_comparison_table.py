@@ -49,8 +49,8 @@ def test_a_row_stays_on_one_line_of_a_hundred_columns(printed, comparison):
 
 def test_no_winner_is_claimed_where_there_is_none(printed):
     assert printed.startswith("Undecided")
-    assert gain(0.13, 0.13 / 0.2) in printed.split("lion")[0]  # what the oracle gains
-    assert "Mean gain of all 2 metrics: +0.004 (+2\u00a0%) mAP" in " ".join(printed.split(" "))
+    assert gain(0.13, 0.13 / 0.2, "mAP") in printed.split("lion")[0]  # what the oracle gains
+    assert "Mean gain of both metrics: +0.004 mAP (+2\u00a0%)" in " ".join(printed.split(" "))
 
 
 def test_how_the_numbers_are_made(comparison):
@@ -59,7 +59,10 @@ def test_how_the_numbers_are_made(comparison):
     assert said[0].endswith(
         "p is corrected for 2 metrics (controls apart) and for 2 looks; below 0.05 an arm is decided."
     )
-    assert "is a test of its own, corrected for the looks and not for the other means" in said[1]
+    assert said[1] == (
+        "Each mean gain (95\u00a0% interval, p) takes the seeds of the first look of every metric. It is a test of its "
+        "own, corrected for the looks and not for the other means."
+    )
     assert "oracle (control): keep the images with the smallest share of damaged objects." in said
     assert any(line.startswith("upside_down (control): keep the worst images") for line in said)
     comparison["arms"][1]["seeds"] = list(range(6))
@@ -67,19 +70,92 @@ def test_how_the_numbers_are_made(comparison):
     assert notes(made_of([comparison["arms"][0]])) == ["12 seeds of random; nothing is compared with it yet."]
 
 
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        ({"treatment": 12, "control": 2}, "p is corrected for 12 metrics (controls apart) and for 2 looks;"),
+        ({"treatment": 1, "control": 0}, "p is corrected for 1 metric and for 2 looks;"),
+        ({"treatment": 0, "control": 2}, "p is corrected for 2 controls and for 2 looks;"),
+        ({"treatment": 0, "control": 0}, "p is corrected for 2 looks;"),  # controls that the study added by itself
+    ],
+)
+def test_p_is_corrected_for_the_planned_arms(comparison, family, said):
+    assert said in notes(comparison | {"family": family})[0]
+
+
 def test_open_questions_are_told_with_the_seeds_that_would_decide(comparison):
+    """aspect_ratio gains -.001; with -.1 its search images, or else its trials, are what is in the way."""
+    small = "Too small a gain for any reasonable number of seeds: aspect_ratio."
+    few = "Too few search images (50 images, or groups of images) for any number of seeds: aspect_ratio."
+    far = "Trials differ too much to say how many seeds would decide: aspect_ratio."
     said = notes(comparison)
     assert "Would probably decide the undecided arms: object_proximity 7 to 29 seeds." in said
-    assert "Too close to the baseline for any reasonable number of seeds: aspect_ratio." in said
+    assert (small in said, few in said, far in said) == (True, False, False)
+    comparison["arms"][2]["gain"]["mAP"]["abs"] = -0.1
+    assert (small in notes(comparison), far in notes(comparison)) == (False, True)
+    comparison["search_images"] = 50
+    assert few in notes(comparison)
+    comparison["arms"][2]["gain"]["mAP"]["ci95"] = None
+    assert any(note.startswith("Too few search images (1 image,") for note in notes(comparison | {"search_images": 1}))
 
 
-def test_a_look_that_was_added_later_is_said_to_have_no_guarantee(comparison):
+@pytest.mark.parametrize("changes", [{"goes_on": True}, {"seeds": [0, 1]}])
+def test_nothing_is_called_hopeless_that_goes_on_or_has_not_had_its_first_look(comparison, changes):
+    comparison["arms"][2] |= changes
+    assert not any("aspect_ratio" in note for note in notes(comparison))
+
+
+def test_before_the_first_look_is_complete_nothing_is_decided(comparison):
+    said = notes(comparison | {"looks_taken": 0})
+    assert "The first look, with 3 seeds of an arm and 3 of random, is not complete: nothing is decided yet." in said
+    assert not any("aspect_ratio" in note for note in said)
+
+
+def test_looks_that_were_not_planned_are_named(comparison):
     later = {"arms": 9, "baseline": 27, "alpha": 0.05, "planned": False}
     added = comparison | {"looks": [*comparison["looks"], later]}
     assert not any("no guarantee" in note for note in notes(added))  # it was not taken yet
-    assert "The last look was added after the first trial: its verdicts have no guarantee." in notes(
-        added | {"looks_taken": 3}
+    (said,) = [note for note in notes(added | {"looks_taken": 3}) if "no guarantee" in note]
+    assert said == "Look 3 was added or changed after the first trial: its verdicts have no guarantee."
+    assert "and for 2 looks; below 0.05 an arm is decided." in notes(added | {"looks_taken": 3})[0]
+    edited = [look | {"planned": False, "alpha": 0.4} for look in comparison["looks"]]
+    said = notes(comparison | {"looks": edited, "looks_taken": 2, "alpha": 0.4})
+    assert said[0].endswith(
+        "p is corrected for 2 metrics (controls apart), and for no look, because none was planned; below 0.4, set for "
+        "look 1, an arm is decided."
     )
+    assert said[1] == ("Looks 1 and 2 were added or changed after the first trial: their verdicts have no guarantee.")
+
+
+def test_rows_of_different_looks_are_told_apart(comparison):
+    said = "Gain, interval and p of an arm are those of its last look, with as many seeds of random as that look takes."
+    assert said not in notes(comparison)
+    comparison["arms"][1]["baseline_seeds"] = 18
+    assert said in notes(comparison)
+
+
+def test_seeds_beyond_the_looks_are_told(comparison):
+    """The looks take 6 of random and 6 of an arm."""
+    comparison["arms"][0] |= {"seeds": list(range(6)), "seeds_beyond": list(range(6, 28))}
+    comparison["arms"][1]["seeds_beyond"] = [3]
+    said = notes(comparison | {"looks_taken": 2})
+    assert "random has 22 more seeds than the looks take; they count in no test." in said
+    assert "object_proximity has 1 more seed than its last look takes; it counts in no test." in said
+    comparison["arms"][0] |= {"seeds": [0, 1, 2], "seeds_beyond": [3, 4]}
+    assert "random has 2 more seeds than the looks so far take; they count in no test." in notes(comparison)
+
+
+def test_trials_that_learnt_next_to_nothing_are_named(comparison):
+    comparison["arms"][1] |= {"collapsed": [2]}
+    comparison["arms"][1]["mAP"]["per_seed"] = [0.3, 0.32, 0.0061]
+    comparison["arms"][3] |= {"collapsed": [0, 1]}
+    comparison["arms"][3]["mAP"]["per_seed"] = [0.01, 0.02, 0.33]
+    said = notes(comparison)
+    assert (
+        "object_proximity: the trial with seed 2 learnt next to nothing (mAP 0.006); its scatter does not count for "
+        "the other arms." in said
+    )
+    assert "oracle: the trials with seeds 0 and 1 learnt next to nothing (mAP 0.010 and 0.020)." in said
 
 
 def test_arms_of_later_rounds_have_conditional_p(comparison):
@@ -104,8 +180,8 @@ def test_an_arm_with_far_more_boxes_is_marked_and_held_against_its_control(compa
         f"object_proximity (+15\u00a0%) and oracle ({MINUS}24\u00a0%)." in said
     )
     assert (
-        "object_proximity against matched, random images with as many boxes: +0.020 (+10\u00a0%), 95\u00a0% interval "
-        f"{MINUS}0.010 to +0.050, p 0.200." in said
+        "object_proximity against matched, random images with as many boxes: +0.020 mAP (+10\u00a0%), 95\u00a0% "
+        f"interval {MINUS}0.010 to +0.050, p 0.200." in said
     )
 
 
@@ -126,7 +202,7 @@ def test_markdown_holds_the_same_rows(comparison):
     assert len(table) == 2 + 5
     assert {line.count("|") for line in table} == {10}
     assert lines[0].startswith("**Undecided")
-    assert lines[2].startswith("- Mean gain of all 2 metrics: ")
+    assert lines[2].startswith("- Mean gain of both metrics: ")
 
 
 CHANGE = {"abs": 0.05, "rel": 0.25, "ci95": [0.01, 0.09], "p": 0.02}
@@ -143,7 +219,12 @@ CONFIRMATION = {
     "gain": {"winner": {"mAP": CHANGE, "mAR": CHANGE}},
 }
 OPENINGS = [
-    {"opened": f"2026-11-2{day}T04:29:13+00:00", "study": "lion", "arms": ["random", name], "seeds": {}}
+    {
+        "opened": f"2026-11-2{day}T04:29:13+00:00",
+        "study": "lion",
+        "arms": ["random", name],
+        "seeds": {"arms": [1000, 1001], "baseline": [1000, 1001, 1002]},
+    }
     for day, name in enumerate(("sharp", "wide", "aspect_ratio"))
 ]
 
@@ -159,8 +240,8 @@ def test_a_confirmation_shows_the_gain_beside_that_of_the_search_split(better):
     text = shown(print_confirmation, CONFIRMATION, better, OPENINGS[2:])
     lines = text.splitlines()
     assert " ".join(" ".join(lines[:2]).split()) == (
-        "Confirmed: aspect_ratio beats a random sample of the same size on the test split: +0.050 (+25 %), "
-        "95 % interval +0.010 to +0.090, p 0.020; expected was +0.061."
+        "Confirmed: aspect_ratio beats a random sample of the same size on the test split: +0.050 mAP (+25 %), "
+        "95 % interval +0.010 to +0.090, p 0.020; expected was +0.061 mAP."
     )
     assert "lion: the test split (200 images), 2 fresh seeds an arm, 3 of the baseline" in text
     winner = next(line for line in lines if line.strip().startswith("winner"))
@@ -194,6 +275,25 @@ def test_earlier_openings_of_the_test_split_are_listed(better):
     assert told.endswith(
         "The test split was opened 2 times before: 2026-11-20 (random, sharp); 2026-11-21 (random, wide)."
     )
+
+
+def test_the_opening_of_the_table_is_known_by_its_arms_and_seeds(better):
+    """A later opening failed, one before it had fewer seeds, and one is of an earlier version."""
+    fewer = OPENINGS[2] | {"opened": "2026-11-19T00:00:00+00:00", "seeds": {"arms": [1000], "baseline": [1000]}}
+    old = OPENINGS[2] | {"opened": "2026-11-18T00:00:00+00:00", "seeds": [1000, 1001]}
+    later = OPENINGS[1] | {"opened": "2026-11-24T00:00:00+00:00"}
+    told = " ".join(shown(print_confirmation, CONFIRMATION, better, [old, fewer, OPENINGS[2], later]).split())
+    assert told.endswith(
+        "The test split was opened 2 times before: 2026-11-18 (random, aspect_ratio); 2026-11-19 (random, "
+        "aspect_ratio). The test split was opened 1 time since then, without a result: 2026-11-24 (random, wide)."
+    )
+
+
+def test_the_test_split_has_one_test_at_five_percent_whatever_the_looks_spend(better):
+    change = CHANGE | {"p": 0.04}
+    gains = {"gain": {"winner": {"mAP": change, "mAR": change}}}
+    said = shown(print_confirmation, CONFIRMATION | gains, better | {"alpha": 0.01}, OPENINGS[2:])
+    assert said.startswith("Confirmed: ")
 
 
 def test_a_test_split_that_stayed_closed_says_why(comparison):

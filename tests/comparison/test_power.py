@@ -74,6 +74,15 @@ def test_seeds_needed_is_none_where_seeds_do_not_help(found, expected):
     assert seeds_needed(found, expected, (6, 18), LOOKS, 10) is None
 
 
+@pytest.mark.parametrize("mean", [0.01, -0.005])
+def test_an_expected_gain_that_the_family_raised_keeps_the_whole_error_in_the_upper_number(mean):
+    found = gain(mean, 0.014, 0.02)
+    low, high = seeds_needed(found, 0.025, (6, 18), LOOKS, 10)
+    whole, _ = seeds_needed(found, 0.025 - 0.6745 * found.error, (6, 18), LOOKS, 10)
+    assert low < high
+    assert high == whole  # as many as if the gain were lower by .67 of its error
+
+
 def test_the_upper_number_is_none_where_the_gain_may_be_too_small():
     low, high = seeds_needed(gain(0.011, 0.014, 0.02), 0.009, (6, 18), LOOKS, 10)
     assert low <= MOST_SEEDS

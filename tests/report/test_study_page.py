@@ -12,6 +12,7 @@ import pytest
 from journal_fixture import idea, journal, proposed, write_journal
 from study_fixture import RECIPE, arms, make_study
 
+from metricloop.comparison.comparison_file import OtherVersionError
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.figures import subset_changes
 from metricloop.report.arm_section import changes
@@ -55,7 +56,12 @@ class Page(HTMLParser):
 
 
 def confirm(folder: Path, numbers: dict, reason: str | None = None) -> None:
-    (folder / "confirmation.json").write_text(json.dumps({"split": "test", "reason": reason, "arms": numbers}))
+    rest = {"split": "test", "test_images": 200, "seeds": {}, "gain": {}}
+    (folder / "confirmation.json").write_text(json.dumps({**rest, "reason": reason, "arms": numbers}))
+
+
+def page_as_it_is(folder: Path) -> str:
+    return build(read_report_data(folder, folder / "pictures"))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +99,7 @@ def test_page_shows_every_arm_and_its_numbers(page: str) -> None:
         "+0.070 (+30\u00a0%)",
         "+0.040 to +0.100",
         "14 to 20 seeds would probably be enough to decide.",
-        "all 2 metrics",  # the mean gain
+        "both metrics",  # the mean gain
         "+0.041 (+20\u00a0%)",
         "+0.011 to +0.071",
         "3 seeds of random, 3 of every other arm",  # the notes below the table
@@ -127,12 +133,37 @@ def test_page_holds_no_number_of_the_test_split(page: str) -> None:
 
 def test_page_says_what_became_of_the_test_split(study: Path, tmp_path: Path) -> None:
     folder = make_study(tmp_path)
-    read = [build(read_report_data(folder, folder / "pictures"))]
-    confirm(folder, {}, "no arm is better than the baseline on the search split")
-    read.append(build(read_report_data(folder, folder / "pictures")))
+    read = [page_as_it_is(folder)]
+    confirm(folder, {}, "no metric is better than the baseline on the search split")
+    read.append(page_as_it_is(folder))
     assert "The test split has not been used yet." in read[0]
-    assert "The test split stayed closed: no arm is better than the baseline on the search split." in read[1]
+    assert "The test split stayed closed: no metric is better than the baseline on the search split." in read[1]
     assert not any("--confirmed" in text for text in read)
+    assert not any("opened" in text for text in read)
+
+
+def test_page_tells_of_every_opening_of_the_test_split(tmp_path: Path) -> None:
+    """An opening without a result; then a result that no longer opens it; then one that does, after two openings."""
+    folder = make_study(tmp_path)
+    opened = [{"opened": f"2026-11-2{day}T04:29:13+00:00", "arms": ["random"], "seeds": {}} for day in (6, 7)]
+    (folder / "opened.jsonl").write_text(json.dumps(opened[0]) + "\n")
+    text = page_as_it_is(folder)
+    assert "The test split was opened 1 time (2026-11-26), and no result of it is recorded." in text
+    assert "not been used" not in text
+    confirm(folder, {}, "confirm.when is never")
+    assert "For earlier results it was opened 1 time (2026-11-26)." in page_as_it_is(folder)
+    confirm(folder, {"winner": {"arm": "object_count", "mAP": [0.9]}})
+    assert "in all" not in page_as_it_is(folder)
+    (folder / "opened.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in opened))
+    assert "The test split was opened 2 times in all (2026-11-26 and 2026-11-27)." in page_as_it_is(folder)
+
+
+def test_a_study_of_another_version_has_no_page(tmp_path: Path) -> None:
+    folder = make_study(tmp_path)
+    file = folder / "comparison.json"
+    file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "looks"}))
+    with pytest.raises(OtherVersionError, match=r"comparison\.json was written by another version.*no looks"):
+        write_report(folder, folder / "pictures")
 
 
 def test_an_arm_with_far_more_boxes_is_marked(tmp_path: Path) -> None:
@@ -217,7 +248,7 @@ def test_numbers_of_an_idea_are_those_of_the_comparison(tmp_path: Path) -> None:
             entry["gain"] = entry["gain"] | {"abs": 0.555, "rel": 2.4}
     text = page_of(tmp_path, events)
     assert "0.555" not in text
-    assert re.search(r'id="idea-1-object_count".*?\+0\.070 \(\+30', text, re.DOTALL)
+    assert re.search(r'id="idea-1-object_count".*?\+0\.070 mAP \(\+30', text, re.DOTALL)
 
 
 def test_words_of_a_model_are_shown_as_words(tmp_path: Path) -> None:

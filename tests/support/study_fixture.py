@@ -48,6 +48,7 @@ def arm(
         "name": name, "role": role, "group": group, "metric": metric, "direction": "higher" if metric else None,
         "policy": {"name": policy, **({"direction": "higher"} if metric else {})},
         "images": images, "boxes": boxes, "boxes_ratio": boxes / 16, "seeds": list(range(seeds)),
+        "seeds_beyond": [], "baseline_seeds": None if gain is None else 3, "collapsed": [],
         "mAP": summary(mean), "mAR": summary(mean + 0.2), "mAP50": summary(mean + 0.25),
         "gain": None if gain is None
         else {"mAP": change(gain, mean - gain), "mAR": change(gain / 2, mean + 0.2 - gain)},
@@ -76,13 +77,15 @@ def headline(name: str, names: list[str], gain: float, half: float = 0.03, p: fl
         return {"abs": value, "rel": value / 0.2, "ci95": [value - half, value + half], "p": p / 2, "p_looks": p}
 
     told = "undecided" if p >= 0.05 else "better" if gain > half else "worse" if gain < -half else "undecided"
-    return {"name": name, "arms": names, "gain": {"mAP": change(gain), "mAR": change(gain / 2)}, "verdict": told}
+    gains = {"mAP": change(gain), "mAR": change(gain / 2)}
+    return {"name": name, "arms": names, "gain": gains, "verdict": told, "stopped": []}
 
 
 def comparison(entries: list[dict[str, Any]] | None = None, study: str = "drawn", **changes: Any) -> dict[str, Any]:
     """comparison.json after the first of two looks, with 3 seeds of every arm and of the baseline."""
     entries = arms() if entries is None else entries
     gains = {entry["name"]: entry["gain"]["mAP"]["abs"] for entry in entries if entry["role"] == "treatment"}
+    controls, screened = sum(entry["role"] == "control" for entry in entries), changes.get("screened", [])
     return {
         "study": study,
         "budget": 0.25,
@@ -96,6 +99,8 @@ def comparison(entries: list[dict[str, Any]] | None = None, study: str = "drawn"
         "looks_taken": 1,
         "alpha": 0.05,
         "smallest_gain": 0.02,
+        "family": {"treatment": len(gains) + len(screened), "control": controls},
+        "screened": [],
         "noise": {"arm": 0.014, "baseline": 0.02, "image": 0.2},
         "headlines": [headline("all", list(gains), float(np.mean(list(gains.values()))), p=0.012)] if gains else [],
         "arms": entries,

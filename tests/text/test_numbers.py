@@ -16,6 +16,8 @@ MINUS = "\u2212"
         (numbers.signed(-0.0421), f"{MINUS}0.042"),
         (numbers.signed(-0.0001), "±0.000"),
         (numbers.gain(0.042, 0.181), "+0.042 (+18\u00a0%)"),
+        (numbers.gain(0.042, 0.181, "mAP"), "+0.042 mAP (+18\u00a0%)"),
+        (numbers.gain(None, None, "mAP"), "\u2013"),
         (numbers.gain(0.042, None), "+0.042"),  # the baseline is too low for a ratio
         (numbers.probability(0.0123), "0.012"),
         (numbers.probability(0.0009), "<0.001"),

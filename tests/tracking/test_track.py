@@ -11,6 +11,7 @@ import pytest
 from journal_fixture import RECORDED, journal, round_one, write_journal
 from study_fixture import arms, comparison, headline, make_study, md5_of
 
+from metricloop.comparison.comparison_file import OtherVersionError
 from metricloop.data.tables import write_json
 from metricloop.study.plan import load_plan
 from metricloop.tracking.arm_runs import CURVE_POINTS, arm_runs, thinned
@@ -36,6 +37,14 @@ def client_of(folder: Path):
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
     experiment = client.get_experiment_by_name("drawn")
     return client, experiment, {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_a_study_of_another_version_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    folder = make_study(tmp_path)
+    write_json(folder / "comparison.json", {"study": "drawn", "arms": arms()})
+    with pytest.raises(OtherVersionError, match="written by another version"):
+        track(folder)
+    assert not (folder / "mlflow.db").exists()
 
 
 def test_arm_run_shows_role_gain_and_subset(study: Path) -> None:

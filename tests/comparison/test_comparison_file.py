@@ -1,0 +1,56 @@
+"""metricloop/comparison/comparison_file.py: files of another version end in one message."""
+
+import json
+
+import pytest
+from study_fixture import comparison
+
+from metricloop.comparison.comparison_file import OtherVersionError, read_comparison, read_confirmation
+
+CONFIRMATION = {"reason": None, "test_images": 9, "seeds": {"arms": [1000], "baseline": [1000]}, "arms": {}, "gain": {}}
+
+
+def test_files_of_this_version_are_read(tmp_path):
+    (tmp_path / "comparison.json").write_text(json.dumps(comparison()))
+    (tmp_path / "confirmation.json").write_text(json.dumps(CONFIRMATION))
+    assert read_comparison(tmp_path) == comparison()
+    assert read_confirmation(tmp_path) == CONFIRMATION
+
+
+def test_a_study_that_has_not_run_says_what_to_run(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"comparison\.json does not exist yet; run the study first: metricloop"
+    ):
+        read_comparison(tmp_path)
+
+
+def without(content, key):
+    return {name: value for name, value in content.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("content", "lacks"),
+    [
+        (without(comparison(), "looks"), "looks"),
+        (without(without(comparison(), "family"), "screened"), "family, screened"),
+        (comparison() | {"arms": [*comparison()["arms"][1:], without(comparison()["arms"][0], "collapsed")]},
+         r"arms\.collapsed"),
+    ],
+)  # fmt: skip
+def test_a_comparison_of_another_version_is_refused_with_what_to_do(tmp_path, content, lacks):
+    (tmp_path / "comparison.json").write_text(json.dumps(content))
+    with pytest.raises(
+        OtherVersionError, match=rf"comparison\.json .*\(it has no {lacks}\).* metricloop run -C "
+    ) as told:
+        read_comparison(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "lacks"),
+    [(without(CONFIRMATION, "gain"), "gain"), (CONFIRMATION | {"seeds": [1000, 1001]}, r"seeds\.baseline")],
+)
+def test_a_confirmation_of_another_version_is_refused(tmp_path, content, lacks):
+    (tmp_path / "confirmation.json").write_text(json.dumps(content))
+    with pytest.raises(OtherVersionError, match=rf"confirmation\.json .*\(it has no {lacks}\)"):
+        read_confirmation(tmp_path)
