@@ -115,6 +115,20 @@ def test_compare_prints_a_table_and_markdown(tmp_path, capsys):
     assert "| object_count |" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["compare", "compare --markdown", "compare --confirmed", "report", "track"])
+def test_a_workspace_of_another_version_ends_in_one_message(tmp_path, capsys, command):
+    folder = make_study(tmp_path / "study")
+    (folder / "comparison.json").write_text('{"study": "drawn", "budget": 0.25, "arms": []}')
+    (folder / "confirmation.json").write_text('{"study": "drawn", "seeds": [1000, 1001], "arms": {}}')
+    assert main([*command.split(), "-C", str(folder)]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(
+        f"metricloop {command.split()[0]}: {folder / 'comparison.json'} was written by another version"
+    )
+    assert f"metricloop run -C {folder}" in err
+
+
 def test_export_writes_a_split(tmp_path, capsys):
     folder = make_study(tmp_path / "study")
     target = tmp_path / "test.json"
