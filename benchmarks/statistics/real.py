@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from check_equal import covariance_of_means
 from finished_trials import BASE, Trials, read_trials
+from hierarchical import simulate
 from many_studies import Outcome, Studies, take_looks
 from tallies import DESIGNS, LEAST_POWER, TWO, Tally, bar, null_bars, rate, table
 
@@ -62,6 +63,32 @@ def _null_studies(trials: Trials, arms: Sequence[str], studies: int, name: str) 
             rows.append([kind, design, *tally.row(), f"{np.mean(np.concatenate(tally.trials)):.0f}"])
             null_bars(tally, f"{name}, {kind}", kind, design)
     table(["no arm has a gain", "looks", "false verdicts", "covered", "trials"], rows)
+    _few_values(trials, arms, studies)
+
+
+def _few_values(trials: Trials, arms: Sequence[str], studies: int) -> None:
+    """What it does to the error rate that an arm has few trials to draw from."""
+    few = len(trials.of(arms[0]))
+    sd = np.array([trials.whole[trials.of(arm)].std(ddof=1) for arm in arms])
+    rows = []
+    for kind, of in ((f"drawn from {few} normal values per arm", few), ("every value new", 0)):
+        rng, cells = np.random.default_rng(37), []
+        for looks in DESIGNS.values():
+            none = np.zeros((studies, len(arms)))
+            drawn, tally = simulate(rng, none, none, trials.images), Tally()
+            scatter = rng.standard_normal((studies, len(arms), of or drawn.values.shape[2]))
+            if of:
+                scatter -= scatter.mean(axis=2, keepdims=True)  # the mean of these values is the truth
+                again = rng.integers(0, of, (studies, len(arms), drawn.values.shape[2]))
+                scatter = np.take_along_axis(scatter, again, axis=2)
+            drawn.values[:, :-1] += sd[:, None] * scatter
+            tally.add(take_looks(drawn, looks), np.zeros(len(arms)))
+            cells += tally.row()
+        rows.append([kind, *cells])
+    print(
+        "The last line again with normal values of the same sd in place of trials: what few trials to draw from do.\n"
+    )
+    table(["", *(text for name in DESIGNS for text in (f"{name}: false verdicts", "covered"))], rows)
 
 
 def _as_they_are(trials: Trials, arms: Sequence[str], studies: int, name: str) -> None:
