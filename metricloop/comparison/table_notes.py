@@ -104,19 +104,21 @@ def _looks(comparison: dict[str, Any]) -> list[str]:
 
 def _seeds_beyond(comparison: dict[str, Any]) -> list[str]:
     """Seeds that count in no test, because their arm has more than its looks take."""
-    last, lines = comparison["looks"][-1], []
+    last, over = comparison["looks"][-1], comparison["looks_taken"] == len(comparison["looks"])
+    found: dict[tuple[str, int], list[str]] = {}
     for arm in (arm for arm in comparison["arms"] if arm["seeds_beyond"]):
-        number, all_ = len(arm["seeds_beyond"]), len(arm["seeds"]) + len(arm["seeds_beyond"])
-        base = arm["role"] == "baseline"
-        if all_ > last["baseline" if base else "arms"] and comparison["looks_taken"] == len(comparison["looks"]):
+        number, base = len(arm["seeds_beyond"]), arm["role"] == "baseline"
+        if over and len(arm["seeds"]) + number > last["baseline" if base else "arms"]:
             take = "the looks take"
         else:
             take = "the looks so far take" if base else "its last look takes"
-        lines.append(
-            f"{arm['name']} has {count(number, 'more seed')} than {take}; "
-            f"{'it counts' if number == 1 else 'they count'} in no test."
-        )
-    return lines
+        found.setdefault((take, number), []).append(arm["name"])
+    return [
+        f"{listing(names)} {'has' if len(names) == 1 else 'each have'} {count(number, 'more seed')} than "
+        f"{take if len(names) == 1 else take.replace('its', 'their')}; "
+        f"{'it counts' if number == len(names) == 1 else 'they count'} in no test."
+        for (take, number), names in found.items()
+    ]
 
 
 def _collapsed(arms: Sequence[Arm]) -> list[str]:

@@ -33,6 +33,8 @@ from metricloop.comparison.phrases import (
 )
 from metricloop.text.numbers import count, listing, percent, probability, signed
 
+NO_CONTROL = "no control with as many boxes has results yet"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -157,12 +159,12 @@ def _but(comparison: dict[str, Any], winner: Arm) -> str:
 def _boxes(comparison: dict[str, Any], better: list[Arm]) -> list[str]:
     """A line for each winner whose number of boxes may explain its gain."""
     lines = []
-    for arm in (arm for arm in better if boxes_apart(arm)):
+    for place, arm in ((place, arm) for place, arm in enumerate(better) if boxes_apart(arm)):
         more = arm["boxes_ratio"] - 1
         on = f"{arm['name']} trains on {percent(abs(more))} {'more' if more > 0 else 'fewer'} boxes than random"
         control = matched_control(comparison, arm)
-        if control is None:
-            lines.append(f"{on}, which may explain its gain; no control with as many boxes has results yet.")
+        if control is None:  # the study adds one for the best winner only
+            lines.append(f"{on}, which may explain its gain{'' if place else f'; {NO_CONTROL}'}.")
         elif (lead := control["lead_over_it"])["ci95"] is None or lead["ci95"][0] <= 0:
             lines.append(
                 f"{on}, which may explain its gain: its lead over {control['name']}, {AS_MANY_BOXES}, is "

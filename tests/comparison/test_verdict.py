@@ -171,6 +171,8 @@ def test_a_number_of_boxes_that_explains_nothing_is_not_held_against_a_winner():
         "tight trains on 30\u00a0% fewer boxes than random, which may explain its gain; no control with as many boxes "
         "has results yet."
     )
+    second = verdict_on(one("better", 0.08, "best"), one("better", 0.07, boxes_ratio=1.31))
+    assert second.details[1] == "tight trains on 31\u00a0% more boxes than random, which may explain its gain."
 
 
 def test_all_are_worse():
@@ -238,7 +240,7 @@ FOUR = {"looks": [{"arms": 4, "baseline": 4, "alpha": 0.05, "planned": True}]}
             [one("undecided", 0.438, half=0.4)], {"search_images": 11, "noise": None},
             "; 11 search images (or groups of images) are too few for any number of seeds to decide.",
         ),
-        ([one("undecided", 0.2, half=0.1)], {}, "; its trials differ too much to say how many seeds would decide."),
+        ([one("undecided", 0.2, t=20.0)], {}, "; its trials differ too much to say how many seeds would decide."),
     ],
 )  # fmt: skip
 def test_undecided_while_a_gain_may_still_show(entries, changes, told):
