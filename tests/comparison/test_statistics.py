@@ -258,7 +258,7 @@ def test_verdict(p, ci, expected):
 
 
 def test_shrunken_gains_by_hand():
-    # Mean .015 with error^2 .0002: it keeps (.000225 - .0002) / .000225. Spread^2 .00125, of which errors explain .0004.
+    # Mean .015 with error^2 .0002 keeps (.000225 - .0002) / .000225. Spread^2 .00125, of which errors explain .0004.
     found = shrunken({"a": gain(0.04, (4e-4, 5)), "b": gain(-0.01, (4e-4, 5))})
     mean, share = 0.015 * 0.025 / 0.225, 0.00085 / 0.00125
     assert found == {"a": pytest.approx(mean + 0.025 * share), "b": pytest.approx(mean - 0.025 * share)}
