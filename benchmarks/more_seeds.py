@@ -1,4 +1,4 @@
-"""Plan many more seeds than a study needs, so that its real trials can be resampled into studies (benchmarks/statistics).
+"""Plan more seeds than a study needs, so that its trials can be resampled into studies (benchmarks/statistics).
 
     python -P benchmarks/more_seeds.py WORKSPACE BASELINE_SEEDS ARM_SEEDS [ARM ...]
     metricloop run -C WORKSPACE
