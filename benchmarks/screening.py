@@ -48,7 +48,7 @@ SHRUNKEN = 0.7  # a short trial shows this share of the true gain
 
 @dataclass(frozen=True)
 class Trials:
-    """Mean mAP of an arm: all its full trials, and two short ones."""
+    """An arm's mean mAP over all its full trials, and its mean over two short trials."""
 
     arm: str
     role: str

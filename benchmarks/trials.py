@@ -62,7 +62,7 @@ class Clock:
     wall: float = BEGAN
 
     def end(self, phase: str) -> None:
-        """The phase began where the one before it ended."""
+        """End a phase: store the seconds since the previous phase ended."""
         cpu, wall = time.process_time(), time.perf_counter()
         self.spent[phase] = (cpu - self.cpu, wall - self.wall)
         self.cpu, self.wall = cpu, wall

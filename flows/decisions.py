@@ -44,7 +44,7 @@ def full_trials(screening: Screening, params: Params) -> Plan:
 
 
 def more_seeds(comparison: dict[str, Any], plan: Plan) -> list[tuple[str, str]]:
-    """Blocks to train until the next look, as (arm, seeds).
+    """The blocks that have to be trained before the next look, as (arm, seeds).
 
     Every arm that has a block gets the seeds of the first look, arms that go on and the baseline those of the next
     look. An arm gets its lowest free seeds.

@@ -129,7 +129,7 @@ def _noise(folder: Path) -> tuple[Noise, str]:
 
 
 def _search_images(folder: Path, params: Params) -> int | None:
-    """Images of the search split; None before they are known."""
+    """How many images the search split has; None when the data is not ingested and not drawn."""
     if (folder / layout.SUMMARY).is_file():
         return json.loads((folder / layout.SUMMARY).read_text())["splits"]["search"]["images"]
     drawn = params.data.source == layout.SOURCE
