@@ -26,7 +26,8 @@ from scipy.stats import binom, spearmanr
 from metricloop import layout
 from metricloop.comparison.looks import Look, standings, total_alpha
 from metricloop.comparison.screening import Screening, screened
-from metricloop.comparison.statistics import Gain, Sample, contrast, interval, p_value, spreads, verdict
+from metricloop.comparison.spreads import Sample, spreads
+from metricloop.comparison.statistics import Gain, contrast, interval, p_value, verdict
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
 from metricloop.data.seeds import parse_seeds

@@ -144,8 +144,11 @@ class Compare(Section):
     smallest_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
 
 
+When = Literal["better", "always", "never"]
+
+
 class Confirm(Section):
-    when: Literal["better", "always", "never"] = "better"
+    when: When = "better"
     seeds: Annotated[int, Field(ge=1, le=len(CONFIRM_SEEDS))] = 6
     baseline: Annotated[int, Field(ge=1, le=len(CONFIRM_SEEDS))] = 12
 

@@ -24,7 +24,8 @@ import metricloop as ml
 from metricloop import layout
 from metricloop.api.data import InputError
 from metricloop.api.predictions import BOX
-from metricloop.comparison.statistics import Sample, contrast, holm, interval, p_value, spreads
+from metricloop.comparison.spreads import Sample, spreads
+from metricloop.comparison.statistics import contrast, holm, interval, p_value
 from metricloop.data.damage import Corrupt
 from metricloop.data.formats import read
 from metricloop.data.ingest import ingest

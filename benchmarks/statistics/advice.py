@@ -9,7 +9,8 @@ from tallies import TWO, bar, table
 
 from metricloop.comparison.looks import Look
 from metricloop.comparison.power import POWER, TYPICAL, detectable_gain, seeds_needed
-from metricloop.comparison.statistics import Gain, Sample, p_value, shrunken, spreads
+from metricloop.comparison.spreads import Sample, spreads
+from metricloop.comparison.statistics import Gain, p_value, shrunken
 
 GAINS = ((0.0, 0.03), (0.0, 0.05), (0.03, 0.0), (0.03, 0.03))  # mean and standard deviation of true gains
 EMPTY = np.zeros((2, 1))

@@ -10,7 +10,8 @@ from many_studies import Studies, take_looks
 from tallies import TWO
 
 from metricloop.comparison.looks import Look, total_alpha
-from metricloop.comparison.statistics import Sample, interval, verdict
+from metricloop.comparison.spreads import Sample
+from metricloop.comparison.statistics import interval, verdict
 from metricloop.comparison.tested import Roles, Tested, tested_at_looks
 
 SIGNS = {"better": 1, "worse": -1, "undecided": 0}

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from metricloop.comparison.looks import FEW_ON, LEAST_T, MOST_ON, Look
-from metricloop.comparison.statistics import COLLAPSED, MOST_PRIOR_DF, TINY
+from metricloop.comparison.spreads import COLLAPSED, MOST_PRIOR_DF, TINY
 
 Images = Callable[[int, int], np.ndarray]
 Estimate = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -14,18 +14,8 @@ import pandas as pd
 from metricloop.api.data import Data, InputError, known_name
 from metricloop.api.predictions import Predictions, detections_of
 from metricloop.comparison.results import Result, numbers_by_seed, samples_of
-from metricloop.comparison.statistics import (
-    Sample,
-    collapsed,
-    contrast,
-    holm,
-    interval,
-    p_value,
-    resampling_units,
-    shown,
-    spreads,
-    verdict,
-)
+from metricloop.comparison.spreads import Sample, collapsed, spreads
+from metricloop.comparison.statistics import contrast, holm, interval, p_value, resampling_units, shown, verdict
 from metricloop.data.frame import Detections
 from metricloop.evaluation.coco import Matches, coco_evaluate
 

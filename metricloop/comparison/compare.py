@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from metricloop.comparison import statistics
+from metricloop.comparison.arm_entry import arm_entry, set_share_of_oracle
 from metricloop.comparison.groups import ALL, MODEL, ROUND
 from metricloop.comparison.looks import Look, total_alpha
 from metricloop.comparison.power import Noise, seeds_needed
@@ -22,7 +23,8 @@ from metricloop.comparison.results import (
     samples_of,
 )
 from metricloop.comparison.screening import NONE, Screening
-from metricloop.comparison.statistics import COLLAPSED, contrast, resampling_units
+from metricloop.comparison.spreads import collapsed
+from metricloop.comparison.statistics import contrast, resampling_units
 from metricloop.comparison.tested import Roles, Tested, tested_at_looks
 from metricloop.data.dataset import Dataset
 
@@ -79,7 +81,7 @@ def compare(
     for name, own in numbers.items():
         state = tested[MEASURES[0]].states.get(name)
         used = len(state.sample.values) if state else looks[max(tested[MEASURES[0]].looks, 1) - 1].baseline
-        row = _row(name, arms[name], sizes[name], own, used) | {"unsafe_in_process": name in unsafe}
+        row = arm_entry(name, arms[name], sizes[name], own, used) | {"unsafe_in_process": name in unsafe}
         row["boxes_ratio"] = sizes[name][1] / sizes[baseline][1] if sizes[baseline][1] else None
         if name != baseline:
             _add_test(row, tested, families, looks)
@@ -87,7 +89,7 @@ def compare(
             row["matches"] = copied
             row["lead_over_it"] = _lead(tested[MEASURES[0]], copied, name, units)
         rows.append(row)
-    _set_share_of_oracle(rows)
+    set_share_of_oracle(rows)
     rows.sort(key=lambda row: (ROLES.index(row["role"]), -row["gain"]["mAP"]["abs"] if row["gain"] else 0, row["name"]))
     return {
         "study": study,
@@ -212,9 +214,7 @@ def _headlines(
 def _noise(tested: Tested, baseline: str, units: int) -> dict[str, float] | None:
     """What made results differ in this study, for the next plan; None while too little has run."""
     variance = {
-        arm: own.values.var(ddof=1)
-        for arm, own in tested.samples.items()
-        if len(own.values) > 1 and not statistics.collapsed(own)
+        arm: own.values.var(ddof=1) for arm, own in tested.samples.items() if len(own.values) > 1 and not collapsed(own)
     }
     base = variance.pop(baseline, None)
     images = [state.gain.image_part[0] * units for state in tested.states.values()]
@@ -222,53 +222,3 @@ def _noise(tested: Tested, baseline: str, units: int) -> dict[str, float] | None
         return None
     parts = (np.mean(list(variance.values())), base, np.median(images))
     return asdict(Noise(*(float(np.sqrt(part)) for part in parts)))
-
-
-def _row(
-    name: str, spec: Mapping[str, Any], size: tuple[int, int], numbers: Mapping[int, Mapping[str, Any]], used: int
-) -> dict[str, Any]:
-    """An arm as in comparison.json; the keys that need the baseline are still null. used: how many of its seeds count,
-    the first ones; those beyond a look are only named.
-    """
-    beyond = list(numbers)[used:]
-    numbers = {seed: numbers[seed] for seed in list(numbers)[:used]}
-    low = COLLAPSED * float(np.median([values["mAP"] for values in numbers.values()]))
-    return {
-        "name": name,
-        "role": spec["role"],
-        "group": spec.get("group"),
-        "metric": spec.get("metric"),
-        "direction": spec["policy"].get("direction"),
-        "policy": dict(spec["policy"]),
-        "images": size[0],
-        "boxes": size[1],
-        "boxes_ratio": None,
-        "seeds": list(numbers),
-        "seeds_beyond": beyond,
-        "baseline_seeds": None,
-        "collapsed": [seed for seed, values in numbers.items() if values["mAP"] < low],
-        **{measure: _spread([numbers[seed][measure] for seed in numbers]) for measure in ("mAP", "mAR", "mAP50")},
-        "gain": None,
-        "t": None,
-        "oracle_gap_closed": None,
-        "verdict": None,
-        "decided_at": None,
-        "goes_on": False,
-        "shrunken_gain": None,
-        "seeds_needed": None,
-        "matches": None,
-        "lead_over_it": None,
-    }
-
-
-def _spread(values: list[float]) -> dict[str, Any]:
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return {"mean": float(np.mean(values)), "sd": sd, "per_seed": values}
-
-
-def _set_share_of_oracle(rows: list[dict[str, Any]]) -> None:
-    """Set every arm's gain as a share of the oracle's gain; null unless the oracle beats the baseline."""
-    oracle = next((row for row in rows if row["policy"]["name"] == "oracle" and row["verdict"] == "better"), None)
-    for row in rows:
-        if oracle and row["gain"]:
-            row["oracle_gap_closed"] = row["gain"]["mAP"]["abs"] / oracle["gain"]["mAP"]["abs"]

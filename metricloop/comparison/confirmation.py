@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from metricloop.comparison.results import MEASURES, Result, numbers_by_seed, samples_of
-from metricloop.comparison.statistics import contrast, resampling_units, shown, spreads
+from metricloop.comparison.spreads import spreads
+from metricloop.comparison.statistics import contrast, resampling_units, shown
 from metricloop.data.dataset import Dataset
 
 REPLICATES = 1000  # bootstrap samples of test images; fixed, so that no setting opens the test split again

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from metricloop.comparison.arm_rows import is_oracle, of_role
 
-When = Literal["better", "always", "never"]
+if TYPE_CHECKING:
+    from metricloop.params import When
 
 
 def finalists(comparison: dict[str, Any], subsets: Path, when: When) -> dict[str, Any]:

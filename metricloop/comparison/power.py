@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from scipy import stats
 
 from metricloop.comparison.looks import Look
-from metricloop.comparison.statistics import MOST_PRIOR_DF, Gain
+from metricloop.comparison.spreads import MOST_PRIOR_DF
+from metricloop.comparison.statistics import Gain
 
 POWER = 0.8  # the chance of a decision that counts as "would probably decide"
 MOST_SEEDS = 99  # seeds_needed() gives up above this number

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
-from metricloop.comparison.statistics import Sample, draw_weights
+from metricloop.comparison.spreads import Sample
+from metricloop.comparison.statistics import draw_weights
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SUBSET, column, read_json, read_table
 from metricloop.evaluation.average_precision import count_positives, weighted_ap

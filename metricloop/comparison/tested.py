@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from metricloop.comparison.looks import Look, Standing, standings
-from metricloop.comparison.statistics import Gain, Sample, Spread, collapsed, contrast, paired, spreads
+from metricloop.comparison.spreads import Sample, Spread, collapsed, spreads
+from metricloop.comparison.statistics import Gain, contrast, paired
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,19 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from metricloop.comparison.spreads import MOST_PRIOR_DF, Sample, Spread, prior_df, spreads
 from metricloop.comparison.statistics import (
-    MOST_PRIOR_DF,
     Gain,
-    Sample,
-    Spread,
     contrast,
     draw_weights,
     holm,
     interval,
     p_value,
     paired,
-    prior_df,
     relative,
     resampling_units,
     shown,
     shrunken,
-    spreads,
     verdict,
 )
 
@@ -153,7 +149,7 @@ def test_unpaired_gains_are_those_of_the_published_formula():
 def test_shrunken_spreads_by_hand(monkeypatch):
     # Variances .01, .01, .07: the mean is .03. With d0 = 1 and n = 3 the arms get (.03 + 2 x .01) / 3 and .07, not
     # (.03 + 2 x .07) / 3: the maximum. Degrees of freedom 1 + 2; an arm of six seeds would have 1 + 5.
-    monkeypatch.setattr("metricloop.comparison.statistics.prior_df", lambda variances, dfs: 1.0)
+    monkeypatch.setattr("metricloop.comparison.spreads.prior_df", lambda variances, dfs: 1.0)
     arms = {name: sample(np.array([-1, 0, 1]) * np.sqrt(v)) for name, v in {"a": 0.01, "b": 0.01, "c": 0.07}.items()}
     arms["base"] = sample(np.array([-1, 0, 1]) * np.sqrt(0.002))
     found = spreads(arms, ["a", "b", "c"], alone=["base"])
@@ -164,7 +160,7 @@ def test_shrunken_spreads_by_hand(monkeypatch):
 
 
 def test_degrees_of_freedom_are_at_most_those_of_all_arms_together(monkeypatch):
-    monkeypatch.setattr("metricloop.comparison.statistics.prior_df", lambda variances, dfs: 3.0)
+    monkeypatch.setattr("metricloop.comparison.spreads.prior_df", lambda variances, dfs: 3.0)
     arms = {name: sample(np.array([0.1, 0.2]) * scale) for name, scale in (("a", 1), ("b", 2))}
     arms["control"] = sample([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     found = spreads(arms, ["a", "b"])

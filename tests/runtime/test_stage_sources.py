@@ -23,7 +23,7 @@ SOURCES = {
         tasks: ingest
     """,
     "predict": """
-        data: __init__ dataset frame loading manifest pictures pool tables
+        data: __init__ dataset frame letterbox loading manifest pictures pool tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector views
         detector:
         detector/architectures: __init__
@@ -32,8 +32,8 @@ SOURCES = {
         training: detect out_of_fold parallel recipe trial
     """,
     "embed": """
-        data: __init__ dataset embeddings frame loading pictures pool tables
-        detector: __init__ augment detectors embed engine pixel_cache torchvision_detector
+        data: dataset embeddings frame letterbox loading pictures pool tables
+        detector: __init__ augment detectors embed engine torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         tasks: embed
@@ -52,7 +52,7 @@ SOURCES = {
         text: clean
     """,
     "screen": """
-        data: __init__ dataset frame loading manifest pictures seeds tables
+        data: __init__ dataset frame letterbox loading manifest pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -62,7 +62,7 @@ SOURCES = {
         training: detect evaluate_models recipe short_trial trial
     """,
     "train": """
-        data: __init__ dataset frame loading manifest pictures seeds tables
+        data: __init__ dataset frame letterbox loading manifest pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -71,7 +71,7 @@ SOURCES = {
         training: recipe trial
     """,
     "evaluate": """
-        data: __init__ dataset frame loading pictures seeds tables
+        data: __init__ dataset frame letterbox loading pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -87,15 +87,16 @@ SOURCES = {
         tasks: select
     """,
     "compare": """
-        comparison: __init__ arm_rows compare finalists groups looks power results screening statistics tested
+        comparison: __init__ arm_entry arm_rows compare finalists groups looks power results screening spreads statistics
+        comparison: tested
         data: dataset frame loading tables
         evaluation: average_precision coco
         study: looks
         tasks: compare
     """,
     "confirm": """
-        comparison: confirmation results statistics
-        data: __init__ dataset frame loading manifest pictures seeds tables
+        comparison: confirmation results spreads statistics
+        data: __init__ dataset frame letterbox loading manifest pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
