@@ -1,0 +1,38 @@
+"""What the server asks of a detector. One built on torch and one on onnxruntime answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Found:
+    """The detections on one picture, best first.
+
+    boxes: (n, 4) float32 xyxy in pixels of the picture; scores: (n,) float32 from 0 to 1; labels: (n,) int64, places
+    in the detector's list of classes, from 0.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+class Detector(Protocol):
+    """Reads pictures and finds objects in them."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The content of detector.json: name, version, classes, image_size, study, arm, verdict, subset, search, test,
+        made and more. The server needs `classes` alone: the names, in the order of the labels.
+        """
+
+    def read(self, data: bytes) -> np.ndarray:
+        """A picture file as (H, W, 3) uint8 RGB. Errors: ValueError that says what is wrong with the file."""
+
+    def detect(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+        """The detections on each picture, in order."""
