@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from metricloop.data.embeddings import unit
+from metricloop.data.letterbox import letterbox
 from metricloop.detector.detectors import MEAN, STD, DetectorError, build_detector
-from metricloop.detector.pixel_cache import letterbox
 
 BACKBONE = "backbone"
 BATCH = 64

@@ -7,24 +7,12 @@ import inspect
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from metricloop.data import pictures
+from metricloop.data import letterbox, pictures
 from metricloop.data.dataset import Dataset
+from metricloop.data.letterbox import letterbox as resize
 from metricloop.data.pictures import read_picture
-
-GREY = 114  # padding
-
-
-def letterbox(image: np.ndarray, size: int) -> np.ndarray:
-    """Scale (H, W, 3) so that the long side is `size`, and pad right and below to (size, size, 3)."""
-    scale = size / max(image.shape[:2])
-    width, height = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.full((size, size, 3), GREY, dtype=np.uint8)
-    canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=interpolation)
-    return canvas
 
 
 def scales(dataset: Dataset, size: int) -> np.ndarray:
@@ -44,7 +32,7 @@ class Pixels:
     def __init__(self, dataset: Dataset, size: int, store: Path) -> None:
         self._dataset = dataset
         self._size = size
-        made_by = [inspect.getsource(module) for module in (pictures, sys.modules[__name__])]
+        made_by = [inspect.getsource(module) for module in (letterbox, pictures, sys.modules[__name__])]
         name = hashlib.sha256("\n".join([str(size), *made_by, *dataset.sha256]).encode()).hexdigest()[:16]
         store.mkdir(parents=True, exist_ok=True)
         n = max(1, len(dataset))
@@ -60,7 +48,7 @@ class Pixels:
         except FileNotFoundError:
             stamp = (-1, -1)
         if tuple(self._stamps[row]) != stamp:
-            self._pictures[row] = letterbox(read_picture(path, self._dataset.sha256[row]), self._size)
+            self._pictures[row] = resize(read_picture(path, self._dataset.sha256[row]), self._size)
             self._stamps[row] = stamp  # after the picture, so that no reader uses an unfinished one
         return self._pictures[row]
 

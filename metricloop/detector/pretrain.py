@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from metricloop.data.letterbox import letterbox
 from metricloop.data.pictures import read_picture
 from metricloop.data.tables import read_json, replacing
 from metricloop.detector.augment import build_augment
 from metricloop.detector.detectors import BUILT_IN, CLASS_LAYER, build_detector
 from metricloop.detector.engine import Sample, Schedule, fit, settle
-from metricloop.detector.pixel_cache import letterbox
 from metricloop.drawing.scenes import draw_scenes
 
 

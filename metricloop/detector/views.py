@@ -9,7 +9,8 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import CROP, Detections
-from metricloop.detector.pixel_cache import letterbox, scales
+from metricloop.data.letterbox import letterbox
+from metricloop.detector.pixel_cache import scales
 
 if TYPE_CHECKING:
     from metricloop.detector.engine import Pictures

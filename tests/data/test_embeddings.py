@@ -10,9 +10,9 @@ from torch import nn
 from metricloop.data.dataset import pool_of
 from metricloop.data.embeddings import embeddings_of, read_embeddings, unit, write_embeddings
 from metricloop.data.frame import Frame
+from metricloop.data.letterbox import GREY
 from metricloop.data.tables import TableError
 from metricloop.detector.embed import Backbone, EmbedError, Network, build_network, embed, prepare
-from metricloop.detector.pixel_cache import GREY
 
 CPU = torch.device("cpu")
 SMALL = {"detector": "fcos_shufflenet", "detector_weights": "none"}

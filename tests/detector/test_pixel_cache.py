@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from metricloop.data.letterbox import GREY, letterbox
 from metricloop.data.loading import assemble
 from metricloop.data.pictures import PictureError
 from metricloop.data.tables import BOXES, IMAGES
-from metricloop.detector.pixel_cache import GREY, Pixels, letterbox, scales
+from metricloop.detector.pixel_cache import Pixels, scales
 
 
 def a_dataset(folder, shapes):

@@ -10,10 +10,10 @@ import torch
 
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
+from metricloop.data.letterbox import letterbox
 from metricloop.data.loading import assemble
 from metricloop.data.tables import ASKED, BOXES, IMAGES, VIEWS, column, read_table, write_table
 from metricloop.detector.detectors import build_detector
-from metricloop.detector.pixel_cache import letterbox
 from metricloop.detector.views import Views
 from metricloop.params import ParamsError, check_params
 from metricloop.scoring.metric_inputs import MetricInputs, read_views, unread_frame
