@@ -7,12 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from metricloop.llm.conversation import Conversation
-from metricloop.llm.journal import Journal, Key
+from metricloop.llm.incomplete import REFUSED, incomplete
+from metricloop.llm.journal import Key
 from metricloop.llm.message import Message
 from metricloop.llm.prompt import render
-from metricloop.text.clean import clean
-
-REFUSED = "the model refused"
 
 
 def ask_until_usable(
@@ -42,14 +40,3 @@ def ask_until_usable(
             return None
         messages = [Message("user", render("again", {"said": fault}))]
     return None
-
-
-def incomplete(journal: Journal, key: Key) -> str:
-    """Why an answer is refused, cut off or empty; "" when it is whole."""
-    answered = journal.last("answered", key)
-    if answered is None or answered["finish"] not in ("length", "refusal", "empty"):
-        return ""
-    if answered["finish"] == "refusal":
-        return f"{REFUSED}: {clean(answered['refusal'] or 'without a word')}"
-    cut = f"it was cut off after {answered['completion_tokens']} tokens: hand in less, or shorter code"
-    return cut if answered["finish"] == "length" else "it was empty"

@@ -17,7 +17,7 @@ from typing import Any
 from metricloop import layout
 from metricloop.comparison.groups import ROUND
 from metricloop.data.frame import Frame
-from metricloop.engineer.ask import ask_until_usable, incomplete
+from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.briefing import opening
 from metricloop.engineer.code_gate import load_without_sandbox, open_gate
 from metricloop.engineer.generated_file import metric_text, write_metric
@@ -29,6 +29,7 @@ from metricloop.engineer.suggestion import Suggestion, proposal_schema, read_pro
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import Conversation
+from metricloop.llm.incomplete import incomplete
 from metricloop.llm.journal import Event, Journal, Key
 from metricloop.llm.message import Message
 from metricloop.llm.prompt import render

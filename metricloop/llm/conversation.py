@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,18 @@ class NoProviderError(ValueError):
     """The settings name no provider; the message says what to set."""
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What a call is sent besides its new messages.
+
+    messages: takes the journal's events and a call, and returns the messages before it, oldest first. template: takes a
+    call, and returns the hash of its prompt template.
+    """
+
+    messages: Callable[[Iterable[Event], Key], list[Message]]
+    template: Callable[[Key], str]
+
+
 class Conversation:
     """The calls of one study. An answer in the journal is used again; no call is made twice."""
 
@@ -38,11 +50,13 @@ class Conversation:
         journal: Journal,
         key: str | None = None,
         *,
+        memory: Memory | None = None,
         model: Model | None = None,
         replay: Replay | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """model, replay: replace those of the provider; clock: seconds, to measure failed calls.
+        """memory: that of a study's rounds by default. model, replay: replace those of the provider. clock: seconds, to
+        measure failed calls.
 
         Also writes the recording, in case a kill came before it was written.
         Errors: NoProviderError; CassetteError; BudgetError; NoKeyError when the key cannot be a key.
@@ -52,6 +66,7 @@ class Conversation:
                 f"llm.provider is {NONE}, so no language model is asked; set it in params.yaml to {choices_text()}"
             )
         provider = provider_of(settings.provider)
+        self.memory = memory or STUDY
         self.settings, self.journal, self.folder = settings, journal, journal.path.parent
         self._records, self._clock = provider.records, clock
         self.replay = replay or (provider.replay(settings) if provider.replay else None)
@@ -70,8 +85,8 @@ class Conversation:
         """
         if known := self.journal.last("answered", key):
             return answer_text(known)
-        template = template_hash(template_of(key))
-        before = thread(self.journal.events, key)
+        template = self.memory.template(key)
+        before = self.memory.messages(self.journal.events, key)
         tokens = estimate_tokens([*before, *new])
         recorded = None
         if self.replay is not None:  # before "asked" is journaled: a call without a recorded answer is not made
@@ -119,14 +134,14 @@ class Conversation:
         return {"role": message.role, "text": message.text, "pictures": shown}
 
 
-def open_conversation(journal: Journal, settings: LanguageModel) -> Conversation:
+def open_conversation(journal: Journal, settings: LanguageModel, memory: Memory | None = None) -> Conversation:
     """The conversation of a study, with the key from the environment or from the parent process.
 
     Errors: those of llm.key, llm.cassette and llm.budget; each says what to do.
     """
     keys = read_keys(sys.stdin) if os.environ.get(HANDED) == "stdin" else take_keys()
     live = settings.provider != NONE and not replays(settings.provider)
-    return Conversation(settings, journal, api_key(settings.base_url, keys) if live else None)
+    return Conversation(settings, journal, api_key(settings.base_url, keys) if live else None, memory=memory)
 
 
 def rung_of(journal: Journal, model: str) -> str:
@@ -175,3 +190,6 @@ def _leads_to(earlier: Key, key: Key) -> bool:
 def with_titles(message: Mapping[str, Any]) -> str:
     """A message of the journal as text, with the titles of its pictures."""
     return "\n\n".join([message["text"], *(f"[picture: {picture['title']}]" for picture in message["pictures"])])
+
+
+STUDY = Memory(thread, lambda key: template_hash(template_of(key)))  # of a study's rounds

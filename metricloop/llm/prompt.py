@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 FOLDER = Path(__file__).parent / "prompts"
 EXAMPLE = FOLDER / "example.py"
+STUDY = (FOLDER / "system.j2", EXAMPLE)  # what every call of a study's rounds is told
+TAKEHOME = (FOLDER / "takehome_system.j2",)  # what every call of a take-home assignment is told
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
@@ -18,9 +20,12 @@ def render(template: str, context: Mapping[str, object]) -> str:
     return _environment().get_template(f"{template}.j2").render(example=EXAMPLE.read_text(), **context)
 
 
-def template_hash(template: str) -> str:
-    """Hash of a template and of the system template, without what fills them. A recorded answer belongs to one hash."""
-    files = [FOLDER / "system.j2", EXAMPLE, FOLDER / f"{template}.j2"]
+def template_hash(template: str, told: Sequence[Path] = STUDY) -> str:
+    """Hash of a template and of what every call is told, without what fills them.
+
+    A recorded answer belongs to one hash. told: STUDY or TAKEHOME.
+    """
+    files = [*told, FOLDER / f"{template}.j2"]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
