@@ -9,7 +9,7 @@ from metricloop.comparison.phrases import OTHERS, change_text, interval_text
 from metricloop.comparison.statistics import verdict
 from metricloop.comparison.table_notes import APART, notes
 from metricloop.comparison.verdict import summarise
-from metricloop.text.numbers import count, fixed, gain, interval, percent, probability, signed
+from metricloop.text.numbers import count, fixed, gain, interval, p_value, percent, probability, signed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,7 +124,7 @@ def _confirmed(confirmation: dict[str, Any], rows: dict[str, Any]) -> str | None
     word = words[told] if row.get("verdict") == "better" else ""
     return (
         f"{word}{winner['arm']} {said} {OTHERS} on the test split: "
-        f"{change_text(change)}, {interval_text(change)}, p {probability(change['p'])}{expected}."
+        f"{change_text(change)}, {interval_text(change)}, {p_value(change['p'])}{expected}."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from metricloop.comparison.groups import ALL, MODEL, ROUND
 from metricloop.comparison.phrases import both_or_all, change_text, interval_text
 from metricloop.comparison.statistics import Outcome
-from metricloop.text.numbers import count, probability
+from metricloop.text.numbers import count, p_value
 
 SHOWN = {"better": "better than random", "worse": "worse than random", "undecided": "undecided"}
 
@@ -45,8 +45,7 @@ def sentence(headline: Headline) -> str:
     """A headline in one sentence, with the verdict on the gain in mAP behind it."""
     told = {"mAP": f", {SHOWN[headline.verdict]}"}
     both = [
-        f"{change_text(change, measure)}, {interval_text(change)}, p {probability(change['p_looks'])}"
-        f"{told.get(measure, '')}"
+        f"{change_text(change, measure)}, {interval_text(change)}, {p_value(change['p_looks'])}{told.get(measure, '')}"
         for measure, change in headline.gain.items()
     ]
     return f"Mean gain of {headline.who}: {'; '.join(both)}."

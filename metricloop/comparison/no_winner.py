@@ -17,7 +17,7 @@ from metricloop.comparison.phrases import (
     seeds_text,
     unplanned_mark,
 )
-from metricloop.text.numbers import count, probability, signed
+from metricloop.text.numbers import count, p_value, signed
 
 
 def no_winner(comparison: dict[str, Any], treatments: list[Arm], baseline: Arm) -> tuple[str, str, list[str]]:
@@ -112,7 +112,7 @@ def _not_ruled_out(treatments: list[Arm], whole: dict[str, Any], smallest: float
 def _prospect(comparison: dict[str, Any], arm: Arm) -> str:
     change = arm["gain"]["mAP"]
     place = "The most promising" if change["abs"] > 0 else "None is ahead; the nearest"
-    reached = f"{change_text(change)}, {interval_text(change)}, p {probability(change['p_holm'])}"
+    reached = f"{change_text(change)}, {interval_text(change)}, {p_value(change['p_holm'])}"
     future = _future(comparison, arm)
     return f"{place} is {arm['name']}: {levels(arm)}, {reached}{f'; {future}' if future else ''}."
 

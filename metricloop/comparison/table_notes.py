@@ -13,7 +13,7 @@ from metricloop.comparison.phrases import AS_MANY_BOXES, SURE, change_text, inte
 from metricloop.comparison.power import FEW_IMAGES, detectable_gain, least_gain
 from metricloop.comparison.verdict import summarise
 from metricloop.selection.policies import POLICIES
-from metricloop.text.numbers import count, fixed, listing, percent, probability, signed
+from metricloop.text.numbers import count, fixed, listing, p_value, percent, signed
 
 APART = "†"  # marks a number of boxes
 
@@ -183,7 +183,7 @@ def _boxes(arms: list[Arm]) -> list[str]:
         if arm["matches"] and (lead := arm["lead_over_it"]):
             lines.append(
                 f"{arm['matches']} against {arm['name']}, {AS_MANY_BOXES}: "
-                f"{change_text(lead)}, {interval_text(lead)}, p {probability(lead['p'])}."
+                f"{change_text(lead)}, {interval_text(lead)}, {p_value(lead['p'])}."
             )
     return lines
 

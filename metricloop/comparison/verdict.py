@@ -31,7 +31,7 @@ from metricloop.comparison.phrases import (
     named,
     unplanned_mark,
 )
-from metricloop.text.numbers import count, listing, percent, probability, signed
+from metricloop.text.numbers import count, listing, p_value, percent, signed
 
 NO_CONTROL = "no control with as many boxes has results yet"
 
@@ -178,7 +178,7 @@ def _evidence(arm: Arm, comparison: dict[str, Any]) -> str:
     expected = arm["shrunken_gain"]
     text = (
         f"{arm['name']} gains {change_text(change)}, {interval_text(change)}, "
-        f"p {probability(change['p_holm'])} after correction for {count(family, 'metric')}{_at(comparison, arm)} "
+        f"{p_value(change['p_holm'])} after correction for {count(family, 'metric')}{_at(comparison, arm)} "
         f"({count(len(arm['seeds']), 'seed')} against {arm['baseline_seeds']})."
     )
     if family > 1 and expected is not None:

@@ -48,6 +48,11 @@ def probability(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def p_value(value: float | None) -> str:
+    """0.0123 -> p 0.012, without a line break."""
+    return f"p\u00a0{probability(value)}"
+
+
 def score(value: float | None) -> str:
     """A score of any scale with three significant digits: 0.123, 12.3, 1.23e+06."""
     if value is None or value != value:

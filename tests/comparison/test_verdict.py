@@ -38,7 +38,7 @@ def test_the_first_line_names_the_winner_and_its_level():
     assert said.outcome == "better"
     assert said.headline == f"Training on what tight selects beats {LIKE}: mAP 0.301 against 0.231."
     assert said.details == (
-        "tight gains +0.070 mAP (+30\u00a0%), 95\u00a0% interval +0.040 to +0.100, p 0.004 after correction for 1 "
+        "tight gains +0.070 mAP (+30\u00a0%), 95\u00a0% interval +0.040 to +0.100, p\u00a00.004 after correction for 1 "
         "metric and 2 looks (3 seeds against 3).",
     )
 
@@ -228,8 +228,8 @@ FOUR = {"looks": [{"arms": 4, "baseline": 4, "alpha": 0.05, "planned": True}]}
         ([AHEAD], {}, "1 metric is ahead; `metricloop run` would give it more seeds."),
         ([AHEAD, NEXT], {"mean": 0.015}, "2 metrics are ahead; `metricloop run` would give them more seeds."),
         ([one("undecided", 0.04, needed=[13, None])], {"looks_taken": 2}, "13 or more seeds would probably decide."),
-        ([one("undecided", 0.02)], FOUR, "p 0.310."),  # too early to say more
-        ([one("undecided", 0.02, goes_on=True)], {}, "p 0.310."),
+        ([one("undecided", 0.02)], FOUR, "p\u00a00.310."),  # too early to say more
+        ([one("undecided", 0.02, goes_on=True)], {}, "p\u00a00.310."),
         ([one("undecided", -0.01, half=0.05, seeds=2, needed=[30, 40])], {}, "None is ahead; the nearest is tight"),
         ([one("undecided", 0.02) | UNKNOWN], {}, ""),
         (
@@ -260,7 +260,7 @@ def test_nothing_is_decided_before_the_first_look_is_complete():
     assert said.outcome == "undecided"
     assert said.headline == "Undecided: the first look, with 3 seeds of a metric and 3 of random, is not complete."
     assert len(said.details) == 1  # nothing on the oracle either
-    assert said.details[0].endswith("p 0.310.")
+    assert said.details[0].endswith("p\u00a00.310.")
 
 
 def test_all_together_may_be_better_where_no_single_one_is():
@@ -283,12 +283,12 @@ def test_mean_gains_stand_in_order_with_their_verdicts():
         "Mean gain of the model's 8 metrics", "Mean gain of all 13 metrics",
     ]  # fmt: skip
     assert said.means[0].endswith(
-        ": +0.040 mAP (+20\u00a0%), 95\u00a0% interval +0.010 to +0.070, p 0.001, better than random; +0.020 mAR "
-        f"(+10\u00a0%), 95\u00a0% interval {MINUS}0.010 to +0.050, p 0.001."
+        ": +0.040 mAP (+20\u00a0%), 95\u00a0% interval +0.010 to +0.070, p\u00a00.001, better than random; +0.020 mAR "
+        f"(+10\u00a0%), 95\u00a0% interval {MINUS}0.010 to +0.050, p\u00a00.001."
     )
     for gain, p, told in ((0.04, 0.06, "undecided"), (-0.04, 0.001, "worse than random")):
         (mean,) = summarise(comparison(headlines=[headline("all", ["a", "b"], gain, p=p)])).means
-        assert f"p {p:.3f}, {told};" in mean
+        assert f"p\u00a0{p:.3f}, {told};" in mean
         assert mean.startswith("Mean gain of both metrics: ")
 
 
