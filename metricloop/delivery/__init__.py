@@ -1,4 +1,4 @@
 """DELIVERY: a study's winner as a detector that people use: promoted, run on pictures, bundled.
 
-Imports no other room.
+Imports `detector`, `serving`, `data`.
 """
