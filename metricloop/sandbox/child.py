@@ -15,6 +15,7 @@ from typing import NoReturn
 from metricloop.sandbox import tree, walls
 from metricloop.sandbox.errors import ChildEndedError
 from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.proc import UnreadableError
 from metricloop.sandbox.syscalls import Mode
 from metricloop.text.clean import clean
 
@@ -28,7 +29,7 @@ WATCH_SECONDS = 0.02  # how often the resources of a process tree are summed
 class Child:
     """One process, or tree of processes, in the sandbox. `end`, or leaving the context, ends it.
 
-    shared: bytes of memory that every process of the tree shares with the zygote.
+    base: what every process of the tree shares with the zygote.
     ended: called once; gets {"status", "peak"} from the zygote, or None when the zygote is dead.
     """
 
@@ -40,14 +41,14 @@ class Child:
         pidfd: int,
         report: socket.socket,
         scratch: Path | None,
-        shared: int,
+        base: tree.Base,
         ended: Callable[[], Mapping[str, int] | None],
     ) -> None:
         self.pid, self.limits = pid, limits
         self.status: int | None = None  # exit status, or minus the signal that ended it; None while it runs
         self.peak = 0  # the most bytes of memory that the tree was seen to use
         self._mode, self._pidfd, self._report = mode, pidfd, report
-        self._scratch, self._shared, self._ended = scratch, shared, ended
+        self._scratch, self._base, self._ended = scratch, base, ended
         self._silent = False  # it has closed its end of the socket
         self._over: str | None = None
         self._watched = time.monotonic()
@@ -125,16 +126,24 @@ class Child:
         return bool(poll.poll(seconds * 1000))
 
     def _watch(self) -> None:
-        """End a project's process tree when it is over a limit."""
+        """End a project's process tree when it is over a limit, or when what it uses cannot be counted."""
+        try:
+            self._compare()
+        except UnreadableError as error:
+            self._end_over_limit(f"what it uses cannot be counted, which is taken for too much: {clean(str(error))}")
+
+    def _compare(self) -> None:
         pids, most = tree.members(self.pid), self.limits
-        used = tree.use(pids, self._shared)
+        used = tree.use(pids, self._base.memory)
         self.peak = max(self.peak, used.memory)
         if "memory" in walls.WALLS and used.memory > most.memory_mb * MB:
             self._end_over_limit(f"all its processes together took more than {most.memory_mb} MB of memory")
         if "processes" in walls.WALLS and used.tasks > most.processes:
             self._end_over_limit(f"it had more than {most.processes} processes and threads")
         if self._scratch is not None and "files" in walls.WALLS:
-            size, entries = tree.scratch_use(str(self._scratch), pids, most.scratch_entries, most.file_mb * MB)
+            size, entries = tree.scratch_use(
+                str(self._scratch), pids, most.scratch_entries, most.file_mb * MB, self._base.files
+            )
             if entries > most.scratch_entries:
                 self._end_over_limit(f"it made more than {most.scratch_entries} files and folders")
             if size > most.scratch_mb * MB:

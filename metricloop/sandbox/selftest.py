@@ -17,11 +17,13 @@ from metricloop.sandbox.child import Child
 from metricloop.sandbox.errors import ChildEndedError, SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.payload import pack
+from metricloop.sandbox.proc import UnreadableError
 from metricloop.sandbox.syscalls import Mode
 from metricloop.sandbox.walls import Order
 from metricloop.text.clean import clean
 
 SECONDS = 5.0  # for all attempts of one mode
+ADVICE = "Root needs CAP_SYS_PTRACE for that: start metricloop as an ordinary user"
 HELD = 1 << 16  # bytes of each deleted file that the supervisor must find
 
 
@@ -109,13 +111,15 @@ def _blindness(sandbox: Walled) -> str:
                 size, _ = tree.scratch_use(folder, pids, 100, HELD)
         except ChildEndedError as ended:
             return f"what a project uses cannot be counted here: {ended.reason}"
+        except UnreadableError as error:
+            return f"what a project uses cannot be counted here: {error}. {ADVICE}"
     if report != b"held":
         return f"what a project uses cannot be counted here: {clean(report[1:]) or 'the self-test ended early'}"
     if len(pids) == 2 and size >= 2 * HELD:
         return ""
     return (
         f"what a project uses cannot be counted here: of 2 processes and {2 * HELD} bytes in deleted files, "
-        f"{len(pids)} and {size} were seen. Root needs CAP_SYS_PTRACE for that: start metricloop as an ordinary user"
+        f"{len(pids)} and {size} were seen. {ADVICE}"
     )
 
 

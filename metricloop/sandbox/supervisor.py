@@ -19,6 +19,7 @@ from metricloop.sandbox.child import ANSWER, MB, Child
 from metricloop.sandbox.errors import ChildEndedError, SandboxError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.places import library_folders, readable_places, unused_user
+from metricloop.sandbox.proc import UnreadableError
 from metricloop.sandbox.selftest import prove
 from metricloop.sandbox.syscalls import Mode, compile_filter
 from metricloop.sandbox.tiers import missing
@@ -47,7 +48,7 @@ class Sandbox:
         self._entries = ("metricloop.sandbox.selftest_inside", *entries)
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
-        self._shared = 0
+        self._base = tree.Base()
         self._busy = False
         self._proven = False
         self._owner = os.getpid()
@@ -143,7 +144,7 @@ class Sandbox:
         finally:
             theirs.close()
         self._busy = True
-        return Child(self.limits, mode, pid, pidfd, ours, scratch, self._shared, self._ended)
+        return Child(self.limits, mode, pid, pidfd, ours, scratch, self._base, self._ended)
 
     def order(
         self, mode: Mode, entry: str, arguments: Mapping[str, Any], scratch: Path | None = None, size: int = 0
@@ -222,4 +223,7 @@ class Sandbox:
             raise SandboxError(f"the zygote did not start: {last or 'it took too long'}")
         assert self._process.stderr is not None
         self._process.stderr.close()
-        self._shared = tree.anonymous(self._process.pid)
+        try:
+            self._base = tree.base(self._process.pid)
+        except UnreadableError:  # the self-test finds out, and says what that means for projects
+            self._base = tree.Base()

@@ -12,6 +12,7 @@ import pytest
 
 from metricloop.sandbox import project
 from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.proc import UnreadableError
 from metricloop.sandbox.project import run
 
 pytestmark = pytest.mark.usefixtures("walls")
@@ -576,3 +577,16 @@ def test_a_tree_too_deep_to_be_named_is_ended_and_cleaned_up(started):
     outcome = started(code + "import time; time.sleep(60)")
     assert outcome.reason == "it made more than 100 files and folders"
     assert time.monotonic() - began < 8
+
+
+def test_what_cannot_be_counted_is_taken_for_too_much(started, monkeypatch):
+    def unreadable(pid):
+        raise UnreadableError(f"/proc/{pid}/status has RssAnon twice or without a number")
+
+    monkeypatch.setattr("metricloop.sandbox.proc.status", unreadable)
+    outcome = started("import time\ntime.sleep(60)")
+    assert outcome.status is None
+    assert re.fullmatch(
+        r"what it uses cannot be counted, which is taken for too much: /proc/\d+/status .*", outcome.reason
+    )
+    assert outcome.seconds < 5

@@ -225,6 +225,27 @@ ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0) 
         assert used.memory > 20 * MB
 
 
+def test_a_leader_that_has_ended_does_not_forge_what_its_threads_use():
+    """It has no memory any more, so its status lacks the line that its name claims."""
+    code = """
+def work():
+    while open(f"/proc/{os.getpid()}/stat").read().rpartition(")")[2].split()[0] != "Z": pass
+    global kept
+    kept = take(20)
+    ready(); stay()
+import ctypes
+ctypes.CDLL(None).prctl(15, b"\\rRssAnon:\\t0", 0, 0, 0)  # PR_SET_NAME
+threading.Thread(target=work).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)  # exit(2): of this thread alone
+"""
+    with running(code) as group:
+        with open(f"/proc/{group}/comm", "rb") as name:
+            assert name.read() == b"\rRssAnon:\t0\n"
+        used = tree.use([group], 0)
+        assert used.tasks == 2
+        assert used.memory > 20 * MB
+
+
 def test_a_folder_too_deep_to_be_named_counts_as_too_many(tmp_path):
     here = os.open(tmp_path, os.O_RDONLY)
     for _ in range(20):  # 20 names of 250 letters: more than the 4,096 that a path may have
@@ -266,14 +287,41 @@ def test_a_folder_that_cannot_be_listed_hides_nothing(tmp_path):
         hidden.chmod(0o700)
 
 
-def test_a_deleted_file_that_only_a_mapping_holds_counts_as_the_largest_there_may_be(tmp_path):
-    """Its size cannot be seen any more."""
-    held = file(tmp_path / "held", 4)
+@pytest.mark.parametrize("name", ["held", "a\rb", "a\nb", "a\x0bb\x1c\u2028", "a (deleted)", "a\\012b", " ", "ü"])
+def test_a_deleted_file_that_only_a_mapping_holds_counts_as_the_largest_there_may_be(tmp_path, name):
+    """Its size cannot be seen any more. Another file now has its name, and one more the name that maps shows for it."""
+    held = file(tmp_path / name, 4)
     code = f"""
 f = open({str(held)!r}, "r+b"); m = mmap.mmap(f.fileno(), 0); os.closerange(3, 64); os.unlink({str(held)!r})
+for name in ({str(held)!r}, {str(held) + " (deleted)"!r}): open(name, "w").close()
 child(); ready(); stay()
 """
     with running(code, 2) as group:
         size, entries = tree.scratch_use(str(tmp_path), tree.members(group), 1000, 7 * MB)
         assert size == roughly(7)
-        assert entries == 0
+        assert entries == 2
+
+
+def test_a_mapped_file_that_has_a_name_is_counted_once(tmp_path):
+    """And packages, which are mapped too, not at all."""
+    held = file(tmp_path / "held", 4)
+    code = f"""
+f = open({str(held)!r}, "r+b"); m = mmap.mmap(f.fileno(), 0); os.closerange(3, 64)
+import _ctypes; child(); ready(); stay()
+"""
+    with running(code, 2) as group:
+        assert tree.scratch_use(str(tmp_path), tree.members(group), 1000, 7 * MB) == (roughly(4), 1)
+
+
+def test_a_mapped_file_of_the_zygote_is_not_the_trees(tmp_path):
+    """A package may be replaced on disk while it runs; then its file is deleted and mapped."""
+    held = file(tmp_path / "held", 4)
+    code = f"""
+f = open({str(held)!r}, "r+b"); m = mmap.mmap(f.fileno(), 0); os.closerange(3, 64); os.unlink({str(held)!r})
+ready(); stay()
+"""
+    with running(code) as group:
+        base = tree.base(group)
+        assert base.memory == tree.anonymous(group)
+        assert tree.scratch_use(str(tmp_path), [group], 1000, 7 * MB) == (roughly(7), 0)
+        assert tree.scratch_use(str(tmp_path), [group], 1000, 7 * MB, base.files) == (0, 0)

@@ -102,6 +102,39 @@ def deleted_files_that_are_mapped(known):
 
 
 @DISK()
+def deleted_files_with_a_carriage_return(known):
+    """Hold deleted files by mapping them only; their names break the lines of /proc/PID/maps in two."""
+    kept = []
+    for number in range(16):
+        name = f"a\rb{number}"
+        opened = os.open(name, os.O_RDWR | os.O_CREAT)
+        os.unlink(name)
+        os.write(opened, b"x" * (3 << 20))
+        kept.append(libc.mmap(None, ctypes.c_size_t(3 << 20), 1, 1, opened, ctypes.c_long(0)))
+        os.close(opened)
+    time.sleep(0.4)
+    page = ctypes.c_char * (3 << 20)
+    return sum(page.from_address(place)[-1] == b"x" for place in kept) * 3
+
+
+@DISK()
+def deleted_files_with_a_name_like_another(known):
+    """Hold deleted files by mapping them only, while files with the names that /proc/PID/maps gives them exist."""
+    kept = []
+    for number in range(16):
+        opened = os.open(f"a{number}", os.O_RDWR | os.O_CREAT)
+        os.unlink(f"a{number}")
+        os.write(opened, b"x" * (3 << 20))
+        kept.append(libc.mmap(None, ctypes.c_size_t(3 << 20), 1, 1, opened, ctypes.c_long(0)))
+        os.close(opened)
+        for name in (f"a{number}", f"a{number} (deleted)"):
+            open(name, "w").close()
+    time.sleep(0.4)
+    page = ctypes.c_char * (3 << 20)
+    return sum(page.from_address(place)[-1] == b"x" for place in kept) * 3
+
+
+@DISK()
 def deleted_files_of_a_thread(known):
     """Hold deleted files in a thread that has descriptors of its own (clone without CLONE_FILES)."""
     opened = []

@@ -145,6 +145,35 @@ def many_headless_children(known):
     return filled * 40
 
 
+@MEMORY(modes=RUN)
+def children_that_forge_their_numbers(known):
+    """Headless children whose names hold a carriage return and a line of /proc/PID/status: no memory is used."""
+    import threading
+
+    reader, writer = os.pipe()
+
+    def fill():
+        time.sleep(0.1)  # the first thread ends; its status now lacks the true line
+        kept = b"x" * (40 << 20)
+        os.write(writer, b"x")
+        time.sleep(0.7)
+        return kept
+
+    def headless():
+        libc.mallopt(-8, 1)  # M_ARENA_MAX
+        libc.prctl(15, b"\rRssAnon:\t0", 0, 0, 0)  # PR_SET_NAME
+        threading.stack_size(1 << 18)
+        threading.Thread(target=fill).start()
+        call("exit", 0)  # of this thread alone
+
+    for _ in range(8):
+        forked(headless)
+    os.close(writer)
+    filled = sum(len(os.read(reader, 1)) for _ in range(8))
+    time.sleep(0.4)
+    return filled * 40
+
+
 @MEMORY(held=16, modes=RUN)
 def pipes(known):
     """Memory of the kernel: pipes made large and filled."""
