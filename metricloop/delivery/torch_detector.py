@@ -30,6 +30,11 @@ class TorchDetector:
         """The content of detector.json."""
         return self._facts
 
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network itself."""
+        return self._model
+
     def read(self, data: bytes) -> np.ndarray:
         """A picture file as (H, W, 3) uint8 RGB, as ingest reads it. Errors: PictureError, a ValueError."""
         return decode(data)
