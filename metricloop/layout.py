@@ -44,6 +44,9 @@ GENERATED = "metrics/generated"  # one folder per round, one file per metric
 ADOPTED = "metrics/adopted"
 MINE = "metrics/mine"
 TRUSTED = "metrics/trusted.yaml"
+# Detectors for use, one folder per version, and which version people should take.
+PROMOTED = "promoted"
+ALIASES = "promoted/aliases.json"
 # What people look at.
 REPORT = "report.html"
 AUDIT = "audit"
@@ -126,6 +129,11 @@ def numbers_file(block: str) -> str:
 def recipe_file(block: str) -> str:
     """The settings that a block was trained and evaluated with."""
     return f"{results_folder(block)}/recipe.json"
+
+
+def promoted_folder(version: int | str) -> str:
+    """The detector folder of a promoted version."""
+    return f"{PROMOTED}/{version}"
 
 
 def rates_file(block: str) -> str:

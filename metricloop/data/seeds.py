@@ -1,4 +1,4 @@
-"""Seeds: how they are written, and those of the draws in a manifest, of the study and of the confirmation.
+"""Seeds: how they are written, and those of the draws in a manifest, of the study, the confirmation and promotion.
 
 A manifest holds a draw for each of them, whatever params.yaml asks for. So more looks or seeds in params.yaml change no
 manifest, and no trial has to run again.
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 STUDY_SEEDS = range(40)
 CONFIRM_SEEDS = range(1000, 1020)  # far from the study's, so that no trial of the study has used one
+PROMOTE_SEEDS = range(2000, 2010)  # of detectors for use; no trial whose numbers are reported has used one
 BLOCK = 6  # most seeds of a block that metricloop writes: a block is one process, and blocks run side by side
 
 
