@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
+import threading
 
 import uvicorn
 
@@ -28,6 +30,8 @@ def serve(detector: Detector, host: str = "127.0.0.1", port: int = 8000, limits:
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
     print(f"{app.title} {app.version} on {address}; its documentation: {address}/docs. Ctrl-C stops it.", flush=True)
+    if threading.current_thread() is threading.main_thread():  # uvicorn raises the signal once more at the end
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
