@@ -143,11 +143,11 @@ def read_dataset(
     if twice := sorted({name for name in kept if kept.count(name) > 1}):
         raise InputError(f"classes has {', '.join(map(repr, twice))} more than once; give each class once")
     try:
-        found = read(source, format, kept)
+        found = read(source, format, kept, outside=True)  # who names a source here may follow its links
     except SourceError:
         if kept:
             for name in kept:
-                known_name("class", name, read(source, format).class_names)
+                known_name("class", name, read(source, format, outside=True).class_names)
         raise
     root = Path(os.path.abspath(source))
     root = root if root.is_dir() else root.parent

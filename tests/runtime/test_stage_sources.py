@@ -17,10 +17,13 @@ SOURCES = {
         tasks: draw
     """,
     "ingest": """
-        data: __init__ damage damage_presets ingest label_errors pictures splits summary tables
-        data/formats: __init__ broken_json repair source
+        data: __init__ damage damage_presets door ingest label_errors pictures splits summary tables
+        data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups label_pictures paths picture_index
+        data/formats: place problem repair source split_names values voc_lists xml_text yaml_text yolo_files
+        data/formats: yolo_labels yolo_lines
         data/readers: *
         tasks: ingest
+        text: clean
     """,
     "predict": """
         data: __init__ dataset frame letterbox loading manifest pictures pool tables

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from metricloop.data import readers
+from metricloop.data.formats.place import Place, base_of, roots_of
+from metricloop.data.formats.problem import reasons
 from metricloop.data.formats.source import Format, Problem, Source, SourceError, absolute, keep_categories
 
 __all__ = ["Problem", "Source", "SourceError", "read", "recognise"]
@@ -18,38 +21,85 @@ def formats() -> dict[str, Format]:
     return dict(sorted(found.items(), key=lambda item: (item[1].place, item[0])))
 
 
-def recognise(source: Path | str) -> str:
+def open_place(source: Path | str, root: Path | str | None = None, outside: bool | Sequence[str] = False) -> Place:
+    """A source that can be read; root, outside: as in `read`. Errors: SourceError when it does not exist."""
+    source = absolute(Path(source))
+    try:
+        there = source.exists()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise SourceError(f"{source} does not exist; set data.source to a label file or a folder")
+    own = [base_of(source), *([root] if root else [])]
+    return Place(source, roots_of(own, outside))
+
+
+def recognise(source: Path | str, outside: bool | Sequence[str] = False) -> str:
     """The name of the format of a file or folder.
 
     Errors: SourceError with the signs of every format, and what the source holds.
     """
-    source = Path(source)
-    if not source.exists():
-        raise SourceError(f"{source.absolute()} does not exist; set data.source to a label file or a folder")
+    return _recognise(open_place(source, outside=outside))
+
+
+def _recognise(place: Place) -> str:
     for name, format_ in formats().items():
-        if format_.find(source):
+        if format_.find(place):
             return name
     looked = "; ".join(f"{name}: {format_.sign}" for name, format_ in formats().items())
-    raise SourceError(f"{source.absolute()} holds no known format. Looked for {looked}. Found {_contents(source)}.")
+    refused = reasons(_refused(place))
+    raise SourceError(
+        f"{place.source} holds no known format. Looked for {looked}. Found {_contents(place)}."
+        + (f" Not opened: {refused}." if refused else ""),
+        _refused(place),
+    )
 
 
-def _contents(source: Path) -> str:
-    if source.is_file():
-        return f"a file of {source.stat().st_size} bytes"
-    names = sorted(path.name + "/" * path.is_dir() for path in source.iterdir())
+def _contents(place: Place) -> str:
+    if not place.source.is_dir():
+        return f"a file of {place.source.stat().st_size} bytes"
+    names = [name + "/" * is_dir for name, is_dir in place.entries(place.source).items()]
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "an empty folder"
 
 
-def read(source: Path | str, format: str = "auto", categories: Sequence[str] = ()) -> Source:
+def read(
+    source: Path | str,
+    format: str = "auto",
+    categories: Sequence[str] = (),
+    *,
+    root: Path | str | None = None,
+    outside: bool | Sequence[str] = False,
+) -> Source:
     """Read a data set; `categories`: the classes to keep, in this order (none: all).
 
+    root: a folder beside that of the source which holds its pictures. Nothing outside of these two is opened, unless
+    `outside` is True, or names the folders in question.
     Errors: SourceError when the source has another format or holds nothing usable.
     """
-    source = absolute(Path(source))
-    found = recognise(source)
-    name = found if format == "auto" else format
+    place = open_place(source, root, outside)
+    name = _recognise(place) if format == "auto" else format
     chosen = formats()[name]
-    if not chosen.find(source):
-        raise SourceError(f"{source} is not {name} ({chosen.sign}); it looks like {found}")
-    result = chosen.read(source, categories)
+    if not chosen.find(place):
+        raise SourceError(f"{place.source} is not {name} ({chosen.sign}); it looks like {_recognise(place)}")
+    try:
+        result = _admitted(place, chosen.read(place, categories))
+    except SourceError as error:
+        error.problems += _refused(place)
+        raise
+    except RecursionError:
+        raise SourceError(f"{place.source}: nested too deeply to be read as {name}", _refused(place)) from None
     return keep_categories(result, categories) if categories else result
+
+
+def _admitted(place: Place, source: Source) -> Source:
+    """The source without pictures that lie outside the folders that may be read, whatever the reader did."""
+    kept = [record for record in source.records if place.admits(record.file)]
+    dropped = [record for record in source.records if not place.admits(record.file)]
+    problems = [Problem(str(r.file), "picture lies outside the data set's folder", "left out; see data.outside")
+                for r in dropped]  # fmt: skip
+    return replace(source, records=tuple(kept), problems=(*source.problems, *problems, *_refused(place)))
+
+
+def _refused(place: Place) -> list[Problem]:
+    """What the place did not open, as problems."""
+    return [Problem(path, "file is not opened", f"left out ({why})") for path, why in sorted(place.refused.items())]

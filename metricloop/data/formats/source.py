@@ -6,32 +6,17 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from metricloop.data.pictures import SUFFIXES
+from metricloop.data.formats.place import Place
+from metricloop.data.formats.problem import Problem, SourceError
+from metricloop.data.formats.split_names import SPLITS, split_of
 
-# Names of splits in data sets -> pool | search | test.
-SPLITS = {
-    "train": "pool", "training": "pool", "trainval": "pool", "pool": "pool",
-    "val": "search", "valid": "search", "validation": "search", "dev": "search", "search": "search",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+__all__ = ["SPLITS", "Format", "Problem", "Record", "Source", "SourceError", "absolute", "make_record", "split_of"]
 
 LISTED = 1000  # up to so many pictures without labels in a folder are listed one by one
-
-
-class SourceError(ValueError):
-    """The source holds nothing usable; the message says what was expected and what was found."""
-
-
-class Problem(NamedTuple):
-    """One row of problems.csv. `problem` is a kind that can be counted; `action` holds the details."""
-
-    file: str
-    problem: str
-    action: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +25,8 @@ class Record:
 
     boxes: (n, 4) float64 xyxy in pixels, or as shares of width and height where `relative`; labels: (n,) int64,
     index into class_names; crowd: (n,) bool, regions that are neither objects nor background;
-    split: pool | search | test, or None; width, height: as declared, or None; lookalikes: (k, 4) xyxy pixels.
+    split: pool | search | test, or None; width, height: as declared, or None; lookalikes: (k, 4) xyxy pixels;
+    origin: what gave the picture its split: a label file, a list, a key.
     """
 
     file: Path
@@ -53,6 +39,7 @@ class Record:
     height: int | None = None
     lookalikes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
     relative: bool = False
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,14 +56,14 @@ class Source:
 class Format:
     """How to recognise and read one format.
 
-    sign: the files to look for, in words; find: the label files of a file or folder, nothing if it has another
-    format; read: the data set, `categories` being the classes that will be kept (none: all); place: formats are tried
-    in this order, lowest first.
+    sign: the files to look for, in words; find: the label files of a place, nothing if it has another format; read:
+    the data set, `categories` being the classes that will be kept (none: all); place: formats are tried in this order,
+    lowest first. Both open files by the methods of the Place only.
     """
 
     sign: str
-    find: Callable[[Path], Any]
-    read: Callable[[Path, Sequence[str]], Source]
+    find: Callable[[Place], Any]
+    read: Callable[[Place, Sequence[str]], Source]
     place: int
 
 
@@ -99,8 +86,8 @@ def merge(records: Iterable[Record], problems: list[Problem]) -> list[Record]:
         known = merged.setdefault(record.file, record)
         if known is record:
             continue
-        own = [(box.tobytes(), label) for box, label in zip(known.boxes, known.labels, strict=True)]
-        new = [row for row, box in enumerate(record.boxes) if (box.tobytes(), record.labels[row]) not in own]
+        own = {(box.tobytes(), int(label)) for box, label in zip(known.boxes, known.labels, strict=True)}
+        new = [row for row, box in enumerate(record.boxes) if (box.tobytes(), int(record.labels[row])) not in own]
         merged[record.file] = replace(
             known,
             boxes=np.concatenate([known.boxes, record.boxes[new]]),
@@ -120,36 +107,12 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def split_of(*names: str) -> str | None:
-    """The split named by the first of `names` (folders, file stems) that names one; None without."""
-    for name in names:
-        for word in "".join(c.lower() if c.isalpha() else " " for c in name).split():
-            if word in SPLITS:
-                return SPLITS[word]
-    return None
-
-
-def list_pictures(folder: Path) -> list[Path]:
-    """Picture files directly in `folder`, sorted; none if it does not exist."""
-    if not folder.is_dir():
-        return []
-    return sorted(absolute(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-
-
-def is_file(path: Path) -> bool:
-    """Whether a path exists as a file; False also for names that the file system refuses."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or with a null character
-        return False
-
-
-def unlabelled(folders: Iterable[Path], named: Iterable[Path]) -> list[Problem]:
+def unlabelled(place: Place, folders: Iterable[Path], named: Iterable[Path]) -> list[Problem]:
     """Problems for the pictures in `folders` that no label file or entry names; they are left out."""
     known = set(named)
     problems = []
     for folder in sorted(set(folders)):
-        rest = [path for path in list_pictures(folder) if path not in known]
+        rest = [path for path in place.pictures_in(folder) if path not in known]
         if len(rest) > LISTED:  # labels for a part of a big collection
             problems.append(Problem(str(folder), "pictures without labels", f"{len(rest)} left out"))
         else:

@@ -6,154 +6,173 @@ either centre and size, or a polygon (its bounding box is taken), all as shares 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from metricloop.data import door
+from metricloop.data.formats.classes import class_names_of
+from metricloop.data.formats.label_pictures import UNSURE
+from metricloop.data.formats.picture_index import Wanted, match_pictures
+from metricloop.data.formats.place import Place
+from metricloop.data.formats.problem import reasons
 from metricloop.data.formats.source import (  # fmt: skip
     SPLITS,
     Format,
     Problem,
-    Record,
     Source,
     SourceError,
-    absolute,
-    is_file,
-    list_pictures,
     make_record,
+    split_of,
 )
+from metricloop.data.formats.yolo_files import (  # fmt: skip
+    CLASS_LISTS,
+    Description,
+    find_stated,
+    find_yolo,
+    looks_like_labels,
+    read_description,
+)
+from metricloop.data.formats.yolo_labels import LabelFiles, shared
+from metricloop.data.formats.yolo_lines import Legend, read_lines
+from metricloop.data.pictures import SUFFIXES
 
 
-def find_yolo(source: Path) -> Path | None:
-    """The YAML file of a source: the file itself, or the first file in its folder that names classes and pictures."""
-    files = [source] if source.is_file() else [source / "data.yaml", *sorted(source.glob("*.y*ml"))]
-    for path in files:
-        if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
-            content = _parse(path)
-            if "names" in content and any(key in content for key in SPLITS):
-                return path
-    return None
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(errors="replace"))
-    except yaml.YAMLError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def read_yolo(source: Path) -> Source:
+def read_yolo(place: Place) -> Source:
     """Read the data set that a data.yaml (or the folder holding it) describes.
 
     A picture without a label file counts as background, by the rules of the format, and is listed.
     Errors: SourceError when no picture is found.
     """
-    path = find_yolo(source)
+    path = find_yolo(place)
     if path is None:
-        raise SourceError(f"{source}: no YAML file with the keys `names` and `train`, `val` or `test`")
-    content = _parse(path)
-    names = content["names"]
-    try:
-        numbered = {int(k): str(v) for k, v in (names.items() if isinstance(names, dict) else enumerate(names))}
-    except (TypeError, ValueError):
-        raise SourceError(f"{path}: `names` must be a list, or number: name, found {names!r}") from None
-    labels = {number: label for label, number in enumerate(sorted(numbered))}
+        raise SourceError(f"{place.source}: no YAML file with the keys `names` and `train`, `val` or `test`")
+    described = read_description(place, path)
     problems: list[Problem] = []
-    records: list[Record] = []
-    label_files: set[Path] = set()
-    for key in (key for key in SPLITS if content.get(key)):
-        stated = content[key] if isinstance(content[key], list) else [content[key]]
-        for picture in _pictures(path, content.get("path"), [str(item) for item in stated], problems):
-            file = label_file(picture)
-            label_files.add(file)
-            rows = _read_file(file, labels, picture, problems)
-            records.append(make_record(picture, rows, split=SPLITS[key], relative=True))
+    class_names, labels = class_names_of([(path, described.classes)], problems)
+    legend = Legend(labels[path], frozenset(class_names), described.joints)
+    files = LabelFiles(place, place.base)
+    parts = [
+        (key, picture)
+        for key, stated in described.parts.items()
+        for picture in _pictures(place, described, key, stated, problems)
+    ]
+    label_files = {picture: files.of(picture) for picture in dict.fromkeys(picture for _, picture in parts)}
+    doubtful = shared(label_files.items())
+    for shared_file, pictures in doubtful.items():
+        names = " and ".join(picture.name for picture in pictures)
+        why = f"left out ({shared_file.name} may belong to {names})"
+        problems += [Problem(str(picture), UNSURE, why) for picture in pictures]
+    problems += files.problems()
+    rows = {
+        picture: _read_file(place, file, picture, legend, files, problems)
+        for picture, file in label_files.items()
+        if file not in doubtful
+    }
+    records = []
+    for key, picture in parts:
+        own = rows.get(picture)
+        if own is not None:
+            split = SPLITS[key] if key else split_of(*picture.parent.parts[len(place.base.parts) :])
+            origin = f"{path}: {key}" if key else str(picture.parent)
+            records.append(make_record(picture, own, split=split, relative=True, origin=origin))
     if not records:
-        reasons = "; ".join(f"{p.file}: {p.problem}" for p in problems[:5])
-        raise SourceError(f"{path}: no picture found in any of its splits. {reasons}")
-    for folder in sorted({file.parent for file in label_files if file.parent.is_dir()}):
-        for file in sorted(folder.glob("*.txt")):
-            if absolute(file) not in label_files and file.name != "classes.txt" and _is_label(file):
-                problems.append(Problem(str(file), "labels without picture", "left out"))
-    return Source("yolo", tuple(numbered[number] for number in sorted(numbered)), tuple(records), tuple(problems))
+        raise SourceError(f"{path}: no picture found in any of its splits. {reasons(problems)}", problems)
+    problems += _without_picture(place, {file for file in label_files.values() if file})
+    return Source("yolo", class_names, tuple(records), tuple(problems))
 
 
-def label_file(picture: Path) -> Path:
-    """The path of the label file of a picture."""
-    head, found, tail = picture.as_posix().rpartition("/images/")
-    return Path(f"{head}/labels/{tail}" if found else picture).with_suffix(".txt")
+def _without_picture(place: Place, used: set[Path]) -> list[Problem]:
+    return [
+        Problem(str(file), "labels without picture", "left out")
+        for folder in sorted({file.parent for file in used})
+        for file in place.files(folder, [".txt"])
+        if file not in used and file.name not in CLASS_LISTS and looks_like_labels(place, file)
+    ]
 
 
-def _is_label(file: Path) -> bool:
-    """Whether a text file without picture holds labels; it may also be notes or a list."""
-    first = file.read_text(errors="replace").split(maxsplit=1)
-    return not first or first[0].replace(".", "", 1).isdigit()
-
-
-def _pictures(path: Path, base: Any, stated: list[str], problems: list[Problem]) -> list[Path]:
+def _pictures(place: Place, described: Description, key: str, stated: list[str], problems: list[Problem]) -> list[Path]:
     """The pictures of one split: folders (with what lies below), lists, or single files."""
-    bases = [path.parent / str(base)] if base else []
-    bases.append(path.parent)
+    bases = [described.file.parent]
+    if described.path and (base := find_stated(place, bases, described.path, want_folder=True)):
+        bases.insert(0, base)
+    if described.file.name in CLASS_LISTS:
+        bases = [place.source]
     found: list[Path] = []
     for name in stated:
-        # exports often say ../train/images although the folder lies beside data.yaml
-        options = [folder / variant for variant in (name, name.removeprefix("../")) for folder in bases]
-        place = next((option for option in options if option.exists()), None)
-        if place is None:
-            problems.append(Problem(str(absolute(options[0])), "part of the data set does not exist", "left out"))
-        elif place.is_dir():
-            found += [f for folder in [place, *sorted(p for p in place.rglob("*") if p.is_dir())]
-                      for f in list_pictures(folder)]  # fmt: skip
-        elif place.suffix == ".txt":
-            for line in filter(None, map(str.strip, place.read_text(errors="replace").splitlines())):
-                picture = next((f / line for f in [place.parent, *bases] if is_file(f / line)), None)
-                if picture is None:
-                    problems.append(Problem(str(place), "listed picture does not exist", f"left out ({line})"))
-                else:
-                    found.append(absolute(picture))
+        part = find_stated(place, bases, name)
+        direct = Path(os.path.abspath(bases[0] / name.replace("\\", "/"))) if "\0" not in name else bases[0]
+        if part is None:
+            outside = os.path.exists(direct) and not place.admits(direct)
+            why = f"left out ({door.OUTSIDE})" if outside else "left out"
+            problems.append(Problem(str(direct), "part of the data set does not exist", why))
+            continue
+        part = Path(os.path.abspath(part))
+        if os.path.isabs(name) and part != direct:
+            action = f"taken as {place.relative(part)}"
+            problems.append(Problem(str(direct), "part of the data set lies elsewhere", action))
+        if place.is_dir(part):
+            own = place.walk(part, SUFFIXES)
+            if not own:
+                action = f"left out ({key or 'all'}: {place.relative(part)})"
+                problems.append(Problem(str(part), "part of the data set holds no pictures", action))
+            found += own
+        elif part.suffix.lower() == ".txt":
+            found += _listed(place, part, [part.parent, *bases], problems)
         else:
-            found.append(absolute(place))
+            found.append(part)
+    return found
+
+
+def _listed(place: Place, file: Path, near: list[Path], problems: list[Problem]) -> list[Path]:
+    """The pictures of a list, one a line."""
+    try:
+        lines = [line.strip().strip("\"'") for line in place.read_text(file).splitlines()]
+    except door.DoorError as error:
+        problems.append(Problem(str(file), "list cannot be read", f"left out ({error})"))
+        return []
+    wanted = {
+        row: Wanted(line, file, tuple(near)) for row, line in enumerate(lines) if line and not line.startswith("#")
+    }
+    pictures = match_pictures(place, wanted, problems)
+    found: list[Path] = []
+    for row, entry in wanted.items():
+        if row in pictures:
+            found.append(pictures[row])
+            continue
+        is_picture = os.path.splitext(entry.name)[1].lower() in SUFFIXES
+        folder = None if is_picture else find_stated(place, near, entry.name, want_folder=True)
+        if folder is not None:
+            found += place.walk(folder, SUFFIXES)
+        else:  # a line that names no picture may be anything, so it is not repeated
+            told = entry.name[:200] if is_picture else f"line {row + 1}"
+            problems.append(Problem(str(file), "listed picture does not exist", f"left out ({told})"))
     return found
 
 
 def _read_file(
-    file: Path, labels: dict[int, int], picture: Path, problems: list[Problem]
-) -> list[tuple[list[float], int, bool]]:
-    """Rows of (xyxy as shares, label, False); a line that cannot be read is listed and dropped."""
-    if not file.is_file():
-        problems.append(Problem(str(picture), "no label file", "kept as a picture without objects"))
+    place: Place, file: Path | None, picture: Path, legend: Legend, files: LabelFiles, problems: list[Problem]
+) -> list[tuple[list[float], int, bool]] | None:
+    """Rows of (xyxy as shares, label, False), None if the file cannot be read; what cannot be read is listed."""
+    if file is None:
+        tried = " and ".join(place.relative(path) for path in files.tried(picture)[:2])
+        action = f"kept as a picture without objects; looked for {tried}"
+        problems.append(Problem(str(picture), "no label file", action))
         return []
-    rows = []
-    for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
-        words = line.split()
-        if not words:
-            continue
-        try:
-            kind, *values = [float(word) for word in words]
-        except ValueError:
-            kind, values = float("nan"), []
-        if not (len(values) == 4 or (len(values) >= 6 and len(values) % 2 == 0)) or kind != kind:
-            problems.append(Problem(str(file), "line is not a label", f"dropped (line {number}: {line[:60]})"))
-        elif kind not in labels:
-            problems.append(Problem(str(file), "unknown class", f"dropped (line {number}, class {words[0]})"))
-        else:
-            rows.append((_corners(values), labels[int(kind)], False))
+    try:
+        text = place.read_text(file)
+    except door.DoorError as error:
+        problems.append(Problem(str(file), "label file cannot be read", f"left out with its picture ({error})"))
+        return None
+    rows, faults, repeated = read_lines(text, legend)
+    problems += [Problem(str(file), fault.kind, fault.why) for fault in faults]
+    if repeated:
+        problems.append(Problem(str(file), "doubled label line", f"kept once ({repeated} lines)"))
     return rows
 
 
-def _corners(values: list[float]) -> list[float]:
-    """xyxy of centre and size, or of a polygon's points."""
-    if len(values) == 4:
-        x, y, w, h = values
-        return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
-    return [min(values[0::2]), min(values[1::2]), max(values[0::2]), max(values[1::2])]
-
-
 FORMAT = Format(
-    sign="a YAML file with `names` and `train`, `val` or `test`",
+    sign="a YAML file with `names` and `train`, `val` or `test`, or classes.txt beside images and labels",
     find=find_yolo,
-    read=lambda source, categories: read_yolo(source),
+    read=lambda place, categories: read_yolo(place),
     place=20,
 )

@@ -1,0 +1,117 @@
+"""Open the files of a data set, which strangers may have made: regular files of bounded size, and nothing outside.
+
+A named pipe or a device would block for ever or never end; a link may lead to somebody's private files.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from io import FileIO
+from pathlib import Path
+
+MB = 1 << 20
+TEXT = 64 * MB  # most bytes of a label file, list, YAML or XML file
+TABLE = 4096 * MB  # of an annotation file that holds a whole data set
+PICTURE = 1024 * MB  # of a picture or mask
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+}
+
+
+class DoorError(OSError):
+    """A file that is not opened; the message says why, without its name and without its contents."""
+
+
+def read_bytes(path: Path | str, roots: Sequence[str] | None = None, limit: int = PICTURE) -> bytes:
+    """The bytes of a regular file. roots: real paths of the folders it must lie in, links followed; None: anywhere.
+
+    Errors: DoorError with the reason in words.
+    """
+    with _open(path, roots) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise DoorError(f"{size / MB:.0f} MB; at most {limit // MB} MB are read")
+        try:
+            return _read(stream, limit)
+        except OSError as error:
+            raise DoorError(reason(error)) from None
+
+
+def read_head(path: Path | str, roots: Sequence[str] | None, size: int) -> bytes:
+    """The first bytes of a regular file, of any size. Errors: DoorError."""
+    with _open(path, roots) as stream:
+        try:
+            return stream.read(size)
+        except OSError as error:
+            raise DoorError(reason(error)) from None
+
+
+def _open(path: Path | str, roots: Sequence[str] | None) -> FileIO:
+    try:
+        real = os.path.realpath(path, strict=True)
+        if roots is not None and not inside(real, roots):
+            raise DoorError(OUTSIDE)
+        # a pipe without a writer would block; what realpath resolved must not be a link by now
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except DoorError:
+        raise
+    except (OSError, ValueError) as error:
+        raise DoorError(reason(error)) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise DoorError(f"not a file but {_KINDS.get(stat.S_IFMT(mode), 'something else')}")
+    return FileIO(descriptor, "rb")
+
+
+def _read(stream: FileIO, limit: int) -> bytes:
+    """All bytes; at most `limit`, also of a file that grows meanwhile."""
+    parts, left = [], limit
+    while left > 0 and (data := stream.read(min(left, 256 * MB))):
+        parts.append(data)
+        left -= len(data)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+OUTSIDE = "it leads out of the data set's folder; set data.outside if that is meant"
+
+
+def inside(real: str, roots: Sequence[str]) -> bool:
+    """Whether a real path is one of the roots or lies below one."""
+    return any(real == root or real.startswith(root.rstrip("/") + "/") for root in roots)
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a path cannot be used, in words and without the path."""
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist, or is a link that leads nowhere"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return "no valid path"
+
+
+def text_of(data: bytes) -> tuple[str, str]:
+    """The text of a file, and a note if it is not UTF-8 ("" otherwise). A byte order mark decides and is removed."""
+    for mark, encoding in (
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe\0\0", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace"), "" if encoding == "utf-8-sig" else f"read as {encoding}"
+    if len(data) >= 4 and data[:4].count(0) == 2 and 0 in (data[0], data[1]):  # ASCII in two bytes, without a mark
+        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
+        return data.decode(encoding, errors="replace"), f"read as {encoding}"
+    try:
+        return data.decode("utf-8"), ""
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace"), "not UTF-8; read as Windows-1252"

@@ -1,0 +1,199 @@
+"""A source while it is read: its folders listed once, its files opened through the door, its pictures in one index."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from metricloop.data import door
+from metricloop.data.pictures import SUFFIXES
+
+DEEPEST = 24  # folders below each other
+MOST = 3_000_000  # entries of one walk
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a data set is read from.
+
+    source: the folder or label file, absolute; roots: real paths of the folders that may be read, None: all.
+    refused: path -> why it is not used (links that lead out, names that are no text); every entry becomes a problem.
+    """
+
+    source: Path
+    roots: tuple[str, ...] | None
+    refused: dict[str, str] = field(default_factory=dict)
+    _listed: dict[str, dict[str, bool]] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The source itself, or the folder that holds the label file."""
+        return self.source.parent if self.is_file(self.source) else self.source
+
+    @property
+    def base(self) -> Path:
+        """The folder below which the pictures are looked for: above `annotations/`, if the source lies there."""
+        return base_of(self.source)
+
+    def admits(self, path: Path | str) -> bool:
+        """Whether a path, links followed, lies in a folder that may be read."""
+        if self.roots is None:
+            return True
+        try:
+            return door.inside(os.path.realpath(path), self.roots)
+        except (OSError, ValueError):
+            return False
+
+    def entries(self, folder: Path | str) -> dict[str, bool]:
+        """The names in a folder, sorted, and whether each is a folder; no hidden ones, none that leads out."""
+        key = os.path.abspath(folder) if "\0" not in str(folder) else ""
+        if key not in self._listed:
+            self._listed[key] = dict(sorted(self._scan(key))) if key and self.admits(key) else {}
+        return self._listed[key]
+
+    def _scan(self, folder: str) -> Iterator[tuple[str, bool]]:
+        try:
+            with os.scandir(folder) as found:
+                listed = list(found)
+        except NotADirectoryError:
+            return
+        except (OSError, ValueError) as error:
+            if not isinstance(error, FileNotFoundError):
+                self.refused[printable(folder)] = f"folder cannot be read: {door.reason(error)}"
+            return
+        for entry in listed:
+            if entry.name.startswith("."):  # the system's files, such as ._01.jpg and .git
+                continue
+            why = self._why_not(entry)
+            if why:
+                self.refused[printable(entry.path)] = why
+            else:
+                yield entry.name, entry.is_dir()
+
+    def _why_not(self, entry: os.DirEntry) -> str:
+        try:
+            entry.name.encode()
+        except UnicodeEncodeError:
+            return "file name is not UTF-8; rename it"
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            return f"link is broken: {door.reason(error)}" if entry.is_symlink() else door.reason(error)
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return "neither a file nor a folder (a named pipe, device or socket)"
+        if entry.is_symlink() and not self.admits(entry.path):
+            return f"link is not followed: {door.OUTSIDE}"
+        return ""
+
+    def is_file(self, path: Path | str) -> bool:
+        """Whether a path is a regular file that may be read."""
+        parent, name = os.path.split(str(path))
+        return self.entries(parent or ".").get(name) is False
+
+    def is_dir(self, path: Path | str) -> bool:
+        """Whether a path is a folder that may be read."""
+        try:
+            return os.path.isdir(path) and self.admits(path)
+        except ValueError:
+            return False
+
+    def files(self, folder: Path | str, suffixes: Iterable[str] = ()) -> list[Path]:
+        """Files directly in a folder, sorted; only those with these suffixes (lower case), if any are given."""
+        wanted = frozenset(suffixes)
+        start = Path(os.path.abspath(folder))
+        return [
+            start / name
+            for name, is_dir in self.entries(folder).items()
+            if not is_dir and (not wanted or os.path.splitext(name)[1].lower() in wanted)
+        ]
+
+    def folders(self, folder: Path | str, deepest: int = DEEPEST) -> list[Path]:
+        """A folder and the folders below it, parents first; each real folder once, so links in a circle do no harm."""
+        seen: set[str] = set()
+        found: list[Path] = []
+        todo = [(Path(os.path.abspath(folder)), 0)]
+        entries = 0
+        while todo:
+            place, depth = todo.pop()
+            real = os.path.realpath(place)
+            if real in seen:
+                continue
+            seen.add(real)
+            found.append(place)
+            own = self.entries(place)
+            entries += len(own)
+            if entries > MOST:
+                self.refused[printable(str(place))] = f"more than {MOST} files; the rest is not looked at"
+                break
+            if depth < deepest:
+                below = [place / name for name, is_dir in own.items() if is_dir]
+                todo += [(path, depth + 1) for path in reversed(below)]
+        return found
+
+    def walk(self, folder: Path | str, suffixes: Iterable[str] = (), deepest: int = DEEPEST) -> list[Path]:
+        """Files in a folder and below it, folder by folder."""
+        return [path for place in self.folders(folder, deepest) for path in self.files(place, suffixes)]
+
+    def pictures_in(self, folder: Path | str) -> list[Path]:
+        """Picture files directly in a folder, sorted; none if it does not exist."""
+        return self.files(folder, SUFFIXES)
+
+    @cached_property
+    def pictures(self) -> list[Path]:
+        """All picture files below `base`."""
+        return self.walk(self.base, SUFFIXES)
+
+    def read_bytes(self, path: Path | str, limit: int = door.TEXT) -> bytes:
+        """Errors: DoorError."""
+        return door.read_bytes(path, self.roots, limit)
+
+    def read_text(self, path: Path | str, limit: int = door.TEXT) -> str:
+        """The text of a file in UTF-8, or as its byte order mark says. Errors: DoorError."""
+        return door.text_of(self.read_bytes(path, limit))[0]
+
+    def head(self, path: Path | str, size: int = 1 << 20) -> bytes:
+        """The first bytes of a file; b"" if it cannot be opened. Reads no more than that of a big file."""
+        try:
+            return door.read_head(path, self.roots, size)
+        except door.DoorError as error:
+            self.refused[printable(str(path))] = str(error)
+            return b""
+
+    def relative(self, path: Path | str) -> str:
+        """A path as it is shown: below the data set's folder where it lies there."""
+        text = os.path.relpath(path, self.base) if os.path.isabs(path) else str(path)
+        return printable(Path(text).as_posix())
+
+
+def base_of(source: Path) -> Path:
+    """The folder of a source, or the one above if it holds labels only, as its name says."""
+    if not source.is_dir():
+        return source.parent.parent if _labels_only(source.parent) else source.parent
+    return source.parent if _labels_only(source) and not _has_pictures(source) else source
+
+
+def _labels_only(folder: Path) -> bool:
+    return folder.name.lower().startswith(("annotation", "label", "xml", "json"))
+
+
+def _has_pictures(folder: Path) -> bool:
+    try:
+        return any(os.path.splitext(name)[1].lower() in SUFFIXES for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def roots_of(folders: Sequence[Path | str], outside: bool | Sequence[str]) -> tuple[str, ...] | None:
+    """The real paths of the folders that may be read. outside: True for all, or further folders."""
+    if outside is True:
+        return None
+    return tuple(dict.fromkeys(os.path.realpath(folder) for folder in (*folders, *(outside or ()))))
+
+
+def printable(path: str) -> str:
+    """A path without bytes that are no text, so that every table can hold it."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
