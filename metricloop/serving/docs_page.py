@@ -44,6 +44,7 @@ def docs_page(description: dict[str, Any]) -> str:
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>{escape(info["title"])}: documentation</title>
 <style>{STYLE}</style>
 <h1>{escape(info["title"])} <span class="soft">{escape(info["version"])}</span></h1>
