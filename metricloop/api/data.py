@@ -16,7 +16,7 @@ from metricloop.data import damage as damaging
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.dataset import Dataset, part_of
 from metricloop.data.formats import Problem, SourceError, formats, read
-from metricloop.data.formats.export import export_coco, export_yolo
+from metricloop.data.formats.export import export_dataset
 from metricloop.data.formats.source import SPLITS
 from metricloop.data.ingest import ingest
 from metricloop.data.label_errors import PRESETS
@@ -98,14 +98,14 @@ class Data:
 
     def to_coco(self, path: str | Path) -> None:
         """Write one COCO JSON file; its file names lead to the original pictures."""
-        export_coco(self.arrays, path)
+        export_dataset(self.arrays, path, "coco")
 
     def to_yolo(self, folder: str | Path) -> None:
         """Write data.yaml, labels/ and images/ (symbolic links to the pictures) for YOLO. Crowd regions are left out.
 
         Errors: ExportError where the folder holds something already.
         """
-        export_yolo(self.arrays, folder)
+        export_dataset(self.arrays, folder, "yolo")
 
 
 def read_dataset(

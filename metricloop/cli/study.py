@@ -170,20 +170,3 @@ def reproduce(
         return 1
     print(f"{block}: computed again from the inputs alone; every number equals the recorded one")
     return 0
-
-
-@commands.add(
-    "metricloop export box_tightness subset.json -C ~/lions",
-    "metricloop export box_tightness yolo-folder --seed 2 -C ~/lions",
-    "metricloop export test test.json -C ~/lions",
-)
-def export(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="An arm's name (for its subset), or pool, search, test.")],
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A .json file for COCO, a folder for YOLO.")],
-    seed: Annotated[int, typer.Option(metavar="N", help="Which draw of the arm.")] = 0,
-    folder: Workspace = HERE,
-) -> None:
-    """Write a subset, or a split, as COCO or YOLO."""
-    from metricloop.study.export import export as write
-
-    print(write(folder.resolve(), what, target, seed))

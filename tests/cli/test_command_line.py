@@ -64,7 +64,7 @@ def test_the_examples_name_batches_arms_and_blocks_of_a_new_workspace():
     known = {
         "batches": set(plan["batches"]),
         "arm": set(plan["arms"]),
-        "what": {*plan["arms"], "pool", "search", "test"},
+        "what": {*plan["arms"], "pool", "search", "test", "suspicious"},
         "block": set(plan["blocks"]),
     }
     checked = set()
@@ -115,6 +115,8 @@ def test_every_command_has_a_test(name):
         ("compare --markdown --confirmed", {"markdown": True, "confirmed": True}),
         ("reproduce random.0 -C d", {"block": "random.0", "folder": Path("d")}),
         ("export pool x.json --seed 2", {"what": "pool", "target": Path("x.json"), "seed": 2}),
+        ("export suspicious q.xml --format cvat --most 9 --copy", {"what": "suspicious", "target": Path("q.xml"),
+         "form": "cvat", "most": 9, "copy": True}),
         *((f"{name} -C d", {"folder": Path("d")}) for name in ("status", "report", "track")),
         *((f"{name} --json", {"as_json": True}) for name in ("status", "compare", "scorecard", "audit", "doctor")),
     ],

@@ -137,4 +137,4 @@ def test_export_writes_a_split(tmp_path, capsys):
     assert len(written["images"]) == 8
     assert capsys.readouterr().out == f"{target}: 8 images, {len(written['annotations'])} boxes as COCO\n"
     assert main(["export", "tset", str(target), "-C", str(folder)]) == 1
-    assert "no arm or split 'tset'; there are: pool, search, test" in capsys.readouterr().err
+    assert "no arm or split 'tset'; there are: pool, search, test, suspicious" in capsys.readouterr().err

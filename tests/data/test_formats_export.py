@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from metricloop.data.formats import read
-from metricloop.data.formats.export import ExportError, export_coco, export_yolo, of_subset
+from metricloop.data.formats.export import ExportError, export_dataset, of_subset
 from metricloop.data.formats.repair import repair
 from metricloop.data.loading import assemble
 from metricloop.data.tables import BOXES, IMAGES, SUBSET
@@ -40,7 +40,7 @@ def data(tmp_path):
 
 def test_coco_reads_back_the_same(data, tmp_path):
     path = tmp_path / "elsewhere/deep/labels.json"
-    export_coco(data, path)
+    export_dataset(data, path, "coco")
     source = read(path, outside=True)
     assert source.problems == ()
     assert source.class_names == data.class_names
@@ -55,7 +55,7 @@ def test_coco_reads_back_the_same(data, tmp_path):
 
 
 def test_coco_is_what_pycocotools_expects(data, tmp_path):
-    export_coco(data, tmp_path / "x.json")
+    export_dataset(data, tmp_path / "x.json", "coco")
     content = json.loads((tmp_path / "x.json").read_text())
     assert [entry["id"] for entry in content["annotations"]] == [1, 2, 3]
     assert content["annotations"][0]["area"] == pytest.approx(7.75 * 6)
@@ -66,7 +66,7 @@ def test_coco_is_what_pycocotools_expects(data, tmp_path):
 
 def test_yolo_reads_back_the_same_without_crowds(data, tmp_path):
     folder = tmp_path / "yolo"
-    export_yolo(data, folder)
+    export_dataset(data, folder, "yolo")
     source = read(folder, outside=True)
     assert source.problems == ()
     assert source.class_names == data.class_names
@@ -80,7 +80,7 @@ def test_yolo_reads_back_the_same_without_crowds(data, tmp_path):
         assert fixed.labels.tolist() == data.labels[own][kept].tolist()
     assert all(path.is_symlink() for path in folder.glob("images/*/*.png"))
     with pytest.raises(ExportError, match="is not empty"):
-        export_yolo(data, folder)
+        export_dataset(data, folder, "yolo")
 
 
 def subset(*rows):
@@ -108,7 +108,7 @@ def test_a_draw_of_a_subset_carries_its_own_labels(data, tmp_path):
     assert chosen.boxes.tolist() == [[6, 6, 11, 11], [8, 8, 13, 13]]
     assert chosen.labels.tolist() == [1, 0]
     assert chosen.crowd.tolist() == [False, True]
-    export_coco(chosen, tmp_path / "x.json")
+    export_dataset(chosen, tmp_path / "x.json", "coco")
     assert [len(record.boxes) for record in read(tmp_path / "x.json").records] == [2, 0]
     with pytest.raises(ExportError, match="no draw 7; it has 0, 1"):
         of_subset(data, table, draw=7)

@@ -1,24 +1,66 @@
-"""Write a data set, or one draw of a subset, as COCO JSON or YOLO. Pictures are linked, never copied."""
+"""Write a data set in a format of other tools; and one draw of a subset, with parts of others, as a data set."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-import yaml
 
+from metricloop.data import writers
 from metricloop.data.dataset import PER_IMAGE, Dataset
-from metricloop.data.tables import column, replacing, write_json, xyxy
+from metricloop.data.formats.writer import ExportError, Notes, Writer
+from metricloop.data.tables import column, xyxy
 
-NAMES = {"pool": "train", "search": "val", "test": "test"}
+__all__ = ["ExportError", "export_dataset", "format_of", "joined", "of_subset", "writer_of"]
+
+FOLDER = "yolo"  # what a target without a known suffix becomes
+PER_BOX = ("box_id", "boxes", "labels", "crowd")
 
 
-class ExportError(ValueError):
-    """The export is impossible: the draw or image does not exist, or the target folder is not empty."""
+def writer_of(name: str) -> Writer:
+    """The writer of a format. Errors: ExportError."""
+    if name not in writers.NAMES:
+        raise ExportError(f"unknown format {name!r}; known: {', '.join(writers.NAMES)}")
+    return import_module(f"{writers.__name__}.{name.replace('-', '_')}").WRITER
+
+
+def format_of(target: Path, name: str | None = None) -> str:
+    """The format to write: the one named, or what the target's suffix says (.json COCO, .xml CVAT, a folder YOLO).
+
+    Errors: ExportError where the target cannot be what the format needs.
+    """
+    if name is None:
+        return {".json": "coco", ".xml": "cvat"}.get(target.suffix.lower(), FOLDER)
+    form = writer_of(name)
+    suffix = target.suffix.lower()
+    if form.suffix and (suffix != form.suffix or target.is_dir()):
+        raise ExportError(
+            f"{form.title} is {form.target}; name it so, for example {target.stem or 'labels'}{form.suffix}"
+        )
+    if not form.suffix and suffix in (".json", ".xml", ".yaml", ".txt", ".zip"):
+        raise ExportError(f"{form.title} is {form.target}, and {target} has the name of a file; name a folder")
+    return name
+
+
+def export_dataset(
+    dataset: Dataset, target: Path | str, name: str, notes: Notes | None = None, *, copy: bool = False
+) -> list[str]:
+    """Write a data set in a format; rows are written in their order.
+
+    copy: in a folder with pictures, copy them instead of linking to them. Returns sentences about what the format
+    cannot hold, and how to open the result. Errors: ExportError.
+    """
+    target = Path(target)
+    form = writer_of(name)
+    if not form.suffix and target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ExportError(f"{target} is not empty; name another folder, or empty it")
+    return form.write(dataset, notes or Notes(), target, copy)
 
 
 def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:
@@ -49,86 +91,33 @@ def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:
     )
 
 
-def export_coco(dataset: Dataset, path: Path | str) -> None:
-    """Write one COCO JSON file. Ids start at 1.
-
-    `file_name` is the path of the original picture, relative to the JSON file; image entries have the keys `split` and
-    `group`, which `read` understands.
-    """
-    path = Path(path)
-    start = path.absolute().parent
-    images = [
-        {
-            "id": row + 1,
-            "file_name": Path(os.path.relpath(_original(dataset, row), start)).as_posix(),
-            "width": int(dataset.width[row]),
-            "height": int(dataset.height[row]),
-            "split": NAMES[dataset.split[row]],
-            "group": str(dataset.group[row]),
-        }
-        for row in range(len(dataset))
-    ]
-    # float32 coordinates as doubles: shortest text that reads back the same
-    corners = np.asarray(dataset.boxes, np.float64)
-    sides = corners[:, 2:] - corners[:, :2]
-    annotations = [
-        {
-            "id": number,
-            "image_id": int(row) + 1,
-            "category_id": int(label) + 1,
-            "bbox": [*corner[:2].tolist(), *side.tolist()],
-            "area": float(side[0] * side[1]),
-            "iscrowd": int(crowd),
-        }
-        for number, (row, label, corner, side, crowd) in enumerate(
-            zip(dataset.box_row, dataset.labels, corners, sides, dataset.crowd, strict=True), start=1
-        )
-    ]
-    categories = [{"id": label + 1, "name": name} for label, name in enumerate(dataset.class_names)]
-    write_json(path, {"images": images, "annotations": annotations, "categories": categories})
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Several parts of one data set as one, the rows of the first part first."""
+    counts = np.concatenate([part.counts for part in parts])
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in (*PER_IMAGE, *PER_BOX)
+    }
+    return replace(parts[0], **arrays, offsets=np.concatenate([[0], np.cumsum(counts)]))
 
 
-def export_yolo(dataset: Dataset, folder: Path | str) -> None:
-    """Write data.yaml, a list per split, labels/SPLIT/*.txt, and images/SPLIT/* as symbolic links to the originals.
-
-    YOLO has no crowd regions; they are left out. Errors: ExportError when the folder is not empty.
-    """
-    folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise ExportError(f"{folder} is not empty; name another folder, or empty it")
-    lists: dict[str, list[str]] = {}
-    for row in range(len(dataset)):
-        part = NAMES[dataset.split[row]]
-        # the id keeps files apart that share a name in different folders
-        name = f"{dataset.image_id[row]:06d}_{Path(dataset.file[row]).name}"
-        link = folder / "images" / part / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(_original(dataset, row))
-        lists.setdefault(part, []).append(f"./images/{part}/{name}\n")
-        label_file = (folder / "labels" / part / name).with_suffix(".txt")
-        label_file.parent.mkdir(parents=True, exist_ok=True)
-        label_file.write_text("".join(_lines(dataset, row)))
-    for part, lines in lists.items():
-        with replacing(folder / f"{part}.txt") as temporary:
-            temporary.write_text("".join(lines))
-    content = {part: f"{part}.txt" for part in lists} | {"names": dict(enumerate(dataset.class_names))}
-    with replacing(folder / "data.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+def with_crowds(chosen: Dataset, whole: Dataset) -> Dataset:
+    """Chosen images with the crowd regions that the whole data set has in them."""
+    rows = np.flatnonzero(np.isin(whole.image_id, chosen.image_id))
+    crowds = np.flatnonzero(whole.crowd & np.isin(whole.box_row, rows) & ~np.isin(whole.box_id, chosen.box_id))
+    place = {int(number): row for row, number in enumerate(chosen.image_id)}
+    row = np.concatenate([chosen.box_row, [place[int(whole.image_id[whole.box_row[box]])] for box in crowds]])
+    order = np.argsort(row, kind="stable")
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(chosen, name), getattr(whole, name)[crowds]])[order] for name in PER_BOX
+    }
+    counts = np.bincount(row.astype(int), minlength=len(chosen))
+    return replace(chosen, **arrays, offsets=np.concatenate([[0], np.cumsum(counts)]))
 
 
-def _lines(dataset: Dataset, row: int) -> list[str]:
-    own = dataset.slice(row)
-    size = np.array([dataset.width[row], dataset.height[row]], np.float64)
-    lines = []
-    for (x1, y1, x2, y2), label, crowd in zip(
-        dataset.boxes[own].astype(np.float64), dataset.labels[own], dataset.crowd[own], strict=True
-    ):
-        x, y = np.array([x1 + x2, y1 + y2]) / 2 / size
-        w, h = np.array([x2 - x1, y2 - y1]) / size
-        if not crowd:
-            lines.append(f"{label} {x:.9g} {y:.9g} {w:.9g} {h:.9g}\n")
-    return lines
-
-
-def _original(dataset: Dataset, row: int) -> str:
-    return os.path.abspath(dataset.root / dataset.file[row])
+def reordered(dataset: Dataset, order: Sequence[int]) -> tuple[Dataset, np.ndarray]:
+    """Some images in another order, and the rows of their boxes in the given data set."""
+    rows = np.asarray(order, int)
+    boxes = np.concatenate([np.zeros(0, int), *(np.arange(*dataset.offsets[row : row + 2]) for row in rows)])
+    arrays: dict[str, Any] = {name: getattr(dataset, name)[rows] for name in PER_IMAGE}
+    arrays |= {name: getattr(dataset, name)[boxes] for name in PER_BOX}
+    return replace(dataset, **arrays, offsets=np.concatenate([[0], np.cumsum(dataset.counts[rows])])), boxes

@@ -1,0 +1,86 @@
+"""Put the pictures of a data set into a folder that another tool reads, and tell afterwards which picture was which."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+from pathlib import Path
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.formats.writer import ExportError, Note, Notes
+from metricloop.data.tables import replacing
+
+QUEUE = "queue.csv"
+MADE = re.compile(r"(?:\d{4,}_)?(\d{6,})_(.+)")  # a name of `picture_name`
+
+
+def picture_name(dataset: Dataset, notes: Notes, row: int) -> str:
+    """The name of a picture in an exported folder: rank (if it has one), image id, and its own name.
+
+    The id keeps pictures apart that share a name in different folders; the rank in front makes tools that sort by name
+    show the worst first.
+    """
+    own = f"{int(dataset.image_id[row]):06d}_{Path(dataset.file[row]).name}"
+    rank = notes.images.get(row, {}).get("rank")
+    return own if rank is None else f"{int(rank):04d}_{own}"
+
+
+def made_of(name: str) -> tuple[int, str] | None:
+    """The image id and the picture's own name in a name that `picture_name` made; None for another name.
+
+    >>> made_of("0001_000042_a_1.jpg"), made_of("000042_a.jpg"), made_of("a.jpg")
+    ((42, 'a_1.jpg'), (42, 'a.jpg'), None)
+    """
+    found = MADE.fullmatch(name)
+    return (int(found[1]), found[2]) if found else None
+
+
+def original(dataset: Dataset, row: int) -> str:
+    """The absolute path of an image's picture."""
+    return os.path.abspath(dataset.root / dataset.file[row])
+
+
+def place_picture(picture: str, target: Path, copy: bool) -> None:
+    """Link or copy a picture; where links are impossible, it is copied. Errors: ExportError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not copy:
+        try:
+            target.symlink_to(picture)
+            return
+        except OSError:  # a file system without links
+            pass
+    try:
+        shutil.copyfile(picture, target)
+    except OSError as error:
+        raise ExportError(f"{picture} cannot be copied to {target}: {error.strerror}") from None
+
+
+def write_queue(dataset: Dataset, notes: Notes, folder: Path) -> list[str]:
+    """Write queue.csv, the notes of a format that has no place for them: one line per noted box or image.
+
+    Returns a sentence, or nothing where there are no notes.
+    """
+    if not notes:
+        return []
+    keys = notes.keys()
+    with replacing(folder / QUEUE) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, ["picture", "file", "box_id", *keys], lineterminator="\n")
+        writer.writeheader()
+        for row in range(len(dataset)):
+            own = dataset.slice(row)
+            noted: list[tuple[int | str, Note]] = [
+                (int(dataset.box_id[box]), notes.boxes[box]) for box in range(own.start, own.stop) if box in notes.boxes
+            ]
+            if not noted and row in notes.images:
+                noted = [("", notes.images[row])]
+            name = {"picture": _cell(picture_name(dataset, notes, row)), "file": _cell(str(dataset.file[row]))}
+            for box_id, note in noted:
+                writer.writerow({**name, "box_id": box_id, **{key: _cell(value) for key, value in note.items()}})
+    return [f"{folder / QUEUE}: scores and suspicions, by picture and box"]
+
+
+def _cell(value: object) -> object:
+    """A value that a spreadsheet takes for text, not for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

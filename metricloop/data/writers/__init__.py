@@ -1,0 +1,8 @@
+"""One module per format that data sets are written in. Each defines WRITER; a new format is a new file and a test.
+
+Importing this package imports none of them, so that their names are known at little cost.
+"""
+
+from pkgutil import iter_modules
+
+NAMES = tuple(sorted(module.name.replace("_", "-") for module in iter_modules(__path__)))

@@ -1,0 +1,62 @@
+"""COCO JSON: one file; pictures stay where they are.
+
+`file_name` is the path of the original picture, relative to the JSON file. Ids start at 1. Image entries also have
+`split` and `group`, which our reader understands; notes are in `attributes`, where CVAT and FiftyOne look for them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.formats.picture_folder import original
+from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Writer
+from metricloop.data.tables import write_json
+
+
+def write_coco(dataset: Dataset, notes: Notes, path: Path, copy: bool) -> list[str]:
+    """Write one COCO JSON file. `copy` has no meaning: no picture is placed."""
+    start = path.absolute().parent
+    images = [
+        {
+            "id": row + 1,
+            "file_name": Path(os.path.relpath(original(dataset, row), start)).as_posix(),
+            "width": int(dataset.width[row]),
+            "height": int(dataset.height[row]),
+            "split": SPLIT_NAMES[dataset.split[row]],
+            "group": str(dataset.group[row]),
+            **_attributes(notes.images.get(row)),
+        }
+        for row in range(len(dataset))
+    ]
+    # float32 coordinates as doubles: shortest text that reads back the same
+    corners = np.asarray(dataset.boxes, np.float64)
+    sides = corners[:, 2:] - corners[:, :2]
+    annotations = [
+        {
+            "id": box + 1,
+            "image_id": int(row) + 1,
+            "category_id": int(label) + 1,
+            "bbox": [*corner[:2].tolist(), *side.tolist()],
+            "area": float(side[0] * side[1]),
+            "iscrowd": int(crowd),
+            **_attributes(notes.boxes.get(box)),
+        }
+        for box, (row, label, corner, side, crowd) in enumerate(
+            zip(dataset.box_row, dataset.labels, corners, sides, dataset.crowd, strict=True)
+        )
+    ]
+    categories = [{"id": label + 1, "name": name} for label, name in enumerate(dataset.class_names)]
+    write_json(path, {"images": images, "annotations": annotations, "categories": categories})
+    return []
+
+
+def _attributes(note: Any) -> dict[str, Any]:
+    return {"attributes": dict(note)} if note else {}
+
+
+WRITER = Writer("COCO", "a .json file", ".json", write_coco)
