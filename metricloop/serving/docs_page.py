@@ -23,6 +23,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .5r
 table { border-collapse: collapse; width: 100%; }
 td, th { border-top: 1px solid var(--line); padding: .35rem .6rem .35rem 0; text-align: left; vertical-align: top;
   font-weight: 400; }
+th { white-space: nowrap; width: 1%; padding-right: 1rem; }
 tr:target { background: var(--card); }
 """
 CURL = {

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from metricloop.serving.problems import KINDS, MEDIA_TYPE, body
 
 # The smallest useful example: a grey PNG of 8 x 8 pixels.
-PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mNoIAIwjCoiLogAANIUiAGlkGBcAAAAAElFTkSuQmCC"
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVQI12NsaGhgwAaYGHCAwSkBADAXAZBK52muAAAAAElFTkSuQmCC"
 REQUEST_BODY = {
     "required": True,
     "content": {
