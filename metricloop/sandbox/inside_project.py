@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import mimetypes
 import os
 import runpy
 import sys
@@ -10,6 +11,9 @@ import threading
 import traceback
 from types import TracebackType
 from typing import Any
+
+# USER: this user has no account. JOBLIB_MULTIPROCESSING: there are no semaphores, and joblib warns of it otherwise.
+ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "USER": "sandbox", "JOBLIB_MULTIPROCESSING": "0"}
 
 
 def main(descriptors: list[int], arguments: dict[str, Any]) -> None:
@@ -19,7 +23,8 @@ def main(descriptors: list[int], arguments: dict[str, Any]) -> None:
     os.dup2(output, 1)
     os.dup2(errors, 2)
     folder, argv = os.getcwd(), arguments["argv"]
-    os.environ |= {"HOME": folder, "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+    os.environ |= ENVIRONMENT | {"HOME": folder, "TMPDIR": folder}
+    mimetypes.knownfiles.clear()  # files in /etc, which may be seen and not read
     sys.path.insert(0, folder)
     status = 0
     try:

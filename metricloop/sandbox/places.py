@@ -9,8 +9,11 @@ import sysconfig
 from contextlib import suppress
 from pathlib import Path
 
-# Shared libraries that packages load at run time, and what the loader reads for it.
-SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/dev/urandom")
+# Shared libraries that packages load at run time, what the loader reads for it, and the rules of time zones.
+SYSTEM_LIBRARIES = (
+    "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/dev/urandom",
+    "/usr/share/zoneinfo",
+)  # fmt: skip
 
 
 def library_folders() -> list[str]:
