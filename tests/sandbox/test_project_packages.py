@@ -1,4 +1,4 @@
-"""What applications of take-home assignments use works inside the walls as it does outside, without a new system call."""
+"""What take-home applications use works inside the walls as it does outside, without a new system call."""
 
 import textwrap
 
