@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from metricloop import layout
 from metricloop.config import PositiveShare, Section, one_of
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt
+from metricloop.data.group_words import AUTO, OFF
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
 from metricloop.detector import architectures
@@ -43,9 +45,32 @@ class Data(Section):
     format: Annotated[str, one_of(("auto", *readers.NAMES))] = "auto"
     root: str = ""
     categories: tuple[str, ...] = ()
+    outside: bool | tuple[str, ...] = False
+    group: str = AUTO
+    near_duplicates: bool | Annotated[float, Field(ge=0, le=64)] | Literal["auto", "off"] = "auto"
     search_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     corrupt: Corrupt = Corrupt()
+
+    @field_validator("group", mode="before")
+    @classmethod
+    def _is_pattern(cls, value: Any) -> Any:
+        if value is False:  # how YAML reads `off`
+            return OFF
+        try:
+            re.compile(value if isinstance(value, str) else "")
+        except re.error as error:
+            raise ValueError(
+                f"is no regular expression: {error}; give auto, off, or a pattern such as ([^/]+)_"
+            ) from None
+        return value
+
+    @property
+    def near(self) -> float | str:
+        """data.near_duplicates as "auto", "off" or grey levels; YAML reads `off` as False."""
+        if isinstance(self.near_duplicates, bool):
+            return AUTO if self.near_duplicates else OFF
+        return self.near_duplicates
 
     @property
     def folder(self) -> Path:

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.data.formats import read
+from metricloop.data.formats import SourceError, read
 from metricloop.data.ingest import IngestError, ingest, write
+from metricloop.data.problem_list import write_problems
+from metricloop.data.splits import SplitError
 from metricloop.data.summary import describe
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
@@ -18,23 +20,27 @@ def main() -> None:
     begin_stage("ingest")
     params = load_params()
     data = params.data
-    with shown("ingest", "pictures") as show:
-        tables = ingest(
-            read(data.source, data.format, data.categories),
-            Path(os.path.abspath(data.folder)),
-            corrupt=data.corrupt,
-            search_share=data.search_share,
-            test_share=data.test_share,
-            seed=params.study.seed,
-            jobs=-1,
-            progress=show,
-        )
-    for name in ("search", "test"):  # checked now, before hours of training
-        if not tables.summary["splits"].get(name, {}).get("boxes"):
-            raise IngestError(
-                f"the {name} split has no labelled object, so nothing can be evaluated on it; hold out more with "
-                f"data.{name}_share, or use other splits in the source"
+    listed = Path(layout.DATA, "problems.csv")
+    try:
+        source = read(data.source, data.format, data.categories, root=data.folder, outside=data.outside)
+        with shown("ingest", "pictures") as show:
+            tables = ingest(
+                source,
+                Path(os.path.abspath(data.folder)),
+                corrupt=data.corrupt,
+                search_share=data.search_share,
+                test_share=data.test_share,
+                seed=params.study.seed,
+                group=data.group,
+                near=data.near,
+                jobs=-1,
+                progress=show,
             )
+    except (SourceError, IngestError, SplitError) as error:
+        if error.problems:  # also when nothing can be used: they are the reason
+            write_problems(listed, error.problems)
+            raise type(error)(f"{error}. All {len(error.problems)} problems are listed in {listed}") from None
+        raise
     write(tables, Path(layout.DATA))
     print(describe(tables.summary))
 

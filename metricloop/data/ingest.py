@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from metricloop.data.damage import Corrupt, Damaged, damage
-from metricloop.data.formats.repair import repair
-from metricloop.data.formats.source import Problem, Record, Source, merge
-from metricloop.data.pictures import PictureError, PictureFacts, near_duplicates, picture_facts
-from metricloop.data.splits import assign, join_groups, leaks
+from metricloop.data.formats.problem import Problem, RefusedError, reasons
+from metricloop.data.formats.source import Record, Source, merge
+from metricloop.data.group_words import AUTO
+from metricloop.data.held_out import left_out, nothing_held_out, unusable_parts
+from metricloop.data.leaks import leak_problems
+from metricloop.data.likeness import belonging_together
+from metricloop.data.picture_check import NothingReadableError, check_pictures, objects_of
+from metricloop.data.problem_list import write_problems
+from metricloop.data.splits import PARTS, SplitError, assign, leaks
 from metricloop.data.summary import summarise
-from metricloop.data.tables import BOXES, IMAGES, TRUTH, replacing, write_json, write_table
+from metricloop.data.tables import BOXES, IMAGES, TRUTH, write_json, write_table
 
 
-class IngestError(ValueError):
+class IngestError(RefusedError):
     """The source holds nothing that a study can use."""
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How images are split, where the source does not say. group, near: as data.group and data.near_duplicates."""
+
+    search_share: float
+    test_share: float
+    seed: int
+    assign: bool
+    group: str
+    near: float | str
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,8 @@ def ingest(
     test_share: float = 0.15,
     seed: int = 0,
     assign_splits: bool = True,
+    group: str = AUTO,
+    near: float | str = AUTO,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> IngestedTables:
@@ -57,25 +75,43 @@ def ingest(
     root: what the `file` column is relative to. Ids follow the order of files and coordinates, from 1, so the order
     in which the source lists them does not matter.
     assign_splits: False keeps the splits of the source; images without one are in the pool, and no split needs to hold
-    anything. Errors: IngestError, SplitError.
+    anything. group, near: which pictures belong together, as data.group and data.near_duplicates say.
+    Errors: IngestError, SplitError; both hold the problems found until then.
     """
     problems = list(source.problems)
-    records, facts = _read_all(merge(source.records, problems), jobs, progress, problems)
+    how = Splitting(search_share, test_share, seed, assign_splits, group, near)
+    try:
+        records, facts = check_pictures(merge(source.records, problems), jobs, progress, problems)
+        return _tables(source, root, records, facts, how, corrupt, problems)
+    except NothingReadableError as error:
+        raise IngestError(str(error), _shown(problems, root)) from None
+    except (IngestError, SplitError) as error:
+        error.problems = _shown(problems, root)
+        raise
+
+
+def _tables(
+    source: Source,
+    root: Path,
+    records: list[Record],
+    facts: list,
+    how: Splitting,
+    corrupt: Corrupt,
+    problems: list[Problem],
+) -> IngestedTables:
     files = [_relative(record.file, root) for record in records]
     order = sorted(range(len(files)), key=lambda row: files[row])
     files = [files[row] for row in order]
     records, facts = [records[row] for row in order], [facts[row] for row in order]
-    records = [_repaired(record, own, problems) for record, own in zip(records, facts, strict=True)]
+    alike = belonging_together(records, facts, files, how.group, how.near)
+    problems += [Problem(str(root), kind, details) for kind, details in alike.said]
+    groups = alike.groups
 
-    pairs = near_duplicates(
-        np.array([own.hash for own in facts], np.uint64), np.stack([own.thumbnail for own in facts])
-    )
-    groups = join_groups(files, [record.group for record in records], pairs)
     given = np.array([record.split or "pool" for record in records], object)
     leaking = leaks(given, groups)
     held_out_is_usable = np.isin(given, ("search", "test"))[~leaking].any() and (given == "pool").any()
-    if held_out_is_usable or not assign_splits:
-        problems += _leak_problems(records, facts, files, given, groups, leaking, pairs)
+    if held_out_is_usable or not how.assign:
+        problems += leak_problems(records, facts, files, given, groups, leaking, alike.pairs)
         kept = np.flatnonzero(~leaking)
     else:
         kept = np.arange(len(given))
@@ -84,13 +120,10 @@ def ingest(
             action = "split anew by group: nothing else is left to train on or to hold out"
             problems.append(Problem(str(root), "given splits cannot be used", action))
     split = given[kept]
-    if assign_splits:
-        split = assign(split, groups[kept], search_share=search_share, test_share=test_share, seed=seed)
+    if how.assign:
+        kept, split = _assigned([records[k] for k in kept], kept, split, groups, how, problems, root)
 
     records, facts, files = [records[k] for k in kept], [facts[k] for k in kept], [files[k] for k in kept]
-    pool_boxes = sum(len(record.boxes) for record, part in zip(records, split, strict=True) if part == "pool")
-    if assign_splits and not pool_boxes:
-        raise IngestError("the pool has no labelled object; check that labels and pictures belong together")
     image_id = np.arange(1, len(kept) + 1)
     labels = _labels(records, groups[kept], image_id, split, source.class_names, corrupt)
     images = {
@@ -105,7 +138,7 @@ def ingest(
     boxes = {name: np.concatenate([getattr(part, name) for part in labels]) for name in ("box_id", "image_id", "crowd")}
     boxes["label"] = np.concatenate([part.labels for part in labels])
     boxes |= dict(zip(("x1", "y1", "x2", "y2"), np.concatenate([part.boxes for part in labels]).T, strict=True))
-    problems = sorted({Problem(_relative(p.file, root), p.problem, p.action) for p in problems})
+    problems = _shown(problems, root)
     damaged = bool(corrupt.mistakes)
     return IngestedTables(
         images,
@@ -118,72 +151,42 @@ def ingest(
     )
 
 
-def _read_all(
-    records: list[Record], jobs: int, progress: Callable[[int, int], None], problems: list[Problem]
-) -> tuple[list[Record], list[PictureFacts]]:
-    """The records whose pictures can be decoded, and the facts about each."""
-    from joblib import Parallel, delayed
-
-    # threads: OpenCV and hashlib work outside Python's lock
-    seen = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
-        delayed(_facts_or_reason)(r.file) for r in records
-    )
-    usable, facts = [], []
-    for done, (record, found) in enumerate(zip(records, seen, strict=True), start=1):
-        progress(done, len(records))
-        if isinstance(found, str):
-            action = f"left out with {len(record.boxes)} boxes ({found})"
-            problems.append(Problem(str(record.file), "picture cannot be read", action))
-        else:
-            usable.append(record)
-            facts.append(found)
-    if not usable:
-        reasons = "; ".join(f"{p.file}: {p.problem}, {p.action}" for p in problems[:5])
-        raise IngestError(f"none of {len(records)} pictures can be used. {reasons}")
-    return usable, facts
-
-
-def _facts_or_reason(file: Path) -> PictureFacts | str:
-    try:
-        return picture_facts(file)
-    except PictureError as error:
-        return str(error)
-
-
-def _repaired(record: Record, facts: PictureFacts, problems: list[Problem]) -> Record:
-    fixed, notes = repair(record, facts.width, facts.height, facts.orientation)
-    if facts.converted:
-        notes.append((f"picture with {facts.converted}", "read as 8-bit RGB"))
-    problems += [Problem(str(record.file), problem, action) for problem, action in notes]
-    return fixed
-
-
-def _leak_problems(
-    records: Sequence[Record],
-    facts: Sequence[PictureFacts],
-    files: Sequence[str],
-    given: np.ndarray,
+def _assigned(
+    records: list[Record],
+    kept: np.ndarray,
+    split: np.ndarray,
     groups: np.ndarray,
-    leaking: np.ndarray,
-    pairs: np.ndarray,
-) -> list[Problem]:
-    """For every leaking image, the image of the pool (or of the test split) that it repeats."""
-    twins: dict[int, list[int]] = {}
-    for a, b in pairs.tolist():
-        twins.setdefault(a, []).append(b)
-        twins.setdefault(b, []).append(a)
-    found = []
-    for row in np.flatnonzero(leaking).tolist():
-        others = np.flatnonzero((groups == groups[row]) & (given != given[row])).tolist()
-        part = "pool" if any(given[other] == "pool" for other in others) else "test"
-        others = [other for other in others if given[other] == part]
-        near = [other for other in twins.get(row, []) if other in others]
-        other = (near or others)[0]
-        same = facts[other].sha256 == facts[row].sha256
-        likeness = "identical to" if same else "near-duplicate of" if near else "of the same group as"
-        action = f"left out of {given[row]} (leak: {files[other]})"
-        found.append(Problem(str(records[row].file), f"{likeness} a {part} picture", action))
-    return found
+    how: Splitting,
+    problems: list[Problem],
+    root: Path,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that stay, and their splits: a held-out part without an object is left out, the other is halved.
+
+    records: of the rows `kept`. Errors: IngestError when a part has no object; SplitError when one is empty.
+    """
+    objects = objects_of(records)
+    shown = _shown(problems, root)
+    if not objects[split == "pool"].any():
+        raise IngestError(
+            "the pool has no labelled object; check that labels and pictures belong together. " + reasons(shown)
+        )
+    unusable = unusable_parts(split, objects)
+    if unusable and all(part in unusable or not (split == part).any() for part in ("search", "test")):
+        named = [replace(r, origin=_relative(r.origin, root)) for r in records]
+        raise IngestError(f"{nothing_held_out(named, split, unusable)}. {reasons(shown)}".rstrip(". "))
+    problems += [left_out(records, split, part) for part in unusable]
+    rows = np.flatnonzero(~np.isin(split, unusable))
+    kept, split, objects = kept[rows], split[rows], objects[rows]
+    shares = {"search_share": how.search_share, "test_share": how.test_share}
+    split = assign(split, groups[kept], **shares, seed=how.seed, labelled=objects > 0)
+    for part in PARTS:
+        if not objects[split == part].any():
+            few = f"{int((objects > 0).sum())} of {len(objects)} pictures have one"
+            raise IngestError(
+                f"the {part} split has no labelled object, so nothing can be evaluated on it: {few}; hold out more "
+                f"with data.{part}_share, or label more. {reasons(shown)}"
+            )
+    return kept, split
 
 
 def _labels(
@@ -221,6 +224,11 @@ def _relative(file: Path | str, root: Path) -> str:
     return Path(os.path.relpath(file, root)).as_posix() if os.path.isabs(file) else str(file)
 
 
+def _shown(problems: Sequence[Problem], root: Path) -> list[Problem]:
+    """The problems as they are listed: each once, sorted, files relative to `root`."""
+    return sorted({Problem(_relative(p.file, root), p.problem, p.action) for p in problems})
+
+
 def write(tables: IngestedTables, folder: Path) -> None:
     """Write the tables, categories.json, problems.csv and summary.json into `folder`."""
     write_table(folder / "images.parquet", IMAGES, tables.images)
@@ -228,5 +236,4 @@ def write(tables: IngestedTables, folder: Path) -> None:
     write_table(folder / "truth.parquet", TRUTH, tables.truth)
     write_json(folder / "categories.json", list(tables.class_names))
     write_json(folder / "summary.json", tables.summary)
-    with replacing(folder / "problems.csv") as temporary, temporary.open("w", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([Problem._fields, *tables.problems])
+    write_problems(folder / "problems.csv", tables.problems)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-JPEG = b"\xff\xd8\xff"
+from metricloop.data import door
+from metricloop.data.heif import HeifError, decode_heif
+from metricloop.data.picture_header import JPEG, jpeg_scan, stored_size, tiff_tags
+
+_JPEGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".mpo"}
+SUFFIXES = frozenset(_JPEGS | {".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"})
+MOST_PIXELS = 200_000_000  # of one picture, and of all pictures that are decoded at the same time
+HEIF = "HEIF"
 FINE = 64  # px; a fingerprint is made from a picture whose short side is at least this
 THUMBNAIL_SIDE = 16  # px; side of the thumbnails that confirm a near-duplicate
 
@@ -95,10 +104,9 @@ def read_picture(path: Path | str, sha256: str | None = None, reduction: int = 1
     Errors: PictureError with the file when it is missing, unreadable, or has another hash.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
-            data = file.read()
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read ({error.strerror}); restore the file or ingest again") from None
+        data = door.read_bytes(path)
+    except door.DoorError as error:
+        raise PictureError(f"{path}: cannot be read ({error}); restore the file or ingest again") from None
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise PictureError(f"{path}: not the file that was ingested (its hash differs); restore it or ingest again")
     try:
@@ -114,6 +122,8 @@ def inspect(data: bytes, reduction: int = 1) -> Picture:
     """
     # OpenCV fills the missing part of a cut-off picture with grey and reports no error, so check for the end first.
     converted = _check_whole(data)
+    if converted == HEIF:
+        return _inspect_heif(data)
     flags = cv2.IMREAD_COLOR_RGB | _REDUCED.get(reduction, 0)
     try:
         image, kinds, blobs = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags)
@@ -125,17 +135,24 @@ def inspect(data: bytes, reduction: int = 1) -> Picture:
     return Picture(image, _orientation(exif or data), converted)
 
 
+def _inspect_heif(data: bytes) -> Picture:
+    try:
+        return Picture(decode_heif(data, MOST_PIXELS), 1, HEIF)
+    except HeifError as error:
+        raise PictureError(str(error)) from None
+
+
 def _check_whole(data: bytes) -> str:
     """Raise PictureError unless `data` are a complete picture; return what will be converted."""
     if not data:
         raise PictureError("empty file")
     whole, converted = True, ""
     if data.startswith(JPEG):
-        scan, channels, _ = _jpeg_scan(data)
+        scan, channels, _ = jpeg_scan(data)
         whole = scan > 0 and data.rfind(b"\xff\xd9", scan) > 0  # within a scan, 0xff is never followed by 0xd9
         converted = "CMYK" if channels == 4 else ""
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
-        whole = b"IEND\xaeB`\x82" in data
+        whole = b"IEND\xaeB`\x82" in data and len(data) > 26
         if whole:
             converted = "16-bit" if data[24] == 16 else "transparency" if data[25] in (4, 6) else ""
     elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
@@ -145,63 +162,61 @@ def _check_whole(data: bytes) -> str:
     elif data.startswith((b"GIF87a", b"GIF89a")):
         whole = data.rstrip(b"\0").endswith(b";")
     elif data[4:8] == b"ftyp":
-        raise PictureError("HEIF or AVIF, which is not supported; convert it to JPEG or PNG")
+        return HEIF
     elif not data.startswith((b"II*\0", b"MM\0*")):
-        raise PictureError(f"not a picture (begins with {data[:8]!r})")
+        raise PictureError("not a picture, as its first bytes tell")
     if not whole:
         raise PictureError("cut off: the end of the picture is missing")
+    height, width = stored_size(data) or (0, 0)
+    if height * width > MOST_PIXELS:  # said before anything is decoded: a small file can hold gigabytes
+        raise PictureError(f"{width} x {height} pixels; at most {MOST_PIXELS} are read")
     return converted
 
 
-def _jpeg_scan(data: bytes) -> tuple[int, int, tuple[int, int]]:
-    """Where the first scan of a JPEG starts (0: nowhere), how many channels it has, and its height and width as
-    stored. Skips segment by segment, because an embedded preview has an end marker of its own.
-    """
-    at, channels, size = 2, 0, (0, 0)
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # padding
-            at += 1
-            continue
-        if marker == 0xDA:
-            return at, channels, size
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and at + 9 < len(data):
-            size, channels = struct.unpack(">HH", data[at + 5 : at + 9]), data[at + 9]
-        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
-    return 0, channels, size
-
-
 def _orientation(exif: bytes) -> int:
-    """The orientation tag (0x0112) of a TIFF structure's first directory; 1 if there is none."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
-    if order is None:
-        return 1
-    try:
-        (at,) = struct.unpack_from(f"{order}I", exif, 4)
-        (entries,) = struct.unpack_from(f"{order}H", exif, at)
-        for entry in range(entries):
-            tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, at + 2 + 12 * entry)
-            if tag == 0x0112:
-                return value if 1 <= value <= 8 else 1
-    except struct.error:
-        return 1
-    return 1
+    """The orientation tag of a TIFF structure; 1 if there is none."""
+    value = tiff_tags(exif).get(0x0112, 1)
+    return value if 1 <= value <= 8 else 1
 
 
-def picture_facts(path: Path | str) -> PictureFacts:
+class PixelBudget:
+    """Pixels that may be decoded at the same time, shared by threads; one that needs more than are free waits."""
+
+    def __init__(self, pixels: int = MOST_PIXELS):
+        self._free, self._all = pixels, pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def use(self, pixels: int) -> Iterator[None]:
+        """Hold `pixels` while the block runs."""
+        pixels = min(pixels, self._all)
+        with self._changed:
+            self._changed.wait_for(lambda: pixels <= self._free)
+            self._free -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+def picture_facts(path: Path | str, budget: PixelBudget | None = None) -> PictureFacts:
     """Read and decode a file once. Errors: PictureError with the reason, without the file's name."""
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise PictureError(error.strerror or str(error)) from None
-    reduction, stored = 1, (0, 0)
-    if data.startswith(JPEG):  # the header holds the size, and the fingerprint needs only a reduced picture
-        *_, stored = _jpeg_scan(data)
-        reduction = reduction_for(min(stored), FINE)
-    picture = inspect(data, reduction)
-    height, width = picture.image.shape[:2] if reduction == 1 else stored if picture.orientation < 5 else stored[::-1]
-    sha256 = hashlib.sha256(data).hexdigest()
-    return PictureFacts(sha256, width, height, picture.orientation, picture.converted, *fingerprint(picture.image))
+        data = door.read_bytes(path)
+    except door.DoorError as error:
+        raise PictureError(str(error)) from None
+    # the header holds the size; of a JPEG the fingerprint needs only a reduced picture
+    stored = stored_size(data) or (0, 0)
+    reduction = reduction_for(min(stored), FINE) if data.startswith(JPEG) else 1
+    with (budget or PixelBudget()).use(stored[0] * stored[1] // reduction**2):
+        picture = inspect(data, reduction)
+        height, width = picture.image.shape[:2]
+        if reduction > 1:
+            height, width = stored if picture.orientation < 5 else stored[::-1]
+        sha256 = hashlib.sha256(data).hexdigest()
+        return PictureFacts(sha256, width, height, picture.orientation, picture.converted, *fingerprint(picture.image))
 
 
 def fingerprint(image: np.ndarray) -> tuple[np.uint64, np.ndarray]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 
 class SplitError(ValueError):
-    """The data set cannot be split into pool, search and test; the message says why and what to do."""
+    """The data set cannot be split into pool, search and test; the message says why and what to do.
+
+    problems: what was found in the data set until then.
+    """
+
+    def __init__(self, message: str, problems: Sequence[Any] = ()):
+        super().__init__(message)
+        self.problems = list(problems)
 
 
 def join_groups(files: Sequence[str], given: Sequence[str | None], pairs: np.ndarray) -> np.ndarray:
@@ -61,13 +69,43 @@ def draw_groups(group: np.ndarray, target: int, seed: int) -> np.ndarray:
     return taken[rows]
 
 
-def assign(split: np.ndarray, group: np.ndarray, *, search_share: float, test_share: float, seed: int) -> np.ndarray:
+def assign(
+    split: np.ndarray,
+    group: np.ndarray,
+    *,
+    search_share: float,
+    test_share: float,
+    seed: int,
+    labelled: np.ndarray | None = None,
+) -> np.ndarray:
     """The final split of every image, (n,) str. split: pool | search | test as given, without leaks.
 
     If only search or only test is given, it is halved. Without held-out images, or without a pool, all images are split
-    anew by group.
+    anew by group. labelled: (n,) bool, images with an object; a draw that leaves a part without one is repeated.
     Errors: SplitError when a part is empty.
     """
+    found = _drawn(split, group, search_share, test_share, seed)
+    for again in range(1, TRIES):
+        if labelled is None or all(labelled[found == part].any() for part in PARTS):
+            break
+        other = _drawn(split, group, search_share, test_share, seed + 1_000_003 * again)
+        if all(labelled[other == part].any() for part in PARTS):
+            found = other
+    empty = [part for part in PARTS if not (found == part).any()]
+    if empty:
+        raise SplitError(
+            f"nothing is left for {' and '.join(empty)}: {len(split)} images form {len(set(group))} groups (videos, "
+            "near-duplicates), and a group is never split; give more images, or images of more kinds, or say by "
+            "data.group and data.near_duplicates what belongs together"
+        )
+    return found
+
+
+PARTS = ("pool", "search", "test")
+TRIES = 20  # draws until every part has a labelled object
+
+
+def _drawn(split: np.ndarray, group: np.ndarray, search_share: float, test_share: float, seed: int) -> np.ndarray:
     split = split.copy()
     held = np.isin(split, ("search", "test"))
     if not held.any() or held.all():
@@ -79,10 +117,4 @@ def assign(split: np.ndarray, group: np.ndarray, *, search_share: float, test_sh
         rows = np.flatnonzero(held)
         half = draw_groups(group[rows], len(rows) // 2, seed)
         split[rows] = np.where(half, "search", "test")
-    empty = [part for part in ("pool", "search", "test") if not (split == part).any()]
-    if empty:
-        raise SplitError(
-            f"nothing is left for {' and '.join(empty)}: {len(split)} images form {len(set(group))} groups (videos, "
-            "near-duplicates), and a group is never split; give more images, or images of more kinds"
-        )
     return split

@@ -11,6 +11,7 @@ import numpy as np
 from metricloop.data.formats.source import Problem, Record, Source
 
 SPLITS = ("pool", "search", "test")
+GROUPINGS = ("pictures grouped by their names", "pictures of a fixed camera")  # problems that also the line tells
 
 
 def summarise(
@@ -21,7 +22,9 @@ def summarise(
     problems: list[Problem],
     report: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Counts per split, of labels after damage; the total `boxes` counts the clean labels."""
+    """Counts per split, of labels after damage; the total `boxes` counts the clean labels. `boxes` includes the crowd
+    regions (iscrowd, difficult), which `crowd` counts: they are neither trained on nor evaluated.
+    """
     split = np.array(images["split"])
     of_box = split[np.asarray(boxes["image_id"]) - 1]
     parts = {}
@@ -31,6 +34,7 @@ def summarise(
         parts[part] = {
             "images": int((split == part).sum()),
             "boxes": int(own.sum()),
+            "crowd": int(np.asarray(boxes["crowd"], bool)[own].sum()),
             "images_without_boxes": int((split == part).sum()) - len(np.unique(boxes["image_id"][own])),
             "per_class": dict(zip(source.class_names, per_class, strict=True)),
         }
@@ -38,11 +42,13 @@ def summarise(
         "format": source.format,
         "images": len(split),
         "boxes": sum(len(record.boxes) for record in records),
+        "crowd": sum(int(record.crowd.sum()) for record in records),
         "classes": len(source.class_names),
         "groups": len(set(images["group"])),
         "splits": parts,
         "problems": len(problems),
         "problem_kinds": dict(sorted(Counter(problem.problem for problem in problems).items())),
+        "grouping": [f"{p.problem}: {p.action}" for p in problems if p.problem in GROUPINGS],
         "damage": report,
     }
 
@@ -58,6 +64,10 @@ def describe(summary: dict[str, Any]) -> str:
         f"ingest: {count(summary['images'], 'image', 'images')}, {count(summary['boxes'], 'box', 'boxes')}, "
         f"{count(summary['classes'], 'class', 'classes')}; {sizes}"
     )
+    if summary["crowd"]:
+        line += f"; {count(summary['crowd'], 'box is a crowd region', 'boxes are crowd regions')}, which do not count"
+    for said in summary["grouping"]:
+        line += f"; {said}"
     if summary["damage"]:
         rates = ", ".join(f"{rate:.1%} {kind}" for kind, rate in summary["damage"]["rates"].items())
         line += f"; mistakes put into the pool: {rates}"

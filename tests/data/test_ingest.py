@@ -149,7 +149,8 @@ def test_leaks_are_listed_and_leave_the_held_out_side(tmp_path):
     content["images"][4]["group"] = content["images"][5]["group"] = "train video"
     data = content["images"] + [{"id": 10, "file_name": "10.png", "split": "val"}]
     save(tmp_path / "images/10.png", scene(10))
-    (tmp_path / "annotations.json").write_text(json.dumps(content | {"images": data}))
+    labelled = [*content["annotations"], content["annotations"][0] | {"id": 100, "image_id": 10}]
+    (tmp_path / "annotations.json").write_text(json.dumps(content | {"images": data, "annotations": labelled}))
     tables = run(tmp_path)
     assert tables.problems == [
         ("images/06.png", "identical to a pool picture", "left out of search (leak: images/00.png)"),

@@ -17,7 +17,8 @@ SOURCES = {
         tasks: draw
     """,
     "ingest": """
-        data: __init__ damage damage_presets door ingest label_errors pictures splits summary tables
+        data: __init__ boxes damage damage_presets door group_words grouping heif held_out ingest label_errors leaks
+        data: likeness near_links picture_check picture_header pictures problem_list splits summary tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups label_pictures paths picture_index
         data/formats: place problem repair source split_names values voc_lists xml_text yaml_text yolo_files
         data/formats: yolo_labels yolo_lines
@@ -26,7 +27,7 @@ SOURCES = {
         text: clean
     """,
     "predict": """
-        data: __init__ dataset frame letterbox loading manifest pictures pool tables
+        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures pool tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector views
         detector:
         detector/architectures: __init__
@@ -35,7 +36,7 @@ SOURCES = {
         training: detect out_of_fold parallel recipe trial
     """,
     "embed": """
-        data: dataset embeddings frame letterbox loading pictures pool tables
+        data: __init__ dataset door embeddings frame heif letterbox loading picture_header pictures pool tables
         detector: __init__ augment detectors embed engine torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -43,7 +44,7 @@ SOURCES = {
         training: embed_pool parallel
     """,
     "score": """
-        data: boxes dataset embeddings frame k_center loading pictures pool tables
+        data: __init__ boxes dataset door embeddings frame heif k_center loading picture_header pictures pool tables
         evaluation: greedy_match
         metrics/catalogue: *
         metrics: contract
@@ -55,7 +56,7 @@ SOURCES = {
         text: clean
     """,
     "screen": """
-        data: __init__ dataset frame letterbox loading manifest pictures seeds tables
+        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -65,7 +66,7 @@ SOURCES = {
         training: detect evaluate_models recipe short_trial trial
     """,
     "train": """
-        data: __init__ dataset frame letterbox loading manifest pictures seeds tables
+        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -74,7 +75,7 @@ SOURCES = {
         training: recipe trial
     """,
     "evaluate": """
-        data: __init__ dataset frame letterbox loading pictures seeds tables
+        data: __init__ dataset door frame heif letterbox loading picture_header pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -84,7 +85,8 @@ SOURCES = {
         training: detect evaluate_models recipe
     """,
     "select": """
-        data: __init__ dataset embeddings frame k_center loading manifest pictures pool seeds splits tables
+        data: __init__ dataset door embeddings frame heif k_center loading manifest picture_header pictures pool seeds
+        data: splits tables
         selection: always_and_distinct arm_files greedy keep_values options policy select
         selection/policies: *
         tasks: select
@@ -99,7 +101,7 @@ SOURCES = {
     """,
     "confirm": """
         comparison: confirmation results spreads statistics
-        data: __init__ dataset frame letterbox loading manifest pictures seeds tables
+        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt

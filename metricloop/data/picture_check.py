@@ -1,0 +1,86 @@
+"""Read every picture of a data set once, and fit its labels to it; what fails costs that picture only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from metricloop.data.formats.problem import Problem, reasons
+from metricloop.data.formats.repair import repair
+from metricloop.data.formats.source import Record
+from metricloop.data.pictures import PictureError, PictureFacts, PixelBudget, picture_facts
+
+
+class NothingReadableError(ValueError):
+    """Not one picture can be used."""
+
+
+def check_pictures(
+    records: Sequence[Record], jobs: int, progress: Callable[[int, int], None], problems: list[Problem]
+) -> tuple[list[Record], list[PictureFacts]]:
+    """The records whose pictures can be decoded, with labels in pixels of the picture as shown; and facts about each.
+
+    Errors: NothingReadableError.
+    """
+    from joblib import Parallel, delayed
+
+    budget = PixelBudget()
+    # threads: OpenCV and hashlib work outside Python's lock
+    seen = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
+        delayed(_facts_or_reason)(record.file, budget) for record in records
+    )
+    usable: list[Record] = []
+    facts: list[PictureFacts] = []
+    for done, (record, found) in enumerate(zip(records, seen, strict=True), start=1):
+        progress(done, len(records))
+        if isinstance(found, str):
+            action = f"left out with {len(record.boxes)} boxes ({found})"
+            problems.append(Problem(str(record.file), "picture cannot be read", action))
+            continue
+        try:
+            usable.append(_repaired(record, found, problems))
+            facts.append(found)
+        except (ValueError, ArithmeticError, IndexError, TypeError) as error:
+            action = f"left out with {len(record.boxes)} boxes ({type(error).__name__})"
+            problems.append(Problem(str(record.file), "labels cannot be fitted to the picture", action))
+    if not usable:
+        raise NothingReadableError(f"none of {len(records)} pictures can be used. {reasons(problems)}")
+    return _objects_of_crowds(usable, problems), facts
+
+
+def _facts_or_reason(file: Path, budget: PixelBudget) -> PictureFacts | str:
+    try:
+        return picture_facts(file, budget)
+    except PictureError as error:
+        return str(error)
+    except MemoryError:
+        return "no memory left to decode it"
+    except Exception as error:  # a decoder may raise anything; the reason is listed with the picture
+        return f"cannot be decoded ({type(error).__name__})"
+
+
+def _repaired(record: Record, facts: PictureFacts, problems: list[Problem]) -> Record:
+    fixed, notes = repair(record, facts.width, facts.height, facts.orientation)
+    if facts.converted:
+        notes.append((f"picture with {facts.converted}", "read as 8-bit RGB"))
+    problems += [Problem(str(record.file), problem, action) for problem, action in notes]
+    return fixed
+
+
+def _objects_of_crowds(records: list[Record], problems: list[Problem]) -> list[Record]:
+    """The records with their crowd regions; as objects, if there is nothing else: some exporters mark all masks so."""
+    crowds = sum(int(record.crowd.sum()) for record in records)
+    if not crowds or objects_of(records).any():
+        return records
+    first = next(record for record in records if len(record.boxes))
+    action = f"{crowds} labels taken as objects (iscrowd in COCO, difficult in VOC)"
+    problems.append(Problem(first.origin or str(first.file), "all labels are crowd regions", action))
+    return [replace(record, crowd=np.zeros(len(record.boxes), bool)) for record in records]
+
+
+def objects_of(records: Sequence[Record]) -> np.ndarray:
+    """The number of labelled objects per image, (n,) int, crowd regions not counted."""
+    return np.array([int((~record.crowd).sum()) for record in records], np.int64)
