@@ -1,4 +1,5 @@
 """DELIVERY: a study's winner as a detector that people use: promoted, run on pictures, bundled.
 
-Imports `detector`, `serving`, `data`.
+Imports `study`, `training`, `comparison`, `selection`, `params`, `detector`, `evaluation`, `serving`, `drawing`,
+`runtime`, `data`, `text`, `layout`.
 """

@@ -18,8 +18,8 @@ MOST_WITHOUT = 0.01  # share of detections that may lack one: those whose overla
 class Agreement:
     """The comparison of two detectors.
 
-    pictures, detections: how many were compared. difference: the largest of detections with a counterpart, in scores
-    and in shares of the picture's long side. without: how many have no counterpart.
+    pictures, detections: how many of the first were compared. difference: the largest of detections with a counterpart,
+    in scores and in shares of the picture's long side. without: how many of either have no counterpart.
     """
 
     pictures: int
@@ -40,15 +40,16 @@ class Agreement:
 def agreement(first: Detector, second: Detector, pictures: Sequence[np.ndarray]) -> Agreement:
     """Compare what two detectors find on `pictures`, each (H, W, 3) uint8 RGB. They have the facts of the first."""
     threshold, most = first.facts["score_threshold"], first.facts["max_detections"]
-    apart = [np.zeros(0)]
+    apart, detections = [np.zeros(0)], 0
     for picture, one, other in zip(pictures, first.detect(pictures), second.detect(pictures), strict=True):
         side = max(picture.shape[:2])
         full = [float(found.scores.min()) for found in (one, other) if len(found.scores) == most]
         limit = max([threshold, *full])
         apart += [distances(one, other, side, limit), distances(other, one, side, limit)]
+        detections += len(apart[-2])
     all_apart = np.concatenate(apart)
     near = all_apart <= FAR
-    return Agreement(len(pictures), len(all_apart), float(all_apart[near].max(initial=0)), int((~near).sum()))
+    return Agreement(len(pictures), detections, float(all_apart[near].max(initial=0)), int((~near).sum()))
 
 
 def distances(found: Found, others: Found, side: float, limit: float) -> np.ndarray:

@@ -66,4 +66,5 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-        raise DetectorFolderError(f"{path} cannot be read ({str(error).splitlines()[0]}); restore it") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0]  # an empty file gives an error without words
+        raise DetectorFolderError(f"{path} cannot be read ({reason}); restore it") from None
