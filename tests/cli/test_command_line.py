@@ -20,7 +20,7 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "compare", "reproduce",
-       "report", "doctor", "track", "export"]  # fmt: skip
+       "report", "doctor", "track", "export", "bundle"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:
