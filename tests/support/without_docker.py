@@ -99,8 +99,6 @@ def _can_run_as(user: int, image: Image) -> bool:
     try:
         command = [image.python, "-c", ""]
         done = subprocess.run(command, cwd="/", user=user, group=user, capture_output=True, check=False)
-            [image.python, "-c", ""], cwd="/", user=user, group=user, capture_output=True, check=False
-        )
     except PermissionError:
         return False
     return done.returncode == 0
