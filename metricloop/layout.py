@@ -136,6 +136,11 @@ def promoted_folder(version: int | str) -> str:
     return f"{PROMOTED}/{version}"
 
 
+def bundle_folder(version: int | str) -> str:
+    """The bundle of a promoted version, where no other place is given."""
+    return f"{PROMOTED}/{version}-bundle"
+
+
 def rates_file(block: str) -> str:
     """Images per second of every iteration of a block's trials."""
     return f"{RATES}/{block}.parquet"

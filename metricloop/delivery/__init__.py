@@ -1,5 +1,5 @@
 """DELIVERY: a study's winner as a detector that people use: promoted, run on pictures, bundled.
 
-Imports `study`, `training`, `comparison`, `selection`, `params`, `detector`, `evaluation`, `serving`, `drawing`,
-`runtime`, `data`, `text`, `layout`.
+Imports `study`, `figures`, `training`, `comparison`, `selection`, `params`, `detector`, `evaluation`, `serving`,
+`drawing`, `runtime`, `data`, `text`, `layout`.
 """

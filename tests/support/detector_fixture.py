@@ -20,7 +20,9 @@ def facts(**changes: Any) -> dict[str, Any]:
         "best_score": 0.05, "study": "drawn", "arm": "object_count", "metric": "object_count",
         "policy": {"name": "best", "direction": "higher"}, "verdict": "better", "anyway": False,
         "subset": {"file": "subsets/object_count.parquet", "md5": "0" * 32, "images": 9, "boxes": 20, "share": 0.25},
-        "seed": 2001, "search": {"mAP": 0.3, "mAR": 0.5}, "test": None, "made": "2026-11-26T00:00:00+00:00",
+        "unsafe_in_process": False, "seed": 2001, "search": {"mAP": 0.3, "mAP50": 0.6, "mAR": 0.5},
+        "trials": {"2000": {"mAP": 0.29, "mAP50": 0.6, "mAR": 0.5}, "2001": {"mAP": 0.3, "mAP50": 0.6, "mAR": 0.5}},
+        "recipe": {"hash": "a41e419b21540df4", "fields": {}}, "test": None, "made": "2026-11-26T00:00:00+00:00",
         "metricloop": "0.1.0",
     } | changes  # fmt: skip
 
@@ -35,6 +37,19 @@ def make_detector(folder: Path, seed: int = 0, **changes: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_detector(folder, content, model.state_dict())
     return folder
+
+
+def add_promoted(workspace: Path, seed: int = 0, **changes: Any) -> int:
+    """Promote a detector with random weights in a workspace, as the champion; returns its version."""
+    from metricloop.delivery.promoted import add_version, make_champion
+    from metricloop.detector.detectors import build_detector
+
+    content = facts(**changes)
+    del content["version"]
+    model = build_detector(content["architecture"], len(content["classes"]), content["image_size"], "none", seed)
+    version = add_version(workspace, content, model.state_dict(), {})
+    make_champion(workspace, version)
+    return version
 
 
 def picture(height: int = 48, width: int = 80, seed: int = 0) -> np.ndarray:

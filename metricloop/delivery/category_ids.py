@@ -1,0 +1,37 @@
+"""The ids that a study's classes have in its data set, so that detections can be held against the original labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+
+def category_ids(source: Path, class_names: Sequence[str]) -> list[int]:
+    """The id of every class in the COCO files of a data set, in the order of `class_names`.
+
+    source: a COCO file, or a folder with such files in it or in its folders. Where these do not name every class with
+    an id of its own, such as in other formats, the ids are 1, 2, 3...
+    """
+    plain = list(range(1, len(class_names) + 1))
+    files = [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("*/*.json")])
+    for file in files:
+        ids = _ids_in(file)
+        if all(name in ids for name in class_names):
+            found = [ids[name] for name in class_names]
+            return found if len(set(found)) == len(found) else plain
+    return plain
+
+
+def _ids_in(file: Path) -> dict[str, int]:
+    """Name -> id of the categories of a COCO file; {} for any other file."""
+    with suppress(OSError, ValueError, RecursionError):
+        content = json.loads(file.read_text()) if file.suffix == ".json" else {}
+        entries = content.get("categories") if isinstance(content, dict) else None
+        return {
+            entry["name"]: entry["id"]
+            for entry in (entries if isinstance(entries, list) else [])
+            if isinstance(entry, dict) and isinstance(entry.get("name"), str) and isinstance(entry.get("id"), int)
+        }
+    return {}

@@ -1,0 +1,60 @@
+"""Which arm becomes a detector for use: the winner, or the arm that a person names, if the study allows it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from metricloop.comparison.arm_rows import Arm, of_role
+from metricloop.text.shell import command_line, run_line
+
+SAID = {
+    "worse": "worse than the baseline",
+    "undecided": "undecided: it may be no better than the baseline",
+    None: "not tested: it is the baseline",
+}
+
+
+class ArmRefusedError(ValueError):
+    """This arm is not promoted; the message says why, and what to do."""
+
+
+def choose(comparison: dict[str, Any], folder: Path, arm: str | None = None, anyway: bool = False) -> Arm:
+    """The arm to promote, as in comparison.json. arm: None for the winner; anyway: whatever its verdict.
+
+    The winner is the better treatment with the highest gain, as on the test split; without one, the treatment with the
+    highest gain. folder: the workspace, for the commands in messages.
+    Errors: ArmRefusedError.
+    """
+    row = _named(comparison, arm) if arm else _winner(comparison, folder)
+    if row["verdict"] == "better" or anyway:
+        return row
+    said = SAID.get(row["verdict"], row["verdict"])
+    others = [other["name"] for other in of_role(comparison, "treatment") if other["verdict"] == "better"]
+    way = f"promote an arm that is better ({', '.join(others)})" if others else f"run more trials ({run_line(folder)})"
+    line = command_line("metricloop", "promote", row["name"], "--anyway", "-C", folder)
+    raise ArmRefusedError(
+        f"{row['name']} is not promoted, because its verdict is {said}. You can {way}; or type {line}, "
+        "which is stamped on the detector"
+    )
+
+
+def _winner(comparison: dict[str, Any], folder: Path) -> Arm:
+    treatments = of_role(comparison, "treatment")
+    better = [arm for arm in treatments if arm["verdict"] == "better"]
+    if not treatments:
+        line = command_line("metricloop", "promote", "ARM", "--anyway", "-C", folder)
+        raise ArmRefusedError(
+            f"the study in {folder} has no arm with a metric yet, so it has no winner; name one: {line}"
+        )
+    return (better or treatments)[0]
+
+
+def _named(comparison: dict[str, Any], name: str) -> Arm:
+    rows = {arm["name"]: arm for arm in comparison["arms"]}
+    if name not in rows:
+        near = get_close_matches(name, rows, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(rows)}"
+        raise ArmRefusedError(f"the study has no results of an arm {name!r}; {hint}")
+    return rows[name]

@@ -1,0 +1,134 @@
+"""Run a detector on picture files, in batches, and write what it finds as COCO JSON and as drawn pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from metricloop.data.tables import replacing, write_json
+from metricloop.delivery.draw_detections import draw_detections
+from metricloop.delivery.find_pictures import short_names
+from metricloop.serving.detector import Detector, Found
+
+JSON = "detections.json"  # in a folder of drawn pictures
+DRAWN_AS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")  # pictures of other kinds are drawn as PNG
+LEAST_SCORE = 0.3  # of a detector whose detector.json names no score
+
+
+class OccupiedError(ValueError):
+    """The results would lie among other files."""
+
+
+@dataclass
+class Outcome:
+    """coco: what was written as JSON. broken: (file, reason) of every picture that could not be read."""
+
+    coco: dict[str, Any]
+    broken: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def is_json(target: Path) -> bool:
+    """Whether results go to one JSON file, not to a folder."""
+    return target.suffix.lower() == ".json"
+
+
+def refuse_occupied(target: Path) -> None:
+    """Errors: OccupiedError for a folder with files in it that no earlier prediction has written."""
+    if is_json(target):
+        if target.is_dir():
+            raise OccupiedError(f"{target} is a folder; give a name for the JSON file")
+    elif target.is_file():
+        raise OccupiedError(f"{target} is a file; give a name that ends in .json, or a folder")
+    elif target.is_dir() and any(target.iterdir()) and not (target / JSON).is_file():
+        raise OccupiedError(f"{target} holds other files, which drawn pictures could replace; give a new folder")
+
+
+def least_score(detector: Detector) -> float:
+    """The score from which a detector's detections agree best with labels, from detector.json."""
+    return float(detector.facts.get("best_score", LEAST_SCORE))
+
+
+def predict(
+    detector: Detector,
+    files: Sequence[Path],
+    target: Path,
+    *,
+    score: float,
+    batch: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
+    """Detect on every file and write the results to `target`: a .json file, or a folder with pictures, too.
+
+    score: the least score of a detection. batch: how many pictures are in memory at the same time.
+    A picture that cannot be read is named in the outcome, and the others go on. Errors: OccupiedError.
+    """
+    refuse_occupied(target)
+    facts = detector.facts
+    info = {"detector": facts.get("name"), "version": facts.get("version"), "least_score": score}
+    categories = [{"id": int(id), "name": name} for id, name in zip(_ids(facts), facts["classes"], strict=True)]
+    coco: dict[str, Any] = {"info": info, "images": [], "annotations": [], "categories": categories}
+    outcome, short = Outcome(coco), dict(zip(files, short_names(files), strict=True))
+    for begin in range(0, len(files), batch):
+        part = files[begin : begin + batch]
+        pictures = {file: image for file in part if (image := _read(detector, file, outcome.broken)) is not None}
+        for (file, image), found in zip(pictures.items(), detector.detect(list(pictures.values())), strict=True):
+            found = _from(found, score)
+            _add(coco, file, image.shape, found)
+            if not is_json(target):
+                _write_picture(target / short[file], draw_detections(image, found, facts["classes"]))
+        progress(begin + len(part), len(files))
+    write_json(target if is_json(target) else target / JSON, coco)
+    return outcome
+
+
+def _ids(facts: Any) -> Sequence[int]:
+    return facts.get("category_ids") or range(1, len(facts["classes"]) + 1)
+
+
+def _read(detector: Detector, file: Path, broken: list[tuple[Path, str]]) -> np.ndarray | None:
+    try:
+        return detector.read(file.read_bytes())
+    except OSError as error:
+        broken.append((file, error.strerror or str(error)))
+    except ValueError as error:
+        broken.append((file, str(error)))
+    return None
+
+
+def _from(found: Found, score: float) -> Found:
+    shown = found.scores >= score
+    return Found(found.boxes[shown], found.scores[shown], found.labels[shown])
+
+
+def _add(coco: dict[str, Any], file: Path, shape: tuple[int, ...], found: Found) -> None:
+    """Add one picture and its detections, boxes as xywh."""
+    image = {"id": len(coco["images"]) + 1, "file_name": file.as_posix(), "width": shape[1], "height": shape[0]}
+    coco["images"].append(image)
+    for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
+        x, y, width, height = (round(value, 3) for value in (box[0], box[1], box[2] - box[0], box[3] - box[1]))
+        coco["annotations"].append(
+            {
+                "id": len(coco["annotations"]) + 1,  # from 1: 0 is no id for COCO's own evaluation
+                "image_id": image["id"],
+                "category_id": coco["categories"][label]["id"],
+                "bbox": [x, y, width, height],
+                "area": round(width * height, 3),
+                "iscrowd": 0,
+                "score": round(score, 5),
+            }
+        )
+
+
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in DRAWN_AS:
+        path, suffix = path.with_name(f"{path.name}.png"), ".png"
+    done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    assert done, path
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())

@@ -1,0 +1,73 @@
+"""What a study says of the arm behind a promoted detector: its recipe, and its numbers on the test split."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricloop import layout
+from metricloop.comparison.comparison_file import read_confirmation
+from metricloop.data.dataset import Dataset
+from metricloop.data.tables import read_json
+from metricloop.params import Params
+from metricloop.study.plan import load_plan
+from metricloop.text.shell import run_line
+from metricloop.training.recipe import full_recipe, train_recipe
+
+OF_THE_MACHINE = ("device", "amp", "augment")  # fields of a recipe that may differ where the study ran elsewhere
+NUMBERS = ("mAP", "mAP50", "mAR")
+
+
+class ChangedStudyError(ValueError):
+    """The workspace has changed since the arms were compared; the message says what, and what to do."""
+
+
+def recipe_of(params: Params, arm: str, search: Dataset, folder: Path = Path()) -> dict[str, Any]:
+    """The recipe of the detector, {"hash", "fields"}, which is that of the arm's trials.
+
+    Errors: ChangedStudyError with the settings that differ, except those of the machine.
+    """
+    recipe = full_recipe(train_recipe(params, search), params, search)
+    blocks = [name for name, block in load_plan(folder)["blocks"].items() if block["arm"] == arm]
+    files = [folder / layout.recipe_file(block) for block in blocks]
+    for file in (file for file in files if file.is_file()):
+        before = read_json(file)["fields"]
+        differ = {
+            name: (before.get(name), value)
+            for name, value in recipe["fields"].items()
+            if before.get(name) != value and name not in OF_THE_MACHINE
+        }
+        if differ:
+            found = "; ".join(f"{name}: {old!r} then, {new!r} now" for name, (old, new) in differ.items())
+            raise ChangedStudyError(
+                f"the trials of {arm} had other settings than this detector would have ({found}), so its verdict does "
+                f"not hold for it; restore {layout.PARAMS}, or run the study again: {run_line(folder.absolute())}"
+            )
+    return recipe
+
+
+def numbers_on_test(arm: str, folder: Path = Path()) -> dict[str, Any] | None:
+    """The arm's numbers on the test split: means over its trials there; None where the arm was not confirmed.
+
+    They are also left out when the arm's subset has changed since.
+    """
+    if not all((folder / name).is_file() for name in (layout.CONFIRMATION, layout.FINALISTS)):
+        return None
+    confirmed, finalists = read_confirmation(folder), read_json(folder / layout.FINALISTS)["arms"]
+    role = next((role for role, entry in confirmed["arms"].items() if entry["arm"] == arm), None)
+    if role is None or finalists.get(role, {}).get("subset") != _sha256(folder / layout.subset_file(arm)):
+        return None
+    own = confirmed["arms"][role]
+    return {
+        "images": confirmed["test_images"],
+        "trials": len(own["mAP"]),
+        **{name: float(np.mean(own[name])) for name in NUMBERS},
+        "gain": confirmed["gain"].get(role),
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

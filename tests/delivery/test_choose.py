@@ -1,0 +1,55 @@
+"""Which arm is promoted: the winner, or the named one; others are refused with what to do."""
+
+from pathlib import Path
+
+import pytest
+from study_fixture import arm, arms, comparison
+
+from metricloop.delivery.choose import ArmRefusedError, choose
+
+HERE = Path("/work/lions")
+BASE = arm("random", "baseline", 0.2, None, None, policy="random")
+BETTER = arm("tight", "treatment", 0.26, 0.06, "better", metric="tight")
+BEST = arm("count", "treatment", 0.28, 0.08, "better", metric="count")
+OPEN = arm("spread", "treatment", 0.29, 0.09, "undecided", metric="spread")
+WORSE = arm("blur", "treatment", 0.1, -0.1, "worse", metric="blur")
+
+
+def test_the_winner_is_the_better_arm_with_the_highest_gain():
+    assert choose(comparison([BASE, BETTER, OPEN, BEST, WORSE]), HERE)["name"] == "count"
+
+
+def test_a_named_arm_that_is_better_is_taken():
+    assert choose(comparison([BASE, BETTER, BEST]), HERE, "tight")["name"] == "tight"
+    assert choose(comparison(arms()), HERE, "oracle")["verdict"] == "better"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("spread", "undecided: it may be no better"),
+        ("blur", "worse than the baseline"),
+        ("random", "it is the baseline"),
+    ],
+)
+def test_an_arm_that_is_not_better_is_refused_with_its_verdict_and_what_to_do(name, said):
+    with pytest.raises(ArmRefusedError) as caught:
+        choose(comparison([BASE, BETTER, BEST, OPEN, WORSE]), HERE, name)
+    assert said in str(caught.value)
+    assert "promote an arm that is better (count, tight)" in str(caught.value)
+    assert f"metricloop promote {name} --anyway -C /work/lions" in str(caught.value)
+    assert choose(comparison([BASE, OPEN, WORSE]), HERE, name, anyway=True)["name"] == name
+
+
+def test_without_a_better_arm_the_highest_gain_is_refused_or_taken_anyway():
+    found = comparison([BASE, OPEN, WORSE])
+    with pytest.raises(ArmRefusedError, match=r"spread is not promoted.*run more trials \(metricloop run -C /work"):
+        choose(found, HERE)
+    assert choose(found, HERE, anyway=True)["name"] == "spread"
+
+
+def test_a_study_without_arms_and_an_unknown_arm_are_told():
+    with pytest.raises(ArmRefusedError, match="no arm with a metric"):
+        choose(comparison([BASE]), HERE)
+    with pytest.raises(ArmRefusedError, match="no results of an arm 'tigth'; did you mean tight"):
+        choose(comparison([BASE, BETTER]), HERE, "tigth")
