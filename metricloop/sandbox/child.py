@@ -16,6 +16,7 @@ from metricloop.sandbox import tree, walls
 from metricloop.sandbox.errors import ChildEndedError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.proc import UnreadableError
+from metricloop.sandbox.standstill import standstill
 from metricloop.sandbox.syscalls import Mode
 from metricloop.text.clean import clean
 
@@ -24,6 +25,7 @@ WALLS_FAILED = b"W"  # first byte of the only packet that our own code sends, be
 MB = 1 << 20
 GRACE_SECONDS = 0.5  # between the last packet of a child and its end; the exit status then says what ended it
 WATCH_SECONDS = 0.02  # how often the resources of a process tree are summed
+STANDSTILL_SECONDS = 0.2  # how often it is held still for that; else it could move files and descriptors meanwhile
 
 
 class Child:
@@ -51,7 +53,7 @@ class Child:
         self._scratch, self._base, self._ended = scratch, base, ended
         self._silent = False  # it has closed its end of the socket
         self._over: str | None = None
-        self._watched = time.monotonic()
+        self._watched = self._stood_still = time.monotonic()
         self._deadline = self._watched + limits.batch_seconds
 
     def __enter__(self) -> Child:
@@ -128,7 +130,12 @@ class Child:
     def _watch(self) -> None:
         """End a project's process tree when it is over a limit, or when what it uses cannot be counted."""
         try:
-            self._compare()
+            if time.monotonic() - self._stood_still < STANDSTILL_SECONDS:
+                self._compare()
+            else:
+                with standstill(self.pid):
+                    self._compare()
+                self._stood_still = time.monotonic()
         except UnreadableError as error:
             self._end_over_limit(f"what it uses cannot be counted, which is taken for too much: {clean(str(error))}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 File = tuple[int, int]  # device and inode
@@ -43,6 +44,15 @@ def stat(pid: int) -> Stat:
         return Stat(int(fields[2]), fields[0] == b"Z" and int(fields[17]) <= 1)
     except (ValueError, IndexError):
         raise UnreadableError(f"{where} cannot be understood") from None
+
+
+def states(pid: int) -> frozenset[int]:
+    """The states of all threads of a process, each as the code of a letter; empty for a process that is gone."""
+    found = set()
+    for folder in tasks([pid]):
+        with suppress(*GONE):
+            found.add(_read(f"{folder}/stat").rpartition(b")")[2].split()[0][0])
+    return frozenset(found)
 
 
 def status(pid: int) -> dict[bytes, int]:

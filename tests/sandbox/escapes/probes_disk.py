@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from prelude import call, ctypes, forked, libc, os, time
+from prelude import call, ctypes, forked, libc, machine_code, os, time
 from probe import RUN, Family
 
-DISK = Family("disk", "more than", RUN, held=24, limits={"scratch_mb": 8, "file_mb": 4, "scratch_entries": 100})
+LIMITS = {"scratch_mb": 8, "file_mb": 4, "scratch_entries": 100}
+DISK = Family("disk", "more than", RUN, held=24, limits=LIMITS)
 
 
 @DISK()
@@ -194,3 +195,55 @@ def deleted_folder(known):
         os.write(opened[-1], b"x" * (3 << 20))
     time.sleep(0.4)
     return sum(os.fstat(n).st_blocks * 512 for n in opened) / (1 << 20)
+
+
+@DISK(hidden="nobody lists its folders there")
+def folder_that_is_never_where_it_is_looked_for(known):
+    """Move a folder behind the supervisor's back, into one that it has just listed: atime says when."""
+    for name in ("p", "q"):
+        os.mkdir(name)
+        for number in range(25):
+            os.mkdir(f"{name}/{number}")
+    second, first = [entry.name for entry in os.scandir(".") if entry.name in "pq"]  # it takes the last one first
+    os.mkdir(f"{second}/big")
+    place, written, until = os.open(f"{second}/big", os.O_RDONLY), 0, time.monotonic() + 3
+
+    def move(here, there, before):
+        limit = time.monotonic() + 0.06
+        while os.stat(there).st_atime_ns == before and time.monotonic() < limit:
+            pass
+        os.rename(f"{here}/big", f"{there}/big")
+
+    while written < 16 and time.monotonic() < until:
+        for name in (first, second):  # atime only changes after a change of the folder
+            os.mkdir(f"{name}/x")
+            os.rmdir(f"{name}/x")
+        before = [os.stat(name).st_atime_ns for name in (first, second)]
+        move(second, first, before[0])
+        move(first, second, before[1])
+        number = os.open(f"f{written}", os.O_RDWR | os.O_CREAT, dir_fd=place)
+        os.write(number, b"x" * (3 << 20))
+        os.close(number)
+        written += 1
+    return written * 3
+
+
+@DISK(x86=True)
+def deleted_files_of_a_relay_of_threads(known):
+    """Hold deleted files in threads with descriptors of their own, each of which starts the next one and ends."""
+    import threading
+
+    relay = bytes.fromhex(
+        "b838000000 bf000b0500 31f6 31d2 4531d2 4531c0 0f05"  # clone(CLONE_VM | FS | SIGHAND | THREAD | SYSVSEM)
+        "85c0 7ee6"  # the new thread, or none: once more
+        "b83c000000 31ff 0f05"  # exit, of this thread alone
+    )
+    for number in range(12):
+        opened = os.open(f"f{number}", os.O_RDWR | os.O_CREAT)
+        os.unlink(f"f{number}")
+        os.write(opened, b"x" * (3 << 20))
+        threading.Thread(target=machine_code, args=[relay], daemon=True).start()
+        time.sleep(0.01)
+        os.close(opened)
+    time.sleep(0.6)
+    return 36
