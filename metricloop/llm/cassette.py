@@ -20,7 +20,7 @@ from metricloop.data.tables import TableError, read_yaml, replacing
 from metricloop.llm.journal import Key
 from metricloop.llm.message import Message, Reply
 
-BUILT_IN = {"demo": Path(__file__).parent / "cassettes" / "demo.yaml"}
+BUILT_IN = {path.stem: path for path in sorted((Path(__file__).parent / "cassettes").glob("*.yaml"))}
 HARD_SPACE = "\u00a0"  # in our percentages
 REPLY = ("finish", "rung", "prompt_tokens", "completion_tokens", "estimated", "seconds")  # fields of "answered"
 NOTE = "# What a language model was asked in a study, and what it answered. Replayed with llm.provider: replay.\n"

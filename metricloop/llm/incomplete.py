@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from metricloop.llm.journal import Journal, Key
 from metricloop.text.clean import clean
 
@@ -9,11 +12,15 @@ REFUSED = "the model refused"
 
 
 def incomplete(journal: Journal, key: Key) -> str:
-    """Why an answer is refused, cut off or empty; "" when it is whole."""
+    """Why the answer to a call is refused, cut off or empty; "" when it is whole."""
     answered = journal.last("answered", key)
-    if answered is None or answered["finish"] not in ("length", "refusal", "empty"):
-        return ""
+    return incomplete_answer(answered) if answered else ""
+
+
+def incomplete_answer(answered: Mapping[str, Any]) -> str:
+    """The same for an event "answered"."""
     if answered["finish"] == "refusal":
         return f"{REFUSED}: {clean(answered['refusal'] or 'without a word')}"
-    cut = f"it was cut off after {answered['completion_tokens']} tokens: hand in less, or shorter code"
-    return cut if answered["finish"] == "length" else "it was empty"
+    if answered["finish"] == "length":
+        return f"it was cut off after {answered['completion_tokens']} tokens: hand in less, or shorter code"
+    return "it was empty" if answered["finish"] == "empty" else ""

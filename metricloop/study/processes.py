@@ -36,6 +36,7 @@ def call(
     secret: str = "",
     variables: Mapping[str, str] | None = None,
     each: bool = False,
+    again: str = "",
 ) -> None:
     """Run a command in the workspace and pass on what it prints.
 
@@ -43,6 +44,7 @@ def call(
     secret: written to its standard input, because other processes can read its environment and its command line.
     variables: environment variables in addition to those of `environment`.
     each: for a command that runs several stages: print the name of each one when it begins.
+    again: the command line that goes on after a failure; by default that of a study.
 
     The command gets its own process group. The group is killed when this call is interrupted or cancelled.
     Errors: StageError when the command fails.
@@ -83,7 +85,7 @@ def call(
         tail = "\n".join(f"    {line}" for line in lines[-25:] if _worth_showing(line))
         raise StageError(
             f"{label} failed (exit status {code}):\n{tail}\n"
-            f"  remove the cause, then continue with: {run_line(workspace)}"
+            f"  remove the cause, then continue with: {again or run_line(workspace)}"
         )
 
 
@@ -119,7 +121,10 @@ def _worth_showing(line: str) -> bool:
     return bool(line.strip()) and not line.strip().startswith(noise)
 
 
-def call_model_step(workspace: Path, module: str, number: int) -> None:
-    """Run a step of a round that asks the language model; only these steps get the keys and the NETWORK variables."""
+def call_model_step(workspace: Path, module: str, number: int, again: str = "") -> None:
+    """Run a step that asks the language model; only these steps get the keys and the NETWORK variables.
+
+    number: of the round. again: as in `call`.
+    """
     command = [sys.executable, "-P", "-m", module, str(number)]
-    call(workspace, command, f"{module} {number}", hand_over(keys), network())
+    call(workspace, command, f"{module} {number}", hand_over(keys), network(), again=again)

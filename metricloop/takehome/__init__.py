@@ -1,4 +1,4 @@
 """TAKEHOME: a language model does a take-home assignment, and checks that need no trust in it keep the score.
 
-Imports no other room.
+Imports `llm`, `sandbox`, `data`, `text`, `config`, `layout`.
 """
