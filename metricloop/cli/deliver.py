@@ -2,14 +2,96 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from metricloop.cli.command import HERE, Commands, Workspace
+from metricloop.cli.command import HERE, Commands, Workspace, flag
+from metricloop.cli.named_model import MODEL_HELP
 
 commands = Commands("Detector")
+
+
+@commands.add(
+    "metricloop promote -C ~/lions",
+    "metricloop promote --share 0.5 --seeds 5 -C ~/lions",
+    "metricloop promote random --anyway -C ~/lions",
+)
+def promote(
+    arm: Annotated[str | None, typer.Argument(metavar="ARM", help="By default the winner.")] = None,
+    anyway: Annotated[bool, flag("--anyway", "Even if its verdict is not better; the detector says so.")] = False,
+    share: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Train on this share of the pool, selected by the arm's policy.", min=0, max=1),
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="How many detectors to train; the best is kept.")] = 3,
+    folder: Workspace = HERE,
+) -> None:
+    """Train the winner's detector for use, and register it in MLflow."""
+    from metricloop.comparison.comparison_file import read_comparison
+    from metricloop.delivery.choose import choose
+    from metricloop.delivery.promote import Wish
+    from metricloop.delivery.promoted import champion
+    from metricloop.study.environment import hide_keys, network
+    from metricloop.study.processes import call
+    from metricloop.text.shell import command_line
+    from metricloop.tracking.registry import server_variables
+    from metricloop.tracking.track import where_to_look
+
+    hide_keys()
+    wish, folder = Wish(arm, anyway, share, seeds), folder.resolve()
+    choose(read_comparison(folder), folder, arm, anyway)  # a refusal is told before anything is started
+    python = [sys.executable, "-P", "-m"]
+    call(folder, [*python, "metricloop.tasks.promote", *wish.arguments()], "promote")
+    call(folder, [*python, "metricloop.tasks.register"], "register", variables=server_variables() | network())
+    print(f"\n{where_to_look(folder)}")
+    print(f"use it:     {command_line('metricloop', 'predict', champion(folder), 'PHOTOS', '-o', 'found')}")
+
+
+@commands.add(
+    "metricloop predict ~/lions photos -o found.json",
+    "metricloop predict ~/lions/promoted/1 photos a.jpg -o found --score 0.5",
+    "metricloop predict models:/lions@champion photos -o found.json",
+)
+def predict(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, and folders with pictures.")],
+    target: Annotated[
+        Path, typer.Option("-o", metavar="OUT", help="A .json file for COCO JSON, or a folder for drawn pictures, too.")
+    ],
+    score: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Least score; by default the one that fits the labels best.", min=0, max=1),
+    ] = None,
+    batch: Annotated[int, typer.Option(metavar="N", help="Pictures in memory at the same time.", min=1)] = 16,
+) -> int:
+    """Find objects in pictures: COCO JSON, and pictures with boxes."""
+    from metricloop.cli.named_model import named_model
+    from metricloop.delivery.find_pictures import find_pictures
+    from metricloop.delivery.predict import is_json, least_score, refuse_occupied
+    from metricloop.delivery.predict import predict as run
+    from metricloop.runtime.progress import shown
+    from metricloop.text.numbers import count
+
+    refuse_occupied(target)
+    files = find_pictures(images, without=None if is_json(target) else target)
+    with named_model(model) as detector_folder:
+        from metricloop.delivery.torch_detector import load
+
+        detector = load(detector_folder)
+    least = least_score(detector) if score is None else score
+    with shown("predict", "pictures") as progress:
+        found = run(detector, files, target, score=least, batch=batch, progress=progress)
+    for file, reason in found.broken:
+        print(f"not read: {file}: {reason}", file=sys.stderr)
+    pictures, detections = len(found.coco["images"]), len(found.coco["annotations"])
+    if not pictures:
+        print(f"metricloop predict: none of {count(len(files), 'picture')} could be read", file=sys.stderr)
+        return 1
+    print(f"{target}: {detections} detections with a score from {least:.2f} in {pictures} of {len(files)} pictures")
+    return 0
 
 
 @commands.add(
@@ -24,7 +106,7 @@ def bundle(
     ] = None,
     folder: Workspace = HERE,
 ) -> None:
-    """Write a detector and its server into a folder that runs without metricloop and torch."""
+    """Write a detector and its server into a folder that needs no metricloop."""
     from metricloop.delivery.bundle import make_bundle, refuse_occupied
     from metricloop.delivery.bundle_pictures import pictures_for_check
     from metricloop.delivery.promoted import detector_folder
@@ -39,3 +121,42 @@ def bundle(
     if facts.get("anyway"):
         print("the README says that it was promoted against its verdict")
     print(f"how to run it: {target / 'README.md'}")
+
+
+@commands.add(
+    "metricloop serve",
+    "metricloop serve ~/demo/promoted/2 --port 8080",
+    "metricloop serve models:/demo@champion --limits pixels=20000000 seconds=10",
+)
+def serve(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help=MODEL_HELP),
+    ] = ".",
+    folder: Workspace = HERE,
+    host: Annotated[str, typer.Option(metavar="HOST", help="0.0.0.0 for every network of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0 for a free one.")] = 8000,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Pictures detected together.", show_default="8")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Of the detector.", show_default="all cores")
+    ] = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE...", help="Limits, as /metadata shows them; or METRICLOOP_SERVE_KEY."),
+    ] = None,
+) -> None:
+    """Serve a promoted detector over HTTP, with a page to try it: POST /predict."""
+    from metricloop.serving.limits import read_limits
+
+    pairs = dict(pair.partition("=")[::2] for pair in limits or [])
+    chosen = read_limits({**pairs, "batch": batch if batch is not None else pairs.get("batch")})
+
+    from metricloop.cli.named_model import named_model
+    from metricloop.delivery.torch_detector import load
+    from metricloop.serving.server import serve as run
+
+    with named_model(model, folder) as detector_folder:
+        detector = load(detector_folder, threads=threads)
+    run(detector, host, port, chosen)

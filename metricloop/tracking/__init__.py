@@ -1,4 +1,4 @@
-"""TRACKING: the study in MLflow; only `track` and `traces` import mlflow.
+"""TRACKING: the study in MLflow; only `write_run`, `traces`, `registry` and `served_model` import mlflow.
 
-Imports `engineer`, `study`, `comparison`, `llm`, `data`, `text`, `layout`.
+Imports `delivery`, `engineer`, `takehome`, `study`, `comparison`, `llm`, `data`, `text`, `layout`.
 """

@@ -1,4 +1,4 @@
-"""Write a call of the language model as an MLflow trace. Only this module and tracking.track import mlflow.
+"""Write a call of the language model as an MLflow trace.
 
 Traces are written to the store directly. MLflow's own tracing writes them in the background, to the server that the
 process set last, and only logs its errors.

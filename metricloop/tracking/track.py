@@ -1,4 +1,4 @@
-"""Show a study in MLflow. Only this module writes runs; tracking.traces writes the calls of the language model.
+"""Show a study in MLflow: arms, trials, the rounds of the language model, and promoted detectors.
 
 MLflow is a view and never a record. Every run carries the hash of its content (RunRecord.key): runs that MLflow has
 already are kept, missing ones are made, all others are deleted.
@@ -7,10 +7,7 @@ already are kept, missing ones are made, all others are deleted.
 from __future__ import annotations
 
 import json
-import logging
-import os
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +19,15 @@ from metricloop.comparison.comparison_table import markdown_table
 from metricloop.llm.journal import read_journal
 from metricloop.tracking.arm_runs import arm_runs
 from metricloop.tracking.language_model_runs import language_model_runs, origins
+from metricloop.tracking.promoted_runs import promoted_line, promoted_runs
 from metricloop.tracking.records import RunRecord
-from metricloop.tracking.traces import delete_traces, write_trace
+from metricloop.tracking.registry import forget_others, show
+from metricloop.tracking.traces import delete_traces
+from metricloop.tracking.write_run import KEY, all_runs, client_of, database_uri, experiment_of, write_run
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-KEY = "metricloop.key"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"  # the description
 VIEW = "comparison"  # saved view of the arms: columns and order
@@ -59,6 +58,10 @@ class Summary:
     def ui_command(self) -> str:
         return f"mlflow ui --backend-store-uri sqlite:///{self.database}"
 
+    def models_page(self, study: str) -> str:
+        """The registered versions of the study's detector in that UI."""
+        return f"http://127.0.0.1:5000/#/models/{study}"
+
     @property
     def page(self) -> str:
         """The comparison table in the UI that `ui_command` starts."""
@@ -73,22 +76,24 @@ def track(folder: Path) -> Summary:
     """
     folder = folder.resolve()
     comparison = read_comparison(folder)
-    wanted = [*arm_runs(folder), *language_model_runs(folder)]
-    client = _client(folder / layout.MLFLOW)
-    experiment = _experiment(client, folder, comparison["study"])
+    promoted = promoted_runs(folder)
+    wanted: list[tuple[RunRecord, list[RunRecord]]] = [*arm_runs(folder), *language_model_runs(folder)]
+    wanted += [(run, []) for run in promoted.values()]
+    client = client_of(database_uri(folder))
+    experiment = experiment_of(client, comparison["study"], folder / layout.MLFLOW_FILES)
     # A run without a key was interrupted while it was written: it matches nothing and is deleted.
-    there = {run.data.tags.get(KEY, run.info.run_id): run.info.run_id for run in _all_runs(client, experiment)}
+    there = {run.data.tags.get(KEY, run.info.run_id): run.info.run_id for run in all_runs(client, experiment)}
     started = client.get_experiment(experiment).creation_time or 0
     shown: dict[str, tuple[RunRecord, str]] = {}
     for top, children in wanted:
         adopt = top.key not in there
         time = started - 1000 * top.rank  # MLflow lists the newest run first
-        parent = there.get(top.key) or _create(client, experiment, folder, top, time, {})
+        parent = there.get(top.key) or write_run(client, experiment, folder, top, time, {})
         shown[top.key] = top, parent
         for child in children:
             run_id = there.get(child.key)
             if run_id is None:
-                run_id = _create(client, experiment, folder, child, time - 1000 * child.rank, {PARENT: parent})
+                run_id = write_run(client, experiment, folder, child, time - 1000 * child.rank, {PARENT: parent})
             elif adopt:
                 client.set_tag(run_id, PARENT, parent)
             shown[child.key] = child, run_id
@@ -98,6 +103,8 @@ def track(folder: Path) -> Summary:
         client.delete_run(run_id)
         shutil.rmtree(folder / layout.MLFLOW_FILES / run_id, ignore_errors=True)
     _link(client, experiment, folder, list(shown.values()))
+    versions = show(client, experiment, folder, {number: shown[run.key][1] for number, run in promoted.items()})
+    forget_others(client, experiment, folder, comparison["study"], versions)
     _describe(client, experiment, comparison, [run_id for run, run_id in shown.values() if run.tags["kind"] == "model"])
     kept = len(there) - len(gone)
     return Summary(experiment, len(shown) - kept, len(gone), kept, folder / layout.MLFLOW)
@@ -128,25 +135,6 @@ def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple
                 client.set_tag(run_id, name, tags[name])
             elif name in present and name not in tags:
                 client.delete_tag(run_id, name)
-
-
-def _client(database: Path) -> MlflowClient:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow.tracking import MlflowClient
-
-    for name in ("mlflow", "alembic"):  # without this the first call prints every migration of an empty database
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=f"sqlite:///{database}")
-
-
-def _experiment(client: MlflowClient, folder: Path, study: str) -> str:
-    """The id of the study's experiment, which is created, or restored after a deletion."""
-    found = client.get_experiment_by_name(study)
-    if found is None:
-        return client.create_experiment(study, artifact_location=(folder / layout.MLFLOW_FILES).as_uri())
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
 
 
 def _describe(client: MlflowClient, experiment: str, comparison: dict[str, Any], cards: list[str]) -> None:
@@ -181,41 +169,8 @@ def _view(name: str, kind: str, columns: dict[str, int], order: str) -> str:
     return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
 
 
-def _create(
-    client: MlflowClient, experiment: str, folder: Path, run: RunRecord, time: int, tags: dict[str, str]
-) -> str:
-    """Write one run and return its id. The key is written last: an interrupted run never counts as complete."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-
-    run_id = client.create_run(experiment, start_time=time, run_name=run.name, tags=tags).info.run_id
-    if run.dataset:
-        name, digest = run.dataset
-        source = json.dumps({"uri": (folder / name).as_uri()})
-        client.log_inputs(
-            run_id,
-            [DatasetInput(Dataset(name, digest, "local", source), [InputTag("mlflow.data.context", "training")])],
-        )
-    if run.file:
-        client.log_artifact(run_id, str(folder / run.file[0]))
-    for name, text in run.texts.items():
-        client.log_text(run_id, text, name)
-    for call in run.calls:
-        write_trace(client, experiment, run_id, call)
-    client.log_batch(
-        run_id,
-        metrics=[
-            *(Metric(name, value, time, 0) for name, value in run.metrics.items()),
-            *(Metric("loss", value, time, step) for value, step in run.curve),
-        ],
-        params=[Param(name, value) for name, value in run.params.items()],
-        tags=[RunTag(name, value) for name, value in (run.tags | {KEY: run.key}).items()],
-    )
-    client.set_terminated(run_id, end_time=time)
-    return run_id
-
-
 def where_to_look(folder: Path) -> str:
-    """The command that starts the MLflow UI of a tracked study, and the address of its comparison."""
+    """The champion, if any, the command that starts the MLflow UI of a tracked study, and what to open there."""
     import sqlite3
 
     database = folder.resolve() / layout.MLFLOW
@@ -223,14 +178,7 @@ def where_to_look(folder: Path) -> str:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         (experiment,) = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]).fetchone()
     summary = Summary(str(experiment), 0, 0, 0, database)
-    return f"MLflow UI:  {summary.ui_command}\n            then open {summary.page}"
-
-
-def _all_runs(client: MlflowClient, experiment: str) -> Iterator[Any]:
-    token = None
-    while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    lines = [f"MLflow UI:  {summary.ui_command}", f"            then open {summary.page}"]
+    if detector := promoted_line(folder):
+        lines = [detector, *lines, f"            or {summary.models_page(name)}"]
+    return "\n".join(lines)

@@ -20,7 +20,7 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "compare", "reproduce",
-       "report", "doctor", "track", "export", "bundle"]  # fmt: skip
+       "report", "doctor", "track", "export", "promote", "predict", "serve", "bundle"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:
@@ -117,7 +117,13 @@ def test_every_command_has_a_test(name):
         ("export pool x.json --seed 2", {"what": "pool", "target": Path("x.json"), "seed": 2}),
         ("export suspicious q.xml --format cvat --most 9 --copy", {"what": "suspicious", "target": Path("q.xml"),
          "form": "cvat", "most": 9, "copy": True}),
-        *((f"{name} -C d", {"folder": Path("d")}) for name in ("status", "report", "track")),
+        ("promote count --anyway --share 0.5 --seeds 5 -C d",
+         {"arm": "count", "anyway": True, "share": 0.5, "seeds": 5, "folder": Path("d")}),
+        ("predict m a.jpg b -o c.json --score .5 --batch 4",
+         {"model": "m", "images": [Path("a.jpg"), Path("b")], "target": Path("c.json"), "score": 0.5, "batch": 4}),
+        ("predict models:/m@champion a -o c",
+         {"model": "models:/m@champion", "images": [Path("a")], "target": Path("c")}),
+        *((f"{name} -C d", {"folder": Path("d")}) for name in ("status", "report", "track", "promote")),
         *((f"{name} --json", {"as_json": True}) for name in ("status", "compare", "scorecard", "audit", "doctor")),
     ],
 )  # fmt: skip

@@ -1,0 +1,274 @@
+"""Promoted detectors in MLflow's registry: a LoggedModel and a registered version each, with the aliases.
+
+The folders under promoted/ are the record; what is written here can be written again from them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from metricloop import layout
+from metricloop.delivery.detector_folder import FACTS
+from metricloop.delivery.promoted import CHAMPION, PREVIOUS, aliases, all_facts
+from metricloop.tracking.promoted_runs import in_words, promoted_runs, stamps
+from metricloop.tracking.write_run import KEY, all_runs, client_of, database_uri, experiment_of, write_run
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.tracking import MlflowClient
+
+URI = "MLFLOW_TRACKING_URI"
+PREFIXES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_")  # variables with which a server and its store of files are reached
+CODE = Path(__file__).with_name("served_model.py")
+
+
+class RegistryError(RuntimeError):
+    """MLflow's registry cannot be used; the message says where it is and what to do."""
+
+
+def server_variables() -> dict[str, str]:
+    """The environment variables for MLflow. Only the step that registers gets them: some are secrets."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIXES)}
+
+
+def register(folder: Path, uri: str) -> dict[int, str]:
+    """Register the promoted detectors of a workspace at another MLflow than its own. Nothing there is deleted.
+
+    Returns promoted version -> version in the registry. Errors: RegistryError.
+    """
+    from mlflow.exceptions import MlflowException
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's own 7 take minutes
+    folder, runs = folder.resolve(), promoted_runs(folder)
+    study = next(iter(all_facts(folder).values()))["study"]
+    try:
+        client = client_of(uri)
+        experiment = experiment_of(client, study, None)
+        there = {run.data.tags.get(KEY): run.info.run_id for run in all_runs(client, experiment)}
+        started = client.get_experiment(experiment).creation_time or 0
+        run_ids = {
+            version: there.get(run.key) or write_run(client, experiment, folder, run, started - 1000 * run.rank, {})
+            for version, run in runs.items()
+        }
+        return show(client, experiment, folder, run_ids)
+    except MlflowException as error:
+        raise RegistryError(
+            f"MLflow at {without_password(uri)} (from {URI}) did not take the detectors: {_told(error, uri)}; "
+            f"they are safe under {folder / layout.PROMOTED}. Start that server or correct the variable, then promote "
+            "again: nothing is trained twice"
+        ) from None
+
+
+def show(client: MlflowClient, experiment: str, folder: Path, run_ids: Mapping[int, str]) -> dict[int, str]:
+    """Make the registry hold every promoted version of a workspace, and set the aliases; what is there already stays.
+
+    run_ids: promoted version -> its run. Returns promoted version -> version in the registry.
+    """
+    facts = all_facts(folder)
+    if not facts:
+        return {}
+    name = facts[max(facts)]["name"]
+    _create_name(client, name, facts[max(facts)]["study"])
+    known = {version.tags.get(KEY): version for version in registered(client, name)}
+    shown = {}
+    for version, own in facts.items():
+        source = folder / layout.promoted_folder(version)
+        found = known.get(_key(source))
+        if found is None or found.run_id != run_ids[version] or not _has_files(client, found):
+            if found is not None:
+                client.delete_model_version(name, found.version)
+            found = _add(client, experiment, source, own, run_ids[version])
+        shown[version] = str(found.version)
+    present = client.get_registered_model(name).aliases
+    wanted = {alias: shown[version] for alias, version in aliases(folder).items()}
+    for alias in (CHAMPION, PREVIOUS):
+        if alias in wanted and present.get(alias) != wanted[alias]:
+            client.set_registered_model_alias(name, alias, wanted[alias])
+        elif alias in present and alias not in wanted:
+            client.delete_registered_model_alias(name, alias)
+    return shown
+
+
+def forget_others(client: MlflowClient, experiment: str, folder: Path, name: str, shown: Mapping[int, str]) -> None:
+    """Delete registered versions and logged models of a workspace's own MLflow that no promoted folder stands for."""
+    kept = set()
+    for version in registered(client, name):
+        if str(version.version) in shown.values():
+            kept.add(_model_of(version))
+        else:
+            client.delete_model_version(name, version.version)
+    for model in client.search_logged_models([experiment]):
+        if model.model_id not in kept:
+            client.delete_logged_model(model.model_id)
+            shutil.rmtree(folder / layout.MLFLOW_FILES / "models" / model.model_id, ignore_errors=True)
+
+
+def registered(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """All versions of a registered model; [] without one."""
+    found: list[ModelVersion] = []
+    token = None
+    while True:
+        page = client.search_model_versions(f"name = '{name}'", page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def download(model: str, uri: str, target: Path) -> Path:
+    """The detector folder of `models:/NAME@ALIAS` or `models:/NAME/VERSION`, copied below `target`.
+
+    Errors: RegistryError.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    client = client_of(uri)
+    name, at, alias = model.removeprefix("models:/").partition("@")
+    name, _, number = (name, "", "") if at else name.partition("/")
+    try:
+        found = client.get_model_version_by_alias(name, alias) if at else client.get_model_version(name, number)
+        files = f"{client.get_logged_model(_model_of(found)).artifact_location}/artifacts/detector"
+        return Path(mlflow.artifacts.download_artifacts(files, dst_path=str(target), tracking_uri=uri))
+    except (MlflowException, OSError) as error:
+        raise RegistryError(
+            f"{model} cannot be had from MLflow at {without_password(uri)}: {_told(error, uri)}"
+        ) from None
+
+
+def uri_for(folder: Path) -> str:
+    """Where `models:/...` is looked up: MLFLOW_TRACKING_URI, or the workspace `folder`. Errors: RegistryError."""
+    if uri := os.environ.get(URI):
+        return uri
+    if (folder / layout.MLFLOW).is_file():
+        return database_uri(folder.resolve())
+    raise RegistryError(
+        f"which MLflow? Set {URI}, such as sqlite:////home/me/study/{layout.MLFLOW}, or run in a workspace"
+    )
+
+
+def without_password(uri: str) -> str:
+    """An address without user and password."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
+
+
+def _told(error: Exception, uri: str) -> str:
+    """The first line of an error, without user and password."""
+    return str(error).splitlines()[0].replace(uri, without_password(uri))
+
+
+def _create_name(client: MlflowClient, name: str, study: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(
+            name, {"study": study}, f"Detectors of the study {study}, promoted by metricloop. Use {name}@{CHAMPION}."
+        )
+
+
+def _add(client: MlflowClient, experiment: str, source: Path, facts: dict[str, Any], run_id: str) -> ModelVersion:
+    """Log the model of a detector folder and register it. The key comes last, with the version itself."""
+    from mlflow.entities import LoggedModelOutput
+
+    tags = stamps(facts)
+    model = client.create_logged_model(
+        experiment, f"{facts['name']}-{facts['version']}", run_id, tags, model_type="detector"
+    )
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    with tempfile.TemporaryDirectory() as scratch:
+        named = shutil.copytree(source, Path(scratch, "detector"))
+        _save(Path(scratch, "model"), named, run_id, model)
+        client.log_model_artifacts(model.model_id, str(Path(scratch, "model")))
+    client.finalize_logged_model(model.model_id, "READY")
+    with _set_for_the_process(client.tracking_uri):
+        return client.create_model_version(
+            facts["name"], f"models:/{model.model_id}", run_id, tags | {KEY: _key(source)},
+            description=in_words(facts), model_id=model.model_id,
+        )  # fmt: skip
+
+
+@contextmanager
+def _set_for_the_process(uri: str) -> Iterator[None]:
+    """Meanwhile this is the MLflow of the whole process, in which a registry in a database looks up logged models."""
+    import mlflow
+
+    before = os.environ.get(URI)
+    mlflow.set_tracking_uri(uri)  # sets the variable, too
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+        if before is not None:
+            os.environ[URI] = before
+
+
+def _save(target: Path, source: Path, run_id: str, model: Any) -> None:
+    """Write the folder `detector` as a model of MLflow: its code, signature, input example and requirements."""
+    from importlib.metadata import version
+
+    import pandas as pd
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types.schema import Array, ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+    signature = ModelSignature(
+        Schema([ColSpec(DataType.string, "image")]),
+        Schema(
+            [
+                ColSpec(Array(Array(DataType.double)), "boxes"),
+                ColSpec(Array(DataType.double), "scores"),
+                ColSpec(Array(DataType.string), "labels"),
+            ]
+        ),
+        ParamSchema([ParamSpec("score", DataType.double, 0.0)]),
+    )
+    pyfunc.save_model(
+        str(target),
+        python_model=str(CODE),
+        artifacts={source.name: str(source)},
+        signature=signature,
+        input_example=pd.DataFrame({"image": [_example()]}),
+        pip_requirements=[f"{name}=={version(name)}" for name in ("metricloop", "mlflow", "torch", "torchvision")],
+        mlflow_model=Model(
+            artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
+        ),
+    )
+
+
+def _example() -> str:
+    """A small picture as base64 text: no picture of the study, because they may be private."""
+    import cv2
+    import numpy as np
+
+    ramp = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (32, 1))
+    done, data = cv2.imencode(".png", np.dstack([ramp, ramp.T, 255 - ramp]))
+    assert done
+    return base64.b64encode(data.tobytes()).decode()
+
+
+def _has_files(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether the files of a registered version are there: people delete mlruns/, too."""
+    return bool(client.list_logged_model_artifacts(_model_of(version)))
+
+
+def _model_of(version: ModelVersion) -> str:
+    """The id of the logged model behind a registered version; not every store fills in `model_id`."""
+    return version.model_id or str(version.source).removeprefix("models:/")
+
+
+def _key(source: Path) -> str:
+    """The hash of a detector.json, which names the subset, recipe and seeds of its weights."""
+    return hashlib.sha256((source / FACTS).read_bytes()).hexdigest()[:32]
