@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,7 +53,7 @@ class UnreadableError(ValueError):
 
 
 class Batches:
-    """Two threads: one collects pictures and decodes them, with helpers, while the other detects on the batch before.
+    """Some threads decode pictures as they come; another takes what is decoded through the detector, batch by batch.
 
     coming: requests that are being received, for which a batch is worth holding open.
     """
@@ -63,75 +62,79 @@ class Batches:
         self.detector, self.limits, self.metrics = detector, limits, metrics
         self.coming = 0
         self.ready = threading.Event()
-        self._started = False
-        self._jobs: queue.Queue[Job | None] = queue.Queue()
-        self._decoded: queue.Queue[list[Job] | None] = queue.Queue(maxsize=1)
-        self._kept: Job | None = None  # did not fit into the batch before
-        self._helpers = ThreadPoolExecutor(limits.threads, "decode")
+        self._threads: list[threading.Thread] = []
+        self._stopped = False
+        self._lock = threading.Lock()  # guards all below; the conditions tell what has changed
+        self._to_decode, self._to_detect = threading.Condition(self._lock), threading.Condition(self._lock)
+        self._queue: deque[Job] = deque()
+        self._decoding = 0
+        self._decoded: list[Job] = []
+        self._pixels = 0  # of pictures that are decoded, or being decoded, or being detected on
+        self._before = 0  # pictures of the batch before
+        self._since = 0  # pictures that have come since that batch was answered
 
     def start(self) -> None:
         """Start the threads, once; the detector warms up first."""
-        if not self._started:
-            self._started = True
-            threading.Thread(target=self._collect_and_decode, name="batches", daemon=True).start()
-            threading.Thread(target=self._detect, name="detect", daemon=True).start()
+        if not self._threads:
+            work = [self._detect, *[self._decode] * self.limits.decoders]
+            self._threads = [threading.Thread(target=each, name="batches", daemon=True) for each in work]
+            for thread in self._threads:
+                thread.start()
 
     def stop(self) -> None:
         """End the threads after the pictures that wait now."""
-        self._jobs.put(None)
-        self._helpers.shutdown(wait=False)
+        with self._lock:
+            self._stopped = True
+            self._to_decode.notify_all()
+            self._to_detect.notify_all()
 
-    async def submit(self, pictures: Sequence[tuple[bytes, int]]) -> list[asyncio.Future[Seen]]:
+    def submit(self, pictures: Sequence[tuple[bytes, int]]) -> list[asyncio.Future[Seen]]:
         """A future per (file, pixels of its header). A cancelled future frees its place in the queue."""
         self.start()
         loop = asyncio.get_running_loop()
         jobs = [Job(*picture, number, loop.create_future()) for number, picture in enumerate(pictures, 1)]
-        for job in jobs:
-            self._jobs.put(job)
-        self.metrics.queue.set(self._jobs.qsize())
+        with self._lock:
+            self._queue += jobs
+            self._since += len(jobs)
+            self._to_decode.notify(len(jobs))
+        self.metrics.queue.set(len(self._queue))
         return [job.answer for job in jobs]
 
-    def _collect_and_decode(self) -> None:
-        while True:
-            jobs = self._collect()
-            if jobs is None:
-                self._decoded.put(None)
-                return
-            if jobs := self._decode(jobs):
-                self._decoded.put(jobs)  # waits while the detector is two batches behind
+    def _decode(self) -> None:
+        while (job := self._next_to_decode()) is not None:
+            error = self._read(job)
+            with self._lock:
+                self._decoding -= 1
+                if job.picture is None:
+                    self._pixels -= job.pixels
+                else:
+                    self._decoded.append(job)
+                self._to_detect.notify()
+            if error:
+                _tell([(job, error)])
 
-    def _collect(self) -> list[Job] | None:
-        """The next batch: what is queued, up to its limits, and what comes within the next milliseconds."""
-        first = self._kept or self._jobs.get()
-        self._kept = None
-        if first is None:
-            return None
-        jobs, pixels = [first], first.pixels
-        until = time.monotonic() + self.limits.batch_ms / 1000
-        while len(jobs) < self.limits.batch:
-            patience = until - time.monotonic() if self.coming else 0
-            try:
-                job = self._jobs.get(timeout=patience) if patience > 0 else self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                self._jobs.put(None)
-                break
-            if pixels + job.pixels > self.limits.pixels:  # so many decoded pictures would not fit into memory
-                self._kept = job
-                break
-            jobs.append(job)
-            pixels += job.pixels
-        self.metrics.queue.set(self._jobs.qsize())
-        return jobs
+    def _next_to_decode(self) -> Job | None:
+        """The first picture of the queue, as soon as there is room for its pixels; None at the end."""
+        with self._lock:
+            while True:
+                while self._queue and self._queue[0].answer.cancelled():
+                    self._queue.popleft()
+                if self._queue and self._room_for(self._queue[0]):
+                    break
+                if self._stopped and not self._queue:
+                    return None
+                self._to_decode.wait()
+            job = self._queue.popleft()
+            self._decoding += 1
+            self._pixels += job.pixels
+            self.metrics.queue.set(len(self._queue))
+            return job
 
-    def _decode(self, jobs: list[Job]) -> list[Job]:
-        """The jobs that could be read; the others are answered with what is wrong."""
-        jobs = [job for job in jobs if not job.answer.cancelled()]
-        errors = [self._read(jobs[0])] if len(jobs) == 1 else list(self._helpers.map(self._read, jobs))
-        failed = [(job, error) for job, error in zip(jobs, errors, strict=True) if error]
-        _tell(failed)
-        return [job for job in jobs if job.picture is not None]
+    def _room_for(self, job: Job) -> bool:
+        """One batch is decoded ahead, and twice the pixels of the limit are held, decoded, at most."""
+        if len(self._decoded) + self._decoding >= self.limits.batch:
+            return False
+        return self._pixels + job.pixels <= 2 * self.limits.pixels
 
     def _read(self, job: Job) -> Exception | None:
         try:
@@ -145,7 +148,7 @@ class Batches:
 
     def _detect(self) -> None:
         self._warm_up()
-        while (jobs := self._decoded.get()) is not None:
+        while jobs := self._next_batch():
             began = time.perf_counter()
             try:
                 answers: list[tuple[Job, Seen | Exception]] = self._answers(jobs)
@@ -155,7 +158,42 @@ class Batches:
             self.metrics.detect_seconds.observe(time.perf_counter() - began)
             self.metrics.batch_size.observe(len(jobs))
             self.metrics.pictures.inc(len(jobs))
+            with self._lock:
+                self._pixels -= sum(job.pixels for job in jobs)
+                self._before, self._since = len(jobs), 0
+                self._to_decode.notify_all()
             _tell(answers)
+
+    def _next_batch(self) -> list[Job]:
+        """What is decoded, up to a batch; empty at the end.
+
+        A batch that is not full waits for what is on its way, and for as many pictures as were just answered: who has
+        an answer often sends the next picture at once. It waits a few milliseconds at most.
+        """
+        with self._lock:
+            while not self._wanted():
+                if self._stopped and not self._queue and not self._decoding:
+                    return []
+                self._to_detect.wait()
+            until = time.monotonic() + self.limits.batch_ms / 1000
+            while len(self._decoded) < self.limits.batch and self._more_soon():
+                if not self._to_detect.wait(max(0, until - time.monotonic())):
+                    break
+            jobs, self._decoded = self._decoded[: self.limits.batch], self._decoded[self.limits.batch :]
+            self._to_decode.notify_all()
+            return jobs
+
+    def _wanted(self) -> list[Job]:
+        """The decoded pictures, without those that nobody waits for any more."""
+        left = [job for job in self._decoded if job.answer.cancelled()]
+        if left:
+            self._decoded = [job for job in self._decoded if job not in left]
+            self._pixels -= sum(job.pixels for job in left)
+            self._to_decode.notify_all()
+        return self._decoded
+
+    def _more_soon(self) -> bool:
+        return bool(self._decoding or self._queue or self.coming or self._since < self._before)
 
     def _answers(self, jobs: list[Job]) -> list[tuple[Job, Seen | Exception]]:
         pictures = [job.picture for job in jobs if job.picture is not None]

@@ -21,7 +21,7 @@ class Limits(BaseModel):
     request_bytes: PositiveInt = Field(default=32 * 2**20, description="bytes of a request's body")
     file_bytes: PositiveInt = Field(default=16 * 2**20, description="bytes of a picture file")
     held_bytes: PositiveInt = Field(default=256 * 2**20, description="bytes of uploads held at once, over all requests")
-    pixels: PositiveInt = Field(default=40_000_000, description="pixels of a picture, and of a batch")
+    pixels: PositiveInt = Field(default=40_000_000, description="pixels of a picture; twice as many are held")
     pictures: PositiveInt = Field(default=16, description="pictures of a request")
     seconds: float = Field(
         default=30, gt=0, allow_inf_nan=False, description="seconds for an upload; for its answer, too"
@@ -29,9 +29,9 @@ class Limits(BaseModel):
     waiting: PositiveInt = Field(default=64, description="requests being received or waiting for an answer")
     batch: PositiveInt = Field(default=8, description="pictures detected together")
     batch_ms: float = Field(
-        default=3, ge=0, le=1000, description="milliseconds that a batch waits for pictures that are being received"
+        default=5, ge=0, le=1000, description="milliseconds that a batch waits for pictures that will come soon"
     )
-    threads: PositiveInt = Field(default=2, description="threads that decode pictures")
+    decoders: PositiveInt = Field(default=2, description="threads that decode pictures")
 
 
 def read_limits(options: Mapping[str, object] | None = None, environment: Mapping[str, str] = os.environ) -> Limits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from fastapi import Request, Response
@@ -60,7 +61,7 @@ class Predictor:
             uploads = await read_upload(request, self.limits, take)
             sizes = [self._pixels(upload, f"Picture {n} of {len(uploads)}") for n, upload in enumerate(uploads, 1)]
             pictures = [(upload.data, pixels) for upload, pixels in zip(uploads, sizes, strict=True)]
-            return uploads, await self.batches.submit(pictures)
+            return uploads, self.batches.submit(pictures)
         finally:
             self.batches.coming -= 1
 
@@ -78,15 +79,21 @@ class Predictor:
 
     async def _wait(self, request: Request, answers: list[asyncio.Future[Seen]]) -> list[Seen]:
         """The answers of all pictures, unless the sender leaves or the time is over."""
-        together = asyncio.gather(*answers)
         gone = asyncio.ensure_future(_left(request))
+        waiting: set[asyncio.Future] = set(answers)
+        until = time.monotonic() + self.limits.seconds
         try:
-            await asyncio.wait((together, gone), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED)
-            if together.done():
-                return together.result()
-            if gone.done():
-                raise ClientDisconnect
-            raise RefusedError("busy", f"No answer within {self.limits.seconds:g} s; try again later.", SOON)
+            while waiting:
+                patience = max(0, until - time.monotonic())
+                done, _ = await asyncio.wait({*waiting, gone}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    raise RefusedError("busy", f"No answer within {self.limits.seconds:g} s; try again later.", SOON)
+                for answer in done & waiting:
+                    answer.result()  # raises what is wrong with a picture, before the others are there
+                if gone in done:
+                    raise ClientDisconnect
+                waiting -= done
+            return [answer.result() for answer in answers]
         except UnreadableError as error:
             detail = f"Picture {error.number} of {len(answers)}: {clean(str(error))}."
             raise RefusedError("bad-picture", detail) from None
@@ -94,7 +101,9 @@ class Predictor:
             raise RefusedError("failed", "The detector failed at this request; the server's log says why.") from None
         finally:
             gone.cancel()
-            together.cancel()  # frees the places in the queue of pictures that nobody waits for
+            for answer in answers:
+                if not answer.cancel() and not answer.cancelled():  # frees its place in the queue, or is done
+                    answer.exception()  # else asyncio would report that nobody looked at it
 
 
 async def _left(request: Request) -> None:
