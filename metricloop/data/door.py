@@ -98,7 +98,7 @@ def reason(error: OSError | ValueError) -> str:
 
 
 def text_of(data: bytes) -> tuple[str, str]:
-    """The text of a file, and a note if it is not UTF-8 ("" otherwise). A byte order mark decides and is removed."""
+    """The text of a file, and a note if its encoding is guessed ("" otherwise). A byte order mark decides."""
     for mark, encoding in (
         (b"\xef\xbb\xbf", "utf-8-sig"),
         (b"\xff\xfe\0\0", "utf-32"),
@@ -107,7 +107,7 @@ def text_of(data: bytes) -> tuple[str, str]:
         (b"\xfe\xff", "utf-16"),
     ):
         if data.startswith(mark):
-            return data.decode(encoding, errors="replace"), "" if encoding == "utf-8-sig" else f"read as {encoding}"
+            return data.decode(encoding, errors="replace"), ""
     if len(data) >= 4 and data[:4].count(0) == 2 and 0 in (data[0], data[1]):  # ASCII in two bytes, without a mark
         encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
         return data.decode(encoding, errors="replace"), f"read as {encoding}"
