@@ -27,6 +27,7 @@ def database_uri(folder: Path) -> str:
 def client_of(uri: str) -> MlflowClient:
     """A client of the MLflow at an address, such as sqlite:///... or http://..."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # our files are few and small
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic"):  # without this the first call prints every migration of an empty database

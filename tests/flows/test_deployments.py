@@ -60,7 +60,7 @@ def test_a_deployment_runs_the_study_through_a_worker(server, tmp_path):
     deployed = prefect(server, "deploy", "--all")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     listed = prefect(server, "deployment", "ls").stdout
-    for name in ("improve/local", "improve/demo", "experiment/local"):
+    for name in ("improve/local", "improve/demo", "experiment/local", "deliver/local"):
         assert name in re.sub(r"\s", "", listed)
     worker = subprocess.Popen(
         [str(BIN / "prefect"), "worker", "start", "--pool", "local"], env=server, cwd=HOME,
