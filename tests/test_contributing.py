@@ -72,14 +72,14 @@ def test_policies_are_those_of_the_folder_in_the_order_of_their_places():
     [(ml.select, POLICIES), (ml.read_dataset, readers.NAMES), (ml.damage, PRESETS), (ml.audit, LABEL_ERRORS)],
 )
 def test_the_docstrings_of_the_python_api_list_every_name(function, listed):
-    words = set(re.findall(r"\w+", inspect.getdoc(function)))
+    words = set(re.findall(r"[\w-]+", inspect.getdoc(function)))
     assert [name for name in listed if name not in words] == []
 
 
 @pytest.mark.parametrize("name", readers.NAMES)
 def test_every_format_has_a_sign_and_a_test(name):
     assert formats()[name].sign
-    assert (ROOT / "tests" / "data" / f"test_formats_{name}.py").is_file()
+    assert (ROOT / "tests" / "data" / f"test_formats_{name.replace('-', '_')}.py").is_file()
 
 
 @pytest.mark.parametrize("name", architectures.NAMES)

@@ -111,12 +111,12 @@ class Data:
 def read_dataset(
     source: str | Path, *, format: str = "auto", classes: str | Sequence[str] = (), split: str = "train"
 ) -> Data:
-    """Read a detection data set: COCO, YOLO, Pascal VOC or YouTube-VOS, a folder or a label file.
+    """Read a detection data set, a folder or a label file, in one of seven formats.
 
     Every picture is decoded once. Boxes beyond the picture's edge are cut, unusable ones dropped, pictures that cannot
     be read left out, and so are held-out images that repeat one of the training split: `problems` lists each case.
 
-    format: "auto", "coco", "voc", "yolo" or "ytvos".
+    format: "auto", "coco", "cvat" (its XML), "fiftyone", "label-studio" (its JSON), "voc", "yolo" or "ytvos".
     classes: the classes to keep, in this order; a string is one class. Empty: all.
     split: "train" (also "pool"), "val" ("search"), "test", or "all". Images to which the source gives no split belong
         to the training split.

@@ -17,7 +17,7 @@ __all__ = ["Problem", "Source", "SourceError", "read", "recognise"]
 
 def formats() -> dict[str, Format]:
     """All formats by name, in the order in which they are tried: the most specific signs first."""
-    found = {name: import_module(f"{readers.__name__}.{name}").FORMAT for name in readers.NAMES}
+    found = {name: import_module(f"{readers.__name__}.{name.replace('-', '_')}").FORMAT for name in readers.NAMES}
     return dict(sorted(found.items(), key=lambda item: (item[1].place, item[0])))
 
 

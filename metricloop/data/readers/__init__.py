@@ -5,4 +5,4 @@ Importing this package imports none of them, so that their names are known at li
 
 from pkgutil import iter_modules
 
-NAMES = tuple(sorted(module.name for module in iter_modules(__path__)))
+NAMES = tuple(sorted(module.name.replace("_", "-") for module in iter_modules(__path__)))
