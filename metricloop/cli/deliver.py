@@ -57,7 +57,7 @@ def promote(
 )
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, and folders with pictures.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES", help="Pictures, and folders with pictures.")],
     target: Annotated[
         Path, typer.Option("-o", metavar="OUT", help="A .json file for COCO JSON, or a folder for drawn pictures, too.")
     ],
@@ -97,24 +97,25 @@ def predict(
 @commands.add(
     "metricloop bundle panda-detector -C ~/demo",
     "metricloop bundle panda-detector ~/demo/promoted/2",
+    "metricloop bundle panda-detector models:/demo@champion",
 )
 def bundle(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
     model: Annotated[
-        Path | None,
-        typer.Argument(metavar="MODEL", help="Folder of a promoted detector; by default the workspace's champion."),
+        str | None,
+        typer.Argument(metavar="MODEL", help="As for predict.", show_default="the workspace's champion"),
     ] = None,
     folder: Workspace = HERE,
 ) -> None:
     """Write a detector and its server into a folder that needs no metricloop."""
+    from metricloop.cli.named_model import named_model
     from metricloop.delivery.bundle import make_bundle, refuse_occupied
     from metricloop.delivery.bundle_pictures import pictures_for_check
-    from metricloop.delivery.promoted import detector_folder
 
     refuse_occupied(target)
-    source = detector_folder(model or folder)
-    print("writing the ONNX graph and comparing it with torch: half a minute or so", flush=True)
-    written = make_bundle(source, target, pictures_for_check(folder))
+    with named_model(model or str(folder)) as detector_folder:
+        print("writing the ONNX graph and comparing it with torch: half a minute or so", flush=True)
+        written = make_bundle(detector_folder, target, pictures_for_check(folder))
     facts = written.facts
     print(f"{target}: {facts['name']}, version {facts['version']}, {written.megabytes:.1f} MB")
     print(f"onnxruntime finds what torch finds: {written.agreement}")

@@ -53,8 +53,8 @@ def stamps(facts: dict[str, Any]) -> dict[str, str]:
         "study": facts["study"],
         "arm": facts["arm"],
         "metric": facts["metric"],
-        "verdict": facts["verdict"] or "none",
-        "anyway": "promoted against its verdict" if facts["anyway"] else "no",
+        "verdict": facts["verdict"] or "none (the baseline)",
+        "anyway": "yes, against its verdict" if facts["anyway"] else "no",
         "subset_md5": facts["subset"]["md5"],
         "subset_images": facts["subset"]["images"],
         "share": facts["subset"]["share"],
@@ -73,15 +73,16 @@ def in_words(facts: dict[str, Any]) -> str:
     subset, test = facts["subset"], facts["test"]
     parts = [
         f"The arm {facts['arm']} of the study {facts['study']}, trained anew on {subset['images']} images "
-        f"({subset['boxes']} boxes, {subset['share']:.0%} of the pool); the best of {len(facts['trials'])} trials with "
+        f"({subset['boxes']} boxes, {100 * subset['share']:.0f} % of the pool); the best of "
+        f"{numbers.count(len(facts['trials']), 'trial')} with "
         f"mAP {numbers.fixed(facts['search']['mAP'])} on the search split."
     ]
     if test:
         gain = ((test["gain"] or {}).get("mAP") or {}).get("abs")
         against = f", {numbers.signed(gain)} against the baseline" if gain is not None else ""
         parts.append(
-            f"On the sealed test split ({test['images']} images) {test['trials']} other trials of the arm had mAP "
-            f"{numbers.fixed(test['mAP'])} on average{against}."
+            f"On the sealed test split ({test['images']} images) {numbers.count(test['trials'], 'other trial')} of the "
+            f"arm had mAP {numbers.fixed(test['mAP'])} on average{against}."
         )
     else:
         parts.append("The arm was not measured on the test split.")

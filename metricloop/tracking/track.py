@@ -105,7 +105,8 @@ def track(folder: Path) -> Summary:
     _link(client, experiment, folder, list(shown.values()))
     versions = show(client, experiment, folder, {number: shown[run.key][1] for number, run in promoted.items()})
     forget_others(client, experiment, folder, comparison["study"], versions)
-    _describe(client, experiment, comparison, [run_id for run, run_id in shown.values() if run.tags["kind"] == "model"])
+    cards = [run_id for run, run_id in shown.values() if run.tags["kind"] == "model"]
+    _describe(client, experiment, comparison, cards, promoted=bool(promoted))
     kept = len(there) - len(gone)
     return Summary(experiment, len(shown) - kept, len(gone), kept, folder / layout.MLFLOW)
 
@@ -137,13 +138,20 @@ def _link(client: MlflowClient, experiment: str, folder: Path, shown: list[tuple
                 client.delete_tag(run_id, name)
 
 
-def _describe(client: MlflowClient, experiment: str, comparison: dict[str, Any], cards: list[str]) -> None:
-    """Set the experiment's description and saved views. cards: run ids of the model's scorecard, one or none."""
+def _describe(
+    client: MlflowClient, experiment: str, comparison: dict[str, Any], cards: list[str], *, promoted: bool
+) -> None:
+    """Set the experiment's description and saved views. cards: run ids of the model's scorecard, one or none.
+
+    promoted: whether detectors are registered.
+    """
     page = f"#/experiments/{experiment}/runs"
     links = [f"[Arms with role and gain as columns]({page}?viewStateShareKey={VIEW})"]
     if cards:
         links.append(f"[The language model's rounds]({page}?viewStateShareKey={ROUNDS})")
         links.append(f"[its ideas and scorecard]({page}/{cards[0]})")
+    if promoted:
+        links.append(f"[the promoted detectors](#/models/{comparison['study']})")
     tags = {
         "mlflow.experimentKind": "custom_model_development",  # opens on the table of runs
         NOTE: f"{', '.join(links)}\n\n{markdown_table(comparison)}",

@@ -23,7 +23,7 @@ from study_fixture import make_study
 from metricloop.delivery.promoted import make_champion
 from metricloop.delivery.torch_detector import load
 from metricloop.tracking.registry import RegistryError, download, register, registered, uri_for, without_password
-from metricloop.tracking.track import track, where_to_look
+from metricloop.tracking.track import NOTE, track, where_to_look
 from metricloop.tracking.write_run import client_of, database_uri
 
 BIN = Path(sys.executable).parent
@@ -58,6 +58,7 @@ def test_a_version_says_what_it_is(study):
         in found[1].description
     )
     assert client.get_registered_model("drawn").aliases == {"champion": found[1].version}
+    assert "[the promoted detectors](#/models/drawn)" in client.get_experiment_by_name("drawn").tags[NOTE]
     run = client.get_run(found[1].run_id)
     assert (run.data.tags["kind"], run.data.metrics["mAP"], run.data.metrics["test_mAP"]) == ("promoted", 0.3, 0.31)
     assert [output.model_id for output in run.outputs.model_outputs] == [found[1].source.removeprefix("models:/")]
@@ -67,7 +68,7 @@ def test_the_stamp_of_an_arm_that_was_not_better(study):
     add_promoted(study, seed=1, verdict="undecided", anyway=True, arm="tightness")
     track(study)
     version = versions(study)[1][2]
-    assert version.tags["anyway"] == "promoted against its verdict"
+    assert version.tags["anyway"] == "yes, against its verdict"
     assert version.tags["verdict"] == "undecided"
     assert "PROMOTED AGAINST ITS VERDICT, which is: undecided." in version.description
     assert "(tightness, promoted AGAINST ITS VERDICT;" in where_to_look(study)
