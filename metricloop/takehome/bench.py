@@ -97,8 +97,12 @@ class Bench:
         """
         assert self._home is not None, "use the bench as a context manager"
         work, made = (Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self._home)) for kind in ("work", "made"))
+        command = clean(" ".join(["python", *argv]))
         trains = seconds is not None and argv[0] == TRAIN
-        self.lay_out(work, None if trains else self.model, extra or {}, base)
+        try:
+            self.lay_out(work, None if trains else self.model, extra or {}, base)
+        except OSError:  # an earlier program made a file where a folder is needed, or the other way round
+            return Ran(f"`{command}`: files that were made before it are in the way of others", "", made, 0.0)
         limits = Limits(
             memory_mb=self.settings.memory_mb, batch_seconds=seconds or self.settings.seconds, processes=64,
             open_files=256, file_mb=MOST_MODEL, scratch_mb=512, scratch_entries=20_000, output_kb=64,
@@ -109,7 +113,6 @@ class Bench:
             return Ran(f"its files cannot be used: {type(error).__name__}", "", made, 0.0)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        command = clean(" ".join(["python", *argv]))
         return Ran(fault_of(command, outcome), outcome.output, made, outcome.seconds)
 
     def lay_out(self, work: Path, model: Path | None, extra: Extra, base: Path | None = None) -> None:

@@ -13,7 +13,7 @@ from metricloop.takehome.bench import Bench, Extra
 from metricloop.takehome.contract import DATA, EXTRACT, MODEL, PREDICT
 from metricloop.text.clean import clean
 
-MOST_ROWS = 100_000
+MOST_ROWS, MOST_COLUMNS = 100_000, 50
 csv.field_size_limit(1_000_000)
 
 
@@ -100,17 +100,17 @@ def read_rows(text: str | None, columns: tuple[str, str], program: str) -> list[
     if text is None:
         raise ValueError(f"{program} ended well and wrote no file to --out")
     try:
-        reader = csv.DictReader(io.StringIO(text))
-        names = list(reader.fieldnames or ())
-        if not set(columns) <= set(names):
-            shown = clean(",".join(names), 100)
+        reader = csv.reader(io.StringIO(text))
+        names = next(reader, [])
+        if not set(columns) <= set(names) or len(names) > MOST_COLUMNS:
+            shown = clean(",".join(names[:MOST_COLUMNS]), 100)
             raise ValueError(f"the file of {program} needs the columns {','.join(columns)}; it has {shown}")
+        first, second = map(names.index, columns)
         rows = []
-        for row in reader:
-            first, second = row.get(columns[0]), row.get(columns[1])
-            if first is None or second is None:
+        for row in filter(None, reader):  # blank lines do not count
+            if len(row) <= max(first, second):
                 raise ValueError(f"line {reader.line_num} of the file of {program} has too few values")
-            rows.append((first.strip(), second.strip()))
+            rows.append((row[first].strip(), row[second].strip()))
             if len(rows) > MOST_ROWS:
                 raise ValueError(f"the file of {program} has more than {MOST_ROWS:,} rows")
     except csv.Error as error:

@@ -47,7 +47,7 @@ def write_tiny(folder: Path) -> None:
     for page in range(2):
         items = "".join(f'<li data-id="p{n}">{unseen[n][0]} today</li>' for n in range(8 * page, 8 * page + 8))
         (folder / "data" / "pages" / f"{page}.html").write_text(f"<html><ul>{items}</ul></html>")
-    truth = "\n".join(["item,label", *(f"p{n},{label}" for n, (_, label) in enumerate(unseen))])
+    truth = "\n".join(["item,label,text", *(f"p{n},{label},{text} today" for n, (text, label) in enumerate(unseen))])
     (folder / "truth" / "unseen.csv").write_text(truth + "\n")
     (folder / "ASSIGNMENT.md").write_text(ASSIGNMENT)
 

@@ -1,12 +1,16 @@
 """Tests: the application's own tests pass, and they fail when its predictions are broken.
 
 Tests run in a process of the application, which could end it with any status. So it also counts that the same tests
-fail twice: with every predicting function raising an error, and with every predicting function returning nothing.
+fail twice: with every predicting function raising an error, and with every predicting function returning nothing. They
+must pass once more with the same code in another layout: so tests that compare the text of the sources do not count.
+A test that reads the syntax tree of the application could still tell the three apart.
 """
 
 from __future__ import annotations
 
 import ast
+import random
+import string
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,8 +24,6 @@ from metricloop.takehome.source import parsed
 
 PROGRAM = "metricloop_tests.py"
 CODE = Path(inside.__file__).parent / "run_tests.py"
-RAISE = ast.parse("raise RuntimeError('broken on purpose')").body
-NOTHING = ast.parse("return None").body
 
 
 def check(bench: Bench) -> Result:
@@ -32,7 +34,9 @@ def check(bench: Bench) -> Result:
     ran = run_tests(bench)
     if ran.fault:
         return failed(ran.fault or "", tests=asserting)
-    mutants = {"raises an error": broken(bench.files, RAISE), "returns nothing": broken(bench.files, NOTHING)}
+    if run_tests(bench.changed(laid_out_anew(bench.files))).fault:
+        return failed("the tests fail when the same code is laid out anew: test what it does, not its text")
+    mutants = {"raises an error": broken(bench.files, raising()), "returns nothing": broken(bench.files, nothing())}
     survived = [said for said, files in mutants.items() if not run_tests(bench.changed(files)).fault]
     faults = [f"the tests still pass when every predicting function {said}: test what it returns" for said in survived]
     return judged(faults, tests=asserting, mutants=len(mutants), killed=len(mutants) - len(survived))
@@ -55,6 +59,27 @@ def asserts(text: str) -> int:
 
     functions = [n for n in ast.walk(parsed(text)) if isinstance(n, ast.FunctionDef) and n.name.startswith("test")]
     return sum(any(checks_something(part) for part in ast.walk(one)) for one in functions)
+
+
+def raising() -> list[ast.stmt]:
+    """A body that raises an error; its words are made up each time."""
+    return ast.parse(f"raise RuntimeError({_word()!r})").body
+
+
+def nothing() -> list[ast.stmt]:
+    """A body that returns nothing, by a name that is made up each time."""
+    name = _word()
+    return ast.parse(f"{name} = None\nreturn {name}").body
+
+
+def _word() -> str:
+    return "".join(random.SystemRandom().choices(string.ascii_lowercase, k=10))
+
+
+def laid_out_anew(files: Files) -> Files:
+    """The same code without comments, as Python itself would write it."""
+    code = {name: text for name, text in files.items() if name.endswith(".py") and not is_test(name)}
+    return {name: ast.unparse(parsed(text)) + "\n" for name, text in code.items()}
 
 
 def broken(files: Files, body: list[ast.stmt]) -> Files:

@@ -18,7 +18,7 @@ from metricloop.text.clean import clean
 BLOCK = re.compile(r"^```(?:sh|bash|shell|console)[ \t]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*")
 OTHERS = {"pip", "pip3", "docker", "curl", "export", "cd", "mkdir", "source", "git", "uv", "ruff"}
-MOST_COMMANDS = 20
+MOST_COMMANDS, MOST_TRAINING = 20, 3  # training may take minutes
 
 
 def check(bench: Bench) -> Result:
@@ -30,6 +30,8 @@ def check(bench: Bench) -> Result:
     faults = [f"no command runs {program}" for program in needed(bench) if not any(program in line for line in lines)]
     if len(lines) > MOST_COMMANDS:
         faults.append(f"it has {len(lines)} commands; at most {MOST_COMMANDS}")
+    if sum(TRAIN in line for line in lines) > MOST_TRAINING:
+        faults.append(f"it trains more than {MOST_TRAINING} times")
     if faults:
         return judged(faults)
     ran = 0
@@ -133,5 +135,8 @@ def _run(bench: Bench, argv: list[str], kept: Path | None) -> tuple[str, Path | 
         return f"a command of {README} does not run: {said}", kept
     if kept is None:
         return "", ran.made
-    shutil.copytree(ran.made, kept, dirs_exist_ok=True)
+    try:
+        shutil.copytree(ran.made, kept, dirs_exist_ok=True)
+    except OSError:  # a file where an earlier command made a folder, or the other way round
+        return f"`{clean(' '.join(argv))}` makes files that are in the way of earlier ones", kept
     return "", kept
