@@ -20,7 +20,7 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "compare", "reproduce",
-       "report", "doctor", "track", "export", "promote", "predict", "serve", "bundle"]  # fmt: skip
+       "report", "doctor", "track", "export", "promote", "predict", "serve", "bundle", "takehome"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:
@@ -222,7 +222,7 @@ def test_a_shell_completes_commands_options_and_choices():
         words = {"_METRICLOOP_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
         return metricloop(env=os.environ | words).stdout.split()
 
-    assert completed("metricloop s") == ["status", "score", "suggest", "scorecard"]
+    assert completed("metricloop s") == ["status", "score", "suggest", "scorecard", "serve"]
     assert "--dry-run" in completed("metricloop run --set a=1 b=2 --")
     assert completed("metricloop init x --format vo") == ["voc"]
     assert completed("metricloop init x --corrupt a") == ["article"]
