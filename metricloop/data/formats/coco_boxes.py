@@ -22,7 +22,7 @@ def box_of(entry: dict[str, Any]) -> tuple[Box | None, str]:
             x, y, w, h = (number(value) for value in stated)
             return _turned([x, y, x + w, y + h], entry.get("attributes"))
         return _spanned(entry.get("segmentation")), ""
-    except (ValueError, TypeError, OverflowError, IndexError, RecursionError):
+    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError):
         return None, ""
 
 

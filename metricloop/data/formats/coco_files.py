@@ -10,7 +10,7 @@ from metricloop.data import door
 from metricloop.data.formats.broken_json import salvage
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import Problem
-from metricloop.data.formats.values import id_of
+from metricloop.data.formats.values import id_of, name_of
 
 # Files beside instances_*.json that describe the same pictures in another way.
 OTHERS = ("captions", "person_keypoints", "image_info", "stuff", "panoptic")
@@ -100,5 +100,5 @@ def category_names(content: dict[str, Any]) -> list[tuple[str, str]]:
         key = id_of(entry.get("id"))
         placeholder = str(entry.get("name")) in parents and entry.get("supercategory") == "none" and key not in used
         if key is not None and not placeholder:
-            found.append((key, entry.get("name", f"category_{key}")))
+            found.append((key, name_of(entry.get("name")) or f"category_{key}"))
     return found

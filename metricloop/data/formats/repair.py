@@ -78,9 +78,9 @@ def _fit(boxes: np.ndarray, width: int, height: int, notes: list[tuple[str, str]
     edges = np.array([width, height, width, height], float)
     kept = np.ones(len(boxes), bool)
     fitted = boxes.copy()
-    good = (
-        (boxes >= 0).all(axis=1) & (boxes <= edges).all(axis=1) & (boxes[:, 2:] - boxes[:, :2] >= SMALLEST).all(axis=1)
-    )
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        thick = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST).all(axis=1)
+    good = (boxes >= 0).all(axis=1) & (boxes <= edges).all(axis=1) & thick
     for row in np.flatnonzero(~good):
         box = boxes[row]
         stated = "({})".format(", ".join(f"{value:.6g}" for value in box))

@@ -37,6 +37,7 @@ from metricloop.data.formats.xml_text import XmlError, parse_xml, text_of_xml
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 TURNED = ("cx", "cy", "w", "h", "angle")  # of <robndbox>, the angle in radians
 _ROOT = re.compile(r"<(\w+:)?annotation[\s>/]")
+_ANY = re.compile(r"<\w[^<>]*[\s>/]")  # a whole start tag of whatever
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def find_voc(place: Place) -> list[Path]:
 
 def _is_label(place: Place, path: Path) -> bool:
     head = text_of_xml(place.head(path, 4096))
-    return bool(_ROOT.search(head)) or not head.strip()  # an empty file is a label file that was cut off
+    return bool(_ROOT.search(head)) or not _ANY.search(head)  # an empty file is a label file that was cut off
 
 
 def read_voc(place: Place) -> Source:
