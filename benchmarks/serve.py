@@ -2,10 +2,11 @@
 
 python -P benchmarks/serve.py DETECTOR=PICTURES... > benchmarks/results/serve.md
 
-DETECTOR is a detector folder and PICTURES a folder of JPEGs or PNGs for it. Per repetition, in turn: the detector
-called directly in a process of its own (read and detect, in batches), then the server in a process of its own with 1, 8
-and 32 clients, each of which sends one picture after the other over one connection. The clients are one thread of this
-process and use the same cores as the server: their CPU time is in the table.
+DETECTOR is a detector folder and PICTURES a folder of JPEGs or PNGs for it. Two processes hold the detector: one that
+calls it directly (read and detect, 1 or 8 at a time), and the server. In each round they are measured in turn, a few
+seconds each, the server with 1, 8 and 32 clients that each send one picture after the other over one connection; ratios
+are taken within a round, because the speed of a shared machine changes. The clients are one thread of this process and
+use the same cores as the server: their CPU time is in the table.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -64,24 +66,47 @@ def pictures_of(folder: str) -> list[bytes]:
 
 
 def direct(detector_folder: str, pictures_folder: str, seconds: float) -> None:
-    """Print what the detector does alone: pictures per second and CPU ms per picture, by batch size; and what it finds.
-
-    Runs in a process of its own, with the numbers of threads that the server has.
+    """What the process does that calls the detector itself: prints a line of what it finds on every picture, then, for
+    each number that it reads, the pictures per second and the CPU ms per picture with batches of that size.
     """
     from metricloop.delivery.torch_detector import load
 
     detector, pictures = load(detector_folder), pictures_of(pictures_folder)
     found = [detector.detect([detector.read(data)])[0] for data in pictures]
-    result: dict = {"found": [[one.scores.tolist(), one.boxes.tolist()] for one in found], "speed": {}}
-    for batch in BATCHES:
-        turn, done = cycle(pictures), 0
+    print(json.dumps([[one.scores.tolist(), one.boxes.tolist()] for one in found]), flush=True)
+    turn = cycle(pictures)
+    for line in sys.stdin:
+        batch, done = int(line), 0
+        detector.detect([detector.read(data) for data in islice(turn, batch)])  # wakes its threads
         began, cpu = time.perf_counter(), time.process_time()
         while time.perf_counter() - began < seconds:
             detector.detect([detector.read(data) for data in islice(turn, batch)])
             done += batch
         spent = time.process_time() - cpu
-        result["speed"][batch] = {"rate": done / (time.perf_counter() - began), "cpu": 1000 * spent / done}
-    print(json.dumps(result))
+        print(json.dumps({"rate": done / (time.perf_counter() - began), "cpu": 1000 * spent / done}), flush=True)
+
+
+class Alone:
+    """The process that calls the detector itself. found: what it finds on every picture."""
+
+    def __init__(self, pair: str, seconds: float) -> None:
+        line = [sys.executable, "-P", str(HERE), "--direct", pair, "--seconds", str(seconds)]
+        self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.found = self._said()
+
+    def _said(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def speed(self, batch: int) -> dict[str, float]:
+        assert self.process.stdin
+        print(batch, file=self.process.stdin, flush=True)
+        return self._said()
+
+    def stop(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
 
 
 @contextmanager
@@ -185,24 +210,25 @@ def difference(load: Load, found: list) -> tuple[float, float]:
     return score, side
 
 
-def measure(pair: str, repeats: int, seconds: float, options: list[str]) -> str:
+def measure(pair: str, rounds: int, seconds: float, options: list[str]) -> str:
     """The section of one detector."""
     detector_folder, pictures_folder = pair.split("=")
     pictures = pictures_of(pictures_folder)
     requests = [request(data) for data in pictures]
-    speeds: list[dict] = []
+    speeds: dict[int, list[dict[str, float]]] = {batch: [] for batch in BATCHES}
     loads: dict[int, list[Load]] = {clients: [] for clients in CLIENTS}
+    alone = Alone(pair, seconds)
     worst = (0.0, 0.0)
-    for _ in range(repeats):
-        line = [sys.executable, "-P", str(HERE), "--direct", pair, "--seconds", str(seconds)]
-        done = json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
-        speeds.append(done["speed"])
-        with server(detector_folder, options) as (process, port):
-            load_test(process, port, requests, 8, seconds / 4)  # the first batches of each size take longer
+    with server(detector_folder, options) as (process, port):
+        load_test(process, port, requests, 8, seconds)  # the first batches of each size take longer
+        for _ in range(rounds):
+            for batch in BATCHES:
+                speeds[batch].append(alone.speed(batch))
             for clients in CLIENTS:
                 load = load_test(process, port, requests, clients, seconds)
                 loads[clients].append(load)
-                worst = tuple(map(max, worst, difference(load, done["found"])))
+                worst = tuple(map(max, worst, difference(load, alone.found)))
+    alone.stop()
     facts = json.loads((Path(detector_folder) / "detector.json").read_text())
     kilobytes = statistics.mean(map(len, pictures)) / 1024
     lines = [
@@ -212,13 +238,13 @@ def measure(pair: str, repeats: int, seconds: float, options: list[str]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for batch in BATCHES:
-        rates = [speed[str(batch)]["rate"] for speed in speeds]
-        cpu = statistics.median(speed[str(batch)]["cpu"] for speed in speeds)
+        rates = [speed["rate"] for speed in speeds[batch]]
+        cpu = statistics.median(speed["cpu"] for speed in speeds[batch])
         lines.append(f"| direct, {batch} at a time | {spread(rates)} | | | | {batch} | {cpu:.1f} | | |")
     for clients in CLIENTS:
         each = loads[clients]
-        own = str(BATCHES[0] if clients == 1 else BATCHES[1])
-        share = statistics.median(load.rate / speed[own]["rate"] for load, speed in zip(each, speeds, strict=True))
+        own = speeds[BATCHES[0] if clients == 1 else BATCHES[1]]
+        share = statistics.median(load.rate / speed["rate"] for load, speed in zip(each, own, strict=True))
         times = np.concatenate([load.times for load in each]) * 1000
         count = [len(load.times) for load in each]
         server_cpu = 1000 * statistics.median(load.server_cpu / n for load, n in zip(each, count, strict=True))
@@ -276,17 +302,18 @@ def processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", nargs="*", metavar="DETECTOR=PICTURES")
-    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--direct", metavar="DETECTOR=PICTURES", help="measure the detector alone, and print JSON")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of `metricloop serve`")
     asked = parser.parse_args()
     if asked.direct:
         direct(*asked.direct.split("="), asked.seconds)
         return
-    sections = [measure(pair, asked.repeats, asked.seconds, asked.options) for pair in asked.pairs]
+    load = f"{os.getloadavg()[0]:.1f}"
+    sections = [measure(pair, asked.rounds, asked.seconds, asked.options) for pair in asked.pairs]
     print(TEXT.format(day=date.today(), cores=os.cpu_count(), processor=processor(), python=platform.python_version(),
-                      repeats=asked.repeats, seconds=asked.seconds, sections="\n\n".join(sections),
+                      rounds=asked.rounds, seconds=asked.seconds, load=load, sections="\n\n".join(sections),
                       hostile=hostile()))  # fmt: skip
 
 
@@ -294,11 +321,12 @@ TEXT = """# The server under load
 
 `python -P benchmarks/serve.py DETECTOR=PICTURES...`, {day}, {cores} cores ({processor}), Python {python}.
 
-{repeats} repetitions of {seconds:g} s per measurement; rates are medians, latencies are over all repetitions. "direct":
-the detector in a process of its own, reading and detecting picture by picture or 8 at a time. Clients send one picture
-per request over a connection that stays open, and the next one when the answer is there; 1 client is compared with
-direct, 1 at a time, others with direct, 8 at a time, within a repetition. The clients run on the same cores as the
-server and take their share of them. CPU is per picture. Every answer is compared with what the detector finds alone.
+{rounds} rounds; in each, everything is measured in turn for {seconds:g} s. Rates and CPU are medians over the rounds,
+ratios are taken within a round, latencies are over all rounds. "direct": the detector in a process of its own, reading
+and detecting 1 or 8 pictures at a time. Clients send one picture per request over a connection that stays open, and the
+next one when the answer is there; 1 client is compared with direct, 1 at a time, the others with direct, 8 at a time.
+The clients run on the same cores as the server and take their share of them. CPU is per picture. Every answer is
+compared with what the detector finds alone. Other jobs at the start: load average {load}.
 
 {sections}
 

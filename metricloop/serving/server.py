@@ -59,7 +59,9 @@ def server_settings(app: object, limits: Limits) -> uvicorn.Config:
 
 def open_port(host: str, port: int) -> socket.socket:
     """A socket that is bound to an address, so that a taken port is told before anything is started."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, asyncio turns Nagle's algorithm off; else each answer takes 40 ms longer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

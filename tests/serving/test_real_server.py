@@ -1,6 +1,7 @@
 """The server on a real port: slow and endless uploads, broken connections, overload, batching, and its end."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from running_server import answer_in, connect, first_answer, received, running, 
 from metricloop.data.pictures import decode
 from metricloop.serving.app import create_app
 from metricloop.serving.limits import Limits
+from metricloop.serving.server import open_port
 
 UPLOAD = form(part(png()))
 HEAD = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {UPLOAD['headers']['Content-Type']}\r\n"
@@ -197,6 +199,11 @@ def test_uploads_do_not_fill_the_memory():
         answer = client.post("/predict", files={"files": png(60, 60)})
         assert (answer.status_code, answer.json()["type"]) == (503, "/docs#busy")
         assert client.post("/predict", files={"files": png(8, 8)}).status_code == 200
+
+
+def test_answers_are_not_held_back_by_nagles_algorithm():
+    with open_port("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # by which asyncio knows that it may turn it off
 
 
 SERVE = """
