@@ -9,6 +9,7 @@ from metricloop.text.numbers import DASH, fixed, gain, interval
 
 Facts = Mapping[str, Any]
 UNKNOWN = "not recorded"
+LARGER = "subset.parquet"  # of a detector that was promoted with --share
 TRAINING = {  # fields of a recipe -> words
     "iterations": "batches",
     "batch_size": "images per batch",
@@ -58,11 +59,12 @@ def _remarks(facts: Facts, test: Facts) -> list[str]:
         )
     if not test:
         return [verdict, "The sealed test split was not opened for this arm: nothing is known about it there."]
-    return [
-        verdict,
-        "The test numbers are means over trials of the same arm with other seeds; this detector itself was not tried "
-        "there.",
-    ]
+    remark = (
+        "The test numbers are means over trials of the same arm with other seeds; this detector was not tried there."
+    )
+    if (facts.get("subset") or {}).get("file") == LARGER:
+        remark += " It was also trained on a larger subset than those trials."
+    return [verdict, remark]
 
 
 def about(facts: Facts) -> list[tuple[str, str]]:
@@ -74,9 +76,8 @@ def about(facts: Facts) -> list[tuple[str, str]]:
         "Architecture": facts["architecture"],
         "Input": f"pictures of any size, scaled to a long side of {facts['image_size']} px",
         "Training": training or UNKNOWN,
-        "Seed": f"{facts.get('seed', UNKNOWN)}, the best of {len(facts['trials'])} on the search split"
-        if facts.get("trials")
-        else facts.get("seed", UNKNOWN),
+        "Seed": str(facts.get("seed", UNKNOWN))
+        + (f", the best of {len(facts['trials'])} on the search split" if len(facts.get("trials") or ()) > 1 else ""),
         "Study, arm": f"{facts.get('study', UNKNOWN)}, {facts.get('arm', UNKNOWN)}",
         "Made": f"{facts.get('made', UNKNOWN)} with metricloop {facts.get('metricloop', UNKNOWN)}",
     }

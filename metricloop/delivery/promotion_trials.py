@@ -28,6 +28,7 @@ Task = tuple[str, int, "pa.Table", Params]  # arm, seed, draw
 class Trial:
     """A trained detector and its numbers on the search split; the model itself stays in its scratch file.
 
+    numbers: NUMBERS, and how many images the split holds.
     best_score: the score from which its detections agree best with the labels.
     """
 
@@ -66,4 +67,4 @@ def run_trial(task: Task) -> Trial:
     numbers = {name: found[name] for name in NUMBERS}
     print(f"{label}: " + "  ".join(f"{name} {value or 0:.3f}" for name, value in numbers.items()), flush=True)
     best_score = float(find_errors(search, detections).threshold)
-    return Trial(seed, numbers, best_score, replace(trained, model={}))
+    return Trial(seed, {"images": len(search), **numbers}, best_score, replace(trained, model={}))

@@ -26,6 +26,7 @@ from metricloop.cli.main import main
 from metricloop.delivery import bundle_code, onnx_detector, torch_detector
 from metricloop.delivery.agreement import agreement
 from metricloop.delivery.bundle import BundleError, make_bundle
+from metricloop.delivery.bundle_card import numbers
 from metricloop.delivery.bundle_code import PACKAGE, check_imports, imports, modules_needed
 from metricloop.delivery.bundle_pictures import pictures_for_check
 from metricloop.delivery.bundle_requirements import pinned
@@ -33,7 +34,6 @@ from metricloop.delivery.bundle_texts import image_name
 from metricloop.delivery.detector_folder import DetectorFolderError, read_facts
 from metricloop.detector.detectors import build_detector
 from metricloop.serving.limits import Limits
-from metricloop.text.numbers import DASH
 
 PICTURES = [picture(60, 90, seed=1), picture(90, 60, seed=2), picture(64, 64, seed=3)]
 FILES = {"README.md", "MODEL_CARD.md", "Dockerfile", ".dockerignore", "requirements.txt", "model", PACKAGE}
@@ -44,7 +44,10 @@ UNFILLED = r"{{|{%|not recorded|\bNone\b(?!, {)"  # the README's program runs a 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory) -> Path:
     """The folder of a promoted detector with random weights."""
-    folder = make_detector(tmp_path_factory.mktemp("promoted") / "1", recipe={"fields": {"iterations": 7}})
+    measured = {"images": 144, "mAP": 0.3, "mAP50": 0.6, "mAR": 0.5}
+    folder = make_detector(
+        tmp_path_factory.mktemp("promoted") / "1", recipe={"fields": {"iterations": 7}}, search=measured
+    )
     model = build_detector("fcos_shufflenet", 2, facts()["image_size"], "none", 0)
     torch.save(liven(model).state_dict(), folder / "weights.pt")
     return folder
@@ -219,7 +222,7 @@ def test_the_readmes_program_for_onnxruntime_runs(bundle):
 
 def test_the_card_says_where_the_numbers_are_from(bundle):
     text = (bundle / "MODEL_CARD.md").read_text()
-    assert f"| this detector, on the search split | {DASH} | 0.300 | {DASH} | 0.500 |" in text
+    assert "| this detector, on the search split | 144 | 0.300 | 0.600 | 0.500 |" in text
     assert "The sealed test split was not opened for this arm" in text
     assert "Verdict of the study on the arm `object_count`: **better**." in text
     assert "9 images with 20 labelled boxes, 25 % of the pool's images" in text
@@ -243,7 +246,13 @@ def test_what_was_promoted_against_its_verdict_is_stamped(tmp_path):
         assert '> **Promoted against its verdict. The study\'s verdict on the arm object_count is "undecided"' in text
         assert "| 6 trials of its arm, on the sealed test split | 192 | 0.359 | 0.710 | 0.530 |" in text
         assert "+0.052 mAP (+17\u00a0%), 95 % interval +0.037 to +0.066" in text
-        assert "this detector itself was not tried there" in text
+        assert "this detector was not tried there" in text
+        assert "larger subset" not in text
+
+
+def test_a_detector_with_a_larger_subset_says_so():
+    text = numbers(facts(test=TEST, subset={"file": "subset.parquet", "share": 0.5}))
+    assert text.endswith("It was also trained on a larger subset than those trials.")
 
 
 @pytest.mark.parametrize(("name", "image"), [("Lions (2)", "lions-2"), ("panda", "panda"), ("熊猫", "detector")])
@@ -293,7 +302,7 @@ def test_without_a_study_the_pictures_are_drawn(tmp_path):
 
 def test_the_command_refuses_before_it_works(tmp_path, capsys):
     assert main(["bundle", str(tmp_path / "new"), str(tmp_path)]) == 1
-    assert "is neither a detector folder nor a workspace" in capsys.readouterr().err
+    assert "give the folder of a promoted detector, or a workspace with one" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 

@@ -20,7 +20,7 @@ from metricloop.delivery import promote as module
 from metricloop.delivery import torch_detector
 from metricloop.delivery.promote import Wish, promote
 from metricloop.delivery.promotion_trials import Trial, best_of
-from metricloop.delivery.study_facts import ChangedStudyError
+from metricloop.delivery.study_facts import ChangedStudyError, numbers_on_test
 from metricloop.delivery.training_subset import larger_subset, own_subset
 from metricloop.evaluation.coco import coco_evaluate
 from metricloop.params import load_params
@@ -97,7 +97,7 @@ def test_the_kept_detector_gives_the_recorded_numbers(here):
     pictures = [detector.read((search.root / file).read_bytes()) for file in search.file]
     found = [Detections(one.boxes, one.scores, one.labels) for one in detector.detect(pictures)]
     numbers = coco_evaluate(search, found, facts["max_detections"]).numbers
-    assert {name: numbers[name] for name in ("mAP", "mAP50", "mAR")} == facts["search"]
+    assert facts["search"] == {"images": len(search), **{name: numbers[name] for name in ("mAP", "mAP50", "mAR")}}
     draw = read_draw(here / layout.subset_file("object_count"), 0)
     assert facts["subset"]["images"] == len(set(draw["image_id"].to_pylist()))
     assert facts["subset"]["boxes"] == draw["use"].to_pylist().count("keep")
@@ -120,6 +120,19 @@ def test_nothing_is_trained_twice(here, monkeypatch):
     set_verdict(here, "object_count", "better")
     assert promote(Wish(seeds=1)).version == 1
     assert read_json(here / layout.ALIASES) == {"champion": 1, "previous": 2}
+
+
+def test_numbers_of_the_test_split_belong_to_the_present_subset(here):
+    found = numbers_on_test("object_count")
+    assert (found["trials"], found["share"]) == (1, 0.25)
+    assert found["gain"]["mAP"]["abs"] == read_json(here / layout.CONFIRMATION)["gain"]["winner"]["mAP"]["abs"]
+    assert numbers_on_test("random")["gain"] is None  # the baseline itself
+    assert numbers_on_test("oracle") is None
+    file = here / layout.subset_file("object_count")
+    file.write_bytes((here / layout.subset_file("random")).read_bytes())
+    assert numbers_on_test("object_count") is None
+    (here / layout.CONFIRMATION).unlink()
+    assert numbers_on_test("random") is None
 
 
 def test_other_settings_than_those_of_the_trials_are_refused(here):
