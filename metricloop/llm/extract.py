@@ -56,7 +56,20 @@ def _fenced(text: str) -> Iterator[str]:
             block.append(line)
 
 
+class _Uncounted(str):
+    """Text whose lines are not counted for the message of a JSONDecodeError, which would take its whole length."""
+
+    __slots__ = ()
+
+    def count(self, *_: object) -> int:
+        return 0
+
+    def rfind(self, *_: object) -> int:
+        return -1
+
+
 def _first_object(text: str) -> Any:
+    text = _Uncounted(text)
     start = text.find("{")
     while start >= 0:
         try:
