@@ -28,9 +28,8 @@ def pictures_for_check(workspace: Path) -> list[np.ndarray]:
 def _from_pool(workspace: Path) -> list[np.ndarray]:
     params = load_params(workspace / layout.PARAMS)
     pool = load(workspace / layout.DATA, workspace / params.data.folder, "pool", labels=False)
-    rows = np.unique(np.linspace(0, len(pool) - 1, COUNT).round().astype(int)) if len(pool) else []
     found = []
-    for row in rows:
+    for row in sorted({round(row) for row in np.linspace(0, len(pool) - 1, COUNT)} if len(pool) else ()):
         try:
             found.append(read_picture(pool.root / pool.file[row], pool.sha256[row]))
         except PictureError:  # moved or changed since; the others do

@@ -14,7 +14,7 @@ from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.models.detection.ssd import SSD
-from torchvision.ops import clip_boxes_to_image
+from torchvision.ops import clip_boxes_to_image, roi_align
 
 from metricloop.delivery.onnx_nms import kept
 
@@ -32,6 +32,7 @@ class Candidates(NamedTuple):
 class CandidateFinder(nn.Module):
     """Normalised pictures of one size become candidates. threshold: lower scores do not count."""
 
+    model: Any
     iou: float  # above which two boxes of a class are one object
     classes: int  # with the background
 
@@ -39,8 +40,11 @@ class CandidateFinder(nn.Module):
         super().__init__()
         self.model, self.size, self.threshold = model, (size, size), threshold
 
-    def anchors(self, generator: nn.Module, backbone: nn.Module) -> list[Tensor]:
-        """The anchors of each level of the feature maps; they depend on the size of the pictures alone."""
+    def anchors(self, generator: nn.Module, backbone: nn.Module) -> tuple[Tensor, list]:
+        """All anchors, one level of the feature maps after the other, and (height, width) of each level.
+
+        They depend on the size of the pictures alone.
+        """
         pictures = torch.zeros(1, 3, *self.size)
         levels = list(backbone(pictures).values())
         return generator(ImageList(pictures, [self.size]), levels)[0], [level.shape[-2:] for level in levels]
@@ -51,6 +55,8 @@ class CandidateFinder(nn.Module):
 
 class SingleStage(CandidateFinder):
     """FCOS and RetinaNet: the best points or anchors of each level."""
+
+    points: Tensor
 
     def __init__(self, model: FCOS | RetinaNet, size: int, threshold: float) -> None:
         super().__init__(model, size, threshold)
@@ -87,6 +93,8 @@ class SingleStage(CandidateFinder):
 class Ssd(CandidateFinder):
     """SSD: the best anchors of each class."""
 
+    boxes: Tensor
+
     def __init__(self, model: SSD, size: int, threshold: float) -> None:
         super().__init__(model, size, threshold)
         anchors, _ = self.anchors(model.anchor_generator, model.backbone)
@@ -108,6 +116,8 @@ class Ssd(CandidateFinder):
 
 class TwoStage(CandidateFinder):
     """Faster R-CNN: proposals, of which there are always as many as fit, and their classes."""
+
+    boxes: Tensor
 
     def __init__(self, model: FasterRCNN, size: int, threshold: float) -> None:
         super().__init__(model, size, threshold)
@@ -156,19 +166,17 @@ class TwoStage(CandidateFinder):
 
     def _pooled(self, features: dict[str, Tensor], proposals: Tensor) -> Tensor:
         """The features of every proposal, taken from the level that fits its size; (all proposals, channels, 7, 7)."""
-        from torchvision.ops import roi_align
-
         pool = self.model.roi_heads.box_roi_pool
         pictures, count, _ = proposals.shape
         picture = torch.arange(pictures)[:, None].expand(pictures, count).reshape(-1, 1)
         rois = torch.cat([picture.to(proposals.dtype), proposals.flatten(0, 1)], dim=1)
         levels = pool.map_levels([proposals.flatten(0, 1)]) if len(pool.scales) > 1 else torch.zeros_like(rois[:, 0])
-        result = None
-        for level, (name, scale) in enumerate(zip(pool.featmap_names, pool.scales, strict=False)):
-            aligned = roi_align(features[name], rois, pool.output_size, scale, pool.sampling_ratio)
-            aligned = aligned * (levels == level)[:, None, None, None]
-            result = aligned if result is None else result + aligned
-        return result
+        pooled = [
+            roi_align(features[name], rois, pool.output_size, scale, pool.sampling_ratio)
+            * (levels == level)[:, None, None, None]
+            for level, (name, scale) in enumerate(zip(pool.featmap_names, pool.scales, strict=False))
+        ]
+        return torch.stack(pooled).sum(dim=0)
 
 
 def _decode(coder: Any, codes: Tensor, anchors: Tensor) -> Tensor:

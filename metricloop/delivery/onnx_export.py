@@ -32,6 +32,9 @@ class Graph(nn.Module):
     labels (n, m) from 0. Every picture has m places; those without a detection have the label -1 and the score 0.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, find: CandidateFinder, max_detections: int) -> None:
         super().__init__()
         self.find, self.max_detections = find, max_detections
@@ -65,7 +68,7 @@ def graph_of(model: nn.Module, size: int, score_threshold: float, max_detections
         raise OnnxError(f"{type(model).__name__} cannot be written as ONNX; the kinds that can: {known}")
     model = copy.deepcopy(model).cpu().float().eval()
     if isinstance(model.backbone, ShuffleNetPyramid):  # it fuses two layers on every call, which cannot be traced
-        model.backbone._stem = model.backbone.stem.forward
+        model.backbone._stem = model.backbone.stem.forward  # type: ignore[method-assign]
     with torch.no_grad():
         return Graph(finder(model, size, score_threshold), max_detections).eval()
 

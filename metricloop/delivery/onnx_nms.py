@@ -6,12 +6,15 @@ that the rest of the graph has fixed shapes and takes any number of pictures.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from onnxscript import opset18 as op
+from onnxscript import opset18
 from torch import Tensor
 from torchvision.ops import batched_nms
 
 OPSET = 18
+op: Any = opset18  # its types know tensors alone, not the numbers that become constants
 ALL = 2**63 - 1  # no limit for the number of boxes per class
 
 
@@ -52,4 +55,4 @@ def kept_in_onnx(boxes, scores, labels, classes: int, iou: float):
     return op.ScatterND(scores * 0.0, where, marks) > 0.5
 
 
-TRANSLATIONS = {torch.ops.metricloop.kept.default: kept_in_onnx}
+TRANSLATIONS: dict[Any, Any] = {torch.ops.metricloop.kept.default: kept_in_onnx}
