@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from metricloop import layout
@@ -21,6 +22,7 @@ def wish_from_arguments(arguments: list[str] | None = None) -> Wish:
 
 
 def main() -> None:
+    os.environ["PYTHONSAFEPATH"] = "1"  # for the trials' processes, as in every stage
     tell_errors_briefly("promote")
     die_with_ancestors()
     hold_lock(Path(layout.LOCKS, "promote.lock"))

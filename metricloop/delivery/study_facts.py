@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
-from metricloop.comparison.comparison_file import read_confirmation
+from metricloop.comparison.comparison_file import read_comparison, read_confirmation
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import read_json
 from metricloop.params import Params
@@ -52,7 +52,7 @@ def recipe_of(params: Params, arm: str, search: Dataset, folder: Path = Path()) 
 def numbers_on_test(arm: str, folder: Path = Path()) -> dict[str, Any] | None:
     """The arm's numbers on the test split: means over its trials there; None where the arm was not confirmed.
 
-    They are also left out when the arm's subset has changed since.
+    share: of the pool, on which those trials were trained. They are also left out when the arm's subset has changed.
     """
     if not all((folder / name).is_file() for name in (layout.CONFIRMATION, layout.FINALISTS)):
         return None
@@ -64,6 +64,7 @@ def numbers_on_test(arm: str, folder: Path = Path()) -> dict[str, Any] | None:
     return {
         "images": confirmed["test_images"],
         "trials": len(own["mAP"]),
+        "share": read_comparison(folder)["budget"],
         **{name: float(np.mean(own[name])) for name in NUMBERS},
         "gain": confirmed["gain"].get(role),
     }

@@ -82,7 +82,8 @@ def in_words(facts: dict[str, Any]) -> str:
         against = f", {numbers.signed(gain)} against the baseline" if gain is not None else ""
         parts.append(
             f"On the sealed test split ({test['images']} images) {numbers.count(test['trials'], 'other trial')} of the "
-            f"arm had mAP {numbers.fixed(test['mAP'])} on average{against}."
+            f"arm, trained on {100 * test['share']:.0f} % of the pool, had mAP {numbers.fixed(test['mAP'])} on "
+            f"average{against}."
         )
     else:
         parts.append("The arm was not measured on the test split.")

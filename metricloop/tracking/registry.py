@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 URI = "MLFLOW_TRACKING_URI"
+MODEL_TYPE = "detector"  # of our logged models
 PREFIXES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_")  # variables with which a server and its store of files are reached
 CODE = Path(__file__).with_name("served_model.py")
 
@@ -99,15 +100,15 @@ def show(client: MlflowClient, experiment: str, folder: Path, run_ids: Mapping[i
 
 
 def forget_others(client: MlflowClient, experiment: str, folder: Path, name: str, shown: Mapping[int, str]) -> None:
-    """Delete registered versions and logged models of a workspace's own MLflow that no promoted folder stands for."""
+    """Delete what was registered in a workspace's own MLflow for folders that are gone; other models stay."""
     kept = set()
     for version in registered(client, name):
         if str(version.version) in shown.values():
             kept.add(_model_of(version))
-        else:
+        elif KEY in version.tags:
             client.delete_model_version(name, version.version)
     for model in client.search_logged_models([experiment]):
-        if model.model_id not in kept:
+        if model.model_id not in kept and model.model_type == MODEL_TYPE:
             client.delete_logged_model(model.model_id)
             shutil.rmtree(folder / layout.MLFLOW_FILES / "models" / model.model_id, ignore_errors=True)
 
@@ -185,7 +186,7 @@ def _add(client: MlflowClient, experiment: str, source: Path, facts: dict[str, A
 
     tags = stamps(facts)
     model = client.create_logged_model(
-        experiment, f"{facts['name']}-{facts['version']}", run_id, tags, model_type="detector"
+        experiment, f"{facts['name']}-{facts['version']}", run_id, tags, model_type=MODEL_TYPE
     )
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with tempfile.TemporaryDirectory() as scratch:

@@ -63,7 +63,10 @@ def test_a_refusal_comes_before_any_step(tmp_path, steps):
 def test_deliver_for_real(tiny):
     """On the finished tiny study, as a worker runs it; a second time nothing is made again."""
     code = f"from metricloop.flows.deliver import deliver; deliver({str(tiny)!r}, 'object_count', '', True)"
-    environment = os.environ | {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    environment = os.environ | {
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # on a loaded machine
+    }
     outputs = []
     for _ in range(2):
         done = subprocess.run(

@@ -27,7 +27,15 @@ from metricloop.tracking.track import NOTE, track, where_to_look
 from metricloop.tracking.write_run import client_of, database_uri
 
 BIN = Path(sys.executable).parent
-TEST = {"images": 9, "trials": 6, "mAP": 0.31, "mAP50": 0.6, "mAR": 0.5, "gain": {"mAP": {"abs": 0.05, "rel": 0.2}}}
+TEST = {
+    "images": 9,
+    "trials": 6,
+    "share": 0.25,
+    "mAP": 0.31,
+    "mAP50": 0.6,
+    "mAR": 0.5,
+    "gain": {"mAP": {"abs": 0.05, "rel": 0.2}},
+}
 
 
 @pytest.fixture
@@ -54,7 +62,7 @@ def test_a_version_says_what_it_is(study):
     assert (tags["study"], tags["arm"], tags["verdict"], tags["anyway"]) == ("drawn", "object_count", "better", "no")
     assert (tags["subset_md5"], tags["test_mAP"], tags["test_gain_mAP"]) == ("0" * 32, "0.310", "0.050")
     assert (
-        "sealed test split (9 images) 6 other trials of the arm had mAP 0.310 on average, +0.050"
+        "(9 images) 6 other trials of the arm, trained on 25 % of the pool, had mAP 0.310 on average, +0.050"
         in found[1].description
     )
     assert client.get_registered_model("drawn").aliases == {"champion": found[1].version}
@@ -122,6 +130,19 @@ def test_the_folder_is_the_record(study):
     models = client.search_logged_models([summary.experiment_id])
     assert [model.model_id for model in models] == [found[1].source.removeprefix("models:/")]
     assert [path.name for path in (study / "mlruns/models").iterdir()] == [models[0].model_id]
+
+
+def test_models_of_other_people_stay(study):
+    """In the workspace's own MLflow, too, only what metricloop has written is deleted."""
+    summary = track(study)
+    client = versions(study)[0]
+    theirs = client.create_logged_model(summary.experiment_id, "theirs", model_type="other")
+    client.create_model_version("drawn", str(study), tags={"promoted": "0"})
+    track(study)
+    assert sorted(versions(study)[1]) == [0, 1]
+    kept = [model.model_id for model in client.search_logged_models([summary.experiment_id])]
+    assert theirs.model_id in kept
+    assert len(kept) == 2
 
 
 def test_a_moved_workspace_writes_into_its_new_place(study, tmp_path):
