@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from metricloop.data.damage import Corrupt, Damaged, damage
-from metricloop.data.formats.problem import Problem, RefusedError, reasons
+from metricloop.data.formats.problem import Problem, RefusedError, limited, reasons
 from metricloop.data.formats.source import Record, Source, merge
 from metricloop.data.group_words import AUTO
 from metricloop.data.held_out import left_out, nothing_held_out, unusable_parts
@@ -225,8 +225,9 @@ def _relative(file: Path | str, root: Path) -> str:
 
 
 def _shown(problems: Sequence[Problem], root: Path) -> list[Problem]:
-    """The problems as they are listed: each once, sorted, files relative to `root`."""
-    return sorted({Problem(_relative(p.file, root), p.problem, p.action) for p in problems})
+    """The problems as they are listed: each once, sorted, files relative to `root`, of each kind a limited number."""
+    files = {file: _relative(file, root) for file in {problem.file for problem in problems}}
+    return limited(sorted({Problem(files[p.file], p.problem, p.action) for p in problems}))
 
 
 def write(tables: IngestedTables, folder: Path) -> None:

@@ -132,7 +132,7 @@ LAUGHS = "".join(f'<!ENTITY e{k + 1} "{f"&e{k};" * 10}">' for k in range(12))
 @pytest.mark.parametrize(
     "text",
     [
-        f'<!DOCTYPE annotation [<!ENTITY e0 "lol">{LAUGHS}]><annotation><object><name>&e12;</name></object></annotation>',
+        f'<!DOCTYPE annotation [<!ENTITY e0 "l">{LAUGHS}]><annotation><object><name>&e12;</name></object></annotation>',
         '<!DOCTYPE annotation [<!ENTITY k SYSTEM "file:///etc/passwd">]><annotation>'
         "<object><name>&k;</name></object></annotation>",
         "<annotation>" + "<object>" * 200_000,

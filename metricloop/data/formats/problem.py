@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from metricloop.text.clean import clean
 
+MOST = 20_000  # problems of one kind that are listed
+
 
 class Problem(NamedTuple):
     """One row of problems.csv. `problem` is a kind that can be counted; `action` holds the details."""
@@ -27,6 +29,18 @@ class RefusedError(ValueError):
 
 class SourceError(RefusedError):
     """The source holds nothing usable; the message says what was expected and what was found."""
+
+
+def limited(problems: Sequence[Problem], most: int = MOST) -> list[Problem]:
+    """The first problems of each kind, in their order; of the others of the kind only how many there are."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for problem in problems:
+        seen[problem.problem] += 1
+        if seen[problem.problem] <= most:
+            kept.append(problem)
+    more = {kind: count - most for kind, count in seen.items() if count > most}
+    return kept + [Problem("", kind, f"and {count} more like these") for kind, count in sorted(more.items())]
 
 
 def reasons(problems: Sequence[Problem], most: int = 3) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metricloop.data import door
-from metricloop.data.formats.paths import parts_of
+from metricloop.data.formats.paths import LONGEST, parts_of
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import SourceError
 from metricloop.data.formats.split_names import SPLITS
@@ -153,11 +153,13 @@ def find_stated(place: Place, bases: list[Path], stated: str, want_folder: bool 
     Exports often say ../train/images although the folder lies beside data.yaml, or the path on another computer.
     """
     text = stated.strip().replace("\\", "/")
+    if len(text) > LONGEST:
+        return None
     parts = parts_of(text)
     options = [base / variant for variant in dict.fromkeys((text, text.removeprefix("../"))) for base in bases]
     options += [base.joinpath(*parts[start:]) for start in range(len(parts)) for base in bases]
     for option in options:
-        if "\0" in str(option) or len(str(option)) > 4096:
+        if "\0" in str(option):
             continue
         is_dir = place.is_dir(option)
         if (want_folder is not False and is_dir) or (want_folder is not True and not is_dir and place.is_file(option)):

@@ -10,6 +10,7 @@ from metricloop.data.formats.values import id_of, name_of
 
 NOT_A_LABEL = "line is not a label"
 NO_SHARES = "numbers are not shares of the picture"
+MOST_FAULTS = 1000  # lines of one file that are listed one by one
 FURTHEST = 2.0  # a share beyond this is a number of pixels
 
 
@@ -33,18 +34,22 @@ class Fault(NamedTuple):
 
 def read_lines(text: str, legend: Legend) -> tuple[list[tuple[list[float], int, bool]], list[Fault], int]:
     """Rows of (xyxy as shares, label, False); the faults; and how many lines repeat an earlier one."""
-    rows, faults, seen, repeated = [], [], set(), 0
+    rows, faults, seen, repeated, more = [], [], set(), 0, 0
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         found = read_line(line, legend)
         if isinstance(found, Fault):
-            faults.append(Fault(found.kind, f"dropped (line {number}: {found.why})"))
+            more += len(faults) >= MOST_FAULTS
+            if len(faults) < MOST_FAULTS:
+                faults.append(Fault(found.kind, f"dropped (line {number}: {found.why})"))
         elif (key := (tuple(found[0]), found[1])) in seen:
             repeated += 1
         else:
             seen.add(key)
             rows.append((*found, False))
+    if more:
+        faults.append(Fault(NOT_A_LABEL, f"{more} more lines dropped"))
     return rows, faults, repeated
 
 
