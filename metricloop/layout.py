@@ -15,11 +15,13 @@ CODE = "code.yaml"  # one digest per stage
 JOURNAL = "journal.jsonl"
 RECORDING = "cassette.yaml"
 PICTURES = "pictures"  # those that a language model was shown
+LABELS = "labels"  # versions of the labels, made by `metricloop import-labels`
 # What the stages write.
 DATA = "data"
 IMAGES = "data/images.parquet"
 BOXES = "data/boxes.parquet"
 TRUTH = "data/truth.parquet"
+BEFORE = "data/before.parquet"  # the pool's labels before any were repaired; only there with data.labels
 CATEGORIES = "data/categories.json"
 SUMMARY = "data/summary.json"
 PROBLEMS = "data/problems.csv"

@@ -45,6 +45,7 @@ class Data(Section):
     format: Annotated[str, one_of(("auto", *readers.NAMES))] = "auto"
     root: str = ""
     categories: tuple[str, ...] = ()
+    labels: str = ""
     outside: bool | tuple[str, ...] = False
     group: str = AUTO
     near_duplicates: bool | Annotated[float, Field(ge=0, le=64)] | Literal["auto", "off"] = "auto"

@@ -8,9 +8,11 @@ from pathlib import Path
 from metricloop import layout
 from metricloop.data.formats import SourceError, read
 from metricloop.data.ingest import IngestError, ingest, write
+from metricloop.data.label_versions import read_steps, with_labels
 from metricloop.data.problem_list import write_problems
 from metricloop.data.splits import SplitError
 from metricloop.data.summary import describe
+from metricloop.data.tables import TRUTH, write_table
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
 from metricloop.runtime.stage_start import begin_stage
@@ -41,6 +43,9 @@ def main() -> None:
             write_problems(listed, error.problems)
             raise type(error)(f"{error}. All {len(error.problems)} problems are listed in {listed}") from None
         raise
+    if data.labels:
+        tables, before = with_labels(tables, read_steps(data.labels))
+        write_table(layout.BEFORE, TRUTH, before)
     write(tables, Path(layout.DATA))
     print(describe(tables.summary))
 

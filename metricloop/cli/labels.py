@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from metricloop.cli.command import HERE, Commands, Workspace, flag
+from metricloop.data.readers import NAMES as READ
 from metricloop.data.writers import NAMES
 
 if TYPE_CHECKING:
     FormatName = str  # a type checker takes no names that are found at run time
+    ReadName = str
 else:
     FormatName = Literal[NAMES]
+    ReadName = Literal["auto", *READ]
 
 commands = Commands("Study")
 
@@ -60,3 +63,56 @@ def export(
     from metricloop.study.export import export as write
 
     print("\n".join(write(folder.resolve(), what, target, seed, form, copy=copy, most=most)))
+
+
+@commands.add(
+    "metricloop import-labels repaired.json -C ~/lions",
+    "metricloop import-labels yolo-folder --format yolo -C ~/lions",
+    name="import-labels",
+)
+def import_labels(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Repaired labels: a file or folder in any format read.")],
+    form: Annotated[
+        ReadName, typer.Option("--format", metavar="FORMAT", help=f"auto, {', '.join(READ[:-1])} or {READ[-1]}.")
+    ] = "auto",
+    held_out: Annotated[
+        bool, flag("--held-out", "Take labels of the search and test split too, which judge all arms.")
+    ] = False,
+    no_arm: Annotated[bool, flag("--no-arm", "Do not add the control that trains on the labels before.")] = False,
+    folder: Workspace = HERE,
+) -> None:
+    """Take repaired labels of some images back as a new version of the pool."""
+    from metricloop.cli.dry_run import stale
+    from metricloop.study.import_labels import ARM
+    from metricloop.study.import_labels import import_labels as take
+    from metricloop.text.shell import run_line
+
+    folder = folder.resolve()
+    made = take(folder, file, form, held_out=held_out, arm=not no_arm)
+    print(f"labels {made.version}: {len(made.changed)} of {made.named} images differ; {folder / made.path}")
+    for line in [*_told(made.summary), *made.notes]:
+        print(f"  {line}")
+    print(f"arms with changed images in their subsets: {', '.join(made.arms) or 'none'}")
+    if made.added:
+        print(f"new arm {ARM}: the baseline's images with the labels before any repair, to see what it was worth")
+    names, old = stale(folder)
+    fresh = [name for name in names if name not in old]
+    print(f"{len(old)} of {len(names)} stages are to be checked; not affected: {', '.join(fresh) or 'none'}")
+    print(f"go on: {run_line(folder)}")
+
+
+def _told(summary: dict[str, Any]) -> list[str]:
+    """What changed, as lines: in all, per class, and how far boxes moved."""
+    from metricloop.data.label_changes import KINDS
+
+    lines = [", ".join(f"{summary[kind]} {kind}" for kind in KINDS)]
+    if len(summary["per_class"]) > 1:
+        lines += [
+            f"{name}: " + ", ".join(f"{own[kind]} {kind}" for kind in KINDS if own[kind])
+            for name, own in summary["per_class"].items()
+        ]
+    lines += [f"renamed {pair}: {count}" for pair, count in summary["renamed_from"].items()]
+    if summary["moved"] + summary["renamed"]:
+        bins = ", ".join(f"{span}: {count}" for span, count in summary["iou"].items() if count)
+        lines.append(f"IoU of old and new boxes: {bins}")
+    return lines

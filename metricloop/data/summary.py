@@ -25,32 +25,37 @@ def summarise(
     """Counts per split, of labels after damage; the total `boxes` counts the clean labels. `boxes` includes the crowd
     regions (iscrowd, difficult), which `crowd` counts: they are neither trained on nor evaluated.
     """
-    split = np.array(images["split"])
-    of_box = split[np.asarray(boxes["image_id"]) - 1]
-    parts = {}
-    for part in SPLITS:
-        own = of_box == part
-        per_class = np.bincount(boxes["label"][own], minlength=len(source.class_names)).tolist()
-        parts[part] = {
-            "images": int((split == part).sum()),
-            "boxes": int(own.sum()),
-            "crowd": int(np.asarray(boxes["crowd"], bool)[own].sum()),
-            "images_without_boxes": int((split == part).sum()) - len(np.unique(boxes["image_id"][own])),
-            "per_class": dict(zip(source.class_names, per_class, strict=True)),
-        }
     return {
         "format": source.format,
-        "images": len(split),
+        "images": len(images["split"]),
         "boxes": sum(len(record.boxes) for record in records),
         "crowd": sum(int(record.crowd.sum()) for record in records),
         "classes": len(source.class_names),
         "groups": len(set(images["group"])),
-        "splits": parts,
+        **count_splits(images, boxes, source.class_names),
         "problems": len(problems),
         "problem_kinds": dict(sorted(Counter(problem.problem for problem in problems).items())),
         "grouping": [f"{p.problem}: {p.action}" for p in problems if p.problem in GROUPINGS],
         "damage": report,
     }
+
+
+def count_splits(images: dict[str, Any], boxes: dict[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
+    """The part `splits` of the summary: images and boxes of each split."""
+    split = np.array(images["split"])
+    of_box = split[np.asarray(boxes["image_id"]) - 1]
+    parts = {}
+    for part in SPLITS:
+        own = of_box == part
+        per_class = np.bincount(boxes["label"][own], minlength=len(class_names)).tolist()
+        parts[part] = {
+            "images": int((split == part).sum()),
+            "boxes": int(own.sum()),
+            "crowd": int(np.asarray(boxes["crowd"], bool)[own].sum()),
+            "images_without_boxes": int((split == part).sum()) - len(np.unique(boxes["image_id"][own])),
+            "per_class": dict(zip(class_names, per_class, strict=True)),
+        }
+    return {"splits": parts}
 
 
 def describe(summary: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ COMMITTED = (
     ".gitignore", layout.STAGES, layout.LOCK, layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.CODE, layout.BRIEF,
     layout.METRICS, layout.DATA, layout.SCORES, layout.SUBSETS, layout.SCREENING, layout.MODELS, layout.RESULTS,
     layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.OPENINGS, layout.JOURNAL, layout.RECORDING,
-    layout.PICTURES,
+    layout.PICTURES, layout.LABELS,
 )  # fmt: skip
 
 

@@ -36,6 +36,17 @@ def wire_screens(stages: str, wanted: bool) -> str:
     return stages
 
 
+def wire_labels(stages: str, wanted: bool) -> str:
+    """The text of dvc.yaml in which `ingest` reads a version of the labels, and writes those before it; or without."""
+    for line, after in (("${data.labels}", "${data.root}"), (layout.BEFORE, layout.TRUTH)):
+        entry, before = f"      - {line}\n", f"      - {after}\n"
+        if wanted and entry not in stages:
+            stages = stages.replace(before, before + entry, 1)
+        elif not wanted:
+            stages = stages.replace(entry, "", 1)
+    return stages
+
+
 def _stage(name: str, following: str) -> str:
     text = render_stages(drawn=False, embeds=True, screens=True)
     return text[text.index(f"  {name}:\n") : text.index(f"  {following}:\n")]
@@ -44,14 +55,16 @@ def _stage(name: str, following: str) -> str:
 def refresh_code(folder: Path) -> None:
     """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, and update dvc.yaml.
 
-    dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens. Errors: GraphError
+    dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
+    repaired labels when data.labels names them. Errors: GraphError
     for a workspace of an old version.
     """
     stages, plan = folder / layout.STAGES, load_plan(folder)
     if stages.is_file():
         stages_of(folder, plan)  # raises GraphError before anything is written
         text = wire_embeddings(stages.read_text(), reads_embeddings(plan))
-        write_if_changed(stages, wire_screens(text, bool(plan["screens"])))
+        text = wire_screens(text, bool(plan["screens"]))
+        write_if_changed(stages, wire_labels(text, bool(load_params(folder / layout.PARAMS).data.labels)))
     note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
     params = load_params(folder / layout.PARAMS)
     chosen = {

@@ -20,7 +20,8 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "compare", "reproduce",
-       "report", "doctor", "track", "export", "promote", "predict", "serve", "bundle", "takehome"]  # fmt: skip
+       "report", "doctor", "track", "export", "import-labels", "promote", "predict", "serve", "bundle",
+       "takehome"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:
@@ -117,6 +118,8 @@ def test_every_command_has_a_test(name):
         ("export pool x.json --seed 2", {"what": "pool", "target": Path("x.json"), "seed": 2}),
         ("export suspicious q.xml --format cvat --most 9 --copy", {"what": "suspicious", "target": Path("q.xml"),
          "form": "cvat", "most": 9, "copy": True}),
+        ("import-labels q.json --format voc --held-out --no-arm", {"file": Path("q.json"), "form": "voc",
+         "held_out": True, "no_arm": True}),
         ("promote count --anyway --share 0.5 --seeds 5 -C d",
          {"arm": "count", "anyway": True, "share": 0.5, "seeds": 5, "folder": Path("d")}),
         ("predict m a.jpg b -o c.json --score .5 --batch 4",

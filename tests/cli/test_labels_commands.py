@@ -116,3 +116,91 @@ def test_suspicious_needs_an_audit_of_the_same_labels(audited, folder, tmp_path,
     assert main(typed) == 1
     assert f"list the suspicious labels first with metricloop audit -C '{folder}'" in capsys.readouterr().err
     assert not (tmp_path / "q.json").exists()
+
+
+@pytest.fixture
+def no_dvc(monkeypatch):
+    """The made-up study is no DVC repository; its tables count as up to date."""
+    monkeypatch.setattr("metricloop.study.import_labels.outdated", lambda folder, names: [])
+    monkeypatch.setattr(
+        "metricloop.cli.dry_run.stale", lambda folder: (["draw", "ingest", "score"], ["ingest", "score"])
+    )
+
+
+def exported(folder, tmp_path):
+    """The pool as COCO, to be repaired."""
+    target = tmp_path / "pool.json"
+    assert main(["export", "pool", str(target), "-C", str(folder)]) == 0
+    return target, json.loads(target.read_text())
+
+
+def test_repaired_labels_come_back_as_a_version(folder, no_dvc, tmp_path, capsys):
+    target, content = exported(folder, tmp_path)
+    moved, renamed, removed = content["annotations"][:3]
+    moved["bbox"][0] += moved["bbox"][2] / 2
+    renamed["category_id"] = 3 - renamed["category_id"]
+    named = {entry["image_id"] for entry in (moved, renamed, removed)}
+    content["annotations"].remove(removed)
+    content["images"] = [image for image in content["images"] if image["id"] in named]
+    target.write_text(json.dumps(content))
+    capsys.readouterr()
+    assert main(["import-labels", str(target), "-C", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert f"labels 2: {len(named)} of {len(named)} images differ; {folder / 'labels/2.json'}" in out
+    assert "  0 added, 1 removed, 1 moved, 1 renamed\n" in out
+    assert "IoU of old and new boxes: 0.3-0.5: 1, 0.9-1: 1" in out
+    assert "2 of 3 stages are to be checked; not affected: draw\n" in out
+    assert f"go on: metricloop run -C '{folder}'" in out
+    [step] = json.loads((folder / "labels/2.json").read_text())["steps"]
+    assert (step["version"], step["source"], step["changes"]["removed"]) == (2, "pool.json", 1)
+    assert yaml.safe_load((folder / "params.yaml").read_text())["data"]["labels"] == "labels/2.json"
+    plan = yaml.safe_load((folder / "arms.yaml").read_text())
+    assert plan["arms"]["before_repair"] == {
+        "role": "control", "a": "data/before.parquet", "b": "data/before.parquet", "policy": {"name": "relabelled"}
+    }  # fmt: skip
+    assert plan["blocks"]["before_repair.0"] == {"arm": "before_repair", "seeds": "0-2"}
+    content["images"] = content["images"][:1]
+    target.write_text(json.dumps(content))
+    assert main(["import-labels", str(target), "-C", str(folder)]) == 0  # the tables are still those of before
+    assert [step["version"] for step in json.loads((folder / "labels/3.json").read_text())["steps"]] == [2, 3]
+    assert (folder / "labels/2.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda content: None, "the labels of all 32 images are those of the study already; nothing to import"),
+        (lambda content: content["categories"][0].update(name="pandda"),
+         "'pandda', which the study does not have; did you mean 'panda'?"),
+        (lambda content: content.update(images=[]), "no picture"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_imported_leaves_everything_as_it_was(folder, no_dvc, tmp_path, capsys, change, told):
+    target, content = exported(folder, tmp_path)
+    change(content)
+    target.write_text(json.dumps(content))
+    before = [(folder / name).read_text() for name in ("params.yaml", "arms.yaml")]
+    assert main(["import-labels", str(target), "-C", str(folder)]) == 1
+    assert told in capsys.readouterr().err
+    assert [(folder / name).read_text() for name in ("params.yaml", "arms.yaml")] == before
+    assert not (folder / "labels").exists()
+
+
+def test_held_out_images_are_taken_only_when_asked(folder, no_dvc, tmp_path, capsys):
+    target = tmp_path / "test.json"
+    assert main(["export", "test", str(target), "-C", str(folder)]) == 0
+    content = json.loads(target.read_text())
+    content["annotations"] = content["annotations"][1:]
+    target.write_text(json.dumps(content))
+    assert main(["import-labels", str(target), "-C", str(folder)]) == 1
+    assert "belong to the search or test split; --held-out takes" in capsys.readouterr().err
+    assert main(["import-labels", str(target), "--held-out", "--no-arm", "-C", str(folder)]) == 0
+    assert "0 added, 1 removed" in capsys.readouterr().out
+    assert "before_repair" not in (folder / "arms.yaml").read_text()
+
+
+def test_tables_that_are_not_up_to_date_are_made_first(folder, monkeypatch, tmp_path, capsys):
+    target, _ = exported(folder, tmp_path)
+    monkeypatch.setattr("metricloop.study.import_labels.outdated", lambda folder, names: names)
+    assert main(["import-labels", str(target), "-C", str(folder)]) == 1
+    assert f"metricloop audit --no-training -C '{folder}'" in capsys.readouterr().err

@@ -18,10 +18,11 @@ SOURCES = {
     """,
     "ingest": """
         data: __init__ boxes damage damage_presets door group_words grouping heif held_out ingest label_errors leaks
-        data: likeness near_links picture_check picture_header pictures problem_list splits summary tables
+        data: label_changes label_versions likeness near_links picture_check picture_header pictures problem_list
+        data: repaired_truth splits summary tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups label_pictures paths picture_index
         data/formats: place problem repair source split_names values voc_lists xml_text yaml_text yolo_files
-        data/formats: yolo_labels yolo_lines
+        data/formats: cvat_shapes cvat_tracks label_studio_regions yolo_labels yolo_lines
         data/readers: *
         tasks: ingest
         text: clean

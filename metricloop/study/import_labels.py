@@ -1,0 +1,159 @@
+"""import-labels: take repaired labels back as a new version, and say what changed and what is to be done again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricloop import layout
+from metricloop.data.dataset import Dataset
+from metricloop.data.formats.repaired import Repaired, read_repaired
+from metricloop.data.label_changes import Labels, match, summary_of
+from metricloop.data.label_versions import LabelsError, Row, Step, as_labels, read_steps, write_steps
+from metricloop.data.loading import load
+from metricloop.data.tables import SUBSET, column, read_table
+from metricloop.params import Params, load_params
+from metricloop.study.add_arm import append_entries
+from metricloop.study.commits import commit
+from metricloop.study.dvc_commands import outdated
+from metricloop.study.edit_params import change_params
+from metricloop.study.plan import load_plan
+from metricloop.study.refresh import refresh_code
+from metricloop.text.shell import command_line
+
+ARM = "before_repair"
+Changed = tuple[str, str | None, str | None, float]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A new version of the labels. path: its file; images: how many were named, and the ids of those that changed;
+    summary: as in summary_of; arms: those whose subsets hold changed images; added: whether the arm ARM was added."""
+
+    path: Path
+    version: int
+    named: int
+    changed: Sequence[int]
+    summary: dict[str, Any]
+    arms: Sequence[str]
+    added: bool
+    notes: Sequence[str]
+
+
+def import_labels(
+    folder: Path, file: Path, form: str = "auto", *, held_out: bool = False, arm: bool = True
+) -> Imported:
+    """Make a new version of the labels from a file; images that it does not name keep theirs.
+
+    held_out: take labels of the search and test split as well, which judge the arms. arm: add the control ARM, which
+    trains on the baseline's images with the labels before any import.
+    Errors: SourceError, LabelsError; the workspace is then unchanged.
+    """
+    params = load_params(folder / layout.PARAMS)
+    _check_present(folder)
+    data = load(folder / layout.DATA, folder / params.data.folder)
+    found = read_repaired(file, data, form)
+    notes = [f"{count} x {kind}" for kind, count in Counter(one.problem for one in found.problems).most_common(6)]
+    rows, left = _wanted(data, found, held_out)
+    if left:
+        notes.append(f"{left} images of the search and test split keep their labels; --held-out takes them as well")
+    images, changes = _compared(data, found, rows, params, notes)
+    if not images:
+        raise LabelsError(
+            f"{file}: the labels of all {len(rows)} images are those of the study already; nothing to import"
+        )
+    steps = read_steps(folder / params.data.labels) if params.data.labels else []
+    version = max((step.version for step in steps), default=1) + 1
+    summary = summary_of(changes)
+    path = Path(layout.LABELS) / f"{version}.json"
+    write_steps(folder / path, [*steps, Step(version, file.name, images, summary)])
+    change_params(folder / layout.PARAMS, [f"data.labels={path.as_posix()}"])
+    added = arm and _add_arm(folder, params)
+    refresh_code(folder)
+    commit(folder, f"labels {version}: {len(images)} images from {file.name}")
+    ids = {str(name): int(number) for name, number in zip(data.file, data.image_id, strict=True)}
+    changed = sorted(ids[name] for name in images)
+    return Imported(path, version, len(rows), changed, summary, _arms_with(folder, changed), added, notes)
+
+
+def _check_present(folder: Path) -> None:
+    """The tables must be those of today's source and settings, or changes would be told of other labels."""
+    if not (folder / layout.BOXES).is_file() or outdated(folder, ["ingest"]):
+        line = command_line("metricloop", "audit", "--no-training", "-C", folder)
+        raise LabelsError(
+            f"the tables in {folder / layout.DATA} are not up to date; make them first, for example with {line}"
+        )
+
+
+def _wanted(data: Dataset, found: Repaired, held_out: bool) -> tuple[list[int], int]:
+    """The rows whose labels are taken, and how many are left out because they are held out."""
+    rows = sorted(row for row in found.images if held_out or data.split[row] == "pool")
+    if not rows:
+        raise LabelsError("all of its images belong to the search or test split; --held-out takes their labels too")
+    return rows, len(found.images) - len(rows)
+
+
+def _compared(
+    data: Dataset, found: Repaired, rows: Sequence[int], params: Params, notes: list[str]
+) -> tuple[dict[str, list[Row]], list[Changed]]:
+    """The labels of the images that changed, and every change."""
+    labels = {name: label for label, name in enumerate(data.class_names)}
+    images: dict[str, list[Row]] = {}
+    changes: list[Changed] = []
+    dropped: Counter[str] = Counter()
+    for row in rows:
+        new: list[Row] = []
+        for (x1, y1, x2, y2), name, crowd in found.images[row]:
+            if name in labels:
+                new.append((x1, y1, x2, y2, name, crowd))
+            else:
+                dropped[name] += 1
+        own = data.slice(row)
+        old = Labels(data.boxes[own], data.labels[own], data.crowd[own])
+        arrays = as_labels(new, labels)
+        listed = match(old, arrays).changes
+        for change in listed:
+            before = data.class_names[old.labels[change.old]] if change.old >= 0 else None
+            after = data.class_names[arrays.labels[change.new]] if change.new >= 0 else None
+            changes.append((change.kind, before, after, change.iou))
+        if listed:
+            images[str(data.file[row])] = new
+    if dropped and not params.data.categories:
+        raise LabelsError(_unknown(dropped, data.class_names))
+    notes += [
+        f"{count} boxes of the class {name} left out: data.categories does not keep it"
+        for name, count in dropped.items()
+    ]
+    return images, changes
+
+
+def _unknown(dropped: Counter[str], known: Sequence[str]) -> str:
+    name, count = dropped.most_common(1)[0]
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the study has {', '.join(known[:20])}"
+    return (
+        f"{count} boxes have the class {name!r}, which the study does not have; {hint} Rename it in the file. "
+        "A new class needs a new study, because every arm would have to be trained anew"
+    )
+
+
+def _add_arm(folder: Path, params: Params) -> bool:
+    """Add the control to arms.yaml, unless it is there."""
+    if ARM in load_plan(folder)["arms"]:
+        return False
+    entry = {"role": "control", "a": layout.BEFORE, "b": layout.BEFORE, "policy": {"name": "relabelled"}}
+    block = {"arm": ARM, "seeds": f"0-{params.looks.arms[0] - 1}"}
+    append_entries(folder / layout.ARMS, {"arms": {ARM: entry}, "blocks": {f"{ARM}.0": block}})
+    return True
+
+
+def _arms_with(folder: Path, changed: Sequence[int]) -> list[str]:
+    """The arms that have a draw with a changed image."""
+    files = sorted((folder / layout.SUBSETS).glob("*.parquet"))
+    return [f.stem for f in files if np.isin(column(read_table(f, SUBSET), "image_id"), list(changed)).any()]
