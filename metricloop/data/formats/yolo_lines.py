@@ -34,7 +34,9 @@ class Fault(NamedTuple):
 
 def read_lines(text: str, legend: Legend) -> tuple[list[tuple[list[float], int, bool]], list[Fault], int]:
     """Rows of (xyxy as shares, label, False); the faults; and how many lines repeat an earlier one."""
-    rows, faults, seen, repeated, more = [], [], set(), 0, 0
+    rows: list[tuple[list[float], int, bool]] = []
+    faults: list[Fault] = []
+    seen, repeated, more = set(), 0, 0
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
