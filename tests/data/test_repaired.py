@@ -78,3 +78,19 @@ def test_a_renamed_copy_is_known_by_its_contents(data, tmp_path):
     shutil.copyfile(data.root / "b/1.png", folder / "task 7.png")
     (tmp_path / "back/labels.json").write_text(json.dumps({"classes": ["panda"], "labels": {"task 7": []}}))
     assert dict(read_repaired(tmp_path / "back", known).images) == {1: []}
+
+
+def test_labels_without_pictures_are_known_by_the_names_that_an_export_or_upload_gave_them(data, tmp_path):
+    """As from a tool that was given the pictures of an exported folder, or by Label Studio's COCO export."""
+    names = ["0001_000030_c.png", "images/1f0c9b7a-c.png", "000030_c.png"]
+    for name in names:
+        image = {"id": 1, "file_name": name, "width": 50, "height": 50}
+        box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+        content = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "panda"}]}
+        (tmp_path / "back.json").write_text(json.dumps(content))
+        assert dict(read_repaired(tmp_path / "back.json", data).images) == {2: [([1, 2, 4, 6], "panda", False)]}
+    folder = tmp_path / "only labels"
+    export_dataset(reordered(data, [2])[0], folder, "voc")
+    for picture in (folder / "JPEGImages").iterdir():
+        picture.unlink()
+    assert dict(read_repaired(folder, data).images) == {2: []}

@@ -12,6 +12,10 @@ _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://[^/\\]*")  # with the host
 _DRIVE = re.compile(r"^[A-Za-z]:(?=[/\\]|$)")
 LONGEST = 4096  # characters of a path
 
+# What exports of metricloop (rank and image id) and uploads to Label Studio put in front of a name.
+_FRONTS = (re.compile(r"(?:\d{4,}_)?\d{6,}_(?=.)"), re.compile(r"[0-9a-f]{8}-(?=.)"))
+FRONT = "without what an export or upload put in front"
+
 # Ways to compare names, from exact to loose; each is applied on top of those before. The last drops the extension.
 LOOSER = ("in another folder", "percent-encoded", "in another Unicode form", "in another case", "without its extension")
 
@@ -74,6 +78,15 @@ class TailIndex:
         parts = parts_of(stated)
         if not parts:
             return Found(None)
+        found = self._find(parts, prefer)
+        for front in _FRONTS if found == Found(None) else ():
+            match = front.match(parts[-1])
+            bare = self._find((*parts[:-1], parts[-1][match.end() :]), prefer) if match else found
+            if bare != Found(None):
+                return bare._replace(how=FRONT)
+        return found
+
+    def _find(self, parts: tuple[str, ...], prefer: Iterable[Callable[[int], bool]]) -> Found:
         for level, how in enumerate((*LOOSER, LOOSER[-1])):
             wanted = _comparable(parts, min(level, 3))
             if level == 5:  # the file may have another extension

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from metricloop.data import door
 from metricloop.data.formats.label_studio_regions import Region, regions
-from metricloop.data.formats.picture_index import PictureIndex, Wanted, match_pictures
+from metricloop.data.formats.picture_index import Wanted, match_pictures
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import reasons
 from metricloop.data.formats.source import (  # fmt: skip
@@ -34,7 +34,6 @@ from metricloop.data.formats.values import truth
 from metricloop.data.pictures import SUFFIXES
 
 _TASKS = re.compile(r'"(data|annotations|completions|rectanglelabels|annotation_id)"\s*:')
-_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 NO_BOXES = ("brushlabels", "keypointlabels", "choices", "taxonomy", "rating", "textarea")
 
 
@@ -73,8 +72,7 @@ def read_label_studio(place: Place) -> Source:
         if (task := _task(path, number, entry, problems, odd)) is not None
     }
     problems += [Problem(file, kind, f"{action} ({count})") for (file, kind, action), count in sorted(odd.items())]
-    index = PictureIndex.of(place)
-    wanted = {key: Wanted(_known(index, task), task.path, (task.path.parent,)) for key, task in tasks.items()}
+    wanted = {key: Wanted(task.name, task.path, (task.path.parent,)) for key, task in tasks.items()}
     pictures = match_pictures(place, dict(wanted), problems)
     names = sorted({name for task in tasks.values() for _, name, _ in task.rows})
     labels = {name: label for label, name in enumerate(names)}
@@ -177,15 +175,6 @@ def _take(region: Region, task: _Task, odd: Counter[tuple[str, str, str]]) -> No
         if region.turned:
             odd[path, "turned box", f"the box around it is taken, {region.names[0]}"] += 1
         task.rows.append((region.box, region.names[0], region.crowd))
-
-
-def _known(index: PictureIndex, task: _Task) -> str:
-    """The stated name; without the letters of an upload, if only so a picture has it."""
-    last = task.name.replace("\\", "/").rpartition("/")[2]
-    bare = _UPLOADED.sub("", last, count=1)
-    if bare == last or index.look_up(Wanted(task.name, task.path)).row is not None:
-        return task.name
-    return bare if index.look_up(Wanted(bare, task.path)).row is not None else task.name
 
 
 def _record(picture: Path, task: _Task, labels: dict[str, int]) -> Record:
