@@ -42,7 +42,7 @@ edits = st.lists(
     st.tuples(
         st.sampled_from(["cut", "flip", "insert", "repeat"]),
         st.floats(0, 1),
-        st.binary(max_size=8) | st.sampled_from([b"<", b">", b'"', b"\0", b"[", b"{", b"&a;", b"*a", b"nan ", b"1e999 "]),
+        st.binary(max_size=8) | st.sampled_from([b"<", b">", b'"', b"\0", b"[", b"{", b"&a;", b"nan ", b"1e999 "]),
     ),
     min_size=1, max_size=6,
 )  # fmt: skip
@@ -67,7 +67,11 @@ def answered(root) -> None:
     """Ingest ends with tables that can be written, or with a refusal that can be printed."""
     try:
         tables = ingested(root)
-    except (RefusedError, SplitError) as refused:
+    except (RefusedError, SplitError) as error:
+        refused = error
+    else:
+        refused = None
+    if refused:
         assert str(refused).strip()
         write_problems(root.parent / "problems.csv", refused.problems)
         return
