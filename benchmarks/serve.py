@@ -65,13 +65,13 @@ def pictures_of(folder: str) -> list[bytes]:
     return [path.read_bytes() for path in files[:PICTURES]]
 
 
-def direct(detector_folder: str, pictures_folder: str, seconds: float) -> None:
+def direct(detector_folder: str, pictures_folder: str, seconds: float, threads: int | None) -> None:
     """What the process does that calls the detector itself: prints a line of what it finds on every picture, then, for
     each number that it reads, the pictures per second and the CPU ms per picture with batches of that size.
     """
     from metricloop.delivery.torch_detector import load
 
-    detector, pictures = load(detector_folder), pictures_of(pictures_folder)
+    detector, pictures = load(detector_folder, threads=threads), pictures_of(pictures_folder)
     found = [detector.detect([detector.read(data)])[0] for data in pictures]
     print(json.dumps([[one.scores.tolist(), one.boxes.tolist()] for one in found]), flush=True)
     turn = cycle(pictures)
@@ -89,8 +89,8 @@ def direct(detector_folder: str, pictures_folder: str, seconds: float) -> None:
 class Alone:
     """The process that calls the detector itself. found: what it finds on every picture."""
 
-    def __init__(self, pair: str, seconds: float) -> None:
-        line = [sys.executable, "-P", str(HERE), "--direct", pair, "--seconds", str(seconds)]
+    def __init__(self, pair: str, seconds: float, threads: list[str]) -> None:
+        line = [sys.executable, "-P", str(HERE), "--direct", pair, "--seconds", str(seconds), *threads]
         self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.found = self._said()
 
@@ -210,16 +210,16 @@ def difference(load: Load, found: list) -> tuple[float, float]:
     return score, side
 
 
-def measure(pair: str, rounds: int, seconds: float, options: list[str]) -> str:
+def measure(pair: str, rounds: int, seconds: float, threads: list[str]) -> str:
     """The section of one detector."""
     detector_folder, pictures_folder = pair.split("=")
     pictures = pictures_of(pictures_folder)
     requests = [request(data) for data in pictures]
     speeds: dict[int, list[dict[str, float]]] = {batch: [] for batch in BATCHES}
     loads: dict[int, list[Load]] = {clients: [] for clients in CLIENTS}
-    alone = Alone(pair, seconds)
+    alone = Alone(pair, seconds, threads)
     worst = (0.0, 0.0)
-    with server(detector_folder, options) as (process, port):
+    with server(detector_folder, threads) as (process, port):
         load_test(process, port, requests, 8, seconds)  # the first batches of each size take longer
         for _ in range(rounds):
             for batch in BATCHES:
@@ -305,21 +305,33 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--direct", metavar="DETECTOR=PICTURES", help="measure the detector alone, and print JSON")
-    parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of `metricloop serve`")
+    parser.add_argument("--threads", type=int, help="of the detector, in both processes; by default all cores")
     asked = parser.parse_args()
     if asked.direct:
-        direct(*asked.direct.split("="), asked.seconds)
+        direct(*asked.direct.split("="), asked.seconds, asked.threads)
         return
+    threads = ["--threads", str(asked.threads)] if asked.threads else []
     load = f"{os.getloadavg()[0]:.1f}"
-    sections = [measure(pair, asked.rounds, asked.seconds, asked.options) for pair in asked.pairs]
-    print(TEXT.format(day=date.today(), cores=os.cpu_count(), processor=processor(), python=platform.python_version(),
-                      rounds=asked.rounds, seconds=asked.seconds, load=load, sections="\n\n".join(sections),
-                      hostile=hostile()))  # fmt: skip
+    sections = [measure(pair, asked.rounds, asked.seconds, threads) for pair in asked.pairs]
+    print(
+        TEXT.format(
+            day=date.today(),
+            cores=os.cpu_count(),
+            processor=processor(),
+            python=platform.python_version(),
+            threads=" ".join(threads),
+            rounds=asked.rounds,
+            seconds=asked.seconds,
+            load=load,
+            sections="\n\n".join(sections),
+            hostile=hostile(),
+        )
+    )
 
 
 TEXT = """# The server under load
 
-`python -P benchmarks/serve.py DETECTOR=PICTURES...`, {day}, {cores} cores ({processor}), Python {python}.
+`python -P benchmarks/serve.py DETECTOR=PICTURES... {threads}`, {day}, {cores} cores ({processor}), Python {python}.
 
 {rounds} rounds; in each, everything is measured in turn for {seconds:g} s. Rates and CPU are medians over the rounds,
 ratios are taken within a round, latencies are over all rounds. "direct": the detector in a process of its own, reading
