@@ -16,7 +16,7 @@ TEXT = 64 * MB  # most bytes of a label file, list, YAML or XML file
 TABLE = 4096 * MB  # of an annotation file that holds a whole data set
 PICTURE = 1024 * MB  # of a picture or mask
 
-_KINDS = {
+KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -67,7 +67,7 @@ def _open(path: Path | str, roots: Sequence[str] | None) -> FileIO:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise DoorError(f"not a file but {_KINDS.get(stat.S_IFMT(mode), 'something else')}")
+        raise DoorError(f"not a file but {KINDS.get(stat.S_IFMT(mode), 'something else')}")
     return FileIO(descriptor, "rb")
 
 

@@ -84,8 +84,9 @@ def read(
     try:
         result = _admitted(place, chosen.read(place, categories))
     except SourceError as error:
-        error.problems += _refused(place)
-        raise
+        refused = _refused(place)
+        told = f" Not opened: {reasons(refused)}." if refused else ""
+        raise SourceError(f"{error}{told}", [*error.problems, *refused]) from None
     except RecursionError:
         raise SourceError(f"{place.source}: nested too deeply to be read as {name}", _refused(place)) from None
     return keep_categories(result, categories) if categories else result

@@ -70,6 +70,18 @@ def match_pictures(place: Place, wanted: Mapping[Key, Wanted], problems: list[Pr
     return {key: found[key] for key in wanted if key in found}
 
 
+def leads_out(place: Place, entry: Wanted) -> bool:
+    """Whether the name of an entry leads to something that exists, but lies where nothing may be read."""
+    name = entry.name.replace("\\", "/")
+    if not name or len(name) > LONGEST or "\0" in name:
+        return False
+    try:
+        options = [path for folder in entry.near if os.path.exists(path := os.path.join(folder, name))]
+    except (OSError, ValueError):  # also UnicodeEncodeError
+        return False
+    return any(not place.admits(path) for path in options)
+
+
 def _exact(place: Place, entry: Wanted) -> Path | None:
     name = entry.name.replace("\\", "/")
     if not name or len(name) > LONGEST or "\0" in name:

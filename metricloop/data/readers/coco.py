@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from metricloop.data import door
 from metricloop.data.formats.classes import class_names_of
 from metricloop.data.formats.coco_boxes import box_of
 from metricloop.data.formats.coco_files import category_names, find_coco, load_coco
 from metricloop.data.formats.coco_groups import video_groups
-from metricloop.data.formats.picture_index import Wanted, match_pictures
+from metricloop.data.formats.picture_index import Wanted, leads_out, match_pictures
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import reasons
 from metricloop.data.formats.source import (  # fmt: skip
@@ -71,7 +72,7 @@ def read_coco(place: Place) -> Source:
         for key, image in file.images.items()
     }
     pictures = match_pictures(place, wanted, problems)
-    records = [record for file in files for record in _records(file, pictures, problems)]
+    records = [record for file in files for record in _records(place, file, pictures, problems)]
     if not records:
         raise SourceError(
             f"{place.source}: no picture with labels can be read from {len(found)} COCO file(s). {reasons(problems)}",
@@ -154,13 +155,15 @@ def _same(a: dict[str, Any], b: dict[str, Any]) -> bool:
         return False
 
 
-def _records(file: _File, pictures: dict[Any, Path], problems: list[Problem]) -> list[Record]:
+def _records(place: Place, file: _File, pictures: dict[Any, Path], problems: list[Problem]) -> list[Record]:
     records = []
     for key, image in file.images.items():
         picture = pictures.get((file.path, key))
         if picture is None:
             missing = str(file.path.parent / _name(image)[:1000].replace("\0", "?"))
-            problems.append(Problem(missing, "labels without picture", f"left out ({len(file.rows[key])} boxes)"))
+            outside = leads_out(place, Wanted(_name(image), file.path, _near(file.path)))
+            why = f"; {door.OUTSIDE}" if outside else ""
+            problems.append(Problem(missing, "labels without picture", f"left out ({len(file.rows[key])} boxes{why})"))
         else:
             records.append(_record(file, key, image, picture, problems))
     return records

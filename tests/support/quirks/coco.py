@@ -183,7 +183,7 @@ def names_outside(root: Path) -> Expected:
     content = coco(boxes | {"../private.jpg": [], str(root.parent / "deep/private2.jpg"): []})
     assert len(secret) == 2
     dump(root / "a.json", content)
-    return Expected(truth(boxes), listed=["labels without picture"])
+    return Expected(truth(boxes), listed=["labels without picture", "data.outside"])
 
 
 @quirk(LAYOUT, "data/ beside labels.json (FiftyOne), one per split", "coco", "read")
