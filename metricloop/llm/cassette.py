@@ -169,6 +169,11 @@ class Replay:
             call.prompt_tokens, call.completion_tokens, call.estimated, call.seconds,
         )  # fmt: skip
 
+    def prompt(self, key: Key) -> str | None:
+        """The new messages of a recorded call as one text; None when there is no such call."""
+        call = self._calls.get(key)
+        return call and call.prompt
+
     def recorded(self, key: Key) -> date:
         """The day on which this call was answered."""
         call = self._calls.get(key)

@@ -22,7 +22,7 @@ from metricloop.takehome import briefing
 from metricloop.takehome.answer import FILES_SCHEMA, PLAN_SCHEMA, AnswerError, Files, read_plan
 from metricloop.takehome.assignment import Assignment
 from metricloop.takehome.bench import Bench, write_files
-from metricloop.takehome.checks import BY_NAME
+from metricloop.takehome.checks import BY_NAME, CHECKS
 from metricloop.takehome.history import IMPROVE, PIECE, PLAN, REPAIR, RESTRUCTURE, Turn, digest, files_after, turns
 from metricloop.takehome.pieces import ALL, PIECES
 from metricloop.takehome.result import Result, failed
@@ -141,6 +141,7 @@ def _plan(this: Course) -> None:
 def _step(this: Course, first: Key, question: Callable[[], str], checks: Sequence[str]) -> None:
     """Ask for one piece, check it, and hand back what is wrong, until nothing is or the repairs are used up.
 
+    In a replay the recording says whether a piece is repaired.
     Errors: SpentError, when the piece waits until the limit is raised; NotRecordedError; ClientError.
     """
     about: dict[str, Any] = {"round": first.round, "suggestion": first.suggestion}
@@ -150,18 +151,39 @@ def _step(this: Course, first: Key, question: Callable[[], str], checks: Sequenc
     while True:
         key = Key(first.round, REPAIR if attempt else first.step, first.suggestion, attempt)
         if this.journal.last("answered", key) is None:
-            text = briefing.repair(first.suggestion, failing, attempt, this.repairs) if attempt else question()
+            text = _repair_text(this, key, failing) if attempt else question()
             this.say(f"{first.suggestion}: ask{f' for repair {attempt}' if attempt else ''}")
             this.conversation.ask(key, [Message("user", text)], FILES_SCHEMA)
         turn = _turn(this, key)
         event = this.journal.last("checked", **about, attempt=attempt) or _check(this, turn, checks, about)
         now = [(name, result["said"]) for name, result in event["results"].items() if not result["passed"]]
         failing = now + [fault for fault in failing if fault[0] != ANSWER] if turn.fault else now
-        paid = this.journal.last("answered", Key(first.round, REPAIR, first.suggestion, attempt + 1))
-        if not failing or turn.fault.startswith(REFUSED) or (attempt >= this.repairs and paid is None):
-            break
+        following = Key(first.round, REPAIR, first.suggestion, attempt + 1)
+        if this.conversation.replay is not None:  # a slower or faster machine must not lead elsewhere
+            if this.conversation.replay.prompt(following) is None:
+                break
+        else:
+            paid = this.journal.last("answered", following)
+            if not failing or turn.fault.startswith(REFUSED) or (attempt >= this.repairs and paid is None):
+                break
         attempt += 1
     this.journal.once("finished", about, attempt=attempt)
+
+
+def _repair_text(this: Course, key: Key, failing: Sequence[tuple[str, str]]) -> str:
+    """The question for a repair; in a replay where nothing fails here, the recorded one."""
+    recorded = this.conversation.replay.prompt(key) if this.conversation.replay is not None else None
+    if recorded and not failing:
+        return recorded.removeprefix("[user]\n")
+    return briefing.repair(key.suggestion, failing, key.attempt, this.repairs)
+
+
+def _told(this: Course, about: dict[str, Any], attempt: int) -> list[str]:
+    """The checks that failed here when this was recorded; [] without a recording."""
+    replay = this.conversation.replay
+    text = replay.prompt(Key(about["round"], REPAIR, about["suggestion"], attempt + 1)) if replay is not None else None
+    lines = set((text or "").splitlines())
+    return [check.name for check in CHECKS if f"## {check.title}" in lines]
 
 
 def _check(this: Course, turn: Turn, checks: Sequence[str], about: dict[str, Any]) -> Event:
@@ -175,7 +197,8 @@ def _check(this: Course, turn: Turn, checks: Sequence[str], about: dict[str, Any
     failing = [name for name, result in results.items() if not result["passed"]]
     said = f"not yet: {', '.join(failing)}" if failing else f"passed {numbers.listing(list(results))}"
     this.say(f"{about['suggestion']}: {said}")
-    return this.journal.add("checked", **about, attempt=attempt, digest=digest(files), results=results)
+    told = _told(this, about, attempt)
+    return this.journal.add("checked", **about, attempt=attempt, digest=digest(files), results=results, told=told)
 
 
 def _form(result: Result) -> dict[str, Any]:

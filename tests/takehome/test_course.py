@@ -252,9 +252,37 @@ def test_a_replay_gives_the_same_course_and_costs_nothing(undisturbed, tiny):
     conversation = Conversation(settings.llm, Journal(tiny), replay=replay, memory=MEMORY)
     run_course(Course(read_assignment(tiny), settings, conversation, by_content, lambda line: None))
     events = conversation.journal.events
-    checked = [event for event in comparable(events) if event["event"] in ("checked", "final")]
-    assert checked == [event for event in wanted if event["event"] in ("checked", "final")]
+    assert results_of(comparable(events)) == results_of(wanted)
     assert all(event["cost"] == 0 for event in events if event["event"] == "answered")
+
+
+def results_of(events):
+    return [(e["event"], e.get("suggestion"), e["results"]) for e in events if e["event"] in ("checked", "final")]
+
+
+def test_a_replay_follows_the_recording_on_a_faster_and_on_a_slower_machine(undisturbed, tiny):
+    """What failed by its time when it was recorded passes here, and the other way round: the same answers are used."""
+    from metricloop.takehome.settings import save_settings
+
+    home, _ = undisturbed
+    settings = save_settings(
+        tiny, {"llm": {"provider": "replay", "cassette": str(home / "cassette.yaml"), "repairs": 3}}
+    )
+
+    def reversed_checks(files, names):
+        found = by_content(files, names)
+        return {name: Result(True) if name == "training" else result for name, result in found.items()} | (
+            {"predictions": Result(False, "it took more than 120 s in all")} if len(names) == 4 else {}
+        )
+
+    replay = Replay(load_cassette(str(home / "cassette.yaml")), say=lambda line: None)
+    conversation = Conversation(settings.llm, Journal(tiny), replay=replay, memory=MEMORY)
+    limit = run_course(Course(read_assignment(tiny), settings, conversation, reversed_checks, lambda line: None))
+    events = conversation.journal.events
+    assert limit == ""
+    assert files_after(events) == files_after(read_journal(home / "journal.jsonl"))
+    training = next(row for row in card_of(tiny, events).rows if row.check == "training")
+    assert training.words == "after 1 repair", "as it was when it was recorded"
 
 
 def test_another_prompt_is_noticed(undisturbed, tiny):
