@@ -65,6 +65,7 @@ def test_what_is_wrong_is_told(old, new, expected):
         ("COPY *.py ./", "COPY --chown=server app.py \\\n     bayes.py \\\n     ./"),
         ('["python", "app.py"]', '["flask", "--app", "app:app", "run"]'),
         ('["python", "app.py"]', '["python", "-m", "flask", "--app", "app", "run"]'),
+        ('["python", "app.py"]', '["flask", "--app", "app:app", "run", "--host", "0.0.0.0:8000"]'),
         ("FROM", "# comment\nARG V=1\nFROM"),
         ("FROM python:3.11-slim", "FROM python@sha256:0123"),
     ],

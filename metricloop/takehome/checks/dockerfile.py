@@ -23,6 +23,7 @@ INSTRUCTIONS = {
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "RUN", "SHELL",
     "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 }  # fmt: skip
+OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*(\(\))?")  # app:app, and not 0.0.0.0:8000
 Line = tuple[str, str]  # instruction, the rest
 
 
@@ -136,7 +137,7 @@ def starts(lines: Sequence[Line], files: Files, required: set[str]) -> list[str]
     if module in SERVERS and module not in required:
         faults.append(f"CMD starts {module}, which {REQUIREMENTS} does not install")
     for word in argv:
-        if re.fullmatch(r"[\w.]+:[\w]+(\(\))?", word) and word.partition(":")[0] not in modules(files):
+        if OBJECT.fullmatch(word) and word.partition(":")[0] not in modules(files):
             faults.append(f"CMD names {clean(word, 60)}; there is no module {clean(word.partition(':')[0], 40)}")
     if scripts and not faults and _plain(scripts[0]) == APP and ".run(" not in files[APP]:
         faults.append(f"CMD starts {APP}, which never runs a server")

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from metricloop.takehome.bench import Bench
+from metricloop.takehome.checks.dockerfile import OBJECT
 from metricloop.takehome.checks.own_tests import CODE as RUN_TESTS
 from metricloop.takehome.checks.own_tests import PROGRAM as TESTS_PROGRAM
 from metricloop.takehome.contract import APP, DOCKERFILE, EXTRACT, PREDICT, README, REQUIREMENTS, SERVERS, TRAIN
@@ -108,7 +109,7 @@ def _python(shown: str, words: list[str], bench: Bench) -> tuple[list[str], str]
 
 
 def _served(shown: str, words: list[str], bench: Bench) -> str:
-    named = [word.partition(":")[0] for word in words[1:] if re.fullmatch(r"[\w.]+:\w+(\(\))?", word)]
+    named = [word.partition(":")[0] for word in words[1:] if OBJECT.fullmatch(word)]
     lacks = [name for name in named if name not in modules(bench.files)]
     return f"{shown}: there is no module {clean(lacks[0], 40)}" if lacks else ""
 
