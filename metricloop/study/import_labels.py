@@ -56,6 +56,8 @@ def import_labels(
     Errors: SourceError, LabelsError; the workspace is then unchanged.
     """
     params = load_params(folder / layout.PARAMS)
+    if not file.exists():
+        raise LabelsError(f"{file.absolute()} does not exist; give the file or folder with the repaired labels")
     _check_present(folder)
     data = load(folder / layout.DATA, folder / params.data.folder)
     found = read_repaired(file, data, form)

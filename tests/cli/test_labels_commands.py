@@ -204,3 +204,5 @@ def test_tables_that_are_not_up_to_date_are_made_first(folder, monkeypatch, tmp_
     monkeypatch.setattr("metricloop.study.import_labels.outdated", lambda folder, names: names)
     assert main(["import-labels", str(target), "-C", str(folder)]) == 1
     assert f"metricloop audit --no-training -C '{folder}'" in capsys.readouterr().err
+    assert main(["import-labels", str(tmp_path / "gone.json"), "-C", str(folder)]) == 1
+    assert "gone.json does not exist; give the file or folder" in capsys.readouterr().err
