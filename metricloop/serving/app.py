@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -44,7 +45,7 @@ def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         batches.start()
         yield
-        batches.stop()
+        await asyncio.to_thread(batches.stop)
 
     app = FastAPI(
         title=f"Detector {facts.get('name', '')}".strip(),

@@ -18,6 +18,7 @@ from metricloop.serving.metrics import Metrics
 
 log = logging.getLogger("metricloop.serving")
 WARM_UP_SIDE = 64  # px
+STOP_SECONDS = 5
 
 
 class DetectorError(RuntimeError):
@@ -76,17 +77,21 @@ class Batches:
     def start(self) -> None:
         """Start the threads, once; the detector warms up first."""
         if not self._threads:
+            self._stopped = False
             work = [self._detect, *[self._decode] * self.limits.decoders]
             self._threads = [threading.Thread(target=each, name="batches", daemon=True) for each in work]
             for thread in self._threads:
                 thread.start()
 
     def stop(self) -> None:
-        """End the threads after the pictures that wait now."""
+        """End the threads after the pictures that wait now, without waiting for a detector that hangs."""
         with self._lock:
             self._stopped = True
             self._to_decode.notify_all()
             self._to_detect.notify_all()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        self._threads = []
 
     def submit(self, pictures: Sequence[tuple[bytes, int]]) -> list[asyncio.Future[Seen]]:
         """A future per (file, pixels of its header). A cancelled future frees its place in the queue."""

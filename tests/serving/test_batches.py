@@ -59,6 +59,13 @@ def test_pictures_together_over_the_pixels_of_the_limit_are_detected_one_after_t
     assert [len(picture["detections"]) for picture in answer.json()["pictures"]] == [2] * 8
 
 
+def test_an_application_that_was_stopped_starts_again():
+    app = create_app(FakeDetector())
+    for _ in range(2):
+        with TestClient(app) as client:
+            assert client.post("/predict", files={"files": png()}).status_code == 200
+
+
 def test_no_number_that_is_none_leaves_the_server():
     class Odd(FakeDetector):
         @staticmethod

@@ -7,6 +7,7 @@ import schemathesis
 from fake_detector import FakeDetector, png
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
+from running_server import wait_until
 from schemathesis.checks import CHECKS
 
 from metricloop.serving.app import create_app
@@ -14,7 +15,8 @@ from metricloop.serving.limits import Limits
 from metricloop.serving.openapi import PICTURE
 from metricloop.serving.problems import KINDS
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(FakeDetector(), Limits(seconds=5)))
+app = create_app(FakeDetector(), Limits(seconds=60))
+schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 # A file of random bytes fits the description, but is no picture.
 NOT_MEANT = [CHECKS.get_one("positive_data_acceptance")]
 COMMON = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck), "database": None}
@@ -31,6 +33,13 @@ def test_answers_are_as_described(case):
 @settings(max_examples=1500, **COMMON)
 def test_many_answers_are_as_described(case):
     check(case)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warmed_up():
+    """Before that, /ready answers 503, as it should."""
+    with TestClient(app) as client:
+        wait_until(lambda: client.get("/ready").status_code == 200)
 
 
 def check(case) -> None:
