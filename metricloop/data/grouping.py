@@ -12,8 +12,13 @@ import numpy as np
 from metricloop.data.formats.split_names import SPLITS
 from metricloop.data.group_words import AUTO, OFF
 
-# Copies of one picture: NAME.rf.HASH.jpg (Roboflow), NAME_aug_3.jpg.
-COPIES = (re.compile(r"^(.+)\.rf\.[0-9A-Za-z]{16,}$"), re.compile(r"^(.+?)[_-]aug(?:mented)?[_-]?\d*$", re.IGNORECASE))
+# Copies of one picture: NAME.rf.HASH.jpg (Roboflow), NAME_aug_3.jpg, NAME_flip.jpg.
+COPIES = (
+    re.compile(r"^(.+)\.rf\.[0-9A-Za-z]{16,}$"),
+    re.compile(
+        r"^(.+?)[_-](?:aug(?:mented)?|flip(?:ped)?|[hv]flip|mirror(?:ed)?|rot(?:ated)?)[_-]?\d*$", re.IGNORECASE
+    ),
+)
 # Frames: rec0_0001, walk-frame-12, or 00005 in a folder of its own.
 _FRAME = re.compile(r"^(.*?)[ _.\-]?(?:frame|frm|img|image|f)?[ _.\-]?(\d+)$", re.IGNORECASE)
 RECORDINGS = 4  # so many, at least, before frames are grouped by their names
@@ -38,8 +43,7 @@ def group_by_name(files: Sequence[str], thumbnails: np.ndarray, pattern: str = A
         return NameGroups([None] * len(files), "")
     if pattern != AUTO:
         return _by_pattern(files, pattern)
-    groups = [_copy_of(file) for file in files]
-    copies = _shared(groups)
+    copies = _shared(_copies(files))
     if any(copies):
         return NameGroups(copies, _told("augmented copies", copies))
     frames = _recordings(files)
@@ -60,9 +64,13 @@ def _by_pattern(files: Sequence[str], pattern: str) -> NameGroups:
     return NameGroups(groups, f"data.group: {matched} of {len(files)} names fit, {len(set(groups) - {None})} groups")
 
 
-def _copy_of(file: str) -> str | None:
-    stem = PurePosixPath(file).stem
-    return next((f"copies of {match[1]}" for form in COPIES if (match := form.match(stem))), None)
+def _copies(files: Sequence[str]) -> list[str | None]:
+    """The picture that each name says it is a copy of; the picture itself belongs to its copies."""
+    stems = [PurePosixPath(file).stem for file in files]
+    matches = [next((match[1] for form in COPIES if (match := form.match(stem))), None) for stem in stems]
+    known = set(matches)
+    owners = [own or (stem if stem in known else None) for own, stem in zip(matches, stems, strict=True)]
+    return [None if owner is None else f"copies of {owner}" for owner in owners]
 
 
 def _shared(groups: Sequence[str | None]) -> list[str | None]:

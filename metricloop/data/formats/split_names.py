@@ -9,8 +9,8 @@ from pathlib import Path
 SPLITS = {
     "train": "pool", "training": "pool", "trainval": "pool", "pool": "pool",
     "val": "search", "valid": "search", "validation": "search", "dev": "search", "search": "search",
-    "eval": "search", "evaluation": "search", "minival": "search",
-    "test": "test", "testing": "test",
+    "eval": "search", "evaluation": "search", "validate": "search", "minival": "search",
+    "test": "test", "testing": "test", "holdout": "test",
 }  # fmt: skip
 
 

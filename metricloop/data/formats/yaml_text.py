@@ -18,7 +18,8 @@ class YamlError(ValueError):
 
 
 def parse_yaml(text: str) -> Any:
-    """Mappings, lists and texts; None for an empty value. Errors: YamlError.
+    """Mappings, lists and texts; None for an empty value or ~ (`null` is a text: a class may be called so). Errors:
+    YamlError.
 
     >>> parse_yaml("names: [no, 010, 'x']\\nnc: 3\\ntest:")
     {'names': ['no', '010', 'x'], 'nc': '3', 'test': None}
@@ -35,9 +36,7 @@ def parse_yaml(text: str) -> Any:
                     raise YamlError(f"line {_line(event)}: more than {DEEPEST} levels of nesting")
                 continue
             if isinstance(event, yaml.ScalarEvent):
-                value: Any = (
-                    event.value if event.style or event.value not in ("", "~", "null", "Null", "NULL") else None
-                )
+                value: Any = event.value if event.style or event.value not in ("", "~") else None
             elif isinstance(event, yaml.CollectionEndEvent):
                 began, items = stack.pop()
                 value = _mapping(items, began) if isinstance(began, yaml.MappingStartEvent) else items

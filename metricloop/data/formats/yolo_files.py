@@ -105,7 +105,7 @@ def read_description(place: Place, file: Path) -> Description:
         content = parse_yaml(place.read_text(file))
     except (YamlError, door.DoorError) as error:
         raise SourceError(f"{file} cannot be read: {error}") from None
-    parts = {key: _texts(content[key]) for key in SPLITS if content.get(key)}
+    parts = {key: texts for key in SPLITS if (texts := _texts(content.get(key)))}
     path = content.get("path")
     joints = _joints(content.get("kpt_shape"))
     return Description(
@@ -114,7 +114,8 @@ def read_description(place: Place, file: Path) -> Description:
 
 
 def _texts(value: Any) -> list[str]:
-    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, str) and item.lower() not in ("null", "none")]
 
 
 def _joints(shape: Any) -> int | None:

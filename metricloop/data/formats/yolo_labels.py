@@ -31,7 +31,9 @@ class LabelFiles:
         folders: list[Path] = []
         at = next((k for k in range(len(below) - 2, -1, -1) if below[k].lower() in IMAGES), None)
         if at is not None:
-            folders.append(head.joinpath(*below[:at], "labels", *below[at + 1 : -1]))
+            above = head.joinpath(*below[:at])
+            names = (name for name, is_dir in self.place.entries(above).items() if is_dir and name.lower() == "labels")
+            folders.append(above.joinpath(next(names, "labels"), *below[at + 1 : -1]))
         folders += [picture.parent, picture.parent / "labels"]
         if at is None:
             folders.append(head.joinpath("labels", *below[:-1]))

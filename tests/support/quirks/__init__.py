@@ -46,4 +46,4 @@ def quirk(kind: str, name: str, format: str, outcome: str) -> Callable:
 def all_quirks() -> list[Quirk]:
     for module in MODULES:
         import_module(f"quirks.{module}")
-    return ALL
+    return sorted(ALL, key=lambda quirk: MODULES.index(quirk.make.__module__.rpartition(".")[2]))

@@ -33,6 +33,19 @@ def roboflow_copies(root: Path) -> Expected:
     return Expected(truth(boxes), listed=["augmented copies"], together=lambda file: file.split(".rf.")[0])
 
 
+@quirk(GROUPS, "a picture and its copies (NAME.jpg, NAME_aug_1.jpg, NAME_flip.jpg)", "any", "listed")
+def named_copies(root: Path) -> Expected:
+    files, boxes = {}, {}
+    for k in range(6):
+        image, own = scene(k)
+        for name, copy in (("", image), ("_aug_1", image // 2), ("_flip", image[:, ::-1])):
+            files[f"images/p{k}{name}.jpg"] = np.ascontiguousarray(copy)
+            mirrored = [(WIDTH - x2, y1, WIDTH - x1, y2) for x1, y1, x2, y2 in own]
+            boxes[f"images/p{k}{name}.jpg"] = mirrored if name == "_flip" else own
+    _named(root, files, boxes)
+    return Expected(truth(boxes), listed=["augmented copies"], together=lambda file: PurePosixPath(file).name[:2])
+
+
 def _recordings(root: Path) -> dict:
     files, boxes = {}, {}
     for recording in range(6):

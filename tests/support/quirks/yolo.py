@@ -34,8 +34,8 @@ def names_file(root: Path) -> Expected:
 @quirk(IDS, "class names that YAML takes for something else", "yolo", "read")
 def yaml_words(root: Path) -> Expected:
     yolo(root, boxes := pictures(root, NAMES), yaml=None)
-    write(root / "data.yaml", "train: images\nnames:\n  0: no\n  1: 010\n")
-    return Expected(truth(boxes, ("no", "010")), classes=["no", "010"])
+    write(root / "data.yaml", "train: images\nnames:\n  0: no\n  1: 010\n  2: null\nval: null\ntest:\n")
+    return Expected(truth(boxes, ("no", "010")), classes=["no", "010", "null"])
 
 
 @quirk(IDS, "blanks around class names, the same class twice", "yolo", "listed")
@@ -128,6 +128,15 @@ def split_folders(root: Path) -> Expected:
     yolo(root, train | val, yaml=None)
     write(root / "data.yaml", "train: ../train/images\nval: ../valid/images\nnames: [cat, dog]\n")
     return Expected(truth(train | val), split=dict.fromkeys(train, "pool"))
+
+
+@quirk(LAYOUT, "Images/ and Labels/", "yolo", "read")
+def capital_folders(root: Path) -> Expected:
+    yolo(root, boxes := pictures(root, NAMES), yaml=None)
+    for name in ("images", "labels"):
+        (root / name).rename(root / name.capitalize())
+    write(root / "data.yaml", "train: Images\nnames: [cat, dog]\n")
+    return Expected(truth({name.capitalize(): own for name, own in boxes.items()}))
 
 
 @quirk(LAYOUT, "a folder called images above the data set", "yolo", "read")
