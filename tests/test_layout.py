@@ -11,7 +11,12 @@ import metricloop
 from metricloop import layout
 
 ROOT = Path(metricloop.__file__).parent
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "layout.py")
+OTHER_FOLDERS = {"takehome/contract.py"}  # names the files of an application, which is not a workspace
+FILES = sorted(
+    path
+    for path in ROOT.rglob("*.py")
+    if path.name != "layout.py" and path.relative_to(ROOT).as_posix() not in OTHER_FOLDERS
+)
 # Paths with an ending or a slash; bare words such as "data" mean other things too.
 PATHS = {value for name, value in vars(layout).items() if name.isupper() and re.search(r"[./]", value)}
 # The same name in every folder of a batch or block, such as metrics.json; "*" stands for the batch or block.

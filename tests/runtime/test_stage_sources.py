@@ -49,7 +49,7 @@ SOURCES = {
         evaluation: greedy_match
         metrics/catalogue: *
         metrics: contract
-        sandbox: __init__ child errors landlock libc limits payload places selftest selftest_inside
+        sandbox: __init__ child errors landlock libc limits payload places proc selftest selftest_inside standstill
         sandbox: supervisor syscalls tiers tree walls zygote
         scoring: __init__ batch inside_sandbox metric_digest metric_file metric_inputs open_metrics sandboxed
         scoring: score_column score_in_parts score_pool score_store trust
