@@ -172,7 +172,7 @@ class Replay:
     def prompt(self, key: Key) -> str | None:
         """The new messages of a recorded call as one text; None when there is no such call."""
         call = self._calls.get(key)
-        return call and call.prompt
+        return None if call is None else call.prompt
 
     def recorded(self, key: Key) -> date:
         """The day on which this call was answered."""

@@ -24,7 +24,9 @@ def check_rows(card: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def summary_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the checks come to, beside the article, and what it cost."""
     total = card["checks"]
-    model = f"{clean(card['model'], 60)}{', recorded ' + card['recorded'] if card['recorded'] else ''}"
+    model = (
+        f"{clean(card['model'], 60).replace('|', '/')}{', recorded ' + card['recorded'] if card['recorded'] else ''}"
+    )
     rows = [
         ("model", model),
         ("covered unaided, at once", share(card["at_once"], total)),

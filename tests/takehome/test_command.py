@@ -141,12 +141,22 @@ def test_its_recording_replays_to_the_same_scorecard(finished, tmp_path):
     done = metricloop(
         "takehome", str(source / "ASSIGNMENT.md"), "--data", str(source / "data"), "--truth", str(source / "truth"),
         "-C", str(again), "--provider", "replay", "--cassette", str(tmp_path / "cassette.yaml"),
+        "--set", "takehome.seconds=300",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "lines of the prompt differ" not in done.stdout
     cards = [json.loads((place / "scorecard.json").read_text()) for place in (folder, again)]
     different = {name for name in cards[0] if cards[0][name] != cards[1][name]}
     assert different <= {"provider", "recorded", "dollars"}
+
+
+def test_the_flow_goes_on_with_it_and_asks_nothing(finished):
+    from metricloop.flows.takehome import takehome
+
+    folder, _, _, bodies = finished
+    asked, card = len(bodies), (folder / "scorecard.json").read_bytes()
+    takehome(workspace=str(folder))
+    assert (len(bodies), (folder / "scorecard.json").read_bytes()) == (asked, card)
 
 
 def test_failures_say_what_to_do(tmp_path):
