@@ -6,6 +6,7 @@ and added ones get ids that no box had: scores and subsets without changed image
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from metricloop.data.ingest import IngestedTables
 from metricloop.data.label_changes import Labels, match
 from metricloop.data.repaired_truth import repaired_truth
 from metricloop.data.summary import count_splits
-from metricloop.data.tables import read_json, write_json
+from metricloop.data.tables import read_json, replacing
 
 Row = tuple[float, float, float, float, str, bool]  # xyxy, name of the class, crowd
 
@@ -49,12 +50,15 @@ def read_steps(path: Path | str) -> list[Step]:
 
 
 def write_steps(path: Path, steps: Sequence[Step]) -> None:
-    """Write a version."""
-    values = [
-        {"version": step.version, "source": step.source, "changes": step.changes, "images": step.images}
-        for step in steps
-    ]
-    write_json(path, {"steps": values})
+    """Write a version as JSON, one line per image, so that git shows what changed."""
+    with replacing(path) as temporary:
+        temporary.write_text('{"steps": [\n' + ",\n".join(map(_text, steps)) + "\n]}\n", encoding="utf-8")
+
+
+def _text(step: Step) -> str:
+    head = json.dumps({"version": step.version, "source": step.source, "changes": step.changes}, indent=1)
+    images = ",\n".join(f"  {json.dumps(file)}: {json.dumps(list(rows))}" for file, rows in sorted(step.images.items()))
+    return f'{head[:-2]},\n "images": {{\n{images}\n }}}}'
 
 
 def with_labels(tables: IngestedTables, steps: Sequence[Step]) -> tuple[IngestedTables, dict[str, Any]]:

@@ -22,10 +22,11 @@ from metricloop.data.formats.source import Record, Source, merge
 WITHOUT_CROWDS = ("yolo",)  # formats that cannot hold crowd regions
 
 
+@dataclass(frozen=True)
 class _Elsewhere(Place):
-    """A label file whose pictures lie in the folder of a data set that is known already."""
+    """A label file whose pictures lie in the folder of a data set that is known already, `home`."""
 
-    home: Path
+    home: Path = Path()
 
     @property
     def base(self) -> Path:
@@ -51,8 +52,7 @@ def read_repaired(file: Path, dataset: Dataset, form: str = "auto") -> Repaired:
     home = Path(os.path.abspath(dataset.root))
     name = recognise(file, outside=True) if form == "auto" else form
     known = open_place(file, home)
-    place = _Elsewhere(known.source, known.roots)
-    object.__setattr__(place, "home", home)
+    place = _Elsewhere(known.source, known.roots, home=home)
     source: Source = formats()[name].read(place, ())
     problems = [one for one in source.problems if one.problem != "picture without labels"]
     found: dict[int, list[tuple[Sequence[float], str, bool]]] = {}
