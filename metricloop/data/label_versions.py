@@ -95,7 +95,7 @@ def _one_step(tables: IngestedTables, step: Step) -> IngestedTables:
         free = max(free, int(made["box_id"].max(initial=0)) + 1)
         parts.append(made)
     boxes = {name: np.concatenate([part[name] for part in parts]) for name in old}
-    order = np.lexsort((boxes["box_id"], boxes["image_id"]))
+    order = np.argsort(boxes["box_id"], kind="stable")  # as ingest writes them
     boxes = {name: values[order] for name, values in boxes.items()}
     truth = repaired_truth(tables.truth, boxes, set(rows))
     summary = {**tables.summary, **count_splits(tables.images, boxes, tables.class_names), "problems": len(problems)}
