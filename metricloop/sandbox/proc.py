@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 File = tuple[int, int]  # device and inode
 COUNTED = frozenset({b"Threads", b"RssAnon", b"RssShmem", b"VmSwap"})  # of /proc/PID/status; sizes are in kB
+EXITING = 0x4  # PF_EXITING, of the flags in /proc/PID/stat
 GONE = (FileNotFoundError, ProcessLookupError)  # it has ended meanwhile, and holds nothing any more
 
 
@@ -97,6 +98,8 @@ def mapped(pid: int) -> dict[File, bytes]:
         except GONE:
             continue
         except OSError as error:
+            if ended(folder):
+                continue
             raise UnreadableError(f"{folder}/maps cannot be read: {error.strerror}") from None
         if text:
             return maps_files(text, folder)
@@ -118,6 +121,15 @@ def maps_files(text: bytes, folder: str) -> dict[File, bytes]:
         except (ValueError, IndexError):
             raise UnreadableError(f"{folder}/maps cannot be understood") from None
     return files
+
+
+def ended(task: str) -> bool:
+    """Whether a thread has ended, or is at its end: it holds nothing, and what it held may only be seen by root."""
+    try:
+        fields = _read(f"{task}/stat").rpartition(b")")[2].split()
+    except GONE:
+        return True
+    return fields[0] in (b"Z", b"X") or bool(int(fields[6]) & EXITING)
 
 
 def tasks(pids: Collection[int]) -> Iterator[str]:

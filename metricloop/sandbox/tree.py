@@ -133,10 +133,19 @@ def _deleted(pids: Collection[int], seen: set[File]) -> int:
         except GONE:
             continue
         except OSError as error:
+            if proc.ended(task):
+                continue
             raise UnreadableError(f"{task}/fd cannot be read: {error.strerror}") from None
         for name in names:
-            with suppress(*GONE):  # closed meanwhile
+            try:
                 status = os.stat(f"{task}/fd/{name}")
+            except GONE:  # closed meanwhile
+                continue
+            except OSError as error:
+                if proc.ended(task):
+                    break
+                raise UnreadableError(f"{task}/fd/{name} cannot be read: {error.strerror}") from None
+            else:
                 key = (status.st_dev, status.st_ino)
                 if status.st_nlink == 0 and key not in seen:
                     seen.add(key)

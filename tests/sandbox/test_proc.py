@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from metricloop.sandbox import proc
+from metricloop.sandbox import proc, tree
 from metricloop.sandbox.proc import Stat, UnreadableError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
@@ -77,8 +77,28 @@ def test_a_process_that_is_gone_holds_nothing():
     assert (proc.status(pid), proc.mapped(pid), list(proc.tasks([pid]))) == ({}, {}, [])
 
 
+def test_a_process_that_has_ended_holds_nothing_though_it_may_not_be_read():
+    """Until its parent waits for it; what it held belongs to root then."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    try:
+        assert proc.ended(f"/proc/{pid}/task/{pid}")
+        assert proc.mapped(pid) == {}
+        assert tree._deleted([pid], set()) == 0
+    finally:
+        os.waitpid(pid, 0)
+    assert proc.ended(f"/proc/{pid}/task/{pid}")
+    assert not proc.ended(f"/proc/{os.getpid()}/task/{os.getpid()}")
+
+
 def test_what_may_not_be_read_is_not_taken_for_nothing(monkeypatch):
+    read_it = proc._read
+
     def refuse(path):
+        if path.endswith("/stat"):
+            return read_it(path)
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(proc, "_read", refuse)
