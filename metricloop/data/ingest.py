@@ -14,7 +14,7 @@ from metricloop.data.damage import Corrupt, Damaged, damage
 from metricloop.data.formats.problem import Problem, RefusedError, limited, reasons
 from metricloop.data.formats.source import Record, Source, merge
 from metricloop.data.group_words import AUTO
-from metricloop.data.held_out import left_out, nothing_held_out, unusable_parts
+from metricloop.data.held_out import crowds_told, left_out, nothing_held_out, unusable_parts
 from metricloop.data.leaks import leak_problems
 from metricloop.data.likeness import belonging_together
 from metricloop.data.picture_check import NothingReadableError, check_pictures, objects_of
@@ -167,9 +167,9 @@ def _assigned(
     objects = objects_of(records)
     shown = _shown(problems, root)
     if not objects[split == "pool"].any():
-        raise IngestError(
-            "the pool has no labelled object; check that labels and pictures belong together. " + reasons(shown)
-        )
+        crowds = crowds_told(records, split, "pool")
+        why = crowds or "check that labels and pictures belong together"
+        raise IngestError(f"the pool has no labelled object; {why}. {reasons(shown)}".rstrip(". "))
     unusable = unusable_parts(split, objects)
     if unusable and all(part in unusable or not (split == part).any() for part in ("search", "test")):
         named = [replace(r, origin=_relative(r.origin, root)) for r in records]

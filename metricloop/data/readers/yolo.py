@@ -68,6 +68,9 @@ def read_yolo(place: Place) -> Source:
         for picture, file in label_files.items()
         if file not in doubtful
     }
+    # also where label files were looked for in vain: their names show why
+    folders = {(file or files.tried(picture)[0]).parent for picture, file in label_files.items()}
+    problems += _without_picture(place, folders, {file for file in label_files.values() if file})
     records = []
     for key, picture in parts:
         own = rows.get(picture)
@@ -77,14 +80,13 @@ def read_yolo(place: Place) -> Source:
             records.append(make_record(picture, own, split=split, relative=True, origin=origin))
     if not records:
         raise SourceError(f"{path}: no picture found in any of its splits. {reasons(problems)}", problems)
-    problems += _without_picture(place, {file for file in label_files.values() if file})
     return Source("yolo", class_names, tuple(records), tuple(problems))
 
 
-def _without_picture(place: Place, used: set[Path]) -> list[Problem]:
+def _without_picture(place: Place, folders: set[Path], used: set[Path]) -> list[Problem]:
     return [
         Problem(str(file), "labels without picture", "left out")
-        for folder in sorted({file.parent for file in used})
+        for folder in sorted(folders)
         for file in place.files(folder, [".txt"])
         if file not in used and file.name not in CLASS_LISTS and looks_like_labels(place, file)
     ]

@@ -293,7 +293,27 @@ def crowd_held_out(root: Path) -> Expected:
         entry["iscrowd"] = 1
     dump(root / "train.json", coco(train))
     dump(root / "val.json", content)
-    return Expected(error="val.json")
+    return Expected(error="8 labels are crowd regions")
+
+
+@quirk(CROWDS, "a pool with crowd regions only", "coco", "refused")
+def crowd_pool(root: Path) -> Expected:
+    train, val = pictures(root, names(count=8)), pictures(root, names(count=4, start=8), first=40)
+    content = coco(train)
+    for entry in content["annotations"]:
+        entry["iscrowd"] = 1
+    dump(root / "train.json", content)
+    dump(root / "val.json", coco(val))
+    return Expected(error="its 16 labels are crowd regions")
+
+
+@quirk(CROWDS, "some crowd regions", "coco", "read")
+def some_crowds(root: Path) -> Expected:
+    content = coco(boxes := pictures(root, names()))
+    for entry in content["annotations"][1::2]:
+        entry["iscrowd"] = "1"
+    dump(root / "a.json", content)
+    return Expected({file: [own[0], (*own[1][:5], True)] for file, own in truth(boxes).items()})
 
 
 @quirk(SPLITS, "an unlabelled test part", "coco", "listed")

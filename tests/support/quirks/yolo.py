@@ -96,6 +96,14 @@ def names_outside(root: Path) -> Expected:
     return Expected(truth(boxes), listed=["part of the data set does not exist", "data.outside"])
 
 
+@quirk(PICTURES, "label files of other names than the pictures", "yolo", "refused")
+def prefixed_labels(root: Path) -> Expected:
+    yolo(root, pictures(root, NAMES))
+    for path in list((root / "labels").iterdir()):
+        path.rename(path.with_name(f"1a2b3c4d-{path.name}"))
+    return Expected(error="labels/1a2b3c4d-00.txt: labels without picture")
+
+
 @quirk(PICTURES, "two pictures of one stem", "yolo", "left out")
 def same_stem(root: Path) -> Expected:
     yolo(root, boxes := pictures(root, NAMES))
