@@ -66,6 +66,16 @@ def test_the_stage_follows_links_only_where_data_outside_says_so(tmp_path):
         assert done.stdout.startswith("ingest: 10 images, 20 boxes"), done.stderr
 
 
+def test_pictures_are_looked_for_below_data_root(tmp_path):
+    """The label file lies deep in the data set, and names its pictures by the paths of a server."""
+    boxes = pictures(tmp_path / "set/pics", names())
+    dump(tmp_path / "set/exports/today/result.json", coco(boxes, lambda name: f"/media/{name}"))
+    refused = stage(tmp_path / "ws", source="../set/exports/today/result.json")
+    assert refused.returncode == 1
+    done = stage(tmp_path / "ws", source="../set/exports/today/result.json", root="../set")
+    assert done.stdout.startswith("ingest: 10 images, 20 boxes"), done.stderr
+
+
 def test_the_stage_groups_as_params_say(tmp_path):
     boxes = pictures(tmp_path / "set", [f"{k:02d} of tower {k % 5}.jpg" for k in range(15)])
     dump(tmp_path / "set/a.json", coco(boxes))

@@ -31,7 +31,8 @@ def open_place(source: Path | str, root: Path | str | None = None, outside: bool
     if not there:
         raise SourceError(f"{source} does not exist; set data.source to a label file or a folder")
     own = [base_of(source), *([root] if root else [])]
-    return Place(source, roots_of(own, outside))
+    top = absolute(Path(root)) if root else None
+    return Place(source, roots_of(own, outside), top=top if top and top in base_of(source).parents else None)
 
 
 def recognise(source: Path | str, outside: bool | Sequence[str] = False) -> str:

@@ -20,13 +20,15 @@ MOST = 3_000_000  # entries of one walk
 class Place:
     """Where a data set is read from.
 
-    source: the folder or label file, absolute; roots: real paths of the folders that may be read, None: all.
+    source: the folder or label file, absolute; top: a folder above it that holds its pictures, too.
+    roots: real paths of the folders that may be read, None: all.
     refused: path -> why it is not used (links that lead out, names that are no text); every entry becomes a problem.
     """
 
     source: Path
     roots: tuple[str, ...] | None
     refused: dict[str, str] = field(default_factory=dict)
+    top: Path | None = None
     _listed: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     @property
@@ -36,8 +38,8 @@ class Place:
 
     @property
     def base(self) -> Path:
-        """The folder below which the pictures are looked for: above `annotations/`, if the source lies there."""
-        return base_of(self.source)
+        """The folder below which the pictures are looked for: `top`, or that of the source (see `base_of`)."""
+        return self.top or base_of(self.source)
 
     def admits(self, path: Path | str) -> bool:
         """Whether a path, links followed, lies in a folder that may be read."""

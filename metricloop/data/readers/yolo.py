@@ -50,7 +50,7 @@ def read_yolo(place: Place) -> Source:
     problems: list[Problem] = []
     class_names, labels = class_names_of([(path, described.classes)], problems)
     legend = Legend(labels[path], frozenset(class_names), described.joints)
-    files = LabelFiles(place, place.base)
+    files = LabelFiles(place, place.folder)
     parts = [
         (key, picture)
         for key, stated in described.parts.items()
