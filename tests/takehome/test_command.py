@@ -151,11 +151,12 @@ def test_its_recording_replays_to_the_same_scorecard(finished, tmp_path):
 
 
 def test_the_flow_goes_on_with_it_and_asks_nothing(finished):
-    from metricloop.flows.takehome import takehome
-
     folder, _, _, bodies = finished
     asked, card = len(bodies), (folder / "scorecard.json").read_bytes()
-    takehome(workspace=str(folder))
+    code = f"from metricloop.flows.takehome import takehome; takehome(workspace={str(folder)!r})"
+    patient = os.environ | {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=patient, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert (len(bodies), (folder / "scorecard.json").read_bytes()) == (asked, card)
 
 
