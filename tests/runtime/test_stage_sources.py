@@ -93,7 +93,8 @@ SOURCES = {
         tasks: select
     """,
     "compare": """
-        comparison: __init__ arm_entry arm_rows compare finalists groups looks power results screening spreads statistics
+        comparison: __init__ arm_entry arm_rows compare finalists groups looks power results
+        comparison: screening spreads statistics
         comparison: tested
         data: dataset frame loading tables
         evaluation: average_precision coco

@@ -13,7 +13,13 @@ from metricloop.selection.policy import Chosen, Draw, policy
     reads="truth",
     place=130,
 )
-@policy("relabelled", "the images of the arm `random`, with their true labels", options=Drawn, reads="truth", place=140)
+@policy(
+    "relabelled",
+    "the images of the arm `random` with other labels: the true ones, or those before a repair",
+    options=Drawn,
+    reads="truth",
+    place=140,
+)
 def ranked(draw: Draw) -> Chosen:
     """Images by keep-value. select() computes it from the truth for `oracle`; for `relabelled` all are equal."""
     return draw.ranked, None
