@@ -10,7 +10,7 @@ export DVC_NO_ANALYTICS = 1
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check ui clean
+.PHONY: help setup demo test test-all fuzz check ui clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-all: setup  ## run all tests (slow ones, ones that kill processes, ones wit
 	$(BIN)/python -P -m pytest $(PARALLEL) -m 'not gpu and not faults'
 	$(BIN)/python -P -m pytest -m faults
 	$(MAKE) demo
+
+fuzz: setup  ## try the readers of data sets on broken input (EXAMPLES=3000 of each kind)
+	METRICLOOP_FUZZ=$(or $(EXAMPLES),3000) $(BIN)/python -P -m pytest -m slow tests/data/test_fuzz.py
 
 check: setup  ## check lint, format, types and import rules
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import yaml
 from metricloop import layout
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt, Mistake
+from metricloop.data.formats.folder_check import strays
 from metricloop.data.label_errors import PLANTED, PRESETS
 from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
@@ -104,6 +105,8 @@ def create(folder: Path, study: NewStudy) -> None:
         )
     if not study.drawn and folder.is_relative_to(study.root):
         raise WorkspaceError(f"{folder} lies inside the data set ({study.root}); put the workspace elsewhere")
+    if not study.drawn:
+        check_files(Path(study.root if study.copy else study.source), links_out=not study.copy)
     if study.copy:
         inside = Path(layout.SOURCE) / Path(study.source).relative_to(study.root)
         copied_from, study = study.root, replace(study, source=inside.as_posix(), root=layout.SOURCE)
@@ -133,6 +136,19 @@ def create(folder: Path, study: NewStudy) -> None:
         if folder.exists():
             folder.rmdir()
         made.rename(folder)
+
+
+def check_files(source: Path, *, links_out: bool) -> None:
+    """Check that DVC, or a copy, can go through a data set: with a pipe or links in a circle it would never end.
+
+    links_out: links that lead out of the folder are allowed; a copy would bring their targets into the workspace.
+    Errors: WorkspaceError naming the first of them.
+    """
+    found = strays(source, links_out=links_out) if source.is_dir() else []
+    if found:
+        named = "; ".join(f"{problem.file}: {problem.action}" for problem in found[:3])
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise WorkspaceError(f"{source} holds what is no file of a data set ({named}{more}); take it out and try again")
 
 
 def render_arms(study: NewStudy) -> str:
