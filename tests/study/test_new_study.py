@@ -14,7 +14,7 @@ def test_a_data_set_with_a_pipe_or_a_link_to_itself_makes_no_workspace(tmp_path,
     source.mkdir()
     os.mkfifo(source / "a.jpg")
     (source / "again").symlink_to(source)
-    with pytest.raises(WorkspaceError, match=r"a\.jpg: a named pipe.*again: a link to a folder above itself"):
+    with pytest.raises(WorkspaceError, match=r"again: a link to a folder above itself; .*a\.jpg: a named pipe"):
         create(tmp_path / "study", NewStudy(name="lions", source=str(source), root=str(source), copy=copy))
     assert not (tmp_path / "study").exists()
 
