@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 
 JPEG = b"\xff\xd8\xff"
+FORMS = {1: "B", 4: "I", 6: "B", 9: "I"}  # of the kinds of whole numbers in a TIFF that are not of 16 bits
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def stored_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) as stored; None where the header does not tell.
+    """(height, width) as stored; None where the header does not tell. Of a TIFF in tiles, those of all its tiles.
 
     >>> stored_size(PNG + b"\\0\\0\\0\\rIHDR" + struct.pack(">II", 40, 30))
     (30, 40)
@@ -46,13 +47,20 @@ def _webp(data: bytes) -> tuple[int, int]:
 
 
 def _tiff(data: bytes) -> tuple[int, int] | None:
+    """Up to the end of the last tile, because decoding needs room for whole tiles, however small the picture is."""
     tags = tiff_tags(data)
     height, width = tags.get(0x0101), tags.get(0x0100)
-    return (height, width) if height and width else None
+    if not height or not width:
+        return None
+    tile_height, tile_width = tags.get(0x0143) or 1, tags.get(0x0142) or 1
+    return -(-height // tile_height) * tile_height, -(-width // tile_width) * tile_width
 
 
 def tiff_tags(data: bytes) -> dict[int, int]:
-    """The whole-number tags of a TIFF structure's first directory, as EXIF uses it; {} if there is none."""
+    """The whole-number tags of a TIFF structure's first directory, as EXIF uses it; {} if there is none.
+
+    Those of 64 bits, which nobody needs, are 2**64.
+    """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     found: dict[int, int] = {}
     if order is None:
@@ -62,8 +70,8 @@ def tiff_tags(data: bytes) -> dict[int, int]:
         (entries,) = struct.unpack_from(f"{order}H", data, at)
         for entry in range(entries):
             tag, kind, _, _ = struct.unpack_from(f"{order}HHII", data, at + 2 + 12 * entry)
-            (value,) = struct.unpack_from(f"{order}{'I' if kind == 4 else 'H'}", data, at + 10 + 12 * entry)
-            found.setdefault(tag, value)
+            (value,) = struct.unpack_from(f"{order}{FORMS.get(kind, 'H')}", data, at + 10 + 12 * entry)
+            found.setdefault(tag, 2**64 if kind in (16, 17) else value)
     except struct.error:
         pass
     return found

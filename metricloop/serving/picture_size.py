@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 MOST_SCANS = 100  # a progressive JPEG has about ten; thousands of empty ones take minutes to decode
+WHOLE = {1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I"}  # kinds of whole numbers in a TIFF
 KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 
 
@@ -91,15 +92,21 @@ def _bmp(data: bytes) -> tuple[int, int]:
 
 
 def _tiff(data: bytes) -> tuple[int, int]:
-    """From the first directory, with the channels counted in: width, and height times each four channels or part."""
+    """From the first directory: width, and height times each four channels or part, both up to the end of the last
+    tile, because decoding needs room for whole tiles, however small the picture is.
+    """
     order = "<" if data.startswith(b"II") else ">"
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (entries,) = struct.unpack_from(f"{order}H", data, at)
-    found = {}
+    found: dict[int, int] = {}
     for entry in range(entries):
         tag, kind, _ = struct.unpack_from(f"{order}HHI", data, at + 2 + 12 * entry)
-        if tag in (256, 257, 277) and kind in (3, 4):
-            (found[tag],) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 10 + 12 * entry)
+        if tag in (256, 257, 277, 322, 323):
+            if kind not in WHOLE:
+                raise ValueError("a TIFF that states its size in an unusual form; save it anew")
+            (value,) = struct.unpack_from(f"{order}{WHOLE[kind]}", data, at + 10 + 12 * entry)
+            found.setdefault(tag, value)
     if 256 not in found or 257 not in found:
         raise ValueError("a TIFF without a size")
-    return found[256], found[257] * -(-found.get(277, 1) // 4)
+    width, height = (-(-found[n] // (found.get(n + 66) or 1)) * (found.get(n + 66) or 1) for n in (256, 257))
+    return width, height * -(-found.get(277, 1) // 4)

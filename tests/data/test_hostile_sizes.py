@@ -13,6 +13,7 @@ from soon import soon  # noqa: F401
 
 from metricloop.data.formats.problem import Problem, RefusedError, limited
 from metricloop.data.near_links import near_links
+from metricloop.data.picture_header import stored_size
 from metricloop.data.pictures import MOST_PIXELS, PictureError, PixelBudget, decode, near_duplicates, picture_facts
 from metricloop.data.readers.ytvos import mask_boxes
 from metricloop.data.splits import SplitError, join_groups
@@ -69,6 +70,32 @@ def test_every_format_tells_its_size_before_decoding(tmp_path):
             decode((tmp_path / "x").read_bytes())
         with pytest.raises(PictureError, match="15000 x 14000 pixels"):
             picture_facts(tmp_path / "x")
+
+
+@pytest.mark.parametrize(("order", "kind"), [("<", 4), (">", 4), ("<", 9), (">", 9), ("<", 16)])
+def test_whole_tiles_of_a_tiff_count(order, kind, tmp_path):
+    """OpenCV allocates a tile of 800 MB for this picture of 64 x 64 pixels."""
+    tags = [(256, 4, 64), (257, 4, 64), (277, 4, 3), (322, kind, 16_384), (323, kind, 16_368)]
+    body = b"".join(struct.pack(f"{order}HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    write(tmp_path / "x.tif", start + body + bytes(4))
+    for read in (lambda: decode(start + body + bytes(4)), lambda: picture_facts(tmp_path / "x.tif")):
+        with pytest.raises(PictureError, match="pixels; at most"):
+            read()
+
+
+def test_tiles_of_the_usual_size_are_read():
+    tags = [(256, 4, 300), (257, 4, 257), (258, 3, 8), (259, 3, 1), (262, 3, 1), (277, 3, 1)]
+    tags += [(322, 3, 256), (323, 3, 256)]
+    at = 8 + 2 + 12 * (len(tags) + 2) + 4
+    grey = np.random.default_rng(0).integers(0, 256, (512, 512), np.uint8)
+    tiles = [grey[y : y + 256, x : x + 256].tobytes() for y in (0, 256) for x in (0, 256)]
+    places = struct.pack("<8I", *(at + 32 + 65_536 * k for k in range(4)), *[65_536] * 4)
+    entries = [struct.pack("<HHII", *each[:2], 1, each[2]) for each in tags]  # little-endian: a short fits so, too
+    entries += [struct.pack("<HHII", 324, 4, 4, at), struct.pack("<HHII", 325, 4, 4, at + 16)]
+    data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4) + places + b"".join(tiles)
+    assert (decode(data)[:, :, 0] == grey[:257, :300]).all()
+    assert stored_size(data) == (512, 512)
 
 
 def test_threads_share_the_pixels():

@@ -78,9 +78,10 @@ def jpeg_of_size(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-def tiff(width: int, height: int, channels: int = 1) -> bytes:
-    """A TIFF of a header alone."""
+def tiff(width: int, height: int, channels: int = 1, tile: tuple[int, int] | None = None, kind: int = 4) -> bytes:
+    """A TIFF of a header alone. tile: width and height of its tiles; kind: of the numbers of these."""
     entries = [(256, 4, width), (257, 4, height), (277, 3, channels)]
+    entries += [(322, kind, tile[0]), (323, kind, tile[1])] if tile else []
     body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + b"\0\0\0\0"
 
@@ -145,6 +146,9 @@ UPLOADS = [
     Hostile("JPEG of 65500 x 65500", 413, "too-many-pixels", **a_file(jpeg_of_size(65500, 65500))),
     Hostile("TIFF of 2^32 - 1 squared", 413, "too-many-pixels", **a_file(tiff(2**32 - 1, 2**32 - 1))),
     Hostile("TIFF of 60000 channels", 413, "too-many-pixels", **a_file(tiff(100, 100, 60_000))),
+    Hostile("TIFF of one huge tile", 413, "too-many-pixels", **a_file(tiff(64, 64, 3, tile=(16_384, 16_368)))),
+    Hostile("TIFF of a tile with a sign", 413, "too-many-pixels", **a_file(tiff(64, 64, 3, (16_384, 16_368), 9))),
+    Hostile("TIFF of a tile of 64 bits", 422, "bad-picture", **a_file(tiff(64, 64, 3, (16_384, 16_368), 16))),
     Hostile("BMP of -2^31 rows", 413, "too-many-pixels", **a_file(bmp(2**31 - 1, -(2**31)))),
     Hostile("GIF of 65535 x 65535", 413, "too-many-pixels", **a_file(gif(65535, 65535))),
     Hostile("WebP of 16384 x 16384", 413, "too-many-pixels", **a_file(webp(16384, 16384))),
