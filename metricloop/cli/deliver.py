@@ -11,6 +11,7 @@ import typer
 from metricloop.cli.command import HERE, Commands, Workspace, flag
 from metricloop.cli.named_model import MODEL_HELP
 
+HOST_HELP = "0.0.0.0 for every network of this machine. Behind a proxy, --limits hosts=NAME, as people open it."
 commands = Commands("Detector")
 
 
@@ -70,13 +71,14 @@ def predict(
     """Find objects in pictures: COCO JSON, and pictures with boxes."""
     from metricloop.cli.named_model import named_model
     from metricloop.delivery.find_pictures import find_pictures
-    from metricloop.delivery.predict import is_json, least_score, refuse_occupied
+    from metricloop.delivery.predict import is_json, least_score, refuse_occupied, refuse_replaced
     from metricloop.delivery.predict import predict as run
     from metricloop.runtime.progress import shown
     from metricloop.text.numbers import count
 
     refuse_occupied(target)
     files = find_pictures(images, without=None if is_json(target) else target)
+    refuse_replaced(target, files)
     with named_model(model) as detector_folder:
         from metricloop.delivery.torch_detector import load
 
@@ -113,7 +115,7 @@ def bundle(
     from metricloop.delivery.bundle_pictures import pictures_for_check
 
     refuse_occupied(target)
-    with named_model(model or str(folder)) as detector_folder:
+    with named_model(model or ".", folder) as detector_folder:
         print("writing the ONNX graph and comparing it with torch: half a minute or so", flush=True)
         written = make_bundle(detector_folder, target, pictures_for_check(folder))
     facts = written.facts
@@ -135,7 +137,7 @@ def serve(
         typer.Argument(metavar="MODEL", help=MODEL_HELP),
     ] = ".",
     folder: Workspace = HERE,
-    host: Annotated[str, typer.Option(metavar="HOST", help="0.0.0.0 for every network of this machine.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(metavar="HOST", help=HOST_HELP)] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0 for a free one.")] = 8000,
     batch: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Pictures detected together.", show_default="8")

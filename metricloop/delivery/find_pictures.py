@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonpath
+from os.path import abspath, commonpath
 from pathlib import Path
 
 from metricloop.data.pictures import SUFFIXES
@@ -36,7 +36,7 @@ def find_pictures(given: Sequence[Path], without: Path | None = None) -> list[Pa
 
 
 def short_names(files: Sequence[Path]) -> list[Path]:
-    """The files relative to the deepest folder that holds them all, so that no two are the same."""
-    places = [file.absolute() for file in files]
+    """The files relative to the deepest folder that holds them all, with no `..` in them."""
+    places = [Path(abspath(file)) for file in files]
     home = Path(commonpath([place.parent for place in places]))
     return [place.relative_to(home) for place in places]

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from metricloop.data.tables import replacing, write_json
+from metricloop.data.tables import read_json, replacing, write_json
 from metricloop.delivery.draw_detections import draw_detections
 from metricloop.delivery.find_pictures import short_names
 from metricloop.serving.detector import Detector, Found
@@ -21,7 +21,7 @@ LEAST_SCORE = 0.3  # of a detector whose detector.json names no score
 
 
 class OccupiedError(ValueError):
-    """The results would lie among other files."""
+    """The results would lie among other files, or replace them."""
 
 
 @dataclass
@@ -38,14 +38,50 @@ def is_json(target: Path) -> bool:
 
 
 def refuse_occupied(target: Path) -> None:
-    """Errors: OccupiedError for a folder with files in it that no earlier prediction has written."""
+    """Errors: OccupiedError for a JSON file, or a folder with files in it, that no earlier prediction has written."""
     if is_json(target):
         if target.is_dir():
             raise OccupiedError(f"{target} is a folder; give a name for the JSON file")
+        if target.exists() and not _is_own(target):
+            raise OccupiedError(f"{target} was not written by metricloop predict; give a new name, or remove it first")
     elif target.is_file():
         raise OccupiedError(f"{target} is a file; give a name that ends in .json, or a folder")
-    elif target.is_dir() and any(target.iterdir()) and not (target / JSON).is_file():
+    elif target.is_dir() and any(target.iterdir()) and not _is_own(target / JSON, drawn=True):
         raise OccupiedError(f"{target} holds other files, which drawn pictures could replace; give a new folder")
+
+
+def refuse_replaced(target: Path, files: Sequence[Path]) -> None:
+    """Errors: OccupiedError when the results would replace one of `files` or each other, or lie outside the target."""
+    inputs = {file.resolve() for file in files}
+    drawn: dict[Path, Path] = {}
+    places = [] if is_json(target) else _places(target, files)
+    for place in [*places, target if is_json(target) else target / JSON]:
+        if not is_json(target) and target.resolve() not in place.resolve().parents:
+            raise OccupiedError(f"{place} leads out of {target}, by a link; give a new folder")
+        if place.resolve() in inputs:
+            raise OccupiedError(f"{place} is one of the pictures to look at, and would be replaced; give a new target")
+    for file, place in zip(files, places, strict=False):  # without places for a JSON file
+        other = drawn.setdefault(place, file)
+        if other.resolve() != file.resolve():
+            raise OccupiedError(f"{other} and {file} would both be drawn as {place}; give them in separate calls")
+
+
+def _is_own(path: Path, *, drawn: bool = False) -> bool:
+    """Whether a prediction has written this JSON file. drawn: beside drawn pictures."""
+    try:
+        info = read_json(path)["info"]
+        return "detector" in info and (not drawn or info["drawn"] is True)
+    except (OSError, ValueError, LookupError, TypeError):  # no such file, or other content
+        return False
+
+
+def _places(target: Path, files: Sequence[Path]) -> list[Path]:
+    """Where the drawn picture of each file goes."""
+    shorts = short_names(files)
+    return [
+        target / (short if short.suffix.lower() in DRAWN_AS else short.with_name(f"{short.name}.png"))
+        for short in shorts
+    ]
 
 
 def least_score(detector: Detector) -> float:
@@ -68,11 +104,14 @@ def predict(
     A picture that cannot be read is named in the outcome, and the others go on. Errors: OccupiedError.
     """
     refuse_occupied(target)
+    refuse_replaced(target, files)
     facts = detector.facts
     info = {"detector": facts.get("name"), "version": facts.get("version"), "least_score": score}
+    if not is_json(target):
+        info["drawn"] = True  # the pictures beside it may be replaced by the next prediction
     categories = [{"id": int(id), "name": name} for id, name in zip(_ids(facts), facts["classes"], strict=True)]
     coco: dict[str, Any] = {"info": info, "images": [], "annotations": [], "categories": categories}
-    outcome, short = Outcome(coco), dict(zip(files, short_names(files), strict=True))
+    outcome, places = Outcome(coco), dict(zip(files, _places(target, files), strict=True))
     for begin in range(0, len(files), batch):
         part = files[begin : begin + batch]
         pictures = {file: image for file in part if (image := _read(detector, file, outcome.broken)) is not None}
@@ -80,7 +119,7 @@ def predict(
             found = _from(found, score)
             _add(coco, file, image.shape, found)
             if not is_json(target):
-                _write_picture(target / short[file], draw_detections(image, found, facts["classes"]))
+                _write_picture(places[file], draw_detections(image, found, facts["classes"]))
         progress(begin + len(part), len(files))
     write_json(target if is_json(target) else target / JSON, coco)
     return outcome
@@ -125,10 +164,7 @@ def _add(coco: dict[str, Any], file: Path, shape: tuple[int, ...], found: Found)
 
 
 def _write_picture(path: Path, image: np.ndarray) -> None:
-    suffix = path.suffix.lower()
-    if suffix not in DRAWN_AS:
-        path, suffix = path.with_name(f"{path.name}.png"), ".png"
-    done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    done, data = cv2.imencode(path.suffix.lower(), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     assert done, path
     with replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -91,6 +92,78 @@ def test_other_files_are_not_replaced(detector, photos, capsys):
     assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_pictures_named_by_way_of_the_parent_folder_are_drawn_in_the_target(detector, tmp_path, monkeypatch):
+    one = write_picture(tmp_path / "a/img/x.png", picture())
+    other = write_picture(tmp_path / "b/y.png", picture(seed=1))
+    before = {path: path.read_bytes() for path in (one, other)}
+    monkeypatch.chdir(tmp_path / "a")
+    assert run(detector, "img", "../b", "-o", "../found") == 0
+    assert contents(tmp_path) == contents(tmp_path / "found") | before
+    drawn = {path.relative_to(tmp_path / "found").as_posix() for path in contents(tmp_path / "found")}
+    assert drawn == {"a/img/x.png", "b/y.png", "detections.json"}
+
+
+def test_nothing_is_written_through_a_link_out_of_the_target(detector, photos, tmp_path, capsys):
+    assert run(detector, photos, "-o", tmp_path / "found") == 0
+    shutil.rmtree(tmp_path / "found/deep")
+    (tmp_path / "found/deep").symlink_to(photos / "deep")
+    before = contents(tmp_path)
+    assert run(detector, photos, "-o", tmp_path / "found") == 1
+    assert f"found/deep/a.bmp leads out of {tmp_path}/found, by a link; give a new folder" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_pictures_are_not_replaced_beside_detections_of_another_kind(detector, photos, capsys):
+    """Detections alone, or labels, under the name of those of drawn pictures."""
+    target = photos / "detections.json"
+    assert run(detector, photos, "-o", target) == 0
+    for content in (target.read_text(), "{", "[]", '{"info": null, "images": []}', '{"info": {"drawn": true}}'):
+        target.write_text(content)
+        before = contents(photos)
+        assert run(detector, photos, "-o", photos) == 1
+        assert "holds other files, which drawn pictures could replace" in capsys.readouterr().err
+        assert contents(photos) == before
+
+
+def test_a_picture_of_the_target_is_not_replaced_by_its_own_drawing(detector, photos, tmp_path, capsys):
+    target = tmp_path / "found"
+    assert run(detector, photos, "-o", target) == 0
+    before = contents(target)
+    for given in (target / "a.png", target / "detections.json"):
+        assert run(detector, given, "-o", target) == 1
+        assert f"{given} is one of the pictures to look at, and would be replaced" in capsys.readouterr().err
+    assert contents(target) == before
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"info": {"year": 2020}, "images": []}', ""])
+def test_a_json_file_of_somebody_else_is_not_replaced(detector, photos, content, capsys):
+    target = photos / "labels.json"
+    target.write_text(content)
+    assert run(detector, photos, "-o", target) == 1
+    assert f"{target} was not written by metricloop predict; give a new name" in capsys.readouterr().err
+    assert target.read_text() == content
+
+
+def test_detections_in_a_json_file_are_replaced(detector, photos, tmp_path, capsys):
+    for _ in range(2):
+        assert run(detector, photos, "-o", tmp_path / "found.json") == 0
+    assert run(detector, tmp_path / "found.json", "-o", tmp_path / "found.json") == 1
+    assert "found.json is one of the pictures to look at, and would be replaced" in capsys.readouterr().err
+
+
+def test_two_pictures_are_not_drawn_in_one_file(detector, photos, tmp_path, capsys):
+    write_picture(photos / "a.gif.png", picture())
+    assert run(detector, photos, "-o", tmp_path / "found") == 1
+    assert f"{photos}/a.gif and {photos}/a.gif.png would both be drawn as {tmp_path}/found/a.gif.png" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "found").exists()
+
+
 def test_results_below_the_pictures_are_no_pictures_the_next_time(detector, photos):
     for _ in range(2):
         assert run(detector, photos, "-o", photos / "drawn") == 0
@@ -153,6 +226,7 @@ def test_short_names_never_meet(tmp_path):
     one, two = tmp_path / "x/a.jpg", tmp_path / "y/a.jpg"
     assert short_names([one, two]) == [Path("x/a.jpg"), Path("y/a.jpg")]
     assert short_names([one]) == [Path("a.jpg")]
+    assert short_names([tmp_path / "x/../x/a.jpg", tmp_path / "x/../y/a.jpg"]) == [Path("x/a.jpg"), Path("y/a.jpg")]
 
 
 def test_boxes_are_drawn_in_the_colour_of_their_class():
