@@ -50,7 +50,8 @@ def make_bundle(detector: Path, target: Path, pictures: Sequence[np.ndarray]) ->
         versions = pinned(copy_server(part))
         (part / "requirements.txt").write_text(requirements_text(versions))
         write_texts(part, facts, agreed, versions, python=".".join(platform.python_version_tuple()[:2]))
-        part.chmod(0o755)  # mkdtemp's 0700 would keep the container's user out
+        for path in (part, *part.rglob("*")):  # mkdtemp and umask may keep the container's user out
+            path.chmod(0o755 if path.is_dir() else 0o644)
         os.replace(part, target)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

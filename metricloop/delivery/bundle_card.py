@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 from metricloop.text.numbers import DASH, fixed, gain, interval
 
 Facts = Mapping[str, Any]
 UNKNOWN = "not recorded"
-LARGER = "subset.parquet"  # of a detector that was promoted with --share
+OWN_SHARE = "subset.parquet"  # of a detector that was promoted with --share
 TRAINING = {  # fields of a recipe -> words
     "iterations": "batches",
     "batch_size": "images per batch",
@@ -57,13 +58,24 @@ def _remarks(facts: Facts, test: Facts) -> list[str]:
             " Gain over a random subset of the same size on the test split: "
             f"{gain(found['abs'], found['rel'], 'mAP')}, 95 % interval {interval(found['ci95'])}."
         )
+    subset = facts.get("subset") or {}
+    share, theirs = subset.get("share"), test.get("share")
+    if share and not theirs and subset.get("file") == OWN_SHARE:
+        verdict += (
+            f" It was promoted with a share of its own, {100 * share:.3g} % of the pool's images; "
+            f"{'the verdict and the gain are' if found else 'the verdict is'} of the study's budget."
+        )
     if not test:
         return [verdict, "The sealed test split was not opened for this arm: nothing is known about it there."]
     remark = (
         "The test numbers are means over trials of the same arm with other seeds; this detector was not tried there."
     )
-    if (facts.get("subset") or {}).get("file") == LARGER:
-        remark += " It was also trained on a larger subset than those trials."
+    if share and theirs and not isclose(share, theirs):
+        remark += (
+            f" It was trained on a {'larger' if share > theirs else 'smaller'} subset than those trials: on "
+            f"{100 * share:.3g} % of the pool's images, not {100 * theirs:.3g} %. "
+            f"{'The verdict and the gain are' if found else 'The verdict is'} of their size, not of its own."
+        )
     return [verdict, remark]
 
 

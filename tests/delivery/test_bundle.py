@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import socket
@@ -55,7 +56,12 @@ def detector(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(detector, tmp_path_factory) -> Path:
-    return make_bundle(detector, tmp_path_factory.mktemp("bundles") / "pandas", PICTURES).folder
+    """Written by a person whose files nobody else may read."""
+    place, before = tmp_path_factory.mktemp("bundles"), os.umask(0o077)
+    try:
+        return make_bundle(detector, place / "pandas", PICTURES).folder
+    finally:
+        os.umask(before)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,11 @@ def server(bundle):
 def test_what_is_in_it(bundle):
     assert {path.name for path in bundle.iterdir()} == FILES
     assert {path.name for path in (bundle / "model").iterdir()} == {"detector.json", "weights.pt", "model.onnx"}
-    assert (bundle.stat().st_mode & 0o777) == 0o755
+
+
+def test_the_containers_user_can_read_all_of_it(bundle):
+    for path in (bundle, *bundle.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
 
 
 def test_the_facts_are_those_of_the_detector_and_name_its_files(detector, bundle):
@@ -250,9 +260,30 @@ def test_what_was_promoted_against_its_verdict_is_stamped(tmp_path):
         assert "larger subset" not in text
 
 
-def test_a_detector_with_a_larger_subset_says_so():
-    text = numbers(facts(test=TEST, subset={"file": "subset.parquet", "share": 0.5}))
-    assert text.endswith("It was also trained on a larger subset than those trials.")
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.5, "It was trained on a larger subset than those trials: on 50 % of the pool's images, not 25 %. "),
+        (0.1, "It was trained on a smaller subset than those trials: on 10 % of the pool's images, not 25 %. "),
+    ],
+)
+def test_a_detector_with_a_subset_of_another_size_says_so(share, said):
+    text = numbers(facts(test=TEST | {"share": 0.25}, subset={"file": "subset.parquet", "share": share}))
+    assert text.endswith(f"{said}The verdict and the gain are of their size, not of its own.")
+    text = numbers(facts(test=TEST | {"share": 0.25, "gain": None}, subset={"file": "subset.parquet", "share": share}))
+    assert text.endswith(f"{said}The verdict is of their size, not of its own.")
+
+
+@pytest.mark.parametrize("file", ["subset.parquet", "subsets/object_count.parquet"])
+def test_a_detector_with_a_subset_of_the_same_size_says_nothing_of_it(file):
+    text = numbers(facts(test=TEST | {"share": 0.25}, subset={"file": file, "share": 0.25}))
+    assert text.endswith("this detector was not tried there.")
+
+
+def test_a_detector_with_a_share_of_its_own_and_no_test_says_whose_the_verdict_is():
+    said = "It was promoted with a share of its own, 50 % of the pool's images; the verdict is of the study's budget."
+    assert said in numbers(facts(subset={"file": "subset.parquet", "share": 0.5}))
+    assert "budget" not in numbers(facts())
 
 
 @pytest.mark.parametrize(("name", "image"), [("Lions (2)", "lions-2"), ("panda", "panda"), ("熊猫", "detector")])
@@ -304,6 +335,25 @@ def test_the_command_refuses_before_it_works(tmp_path, capsys):
     assert main(["bundle", str(tmp_path / "new"), str(tmp_path)]) == 1
     assert "give the folder of a promoted detector, or a workspace with one" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_the_command_looks_in_the_workspace(tmp_path, monkeypatch, capsys):
+    """For MLflow's database, and for relative paths, as `metricloop serve` does."""
+    asked = []
+
+    def download(model, uri, _):
+        asked.append((model, uri))
+        raise DetectorFolderError("seen")
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr("metricloop.tracking.registry.download", download)
+    (tmp_path / "mlflow.db").touch()
+    monkeypatch.chdir(tmp_path.parent)
+    assert main(["bundle", str(tmp_path / "new"), "models:/demo@champion", "-C", str(tmp_path)]) == 1
+    assert asked == [("models:/demo@champion", f"sqlite:///{tmp_path}/mlflow.db")]
+    (tmp_path / "other").mkdir()
+    assert main(["bundle", str(tmp_path / "new"), "other", "-C", str(tmp_path)]) == 1
+    assert f"{tmp_path}/other is no detector folder" in capsys.readouterr().err
 
 
 def test_the_code_can_be_read(bundle):
