@@ -19,7 +19,7 @@ from metricloop.delivery.choose import choose
 from metricloop.delivery.detector_folder import read_weights
 from metricloop.delivery.promoted import add_version, all_facts, make_champion
 from metricloop.delivery.promotion_trials import Trial, best_of, train_all
-from metricloop.delivery.study_facts import numbers_on_test, recipe_of
+from metricloop.delivery.study_facts import check_judged, numbers_on_test, recipe_of
 from metricloop.delivery.training_subset import OWN, TrainingSubset, larger_subset, own_subset
 from metricloop.params import Params, load_params
 from metricloop.runtime.code_digest import detector_digest, stage_digest
@@ -70,7 +70,7 @@ class Promoted:
 def promote(wish: Wish) -> Promoted:
     """Promote an arm of the workspace that is the current folder, and make it the champion.
 
-    A detector that was promoted before, from the same subset with the same recipe, code and seeds, is not trained
+    A detector that was promoted before, of the same arm and subset with the same recipe, code and seeds, is not trained
     again; if the study says the same of it as then, it gets no new version either.
     Errors: ArmRefusedError, ChangedStudyError, PolicyError, TableError; those of a trial.
     """
@@ -81,11 +81,11 @@ def promote(wish: Wish) -> Promoted:
     numbers, seeds = range(wish.seeds), PROMOTE_SEEDS[: wish.seeds]
     if wish.share is None:
         subset = own_subset(params, row["name"])
+        check_judged(row["name"], subset.md5)
     else:
         subset = larger_subset(params, row["name"], wish.share, numbers)
-    key = content_digest(
-        subset.md5, recipe["hash"], list(seeds), stage_digest("train"), detector_digest(params.train.detector)
-    )
+    code = [stage_digest("train"), detector_digest(params.train.detector)]
+    key = content_digest(row["name"], subset.md5, recipe["hash"], list(seeds), *code)
     stated = _stated(params, row, list(search.class_names))
     before = {number: facts for number, facts in all_facts(here).items() if facts.get("key") == key}
     same = [number for number, facts in before.items() if all(facts.get(name) == stated[name] for name in STATED)]

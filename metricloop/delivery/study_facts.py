@@ -11,7 +11,7 @@ import numpy as np
 from metricloop import layout
 from metricloop.comparison.comparison_file import read_comparison, read_confirmation
 from metricloop.data.dataset import Dataset
-from metricloop.data.tables import read_json
+from metricloop.data.tables import read_json, read_yaml
 from metricloop.params import Params
 from metricloop.study.plan import load_plan
 from metricloop.text.shell import run_line
@@ -47,6 +47,36 @@ def recipe_of(params: Params, arm: str, search: Dataset, folder: Path = Path()) 
                 f"not hold for it; restore {layout.PARAMS}, or run the study again: {run_line(folder.absolute())}"
             )
     return recipe
+
+
+def check_judged(arm: str, md5: str, folder: Path = Path()) -> None:
+    """Check that the arm's subset, whose hash is `md5`, is the one that its trials had and that its verdict is about.
+
+    What it is compared with: the files that DVC recorded for the arm's stages, and the finalists; what is not recorded
+    is not checked. Errors: ChangedStudyError.
+    """
+    file = layout.subset_file(arm)
+    recorded = _recorded_hashes(arm, folder)
+    path = folder / layout.FINALISTS
+    finalists = read_json(path)["arms"].values() if path.is_file() else []
+    confirmed = [entry["subset"] for entry in finalists if entry["arm"] == arm]
+    if any(found != md5 for found in recorded) or any(found != _sha256(folder / file) for found in confirmed):
+        raise ChangedStudyError(
+            f"{(folder / file).absolute()} is not the subset that the study judged, so the verdict of {arm} does not "
+            f"hold for it; run the study again, which makes it anew: {run_line(folder.absolute())}"
+        )
+
+
+def _recorded_hashes(arm: str, folder: Path) -> list[str]:
+    """The md5 of the arm's subset in dvc.lock: as its selection wrote it, and as each of its blocks trained on it."""
+    path, file = folder / layout.LOCK, layout.subset_file(arm)
+    stages = (read_yaml(path) if path.is_file() else {}).get("stages", {})
+    blocks = [name for name, block in load_plan(folder)["blocks"].items() if block["arm"] == arm]
+    records = [
+        *stages.get(f"select@{arm}", {}).get("outs", []),
+        *(record for block in blocks for record in stages.get(f"train@{block}", {}).get("deps", [])),
+    ]
+    return [record["md5"] for record in records if record["path"] == file and "md5" in record]
 
 
 def numbers_on_test(arm: str, folder: Path = Path()) -> dict[str, Any] | None:

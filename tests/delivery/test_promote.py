@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 from tiny_study import metricloop
 
 from metricloop import layout
@@ -20,7 +21,7 @@ from metricloop.delivery import promote as module
 from metricloop.delivery import torch_detector
 from metricloop.delivery.promote import Wish, promote
 from metricloop.delivery.promotion_trials import Trial, best_of
-from metricloop.delivery.study_facts import ChangedStudyError, numbers_on_test
+from metricloop.delivery.study_facts import ChangedStudyError, check_judged, numbers_on_test
 from metricloop.delivery.training_subset import larger_subset, own_subset
 from metricloop.evaluation.coco import coco_evaluate
 from metricloop.params import load_params
@@ -133,6 +134,51 @@ def test_numbers_of_the_test_split_belong_to_the_present_subset(here):
     assert numbers_on_test("object_count") is None
     (here / layout.CONFIRMATION).unlink()
     assert numbers_on_test("random") is None
+
+
+@pytest.mark.parametrize("record", [layout.LOCK, layout.FINALISTS])
+def test_a_subset_that_the_study_did_not_judge_is_refused(here, record):
+    """dvc.lock knows the subset of every arm, finalists.json that of the arms for the test split: each is enough."""
+    set_verdict(here, "object_count", "better")
+    for name in {layout.LOCK, layout.FINALISTS} - {record}:
+        (here / name).unlink()
+    check_judged("object_count", own_subset(load_params(), "object_count").md5)
+    file = here / layout.subset_file("object_count")
+    file.write_bytes((here / layout.subset_file("random")).read_bytes())
+    with pytest.raises(ChangedStudyError, match=r"subsets/object_count\.parquet is not the .*metricloop run"):
+        promote(Wish(seeds=1))
+    assert not (here / "promoted").exists()
+    (here / record).unlink()
+    check_judged("object_count", own_subset(load_params(), "object_count").md5)  # nothing says what it was
+
+
+def test_a_subset_that_was_selected_again_and_not_judged_is_refused(here):
+    """As after `dvc repro select@ARM` alone: the lock has the new file, the arm's blocks were trained on the former."""
+    (here / layout.FINALISTS).unlink()
+    lock, file = here / layout.LOCK, layout.subset_file("object_count")
+    text = lock.read_text()
+    former = own_subset(load_params(), "object_count").md5
+    (here / file).write_bytes((here / layout.subset_file("random")).read_bytes())
+    new = own_subset(load_params(), "object_count").md5
+    content = yaml.safe_load(text)
+    content["stages"]["select@object_count"]["outs"][0]["md5"] = new
+    lock.write_text(yaml.safe_dump(content))
+    assert former in lock.read_text()
+    with pytest.raises(ChangedStudyError, match="the verdict of object_count does not hold"):
+        check_judged("object_count", new)
+
+
+def test_two_arms_with_the_same_subset_are_two_detectors(here):
+    """A version is never labelled with one arm and the verdict of another."""
+    set_verdict(here, "object_count", "better")
+    assert promote(Wish(seeds=1)).facts["arm"] == "object_count"
+    for name in (layout.LOCK, layout.FINALISTS):
+        (here / name).unlink()
+    file = here / layout.subset_file("random")
+    file.write_bytes((here / layout.subset_file("object_count")).read_bytes())
+    other = promote(Wish("random", anyway=True, seeds=1))
+    assert (other.version, other.trained) == (2, True)
+    assert (other.facts["arm"], other.facts["verdict"], other.facts["anyway"]) == ("random", None, True)
 
 
 def test_other_settings_than_those_of_the_trials_are_refused(here):
