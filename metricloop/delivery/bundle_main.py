@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 PACKAGE = (__package__ or "detector_server").partition(".")[0]
+HOST_HELP = "or DETECTOR_HOST; behind a proxy on this machine, set METRICLOOP_SERVE_HOSTS to the proxy's name"
 MODEL = Path(__file__).parents[1] / "model"
 
 
@@ -20,7 +21,7 @@ def main(typed: list[str] | None = None) -> int:
         prog=f"python -m {PACKAGE}",
         description="Serve the detector of this bundle over HTTP. Limits: METRICLOOP_SERVE_..., see README.md.",
     )
-    parser.add_argument("--host", default=environment.get("DETECTOR_HOST", "127.0.0.1"), help="or DETECTOR_HOST")
+    parser.add_argument("--host", default=environment.get("DETECTOR_HOST", "127.0.0.1"), help=HOST_HELP)
     parser.add_argument("--port", type=int, default=environment.get("PORT", "8000"), help="or PORT; 8000")
     parser.add_argument(
         "--threads", type=int, default=environment.get("DETECTOR_THREADS", "0"), help="or DETECTOR_THREADS; all cores"

@@ -62,9 +62,13 @@ def image_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "detector"
 
 
+def _shown(default: float | str) -> str:
+    return default if isinstance(default, str) else f"{default:,}".replace(",", " ")
+
+
 def limits_table() -> list[tuple[str, str, str]]:
     """The server's limits: variable, default, meaning."""
     return [
-        (f"{PREFIX}{name.upper()}", f"{field.default:,}".replace(",", " "), field.description or "")
+        (f"{PREFIX}{name.upper()}", _shown(field.default), field.description or "")
         for name, field in Limits.model_fields.items()
     ]

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated
@@ -20,6 +20,7 @@ from metricloop.serving.batches import Batches
 from metricloop.serving.detector import Detector
 from metricloop.serving.docs_page import docs_page
 from metricloop.serving.guard import POLICY, Guard
+from metricloop.serving.hosts import Hosts
 from metricloop.serving.limits import Limits
 from metricloop.serving.metrics import MEDIA_TYPE, Metrics
 from metricloop.serving.openapi import METRICS_RESPONSE, REQUEST_BODY, complete, refusals
@@ -29,8 +30,9 @@ from metricloop.serving.problems import KINDS, RefusedError, add_handlers
 PAGE = "drop_page.html"
 
 
-def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
-    """The server's application around a detector.
+def create_app(detector: Detector, limits: Limits | None = None, bound: Collection[str] = ()) -> FastAPI:
+    """The server's application around a detector. bound: the name and the address that it listens on; without them
+    every header Host is good, unless the limits name hosts.
 
     Errors: ValueError when the detector's facts are no JSON or lack its classes.
     """
@@ -58,13 +60,16 @@ def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
     )
     add_handlers(app)
     app.add_middleware(
-        Guard, metrics=metrics, paths=["/", "/predict", "/health", "/ready", "/metadata", "/metrics", "/docs"]
+        Guard,
+        metrics=metrics,
+        paths=["/", "/predict", "/health", "/ready", "/metadata", "/metrics", "/docs"],
+        hosts=Hosts(limits.hosts, bound),
     )
 
     @app.post(
         "/predict",
         response_model=Prediction,
-        responses=refusals(400, 408, 413, 415, 422, 503),
+        responses=refusals(400, 403, 408, 413, 415, 422, 503),
         openapi_extra={"requestBody": REQUEST_BODY},
     )
     async def predict(request: Request, options: Annotated[Options, Query()]) -> Response:

@@ -1,13 +1,16 @@
-"""Around every request: counting, and headers that keep a browser from doing more than it should."""
+"""Around every request: whom it is for, counting, and headers that keep a browser from doing more than it should."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from metricloop.serving.hosts import Hosts
 from metricloop.serving.metrics import Metrics
+from metricloop.serving.problems import RefusedError, answer
 
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -22,8 +25,8 @@ class Guard:
     memory with counters.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Collection[str]) -> None:
-        self.app, self.metrics, self.paths = app, metrics, frozenset(paths)
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Collection[str], hosts: Hosts) -> None:
+        self.app, self.metrics, self.paths, self.hosts = app, metrics, frozenset(paths), hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +44,10 @@ class Guard:
             await send(message)
 
         try:
+            self.hosts.check(scope["method"], Headers(scope=scope))
             await self.app(scope, receive, send_with_headers)
+        except RefusedError as problem:  # of the check: the application answers its own
+            await answer(problem)(scope, receive, send_with_headers)
         finally:
             path = scope["path"] if scope["path"] in self.paths else "other"
             self.metrics.requests.labels(path, status).inc()

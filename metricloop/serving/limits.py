@@ -32,6 +32,12 @@ class Limits(BaseModel):
         default=5, ge=0, le=1000, description="milliseconds that a batch waits for pictures that will come soon"
     )
     decoders: PositiveInt = Field(default=2, description="threads that decode pictures")
+    hosts: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._,*\[\]: -]*$",
+        description="names that the server answers to, with commas between, * for any; without it "
+        "127.0.0.1, localhost and [::1] if it listens on these, else any",
+    )
 
 
 def read_limits(options: Mapping[str, object] | None = None, environment: Mapping[str, str] = os.environ) -> Limits:

@@ -91,7 +91,8 @@ def complete(app: FastAPI) -> None:
             made["components"]["schemas"]["Problem"] = PROBLEM
             for path in made["paths"].values():
                 for operation in path.values():
-                    operation["responses"].setdefault("405", _refusal(405))
+                    for status in (405, 421):
+                        operation["responses"].setdefault(str(status), _refusal(status))
             app.openapi_schema = made
         return app.openapi_schema
 

@@ -31,6 +31,9 @@ KINDS = {
     "bad-http": Kind(400, "Not HTTP", "The request is not valid HTTP/1.1."),
     "bad-multipart": Kind(400, "Broken form", "The form ends before its last boundary; send the upload again."),
     "bad-json": Kind(400, "Broken JSON", 'The body is not valid JSON; send {"images": ["<base64>", ...]}.'),
+    "other-site": Kind(
+        403, "Another site", "A page of another site sent this; name that site in METRICLOOP_SERVE_HOSTS if it may."
+    ),
     "not-found": Kind(404, "No such path", "Nothing is at this path; /docs lists what there is."),
     "bad-method": Kind(405, "Wrong method", "This path does not take this method; see the header Allow."),
     "too-slow": Kind(408, "Too slow", "The upload took longer than 30 s; send fewer or smaller pictures."),
@@ -41,6 +44,11 @@ KINDS = {
     "too-many-pictures": Kind(413, "Too many pictures", "More than 16 pictures; spread them over several requests."),
     "bad-content-type": Kind(
         415, "Wrong content type", "Send multipart/form-data with fields `files`, or application/json."
+    ),
+    "wrong-host": Kind(
+        421,
+        "Wrong host",
+        "The header Host is none of this server's names; use 127.0.0.1, or list the name in METRICLOOP_SERVE_HOSTS.",
     ),
     "bad-parameter": Kind(422, "Wrong parameter", "Query parameter `score`: Input should be less than or equal to 1."),
     "bad-field": Kind(422, "Wrong field", "Every field of the form is a file, named `files`."),

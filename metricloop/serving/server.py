@@ -24,8 +24,12 @@ def serve(detector: Detector, host: str = "127.0.0.1", port: int = 8000, limits:
     Errors: OSError saying that the port is taken or the host is not of this machine.
     """
     limits = limits or Limits()
-    app = create_app(detector, limits)
     listener = open_port(host, port)
+    try:
+        app = create_app(detector, limits, (host, listener.getsockname()[0]))
+    except ValueError:
+        listener.close()
+        raise
     server = uvicorn.Server(server_settings(app, limits))
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
