@@ -116,12 +116,13 @@ def test_data_that_cannot_be_used(tiny, text, said):
 
 def test_what_is_missing_is_said(mine, tmp_path):
     file, data, truth, folder = mine
+    (tmp_path / "empty").mkdir()
     for arguments, said in [
         (("", None, None), "name an assignment: defects, headlines"),
         (("pandas", None, None), "neither a file nor a worked assignment"),
         ((str(file), None, None), "--data is missing"),
         ((str(file), data / "train.csv", None), "is not a folder"),
-        ((str(file), data, data), "neither held_out.csv nor unseen.csv"),
+        ((str(file), data, tmp_path / "empty"), "neither held_out.csv nor unseen.csv"),
         (("headlines", data, None), "comes with its data"),
     ]:
         shutil.rmtree(folder, ignore_errors=True)
@@ -144,3 +145,58 @@ def test_links_in_the_data_are_refused(mine):
     (data / "secret.csv").symlink_to("/etc/passwd")
     with pytest.raises(AssignmentError, match="is a link"):
         prepare(folder, str(file), data, truth, {})
+
+
+def test_folders_that_lie_in_one_another_are_refused(mine):
+    file, data, truth, folder = mine
+    shutil.copytree(truth, data / "truth")
+    for inner, outer, place in [(data / "truth", data, folder), (data, data, folder), (truth, data, data / "new")]:
+        with pytest.raises(AssignmentError, match=r"--\w+ .* lies in -.*none lies in another|-C .* lies in --data"):
+            prepare(place, str(file), outer, inner, {})
+        assert not place.exists()
+
+
+def test_all_rows_of_an_item_are_held_out_together(mine):
+    file, data, _, folder = mine
+    table = data / "train.csv"
+    head, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([head, *lines, *(line.upper().rpartition(",")[0] + "," + line.rpartition(",")[2]
+                                                for line in lines)]) + "\n")  # fmt: skip
+    made = prepare(folder, str(file), data, None, {})
+    kept, held = ({text.casefold() for text, _ in rows} for rows in (made.train, made.held_out))
+    assert (len(kept), len(held), len(made.held_out), kept & held) == (48, 12, 24, set())
+
+
+def test_a_picture_that_is_listed_twice_is_moved_once(tmp_path, monkeypatch):
+    source = prepare(tmp_path / "worked", "defects", None, None, {})
+    table = source.data / "train.csv"
+    head, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([head, *lines, *(f"./{line}" for line in lines)]) + "\n")
+    arguments = (tmp_path / "mine", str(source.folder / "ASSIGNMENT.md"), source.data, None, {})
+    moved, move = [], shutil.move
+
+    def killed(*places):
+        if len(moved) == 5:
+            raise KeyboardInterrupt
+        moved.append(move(*places))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.move", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(*arguments)
+    made = prepare(*arguments)
+    held = {file.removeprefix("./") for file, _ in made.held_out}
+    assert len(made.held_out) == 2 * len(held) == 240
+    assert {path.name for path in (tmp_path / "mine" / "truth" / "held_out").iterdir()} == held
+    assert not held & {path.name for path in (tmp_path / "mine" / "data" / "train").iterdir()}
+
+
+def test_a_folder_with_another_assignment_is_refused(mine):
+    file, data, truth, folder = mine
+    prepare(folder, str(file), data, truth, {})
+    prepare(folder, str(file), None, None, {})
+    with pytest.raises(AssignmentError, match=r"holds tiny, not headlines.*leave the assignment out"):
+        prepare(folder, "headlines", None, None, {})
+    file.write_text(file.read_text() + "And more.\n")
+    with pytest.raises(AssignmentError, match=r"differs from .*ASSIGNMENT.md \(tiny\)"):
+        prepare(folder, str(file), None, None, {})

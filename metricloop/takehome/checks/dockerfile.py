@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from metricloop.takehome.answer import Files
 from metricloop.takehome.bench import Bench
-from metricloop.takehome.checks.structure import is_test
+from metricloop.takehome.checks.structure import application
 from metricloop.takehome.contract import APP, DATA, DOCKERFILE, MODEL, REQUIREMENTS, SERVERS
 from metricloop.takehome.result import Result, failed, judged
 from metricloop.takehome.source import foreign_imports, imports, module_of, modules, packages_of
@@ -146,8 +146,7 @@ def starts(lines: Sequence[Line], files: Files, required: set[str]) -> list[str]
 
 def installs(files: Files, required: set[str]) -> list[str]:
     """Packages that the code imports and requirements.txt does not name."""
-    code = {name: text for name, text in files.items() if not is_test(name)}
-    lacks = sorted(canonicalize_name(name) for name in packages_of(foreign_imports(code)))
+    lacks = sorted(canonicalize_name(name) for name in packages_of(foreign_imports(application(files))))
     return [f"{REQUIREMENTS} lacks {name}, which the code imports" for name in lacks if name not in required]
 
 

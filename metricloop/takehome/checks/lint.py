@@ -6,31 +6,39 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from metricloop.takehome.bench import Bench, write_files
 from metricloop.takehome.contract import LINE_LENGTH, RULES
 from metricloop.takehome.result import Result, failed, judged
 
+EVERY_FILE = (  # ruff leaves out folders by their names, such as venv/ and dist/
+    "-m", "ruff", "check", "--isolated", "--no-cache", "--no-respect-gitignore", "--config", "exclude=[]",
+    "--config", "extend-exclude=[]",
+)  # fmt: skip
+SHOW_FILES = (*EVERY_FILE, "--show-files", ".")
 COMMAND = (
-    "-m", "ruff", "check", "--isolated", "--no-cache", "--ignore-noqa", "--output-format", "json",
+    *EVERY_FILE, "--ignore-noqa", "--output-format", "json",
     "--select", ",".join(RULES), "--line-length", str(LINE_LENGTH), "--target-version", "py311", ".",
 )  # fmt: skip
 
 
 def check(bench: Bench) -> Result:
-    if not any(name.endswith(".py") for name in bench.files):
+    wanted = sum(name.endswith(".py") for name in bench.files)
+    if not wanted:
         return failed("there is no Python file")
     with tempfile.TemporaryDirectory(prefix="metricloop-lint-") as folder:
         write_files(bench.files, Path(folder))
         try:
-            done = subprocess.run(
-                [sys.executable, "-P", *COMMAND], cwd=folder, capture_output=True, timeout=120, check=False, env={}
-            )
+            shown, done = (_ruff(command, folder) for command in (SHOW_FILES, COMMAND))
         except subprocess.TimeoutExpired:
             return failed("ruff does not come to an end with these files")
         if done.returncode not in (0, 1):
             return failed("ruff cannot read these files")
+        seen = sum(line.endswith(b".py") for line in shown.stdout.splitlines())
+        if seen != wanted:
+            return failed(f"ruff reads {seen} of {wanted} Python files; give the others usual names")
         found = json.loads(done.stdout)
         home = f"{Path(folder).resolve()}/"
         faults = [
@@ -39,3 +47,9 @@ def check(bench: Bench) -> Result:
             for item in found
         ]
     return judged(sorted(faults), findings=len(faults))
+
+
+def _ruff(command: Sequence[str], folder: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-P", *command], cwd=folder, capture_output=True, timeout=120, check=False, env={}
+    )

@@ -9,14 +9,14 @@ from metricloop.takehome.answer import Files
 from metricloop.takehome.bench import Bench
 from metricloop.takehome.contract import APP, LONGEST_FILE, PREDICT, TRAIN
 from metricloop.takehome.result import Result, failed, judged
-from metricloop.takehome.source import code_lines, local_imports, modules, parsed
+from metricloop.takehome.source import code_lines, imports, local_imports, module_of, modules, parsed
 
 MOST_SHARE = 0.5  # of the code that one file may hold
 SMALLEST_COPY = 4  # statements of a function that may not be there twice
 
 
 def check(bench: Bench) -> Result:
-    files = {name: text for name, text in bench.files.items() if name.endswith(".py") and not is_test(name)}
+    files = application(bench.files)
     lines = {name: code_lines(text) for name, text in files.items()}
     total = sum(lines.values())
     if not total:
@@ -37,6 +37,36 @@ def check(bench: Bench) -> Result:
 
 def is_test(name: str) -> bool:
     return name.startswith("tests/") or name.rpartition("/")[2] in ("conftest.py",)
+
+
+def application(files: Files) -> Files:
+    """The Python files that are no tests, and those among the tests that they import."""
+    code = {name: text for name, text in files.items() if name.endswith(".py")}
+    found = {name: text for name, text in code.items() if not is_test(name)}
+    places: dict[str, str] = {}  # tests by the names they can be imported with; also from tests/ itself
+    for name in code:
+        if is_test(name):
+            places |= {module_of(name): name, module_of(name.removeprefix("tests/")): name}
+    places = {module: name for module, name in places.items() if module not in modules(found)}
+    todo = list(found)
+    while todo:
+        name = todo.pop()
+        for module in _imported(code[name], name):
+            place = places.get(module)
+            if place and place not in found:
+                found[place] = code[place]
+                todo.append(place)
+    return found
+
+
+def _imported(text: str, name: str) -> set[str]:
+    """The full names that a file imports, the relative ones from where it is."""
+    parts = name.split("/")[:-1]
+    found = set()
+    for module in imports(text):
+        up = len(module) - len(module.lstrip("."))
+        found.add(".".join([*parts[: len(parts) - up + 1], module[up:]]) if up else module)
+    return found
 
 
 def copies(files: Files) -> list[str]:
