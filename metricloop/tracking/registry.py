@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 URI = "MLFLOW_TRACKING_URI"
 MODEL_TYPE = "detector"  # of our logged models
+OWNER = "metricloop.workspace"  # tag of a registered model at another MLflow: which workspace it belongs to
 PREFIXES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_")  # variables with which a server and its store of files are reached
 CODE = Path(__file__).with_name("served_model.py")
 
@@ -44,15 +46,18 @@ def server_variables() -> dict[str, str]:
 def register(folder: Path, uri: str) -> dict[int, str]:
     """Register the promoted detectors of a workspace at another MLflow than its own. Nothing there is deleted.
 
+    A model there belongs to the workspace that registered it first; another one is refused.
     Returns promoted version -> version in the registry. Errors: RegistryError.
     """
     from mlflow.exceptions import MlflowException
 
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's own 7 take minutes
     folder, runs = folder.resolve(), promoted_runs(folder)
-    study = next(iter(all_facts(folder).values()))["study"]
+    facts = all_facts(folder)
+    study, name = next(iter(facts.values()))["study"], facts[max(facts)]["name"]
     try:
         client = client_of(uri)
+        _claim(client, name, study, folder, uri)
         experiment = experiment_of(client, study, None)
         there = {run.data.tags.get(KEY): run.info.run_id for run in all_runs(client, experiment)}
         started = client.get_experiment(experiment).creation_time or 0
@@ -60,7 +65,7 @@ def register(folder: Path, uri: str) -> dict[int, str]:
             version: there.get(run.key) or write_run(client, experiment, folder, run, started - 1000 * run.rank, {})
             for version, run in runs.items()
         }
-        return show(client, experiment, folder, run_ids)
+        return show(client, experiment, folder, run_ids, own=False)
     except MlflowException as error:
         raise RegistryError(
             f"MLflow at {without_password(uri)} (from {URI}) did not take the detectors: {_told(error, uri)}; "
@@ -69,10 +74,13 @@ def register(folder: Path, uri: str) -> dict[int, str]:
         ) from None
 
 
-def show(client: MlflowClient, experiment: str, folder: Path, run_ids: Mapping[int, str]) -> dict[int, str]:
+def show(
+    client: MlflowClient, experiment: str, folder: Path, run_ids: Mapping[int, str], *, own: bool = True
+) -> dict[int, str]:
     """Make the registry hold every promoted version of a workspace, and set the aliases; what is there already stays.
 
-    run_ids: promoted version -> its run. Returns promoted version -> version in the registry.
+    run_ids: promoted version -> its run. own: whether it is the workspace's own MLflow; elsewhere nothing is deleted.
+    Returns promoted version -> version in the registry.
     """
     facts = all_facts(folder)
     if not facts:
@@ -81,20 +89,24 @@ def show(client: MlflowClient, experiment: str, folder: Path, run_ids: Mapping[i
     _create_name(client, name, facts[max(facts)]["study"])
     known = {version.tags.get(KEY): version for version in registered(client, name)}
     shown = {}
-    for version, own in facts.items():
+    for version, said in facts.items():
         source = folder / layout.promoted_folder(version)
         found = known.get(_key(source))
         if found is None or found.run_id != run_ids[version] or not _has_files(client, found):
-            if found is not None:
+            if found is not None and own:
                 client.delete_model_version(name, found.version)
-            found = _add(client, experiment, source, own, run_ids[version])
+            found = _add(client, experiment, source, said | {"name": name}, run_ids[version])
         shown[version] = str(found.version)
-    present = client.get_registered_model(name).aliases
+    present = {alias: str(version) for alias, version in client.get_registered_model(name).aliases.items()}
     wanted = {alias: shown[version] for alias, version in aliases(folder).items()}
+    former = present.get(CHAMPION)
+    if not own and former is not None:
+        kept = present.get(PREVIOUS) if former == wanted[CHAMPION] else former
+        wanted |= {PREVIOUS: kept} if kept is not None else {}
     for alias in (CHAMPION, PREVIOUS):
         if alias in wanted and present.get(alias) != wanted[alias]:
             client.set_registered_model_alias(name, alias, wanted[alias])
-        elif alias in present and alias not in wanted:
+        elif own and alias in present and alias not in wanted:
             client.delete_registered_model_alias(name, alias)
     return shown
 
@@ -114,7 +126,7 @@ def forget_others(client: MlflowClient, experiment: str, folder: Path, name: str
 
 
 def registered(client: MlflowClient, name: str) -> list[ModelVersion]:
-    """All versions of a registered model; [] without one."""
+    """All versions of a registered model, ascending; [] without one."""
     found: list[ModelVersion] = []
     token = None
     while True:
@@ -122,7 +134,7 @@ def registered(client: MlflowClient, name: str) -> list[ModelVersion]:
         found += page
         token = page.token
         if not token:
-            return found
+            return sorted(found, key=lambda version: int(version.version))
 
 
 def download(model: str, uri: str, target: Path) -> Path:
@@ -167,6 +179,44 @@ def without_password(uri: str) -> str:
 def _told(error: Exception, uri: str) -> str:
     """The first line of an error, without user and password."""
     return str(error).splitlines()[0].replace(uri, without_password(uri))
+
+
+def _claim(client: MlflowClient, name: str, study: str, folder: Path, uri: str) -> None:
+    """Make a registered model this workspace's own, unless it is another's already. Errors: RegistryError.
+
+    One without the tag is another's when it has versions that metricloop wrote, and none of them is of this workspace.
+    """
+    present = next(iter(client.search_registered_models(f"name = '{name}'")), None)
+    mine = _workspace_id(folder)
+    if present is None:
+        theirs = False
+        _create_name(client, name, study)
+    elif OWNER in present.tags:
+        theirs = present.tags[OWNER] != mine
+    else:
+        here = {_key(folder / layout.promoted_folder(version)) for version in all_facts(folder)}
+        written = {version.tags[KEY] for version in registered(client, name) if KEY in version.tags}
+        theirs = bool(written) and not written & here
+    if theirs:
+        raise RegistryError(
+            f"the registered model {name} in MLflow at {without_password(uri)} (from {URI}) belongs to another "
+            f"workspace, so nothing was registered there; the detectors are safe under {folder / layout.PROMOTED} and "
+            f"in the workspace's own MLflow. Give this study a name that is free there: change study.name in "
+            f"{folder / layout.PARAMS}, run the study and promote again. If that model is this study's own, set its "
+            f"tag {OWNER} to {mine}"
+        )
+    if present is None or OWNER not in present.tags:
+        client.set_registered_model_tag(name, OWNER, mine)
+
+
+def _workspace_id(folder: Path) -> str:
+    """What tells a workspace from others, also after it was moved: its first commit, or its place if it has none."""
+    if (folder / ".git").exists():
+        command = ["git", "rev-list", "--max-parents=0", "HEAD"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.strip():
+            return done.stdout.split()[-1]
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:40]
 
 
 def _create_name(client: MlflowClient, name: str, study: str) -> None:

@@ -22,7 +22,15 @@ from study_fixture import make_study
 
 from metricloop.delivery.promoted import make_champion
 from metricloop.delivery.torch_detector import load
-from metricloop.tracking.registry import RegistryError, download, register, registered, uri_for, without_password
+from metricloop.tracking.registry import (
+    OWNER,
+    RegistryError,
+    download,
+    register,
+    registered,
+    uri_for,
+    without_password,
+)
 from metricloop.tracking.track import NOTE, track, where_to_look
 from metricloop.tracking.write_run import client_of, database_uri
 
@@ -166,6 +174,64 @@ def test_another_mlflow_gets_the_detectors_and_keeps_its_own(study, tmp_path):
     assert sorted(found) == [0, 1]
     assert found[0].version == theirs.version
     assert not (study / "mlflow.db").exists()
+
+
+def test_a_model_of_another_workspace_is_refused(study, tmp_path):
+    """Two studies of one name at one MLflow: the second changes nothing there, and is told what to do."""
+    other = f"sqlite:///{tmp_path}/other.db"
+    client_of(other).create_experiment("drawn", artifact_location=(tmp_path / "files").as_uri())
+    add_promoted(study, seed=1)
+    register(study, other)
+    client, before = versions(study, other)
+    aliases = client.get_registered_model("drawn").aliases
+    second = make_study(tmp_path / "second")
+    add_promoted(second, seed=2, made="2026-11-27T00:00:00+00:00")
+    track(second)
+    for tag in (True, False):  # without it, as earlier versions of metricloop left a model
+        if not tag:
+            client.delete_registered_model_tag("drawn", OWNER)
+        with pytest.raises(RegistryError, match=r"registered model drawn in .* another workspace.*change study\.name"):
+            register(second, other)
+    assert client.get_registered_model("drawn").aliases == aliases
+    assert list(versions(study, other)[1]) == list(before) == [1, 2]
+    assert versions(second)[0].get_registered_model("drawn").aliases == {"champion": 1}
+    assert register(study, other) == {1: "1", 2: "2"}
+    assert client.get_registered_model("drawn").tags[OWNER]
+    client_of(other).create_experiment("free", artifact_location=(tmp_path / "files2").as_uri())
+    add_promoted(second, seed=3, name="free")
+    assert register(second, other) == {1: "1", 2: "2"}
+    assert list(versions(study, other)[1]) == [1, 2]
+
+
+def test_another_mlflow_keeps_its_aliases(study, tmp_path):
+    """No alias there is deleted, and `previous` is the champion that was there."""
+    other = f"sqlite:///{tmp_path}/other.db"
+    client = client_of(other)
+    client.create_experiment("drawn", artifact_location=(tmp_path / "files").as_uri())
+    client.create_registered_model("drawn")
+    for alias in ("previous", "champion"):
+        theirs = client.create_model_version("drawn", str(tmp_path), tags={"promoted": "0"})
+        client.set_registered_model_alias("drawn", alias, theirs.version)
+    for _ in range(2):
+        assert register(study, other) == {1: "3"}
+        assert client.get_registered_model("drawn").aliases == {"champion": 3, "previous": 2}
+    add_promoted(study, seed=1)
+    register(study, other)
+    assert client.get_registered_model("drawn").aliases == {"champion": 4, "previous": 3}
+    shutil.rmtree(study / "promoted/1")
+    register(study, other)
+    assert client.get_registered_model("drawn").aliases == {"champion": 4, "previous": 3}
+
+
+def test_a_moved_workspace_is_still_the_owner(study, tmp_path):
+    other = f"sqlite:///{tmp_path}/other.db"
+    client_of(other).create_experiment("drawn", artifact_location=(tmp_path / "files").as_uri())
+    for command in (["init", "-q"], ["add", "params.yaml"], ["commit", "-qm", "first"]):
+        subprocess.run(["git", *command], cwd=study, check=True)
+    register(study, other)
+    moved = study.rename(tmp_path / "moved")
+    add_promoted(moved, seed=1)
+    assert register(moved, other) == {1: "1", 2: "2"}
 
 
 def test_the_detector_in_the_registry_is_the_promoted_one(study, tmp_path):
