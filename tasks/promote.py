@@ -12,7 +12,7 @@ from metricloop.runtime.stage_start import die_with_ancestors, hold_lock, tell_e
 
 
 def wish_from_arguments(arguments: list[str] | None = None) -> Wish:
-    """What the command line of this step asks for: `[ARM] [--anyway] [--share S] [--seeds N]`."""
+    """The arguments of this step: `[ARM] [--anyway] [--share S] [--seeds N]`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("arm", nargs="?")
     parser.add_argument("--anyway", action="store_true")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metricloop.serving.detector import Detector, Found
+from metricloop.serving.detector import Finder, Found
 
 TOLERANCE = 1e-3  # of a score, and of a box's side as a share of the picture's long side
 FAR = 1e-2  # a detection without another this close has no counterpart
@@ -37,7 +37,7 @@ class Agreement:
         return f"{text}; {self.without} without a counterpart" if self.without else text
 
 
-def agreement(first: Detector, second: Detector, pictures: Sequence[np.ndarray]) -> Agreement:
+def agreement(first: Finder, second: Finder, pictures: Sequence[np.ndarray]) -> Agreement:
     """Compare what two detectors find on `pictures`, each (H, W, 3) uint8 RGB. They have the facts of the first."""
     threshold, most = first.facts["score_threshold"], first.facts["max_detections"]
     apart, detections = [np.zeros(0)], 0

@@ -33,7 +33,7 @@ class BundleCheckError(RuntimeError):
 
 
 class Served:
-    """A detector (serving.detector.Detector) behind an HTTP server."""
+    """A detector behind an HTTP server (serving.detector.Finder)."""
 
     def __init__(self, address: str, facts: Mapping[str, Any]) -> None:
         self._address, self._facts = address, facts
@@ -42,10 +42,6 @@ class Served:
     def facts(self) -> Mapping[str, Any]:
         """The content of detector.json."""
         return self._facts
-
-    def read(self, data: bytes) -> np.ndarray:
-        """Not possible: the server reads files itself."""
-        raise NotImplementedError
 
     def detect(self, pictures: Sequence[np.ndarray]) -> list[Found]:
         """What the server finds on each picture. Errors: BundleCheckError."""

@@ -22,7 +22,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Stat:
-    """Of /proc/PID/stat: the process group, and whether it has ended with all its threads."""
+    """Two facts from /proc/PID/stat: the process group, and whether all threads of the process have ended."""
 
     group: int
     ended: bool

@@ -22,8 +22,8 @@ class Found:
     labels: np.ndarray
 
 
-class Detector(Protocol):
-    """Reads pictures and finds objects in them."""
+class Finder(Protocol):
+    """Finds objects in pictures that are read already."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -31,8 +31,12 @@ class Detector(Protocol):
         made and more. The server needs `classes` alone: the names, in the order of the labels.
         """
 
-    def read(self, data: bytes) -> np.ndarray:
-        """A picture file as (H, W, 3) uint8 RGB. Errors: ValueError that says what is wrong with the file."""
-
     def detect(self, pictures: Sequence[np.ndarray]) -> list[Found]:
         """The detections on each picture, in order."""
+
+
+class Detector(Finder, Protocol):
+    """Reads pictures and finds objects in them."""
+
+    def read(self, data: bytes) -> np.ndarray:
+        """A picture file as (H, W, 3) uint8 RGB. Errors: ValueError that says what is wrong with the file."""

@@ -139,7 +139,7 @@ def _plan(this: Course) -> None:
 
 
 def _step(this: Course, first: Key, question: Callable[[], str], checks: Sequence[str]) -> None:
-    """Ask for one piece, check it, and hand back what is wrong, until nothing is or the repairs are used up.
+    """Ask for one piece and check it; what is wrong goes back, until all is right or no repair is left.
 
     In a replay the recording says whether a piece is repaired.
     Errors: SpentError, when the piece waits until the limit is raised; NotRecordedError; ClientError.

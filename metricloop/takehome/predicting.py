@@ -81,7 +81,7 @@ def set_faults(what: str, found: Counter[str], wanted: Sequence[str]) -> list[st
 
 
 def extract(bench: Bench) -> tuple[dict[str, str], list[str], Counter[str]]:
-    """The items that extract.py finds in the saved pages: item -> text, the faults of its file, and how often each."""
+    """Run extract.py on the saved pages: the text of each item, the faults of its file, and how often each occurs."""
     out = "metricloop_items.csv"
     ran = bench.run([EXTRACT, "--pages", f"{DATA}/{bench.assignment.front.unseen}", "--out", out])
     if ran.fault:

@@ -22,9 +22,6 @@ class Fixed:
     def __init__(self, result: Found, **changes) -> None:
         self.result, self.facts = result, facts(**changes)
 
-    def read(self, data: bytes) -> np.ndarray:
-        raise NotImplementedError
-
     def detect(self, pictures):
         return [self.result] * len(pictures)
 

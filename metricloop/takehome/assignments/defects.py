@@ -26,7 +26,7 @@ def write(folder: Path, seed: int = 0) -> None:
 
 
 def _write_part(chance: np.random.RandomState, pictures: Path, table: Path, column: str, count: int) -> None:
-    """Write the pictures of a part, and a table of their labels. The names of the files tell nothing of them."""
+    """Write the pictures of a part, and a table of their labels. File names say nothing about the labels."""
     pictures.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, label in enumerate(_labels(chance, count)):

@@ -32,7 +32,7 @@ def write(folder: Path, seed: int = 0) -> None:
 
 
 def draw(chance: random.Random, count: int) -> list[Headline]:
-    """Headlines with their labels. No two are equal in their letters."""
+    """Headlines with their labels. No headline stands twice, whatever its case and signs."""
     found: dict[str, Headline] = {}
     labels, weights = list(SHARES), list(SHARES.values())
     while len(found) < count:
