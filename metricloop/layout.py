@@ -19,7 +19,7 @@ LABELS = "labels"  # versions of the labels, made by `metricloop import-labels`
 # What the stages write.
 DATA = "data"
 IMAGES = "data/images.parquet"
-BOXES = "data/boxes.parquet"
+BOXES = "data/boxes"  # one file per split, so that no stage depends on labels that it does not read
 TRUTH = "data/truth.parquet"
 BEFORE = "data/before.parquet"  # the pool's labels before any were repaired; only there with data.labels
 CATEGORIES = "data/categories.json"
@@ -61,6 +61,11 @@ KNOWN_SCORES = ".metricloop/cache/scores"
 SHOWN = ".metricloop/shown"  # what report and MLflow last showed, as a digest
 RATES = ".metricloop/rates"  # clocks and rates, which no stage may write into its outputs
 LOCKS = ".metricloop/locks"
+
+
+def boxes_file(split: str) -> str:
+    """The labels of one split: pool, search or test."""
+    return f"{BOXES}/{split}.parquet"
 
 
 def scores_file(batch: str, metric: str) -> str:

@@ -21,7 +21,7 @@ from metricloop.data.picture_check import NothingReadableError, check_pictures, 
 from metricloop.data.problem_list import write_problems
 from metricloop.data.splits import PARTS, SplitError, assign, leaks
 from metricloop.data.summary import summarise
-from metricloop.data.tables import BOXES, IMAGES, TRUTH, write_json, write_table
+from metricloop.data.tables import IMAGES, TRUTH, write_boxes, write_json, write_table
 
 
 class IngestError(RefusedError):
@@ -233,7 +233,7 @@ def _shown(problems: Sequence[Problem], root: Path) -> list[Problem]:
 def write(tables: IngestedTables, folder: Path) -> None:
     """Write the tables, categories.json, problems.csv and summary.json into `folder`."""
     write_table(folder / "images.parquet", IMAGES, tables.images)
-    write_table(folder / "boxes.parquet", BOXES, tables.boxes)
+    write_boxes(folder, tables.images, tables.boxes)
     write_table(folder / "truth.parquet", TRUTH, tables.truth)
     write_json(folder / "categories.json", list(tables.class_names))
     write_json(folder / "summary.json", tables.summary)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.tables import BOXES, IMAGES, column, read_json, read_table, xyxy
+from metricloop.data.tables import BOXES, IMAGES, SPLITS, column, read_json, read_table, xyxy
 
 
 def assemble(images: pa.Table, boxes: pa.Table, class_names: tuple[str, ...], root: Path) -> Dataset:
@@ -40,13 +40,25 @@ def assemble(images: pa.Table, boxes: pa.Table, class_names: tuple[str, ...], ro
 
 
 def load(folder: Path | str, root: Path | str, split: str | None = None, labels: bool = True) -> Dataset:
-    """Read images.parquet, boxes.parquet and categories.json from `folder`; one split, or all of them.
+    """Read images.parquet, boxes/ and categories.json from `folder`; one split, or all of them.
 
-    labels=False: the images without boxes; boxes.parquet is not read.
+    labels=False: the images without boxes; boxes/ is not read.
     """
     folder = Path(folder)
     images = read_table(folder / "images.parquet", IMAGES)
     if split is not None:
         images = images.filter(pc.equal(images["split"], split))
-    boxes = read_table(folder / "boxes.parquet", BOXES) if labels else BOXES.empty_table()
+    boxes = read_boxes(folder, split) if labels else BOXES.empty_table()
     return assemble(images, boxes, tuple(read_json(folder / "categories.json")), Path(root))
+
+
+def read_boxes(folder: Path | str, split: str | None = None) -> pa.Table:
+    """The labels of one split, or of all, as rows of BOXES. Errors: TableError.
+
+    Workspaces of an earlier version have one file for all splits, until `ingest` runs again; then it is read whole.
+    """
+    folder = Path(folder)
+    if not (folder / "boxes").is_dir() and (folder / "boxes.parquet").is_file():
+        return read_table(folder / "boxes.parquet", BOXES)
+    parts = SPLITS if split is None else (split,)
+    return pa.concat_tables([read_table(folder / "boxes" / f"{part}.parquet", BOXES) for part in parts])

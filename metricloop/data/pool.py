@@ -7,14 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.loading import assemble
-from metricloop.data.tables import BOXES, IMAGES, column, read_json, read_table
+from metricloop.data.loading import assemble, read_boxes
+from metricloop.data.tables import IMAGES, column, read_json, read_table
 
 
 def read_pool(folder: Path | str, root: Path | str) -> Dataset:
     """Images and labels of the pool split from `folder`, without crowd regions, which are no single objects."""
     folder = Path(folder)
-    images, boxes = read_table(folder / "images.parquet", IMAGES), read_table(folder / "boxes.parquet", BOXES)
+    images, boxes = read_table(folder / "images.parquet", IMAGES), read_boxes(folder, "pool")
     images = images.filter(pa.array(column(images, "split") == "pool"))
     boxes = boxes.filter(pa.array(~column(boxes, "crowd")))
     pool = assemble(images, boxes, tuple(read_json(folder / "categories.json")), Path(root))

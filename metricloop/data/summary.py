@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from metricloop.data.formats.source import Problem, Record, Source
+from metricloop.data.tables import SPLITS
 
-SPLITS = ("pool", "search", "test")
 GROUPINGS = ("pictures grouped by their names", "pictures of a fixed camera")  # problems that also the line tells
 
 

@@ -31,6 +31,7 @@ IMAGES = pa.schema(
     }
 )
 _BOX = {"x1": pa.float32(), "y1": pa.float32(), "x2": pa.float32(), "y2": pa.float32()}
+SPLITS = ("pool", "search", "test")  # each has a file of BOXES
 BOXES = pa.schema({"box_id": pa.int64(), "image_id": pa.int64(), **_BOX, "label": pa.int32(), "crowd": pa.bool_()})
 # One row per clean box of the pool (box_id null: it is missing from the labels) and one per invented box
 # (coordinates null). Empty when no mistakes were injected.
@@ -88,6 +89,15 @@ def write_table(
         table = table.replace_schema_metadata(dict(stamp))
     with replacing(Path(path)) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+
+
+def write_boxes(folder: Path, images: Mapping[str, Any], boxes: Mapping[str, Any]) -> None:
+    """Write the labels as one file per split, in folder/boxes. images, boxes: columns of IMAGES and BOXES."""
+    split = dict(zip(np.asarray(images["image_id"]).tolist(), images["split"], strict=True))
+    of_box = np.array([split[number] for number in np.asarray(boxes["image_id"]).tolist()], object)
+    for part in SPLITS:
+        own = np.flatnonzero(of_box == part)
+        write_table(folder / "boxes" / f"{part}.parquet", BOXES, {n: np.asarray(v)[own] for n, v in boxes.items()})
 
 
 def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:

@@ -86,7 +86,7 @@ def import_labels(
 
 def _check_present(folder: Path) -> None:
     """The tables must be those of today's source and settings, or changes would be told of other labels."""
-    if not (folder / layout.BOXES).is_file() or outdated(folder, ["ingest"]):
+    if not (folder / layout.IMAGES).is_file() or outdated(folder, ["ingest"]):
         line = command_line("metricloop", "audit", "--no-training", "-C", folder)
         raise LabelsError(
             f"the tables in {folder / layout.DATA} are not up to date; make them first, for example with {line}"

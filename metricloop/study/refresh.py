@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
 
 from metricloop import layout
+from metricloop.data.tables import SPLITS
 from metricloop.params import load_params, weights_digest
 from metricloop.runtime import code_digest
 from metricloop.study.graph import reads_embeddings, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.rendering import render_stages, stage_kinds, write_if_changed
+
+READS = dict.fromkeys(("predict", "embed", "score", "select"), ("pool",))  # stage -> splits whose labels it reads
+READS |= dict.fromkeys(("screen", "evaluate", "compare"), ("search",)) | {"confirm": ("test",)}
 
 
 def wire_embeddings(stages: str, wanted: bool) -> str:
@@ -47,6 +52,20 @@ def wire_labels(stages: str, wanted: bool) -> str:
     return stages
 
 
+def wire_parts(stages: str) -> str:
+    """The text of dvc.yaml of an earlier version, with the labels of each split in a file of their own."""
+    old, lines, stage = "- data/boxes.parquet\n", [], ""
+    for line in stages.splitlines(keepends=True):
+        if found := re.match(r"  (\w+):\n", line):
+            stage = found[1]
+        if line.endswith(old):
+            indent = line.removesuffix(old)
+            lines += [f"{indent}- {layout.boxes_file(part)}\n" for part in READS.get(stage, SPLITS)]
+        else:
+            lines.append(line)
+    return "".join(lines)
+
+
 def _stage(name: str, following: str) -> str:
     text = render_stages(drawn=False, embeds=True, screens=True)
     return text[text.index(f"  {name}:\n") : text.index(f"  {following}:\n")]
@@ -56,14 +75,14 @@ def refresh_code(folder: Path) -> None:
     """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, and update dvc.yaml.
 
     dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
-    repaired labels when data.labels names them. Errors: GraphError
-    for a workspace of an old version.
+    repaired labels when data.labels names them. Errors: GraphError for a workspace of an old version.
     """
     stages, plan = folder / layout.STAGES, load_plan(folder)
     if stages.is_file():
         stages_of(folder, plan)  # raises GraphError before anything is written
         text = wire_embeddings(stages.read_text(), reads_embeddings(plan))
         text = wire_screens(text, bool(plan["screens"]))
+        text = wire_parts(text)
         write_if_changed(stages, wire_labels(text, bool(load_params(folder / layout.PARAMS).data.labels)))
     note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
     params = load_params(folder / layout.PARAMS)

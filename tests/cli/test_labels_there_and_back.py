@@ -19,7 +19,7 @@ def test_repaired_labels_change_what_depends_on_them_and_nothing_else(tmp_path, 
     folder = make_tiny(tmp_path / "tiny")
     assert main(["status", "-C", str(folder)]) == 0  # writes the digests of today's code
     stage(folder, "draw", "ingest", "score@labels", "select@random", "select@object_count")
-    old = pq.read_table(folder / "data/boxes.parquet").to_pylist()
+    old = pq.read_table(folder / "data/boxes/pool.parquet").to_pylist()
     subset = (folder / "subsets/object_count.parquet").read_bytes()
     target = tmp_path / "pool.json"
     assert main(["export", "pool", str(target), "--format", "label-studio", "-C", str(folder)]) == 0
@@ -43,7 +43,7 @@ def test_repaired_labels_change_what_depends_on_them_and_nothing_else(tmp_path, 
     assert "0 added, 0 removed, 1 moved, 0 renamed" in out
     assert "not affected: draw" in out
     stage(folder, "ingest", "score@labels", "select@object_count", "select@random", "select@before_repair")
-    new = pq.read_table(folder / "data/boxes.parquet").to_pylist()
+    new = pq.read_table(folder / "data/boxes/pool.parquet").to_pylist()
     assert [row["box_id"] for row in new] == [row["box_id"] for row in old]
     assert sum(a != b for a, b in zip(old, new, strict=True)) == 1
     # the subset without the picture is the same, so its detectors are not trained again

@@ -62,8 +62,8 @@ def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
     folder = make_study(tmp_path / "study")
     params = load_params(folder / "params.yaml")
     check(folder, params)
-    write_table(folder / "data/boxes.parquet", BOXES, {name: [] for name in BOXES.names})
-    assert not len(read_table(folder / "data/boxes.parquet", BOXES))
+    write_table(folder / "data/boxes/pool.parquet", BOXES, {name: [] for name in BOXES.names})
+    assert not len(read_table(folder / "data/boxes/pool.parquet", BOXES))
     with pytest.raises(AuditError, match="none of the 32 images of the pool has a label"):
         check(folder, params)
 

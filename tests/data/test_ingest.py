@@ -89,9 +89,11 @@ def test_written_files_do_not_depend_on_the_order_of_the_source(tmp_path):
         content[key].reverse()
     (tmp_path / "set/annotations.json").write_text(json.dumps(content))
     write(run(tmp_path / "set", jobs=2), tmp_path / "second")
-    names = sorted(path.name for path in (tmp_path / "first").iterdir())
+    first = tmp_path / "first"
+    names = sorted(path.relative_to(first).as_posix() for path in first.rglob("*.*"))
     assert names == [
-        "boxes.parquet", "categories.json", "images.parquet", "problems.csv", "summary.json", "truth.parquet",
+        "boxes/pool.parquet", "boxes/search.parquet", "boxes/test.parquet", "categories.json", "images.parquet",
+        "problems.csv", "summary.json", "truth.parquet",
     ]  # fmt: skip
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()

@@ -106,7 +106,9 @@ def test_a_block_computed_again_in_a_clone_has_the_same_numbers(finished, tmp_pa
     dvc(copy, "push", "--quiet")
     subprocess.run(["git", "commit", "-qam", "remote"], cwd=copy, check=True)
     subprocess.run(["git", "clone", "-q", str(copy), str(clone)], check=True)
-    dvc(clone, "pull", "--quiet", "source", "data/images.parquet", "data/boxes.parquet", "subsets/random.parquet")
+    dvc(
+        clone, "pull", "--quiet", "source", "data/images.parquet", "data/boxes/search.parquet", "subsets/random.parquet"
+    )
     assert not (clone / "models/random.0").exists()
     dvc(clone, "repro", "--force", "--single-item", "train@random.0", "evaluate@random.0")
     history = pq.read_table(clone / "models/random.0/history.parquet").to_pydict()

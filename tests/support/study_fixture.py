@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from metricloop.data.tables import BOXES, IMAGES, SCORES, SUBSET, TRUTH, write_json, write_table
+from metricloop.data.tables import BOXES, IMAGES, SCORES, SUBSET, TRUTH, write_boxes, write_json, write_table
 
 CLASSES = ["panda", "football"]
 HISTORY = {"seed": pa.int32(), "iteration": pa.int32(), "loss": pa.float32()}
@@ -125,7 +125,7 @@ def make_study(folder: Path, images: int = 48, size: int = 64, entries: list[dic
             ):
                 boxes[name].append(value)
     write_table(folder / "data/images.parquet", IMAGES, table)
-    write_table(folder / "data/boxes.parquet", BOXES, boxes)
+    write_boxes(folder / "data", table, boxes)
     write_json(folder / "data/categories.json", CLASSES)
     write_truth(folder, boxes)
     rates = {"missing": 0.124, "moved": 0.201}
