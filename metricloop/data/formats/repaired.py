@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop.data import door
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats import formats, open_place, recognise
 from metricloop.data.formats.paths import TailIndex
@@ -56,7 +57,7 @@ def read_repaired(file: Path, dataset: Dataset, form: str = "auto") -> Repaired:
     source: Source = formats()[name].read(place, ())
     problems = [one for one in source.problems if one.problem != "picture without labels"]
     found: dict[int, list[tuple[Sequence[float], str, bool]]] = {}
-    which = _Which(dataset, home)
+    which = _Which(dataset, home, place.roots)
     for record in merge(source.records, problems):
         row = which.row(record.file)
         if row is None:
@@ -111,8 +112,9 @@ class _Which:
     """Which image of a data set a picture is: by its path, links followed; by the name that an export gave it; by its
     contents; by the end of its path."""
 
-    def __init__(self, dataset: Dataset, home: Path):
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, home: Path, roots: Sequence[str] | None):
+        """roots: the folders whose files may be opened, None: all."""
+        self.dataset, self.roots = dataset, roots
         self.real = {os.path.realpath(home / file): row for row, file in enumerate(dataset.file)}
         self.ids = {int(number): row for row, number in enumerate(dataset.image_id)}
         self.contents = {str(digest): row for row, digest in enumerate(dataset.sha256)}
@@ -127,7 +129,7 @@ class _Which:
         if made and made[0] in self.ids and Path(self.dataset.file[self.ids[made[0]]]).name == made[1]:
             return self.ids[made[0]]
         try:
-            digest = hashlib.sha256(Path(real).read_bytes()).hexdigest()
+            digest = hashlib.sha256(door.read_bytes(real, self.roots)).hexdigest()
         except OSError:
             digest = ""
         return self.contents.get(digest, self.tails.find(str(picture)).row)
