@@ -18,11 +18,12 @@ from metricloop.data.splits import join_groups
 FIXED_CAMERA = 0.5  # a share of the pictures beyond this that all look alike is one background, not one picture
 FEWEST = 4  # pictures that look alike, before a fixed camera is thought of
 NEARLY_EQUAL = 1.0  # grey levels
+SAME_PLACE = 0.9  # IoU of boxes that count as the same
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """groups: of every picture, (n,) str; pairs: rows of pictures that look alike, (k, 2);
+    """groups: of every picture, (n,) str; pairs: rows of pictures that look alike, as few as connect them, (k, 2);
     said: what was found, each (kind, details).
     """
 
@@ -46,8 +47,7 @@ def belonging_together(
     if near != OFF:
         pairs = near_links(hashes, thumbnails, NEAR if isinstance(near, str) else near)
     if near == AUTO and (count := _most_alike(len(files), pairs)) > max(FEWEST - 1, FIXED_CAMERA * len(files)):
-        closer = near_links(hashes, thumbnails, NEARLY_EQUAL)
-        pairs = closer[[_is_copy(records, facts, *pair) for pair in closer.tolist()]].reshape(-1, 2)
+        pairs = near_links(hashes, thumbnails, NEARLY_EQUAL, _SameLabels(records, facts))
         action = (
             f"{count} of {len(files)} pictures look alike; only those with the same labels, too, are kept together "
             "(data.near_duplicates: how near, or off)"
@@ -70,11 +70,35 @@ def _most_alike(n: int, pairs: np.ndarray) -> int:
     return int(counts.max(initial=0))
 
 
-def _is_copy(records: Sequence[Record], facts: Sequence[PictureFacts], a: int, b: int) -> bool:
-    """Whether two pictures that look alike are equal files, or have the same labels at the same places."""
-    if facts[a].sha256 == facts[b].sha256:
+class _SameLabels:
+    """Whether pictures are equal files, or have the same labels at the same places (IoU above SAME_PLACE)."""
+
+    def __init__(self, records: Sequence[Record], facts: Sequence[PictureFacts]):
+        self.records = records
+        self.files = np.unique([own.sha256 for own in facts], return_inverse=True)[1]
+        self.labels = np.unique([str(sorted(own.labels.tolist())) for own in records], return_inverse=True)[1]
+        self.spans = np.stack([_span(own.boxes) for own in records])
+
+    def __call__(self, row: int, others: np.ndarray) -> np.ndarray:
+        same = self.files[others] == self.files[row]
+        gap = np.abs(self.spans[others, :4] - self.spans[row, :4])  # which an IoU limits to a share of a box
+        reach = np.maximum(self.spans[others, 4:], self.spans[row, 4:]) * (1 / SAME_PLACE - 1) + 1e-6
+        maybe = ~same & (self.labels[others] == self.labels[row]) & (gap <= reach).all(axis=1)
+        for place in np.flatnonzero(maybe).tolist():
+            same[place] = _same_places(self.records[row].boxes, self.records[int(others[place])].boxes)
+        return same
+
+
+def _span(boxes: np.ndarray) -> np.ndarray:
+    """Around all boxes: x1, y1, x2, y2; then the greatest width, height, width, height, (8,)."""
+    if not len(boxes):
+        return np.zeros(8)
+    sizes = np.tile((boxes[:, 2:] - boxes[:, :2]).max(axis=0), 2)
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0), sizes])
+
+
+def _same_places(one: np.ndarray, two: np.ndarray) -> bool:
+    if not len(one):
         return True
-    one, two = records[a], records[b]
-    if len(one.boxes) != len(two.boxes) or sorted(one.labels) != sorted(two.labels):
-        return False
-    return bool(len(one.boxes) == 0 or (iou(one.boxes, two.boxes).max(axis=1) > 0.9).all())
+    share = iou(one, two)
+    return bool((share.max(axis=1) > SAME_PLACE).all() and (share.max(axis=0) > SAME_PLACE).all())

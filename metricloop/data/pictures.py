@@ -234,7 +234,8 @@ def fingerprint(image: np.ndarray) -> tuple[np.uint64, np.ndarray]:
 def near_duplicates(
     hashes: np.ndarray, thumbnails: np.ndarray, *, distance: int = 3, difference: float = 4.0
 ) -> np.ndarray:
-    """Pairs of rows that show the same picture, (k, 2) int, first < second, sorted.
+    """All pairs of rows that show the same picture, (k, 2) int, first < second, sorted. Where many look alike, time and
+    memory grow with the square of their number: `near_links` connects the same groups in less.
 
     hashes: (n,) uint64; thumbnails: (n, 256) uint8. The hashes of a pair differ in at most `distance` <= 3
     bits, and its thumbnails by at most `difference` grey levels on average: plain pictures can have equal hashes.

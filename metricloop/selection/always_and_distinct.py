@@ -32,9 +32,9 @@ def always_rows(pool: Dataset, line: str | None) -> np.ndarray:
 
 def near_duplicate_groups(pool: Dataset, embeddings: ImageEmbeddings) -> np.ndarray:
     """The group of near-duplicates of every image, (n,) str, by the same rule as in the stage ingest."""
-    from metricloop.data.pictures import near_duplicates
+    from metricloop.data.near_links import near_links
 
-    pairs = near_duplicates(embeddings.hashes, embeddings.thumbnails)
+    pairs = near_links(embeddings.hashes, embeddings.thumbnails)
     return join_groups([str(file) for file in pool.file], [None] * len(pool), pairs)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.embeddings import Embeddings
-from metricloop.data.pictures import near_duplicates
+from metricloop.data.near_links import near_any, near_links
 from metricloop.metrics.catalogue._neighbours import nearest
 from metricloop.metrics.contract import metric
 
@@ -52,7 +52,7 @@ def near_duplicate(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     looks, n = embeddings.pool, len(embeddings.pool.hashes)
-    pairs = near_duplicates(looks.hashes, looks.thumbnails)
+    pairs = near_links(looks.hashes, looks.thumbnails)
     links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     _, group = connected_components(links, directed=False) if n else (0, np.zeros(0, int))
     return (np.bincount(group, minlength=1)[group] - 1).astype(np.float64)
@@ -111,9 +111,5 @@ def split_leakage(pool: Dataset, embeddings: Embeddings) -> np.ndarray:
     nothing = np.zeros(n, np.int64)
     distance = nearest(own.images, held.images, 1, (nothing, nothing)).distances[:, 0]
     score = np.clip(1 - distance, 0, 1)
-    pairs = near_duplicates(
-        np.concatenate([own.hashes, held.hashes]), np.concatenate([own.thumbnails, held.thumbnails])
-    )
-    across = (pairs[:, 0] < n) & (pairs[:, 1] >= n)
-    score[pairs[across, 0]] = 1
+    score[near_any(own.hashes, own.thumbnails, (held.hashes, held.thumbnails))] = 1
     return score

@@ -45,7 +45,8 @@ SOURCES = {
         training: embed_pool parallel
     """,
     "score": """
-        data: __init__ boxes dataset door embeddings frame heif k_center loading picture_header pictures pool tables
+        data: __init__ boxes dataset door embeddings frame heif k_center loading near_links picture_header pictures
+        data: pool tables
         evaluation: greedy_match
         metrics/catalogue: *
         metrics: contract
@@ -86,8 +87,7 @@ SOURCES = {
         training: detect evaluate_models recipe
     """,
     "select": """
-        data: __init__ dataset door embeddings frame heif k_center loading manifest picture_header pictures pool seeds
-        data: splits tables
+        data: __init__ dataset embeddings frame k_center loading manifest near_links pool seeds splits tables
         selection: always_and_distinct arm_files greedy keep_values options policy select
         selection/policies: *
         tasks: select
