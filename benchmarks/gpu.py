@@ -58,7 +58,7 @@ class Scale:
     limit_gib: float  # of memory, for the check of what is said when it is full
 
 
-FULL = Scale(None, 320, 16, 100, 256, (1, 2, 4), ("fcos_shufflenet", "fcos_resnet50_fpn"), 4, 160, 200, 1.0)
+FULL = Scale(None, 320, 16, 100, 256, (1, 2, 4, 8), ("fcos_shufflenet", "fcos_resnet50_fpn"), 3, 160, 200, 1.0)
 TINY = Scale(("fcos_shufflenet",), 64, 2, 2, 4, (2,), ("fcos_shufflenet",), 1, 4, 2, 1.0)
 
 
@@ -383,6 +383,8 @@ def agreement(scale: Scale, device: str, seconds_left: Callable[[], float]) -> l
     """mAP of trials on the CPU and on the GPU with the same seeds. Returns what failed."""
     import numpy as np
 
+    from metricloop.detector.architectures import NAMES
+
     size, batch = min(scale.size, 96), min(scale.batch, 8)
     pictures, samples = draw(scale.drawn, size, seed=2)
     held_out, truth = draw(scale.drawn, size, seed=3)
@@ -410,8 +412,20 @@ def agreement(scale: Scale, device: str, seconds_left: Callable[[], float]) -> l
                 moved = mean_ap(truth, detect(model, held_out, device))
         rows.append([*row, moved])
         show(f"| {seed} | {' | '.join(f'{value:.3f}' for value in rows[-1])} |")
+    show("", *(repeated(name, scale, device) for name in scale.detectors or NAMES if seconds_left() > 30))
     on_cpu, on_card, moved = np.array(rows).reshape(-1, 3).T
     return judge_agreement(on_cpu, on_card, moved)
+
+
+def repeated(name: str, scale: Scale, device: str) -> str:
+    """Two trainings with one seed: the largest difference between their weights."""
+    pictures, samples = draw(2 * scale.batch, scale.size, seed=5)
+    first, again = (
+        train(name, pictures, samples, device=device, size=scale.size, batch=scale.batch, iterations=10).state_dict()
+        for _ in range(2)
+    )
+    apart = max(float((first[key].double() - again[key].double()).abs().max()) for key in first)
+    return f"- {name}, trained twice with one seed, ten iterations: weights differ by at most {apart:.1g}"
 
 
 def judge_agreement(on_cpu: Any, on_card: Any, moved: Any) -> list[str]:

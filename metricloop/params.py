@@ -116,6 +116,7 @@ class Train(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     amp: bool = True
     threads: Count = 1
+    parallel: Literal["auto"] | Count = "auto"
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Train:

@@ -119,7 +119,7 @@ def fit(
         raise ValueError("nothing to train on: the subset has no images")
     model.to(device).train()
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=0.01, fused=device.type == "cpu")
+    optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=0.01, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=schedule.amp and device.type == "cuda")
     history = History()
     state = {"model": model, "optimizer": optimizer, "scaler": scaler}
@@ -210,20 +210,20 @@ def _batch(n: int, size: int, seed: int, iteration: int) -> list[int]:
 
 
 def _collate(samples, pixels: Pictures, augment: Augment, seed: int, iteration: int, device: torch.device):
-    images, targets = [], []
+    images, boxes_of, labels_of = [], [], []
     for position, sample in enumerate(samples):
         image = pixels[sample.row]
         if len(sample.masks):
             image = _mask(image, sample.masks)
         image, boxes, labels = augment(image, sample.boxes, sample.labels, _mix(seed, 2, iteration, position))
         images.append(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
-        targets.append(
-            {
-                "boxes": torch.from_numpy(np.ascontiguousarray(boxes, dtype=np.float32)).to(device),
-                "labels": torch.from_numpy(np.asarray(labels, dtype=np.int64) + 1).to(device),
-            }
-        )
-    return images, targets
+        boxes_of.append(np.asarray(boxes, np.float32))
+        labels_of.append(np.asarray(labels, np.int64) + 1)
+    counts = [len(labels) for labels in labels_of]
+    # two copies to the device for the whole batch: each copy waits for the GPU
+    boxes_there = torch.from_numpy(np.concatenate(boxes_of)).to(device).split(counts)
+    labels_there = torch.from_numpy(np.concatenate(labels_of)).to(device).split(counts)
+    return images, [{"boxes": b, "labels": n} for b, n in zip(boxes_there, labels_there, strict=True)]
 
 
 def _mask(image: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -15,6 +16,12 @@ from metricloop.runtime.stage_start import die_with_parent
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 GPU_FILE = Path("/dev/nvidia0")  # there when NVIDIA's driver found a GPU
+
+# A small detector keeps a GPU busy for a fifth of the time: starting its kernels takes a core longer than they run.
+# benchmarks/results/gpu.md: with 8 trials on one card, all of them together are several times as fast as one alone.
+GIB_PER_TRIAL = 8  # a ResNet-50 at 320 px with batches of 16 holds 4
+CORES_PER_TRIAL = 2
+MOST_ON_A_GPU = 8
 
 
 def in_processes(function: Callable[[Item], Result], items: list[Item], jobs: int) -> list[Result]:
@@ -29,8 +36,9 @@ def in_processes(function: Callable[[Item], Result], items: list[Item], jobs: in
 
 
 def parallel_jobs(params: Params, *, with_torch: bool = True) -> int:
-    """How many trials run at the same time: cores / threads on a CPU, at least one; one on a GPU.
+    """How many trials run at the same time: train.parallel, or what fits this machine; at least one.
 
+    On a CPU cores / threads fit. On a GPU its memory and the cores decide; one, if its memory cannot be told.
     with_torch: ask torch for the device. False looks for the driver's file instead, for callers that do not load torch.
     Errors: DeviceError for a CUDA device that torch does not find; never without torch.
     """
@@ -41,7 +49,21 @@ def parallel_jobs(params: Params, *, with_torch: bool = True) -> int:
         on_gpu = choose_device(wanted).type != "cpu"
     else:
         on_gpu = wanted.startswith("cuda") or (wanted == "auto" and GPU_FILE.exists())
-    return 1 if on_gpu else max(1, cores() // params.train.threads)
+    if params.train.parallel != "auto":
+        return params.train.parallel
+    if on_gpu:
+        return max(1, min(cores() // CORES_PER_TRIAL, int(gpu_memory() / GIB_PER_TRIAL), MOST_ON_A_GPU))
+    return max(1, cores() // params.train.threads)
+
+
+def gpu_memory() -> float:
+    """GiB of the smallest GPU, from NVIDIA's driver; 0 when it cannot be told."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+        return min(float(line) for line in said.splitlines()) / 1024  # the driver counts in MiB
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return 0.0
 
 
 def cores() -> int:

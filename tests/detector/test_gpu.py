@@ -150,8 +150,8 @@ def test_the_calls_of_a_gpu_run_are_right(rehearsal, capsys):
     assert re.search(r"\| fcos_shufflenet \| yes \| [\d,]+ \| 37 \| 2\.0 \|  \|  \|", said)
     assert (
         "> the GPU's memory is too small for train.batch_size 1024 at 64 px; a step with 8 fits: set train.batch_size "
-        "to 8, lower train.image_size, or turn train.amp on. Of 80.0 GiB, this process used 2.0 GiB and all else uses "
-        "9.0 GiB"
+        "to 8, lower train.image_size, train fewer at once (train.parallel), or turn train.amp on. Of 80.0 GiB, this "
+        "process used 2.0 GiB and all else uses 9.0 GiB"
     ) in said
 
 
@@ -181,6 +181,14 @@ def test_every_detector_predicts_on_a_gpu(name):
     rate, peak = gpu.timed_prediction(name, SMALL, CARD)
     assert float(rate.replace(",", "")) > 0
     assert float(peak) > 0
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_the_proposals_of_a_faster_rcnn_need_little_memory():
+    gpu.settle(1)  # repeatable runs
+    peak = gpu.timed_training("fasterrcnn_mobilenet_v3_large_320_fpn", replace(gpu.FULL, iterations=10), CARD, False)
+    assert peak["peak"] < 6  # 27 GiB with torchvision's version in Python
 
 
 @pytest.mark.gpu
