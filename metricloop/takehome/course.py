@@ -22,9 +22,10 @@ from metricloop.takehome import briefing
 from metricloop.takehome.answer import FILES_SCHEMA, PLAN_SCHEMA, AnswerError, Files, read_plan
 from metricloop.takehome.assignment import Assignment
 from metricloop.takehome.bench import Bench, write_files
-from metricloop.takehome.checks import BY_NAME, CHECKS
+from metricloop.takehome.checks import BY_NAME
 from metricloop.takehome.history import IMPROVE, PIECE, PLAN, REPAIR, RESTRUCTURE, Turn, digest, files_after, turns
 from metricloop.takehome.pieces import ALL, PIECES
+from metricloop.takehome.recorded import recorded_results
 from metricloop.takehome.result import Result, failed
 from metricloop.takehome.settings import ATTEMPTS, PROJECT, Settings
 from metricloop.text import numbers
@@ -110,9 +111,9 @@ def judge(this: Course) -> Event:
 
 
 def _known(this: Course, files: Files) -> dict[str, Any]:
-    """The latest results of checks of exactly this application."""
+    """The latest results of checks of exactly this application that were run here."""
     found: dict[str, Any] = {}
-    for event in this.journal.about("checked", digest=digest(files)):
+    for event in this.journal.about("checked", digest=digest(files), recorded=False):
         found |= {name: result for name, result in event["results"].items() if name != ANSWER}
     return found
 
@@ -141,7 +142,7 @@ def _plan(this: Course) -> None:
 def _step(this: Course, first: Key, question: Callable[[], str], checks: Sequence[str]) -> None:
     """Ask for one piece and check it; what is wrong goes back, until all is right or no repair is left.
 
-    In a replay the recording says whether a piece is repaired.
+    In a replay the recording says whether a piece is repaired, and what its checks came to.
     Errors: SpentError, when the piece waits until the limit is raised; NotRecordedError; ClientError.
     """
     about: dict[str, Any] = {"round": first.round, "suggestion": first.suggestion}
@@ -178,27 +179,25 @@ def _repair_text(this: Course, key: Key, failing: Sequence[tuple[str, str]]) -> 
     return briefing.repair(key.suggestion, failing, key.attempt, this.repairs)
 
 
-def _told(this: Course, about: dict[str, Any], attempt: int) -> list[str]:
-    """The checks that failed here when this was recorded; [] without a recording."""
-    replay = this.conversation.replay
-    text = replay.prompt(Key(about["round"], REPAIR, about["suggestion"], attempt + 1)) if replay is not None else None
-    lines = set((text or "").splitlines())
-    return [check.name for check in CHECKS if f"## {check.title}" in lines]
-
-
 def _check(this: Course, turn: Turn, checks: Sequence[str], about: dict[str, Any]) -> Event:
-    """Run the checks of a step on the application after an answer, and journal the results."""
-    attempt, files = turn.key.attempt, turn.files
+    """Run the checks of a step on the application after an answer, or read what came of them when this was recorded,
+    and journal the results.
+    """
+    attempt, files, recorded = turn.key.attempt, turn.files, None
     if turn.fault:
-        results = {ANSWER: _form(Result(False, turn.fault))}
+        found = {ANSWER: Result(False, turn.fault)}
     else:
         _keep(this, turn)
-        results = {name: _form(result) for name, result in this.check(files, checks).items()}
-    failing = [name for name, result in results.items() if not result["passed"]]
-    said = f"not yet: {', '.join(failing)}" if failing else f"passed {numbers.listing(list(results))}"
-    this.say(f"{about['suggestion']}: {said}")
-    told = _told(this, about, attempt)
-    return this.journal.add("checked", **about, attempt=attempt, digest=digest(files), results=results, told=told)
+        replay = this.conversation.replay
+        recorded = recorded_results(replay, turn.key, checks) if replay is not None else None
+        found = recorded if recorded is not None else this.check(files, checks)
+    failing = [name for name, result in found.items() if not result.passed]
+    said = f"not yet: {', '.join(failing)}" if failing else f"passed {numbers.listing(list(found))}"
+    this.say(f"{about['suggestion']}: {said}{'' if recorded is None else ' (as recorded)'}")
+    results = {name: _form(result) for name, result in found.items()}
+    return this.journal.add(
+        "checked", **about, attempt=attempt, digest=digest(files), results=results, recorded=recorded is not None
+    )
 
 
 def _form(result: Result) -> dict[str, Any]:

@@ -241,48 +241,69 @@ def test_a_kill_at_any_event_loses_nothing(undisturbed, tmp_path, monkeypatch):
         assert comparable(events) == wanted, f"killed at {number}"
 
 
-def test_a_replay_gives_the_same_course_and_costs_nothing(undisturbed, tiny):
-    home, wanted = undisturbed
-    shutil.copy(home / "cassette.yaml", tiny.parent / "cassette.yaml")
-    cassette = tiny.parent / "cassette.yaml"
+@pytest.fixture
+def replayed(undisturbed, tiny):
+    """Replays the undisturbed course with checks of its own: the events, and what was checked in the end."""
     from metricloop.takehome.settings import save_settings
 
-    settings = save_settings(tiny, {"llm": {"provider": "replay", "cassette": str(cassette), "repairs": 3}})
-    replay = Replay(load_cassette(str(cassette)), strict=True)
-    conversation = Conversation(settings.llm, Journal(tiny), replay=replay, memory=MEMORY)
-    run_course(Course(read_assignment(tiny), settings, conversation, by_content, lambda line: None))
-    events = conversation.journal.events
-    assert results_of(comparable(events)) == results_of(wanted)
+    def run(check, cassette=None):
+        cassette = cassette or load_cassette(str(undisturbed[0] / "cassette.yaml"))
+        ran = []
+
+        def counted(files, names):
+            ran.append(list(names))
+            return check(files, names)
+
+        settings = save_settings(tiny, {"llm": {"provider": "replay", "cassette": "unused", "repairs": 3}})
+        replay = Replay(cassette, strict=True)
+        conversation = Conversation(settings.llm, Journal(tiny), replay=replay, memory=MEMORY)
+        limit = run_course(Course(read_assignment(tiny), settings, conversation, counted, lambda line: None))
+        return conversation.journal.events, ran, limit
+
+    return run
+
+
+def test_a_replay_gives_the_same_course_and_costs_nothing(undisturbed, replayed):
+    events, _, limit = replayed(by_content)
+    assert limit == ""
+    assert results_of(comparable(events)) == results_of(undisturbed[1])
     assert all(event["cost"] == 0 for event in events if event["event"] == "answered")
 
 
 def results_of(events):
-    return [(e["event"], e.get("suggestion"), e["results"]) for e in events if e["event"] in ("checked", "final")]
+    """What each step and the judgement came to, without facts, which a recording does not hold."""
+    return [
+        (e["event"], e.get("suggestion"), {name: (r["passed"], r["said"]) for name, r in e["results"].items()})
+        for e in events
+        if e["event"] in ("checked", "final")
+    ]
 
 
-def test_a_replay_follows_the_recording_on_a_faster_and_on_a_slower_machine(undisturbed, tiny):
-    """What failed by its time when it was recorded passes here, and the other way round: the same answers are used."""
-    from metricloop.takehome.settings import save_settings
+def test_a_replay_takes_the_steps_from_the_recording_and_checks_the_final_application_here(undisturbed, replayed):
+    """So a faster or slower machine gets the same course; only the last step and the judgement are run."""
+    names = []
 
-    home, _ = undisturbed
-    settings = save_settings(
-        tiny, {"llm": {"provider": "replay", "cassette": str(home / "cassette.yaml"), "repairs": 3}}
-    )
+    def failing(files, wanted):
+        names.append(sorted(files))
+        return {name: Result(name != "lint", "slow here" if name == "lint" else "") for name in wanted}
 
-    def reversed_checks(files, names):
-        found = by_content(files, names)
-        return {name: Result(True) if name == "training" else result for name, result in found.items()} | (
-            {"predictions": Result(False, "it took more than 120 s in all")} if len(names) == 4 else {}
-        )
+    events, ran, _ = replayed(failing)
+    assert ran == [list(ALL)]
+    assert names == [sorted(WHOLE)]
+    steps = [event for event in events if event["event"] == "checked"]
+    assert [step["recorded"] for step in steps if "answer" not in step["results"]] == [*[True] * 6, False]
+    assert files_after(events) == files_after(read_journal(undisturbed[0] / "journal.jsonl"))
+    assert not events[-1]["results"]["lint"]["passed"], "the final application is judged here"
 
-    replay = Replay(load_cassette(str(home / "cassette.yaml")), say=lambda line: None)
-    conversation = Conversation(settings.llm, Journal(tiny), replay=replay, memory=MEMORY)
-    limit = run_course(Course(read_assignment(tiny), settings, conversation, reversed_checks, lambda line: None))
-    events = conversation.journal.events
-    assert limit == ""
-    assert files_after(events) == files_after(read_journal(home / "journal.jsonl"))
-    training = next(row for row in card_of(tiny, events).rows if row.check == "training")
-    assert training.words == "after 1 repair", "as it was when it was recorded"
+
+def test_a_recording_that_does_not_tell_is_no_proof(undisturbed, replayed):
+    """Cut after the endpoint: its checks may have failed, so they are run; without any repair, so are all steps."""
+    cassette = load_cassette(str(undisturbed[0] / "cassette.yaml"))
+    last = max(k for k, call in enumerate(cassette.calls) if call.suggestion == "endpoint")
+    _, ran, limit = replayed(by_content, cassette.model_copy(update={"calls": cassette.calls[: last + 1]}))
+    assert "no answer to round 1, piece tests" in limit
+    assert ran[0] == ["training", "endpoint", "lint"]
+    assert sorted([*ran[0], *ran[1]]) == sorted(ALL)
 
 
 def test_another_prompt_is_noticed(undisturbed, tiny):

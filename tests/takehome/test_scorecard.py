@@ -15,9 +15,9 @@ from metricloop.takehome.scorecard_text import markdown, summary_rows
 NAMES = [check.name for check in CHECKS]
 
 
-def checked(attempt, told=(), **results):
+def checked(attempt, **results):
     """An event of a piece; True: passed."""
-    return {"event": "checked", "round": 1, "suggestion": "x", "attempt": attempt, "told": list(told),
+    return {"event": "checked", "round": 1, "suggestion": "x", "attempt": attempt, "recorded": False,
             "results": {name: {"passed": fine, "said": "", "facts": {}} for name, fine in results.items()}}  # fmt: skip
 
 
@@ -54,7 +54,6 @@ def words(card, check):
         ([checked(0, lint=False), final("lint")], "never"),
         ([final("lint")], "never"),
         ([checked(0, lint=True), final("lint")], "never (it passed before)"),
-        ([checked(0, ["lint"], lint=True), checked(1, lint=True), final()], "after 1 repair"),  # as recorded
         ([checked(0, training=False), final()], "passed first time"),
     ],
 )
