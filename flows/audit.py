@@ -15,10 +15,11 @@ from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
 
 
-def audit(folder: Path, *, no_training: bool, most: int) -> Path:
+def audit(folder: Path, *, no_training: bool, most: int, budget: bool = False) -> Path:
     """Audit a workspace and return the folder with the results.
 
-    no_training: do not train models for the audit. most: length of the list, per kind of mistake.
+    no_training: do not train models for the audit. most: length of the list, per kind of mistake. budget:
+    print what a budget of corrected labels finds in the order of each metric.
     Errors: ParamsError without a workspace, AuditError when the pool has nothing to audit, StageError.
     """
     from metricloop.auditing.audit_files import write
@@ -33,14 +34,16 @@ def audit(folder: Path, *, no_training: bool, most: int) -> Path:
         raise ValueError(f"--most is {most}; it must be at least 1")
     refresh_code(folder)
     seconds = update_stage(folder, "ingest")
-    check(folder, params)
+    check(folder, params, budget=budget)
+    if params.data.second_labels:
+        seconds |= {name: took for name, took in update_stage(folder, "second_labels").items() if name not in seconds}
     predicted = _predictions(folder, params, no_training, seconds)
     say("score and rank the labels")
     found = examine(folder, params, predicted=predicted, most=most, seconds=seconds)
     if not predicted:
         found.notes.append("Without a model: nothing was trained, so there are no predictions for these labels.")
     target = write(folder, found, build(found, params.study.name))
-    print_audit(found)
+    print_audit(found, budget=budget)
     print(", ".join(f"{step} {'up to date' if s is None else f'{s:.0f} s'}" for step, s in found.seconds.items()))
     print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")
     return target

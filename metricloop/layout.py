@@ -7,6 +7,7 @@ PARAMS = "params.yaml"
 ARMS = "arms.yaml"  # batches, arms and blocks of the person
 BRIEF = "brief.md"  # what the person knows of the data, for the language model
 SOURCE = "source"  # the data set itself, where it is drawn or was imported
+FINGERPRINT = "fingerprint.yaml"  # of the data set's files, where they lie elsewhere
 # What the flow writes.
 ROUNDS = "rounds.yaml"  # the language model's batches, arms, screens and blocks, and the blocks of added seeds
 STAGES = "dvc.yaml"
@@ -22,6 +23,8 @@ IMAGES = "data/images.parquet"
 BOXES = "data/boxes"  # one file per split, so that no stage depends on labels that it does not read
 TRUTH = "data/truth.parquet"
 BEFORE = "data/before.parquet"  # the pool's labels before any were repaired; only there with data.labels
+SECOND = "data/second_labels.parquet"  # what a second labelling says of the pool's labels
+SECOND_PROBLEMS = "data/second_problems.csv"
 CATEGORIES = "data/categories.json"
 SUMMARY = "data/summary.json"
 PROBLEMS = "data/problems.csv"

@@ -15,6 +15,7 @@ from metricloop.config import PositiveShare, Section, one_of
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.group_words import AUTO, OFF
+from metricloop.data.repaired_truth import RIGHT
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
 from metricloop.detector import architectures
@@ -46,6 +47,8 @@ class Data(Section):
     root: str = ""
     categories: tuple[str, ...] = ()
     labels: str = ""
+    second_labels: str = ""
+    second_iou: Annotated[float, Field(gt=0, le=1)] = RIGHT
     outside: bool | tuple[str, ...] = False
     group: str = AUTO
     near_duplicates: bool | Annotated[float, Field(ge=0, le=64)] | Literal["auto", "off"] = "auto"

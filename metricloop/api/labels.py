@@ -55,7 +55,7 @@ def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50,
     rows = truth_rows(data)
     truth = None if rows is None else truth_of(pool, without_crowds(rows, pool))
     listed = suspects(kinds, by_kind, pool, found, most)
-    made = Audit(pool, kinds, truth, [], listed, None, {}, [*failed, *not_judged])
+    made = Audit(pool, kinds, truth, listed, None, {}, [*failed, *not_judged])
     records = [flat(row) for own in listed.values() for row in suspect_rows(made, own)]
     table = pd.DataFrame(records, columns=list(flat(dict.fromkeys(COLUMNS)))).astype({"box_id": "Int64"})
     table = table.sort_values("place", kind="stable", ignore_index=True)

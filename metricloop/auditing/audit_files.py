@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from metricloop import layout
+from metricloop.auditing.budget import Budget
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.tables import replacing, write_json
 
+POINTS = 50  # of a curve in audit.json
 COLUMNS = (
     "kind", "place", "suspicion", "file", "image_id", "box_id", "label", "box", "model_label", "model_score",
     "model_box", "truth",
@@ -20,15 +22,38 @@ COLUMNS = (
 
 def as_json(audit: Audit) -> dict[str, Any]:
     """The audit as JSON values: the content of audit.json."""
+    budget = [row for one in audit.references for own in one.budgets for row in budget_rows(one.name, own)]
     return {
         "images": len(audit.pool),
         "boxes": len(audit.pool.boxes),
         "model": audit.model,
         "seconds": {name: None if taken is None else round(taken, 2) for name, taken in audit.seconds.items()},
         "notes": audit.notes,
-        "measured": audit.rows or None,
+        "measured": [row | {"against": one.name} for one in audit.references for row in one.rows] or None,
+        "disagreement": next((list(one.disagreement) for one in audit.references if one.disagreement), None),
+        "budget": budget or None,
         "suspects": {kind: suspect_rows(audit, found) for kind, found in audit.suspects.items()},
     }
+
+
+def budget_rows(against: str, budget: Budget) -> list[dict[str, Any]]:
+    """One record per order: how many known mistakes are found when so many images or boxes are looked at, in
+    expectation. `of_ideal` and `half_after` as in `Curve`."""
+    points = sorted({round(step * budget.cases / POINTS) for step in range(POINTS + 1)})
+    return [
+        {
+            "against": against,
+            "unit": budget.unit,
+            "order": one.name,
+            "cases": budget.cases,
+            "mistakes": budget.mistakes,
+            "of_ideal": round(one.of_ideal, 4),
+            "half_after": round(one.needed_for(0.5), 1),
+            "looked_at": points,
+            "found": [round(one.at(size), 2) for size in points],
+        }
+        for one in budget.curves
+    ]
 
 
 def suspect_rows(audit: Audit, found: Sequence[Suspect]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How well each metric, and the audit's own ranking, finds the mistakes that were made on purpose."""
+"""How well each metric, and the audit's own ranking, finds the mistakes that are known."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def measure(
     """One row per kind of error and metric of its unit: AUROC, average precision, recall at FALSE_POSITIVES, and the
     share of cases without a score. The audit's own ranking comes first. Kinds without a single mistake have no rows.
 
-    A box is right when nothing was done to it; boxes with other mistakes are left out. An image is right when every
-    object in it has a label, even if those labels are wrong in other ways.
+    A box is right when it has no mistake; boxes with other mistakes are left out. An image is right when every object
+    in it has a label, even if those labels are wrong in other ways. What the truth does not judge is left out.
     """
     rows = []
     boxed = {kind.name: by_kind[kind.name] for kind in kinds if kind.unit == "box"}
@@ -67,7 +67,7 @@ def measure(
 def _cases(kind: Kind, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
     """Which boxes or images are measured, and which of all of them are wrong: two bool arrays, (m,) or (n,)."""
     if kind.unit == "image":
-        return np.ones(len(truth.unlabelled), bool), truth.unlabelled
+        return truth.judged, truth.unlabelled
     right = truth.boxes == "none"
-    wrong = ~right if kind is ANY else np.isin(truth.boxes, kind.mistakes)
+    wrong = truth.wrong if kind is ANY else np.isin(truth.boxes, kind.mistakes)
     return right | wrong, wrong

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from metricloop.auditing.label_errors import ANY
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
+from metricloop.auditing.print_references import budget_table, disagreement_table, simple_table
+from metricloop.auditing.reference import Reference
 from metricloop.auditing.run import Audit
 from metricloop.text.numbers import count, fixed, percent
 
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def print_audit(audit: Audit, console: Console | None = None) -> None:
-    """Print the model's mAP, the AUROC of each metric by kind of mistake where the truth is known, and the number of
-    suspects."""
+def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = False) -> None:
+    """Print the model's mAP, how far a second labelling disagrees, the AUROC of each metric by kind of mistake where
+    the truth is known, and the number of suspects. budget: print as well what a budget of corrected labels finds."""
     from rich.console import Console
 
     console = console or Console()
@@ -27,23 +29,29 @@ def print_audit(audit: Audit, console: Console | None = None) -> None:
         true_labels = "" if true is None else f", {fixed(true)} against the true labels"
         mean = fixed(audit.model["mAP"])
         console.print(f"out-of-fold model: mAP {mean} against these labels{true_labels}", highlight=False)
-    if audit.rows:
-        console.print(_measured(audit.rows))
+    for one in audit.references:
+        if one.disagreement:
+            console.print(disagreement_table(one, len(audit.pool)))
+        if one.rows:
+            console.print(_measured(one))
+        for own in one.budgets if budget else ():
+            console.print(budget_table(one, own))
+        if budget and not one.budgets:
+            console.print(f"{one.name}: nothing is wrong, so no order finds more than another", highlight=False)
     for note in audit.notes:
         console.print(note, highlight=False)
     listed = ", ".join(f"{count(len(found))} {kind}" for kind, found in audit.suspects.items())
     console.print(f"suspects listed: {listed or 'none'}", highlight=False)
 
 
-def _measured(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _measured(one: Reference) -> Table:
     """A line per metric, a column per kind of mistake."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+    rows = one.rows
     by = {(row["metric"], row["kind"]): row for row in rows}
     wrong = {row["kind"]: row["wrong"] for row in rows}
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, title_justify="left")
-    table.title = f"AUROC by kind of mistake (in brackets: recall at {percent(FALSE_POSITIVES)} false positives)"
+    table = simple_table(
+        f"AUROC by kind of mistake, {one.name} (in brackets: recall at {percent(FALSE_POSITIVES)} false positives)"
+    )
     table.add_column("metric", overflow="fold")
     for kind, number in wrong.items():
         table.add_column(f"{kind} ({number})", justify="right")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
+from metricloop.auditing.budget import budgets
+from metricloop.auditing.disagreement import disagreement
 from metricloop.auditing.label_errors import Kind, judged_kinds
 from metricloop.auditing.measure import measure
+from metricloop.auditing.reference import PLANTED, SECOND, Reference, second_truth
 from metricloop.auditing.suspects import Suspect, suspects
 from metricloop.auditing.suspicion import MetricScores, label_metrics, suspicion
 from metricloop.auditing.truth import Truth, truth_of
@@ -28,6 +31,13 @@ from metricloop.scoring.open_metrics import CATALOGUE, catalogue, open_batch
 from metricloop.scoring.score_pool import score_pool
 from metricloop.selection.keep_values import relabel, without_crowds
 
+NOTHING_KNOWN = (
+    "no mistake of these labels is known, so there is nothing to hold the orders against: no mistakes were made on "
+    "purpose (data.corrupt), and no second labelling is named (data.second_labels). Have some images labelled again, "
+    "for example the first of `metricloop export suspicious` and as many at random, or repair them and name the file "
+    "that `metricloop import-labels` made, with data.labels set back to what it was before"
+)
+
 
 class AuditError(ValueError):
     """The pool has nothing to audit; the message says why."""
@@ -37,28 +47,33 @@ class AuditError(ValueError):
 class Audit:
     """The result of an audit.
 
-    kinds: those that could be judged. rows: of `measure`, [] without truth. suspects: by kind. model: mAP and training
+    kinds: those that could be judged. truth: of the first of `references`. suspects: by kind. model: mAP and training
     of the out-of-fold models, None without them. seconds: by step, None for a step that was up to date. notes: what
-    was not judged, and why.
+    was not judged, and why. references: what the labels were compared with, mistakes made on purpose first.
     """
 
     pool: Dataset
     kinds: list[Kind]
     truth: Truth | None
-    rows: list[dict[str, Any]]
     suspects: dict[str, list[Suspect]]
     model: dict[str, Any] | None
     seconds: dict[str, float | None]
     notes: list[str]
+    references: Sequence[Reference] = ()
 
 
-def check(folder: Path, params: Params) -> None:
-    """Refuse a pool with nothing to audit, before anything is trained. Errors: AuditError."""
+def check(folder: Path, params: Params, *, budget: bool = False) -> None:
+    """Refuse a pool with nothing to audit, before anything is trained; with `budget` also one of which no mistake is
+    known. Errors: AuditError."""
     pool = read_pool(folder / layout.DATA, folder / params.data.folder)
     if not len(pool):
         raise AuditError(f"the pool of {folder} holds no images; see {folder / layout.PROBLEMS}")
     if not len(pool.boxes):
         raise AuditError(f"none of the {len(pool)} images of the pool has a label, so there is nothing to audit")
+    if budget:
+        planted = truth_of(pool, without_crowds(read_table(folder / layout.TRUTH, TRUTH), pool))
+        if planted is None and not params.data.second_labels:
+            raise AuditError(NOTHING_KNOWN)
 
 
 def audit(
@@ -81,11 +96,31 @@ def audit(
     by_kind = {kind.name: suspicion(kind, pool, scores) for kind in kinds}
     table = without_crowds(read_table(folder / layout.TRUTH, TRUTH), pool)
     truth = truth_of(pool, table)
-    rows = [] if truth is None else measure(pool, truth, kinds, scores, by_kind)
+    second = second_truth(folder, params, pool)
+    references = [
+        Reference(
+            name,
+            known,
+            measure(pool, known, kinds, scores, by_kind),
+            budgets(pool, known, scores, by_kind),
+            disagreement(pool, known) if name == SECOND else [],
+        )
+        for name, known in ((PLANTED, truth), (SECOND, second))
+        if known is not None
+    ]
     model = None if predictions is None else model_quality(params, pool, relabel(pool, table), predictions, truth)
     found = suspects(kinds, by_kind, pool, predictions, most)
     taken = {"score": scored - began, "rank": time.monotonic() - scored}
-    return Audit(pool, kinds, truth, rows, found, model, {**(seconds or {}), **taken}, notes + not_judged)
+    return Audit(
+        pool,
+        kinds,
+        references[0].truth if references else None,
+        found,
+        model,
+        {**(seconds or {}), **taken},
+        notes + not_judged,
+        references,
+    )
 
 
 def label_scores(

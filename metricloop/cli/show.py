@@ -17,26 +17,31 @@ commands = Commands("Reports and checks")
 @commands.add(
     "metricloop audit -C ~/lions --no-training",
     "metricloop audit -C ~/lions --most 200",
+    "metricloop audit -C ~/lions --budget",
     "metricloop audit -C ~/lions --json > audit.json",
 )
 def audit(
     folder: Workspace = HERE,
     no_training: Annotated[bool, flag("--no-training", "Train nothing: use labels and pixels only.")] = False,
     most: Annotated[int, typer.Option(metavar="N", help="Lines of the list per kind of mistake.")] = 50,
+    budget: Annotated[
+        bool, flag("--budget", "Show how many known mistakes a number of corrected labels finds, by metric.")
+    ] = False,
     as_json: Annotated[
         bool,
         flag(
             "--json",
-            'Print audit.json: "images", "boxes", "model", "measured", "suspects" by kind, "notes", "seconds".',
+            'Print audit.json: "images", "boxes", "model", "measured", "disagreement", "budget", "suspects" by kind, '
+            '"notes", "seconds".',
         ),
     ] = False,
 ) -> None:
-    """List the labels that look wrong, and measure the metrics on known mistakes."""
+    """List the labels that look wrong, and measure the metrics on known mistakes or a second labelling."""
     from metricloop.data.tables import read_json
     from metricloop.flows.audit import audit as examine
 
     with output_to_stderr() if as_json else nullcontext():
-        written = examine(folder.resolve(), no_training=no_training, most=most)
+        written = examine(folder.resolve(), no_training=no_training, most=most, budget=budget)
     if as_json:
         print_json(read_json(written / "audit.json"))
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from metricloop.auditing.audit_files import suspect_rows
+from metricloop.auditing.budget import IDEAL, RANDOM, UNITS, Budget
 from metricloop.auditing.label_errors import ANY, KINDS
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
+from metricloop.auditing.print_references import TEXTS, shares, shown_curves
+from metricloop.auditing.reference import PLANTED, SECOND, Reference
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
 from metricloop.data.pictures import PictureError, read_picture
 from metricloop.figures import svg
 from metricloop.figures.contact_sheet import Layout, Mark, Style, draw_tile
+from metricloop.figures.curves import Line, curves
 from metricloop.figures.example_pictures import ENLARGED, window_around
 from metricloop.metrics.families import FAMILIES
 from metricloop.report.html import render
@@ -24,9 +29,12 @@ TILE = Layout(columns=1, rows=1, side=SIDE, text=0.4, max_bytes=0)
 LABEL = Style("the label", (0, 229, 255), 3)
 OTHER = Style("other labels", (120, 165, 255), 1)
 MODEL = Style("what the model sees", (255, 130, 30), 2, dashed=True)
+LINES = 4  # metrics in a figure
+KINDS_OF_LINES = {IDEAL: "ideal", COMBINED: "combined", RANDOM: "chance"}  # CSS classes
 STEPS = {
     "draw": "drawing the scenes",
     "ingest": "reading the data",
+    "second_labels": "reading the second labels",
     "predict": "training and predicting",
     "score": "scoring",
     "rank": "ranking and measuring",
@@ -41,7 +49,12 @@ def build(audit: Audit, study: str) -> str:
         study=study,
         audit=audit,
         groups=[{"kind": kind, "entries": _entries(audit, kind.name)} for kind in audit.kinds],
-        measured=_tables(audit.rows),
+        measured=[{"name": one.name, "tables": _tables(one.rows)} for one in audit.references if one.rows],
+        second=next((one for one in audit.references if one.disagreement), None),
+        budgets=[budget_figure(one, own) for one in audit.references for own in one.budgets],
+        error_texts=TEXTS,
+        truth_name="truth" if audit.references and audit.references[0].name == PLANTED else SECOND,
+        shares=shares,
         titles={kind.name: kind.title for kind in (*KINDS, ANY)},
         combined=COMBINED,
         families=FAMILY_TEXTS,
@@ -51,7 +64,7 @@ def build(audit: Audit, study: str) -> str:
     )
 
 
-def _tables(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _tables(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The measurements as one table per kind of mistake, ANY first. `rest`: rows below USEFUL, folded on the page."""
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     kinds.sort(key=lambda kind: kind != ANY.name)
@@ -65,6 +78,29 @@ def _tables(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         rest = [row for row in own if row not in shown]
         made.append({"kind": kind, "wrong": own[0]["wrong"], "right": own[0]["right"], "rows": shown, "rest": rest})
     return made
+
+
+def budget_figure(one: Reference, budget: Budget) -> dict[str, Any]:
+    """The curves of one unit as a figure, their legend, and a table of all orders."""
+    lines, legend = [], []
+    for row in shown_curves(budget, LINES):
+        kind = KINDS_OF_LINES.get(row.name) or f"m{sum(name.startswith('m') for name, _ in legend) + 1}"
+        lines.append(Line(row.name, row.looked_at, row.found, kind))
+        legend.append((kind, row.name))
+    last = [RANDOM, IDEAL, COMBINED]  # on top of the others
+    lines.sort(key=lambda line: last.index(line.name) if line.name in last else -1)
+    label = f"Mistakes found against {UNITS[budget.unit]}, {one.name}"
+    return {
+        "reference": one.name,
+        "budget": budget,
+        "figure": curves(lines, budget.cases, budget.mistakes, label),
+        "legend": legend,
+        "axis": UNITS[budget.unit],
+        "rows": [
+            {"curve": row, "found": [row.at(size) for size in budget.sizes], "half": row.needed_for(0.5)}
+            for row in budget.curves
+        ],
+    }
 
 
 def _entries(audit: Audit, kind: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Update a workspace to the running code: the digests of every stage, and the stages `embed` and `screen`."""
+"""Update a workspace to the running code: digests of all stages, and the stages that only some studies have."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from metricloop import layout
+from metricloop.data.second_labels import check_second
 from metricloop.data.tables import SPLITS
 from metricloop.params import load_params, weights_digest
 from metricloop.runtime import code_digest
@@ -52,6 +53,14 @@ def wire_labels(stages: str, wanted: bool) -> str:
     return stages
 
 
+def wire_second(stages: str, wanted: bool) -> str:
+    """The text of dvc.yaml with or without the stage `second_labels`, unless a person has edited it."""
+    block, following = _stage("second_labels", "predict"), "  predict:\n"
+    if wanted and "\n  second_labels:\n" not in stages:
+        return stages.replace(f"\n{following}", f"\n{block}{following}", 1)
+    return stages if wanted else stages.replace(block, "", 1)
+
+
 def wire_parts(stages: str) -> str:
     """The text of dvc.yaml of an earlier version, with the labels of each split in a file of their own."""
     old, lines, stage = "- data/boxes.parquet\n", [], ""
@@ -67,7 +76,7 @@ def wire_parts(stages: str) -> str:
 
 
 def _stage(name: str, following: str) -> str:
-    text = render_stages(drawn=False, embeds=True, screens=True)
+    text = render_stages(drawn=False, embeds=True, screens=True, second=True)
     return text[text.index(f"  {name}:\n") : text.index(f"  {following}:\n")]
 
 
@@ -75,7 +84,8 @@ def refresh_code(folder: Path) -> None:
     """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, and update dvc.yaml.
 
     dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
-    repaired labels when data.labels names them. Errors: GraphError for a workspace of an old version.
+    repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set.
+    Errors: GraphError for a workspace of an old version; SecondLabelsError for a second labelling that is not there.
     """
     stages, plan = folder / layout.STAGES, load_plan(folder)
     if stages.is_file():
@@ -83,7 +93,11 @@ def refresh_code(folder: Path) -> None:
         text = wire_embeddings(stages.read_text(), reads_embeddings(plan))
         text = wire_screens(text, bool(plan["screens"]))
         text = wire_parts(text)
-        write_if_changed(stages, wire_labels(text, bool(load_params(folder / layout.PARAMS).data.labels)))
+        data = load_params(folder / layout.PARAMS).data
+        if data.second_labels:
+            check_second(folder / data.second_labels)
+        text = wire_second(text, bool(data.second_labels))
+        write_if_changed(stages, wire_labels(text, bool(data.labels)))
     note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
     params = load_params(folder / layout.PARAMS)
     chosen = {

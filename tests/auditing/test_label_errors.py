@@ -8,13 +8,16 @@ import pyarrow as pa
 import pytest
 
 from metricloop.auditing.audit_files import suspect_rows, write
+from metricloop.auditing.budget import budgets
+from metricloop.auditing.disagreement import disagreement
 from metricloop.auditing.label_errors import ANY, KINDS, judged_kinds
 from metricloop.auditing.measure import COMBINED, measure
 from metricloop.auditing.print_audit import print_audit
+from metricloop.auditing.reference import PLANTED, SECOND, Reference
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import suspects
 from metricloop.auditing.suspicion import MetricScores, any_suspicion, label_metrics, suspicion
-from metricloop.auditing.truth import truth_of
+from metricloop.auditing.truth import Truth, truth_of
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import TRUTH
@@ -135,13 +138,20 @@ def test_a_box_is_listed_once_and_an_image_once_a_kind():
     assert all(len(listed) <= 1 for listed in suspects(kinds, by_kind, POOL, PREDICTIONS, 1).values())
 
 
+def reference(name: str, found: Truth) -> Reference:
+    kinds, by_kind, _ = ranked()
+    rows = measure(POOL, found, kinds, SCORES, by_kind)
+    told = disagreement(POOL, found) if name == SECOND else []
+    return Reference(name, found, rows, budgets(POOL, found, SCORES, by_kind), told)
+
+
 def made(with_truth: bool = True) -> Audit:
     kinds, by_kind, notes = ranked()
     found = truth_of(POOL, SPOILT) if with_truth else None
-    rows = measure(POOL, found, kinds, SCORES, by_kind) if found else []
+    known = [] if found is None else [reference(PLANTED, found)]
     model = {"folds": 2, "iterations": 3, "mAP": 0.25, "mAP_of_truth": 0.5 if found else None}
     listed = suspects(kinds, by_kind, POOL, PREDICTIONS, 50)
-    return Audit(POOL, kinds, found, rows, listed, model, {"predict": None, "score": 1.5}, notes)
+    return Audit(POOL, kinds, found, listed, model, {"predict": None, "score": 1.5}, notes, known)
 
 
 def test_what_is_written(tmp_path):

@@ -27,6 +27,16 @@ SOURCES = {
         tasks: ingest
         text: clean
     """,
+    "second_labels": """
+        data: __init__ boxes dataset door frame heif label_changes loading picture_header pictures problem_list
+        data: repaired_truth second_labels second_opinion tables
+        data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups cvat_shapes cvat_tracks folder_check
+        data/formats: label_pictures label_studio_regions paths picture_folder picture_index place problem repair repaired
+        data/formats: source split_names values voc_lists writer xml_text yaml_text yolo_files yolo_labels yolo_lines
+        data/readers: *
+        tasks: second_labels
+        text: clean
+    """,
     "predict": """
         data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures pool tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector views
