@@ -15,6 +15,7 @@ COLUMNS = {
     "ytvos": "YouTube-VOS",
     "cvat": "CVAT",
     "label-studio": "Label Studio",
+    "fiftyone": "FiftyOne",
 }
 
 

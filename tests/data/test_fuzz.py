@@ -1,24 +1,25 @@
 """Readers, problems and the picture check with inputs nobody thought of: they answer, or refuse with a message.
 
-METRICLOOP_FUZZ: examples per test, 150 by default (about a minute in all). `make fuzz` runs more.
+METRICLOOP_FUZZ: examples per test, 150 by default (about a minute in all); with a number, other ones in every run.
+`make fuzz` runs more. A file that failed is kept in tests/data/fuzz_corpus and replayed by test_fuzz_corpus.py.
 """
 
+import io
 import json
 import os
 from contextlib import suppress
 
+import numpy as np
 import pytest
+from fuzz_sets import FORMATS, answered, make_set
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from odd_sets import coco, dump, ingested, names, pictures, voc, write, yolo
-from quirks.ytvos import _set as ytvos
+from odd_sets import ingested
+from PIL import Image
 
-from metricloop.data.formats.problem import Problem, RefusedError
-from metricloop.data.ingest import write as write_tables
+from metricloop.data.formats.problem import Problem
 from metricloop.data.pictures import PictureError, inspect, picture_facts
 from metricloop.data.problem_list import write_problems
-from metricloop.data.splits import SplitError
-from metricloop.data.summary import describe
 
 pytestmark = pytest.mark.slow
 KEYS = (
@@ -28,7 +29,8 @@ KEYS = (
 fuzzed = settings(
     max_examples=int(os.environ.get("METRICLOOP_FUZZ", "150")),
     deadline=None,
-    derandomize=True,
+    derandomize="METRICLOOP_FUZZ" not in os.environ,
+    print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -63,48 +65,14 @@ def edited(data: bytes, changes) -> bytes:
     return data
 
 
-def answered(root) -> None:
-    """Ingest ends with tables that can be written, or with a refusal that can be printed."""
-    try:
-        tables = ingested(root)
-    except (RefusedError, SplitError) as error:
-        refused = error
-    else:
-        refused = None
-    if refused:
-        assert str(refused).strip()
-        write_problems(root.parent / "problems.csv", refused.problems)
-        return
-    write_tables(tables, root.parent / "data")
-    describe(tables.summary).encode("utf-8", "backslashreplace")
-    assert all(0 <= v <= 200 for side in ("x1", "y1", "x2", "y2") for v in tables.boxes[side])
-
-
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
     """Format -> (folder, the label files that are changed)."""
-    found = {}
-    for name in ("coco", "yolo", "voc", "ytvos"):
-        root = tmp_path_factory.mktemp(name) / "set"
-        if name == "coco":
-            dump(root / "a.json", coco(pictures(root, names(count=5))))
-            files = [root / "a.json"]
-        elif name == "yolo":
-            yolo(root, pictures(root, names("images/", 5)))
-            files = [root / "data.yaml", root / "labels/00.txt"]
-        elif name == "voc":
-            voc(root, pictures(root / "JPEGImages", names(count=5)))
-            write(root / "ImageSets/Main/train.txt", "00\n01\n02\n")
-            write(root / "ImageSets/Main/val.txt", "03\n04\n")
-            files = [root / "Annotations/00.xml", root / "ImageSets/Main/train.txt"]
-        else:
-            ytvos(root, videos=4)
-            files = [root / "meta.json", root / "Annotations/0000/00000.png"]
-        found[name] = root, {path: path.read_bytes() for path in files}
-    return found
+    roots = {name: tmp_path_factory.mktemp(name) / "set" for name in FORMATS}
+    return {name: (root, make_set(name, root)) for name, root in roots.items()}
 
 
-@pytest.mark.parametrize("name", ["coco", "yolo", "voc", "ytvos"])
+@pytest.mark.parametrize("name", FORMATS)
 @fuzzed
 @given(changes=edits, which=st.integers(0, 1))
 @example(changes=[("cut", 0.0, b"")], which=0)
@@ -140,6 +108,68 @@ def test_any_entry_of_a_coco_file(sets, part, entry):
         path.write_bytes(data)
 
 
+STUDIO = (
+    *("id", "data", "image", "annotations", "result", "value", "x", "width", "rotation", "points", "radiusX", "type"),
+    *("rectanglelabels", "labels", "original_width", "meta", "text", "file_upload", "was_cancelled", "updated_at"),
+)
+FIFTYONE = ("label", "bounding_box", "attributes", "iscrowd", "classes", "labels", "00", "01", "../00")
+
+
+def put_in(content, path, key, value):
+    """`content` with a value at a place: `path` says which way down, as far as there are lists and objects."""
+    if not path or not content or not isinstance(content, (list, dict)):
+        return {**content, key: value} if isinstance(content, dict) else value
+    place = list(content)[path[0] % len(content)] if isinstance(content, dict) else path[0] % len(content)
+    changed = content.copy()
+    changed[place] = put_in(content[place], path[1:], key, value)
+    return changed
+
+
+@pytest.mark.parametrize("name", ["label-studio", "fiftyone"])
+@fuzzed
+@given(data=st.data())
+def test_any_value_anywhere_in_the_json_of_a_tool(sets, name, data):
+    root, files = sets[name]
+    ((path, before),) = files.items()
+    content = json.loads(before)
+    keys = st.sampled_from(STUDIO if name == "label-studio" else FIFTYONE)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place, key, value = data.draw(st.tuples(st.lists(st.integers(0, 9), max_size=6), keys, values))
+        content = put_in(content, place, key, value)
+    try:
+        path.write_text(json.dumps(content))
+        answered(root)
+    finally:
+        path.write_bytes(before)
+
+
+SHAPES = ("box", "polygon", "ellipse", "mask", "cuboid", "points", "polyline", "skeleton", "tag")
+SIDES = (
+    *("xtl", "ytl", "xbr", "ybr", "points", "cx", "cy", "rx", "ry", "left", "top", "width", "height", "xtl1", "ybr2"),
+    *("rotation", "frame", "outside", "keyframe", "label", "rle"),
+)
+numbers = st.sampled_from(["0", "-1", "1e308", "nan", "inf", "", "x", "90", "1e400", "99999999999999999999", "0.5,"])
+
+
+shapes_of_cvat = st.lists(
+    st.tuples(st.sampled_from(SHAPES), st.dictionaries(st.sampled_from(SIDES), numbers, max_size=9)), max_size=4
+)
+
+
+@fuzzed
+@given(shapes_of_cvat, st.sampled_from(["image", "track"]))
+def test_any_shape_of_cvat(sets, shapes, where):
+    root, files = sets["cvat"]
+    ((path, before),) = files.items()
+    drawn = "".join(f"<{tag} " + " ".join(f"{k}='{v}'" for k, v in own.items()) + "/>" for tag, own in shapes)
+    added = f'<{where} name="01.jpg" label="cat">{drawn}</{where}>'
+    try:
+        path.write_bytes(before.replace(b"</annotations>", added.encode() + b"</annotations>"))
+        answered(root)
+    finally:
+        path.write_bytes(before)
+
+
 @fuzzed
 @given(values)
 def test_any_json_beside_a_good_file(sets, content):
@@ -161,17 +191,17 @@ def test_any_problem_is_written(tmp_path, problems):
     assert all(letter.isprintable() or letter == "\n" for letter in text)
 
 
+with suppress(ImportError):  # the extra heif
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+Image.init()
+KINDS = sorted({"PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF"} & Image.SAVE.keys())
+
+
 @fuzzed
-@given(
-    name=st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"]),
-    changes=edits,
-)
+@given(name=st.sampled_from(KINDS), changes=edits)
 def test_damaged_pictures(tmp_path, name, changes):
-    import io
-
-    import numpy as np
-    from PIL import Image
-
     stream = io.BytesIO()
     Image.fromarray(np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)).save(stream, name)
     data = edited(stream.getvalue(), changes)

@@ -43,7 +43,7 @@ def _region(items: list[dict[str, Any]]) -> Region:
     size = (size_of(first.get("original_width")), size_of(first.get("original_height")))
     try:
         box, turned = _box(value, size)
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (KeyError, ValueError, TypeError, OverflowError, IndexError):
         box, turned = None, False
     crowd = any(CROWD in _lines(item) for item in items)
     return Region(str(first.get("type", "region")), tuple(dict.fromkeys(names)), box, size, crowd, turned)
@@ -75,12 +75,15 @@ def _box(value: dict[str, Any], size: tuple[int | None, int | None]) -> tuple[Bo
     if "x" not in value:
         return None, False
     x, y = number(value["x"]), number(value["y"])
+    angle = number(value.get("rotation") or 0)
+    turned = math.isfinite(angle) and angle % 360 != 0
     if "radiusX" in value:
         rx, ry = number(value["radiusX"]), number(value["radiusY"])
-        return [x - rx, y - ry, x + rx, y + ry], False
+        if turned:
+            rx, ry = _turned_ellipse(rx, ry, math.radians(angle), size)
+        return [x - rx, y - ry, x + rx, y + ry], turned
     w, h = number(value["width"]), number(value["height"])
-    angle = number(value.get("rotation") or 0)
-    if angle % 360 == 0 or not math.isfinite(angle):
+    if not turned:
         return [x, y, x + w, y + h], False
     return _around(_turned(x, y, w, h, math.radians(angle), size)), True
 
@@ -93,6 +96,14 @@ def _turned(
     c, s = math.cos(angle), math.sin(angle)
     corners = [(a * w * across / 100, b * h * down / 100) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
     return [(x + (a * c - b * s) * 100 / across, y + (a * s + b * c) * 100 / down) for a, b in corners]
+
+
+def _turned_ellipse(rx: float, ry: float, angle: float, size: tuple[int | None, int | None]) -> tuple[float, float]:
+    """Half the width and height that an ellipse takes when it is turned about its middle, in percent as before."""
+    across, down = size[0] or 100, size[1] or 100
+    rx, ry = rx * across, ry * down
+    c, s = math.cos(angle), math.sin(angle)
+    return math.hypot(rx * c, ry * s) / across, math.hypot(rx * s, ry * c) / down
 
 
 def _around(points: list[tuple[float, float]]) -> Box | None:

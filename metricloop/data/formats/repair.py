@@ -46,7 +46,8 @@ def _place(
     """
     notes: list[tuple[str, str]] = []
     if record.relative:
-        boxes = boxes * np.array([width, height, width, height])
+        with np.errstate(over="ignore"):  # what is not finite is dropped later
+            boxes = boxes * np.array([width, height, width, height])
     declared = (record.width, record.height)
     if orientation >= 5 and width != height and declared == (height, width):
         notes.append(("EXIF-rotated picture, labelled unrotated", "picture and boxes turned upright"))

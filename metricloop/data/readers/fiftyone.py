@@ -1,7 +1,8 @@
 """FiftyOne's FiftyOneImageDetectionDataset: labels.json with boxes as shares, and the pictures in data/.
 
-Labels are listed by the path of the picture below data/, without its extension. A detection with the attribute
-`iscrowd` is a crowd region. FiftyOne's COCO, YOLO and VOC exports are read as COCO, YOLO and VOC.
+Labels are listed by the path of the picture below data/, without its extension. A folder per split, each with its own
+labels.json, is one data set. A detection with the attribute `iscrowd` is a crowd region. FiftyOne's COCO, YOLO and VOC
+exports are read as COCO, YOLO and VOC.
 """
 
 from __future__ import annotations
@@ -13,73 +14,94 @@ from pathlib import Path
 from typing import Any
 
 from metricloop.data import door
+from metricloop.data.formats.classes import class_names_of
 from metricloop.data.formats.picture_index import Wanted, match_pictures
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import reasons
 from metricloop.data.formats.source import Format, Problem, Record, Source, SourceError, make_record, unlabelled
-from metricloop.data.formats.values import name_of, number, truth
+from metricloop.data.formats.split_names import splits_of_files
+from metricloop.data.formats.values import id_of, name_of, number, truth
 
 NAME = "labels.json"
 _KEYS = re.compile(r'^\s*\{\s*"(classes|labels)"\s*:')
 
 
-def find_fiftyone(place: Place) -> Path | None:
-    """The labels.json of a source: the file itself, or the one in its folder."""
-    path = place.source if place.is_file(place.source) else place.source / NAME
-    if path.suffix.lower() != ".json" or not place.is_file(path):
-        return None
-    return path if _KEYS.match(door.text_of(place.head(path, 4096))[0]) else None
+def find_fiftyone(place: Place) -> list[Path]:
+    """The labels.json of a source: the file itself, or the one in its folder, or those of the folders of its splits."""
+    if place.is_file(place.source):
+        return [place.source] if place.source.suffix.lower() == ".json" and _is_fiftyone(place, place.source) else []
+    own = place.source / NAME
+    parts = [place.source / name / NAME for name, is_dir in place.entries(place.source).items() if is_dir]
+    files = [own] if place.is_file(own) else [path for path in parts if place.is_file(path)]
+    return [path for path in files if _is_fiftyone(place, path)]
+
+
+def _is_fiftyone(place: Place, path: Path) -> bool:
+    return bool(_KEYS.match(door.text_of(place.head(path, 4096))[0]))
 
 
 def read_fiftyone(place: Place) -> Source:
     """Read the data set. Errors: SourceError when no picture can be used."""
-    path = find_fiftyone(place)
     problems: list[Problem] = []
-    content = _load(place, path) if path else None
-    if path is None or content is None:
-        raise SourceError(f"{place.source}: no {NAME} with an object `labels`")
-    names, labels = _names(content.get("classes")), content["labels"]
+    files = find_fiftyone(place)
+    contents = {path: content for path in files if (content := _load(place, path, problems)) is not None}
+    named = [(path, _names(content.get("classes"))) for path, content in contents.items()]
+    names, by_number = class_names_of(named, problems)
     known = {name: label for label, name in enumerate(names)}
-    stated = {key: value for key, value in labels.items() if isinstance(value, list)}
-    found = {key: _rows(path, key, value, known, problems) for key, value in stated.items()}
-    pictures = _pictures(place, path, list(found), problems)
+    splits = splits_of_files(list(contents), place.base)
     records: list[Record] = []
-    for key, rows in found.items():
-        if key in pictures:
-            records.append(make_record(pictures[key], rows, relative=True))
-        else:
-            where = str(path.parent / "data" / key)
-            problems.append(Problem(where, "labels without picture", f"left out ({len(rows)} boxes)"))
+    for path, content in contents.items():
+        stated = {key: value for key, value in content["labels"].items() if isinstance(value, list)}
+        found = {key: _rows(path, key, value, known, by_number[path], problems) for key, value in stated.items()}
+        pictures = _pictures(place, path, list(found), problems)
+        for key, rows in found.items():
+            if key in pictures:
+                records.append(make_record(pictures[key], rows, relative=True, split=splits[path], origin=str(path)))
+            else:
+                where = str(path.parent / "data" / key)
+                problems.append(Problem(where, "labels without picture", f"left out ({len(rows)} boxes)"))
     if not records:
-        raise SourceError(f"{path}: no picture of {len(labels)} entries can be used. {reasons(problems)}", problems)
+        count = sum(len(content["labels"]) for content in contents.values())
+        message = f"{place.source}: no picture of {count} entries can be used. {reasons(problems)}"
+        raise SourceError(message, problems)
     problems += unlabelled(place, (record.file.parent for record in records), [record.file for record in records])
     return Source("fiftyone", tuple(known), tuple(records), tuple(problems))
 
 
-def _load(place: Place, path: Path) -> dict[str, Any] | None:
+def _load(place: Place, path: Path, problems: list[Problem]) -> dict[str, Any] | None:
     try:
         content = json.loads(place.read_text(path, door.TABLE))
-    except (door.DoorError, MemoryError, RecursionError, ValueError):
+    except (door.DoorError, MemoryError, RecursionError, ValueError) as error:
+        why = str(error) if isinstance(error, door.DoorError) else "cut off, nested too deeply, or no JSON"
+        problems.append(Problem(str(path), "annotation file cannot be read", f"left out ({why})"))
         return None
-    return content if isinstance(content, dict) and isinstance(content.get("labels"), dict) else None
+    if isinstance(content, dict) and isinstance(content.get("labels"), dict):
+        return content
+    problems.append(Problem(str(path), "annotation file cannot be read", "left out (no object `labels`)"))
+    return None
 
 
-def _names(classes: Any) -> list[str]:
-    return [
-        name_of(name) or f"category_{place}" for place, name in enumerate(classes if isinstance(classes, list) else [])
-    ]
+def _names(classes: Any) -> list[tuple[str, str]]:
+    """(number, name) of the classes that a file declares."""
+    return [(str(k), name_of(name)) for k, name in enumerate(classes if isinstance(classes, list) else [])]
 
 
 def _rows(
-    path: Path, key: str, detections: list[Any], known: dict[str, int], problems: list[Problem]
+    path: Path,
+    key: str,
+    detections: list[Any],
+    known: dict[str, int],
+    by_number: dict[str, int],
+    problems: list[Problem],
 ) -> list[tuple[list[float], int, bool]]:
-    """The detections of one picture; names that are not `known` are added."""
+    """The detections of one picture; names that are not `known` are added. by_number: of the declared classes."""
     rows = []
     for one in detections:
-        label = one.get("label") if isinstance(one, dict) else None
-        if isinstance(label, str) and name_of(label):
-            label = known.setdefault(name_of(label), len(known))
-        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(known):
+        stated = one.get("label") if isinstance(one, dict) else None
+        label = by_number.get(id_of(stated) or "") if not isinstance(stated, str) else None
+        if isinstance(stated, str) and name_of(stated):
+            label = known.setdefault(name_of(stated), len(known))
+        if label is None:
             problems.append(Problem(str(path), "unknown class", f"dropped ({key})"))
             continue
         try:
@@ -105,7 +127,7 @@ def _pictures(place: Place, path: Path, keys: list[str], problems: list[Problem]
 
 
 FORMAT = Format(
-    sign="FiftyOne's labels.json with pictures in data/",
+    sign="FiftyOne's labels.json with pictures in data/, here or in a folder per split",
     find=find_fiftyone,
     read=lambda place, categories: read_fiftyone(place),
     place=25,

@@ -151,7 +151,8 @@ def _result(path: Path, entry: dict[str, Any], data: dict[str, Any], odd: Counte
             {"value": one, "original_width": one.get("original_width"), "original_height": one.get("original_height")}
             for one in found
         ]
-    kept = [one for one in made or () if isinstance(one, dict) and not truth(one.get("was_cancelled"))]
+    made = made if isinstance(made, list) else []
+    kept = [one for one in made if isinstance(one, dict) and not truth(one.get("was_cancelled"))]
     if len(kept) > 1:
         odd[str(path), "several annotations of a task", "the newest taken"] += 1
     if not kept:

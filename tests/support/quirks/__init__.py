@@ -14,7 +14,7 @@ from odd_sets import Expected
 
 # What happens: read as meant; read, and listed in problems.csv; left out and listed; refused with the reason.
 OUTCOMES = ("read", "listed", "left out", "refused")
-MODULES = ("coco", "yolo", "voc", "ytvos", "any_format")
+MODULES = ("coco", "yolo", "voc", "ytvos", "tools", "cvat", "label_studio", "any_format")
 ALL: list[Quirk] = []
 
 
