@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from metricloop.auditing.label_errors import ANY
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
-from metricloop.auditing.print_references import budget_table, disagreement_table, simple_table
+from metricloop.auditing.print_references import budget_table, disagreement_table, simple_table, under
 from metricloop.auditing.reference import Reference
 from metricloop.auditing.run import Audit
 from metricloop.text.numbers import count, fixed, percent
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, Group
 
 
 def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = False) -> None:
     """Print the model's mAP, how far a second labelling disagrees, the AUROC of each metric by kind of mistake where
-    the truth is known, and the number of suspects. budget: print as well what a budget of corrected labels finds."""
+    the truth is known, and the number of suspects. budget: print what a budget of corrected labels finds, in place of
+    the AUROC."""
     from rich.console import Console
 
     console = console or Console()
@@ -32,7 +32,7 @@ def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = 
     for one in audit.references:
         if one.disagreement:
             console.print(disagreement_table(one, len(audit.pool)))
-        if one.rows:
+        if one.rows and not budget:
             console.print(_measured(one))
         for own in one.budgets if budget else ():
             console.print(budget_table(one, own))
@@ -44,21 +44,20 @@ def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = 
     console.print(f"suspects listed: {listed or 'none'}", highlight=False)
 
 
-def _measured(one: Reference) -> Table:
+def _measured(one: Reference) -> Group:
     """A line per metric, a column per kind of mistake."""
     rows = one.rows
     by = {(row["metric"], row["kind"]): row for row in rows}
     wrong = {row["kind"]: row["wrong"] for row in rows}
-    table = simple_table(
-        f"AUROC by kind of mistake, {one.name} (in brackets: recall at {percent(FALSE_POSITIVES)} false positives)"
-    )
+    table = simple_table()
     table.add_column("metric", overflow="fold")
     for kind, number in wrong.items():
         table.add_column(f"{kind} ({number})", justify="right")
     for name in _best_first(rows):
         cells = (by.get((name, kind)) for kind in wrong)
         table.add_row(name, *(f"{fixed(row['auroc'], 2)} ({percent(row['recall'])})" if row else "" for row in cells))
-    return table
+    rate = percent(FALSE_POSITIVES)
+    return under(f"AUROC by kind of mistake (in brackets: recall at {rate} false positives), {one.name}", table)
 
 
 def _best_first(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,25 +12,27 @@ from metricloop.data.label_errors import LABEL_ERRORS
 from metricloop.text.numbers import count, fixed, percent
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 SHOWN = 12  # metrics in a table; the others are in audit.json
 TEXTS = {name: error.meaning for name, error in LABEL_ERRORS.items()} | {ANY_LABEL: "a label is wrong in any way"}
 
 
-def disagreement_table(one: Reference, pool: int) -> Table:
+def disagreement_table(one: Reference, pool: int) -> Group:
     """A line per kind of label error. pool: how many images it has."""
-    table = simple_table(
-        f"The {one.name} against the labels, on {count(one.images)} of {count(pool, 'image')}. The interval holds for "
-        "other images only\nif these were drawn at random"
-    )
+    table = simple_table()
     table.add_column("")
     for name in ("count", "of", "rate", "95 % interval"):
         table.add_column(name, justify="right")
     for row in one.disagreement:
         of = count(row["of"], "object" if row["kind"] == "missing" else "label")
         table.add_row(TEXTS[row["kind"]], count(row["count"]), of, percent(row["rate"], 1), shares(row["ci95"]))
-    return table
+    return under(
+        f"The {one.name} against the labels, on {count(one.images)} of {count(pool, 'image')}. The intervals hold for "
+        "other images only if these were drawn at random.",
+        table,
+    )
 
 
 def shares(bounds: list[float] | None) -> str:
@@ -38,13 +40,9 @@ def shares(bounds: list[float] | None) -> str:
     return "" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
 
 
-def budget_table(one: Reference, budget: Budget) -> Table:
+def budget_table(one: Reference, budget: Budget) -> Group:
     """A line per order, a column per budget."""
-    table = simple_table(
-        f"{UNITS[budget.unit].capitalize()} in the order of each metric, and how many of the "
-        f"{count(budget.mistakes, 'mistake')} are then found ({one.name}, {count(budget.cases)} {budget.unit};"
-        "\nequal scores in random order: the mean over all such orders)"
-    )
+    table = simple_table()
     table.add_column("order", overflow="fold")
     for size in budget.sizes:
         table.add_column(f"{count(size)}\n({percent(size / budget.cases)})", justify="right")
@@ -53,7 +51,12 @@ def budget_table(one: Reference, budget: Budget) -> Table:
     for row in shown_curves(budget):
         table.add_row(row.name, *(fixed(row.at(size), 1) for size in budget.sizes), fixed(row.needed_for(0.5), 0),
                       percent(row.of_ideal))  # fmt: skip
-    return table
+    return under(
+        f"{UNITS[budget.unit].capitalize()} in the order of each metric, and how many of the "
+        f"{count(budget.mistakes, 'mistake')} are then found ({one.name}, {count(budget.cases)} {budget.unit}). "
+        "Equal scores come in random order: the mean over all such orders.",
+        table,
+    )
 
 
 def shown_curves(budget: Budget, most: int = SHOWN) -> list[Curve]:
@@ -63,9 +66,17 @@ def shown_curves(budget: Budget, most: int = SHOWN) -> list[Curve]:
     return [row for row in budget.curves if row.name in names]
 
 
-def simple_table(title: str) -> Table:
-    """A table with a title and without lines at its sides."""
+def simple_table() -> Table:
+    """A table without lines at its sides."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    return Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, title_justify="left", title=title)
+    return Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+
+
+def under(title: str, table: Table) -> Group:
+    """A table under its title, which may be wider."""
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(Text(f"\n{title}", style="italic"), table)

@@ -2,13 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from metricloop.auditing.audit_files import suspect_rows, write
-from metricloop.auditing.budget import budgets
+from metricloop.auditing.audit_files import as_json, suspect_rows, write
+from metricloop.auditing.budget import IDEAL, budgets
 from metricloop.auditing.disagreement import disagreement
 from metricloop.auditing.label_errors import ANY, KINDS, judged_kinds
 from metricloop.auditing.measure import COMBINED, measure
@@ -17,7 +18,7 @@ from metricloop.auditing.reference import PLANTED, SECOND, Reference
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import suspects
 from metricloop.auditing.suspicion import MetricScores, any_suspicion, label_metrics, suspicion
-from metricloop.auditing.truth import Truth, truth_of
+from metricloop.auditing.truth import Truth, known_truth, truth_of
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import TRUTH
@@ -191,6 +192,48 @@ def test_the_terminal_shows_the_measurement(capsys):
     assert COMBINED in told
     assert f"{ANY.name} (2)" in told
     assert "suspects listed: 1 spurious, 1 class" in told
+
+
+SECOND_SAYS = truth(
+    (1, 0, "none"), (1, 1, "moved"), (2, 2, "unjudged"), (2, 3, "unjudged"), (3, None, "missing"), (3, None, "missing")
+)  # fmt: skip
+
+
+def with_second_labels() -> Audit:
+    audit = made()
+    second = reference(SECOND, known_truth(POOL, SECOND_SAYS))
+    return replace(audit, references=[*audit.references, second])
+
+
+def test_a_second_labelling_stands_beside_the_planted_mistakes(tmp_path, capsys):
+    audit = with_second_labels()
+    values = as_json(audit)
+    assert {row["against"] for row in values["measured"]} == {PLANTED, SECOND}
+    assert [(row["kind"], row["count"], row["of"]) for row in values["disagreement"]] == [
+        ("missing", 2, 4), ("spurious", 0, 2), ("placed", 1, 2), ("class", 0, 2), ("doubled", 0, 2), ("any", 1, 2)
+    ]  # fmt: skip
+    ideal = {(row["against"], row["unit"]): row for row in values["budget"] if row["order"] == IDEAL}
+    assert ideal[SECOND, "images"]["found"] == [0, 2, 3]  # two missing labels, then the moved box
+    assert ideal[SECOND, "boxes"]["found"] == [0, 1, 1]
+    assert ideal[PLANTED, "images"]["mistakes"] == 3
+    print_audit(audit, budget=True)
+    told = capsys.readouterr().out
+    assert "Images opened in the order of each metric, and how many of the 3 mistakes are then found (second" in told
+    assert "a box does not fit its object" in told
+    assert "AUROC" not in told
+    page = build(audit, "pets")
+    assert "What the second labels say" in page
+    assert page.count('class="curves"') == 4
+    assert "2 of 3 images of the pool were labelled a second time" in page
+    assert "The second labels also say of 2 images which labels are wrong" in page
+
+
+def test_only_a_second_labelling_is_called_by_its_name():
+    second = reference(SECOND, known_truth(POOL, SECOND_SAYS))
+    page = build(replace(made(), truth=second.truth, references=[second]), "pets")
+    assert "second labels: not judged" in page
+    assert "The second labels say of 2 images which labels are wrong" in page
+    assert "on purpose" not in page
 
 
 def test_a_thumbnail_shows_label_and_model():

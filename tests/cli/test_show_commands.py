@@ -8,7 +8,7 @@ from study_fixture import make_study
 from tiny_study import dvc, make_tiny, metricloop
 
 from metricloop.cli.main import main
-from metricloop.data.tables import BOXES, read_table, write_table
+from metricloop.data.tables import BOXES, TRUTH, read_table, write_table
 from metricloop.sandbox import doctor, landlock
 
 
@@ -62,6 +62,10 @@ def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
     folder = make_study(tmp_path / "study")
     params = load_params(folder / "params.yaml")
     check(folder, params)
+    check(folder, params, budget=True)  # mistakes were made on purpose
+    write_table(folder / "data/truth.parquet", TRUTH, {name: [] for name in TRUTH.names})
+    with pytest.raises(AuditError, match="no mistake of these labels is known"):
+        check(folder, params, budget=True)
     write_table(folder / "data/boxes/pool.parquet", BOXES, {name: [] for name in BOXES.names})
     assert not len(read_table(folder / "data/boxes/pool.parquet", BOXES))
     with pytest.raises(AuditError, match="none of the 32 images of the pool has a label"):
