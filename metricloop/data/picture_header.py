@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 JPEG = b"\xff\xd8\xff"
 FORMS = {1: "B", 4: "I", 6: "B", 9: "I"}  # of the kinds of whole numbers in a TIFF that are not of 16 bits
+HEIF_HEAD = 1 << 20  # bytes of a HEIF file in which sizes are looked for; they come before the pixels
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -28,6 +30,8 @@ def stored_size(data: bytes) -> tuple[int, int] | None:
             width, height = _webp(data)
         elif data.startswith((b"II*\0", b"MM\0*")):
             return _tiff(data)
+        elif data[4:8] == b"ftyp":
+            return _heif(data)
         else:
             return None
     except (struct.error, IndexError):
@@ -44,6 +48,12 @@ def _webp(data: bytes) -> tuple[int, int]:
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     width, height = struct.unpack_from("<HH", data, 26)
     return width & 0x3FFF, height & 0x3FFF
+
+
+def _heif(data: bytes) -> tuple[int, int] | None:
+    """The largest picture or tile of a HEIF or AVIF file, by the boxes that hold sizes."""
+    sizes = [struct.unpack_from(">II", data, match.end() + 4)[::-1] for match in re.finditer(b"ispe", data[:HEIF_HEAD])]
+    return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
 def _tiff(data: bytes) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from metricloop.data.picture_header import JPEG, jpeg_scan, stored_size, tiff_ta
 _JPEGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".mpo"}
 SUFFIXES = frozenset(_JPEGS | {".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"})
 MOST_PIXELS = 200_000_000  # of one picture, and of all pictures that are decoded at the same time
-HEIF = "HEIF"
+HEIF, AVIF = "HEIF", "AVIF"
 FINE = 64  # px; a fingerprint is made from a picture whose short side is at least this
 THUMBNAIL_SIDE = 16  # px; side of the thumbnails that confirm a near-duplicate
 
@@ -122,8 +122,8 @@ def inspect(data: bytes, reduction: int = 1) -> Picture:
     """
     # OpenCV fills the missing part of a cut-off picture with grey and reports no error, so check for the end first.
     converted = _check_whole(data)
-    if converted == HEIF:
-        return _inspect_heif(data)
+    if converted in (HEIF, AVIF):
+        return _inspect_heif(data, converted)
     flags = cv2.IMREAD_COLOR_RGB | _REDUCED.get(reduction, 0)
     try:
         image, kinds, blobs = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags)
@@ -135,9 +135,9 @@ def inspect(data: bytes, reduction: int = 1) -> Picture:
     return Picture(image, _orientation(exif or data), converted)
 
 
-def _inspect_heif(data: bytes) -> Picture:
+def _inspect_heif(data: bytes, kind: str) -> Picture:
     try:
-        return Picture(decode_heif(data, MOST_PIXELS), 1, HEIF)
+        return Picture(decode_heif(data, MOST_PIXELS), 1, kind)
     except HeifError as error:
         raise PictureError(str(error)) from None
 
@@ -162,7 +162,7 @@ def _check_whole(data: bytes) -> str:
     elif data.startswith((b"GIF87a", b"GIF89a")):
         whole = data.rstrip(b"\0").endswith(b";")
     elif data[4:8] == b"ftyp":
-        return HEIF
+        converted = AVIF if data[8:12] in (b"avif", b"avis") else HEIF
     elif not data.startswith((b"II*\0", b"MM\0*")):
         raise PictureError("not a picture, as its first bytes tell")
     if not whole:

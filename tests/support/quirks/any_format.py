@@ -7,7 +7,9 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
+import pytest
 from odd_sets import WIDTH, Expected, coco, dump, names, pictures, save, scene, truth, write, yolo
+from PIL import Image
 
 from quirks import quirk
 
@@ -136,3 +138,16 @@ def broken(root: Path) -> Expected:
         write(root / name, data)
     dump(root / "a.json", coco(boxes | {key: [(1, 1, 9, 9)] for key in bad}))
     return Expected(truth(boxes), listed=[*bad, "picture cannot be read"])
+
+
+@quirk(PICTURES, "HEIC of a phone, with the extra metricloop[heif]", "any", "listed")
+def heic(root: Path) -> Expected:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    files = names("images/", suffix=".heic")
+    boxes = {}
+    for k, name in enumerate(files):
+        image, boxes[name] = scene(k)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(root / name, "HEIF", quality=95)
+    yolo(root, boxes)
+    return Expected(truth(boxes), listed=["picture with HEIF"])
