@@ -71,9 +71,10 @@ def predict(
     """Find objects in pictures: COCO JSON, and pictures with boxes."""
     from metricloop.cli.named_model import named_model
     from metricloop.delivery.find_pictures import find_pictures
-    from metricloop.delivery.predict import is_json, least_score, refuse_occupied, refuse_replaced
+    from metricloop.delivery.predict import is_json, refuse_occupied, refuse_replaced
     from metricloop.delivery.predict import predict as run
     from metricloop.runtime.progress import shown
+    from metricloop.serving.detector import usual_score
     from metricloop.text.numbers import count
 
     refuse_occupied(target)
@@ -83,7 +84,7 @@ def predict(
         from metricloop.delivery.torch_detector import load
 
         detector = load(detector_folder)
-    least = least_score(detector) if score is None else score
+    least = usual_score(detector.facts) if score is None else score
     with shown("predict", "pictures") as progress:
         found = run(detector, files, target, score=least, batch=batch, progress=progress)
     for file, reason in found.broken:

@@ -121,11 +121,6 @@ def policy(facts: Facts) -> str:
     return f"{name} ({options})" if options else name
 
 
-def usual_score(facts: Facts) -> float:
-    """The least score for examples: the one from which detections agreed best with the labels, if it is known."""
-    return round(facts.get("best_score") or 0.3, 2)
-
-
 def limits(facts: Facts) -> list[str]:
     """What a person must know before relying on the detector."""
     size = facts["image_size"]

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from metricloop.delivery import bundle_card
 from metricloop.delivery.agreement import Agreement
 from metricloop.delivery.bundle_code import PACKAGE
+from metricloop.serving.detector import usual_score
 from metricloop.serving.limits import PREFIX, Limits
 
 TEMPLATES = Path(__file__).parent / "bundle_files"
@@ -46,7 +47,7 @@ def write_texts(
         "numbers": bundle_card.numbers(facts),
         "about": bundle_card.about(facts),
         "data": bundle_card.data(facts),
-        "score": bundle_card.usual_score(facts),
+        "score": usual_score(facts),
         "card_limits": bundle_card.limits(facts),
     }
     for name, template in FILES.items():

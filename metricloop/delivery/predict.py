@@ -17,7 +17,6 @@ from metricloop.serving.detector import Detector, Found
 
 JSON = "detections.json"  # in a folder of drawn pictures
 DRAWN_AS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")  # pictures of other kinds are drawn as PNG
-LEAST_SCORE = 0.3  # of a detector whose detector.json names no score
 
 
 class OccupiedError(ValueError):
@@ -82,11 +81,6 @@ def _places(target: Path, files: Sequence[Path]) -> list[Path]:
         target / (short if short.suffix.lower() in DRAWN_AS else short.with_name(f"{short.name}.png"))
         for short in shorts
     ]
-
-
-def least_score(detector: Detector) -> float:
-    """The score from which a detector's detections agree best with labels, from detector.json."""
-    return float(detector.facts.get("best_score", LEAST_SCORE))
 
 
 def predict(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from metricloop.serving.batches import Seen
-from metricloop.serving.limits import DEFAULT_SCORE, MOST_DETECTIONS
+from metricloop.serving.limits import MOST_DETECTIONS
+
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="the least score of a detection")]
 
 
 class Options(BaseModel):
@@ -19,8 +21,19 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    score: float = Field(DEFAULT_SCORE, ge=0, le=1, allow_inf_nan=False, description="the least score of a detection")
+    score: Score
     max: int = Field(100, ge=1, le=MOST_DETECTIONS, description="the most detections of a picture")
+
+
+def read_options(usual: float) -> Callable[[Options], Options]:
+    """A dependency of FastAPI that reads Options from a query. usual: the score where none is given."""
+    with_default = create_model("Options", __base__=Options, score=(Score, usual))
+
+    async def read(options: Options) -> Options:  # not in another thread, as FastAPI would run a plain function
+        return options
+
+    read.__annotations__["options"] = Annotated[with_default, Query()]
+    return read
 
 
 class Detection(BaseModel):
@@ -73,11 +86,12 @@ def prediction(names: Sequence[str], seen: Sequence[Seen], classes: Sequence[str
 def _detections(seen: Seen, classes: Sequence[str], options: Options) -> list[dict[str, Any]]:
     found = seen.found
     kept = np.flatnonzero((found.scores >= options.score) & np.isfinite(found.boxes).all(axis=1))[: options.max]
+    labels = found.labels[kept].tolist()
+    scores = found.scores[kept].astype(np.float64).round(6).tolist()
+    boxes = found.boxes[kept].astype(np.float64).round(3).tolist()
     return [
-        {"label": label, "name": classes[label], "score": round(score, 6), "box": [round(side, 3) for side in box]}
-        for label, score, box in zip(
-            found.labels[kept].tolist(), found.scores[kept].tolist(), found.boxes[kept].tolist(), strict=True
-        )
+        {"label": label, "name": classes[label], "score": score, "box": box}
+        for label, score, box in zip(labels, scores, boxes, strict=True)
     ]
 
 

@@ -10,14 +10,13 @@ import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Annotated
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
-from metricloop.serving.answers import Health, Options, Prediction, json_answer
+from metricloop.serving.answers import Health, Options, Prediction, json_answer, read_options
 from metricloop.serving.batches import Batches
-from metricloop.serving.detector import Detector
+from metricloop.serving.detector import Detector, usual_score
 from metricloop.serving.docs_page import docs_page
 from metricloop.serving.guard import POLICY, Guard
 from metricloop.serving.hosts import Hosts
@@ -38,6 +37,8 @@ def create_app(detector: Detector, limits: Limits | None = None, bound: Collecti
     """
     limits = limits or Limits()
     facts = _checked(detector)
+    usual = usual_score(facts)
+    options_of_query = Depends(read_options(usual))
     metrics = Metrics()
     batches = Batches(detector, limits, metrics)
     predictor = Predictor(batches, facts["classes"], limits, metrics)
@@ -72,7 +73,7 @@ def create_app(detector: Detector, limits: Limits | None = None, bound: Collecti
         responses=refusals(400, 403, 408, 413, 415, 422, 503),
         openapi_extra={"requestBody": REQUEST_BODY},
     )
-    async def predict(request: Request, options: Annotated[Options, Query()]) -> Response:
+    async def predict(request: Request, options: Options = options_of_query) -> Response:
         """Find the objects on one or several pictures: JPEG, PNG, WebP, GIF (its first picture), BMP or TIFF."""
         return await predictor.answer(request, options)
 
@@ -90,8 +91,8 @@ def create_app(detector: Detector, limits: Limits | None = None, bound: Collecti
 
     @app.get("/metadata", response_model=dict)
     async def metadata() -> Response:
-        """What the detector is: its study, its subset, its numbers; and the limits of this server."""
-        return json_answer({**facts, "limits": limits.model_dump()})
+        """What the detector is: its study, its subset, its numbers; the default of `score`; this server's limits."""
+        return json_answer({**facts, "default_score": usual, "limits": limits.model_dump()})
 
     @app.get("/metrics", response_class=Response, responses=METRICS_RESPONSE)
     async def prometheus() -> Response:

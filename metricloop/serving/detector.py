@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+UNKNOWN_SCORE = 0.3  # the least score of a detector whose facts name none
+
 
 @dataclass(frozen=True)
 class Found:
@@ -22,13 +24,24 @@ class Found:
     labels: np.ndarray
 
 
+def usual_score(facts: Mapping[str, Any]) -> float:
+    """The least score where a person gives none: from it detections agreed best with labels (`best_score`).
+
+    >>> usual_score({"best_score": 0.2371}), usual_score({})
+    (0.24, 0.3)
+    """
+    best = facts.get("best_score")
+    return UNKNOWN_SCORE if best is None else round(min(max(float(best), 0.0), 1.0), 2)
+
+
 class Finder(Protocol):
     """Finds objects in pictures that are read already."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """The content of detector.json: name, version, classes, image_size, study, arm, verdict, subset, search, test,
-        made and more. The server needs `classes` alone: the names, in the order of the labels.
+        made and more. The server needs `classes` alone: the names, in the order of the labels. best_score: see
+        usual_score.
         """
 
     def detect(self, pictures: Sequence[np.ndarray]) -> list[Found]:

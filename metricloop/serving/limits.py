@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 PREFIX = "METRICLOOP_SERVE_"
 MOST_DETECTIONS = 300  # detections per picture that a request may ask for
-DEFAULT_SCORE = 0.3
 
 
 class Limits(BaseModel):

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from metricloop import layout
-from metricloop.delivery.detector_folder import FACTS
+from metricloop.delivery.detector_folder import FACTS, read_facts
 from metricloop.delivery.promoted import CHAMPION, PREVIOUS, aliases, all_facts
+from metricloop.serving.detector import usual_score
 from metricloop.tracking.promoted_runs import in_words, promoted_runs, stamps
 from metricloop.tracking.write_run import KEY, all_runs, client_of, database_uri, experiment_of, write_run
 
@@ -284,7 +285,7 @@ def _save(target: Path, source: Path, run_id: str, model: Any) -> None:
                 ColSpec(Array(DataType.string), "labels"),
             ]
         ),
-        ParamSchema([ParamSpec("score", DataType.double, 0.0)]),
+        ParamSchema([ParamSpec("score", DataType.double, usual_score(read_facts(source)))]),
     )
     pyfunc.save_model(
         str(target),

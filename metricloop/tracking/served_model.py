@@ -1,6 +1,7 @@
 """The code of a promoted detector in MLflow; a copy of this file is stored with each model, and run where it is loaded.
 
-Input: a column `image` of picture files as base64 text; parameter `score`: the least score of a detection. Output: per
+Input: a column `image` of picture files as base64 text; parameter `score`: the least score of a detection, by default
+the one that fits its labels best. Output: per
 picture {"boxes": xyxy in its pixels, "scores": best first, "labels": names of the classes}.
 """
 
@@ -33,7 +34,9 @@ class ServedDetector(PythonModel):
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The detections on every picture. Errors: MlflowException, which a server answers with 400."""
-        least = float((params or {}).get("score", 0.0))
+        from metricloop.serving.detector import usual_score
+
+        least = float((params or {}).get("score", usual_score(self.detector.facts)))
         pictures = [self._read(text, row) for row, text in enumerate(model_input[COLUMN])]
         classes = self.detector.facts["classes"]
         answers = []

@@ -73,6 +73,10 @@ def test_by_default_the_score_is_the_one_that_fits_labels_best(detector, photos,
     coco = json.loads((tmp_path / "found.json").read_text())
     assert coco["info"] == {"detector": "drawn", "version": "1", "least_score": 0.05}
     assert min(entry["score"] for entry in coco["annotations"]) >= 0.05
+    strict = make_detector(tmp_path / "strict", best_score=0.9871)
+    assert run(strict, photos, "-o", tmp_path / "few.json") == 0
+    coco = json.loads((tmp_path / "few.json").read_text())
+    assert (coco["info"]["least_score"], coco["annotations"]) == (0.99, [])
 
 
 def test_a_folder_holds_the_drawn_pictures_too(detector, photos, tmp_path):

@@ -65,6 +65,17 @@ def test_a_chosen_photo_gets_its_boxes_and_the_slider_chooses_among_them(page, s
     assert page.log == []  # nothing failed, and the content policy stopped nothing
 
 
+def test_the_slider_begins_at_the_score_that_fits_the_detector(page, photo):
+    detector = FakeDetector()
+    detector.facts["best_score"] = 0.6312
+    with running(create_app(detector), Limits()) as port:
+        page.open(f"http://127.0.0.1:{port}/")
+        page.wait_for("document.getElementById('least').textContent == '0.63'")
+        page.choose_file("#file", photo)
+        page.wait_for(f"{BOXES}.length == 1")
+        assert page.ask("document.getElementById('said').textContent") == "1 object; 2 more below this score"
+
+
 def test_a_dropped_photo_is_taken_and_a_text_refused_in_words(page, server):
     import base64
 

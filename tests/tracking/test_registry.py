@@ -259,6 +259,7 @@ def test_the_model_of_mlflow_answers_as_the_detector(study, tmp_path):
     bar = float(own.scores[2:4].mean())
     (few,) = model.predict(pd.DataFrame({"image": [text]}), params={"score": bar})
     assert few["scores"] == answer["scores"][:3]
+    assert model.metadata.get_params_schema().params[0].default == 0.05, "best_score of its facts"
     assert model.input_example["image"].tolist()
     assert "Array" in str(model.metadata.signature.outputs)
 
