@@ -17,11 +17,11 @@ import httpx
 import numpy as np
 import pytest
 import torch
-from bundle_server import Served, isolated, run, running
 from detector_fixture import facts, make_detector, picture
 from dockerfile import faults
 from lively import liven
 from packaging.requirements import Requirement
+from without_metricloop import isolated, run
 
 from metricloop.cli.main import main
 from metricloop.delivery import bundle_code, onnx_detector, torch_detector
@@ -31,6 +31,7 @@ from metricloop.delivery.bundle_card import numbers
 from metricloop.delivery.bundle_code import PACKAGE, check_imports, imports, modules_needed
 from metricloop.delivery.bundle_pictures import pictures_for_check
 from metricloop.delivery.bundle_requirements import pinned
+from metricloop.delivery.bundle_server import Served, serving
 from metricloop.delivery.bundle_texts import image_name
 from metricloop.delivery.detector_folder import DetectorFolderError, read_facts
 from metricloop.detector.detectors import build_detector
@@ -66,7 +67,7 @@ def bundle(detector, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(bundle):
-    with running(isolated(), bundle) as address:
+    with serving(bundle, isolated()) as address:
         yield address
 
 
@@ -99,7 +100,9 @@ def test_its_server_finds_what_the_detector_finds(server, detector):
 
 def test_its_server_says_what_it_is(server, bundle):
     told = httpx.get(f"{server}/metadata").json()
-    assert {**told, "limits": None} == {**json.loads((bundle / "model/detector.json").read_text()), "limits": None}
+    facts = json.loads((bundle / "model/detector.json").read_text())
+    assert told.pop("limits").keys() == Limits.model_fields.keys()
+    assert told == facts | {"default_score": 0.05}  # best_score
     assert "<html" in httpx.get(server).text
     refused = httpx.post(f"{server}/predict", files={"files": b"no picture"})
     assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_server import Served, clean, running
 from detector_fixture import facts, make_detector, picture
 from lively import liven
 from without_docker import Image, build
@@ -15,6 +14,7 @@ from without_docker import Image, build
 from metricloop.delivery import torch_detector
 from metricloop.delivery.agreement import agreement
 from metricloop.delivery.bundle import make_bundle
+from metricloop.delivery.bundle_server import Served, clean_environment, serving
 from metricloop.detector.detectors import build_detector
 
 pytestmark = pytest.mark.slow
@@ -52,10 +52,12 @@ def test_the_steps_of_the_dockerfile_give_a_server_that_finds_the_same(root, tmp
             subprocess.run([image.python, "-c", f"import {name}"], cwd=root, capture_output=True, check=True)
 
     own = torch_detector.load(detector, "cpu")
-    with running(image.start, image.folder, image.environment, image.user) as address:
+    with serving(image.folder, image.start, image.environment, image.user) as address:
         found = agreement(own, Served(address, own.facts), PICTURES)
         port = {"PORT": address.rpartition(":")[2]}
-        healthy = subprocess.run(image.health, cwd=image.folder, env=clean(port), user=image.user, check=False)
+        healthy = subprocess.run(
+            image.health, cwd=image.folder, env=clean_environment() | port, user=image.user, check=False
+        )
     assert found.detections > 50
     assert found.without == 0
     assert found.difference < 1e-3

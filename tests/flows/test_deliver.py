@@ -15,7 +15,8 @@ from study_fixture import make_study
 
 from metricloop.data.tables import read_json
 from metricloop.delivery.bundle import make_bundle
-from metricloop.delivery.check_bundle import BundleCheckError, check_bundle, serving
+from metricloop.delivery.bundle_server import BundleServerError, serving
+from metricloop.delivery.check_bundle import BundleCheckError, check_bundle
 from metricloop.delivery.choose import ArmRefusedError
 from metricloop.delivery.detector_folder import write_detector
 from metricloop.detector.detectors import build_detector
@@ -116,5 +117,5 @@ def test_a_server_that_finds_something_else_is_told(bundle, tmp_path):
 def test_a_server_that_does_not_start_is_told_with_what_it_said(bundle, tmp_path):
     broken = Path(shutil.copytree(bundle, tmp_path / "broken"))
     (broken / "model/model.onnx").unlink()
-    with pytest.raises(BundleCheckError, match=r"did not start: .*model\.onnx"), serving(broken):
+    with pytest.raises(BundleServerError, match=r"did not start: .*model\.onnx"), serving(broken):
         pass

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundle_server import Served, isolated, running
 from tiny_study import make_tiny, metricloop
+from without_metricloop import isolated
 
 from metricloop.delivery import torch_detector
 from metricloop.delivery.agreement import agreement
+from metricloop.delivery.bundle_server import Served, serving
 from metricloop.delivery.promoted import champion
 from metricloop.drawing.scenes import draw_scene
 
@@ -56,7 +57,7 @@ def bundle(workspace, promoted) -> Path:
 def test_a_photo_over_http_gets_what_the_detector_itself_finds(bundle, promoted):
     """The server runs where metricloop and torch cannot be imported."""
     own = torch_detector.load(promoted, "cpu")
-    with running(isolated(), bundle) as address:
+    with serving(bundle, isolated()) as address:
         found = agreement(own, Served(address, own.facts), PHOTOS)
     assert found.pictures == 3
     assert found.detections > 30
