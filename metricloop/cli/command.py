@@ -19,6 +19,7 @@ from metricloop.text.shell import run_line
 
 Workspace = Annotated[Path, typer.Option("-C", metavar="DIR", help="The workspace.", show_default="here")]
 HERE = Path()
+STOPPED = "\nstopped; nothing is lost: the same command goes on from here"
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -46,7 +47,7 @@ class Command(TyperCommand):
         except (typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
-            print("\nstopped; nothing is lost: the same command goes on from here", file=sys.stderr)
+            print(STOPPED, file=sys.stderr)
             return 130
         except BrokenPipeError:  # the reader of our output, such as `head`, has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

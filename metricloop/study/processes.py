@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from metricloop.text.shell import run_line
 
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
 _live: set[int] = set()  # process groups of running commands
+no_more = threading.Event()  # set while a run is being stopped: no command is started then
 
 
 class StageError(RuntimeError):
@@ -25,8 +27,9 @@ class StageError(RuntimeError):
 
 
 def say(text: str) -> None:
-    """Print one line of progress, with the time."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+    """Print one line of progress, with the time; nothing more while a run is being stopped."""
+    if not no_more.is_set():
+        print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def call(
@@ -47,8 +50,10 @@ def call(
     again: the command line that goes on after a failure; by default that of a study.
 
     The command gets its own process group. The group is killed when this call is interrupted or cancelled.
-    Errors: StageError when the command fails.
+    Errors: StageError when the command fails, or when the run is being stopped.
     """
+    if no_more.is_set():
+        raise StageError(f"{label}: the run is being stopped")
     process = subprocess.Popen(
         command,
         cwd=workspace,

@@ -70,3 +70,22 @@ def test_no_process_is_left_and_no_work_is_lost(tmp_path, victim, blow):
     assert history["iteration"] == [*range(1, 351)] * 2
     again = metricloop("reproduce", "random.0", "-C", str(folder))
     assert again.returncode == 0, again.stdout + again.stderr  # never stopped, and the same numbers
+
+
+def test_ctrl_c_at_a_terminal_ends_all_with_one_sentence_and_in_time(tmp_path):
+    folder = make_tiny(tmp_path / "tiny")
+    environment = os.environ | {"FAULT_TEST": str(folder)}
+    command = [sys.executable, "-P", "-m", "metricloop.cli", "run", "-C", str(folder), *LONG]
+    flow = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    states = folder / ".metricloop" / "cache" / "resume"
+    wait_for(lambda: list(states.glob("*/state.pt")), 200, "no training state was saved")
+    began = time.monotonic()
+    os.killpg(flow.pid, signal.SIGINT)  # a terminal tells the whole group: Prefect's server too
+    printed, errors = flow.communicate(timeout=60)
+    assert time.monotonic() - began < 10  # two seconds, when nothing else runs
+    assert flow.returncode == 130
+    assert errors.strip() == "stopped; nothing is lost: the same command goes on from here"
+    assert "Traceback" not in printed
+    wait_for(lambda: not processes(folder), 20, processes(folder))
