@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from metricloop.cli import confirm_prompt
-from metricloop.cli.command import HERE, Commands, Workspace, flag, print_json
+from metricloop.cli.command import HERE, STOPPED, Commands, Workspace, flag, print_json
 from metricloop.text.shell import run_line
 
 commands = Commands("Metrics")
@@ -32,6 +32,7 @@ def score(
     if catalogue:
         _list_catalogue(as_json)
         return
+    from metricloop.flows.interrupt import quick_end
     from metricloop.flows.scoring import scoring
     from metricloop.study.environment import hide_keys
     from metricloop.study.plan import entry_of, load_plan
@@ -42,7 +43,8 @@ def score(
     for name in batches or []:
         entry_of(plan, "batches", name)  # an unknown name is told before a server is started
     names = batches or list(plan["batches"])
-    scoring(str(folder), names)
+    with quick_end(STOPPED):
+        scoring(str(folder), names)
     for name in names:
         print(f"{folder / 'scores' / name}: {', '.join(plan['batches'][name]['metrics'])}")
 
