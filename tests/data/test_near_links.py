@@ -20,6 +20,7 @@ from metricloop.metrics.catalogue.duplicates import near_duplicate, nearest_hash
 from metricloop.metrics.catalogue.embedding import k_center_rank, uniqueness
 from metricloop.metrics.contract import call_metric
 from metricloop.selection.always_and_distinct import near_duplicate_groups
+from metricloop.selection.greedy import farthest_first_with_room
 
 
 def groups_of(n, pairs):
@@ -128,6 +129,16 @@ def test_metrics_of_nearness_take_seconds_on_thousands(what, n, function):
     scores = call_metric(function, pool, made)
     assert time.process_time() - started < 20
     assert len(scores) == n
+
+
+@pytest.mark.parametrize(("what", "n"), [("equal", 4000), ("distinct", 20_000)])
+def test_diverse_subsets_of_thousands_take_seconds(what, n):
+    points = np.random.default_rng(1).normal(size=(n, 64)) if what == "distinct" else np.ones((n, 64))
+    points = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    started = time.process_time()
+    chosen = farthest_first_with_room(points, n // 4)
+    assert time.process_time() - started < 20
+    assert len(set(chosen.tolist())) == n // 4
 
 
 def facts_of(sha, hash, thumbnail):
