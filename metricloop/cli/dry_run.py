@@ -13,13 +13,11 @@ from metricloop.data.seeds import parse_seeds
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
 from metricloop.sandbox.tiers import missing
-from metricloop.study.dvc_commands import outdated
 from metricloop.study.environment import environment
-from metricloop.study.graph import downstream, stages_of
 from metricloop.study.looks import looks_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import StageError
-from metricloop.study.refresh import refresh_code
+from metricloop.study.staleness import staleness
 from metricloop.text.numbers import count, signed
 from metricloop.training.parallel import parallel_jobs
 
@@ -27,17 +25,11 @@ DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
 STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
 
 
-def stale(folder: Path) -> tuple[list[str], list[str]]:
-    """Every stage of the study, and those that a run would bring up to date, in the order of the data."""
-    refresh_code(folder)
-    graph = stages_of(folder, load_plan(folder))
-    return list(graph), downstream(graph, outdated(folder, list(graph)))
-
-
 def outlook(folder: Path) -> str:
     """A person's view of what `metricloop run` would do, with an estimate from a few timed iterations."""
     params, plan = load_params(folder / layout.PARAMS), load_plan(folder)
-    names, old = stale(folder)
+    found = staleness(folder)
+    names, old = found.stages, found.old
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
     suggested = _rounds_left(folder, params) * params.llm.suggestions

@@ -101,16 +101,15 @@ def init(
         raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
     else:
         from metricloop.data.formats import recognise
+        from metricloop.data.formats.place import base_of
         from metricloop.detector.architectures import learning_rate
 
         source = Path(data).resolve()
         kind = recognise(source) if form == "auto" or not source.exists() else form
-        if kind == "yolo" and source.is_file():
-            source = source.parent  # the labels lie beside the YAML file, and must count as inputs too
         study = NewStudy(
             name=name,
             source=str(source),
-            root=str(source if source.is_dir() else source.parent),
+            root=str(base_of(source)),
             budget=budget,
             format=kind,
             categories=tuple(categories or ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,8 @@ from metricloop.data.readers import NAMES as READ
 from metricloop.data.writers import NAMES
 
 if TYPE_CHECKING:
+    from metricloop.study.follow_labels import Effects
+
     FormatName = str  # a type checker takes no names that are found at run time
     ReadName = str
 else:
@@ -82,7 +85,6 @@ def import_labels(
     folder: Workspace = HERE,
 ) -> None:
     """Take repaired labels of some images back as a new version of the pool."""
-    from metricloop.cli.dry_run import stale
     from metricloop.study.import_labels import ARM
     from metricloop.study.import_labels import import_labels as take
     from metricloop.text.shell import run_line
@@ -92,13 +94,24 @@ def import_labels(
     print(f"labels {made.version}: {len(made.changed)} of {made.named} images differ; {folder / made.path}")
     for line in [*_told(made.summary), *made.notes]:
         print(f"  {line}")
-    print(f"arms with changed images in their subsets: {', '.join(made.arms) or 'none'}")
     if made.added:
         print(f"new arm {ARM}: the baseline's images with the labels before any repair, to see what it was worth")
-    names, old = stale(folder)
-    fresh = [name for name in names if name not in old]
-    print(f"{len(old)} of {len(names)} stages are to be checked; not affected: {', '.join(fresh) or 'none'}")
+    print("\n".join(_effects(made.effects)))
     print(f"go on: {run_line(folder)}")
+
+
+def _effects(found: Effects) -> list[str]:
+    """Which scores, subsets and trials depend on the changed labels, and which do not, as lines."""
+
+    def listed(title: str, names: Sequence[str]) -> list[str]:
+        return [f"{title}: {', '.join(names)}"] if names else []
+
+    again = [f"{arm} ({count} of {total})" for arm, (count, total) in found.trials.items()]
+    lines = listed("scores that differ now", found.scores) + listed("scores as before", found.same_scores)
+    lines += listed("subsets that differ now", found.arms) + listed("subsets as before", found.same_arms)
+    lines += listed("trials with changed labels", again or ["none"] * bool(found.same_arms))
+    lines += listed("out of date now", found.later)
+    return [*lines, f"scores and subsets are not all made again: {found.failed}"] if found.failed else lines
 
 
 def _told(summary: dict[str, Any]) -> list[str]:

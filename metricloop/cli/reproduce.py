@@ -11,15 +11,18 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.data.tables import read_json
+from metricloop.params import load_params
 from metricloop.study.commits import WorkspaceError
+from metricloop.study.data_files import check_there
 from metricloop.study.dvc_commands import dvc
 from metricloop.study.environment import environment
 from metricloop.study.plan import entry_of, load_plan
 from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
-from metricloop.text.shell import run_line
+from metricloop.text.shell import command_line, run_line
 
-RECORDS = (layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.STAGES, layout.LOCK, layout.CODE, layout.CATEGORIES)
+RECORDS = (layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.STAGES, layout.LOCK, layout.CODE, layout.CATEGORIES,
+           layout.FINGERPRINT)  # fmt: skip
 TOLERANCE = {"cpu": 0.0, "cuda": 0.005}  # absolute, on numbers in 0..1; a GPU's kernels are not all deterministic
 
 
@@ -29,6 +32,7 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
     Errors: WorkspaceError when there is no result to compare with, StageError when a stage fails.
     """
     arm = entry_of(load_plan(workspace), "blocks", block)["arm"]
+    check_there(workspace, load_params(workspace / layout.PARAMS).data, pictures=True)
     recorded = workspace / layout.numbers_file(block)
     if not recorded.is_file():
         raise WorkspaceError(f"{block} has no results here; run the study first: {run_line(workspace)}")
@@ -46,7 +50,10 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
         _run(clone, dvc("pull", "--quiet", "--remote", "origin-cache", *inputs))
         refresh_code(clone)
         call(
-            clone, dvc("repro", "--force", "--single-item", f"train@{block}", f"evaluate@{block}"), f"reproduce {block}"
+            clone,
+            dvc("repro", "--force", "--single-item", f"train@{block}", f"evaluate@{block}"),
+            f"reproduce {block}",
+            again=command_line("metricloop", "reproduce", block, "-C", workspace),
         )
         again = read_json(clone / layout.numbers_file(block))["seeds"]
         device = read_json(clone / layout.recipe_file(block))["fields"]["device"]

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from metricloop import layout
 from metricloop.cli.command import HERE, Commands, Workspace, flag, output_to_stderr, print_json
 
 commands = Commands("Reports and checks")
@@ -39,7 +40,10 @@ def audit(
     """List the labels that look wrong, and measure the metrics on known mistakes or a second labelling."""
     from metricloop.data.tables import read_json
     from metricloop.flows.audit import audit as examine
+    from metricloop.params import load_params
+    from metricloop.study.data_files import check_there
 
+    check_there(folder.resolve(), load_params(folder / layout.PARAMS).data, pictures=True)
     with output_to_stderr() if as_json else nullcontext():
         written = examine(folder.resolve(), no_training=no_training, most=most, budget=budget)
     if as_json:

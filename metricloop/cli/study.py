@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from metricloop import layout
-from metricloop.cli.command import HERE, Commands, Workspace, existing_result, flag, print_json
+from metricloop.cli.command import HERE, STOPPED, Commands, Workspace, existing_result, flag, print_json
 from metricloop.text.shell import command_line
 
 commands = Commands("Study")
@@ -47,20 +47,24 @@ def run(
     from metricloop.data.tables import UNSAFE
     from metricloop.params import load_params
     from metricloop.scoring.trust import trust
+    from metricloop.study.data_files import check_there, missing
     from metricloop.study.edit_params import change_params
     from metricloop.study.environment import hide_keys, set_by_options
     from metricloop.study.plan import load_plan
+    from metricloop.study.staleness import staleness
 
     hide_keys()  # before Prefect's server is started, which would inherit them
     folder = folder.resolve()
     for line in change_params(folder / layout.PARAMS, changes or []):
         print(line)
-    load_params(folder / layout.PARAMS)  # a mistake in these two files is told before a server is started
+    params = load_params(folder / layout.PARAMS)  # a mistake in these two files is told before a server is started
     load_plan(folder)
     if dry_run:
         from metricloop.cli.dry_run import outlook
 
         print(outlook(folder))
+        if said := missing(folder, params.data):
+            print(f"missing  {said}")
         return
     for file in trusted or []:
         print(f"trusted as it is now: {trust(file, folder)}")
@@ -69,15 +73,22 @@ def run(
         set_by_options[UNSAFE] = "1"
     began = time.monotonic()
     if arm:
+        check_there(folder, params.data)
         from metricloop.flows.experiment import experiment
+        from metricloop.flows.interrupt import quick_end
 
-        experiment(str(folder), arm)
+        with quick_end(STOPPED):
+            experiment(str(folder), arm)
     elif _nothing_left(folder):
         print("nothing to do: every stage, round and seed is done")
     else:
+        if missing(folder, params.data) and staleness(folder).old:
+            check_there(folder, params.data)
         from metricloop.flows.improve import improve
+        from metricloop.flows.interrupt import quick_end
 
-        improve(str(folder))
+        with quick_end(STOPPED):
+            improve(str(folder))
     _show(folder)
     print(f"took {time.monotonic() - began:.0f} s")
 
@@ -111,18 +122,34 @@ def _show(folder: Path) -> None:
 @commands.add("metricloop status -C ~/lions", "metricloop status -C ~/lions --json | jq .to_do")
 def status(
     folder: Workspace = HERE,
-    as_json: Annotated[bool, flag("--json", 'Print {"stages": names in order, "to_do": those out of date}.')] = False,
+    as_json: Annotated[
+        bool,
+        flag(
+            "--json",
+            'Print {"stages": names in order, "to_do": those out of date, "waiting": those that read from them}.',
+        ),
+    ] = False,
 ) -> None:
     """Show what is up to date and what is not."""
-    from metricloop.cli.dry_run import stale
+    from metricloop.params import load_params
+    from metricloop.study.data_files import missing
+    from metricloop.study.staleness import staleness
 
-    names, old = stale(folder.resolve())
+    folder = folder.resolve()
+    found = staleness(folder)
     if as_json:
-        print_json({"stages": names, "to_do": old})
+        print_json({"stages": found.stages, "to_do": found.to_do, "waiting": found.waiting})
         return
-    for name in names:
-        print(f"{'to do     ' if name in old else 'up to date'}  {name}")
-    print(f"{len(names) - len(old)} of {len(names)} stages are up to date" + ("" if old else "; nothing to do"))
+    for name in found.stages:
+        state = "to do" if name in found.to_do else "waits" if name in found.waiting else "up to date"
+        print(f"{state:<10}  {name}")
+    line = f"{len(found.fresh)} of {len(found.stages)} stages are up to date"
+    line += f"; {len(found.to_do)} to do" if found.to_do else "; nothing to do"
+    if found.waiting:
+        line += f", and {len(found.waiting)} wait for these: they run if what they read turns out different"
+    print(line)
+    if said := missing(folder, load_params(folder / layout.PARAMS).data):
+        print(said)
 
 
 @commands.add(

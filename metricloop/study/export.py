@@ -24,6 +24,7 @@ from metricloop.data.manifest import read_draw
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, column, read_table
 from metricloop.params import load_params
+from metricloop.study.data_files import check_there
 from metricloop.study.plan import load_plan
 from metricloop.study.suspicious import read_suspects
 
@@ -46,10 +47,14 @@ def export(
 
     what: an arm, one of SPLITS, or SUSPICIOUS. form: one of writers.NAMES; by default what the target's name says.
     copy: copy pictures instead of linking to them. most: the first images of SUSPICIOUS only.
-    Errors: ExportError when no arm or split has this name, or the target cannot be written.
+    Errors: ExportError when no arm or split has this name, or the target cannot be written; MissingDataError when a
+    folder is to hold pictures that are gone.
     """
     name = format_of(target, form)
-    root = folder / load_params(folder / layout.PARAMS).data.folder
+    data = load_params(folder / layout.PARAMS).data
+    if not writer_of(name).suffix:  # a folder with links to the pictures, or copies of them
+        check_there(folder, data, pictures=True)
+    root = folder / data.folder
     dataset, notes = _content(folder, root, what, seed, most)
     said = [_counts(target, dataset, writer_of(name).title)]
     if name == "yolo" and set(dataset.split) == {"pool"}:  # a model cannot be trained without a validation split

@@ -9,22 +9,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.repaired import Repaired, read_repaired
 from metricloop.data.label_changes import Labels, match, summary_of
 from metricloop.data.label_versions import LabelsError, Row, Step, as_labels, read_steps, write_steps
 from metricloop.data.loading import load
-from metricloop.data.tables import SUBSET, column, read_table
 from metricloop.params import Params, load_params
 from metricloop.study.add_arm import append_entries
 from metricloop.study.commits import commit
-from metricloop.study.dvc_commands import outdated
 from metricloop.study.edit_params import change_params
+from metricloop.study.follow_labels import Effects, follow_labels
 from metricloop.study.plan import load_plan
 from metricloop.study.refresh import refresh_code
+from metricloop.study.staleness import Staleness, staleness
 from metricloop.text.shell import command_line
 
 ARM = "before_repair"
@@ -34,14 +32,14 @@ Changed = tuple[str, str | None, str | None, float]
 @dataclass(frozen=True)
 class Imported:
     """A new version of the labels. path: its file; images: how many were named, and the ids of those that changed;
-    summary: as in summary_of; arms: those whose subsets hold changed images; added: whether the arm ARM was added."""
+    summary: as in summary_of; added: whether the arm ARM was added; effects: what differs because of it."""
 
     path: Path
     version: int
     named: int
     changed: Sequence[int]
     summary: dict[str, Any]
-    arms: Sequence[str]
+    effects: Effects
     added: bool
     notes: Sequence[str]
 
@@ -53,12 +51,12 @@ def import_labels(
 
     held_out: take labels of the search and test split as well, which judge the arms. arm: add the control ARM, which
     trains on the baseline's images with the labels before any import.
-    Errors: SourceError, LabelsError; the workspace is then unchanged.
+    Errors: SourceError, LabelsError; the workspace is then unchanged. StageError when `ingest` fails afterwards.
     """
     params = load_params(folder / layout.PARAMS)
     if not file.exists():
         raise LabelsError(f"{file.absolute()} does not exist; give the file or folder with the repaired labels")
-    _check_present(folder)
+    before = _check_present(folder)
     data = load(folder / layout.DATA, folder / params.data.folder)
     found = read_repaired(file, data, form)
     notes = [f"{count} x {kind}" for kind, count in Counter(one.problem for one in found.problems).most_common(6)]
@@ -81,16 +79,19 @@ def import_labels(
     commit(folder, f"labels {version}: {len(images)} images from {file.name}")
     ids = {str(name): int(number) for name, number in zip(data.file, data.image_id, strict=True)}
     changed = sorted(ids[name] for name in images)
-    return Imported(path, version, len(rows), changed, summary, _arms_with(folder, changed), added, notes)
+    effects = follow_labels(folder, before, [f"select@{ARM}"] if added else [])
+    return Imported(path, version, len(rows), changed, summary, effects, added, notes)
 
 
-def _check_present(folder: Path) -> None:
+def _check_present(folder: Path) -> Staleness:
     """The tables must be those of today's source and settings, or changes would be told of other labels."""
-    if not (folder / layout.IMAGES).is_file() or outdated(folder, ["ingest"]):
+    found = staleness(folder)
+    if not (folder / layout.IMAGES).is_file() or "ingest" in found.old:
         line = command_line("metricloop", "audit", "--no-training", "-C", folder)
         raise LabelsError(
             f"the tables in {folder / layout.DATA} are not up to date; make them first, for example with {line}"
         )
+    return found
 
 
 def _wanted(data: Dataset, found: Repaired, held_out: bool) -> tuple[list[int], int]:
@@ -153,9 +154,3 @@ def _add_arm(folder: Path, params: Params) -> bool:
     block = {"arm": ARM, "seeds": f"0-{params.looks.arms[0] - 1}"}
     append_entries(folder / layout.ARMS, {"arms": {ARM: entry}, "blocks": {f"{ARM}.0": block}})
     return True
-
-
-def _arms_with(folder: Path, changed: Sequence[int]) -> list[str]:
-    """The arms that have a draw with a changed image."""
-    files = sorted((folder / layout.SUBSETS).glob("*.parquet"))
-    return [f.stem for f in files if np.isin(column(read_table(f, SUBSET), "image_id"), list(changed)).any()]

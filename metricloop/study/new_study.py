@@ -105,9 +105,8 @@ def create(folder: Path, study: NewStudy) -> None:
         )
     if not study.drawn and folder.is_relative_to(study.root):
         raise WorkspaceError(f"{folder} lies inside the data set ({study.root}); put the workspace elsewhere")
-    if not study.drawn:
-        check_files(Path(study.root if study.copy else study.source), links_out=not study.copy)
     if study.copy:
+        check_files(Path(study.root))
         inside = Path(layout.SOURCE) / Path(study.source).relative_to(study.root)
         copied_from, study = study.root, replace(study, source=inside.as_posix(), root=layout.SOURCE)
     params = align_comments(render("params.yaml.j2", **params_values(study)))
@@ -138,13 +137,13 @@ def create(folder: Path, study: NewStudy) -> None:
         made.rename(folder)
 
 
-def check_files(source: Path, *, links_out: bool) -> None:
-    """Check that DVC, or a copy, can go through a data set: with a pipe or links in a circle it would never end.
+def check_files(source: Path) -> None:
+    """Check that a data set can be copied and given to DVC: with a pipe or links in a circle that would never end,
+    links that lead out would bring their targets into the workspace, and DVC stops at broken ones and at odd names.
 
-    links_out: links that lead out of the folder are allowed; a copy would bring their targets into the workspace.
     Errors: WorkspaceError naming the first of them.
     """
-    found = strays(source, links_out=links_out) if source.is_dir() else []
+    found = strays(source)
     if found:
         named = "; ".join(f"{problem.file}: {problem.action}" for problem in found[:3])
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""

@@ -12,6 +12,7 @@ from metricloop.data.second_labels import check_second
 from metricloop.data.tables import SPLITS
 from metricloop.params import load_params, weights_digest
 from metricloop.runtime import code_digest
+from metricloop.study.data_files import is_inside, record_files, wire_source
 from metricloop.study.graph import reads_embeddings, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.rendering import render_stages, stage_kinds, write_if_changed
@@ -83,6 +84,8 @@ def _stage(name: str, following: str) -> str:
 def refresh_code(folder: Path) -> None:
     """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, and update dvc.yaml.
 
+    A data set outside the workspace is looked through, and fingerprint.yaml written.
+
     dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
     repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set.
     Errors: GraphError for a workspace of an old version; SecondLabelsError for a second labelling that is not there.
@@ -90,14 +93,17 @@ def refresh_code(folder: Path) -> None:
     stages, plan = folder / layout.STAGES, load_plan(folder)
     if stages.is_file():
         stages_of(folder, plan)  # raises GraphError before anything is written
-        text = wire_embeddings(stages.read_text(), reads_embeddings(plan))
+        text = wire_source(stages.read_text(), True)
+        text = wire_embeddings(text, reads_embeddings(plan))
         text = wire_screens(text, bool(plan["screens"]))
         text = wire_parts(text)
         data = load_params(folder / layout.PARAMS).data
         if data.second_labels:
             check_second(folder / data.second_labels)
         text = wire_second(text, bool(data.second_labels))
-        write_if_changed(stages, wire_labels(text, bool(data.labels)))
+        text = wire_labels(text, bool(data.labels))
+        write_if_changed(stages, wire_source(text, is_inside(folder, data)))
+        record_files(folder, data)
     note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
     params = load_params(folder / layout.PARAMS)
     chosen = {

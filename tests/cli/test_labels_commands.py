@@ -10,6 +10,8 @@ from study_fixture import make_study
 from metricloop.cli.main import main
 from metricloop.data.loading import load
 from metricloop.data.tables import write_json
+from metricloop.study.follow_labels import Effects
+from metricloop.study.staleness import Staleness
 
 
 @pytest.fixture
@@ -121,10 +123,11 @@ def test_suspicious_needs_an_audit_of_the_same_labels(audited, folder, tmp_path,
 @pytest.fixture
 def no_dvc(monkeypatch):
     """The made-up study is no DVC repository; its tables count as up to date."""
-    monkeypatch.setattr("metricloop.study.import_labels.outdated", lambda folder, names: [])
     monkeypatch.setattr(
-        "metricloop.cli.dry_run.stale", lambda folder: (["draw", "ingest", "score"], ["ingest", "score"])
+        "metricloop.study.import_labels.staleness", lambda folder: Staleness(["draw", "ingest"], [], [])
     )
+    effects = Effects(["labels/a"], ["labels/b"], ["random"], ["best"], {"random": (2, 12)}, ["predict", "compare"])
+    monkeypatch.setattr("metricloop.study.import_labels.follow_labels", lambda *given: effects)
 
 
 def exported(folder, tmp_path):
@@ -149,7 +152,14 @@ def test_repaired_labels_come_back_as_a_version(folder, no_dvc, tmp_path, capsys
     assert f"labels 2: {len(named)} of {len(named)} images differ; {folder / 'labels/2.json'}" in out
     assert "  0 added, 1 removed, 1 moved, 1 renamed\n" in out
     assert "IoU of old and new boxes: 0.3-0.5: 1, 0.9-1: 1" in out
-    assert "2 of 3 stages are to be checked; not affected: draw\n" in out
+    assert out.splitlines()[-7:-1] == [
+        "scores that differ now: labels/a",
+        "scores as before: labels/b",
+        "subsets that differ now: random",
+        "subsets as before: best",
+        "trials with changed labels: random (2 of 12)",
+        "out of date now: predict, compare",
+    ]
     assert f"go on: metricloop run -C '{folder}'" in out
     [step] = json.loads((folder / "labels/2.json").read_text())["steps"]
     assert (step["version"], step["source"], step["changes"]["removed"]) == (2, "pool.json", 1)
@@ -201,7 +211,8 @@ def test_held_out_images_are_taken_only_when_asked(folder, no_dvc, tmp_path, cap
 
 def test_tables_that_are_not_up_to_date_are_made_first(folder, monkeypatch, tmp_path, capsys):
     target, _ = exported(folder, tmp_path)
-    monkeypatch.setattr("metricloop.study.import_labels.outdated", lambda folder, names: names)
+    old = Staleness(["ingest"], ["ingest"], [])
+    monkeypatch.setattr("metricloop.study.import_labels.staleness", lambda folder: old)
     assert main(["import-labels", str(target), "-C", str(folder)]) == 1
     assert f"metricloop audit --no-training -C '{folder}'" in capsys.readouterr().err
     assert main(["import-labels", str(tmp_path / "gone.json"), "-C", str(folder)]) == 1

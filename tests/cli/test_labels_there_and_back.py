@@ -8,6 +8,7 @@ import pytest
 from tiny_study import dvc, make_tiny
 
 from metricloop.cli.main import main
+from metricloop.study.staleness import staleness
 
 
 def stage(folder, *names):
@@ -41,8 +42,15 @@ def test_repaired_labels_change_what_depends_on_them_and_nothing_else(tmp_path, 
     out = capsys.readouterr().out
     assert "labels 2: 1 of 1 images differ" in out
     assert "0 added, 0 removed, 1 moved, 0 renamed" in out
-    assert "not affected: draw" in out
-    stage(folder, "ingest", "score@labels", "select@object_count", "select@random", "select@before_repair")
+    assert "scores as before: labels/object_count" in out
+    assert "subsets that differ now: random" in out
+    assert "subsets as before: object_count" in out
+    # the score, the subset of object_count and its trials do not depend on what changed; the rest is known to
+    found = staleness(folder)
+    assert {"ingest", "score@labels", "select@random", "select@object_count", "select@before_repair"} <= set(
+        found.fresh
+    )
+    assert "predict" in found.to_do
     new = pq.read_table(folder / "data/boxes/pool.parquet").to_pylist()
     assert [row["box_id"] for row in new] == [row["box_id"] for row in old]
     assert sum(a != b for a, b in zip(old, new, strict=True)) == 1

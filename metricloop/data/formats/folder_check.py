@@ -1,6 +1,6 @@
 """What lies in a folder that no tool should be let into: pipes, devices, links in circles, links that lead out.
 
-For a look at a data set before DVC or a copy goes through it: they would wait for ever, or never end.
+For a look at a data set before a copy or DVC goes through it: they would wait for ever, never end, or stop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ KIND = "not a file of the data set"
 
 
 def strays(folder: Path | str, *, links_out: bool = False) -> list[Problem]:
-    """The entries below a folder, hidden ones too, that are neither regular files nor folders, as problems.
+    """The entries below a folder, hidden ones too, that are neither regular files nor folders, or whose names
+    are no text, as problems.
 
     links_out: links that lead out of the folder are allowed. No link is followed, so this always ends.
     """
@@ -36,6 +37,10 @@ def strays(folder: Path | str, *, links_out: bool = False) -> list[Problem]:
 
 
 def _why(path: str, root: str, links_out: bool) -> str:
+    try:
+        os.path.basename(path).encode()
+    except UnicodeEncodeError:
+        return "a file name that is not UTF-8"
     try:
         mode = os.lstat(path).st_mode
         if not stat.S_ISLNK(mode):

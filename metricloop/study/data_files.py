@@ -1,0 +1,78 @@
+"""The files of the data set that a study rests on: whether they are there, and whether they have changed.
+
+Files outside the workspace are watched through a fingerprint, which `metricloop` writes before it asks DVC. DVC itself
+would read all of them, and stop at a link that leads nowhere or a name that is no text.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from metricloop import layout
+from metricloop.data import door
+from metricloop.data.fingerprint import fingerprint
+from metricloop.data.formats.place import base_of
+from metricloop.params import Data
+from metricloop.study.rendering import write_if_changed
+from metricloop.text.shell import command_line
+
+WATCHED = f"      - {layout.FINGERPRINT}\n"
+READ = "      - ${data.source}\n      - ${data.root}\n"
+NOTE = "# Names, sizes and times of the data set's files. Written by metricloop, so that DVC notices changes.\n"
+
+
+class MissingDataError(FileNotFoundError):
+    """The data set is not where params.yaml says; the message says how to go on."""
+
+
+def is_inside(folder: Path, data: Data) -> bool:
+    """Whether the data set was drawn in the workspace or imported into it; DVC then keeps it."""
+    top = os.path.abspath(folder / layout.SOURCE)
+    return door.inside(os.path.abspath(folder / data.source), [top])
+
+
+def wire_source(stages: str, inside: bool) -> str:
+    """The text of dvc.yaml in which `ingest` reads the data set's own files, or the fingerprint of those outside."""
+    old, new = (WATCHED, READ) if inside else (READ, WATCHED)
+    return stages.replace(old, new, 1)
+
+
+def record_files(folder: Path, data: Data) -> None:
+    """Write the fingerprint of a data set outside the workspace. Where the data set is gone, the old one stays."""
+    if is_inside(folder, data) or missing(folder, data):
+        return
+    own = [base_of(folder / data.source), _root(folder, data)]
+    further = data.outside if isinstance(data.outside, tuple) else ()
+    found = fingerprint([*own, *(folder / name for name in further)])
+    write_if_changed(folder / layout.FINGERPRINT, NOTE + yaml.safe_dump(found._asdict(), sort_keys=False))
+
+
+def missing(folder: Path, data: Data, *, pictures: bool = False) -> str:
+    """What is missing of the data set, and what to do; "" where it is there, or is still to be drawn.
+
+    pictures: look for the folder of the pictures only, for what is done after `ingest`.
+    """
+    needed = [_root(folder, data)] if pictures else [folder / data.source, _root(folder, data)]
+    gone = [path for path in needed if not os.path.exists(path)]
+    if not gone:
+        return ""
+    path = os.path.abspath(gone[0])
+    if is_inside(folder, data):
+        imported = (folder / f"{layout.SOURCE}.dvc").is_file()
+        bring = f"cd {command_line(folder)} && dvc checkout {layout.SOURCE}.dvc, or dvc pull {layout.SOURCE}.dvc"
+        return f"the data set {path} is not here; bring it with: {bring}" if imported else ""
+    moved = command_line("metricloop", "run", "-C", folder, "--set", "data.source=NEW", "data.root=NEW")
+    return f"the data set {path} is gone; put it back, or say where it is now: {moved}"
+
+
+def check_there(folder: Path, data: Data, *, pictures: bool = False) -> None:
+    """Check that the data set is where params.yaml says; pictures: as in `missing`. Errors: MissingDataError."""
+    if said := missing(folder, data, pictures=pictures):
+        raise MissingDataError(said)
+
+
+def _root(folder: Path, data: Data) -> Path:
+    return folder / (data.root or data.source)

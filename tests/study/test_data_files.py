@@ -1,0 +1,87 @@
+"""The data set's files are watched without being read, and a data set that is gone is named with what to do."""
+
+import pytest
+import yaml
+
+from metricloop.params import Data
+from metricloop.study.data_files import MissingDataError, check_there, is_inside, missing, record_files, wire_source
+from metricloop.study.rendering import render_stages
+
+
+def recorded(folder) -> dict:
+    return yaml.safe_load((folder / "fingerprint.yaml").read_text())
+
+
+@pytest.fixture
+def ws(tmp_path):
+    (tmp_path / "set/annotations").mkdir(parents=True)
+    (tmp_path / "set/train2017").mkdir()
+    (tmp_path / "set/annotations/train.json").write_text("{}")
+    (tmp_path / "set/train2017/a.jpg").write_bytes(b"123")
+    folder = tmp_path / "my ws"
+    folder.mkdir()
+    return folder
+
+
+def test_pictures_beside_the_folder_of_an_annotation_file_are_watched(ws):
+    data = Data(source="../set/annotations/train.json", root="../set/annotations")
+    record_files(ws, data)
+    before = recorded(ws)
+    assert (before["files"], before["bytes"]) == (2, 5)
+    (ws / "../set/train2017/b.jpg").write_bytes(b"")
+    record_files(ws, data)
+    assert recorded(ws)["files"] == 3
+
+
+def test_folders_that_data_outside_names_are_watched_too(ws):
+    (ws.parent / "more").mkdir()
+    (ws.parent / "more/c.jpg").write_bytes(b"")
+    record_files(ws, Data(source="../set", root="../set", outside=("../more",)))
+    assert recorded(ws)["files"] == 3
+
+
+def test_what_is_unchanged_is_not_written_again(ws):
+    data = Data(source="../set", root="../set")
+    record_files(ws, data)
+    before = (ws / "fingerprint.yaml").stat()
+    record_files(ws, data)
+    assert (ws / "fingerprint.yaml").stat().st_ino == before.st_ino
+
+
+def test_a_data_set_that_is_gone_keeps_its_fingerprint_and_is_named(ws):
+    data = Data(source="../set", root="../set")
+    record_files(ws, data)
+    before = recorded(ws)
+    assert missing(ws, data) == ""
+    (ws.parent / "set").rename(ws.parent / "moved")
+    record_files(ws, data)
+    assert recorded(ws) == before
+    with pytest.raises(MissingDataError, match="gone; put it back, or say where it is now") as caught:
+        check_there(ws, data)
+    assert f"the data set {ws.parent / 'set'} is gone" in str(caught.value)
+    assert f"metricloop run -C '{ws}' --set data.source=NEW data.root=NEW" in str(caught.value)
+
+
+def test_what_is_done_after_ingest_needs_the_pictures_only(ws):
+    data = Data(source="../set/gone.json", root="../set")
+    assert missing(ws, data)
+    check_there(ws, data, pictures=True)
+
+
+def test_an_imported_data_set_is_brought_by_dvc_and_a_drawn_one_is_drawn(ws):
+    data = Data(source="source/a.json", root="source")
+    assert is_inside(ws, data)
+    record_files(ws, data)
+    assert not (ws / "fingerprint.yaml").exists()
+    assert missing(ws, data) == ""
+    (ws / "source.dvc").write_text("outs: []")
+    assert "dvc pull source.dvc" in missing(ws, data)
+
+
+def test_ingest_reads_the_fingerprint_of_what_lies_outside_and_files_that_lie_inside():
+    inside = render_stages(drawn=False)
+    outside = wire_source(inside, False)
+    deps = [yaml.safe_load(text)["stages"]["ingest"]["deps"] for text in (inside, outside)]
+    assert deps == [["${data.source}", "${data.root}"], ["fingerprint.yaml"]]
+    assert wire_source(outside, False) == outside
+    assert wire_source(outside, True) == inside == wire_source(inside, True)
