@@ -204,7 +204,8 @@ def _pictures_to_embed(folder: Path) -> int:
     if not summary.is_file():
         return 0
     content = json.loads(summary.read_text())
-    return content["images"] + content["splits"]["pool"]["boxes"]
+    pool = content["splits"]["pool"]
+    return content["images"] + pool["boxes"] - pool.get("crowd", 0)
 
 
 def _grouped(names: list[str]) -> str:

@@ -131,6 +131,8 @@ def status(
     ] = False,
 ) -> None:
     """Show what is up to date and what is not."""
+    from metricloop.data.summary import describe_splits
+    from metricloop.data.tables import read_json
     from metricloop.params import load_params
     from metricloop.study.data_files import missing
     from metricloop.study.staleness import staleness
@@ -148,6 +150,8 @@ def status(
     if found.waiting:
         line += f", and {len(found.waiting)} wait for these: they run if what they read turns out different"
     print(line)
+    if (folder / layout.SUMMARY).is_file():
+        print(f"data: {describe_splits(read_json(folder / layout.SUMMARY))}")
     if said := missing(folder, load_params(folder / layout.PARAMS).data):
         print(said)
 

@@ -41,29 +41,44 @@ def summarise(
 
 
 def count_splits(images: dict[str, Any], boxes: dict[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
-    """The part `splits` of the summary: images and boxes of each split."""
+    """The part `splits` of the summary: images and boxes of each split. `boxes` includes the crowd regions; what is
+    counted by class, and images without boxes, are of objects alone.
+    """
     split = np.array(images["split"])
     of_box = split[np.asarray(boxes["image_id"]) - 1]
     parts = {}
+    crowd = np.asarray(boxes["crowd"], bool)
     for part in SPLITS:
         own = of_box == part
-        per_class = np.bincount(boxes["label"][own], minlength=len(class_names)).tolist()
+        objects = own & ~crowd
+        per_class = np.bincount(np.asarray(boxes["label"], int)[objects], minlength=len(class_names)).tolist()
         parts[part] = {
             "images": int((split == part).sum()),
             "boxes": int(own.sum()),
-            "crowd": int(np.asarray(boxes["crowd"], bool)[own].sum()),
-            "images_without_boxes": int((split == part).sum()) - len(np.unique(boxes["image_id"][own])),
+            "crowd": int(crowd[own].sum()),
+            "images_without_boxes": int((split == part).sum()) - len(np.unique(boxes["image_id"][objects])),
             "per_class": dict(zip(class_names, per_class, strict=True)),
         }
     return {"splits": parts}
 
 
+def describe_splits(summary: dict[str, Any]) -> str:
+    """The images, boxes and crowd regions of each split, in one line.
+
+    >>> describe_splits({"splits": {"pool": {"images": 1, "boxes": 5, "crowd": 2}}})
+    'pool 1 image, 3 boxes and 2 crowd regions'
+    """
+    parts = []
+    for name, own in summary["splits"].items():
+        crowds = own.get("crowd", 0)
+        line = f"{name} {_count(own['images'], 'image', 'images')}, {_count(own['boxes'] - crowds, 'box', 'boxes')}"
+        parts.append(line + (f" and {_count(crowds, 'crowd region', 'crowd regions')}" if crowds else ""))
+    return "; ".join(parts)
+
+
 def describe(summary: dict[str, Any]) -> str:
     """The summary in one line."""
-
-    def count(number: int, noun: str, plural: str) -> str:
-        return f"{number} {noun if number == 1 else plural}"
-
+    count = _count
     sizes = ", ".join(f"{part} {summary['splits'][part]['images']}" for part in SPLITS)
     line = (
         f"ingest: {count(summary['images'], 'image', 'images')}, {count(summary['boxes'], 'box', 'boxes')}, "
@@ -77,3 +92,7 @@ def describe(summary: dict[str, Any]) -> str:
         rates = ", ".join(f"{rate:.1%} {kind}" for kind, rate in summary["damage"]["rates"].items())
         line += f"; mistakes put into the pool: {rates}"
     return line + f"; {count(summary['problems'], 'problem', 'problems')} listed in data/problems.csv"
+
+
+def _count(number: int, noun: str, plural: str) -> str:
+    return f"{number} {noun if number == 1 else plural}"

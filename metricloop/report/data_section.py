@@ -17,14 +17,16 @@ USES = {
 
 
 def split_counts(data: Dataset) -> list[dict[str, Any]]:
-    """Images, boxes and groups of every split that has images."""
+    """Images, boxes, crowd regions, images without a box, and groups of every split that has images."""
+    objects = np.bincount(data.box_row[~data.crowd], minlength=len(data))
     return [
         {
             "name": name,
             "use": use,
             "images": int((rows := data.split == name).sum()),
-            "boxes": int(data.counts[rows].sum()),
-            "empty": int((data.counts[rows] == 0).sum()),
+            "boxes": int(objects[rows].sum()),
+            "crowd": int((data.counts - objects)[rows].sum()),
+            "empty": int((objects[rows] == 0).sum()),
             "groups": len(np.unique(data.group[rows])),
         }
         for name, use in USES.items()
@@ -33,8 +35,8 @@ def split_counts(data: Dataset) -> list[dict[str, Any]]:
 
 
 def class_counts(data: Dataset) -> list[dict[str, Any]]:
-    """Boxes of every class in every split, the most frequent class of the pool first."""
-    split = data.split[data.box_row]
+    """Boxes of every class in every split, without crowd regions; the most frequent class of the pool first."""
+    split = np.where(data.crowd, "", data.split[data.box_row])
     counts = {name: np.bincount(data.labels[split == name], minlength=len(data.class_names)) for name in USES}
     order = np.argsort(-counts["pool"], kind="stable")
     return [{"name": data.class_names[i], **{name: int(n[i]) for name, n in counts.items()}} for i in order]
