@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 from metricloop import layout
+from metricloop.data.label_errors import UNJUDGED
 from metricloop.data.loading import load
 from metricloop.data.problem_list import write_problems
 from metricloop.data.second_labels import second_labels
-from metricloop.data.second_opinion import UNJUDGED
 from metricloop.data.tables import TRUTH, write_table
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage

@@ -15,6 +15,7 @@ from metricloop.data.formats.export import of_subset
 from metricloop.data.manifest import draw_of, manifest
 from metricloop.data.tables import SUBSET
 from metricloop.selection.policies import POLICIES, check_policy, needs_embeddings
+from metricloop.selection.select import SAME_IMAGES
 from metricloop.selection.select import select as select_draws
 
 HIGHEST_SEED = np.iinfo(np.int32).max  # a table of draws stores seeds as int32
@@ -39,8 +40,8 @@ def select(
 
     scores: a `Score`; or all `Scores`, together with `objectives`; or the data, for a policy that reads no scores.
     policy: how scores become a subset: best, inverse, drop_worst, among, strata, band, class_balanced, diverse; without
-        scores random, random_by_group, match, full; with the truth of `damage` oracle, relabelled. docs/policies.md
-        describes each, and its options.
+        scores random, random_by_group, match, full; with the truth of `damage` oracle, relabelled, and with a
+        score as well relabel. docs/policies.md describes each, and its options.
     keep: share of the images to keep; the result holds exactly round(keep * images), at least 1. `full` and `match`
         ignore it.
     seed: the same seed gives the same subset. Draws are not those of a study, which depend on its name too.
@@ -78,7 +79,7 @@ def select(
     reads, pool = POLICIES[name].reads, objects_of(data)
     a, b = _score_tables(scores, given), None if second is None else score_rows(second)
     if reads == "truth":
-        a = truth_rows(data)
+        a, b = truth_rows(data), a if name == "relabel" else b
         if a is None:
             raise InputError(f"policy {name} reads the truth, which only the result of `damage` has")
     elif reads == "subset":
@@ -92,7 +93,7 @@ def select(
         vectors = vectors_of(embeddings, data).pool
     drawn = select_draws(pool, given, a, b, vectors, study=("", 0), arm=name, budget=keep, seeds=[seed])
     chosen = of_subset(pool, drawn, seed)
-    truth = None if name == "relabelled" else data.truth  # relabelled labels are true: no box has a mistake
+    truth = None if name in SAME_IMAGES else data.truth  # of labels that were replaced, it would no longer hold
     return replace(data, arrays=chosen, truth=None if truth is None else truth[truth.image_id.isin(chosen.image_id)])
 
 

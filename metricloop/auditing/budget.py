@@ -19,6 +19,7 @@ from metricloop.data.dataset import Dataset
 
 IDEAL, RANDOM = "ideal order", "random order"  # names of curves beside those of metrics
 UNITS = {"images": "images opened", "boxes": "boxes looked at"}
+SHARPNESS = 4  # chosen on the demo, with many mistakes and with few
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)  # of the judged images or boxes, at which curves are shown as numbers
 
 
@@ -77,7 +78,7 @@ def budgets(
     boxed = {name: values for name, values in by_kind.items() if name != "missing"}
     any_box = any_suspicion(pool, scores, boxed)
     of_boxes = {COMBINED: ("", any_box)}
-    of_images = {COMBINED: ("", _either(worst_box(pool, any_box), by_kind.get("missing")))}
+    of_images = {COMBINED: ("", image_suspicion(pool, any_box, by_kind.get("missing")))}
     for name, it in scores.items():
         values = percentiles(it.values, it.spec.higher_is)
         if it.spec.level == "object":
@@ -142,10 +143,14 @@ def worst_box(pool: Dataset, suspicion: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(worst), np.nan, worst)
 
 
-def _either(worst: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
-    """How suspicious each image is: by its worst box, or by an object without a label, whichever ranks higher."""
-    own = percentiles(worst, "worse")
-    return own if missing is None else percentiles(np.maximum(own, percentiles(missing, "worse")), "worse")
+def image_suspicion(pool: Dataset, boxes: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    """How much is probably wrong in each image, (n,): the sum over its boxes and over missing labels, each to the power
+    of SHARPNESS, so that one very suspicious label counts more than several ordinary ones.
+
+    boxes: (m,) suspicion of the boxes; missing: (n,) of the images, None where it was not judged.
+    """
+    total = np.bincount(pool.box_row, boxes**SHARPNESS, minlength=len(pool))
+    return total if missing is None else total + percentiles(missing, "worse") ** SHARPNESS
 
 
 def _area(looked_at: np.ndarray, found: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.second_opinion import UNJUDGED
+from metricloop.data.label_errors import UNJUDGED
 from metricloop.data.tables import column
 
 

@@ -30,7 +30,7 @@ from metricloop.data.dataset import Dataset
 
 ROLES = ("baseline", "treatment", "control")  # the order of the table; the last two are families of tests
 FAMILIES = ROLES[1:]
-PAIRED = "relabelled"  # the policy whose draws hold the baseline's images, so results are compared seed by seed
+PAIRED = ("relabelled", "relabel")  # policies whose draws hold the baseline's images: compared seed by seed
 
 
 def compare(
@@ -73,7 +73,7 @@ def compare(
     whole = _groups(arms, [arm for arm in families["treatment"] if arm in numbers or arm in stopped])
     groups = {name: [arm for arm in own if arm in numbers] for name, own in whole.items()}
     groups = {name: own for name, own in groups.items() if len(own) > 1}
-    paired = {arm for arm in arms if arms[arm]["policy"]["name"] == PAIRED}
+    paired = {arm for arm in arms if arms[arm]["policy"]["name"] in PAIRED}
     alike = next((there for role in FAMILIES if (there := [arm for arm in families[role] if arm in numbers])), [])
     roles = Roles(baseline, families, groups, paired, alike)
     tested = {measure: tested_at_looks(samples[measure], numbers, roles, looks, units) for measure in MEASURES}

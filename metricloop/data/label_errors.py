@@ -33,6 +33,7 @@ LABEL_ERRORS = {
 }
 PLANTED = tuple(dict.fromkeys(kind for error in LABEL_ERRORS.values() for kind in error.planted_by))
 PRESETS = ("article", "sloppy", "custom")  # lists of damage, under data.corrupt
+UNJUDGED = "unjudged"  # the mistake of a label of which a second labelling says nothing
 TARGETS = (*(error.target for error in LABEL_ERRORS.values()), "mixed", "none")  # several kinds of error; no error
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from metricloop.data.boxes import iou, share_inside
 from metricloop.data.dataset import Dataset
 from metricloop.data.label_changes import LEAST, LOYALTY
+from metricloop.data.label_errors import UNJUDGED
 from metricloop.data.repaired_truth import SIDES
 
-UNJUDGED = "unjudged"  # the mistake of a label of which the second labelling says nothing
 SAME_PLACE = 0.5  # IoU of two boxes of different classes that are about one object, and of two labels of one object
 COVERED = 0.5  # share of a box inside a crowd region, from which it may belong to the crowd
 

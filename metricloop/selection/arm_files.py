@@ -30,8 +30,8 @@ class ArmInputs:
 def read_arm_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset) -> ArmInputs:
     """Read from the files a and b of an arm what the policy `name` needs, and nothing else.
 
-    a: scores, with `objectives` a folder of scores, or the truth. b: the second scores, another arm's subset or the
-    embeddings; with `objectives` a second folder of scores, unless it is the embeddings.
+    a: scores, with `objectives` a folder of scores, or the truth. b: the second scores, another arm's subset, the
+    embeddings, or the scores of relabel; with `objectives` a second folder of scores, unless it is the embeddings.
     Errors: TableError for a missing table or one of another kind; PolicyError for a metric that no folder holds.
     """
     first, second = map(Path, files)
@@ -45,7 +45,7 @@ def read_arm_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset
     elif reads not in ("images", "subset"):
         a = read_table(first, TRUTH if reads == "truth" else SCORES)
         used.append(first)
-    if reads == "subset" or getattr(options, "combine", None):
+    if reads == "subset" or getattr(options, "combine", None) or name == "relabel":
         b = read_table(second, SUBSET if reads == "subset" else SCORES)
         used.append(second)
     if needs_embeddings(name, options):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +63,7 @@ def align(pool: Dataset, table: pa.Table) -> tuple[bool, np.ndarray]:
     return objects, scores[order][np.argsort(np.argsort(wanted))]
 
 
-def reduce(pool: Dataset, values: np.ndarray, options: Scored) -> np.ndarray:
+def reduce(pool: Dataset, values: np.ndarray, options: Any) -> np.ndarray:
     """Values of boxes (m,) to values of images (n,); nan does not count; an image without any value gets nan."""
     known = ~np.isnan(values)
     row, value, n = pool.box_row[known], values[known], len(pool)

@@ -16,6 +16,14 @@ from metricloop.data.embeddings import ImageEmbeddings
 from metricloop.data.manifest import draw_of, manifest
 from metricloop.data.tables import column
 from metricloop.selection.always_and_distinct import always_rows, first_of_each, near_duplicate_groups
+from metricloop.selection.corrected import (
+    candidates,
+    corrected,
+    correction_values,
+    judged_images,
+    true_labels,
+    worst_rows,
+)
 from metricloop.selection.keep_values import (
     ScoreTables,
     damaged_share,
@@ -27,7 +35,8 @@ from metricloop.selection.keep_values import (
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
 from metricloop.selection.policy import NONE, Chosen, Draw
 
-BASELINE = "random"  # the arm whose images `relabelled` uses
+BASELINE = "random"  # the arm whose images the policies of SAME_IMAGES use
+SAME_IMAGES = ("relabelled", "relabel")
 
 
 def select(
@@ -46,10 +55,11 @@ def select(
 
     policy: {"name": ..., option: value, ...}; the names are those of selection.policies.POLICIES.
     a, b: SCORES for policies that read scores (b only with `combine`); with `objectives`, a is {metric: SCORES};
-        for oracle and relabelled, a is TRUTH; for match, b is another arm's SUBSET.
+        for oracle, relabelled and relabel, a is TRUTH; for relabel, b is SCORES; for match, b is another arm's SUBSET.
     embeddings: the embeddings of the pool's images, for diverse and distinct=looks.
     study: name and seed of the study. A draw depends only on (study, arm, seed), the pool and the inputs, so more
-        seeds never change earlier draws. `relabelled` draws the images of the arm `random`.
+        seeds never change earlier draws. `relabelled` and `relabel` draw the images of the arm `random`; equally
+        bad images are corrected in an order that is drawn for this arm and seed.
     budget: share of the pool's images; each draw holds exactly round(budget * images), at least 1.
     If all draws are equal, the table holds one of them, as draw 0.
     Errors: PolicyError when the policy or an input does not fit, or fewer images are left than the budget needs.
@@ -60,12 +70,14 @@ def select(
     reads, cap = chosen.reads, getattr(options, "per_group", None)
     truth = without_crowds(a, pool) if reads == "truth" else None
     labels = relabel(pool, truth) if name == "relabelled" else pool
+    correct = _correction(pool, options, truth, b) if name == "relabel" else None
     values, box_values = np.zeros(len(pool)), None
     if reads in ("scores", "scores and embeddings"):
         values = image_keep_values(pool, options, a, b, flip=chosen.flip)
     elif reads == "object scores":
         box_values = object_keep_values(name, pool, options, a, b)
     elif name == "oracle":
+        _check_whole(pool, truth)
         values = -damaged_share(pool, truth)
     fixed = always_rows(pool, getattr(options, "always", None))
     same = _same(pool, getattr(options, "distinct", None), embeddings)
@@ -74,13 +86,15 @@ def select(
     known: dict[bytes, np.ndarray] = {}
     subsets = []
     for seed in seeds:
-        rng = draw_rng(study, BASELINE if name == "relabelled" else arm, seed)
+        rng = draw_rng(study, BASELINE if name in SAME_IMAGES else arm, seed)
         tie = rng.permutation(len(pool))
         wanted, count = np.zeros(0), len(pool) if chosen.whole_pool else max(1, round(budget * len(pool)))
         if reads == "subset":
             wanted, count = _to_match(draw_of(b, seed, "the subset to match"), pool.image_id[fixed])
         draw = Draw(pool, options, values, box_values, wanted, rng, tie, count, fixed, points, known)
         order, use = _ordered(chosen.order, draw, same)
+        if correct is not None:
+            labels = correct(draw_rng(study, arm, seed).permutation(len(pool)))
         subsets.append(manifest(labels, take(order, count, group, cap, fixed), use))
     if len(subsets) > 1 and all(subset.equals(subsets[0]) for subset in subsets):
         subsets, seeds = subsets[:1], [0]
@@ -122,6 +136,23 @@ def take(
             "lower study.budget, or let the policy take more (share, band, per_group, distinct)"
         )
     return np.sort(order[:count])
+
+
+def _correction(pool: Dataset, options: Any, truth: pa.Table, scores: pa.Table) -> Callable[[np.ndarray], Dataset]:
+    """A function from a random order of the images, for equal scores, to the pool with its worst images corrected."""
+    rows = candidates(pool, truth, options.worst)
+    values, true = correction_values(pool, options, scores), true_labels(pool, truth)
+    return lambda tie: corrected(pool, true, worst_rows(rows, values, options.worst, tie))
+
+
+def _check_whole(pool: Dataset, truth: pa.Table) -> None:
+    """Refuse a truth about some images only. Errors: PolicyError."""
+    known = judged_images(pool, truth)
+    if not known.all():
+        raise PolicyError(
+            f"oracle needs the truth of all {len(pool)} images of the pool, but its input a judges {int(known.sum())}: "
+            "it would take the others for clean"
+        )
 
 
 def _ordered(policy: Callable[[Draw], Chosen], draw: Draw, same: np.ndarray | None) -> Chosen:
@@ -166,6 +197,8 @@ def _check_inputs(pool: Dataset, name: str, options: Any, a: Any, b: Any, embedd
     reads, several = POLICIES[name].reads, bool(getattr(options, "strengths", None))
     if reads == "subset" and b is None:
         raise PolicyError(f"policy {name} needs {reads} as its input b")
+    if name == "relabel" and b is None:
+        raise PolicyError("policy relabel needs scores as its input b")
     if reads not in ("subset", "images") and a is None:
         kind = "scores" if reads == "scores and embeddings" else reads
         raise PolicyError(f"policy {name} needs {kind} as its input a")

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from metricloop.auditing.budget import IDEAL, RANDOM, budget, budgets, curve, curve_points, worst_box
+from metricloop.auditing.budget import IDEAL, RANDOM, budget, budgets, curve, curve_points, image_suspicion, worst_box
 from metricloop.auditing.measure import COMBINED
 from metricloop.auditing.ranking_quality import auroc
 from metricloop.auditing.suspicion import MetricScores
@@ -76,6 +76,13 @@ def test_an_image_is_as_suspicious_as_its_worst_box():
     worst = worst_box(POOL, np.array([0.2, 0.9, 0.5, 0.1]))
     assert worst[[0, 1, 3]].tolist() == [0.9, 0.5, 0.1]
     assert np.isnan(worst[2])
+
+
+def test_an_image_with_more_that_is_suspicious_comes_first():
+    found = image_suspicion(POOL, np.array([0.5, 0.5, 0.5, 1.0]), np.array([0.1, 0.2, 0.3, 0.2]))
+    # twice 0.5 ** 4, then with the percentiles 0, 1/2, 1, 1/2 of missing labels
+    assert found == pytest.approx([0.125, 0.0625 + 0.0625, 1.0, 1 + 0.0625])
+    assert image_suspicion(POOL, np.zeros(4), None).tolist() == [0, 0, 0, 0]
 
 
 def test_images_count_missing_labels_and_boxes_do_not_and_what_is_not_judged_is_left_out():

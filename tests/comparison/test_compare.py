@@ -227,6 +227,13 @@ def test_relabelled_is_paired_with_the_baseline(truth):
     assert same["gain"]["mAR"]["p"] == 1
 
 
+def test_relabel_is_paired_with_the_baseline_as_relabelled_is(truth):
+    found = {"random": (3, 2, 4, 3), "a": (4, 3, 3), "relabel_5": (5, 4, 5), "relabelled": (5, 4, 5)}
+    plan = study(a="best", relabel_5="relabel control", relabelled="relabelled control")
+    arms = rows(compared(truth, plan, found))
+    assert arms["relabel_5"]["gain"] == arms["relabelled"]["gain"]
+
+
 ONE = {"random": (3, 2, 4, 3), "good": (9, 10, 9), "ahead": (4, 4, 5), "behind": (2, 3, 2), "oracle": (12, 12, 11)}
 LOOKED = study(good="best", ahead="best", behind="best", oracle="oracle control")
 

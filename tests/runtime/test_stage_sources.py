@@ -28,7 +28,8 @@ SOURCES = {
         text: clean
     """,
     "second_labels": """
-        data: __init__ boxes dataset door frame heif label_changes loading picture_header pictures problem_list
+        data: __init__ boxes dataset door frame heif label_changes label_errors loading picture_header pictures
+        data: problem_list
         data: repaired_truth second_labels second_opinion tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups cvat_shapes cvat_tracks folder_check
         data/formats: label_pictures label_studio_regions paths picture_folder picture_index place problem repair repaired
@@ -98,7 +99,8 @@ SOURCES = {
     """,
     "select": """
         data: __init__ dataset embeddings frame k_center loading manifest near_links pool seeds splits tables
-        selection: always_and_distinct arm_files greedy keep_values options policy select
+        data: label_errors
+        selection: always_and_distinct arm_files corrected greedy keep_values options policy select
         selection/policies: *
         tasks: select
     """,

@@ -16,7 +16,7 @@ from metricloop.data.manifest import draw_of
 from metricloop.engineer.policy_menu import OFFERED, WITHHELD, check_offered, policy_schema
 from metricloop.selection.options import Scored, names_in, strengths_in
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
-from metricloop.selection.select import take
+from metricloop.selection.select import SAME_IMAGES, take
 
 NAN = float("nan")
 UNIT = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.8, 0], [0.8, 0.6, 0], [0, 0.6, -0.8], [-0.8, 0, 0.6]])
@@ -28,6 +28,7 @@ ROOMY = {
     "band": {"low": 0, "high": 1},
     "diverse": {"share": 1.0},
     "drop_worst": {"on_drop": "mask"},
+    "relabel": {"worst": 1},
 }
 
 
@@ -93,7 +94,8 @@ def policies(draw, names=DRAWING):
         if policy["combine"] == "product":
             policy |= {"strength": draw(st.sampled_from([0, 0.5, 1])), "strength_b": draw(st.sampled_from([1, 2]))}
     if "distinct" in fields and several != "combine":
-        policy |= draw(st.sampled_from([{}, {"distinct": "looks"}, {"distinct": "group"}]))
+        looks = [] if name == "relabel" else [{"distinct": "looks"}]  # its input b are scores
+        policy |= draw(st.sampled_from([{}, *looks, {"distinct": "group"}]))
     if name == "drop_worst":
         policy.pop("objectives", None)
         policy |= {"on_drop": draw(st.sampled_from(["mask", "background", "image"]))}
@@ -103,11 +105,11 @@ def policies(draw, names=DRAWING):
 
 
 def drawn(world, policy, **chance):
-    """A draw, or None where the policy leaves too few images and says so."""
+    """A draw, or None where the policy leaves too few images, or knows no truth, and says so."""
     try:
         return world.draw(policy, **chance)
     except PolicyError as error:
-        if "leaves" not in str(error):
+        if "leaves" not in str(error) and "none are known" not in str(error):
             raise
         return None
 
@@ -159,7 +161,7 @@ class TestEveryPolicy:
             kept = images(subset, seed)
             assert set(always) <= set(kept)
             assert len(kept) == max(1, round(0.5 * len(world)))
-            if policy["name"] != "relabelled":
+            if policy["name"] not in SAME_IMAGES:
                 rows = [row for row in subset.to_pylist() if row["draw"] == subset["draw"][0].as_py()]
                 held = [row["box_id"] for row in rows if row["image_id"] in always and row["use"] == "keep"]
                 assert len(held) == sum(world.counts[image - 1] for image in always)
@@ -176,7 +178,7 @@ class TestEveryPolicy:
     @settings(max_examples=150, deadline=None)
     @given(world=worlds(), policy=policies(), distinct=st.sampled_from(["looks", "group"]))
     def test_of_what_shows_the_same_one_is_drawn_at_most(self, world, policy, distinct):
-        assume("combine" not in policy)
+        assume("combine" not in policy and (policy["name"], distinct) != ("relabel", "looks"))
         subset = drawn(world, policy | {"distinct": distinct}, budget=0.25)
         assume(subset is not None)
         of = world.groups if distinct == "group" else world.embeddings.hashes.tolist()
@@ -257,6 +259,7 @@ class TestWhatStudiesHold:
             ({"name": "match", "per_group": 1}, [3, 5, 7, 12], [2, 5, 8, 11]),
             ({"name": "oracle"}, [3, 5, 7, 12], [2, 5, 8, 10]),
             ({"name": "relabelled"}, [3, 6, 7, 10], [6, 9, 10, 12]),
+            ({"name": "relabel", "worst": 2}, [3, 6, 7, 10], [6, 9, 10, 12]),
         ],
     )
     def test_draws_are_as_ever(self, policy, first, confirmed):
