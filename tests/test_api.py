@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import inspect
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -27,7 +28,7 @@ from metricloop.api.predictions import BOX
 from metricloop.comparison.spreads import Sample, spreads
 from metricloop.comparison.statistics import contrast, holm, interval, p_value
 from metricloop.data.damage import Corrupt
-from metricloop.data.formats import read
+from metricloop.data.formats import SourceError, read
 from metricloop.data.ingest import ingest
 from metricloop.drawing.scenes import draw_scenes
 from metricloop.runtime.code_digest import closure, file_of
@@ -61,6 +62,40 @@ def small() -> ml.Data:
         ]
     )
     return ml.Data(arrays, pd.DataFrame())
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A data set of 24 scenes whose pictures are a link to a folder elsewhere."""
+    draw_scenes(tmp_path / "set", 24, seed=0, size=96)
+    (tmp_path / "set/images").rename(tmp_path / "far")
+    (tmp_path / "set/images").symlink_to(tmp_path / "far")
+    return tmp_path
+
+
+def test_nothing_outside_the_source_is_read_unless_it_is_allowed(linked):
+    with pytest.raises(SourceError, match="set outside if that is meant") as caught:
+        ml.read_dataset(linked / "set")
+    assert "data.outside" not in str(caught.value)
+    whole = ml.read_dataset(linked / "set", outside=True)
+    assert len(whole) == 12
+    for allowed in (linked / "far", str(linked / "far"), [linked / "far"]):
+        assert ml.read_dataset(linked / "set", outside=allowed).images.equals(whole.images)
+    with pytest.raises(SourceError):
+        ml.read_dataset(linked / "set", outside=[linked / "set"])
+    with pytest.raises(InputError, match="gone is not a folder; give folders, True or False"):
+        ml.read_dataset(linked / "set", outside=linked / "gone")
+
+
+def test_one_picture_that_leads_out_is_listed(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "set")
+    first = ml.read_dataset(folder).images.file.iloc[0]
+    (tmp_path / "set" / first).rename(tmp_path / "private.jpg")
+    (tmp_path / "set" / first).symlink_to(tmp_path / "private.jpg")
+    data = ml.read_dataset(tmp_path / "set")
+    assert len(data) == 11
+    assert first not in set(data.images.file)
+    assert data.problems.action.str.contains("set outside if that is meant").any()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -156,13 +191,13 @@ def test_a_split_without_images_is_refused(folder, tmp_path):
     only = ml.read_dataset(folder, split="test")
     only.to_coco(tmp_path / "test.json")
     with pytest.raises(InputError, match=r"holds no images of the split 'train'.*it holds: test"):
-        ml.read_dataset(tmp_path / "test.json")
-    assert len(ml.read_dataset(tmp_path / "test.json", split="test")) == 5
+        ml.read_dataset(tmp_path / "test.json", outside=folder)
+    assert len(ml.read_dataset(tmp_path / "test.json", split="test", outside=folder)) == 5
 
 
-def test_coco_that_was_written_reads_back_the_same(data, tmp_path):
+def test_coco_that_was_written_reads_back_the_same(data, folder, tmp_path):
     data.to_coco(tmp_path / "again.json")
-    again = ml.read_dataset(tmp_path / "again.json")
+    again = ml.read_dataset(tmp_path / "again.json", outside=folder)
     assert [path.name for path in again.paths] == [path.name for path in data.paths]
     np.testing.assert_array_equal(again.arrays.boxes, data.arrays.boxes)
     assert all(path.is_file() for path in again.paths)

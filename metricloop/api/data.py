@@ -97,19 +97,28 @@ class Data:
         return [Path(os.path.abspath(self.arrays.root / str(file))) for file in self.arrays.file]
 
     def to_coco(self, path: str | Path) -> None:
-        """Write one COCO JSON file; its file names lead to the original pictures."""
+        """Write one COCO JSON file; its file names lead to the original pictures.
+
+        To read it from elsewhere, `read_dataset` needs their folder as `outside`.
+        """
         export_dataset(self.arrays, path, "coco")
 
     def to_yolo(self, folder: str | Path) -> None:
         """Write data.yaml, labels/ and images/ (symbolic links to the pictures) for YOLO. Crowd regions are left out.
 
+        To read it, `read_dataset` needs the folder of the pictures as `outside`.
         Errors: ExportError where the folder holds something already.
         """
         export_dataset(self.arrays, folder, "yolo")
 
 
 def read_dataset(
-    source: str | Path, *, format: str = "auto", classes: str | Sequence[str] = (), split: str = "train"
+    source: str | Path,
+    *,
+    format: str = "auto",
+    classes: str | Sequence[str] = (),
+    split: str = "train",
+    outside: bool | str | Path | Sequence[str | Path] = False,
 ) -> Data:
     """Read a detection data set, a folder or a label file, in one of seven formats.
 
@@ -120,6 +129,9 @@ def read_dataset(
     classes: the classes to keep, in this order; a string is one class. Empty: all.
     split: "train" (also "pool"), "val" ("search"), "test", or "all". Images to which the source gives no split belong
         to the training split.
+    outside: whether pictures and labels may also lie elsewhere, where links, absolute paths or `..` lead: False, a
+        folder or several, or True for anywhere, which is only for a source that you trust. By default nothing outside
+        the source's folder is opened; `problems` lists what is left out.
     Errors: SourceError where there is no data set; IngestError where no picture can be read; InputError where the
         source does not exist, for an unknown format, class or split, a class given twice, and a split without images.
 
@@ -142,18 +154,19 @@ def read_dataset(
     kept = (classes,) if isinstance(classes, str) else tuple(classes)
     if twice := sorted({name for name in kept if kept.count(name) > 1}):
         raise InputError(f"classes has {', '.join(map(repr, twice))} more than once; give each class once")
+    allowed = outside if isinstance(outside, bool) else _folders(outside)
     try:
-        found = read(source, format, kept, outside=True)  # who names a source here may follow its links
-    except SourceError:
+        found = read(source, format, kept, outside=allowed)
+    except SourceError as error:
         if kept:
             for name in kept:
-                known_name("class", name, read(source, format, outside=True).class_names)
-        raise
+                known_name("class", name, read(source, format, outside=allowed).class_names)
+        raise SourceError(_in_words_of_the_api(str(error)), error.problems) from None
     root = Path(os.path.abspath(source))
     root = root if root.is_dir() else root.parent
     tables = ingest(found, root, corrupt=Corrupt(), assign_splits=False, jobs=-1)
     arrays = assemble(_table(tables.images, IMAGES), _table(tables.boxes, BOXES), tables.class_names, root)
-    problems = problem_table(tables.problems)
+    problems = problem_table(Problem(p.file, p.problem, _in_words_of_the_api(p.action)) for p in tables.problems)
     if split == ALL:
         return Data(arrays, problems, lookalikes=tables.lookalikes)
     rows = np.flatnonzero(arrays.split == SPLITS[split])
@@ -234,6 +247,20 @@ def truth_rows(data: Data) -> pa.Table | None:
         return None
     labels = data.truth["label"].map({name: label for label, name in enumerate(data.class_names)})
     return pa.Table.from_pandas(data.truth.assign(label=labels), TRUTH, preserve_index=False)
+
+
+def _folders(given: str | Path | Sequence[str | Path]) -> list[str]:
+    """The folders of the argument `outside`. Errors: InputError for one that does not exist."""
+    folders = [given] if isinstance(given, str | Path) else list(given)
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise InputError(f"outside: {Path(folder).absolute()} is not a folder; give folders, True or False")
+    return [str(folder) for folder in folders]
+
+
+def _in_words_of_the_api(said: str) -> str:
+    """A message with the name of our argument instead of the key of params.yaml."""
+    return said.replace("data.outside", "outside")
 
 
 def known_name(what: str, name: str, known: Iterable[str]) -> str:
