@@ -150,8 +150,8 @@ def status(
     if found.waiting:
         line += f", and {len(found.waiting)} wait for these: they run if what they read turns out different"
     print(line)
-    if (folder / layout.SUMMARY).is_file():
-        print(f"data: {describe_splits(read_json(folder / layout.SUMMARY))}")
+    if (folder / layout.SUMMARY).is_file() and (told := describe_splits(read_json(folder / layout.SUMMARY))):
+        print(f"data: {told}")
     if said := missing(folder, load_params(folder / layout.PARAMS).data):
         print(said)
 
