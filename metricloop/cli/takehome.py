@@ -15,7 +15,7 @@ commands = Commands("Take-home")
 
 @commands.add(
     "metricloop takehome headlines",
-    "metricloop takehome defects --provider openai --model gpt-5-mini",
+    "metricloop takehome defects --provider openai --model gpt-5.4",
     "metricloop takehome ASSIGNMENT.md --data data -C mine --rounds 1",
     "metricloop takehome -C mine --show",
 )

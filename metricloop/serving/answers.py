@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class Options(BaseModel):
     max: int = Field(100, ge=1, le=MOST_DETECTIONS, description="the most detections of a picture")
 
 
-def read_options(usual: float) -> Callable[[Options], Options]:
+def read_options(usual: float) -> Callable[[Options], Awaitable[Options]]:
     """A dependency of FastAPI that reads Options from a query. usual: the score where none is given."""
     with_default = create_model("Options", __base__=Options, score=(Score, usual))
 
