@@ -37,7 +37,7 @@ def audit(
         ),
     ] = False,
 ) -> None:
-    """List the labels that look wrong, and measure the metrics on known mistakes or a second labelling."""
+    """List the labels that look wrong, and how well metrics find known mistakes."""
     from metricloop.data.tables import read_json
     from metricloop.flows.audit import audit as examine
     from metricloop.params import load_params

@@ -92,9 +92,11 @@ def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
         if str(arm.get("group")) in RESERVED:
             raise PlanError(f"arms.{name}: a group cannot be called {arm['group']!r}; metricloop uses that name itself")
         try:
-            check_policy(arm["policy"])
+            policy, _ = check_policy(arm["policy"])
         except ValueError as error:
             raise PlanError(f"arms.{name}: {error}") from None
+        if policy == "relabel" and (fault := _unfit_relabel(arm)):
+            raise PlanError(f"arms.{name}: {fault}")
     baselines = [name for name, arm in plan["arms"].items() if arm["role"] == "baseline"]
     if plan["arms"] and len(baselines) != 1:
         raise PlanError(f"a study has exactly one arm of role baseline; these files have {len(baselines)}: {baselines}")
@@ -110,6 +112,16 @@ def _check(plan: dict[str, dict[str, dict[str, Any]]]) -> None:
                 raise PlanError(f"{section}.{name}: {error}") from None
             if max(seeds) not in STUDY_SEEDS:
                 raise PlanError(f"{section}.{name}: seeds go from 0 to {STUDY_SEEDS[-1]}, found {entry['seeds']}")
+
+
+def _unfit_relabel(arm: dict[str, Any]) -> str:
+    """What is wrong with an arm of the policy relabel; "" when nothing is."""
+    if arm["role"] != "control":
+        return f"relabel knows the true labels, so its role is control, not {arm['role']}"
+    if arm["a"] not in (layout.TRUTH, layout.SECOND):
+        known = f"{layout.TRUTH} (mistakes made on purpose) or {layout.SECOND} (a second labelling)"
+        return f"relabel reads the true labels as its input a: {known}; found {arm['a']}"
+    return ""
 
 
 def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, Any]:

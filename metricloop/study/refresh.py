@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from metricloop import layout
-from metricloop.data.second_labels import check_second
+from metricloop.data.second_labels import SecondLabelsError, check_second
 from metricloop.data.tables import SPLITS
 from metricloop.params import load_params, weights_digest
 from metricloop.runtime import code_digest
@@ -100,6 +100,11 @@ def refresh_code(folder: Path) -> None:
         data = load_params(folder / layout.PARAMS).data
         if data.second_labels:
             check_second(folder / data.second_labels)
+        elif arms := [name for name, arm in plan["arms"].items() if layout.SECOND in (arm["a"], arm["b"])]:
+            raise SecondLabelsError(
+                f"{', '.join(arms)} in {layout.ARMS} read {layout.SECOND}, which is made of a second labelling: "
+                "name it in data.second_labels, or take the arms out"
+            )
         text = wire_second(text, bool(data.second_labels))
         text = wire_labels(text, bool(data.labels))
         write_if_changed(stages, wire_source(text, is_inside(folder, data)))

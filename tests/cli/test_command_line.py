@@ -20,7 +20,7 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "compare", "reproduce",
-       "report", "doctor", "track", "export", "import-labels", "promote", "predict", "serve", "bundle",
+       "report", "doctor", "track", "export", "import-labels", "add-arm", "promote", "predict", "serve", "bundle",
        "takehome"]  # fmt: skip
 
 

@@ -43,3 +43,13 @@ def test_a_labelling_that_is_not_there_is_refused_before_dvc_is_asked(tmp_path):
     (tmp_path / "dvc.yaml").write_text(render_stages(drawn=False))
     with pytest.raises(SecondLabelsError, match=r"gone\.json does not exist"):
         refresh_code(tmp_path)
+
+
+def test_an_arm_that_reads_it_needs_it(tmp_path):
+    arm = "{role: control, a: data/second_labels.parquet, b: s.parquet, policy: {name: relabel, worst: 1}}"
+    random = "{role: baseline, a: data/images.parquet, b: data/images.parquet, policy: {name: random}}"
+    (tmp_path / "arms.yaml").write_text(f"arms: {{random: {random}, relabel_1: {arm}}}\n")
+    (tmp_path / "params.yaml").write_text("study: {name: a}\ndata: {source: s}\n")
+    (tmp_path / "dvc.yaml").write_text(render_stages(drawn=False))
+    with pytest.raises(SecondLabelsError, match=r"relabel_1 in arms.yaml read data/second_labels.parquet"):
+        refresh_code(tmp_path)
