@@ -1,11 +1,18 @@
 """The data set's files are watched without being read, and a data set that is gone is named with what to do."""
 
+import os
+
 import pytest
 import yaml
+from PIL import Image, ImageOps
+from tiny_study import dvc
 
+from metricloop.drawing.scenes import draw_scenes
 from metricloop.params import Data
 from metricloop.study.data_files import MissingDataError, check_there, is_inside, missing, record_files, wire_source
+from metricloop.study.new_study import NewStudy, create
 from metricloop.study.rendering import render_stages
+from metricloop.study.staleness import staleness
 
 
 def recorded(folder) -> dict:
@@ -85,3 +92,29 @@ def test_ingest_reads_the_fingerprint_of_what_lies_outside_and_files_that_lie_in
     assert deps == [["${data.source}", "${data.root}"], ["fingerprint.yaml"]]
     assert wire_source(outside, False) == outside
     assert wire_source(outside, True) == inside == wire_source(inside, True)
+
+
+@pytest.mark.slow
+def test_a_changed_picture_is_noticed_and_unchanged_tables_make_nothing_stale(ws):
+    """A study on a data set outside the workspace: a repainted picture, and one that was only touched."""
+    source = ws.parent / "scenes"
+    draw_scenes(source, 24, seed=0, size=64)
+    create(ws, NewStudy(name="s", source=str(source), root=str(source), format="coco"))
+    dvc(ws, "repro", "--single-item", "ingest")
+    assert "ingest" in staleness(ws).fresh
+    picture = sorted((source / "images").iterdir())[0]
+    picture.touch()
+    assert "ingest" in staleness(ws).to_do
+    tables = (ws / "data/images.parquet").read_bytes()
+    dvc(ws, "repro", "--single-item", "ingest")
+    assert (ws / "data/images.parquet").read_bytes() == tables
+    assert "ingest" in staleness(ws).fresh
+    with Image.open(picture) as opened:
+        ImageOps.invert(opened.convert("RGB")).save(picture)
+    (source / "gone.jpg").symlink_to("/nowhere/gone.jpg")
+    open(os.fsencode(source) + b"/\xff.jpg", "w").close()
+    found = staleness(ws)
+    assert found.to_do[0] == "ingest"
+    dvc(ws, "repro", "--single-item", "ingest")
+    assert (ws / "data/images.parquet").read_bytes() != tables
+    assert "ingest" in staleness(ws).fresh
