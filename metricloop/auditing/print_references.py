@@ -30,7 +30,7 @@ def disagreement_table(one: Reference, pool: int) -> Group:
         table.add_row(TEXTS[row["kind"]], count(row["count"]), of, percent(row["rate"], 1), shares(row["ci95"]))
     return under(
         f"The {one.name} against the labels, on {count(one.images)} of {count(pool, 'image')}. The intervals hold for "
-        "other images only if these were drawn at random.",
+        "the other images only if those labelled twice were drawn at random.",
         table,
     )
 

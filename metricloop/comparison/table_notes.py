@@ -36,7 +36,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
         )
     for arm in arms:
         if arm["role"] == "control":
-            lines.append(f"{arm['name']} (control): {POLICIES[arm['policy']['name']].about}.")
+            lines.append(f"{arm['name']} (control): {_about(arm)}.")
     lines += _boxes(arms)
     if unsafe := [arm["name"] for arm in arms if arm.get("unsafe_in_process")]:
         lines.append(f"Scored by unread code without the sandbox (--unsafe-in-process): {listing(unsafe)}.")
@@ -76,6 +76,14 @@ def _corrected(comparison: dict[str, Any]) -> str:
 
 def _baseline(comparison: dict[str, Any]) -> Arm:
     return next(arm for arm in comparison["arms"] if arm["role"] == "baseline")
+
+
+def _about(arm: dict[str, Any]) -> str:
+    """What a control does, in words."""
+    about = POLICIES[arm["policy"]["name"]].about
+    if worst := arm["policy"].get("worst"):
+        about += f": {worst} by {arm['metric']}" if arm.get("metric") else f": {worst}"
+    return about
 
 
 def _looks(comparison: dict[str, Any]) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from metricloop.auditing.audit_files import suspect_rows
-from metricloop.auditing.budget import IDEAL, RANDOM, UNITS, Budget
+from metricloop.auditing.budget import IDEAL, RANDOM, UNITS, Budget, Curve
 from metricloop.auditing.label_errors import ANY, KINDS
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
-from metricloop.auditing.print_references import TEXTS, shares, shown_curves
+from metricloop.auditing.print_references import TEXTS, shares
 from metricloop.auditing.reference import PLANTED, SECOND, Reference
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
@@ -83,7 +83,7 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def budget_figure(one: Reference, budget: Budget) -> dict[str, Any]:
     """The curves of one unit as a figure, their legend, and a table of all orders."""
     lines, legend = [], []
-    for row in shown_curves(budget, LINES):
+    for row in distinct_curves(budget):
         kind = KINDS_OF_LINES.get(row.name) or f"m{sum(name.startswith('m') for name, _ in legend) + 1}"
         lines.append(Line(row.name, row.looked_at, row.found, kind))
         legend.append((kind, row.name))
@@ -101,6 +101,18 @@ def budget_figure(one: Reference, budget: Budget) -> dict[str, Any]:
             for row in budget.curves
         ],
     }
+
+
+def distinct_curves(budget: Budget, most: int = LINES) -> list[Curve]:
+    """The ideal order, the audit's own, the best metrics with a curve unlike those before, and the random order."""
+    seen: set[bytes] = set()
+    metrics = []
+    for row in budget.curves:
+        key = row.looked_at.tobytes() + row.found.tobytes()
+        if row.name not in KINDS_OF_LINES and key not in seen:
+            metrics.append(row.name)
+        seen.add(key)
+    return [row for row in budget.curves if row.name in KINDS_OF_LINES or row.name in metrics[:most]]
 
 
 def _entries(audit: Audit, kind: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from metricloop.auditing.audit_files import as_json, suspect_rows, write
-from metricloop.auditing.budget import IDEAL, budgets
+from metricloop.auditing.budget import IDEAL, budget, budgets
 from metricloop.auditing.disagreement import disagreement
 from metricloop.auditing.label_errors import ANY, KINDS, judged_kinds
 from metricloop.auditing.measure import COMBINED, measure
@@ -23,7 +23,7 @@ from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import TRUTH
 from metricloop.metrics.contract import Spec
-from metricloop.report.audit_page import build, suspect_picture
+from metricloop.report.audit_page import build, distinct_curves, suspect_picture
 from metricloop.scoring.open_metrics import catalogue
 
 CAT, DOG = [0, 0, 10, 10], [20, 20, 40, 40]
@@ -226,6 +226,14 @@ def test_a_second_labelling_stands_beside_the_planted_mistakes(tmp_path, capsys)
     assert page.count('class="curves"') == 4
     assert "2 of 3 images of the pool were labelled a second time" in page
     assert "The second labels also say of 2 images which labels are wrong" in page
+
+
+def test_a_figure_shows_equal_curves_once():
+    mistakes = np.array([1, 0, 0, 1])
+    first, same = np.array([4.0, 3, 2, 1]), np.array([40.0, 30, 20, 10])
+    other = np.array([1.0, 4, 3, 2])
+    made = budget("images", mistakes, {"a": ("image", first), "b": ("image", same), "c": ("image", other)})
+    assert [one.name for one in distinct_curves(made)] == ["ideal order", "a", "c", "random order"]
 
 
 def test_only_a_second_labelling_is_called_by_its_name():

@@ -65,6 +65,10 @@ def test_how_the_numbers_are_made(comparison):
     )
     assert "oracle (control): keep the images with the smallest share of damaged objects." in said
     assert any(line.startswith("upside_down (control): keep the worst images") for line in said)
+    own = next(arm for arm in comparison["arms"] if arm["name"] == "upside_down")
+    corrected = own | {"policy": {"name": "relabel", "worst": 50}, "metric": "box_fit"}
+    told = notes(comparison | {"arms": [corrected if arm is own else arm for arm in comparison["arms"]]})
+    assert any(line.endswith("other labels for the worst images of the pool: 50 by box_fit.") for line in told)
     comparison["arms"][1]["seeds"] = list(range(6))
     assert notes(comparison)[0].startswith("12 seeds of random, 3 to 6 of every other arm;")
     assert notes(made_of([comparison["arms"][0]])) == ["12 seeds of random; nothing is compared with it yet."]
