@@ -242,12 +242,12 @@ def test_the_completion_script_is_printed():
 
 def failing(monkeypatch, error: BaseException) -> None:
     """Let `metricloop status` end in an error."""
-    from metricloop.cli import dry_run
+    from metricloop.study import staleness
 
     def fail(folder):
         raise error
 
-    monkeypatch.setattr(dry_run, "stale", fail)
+    monkeypatch.setattr(staleness, "staleness", fail)
 
 
 @pytest.mark.parametrize(

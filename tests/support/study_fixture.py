@@ -124,6 +124,7 @@ def make_study(folder: Path, images: int = 48, size: int = 64, entries: list[dic
                 BOXES.names, (len(boxes["box_id"]) + 1, i, x1, y1, x2, y2, label, False), strict=True
             ):
                 boxes[name].append(value)
+    (folder / "pictures/annotations.json").write_text("{}")  # the source; the tables stand for what was read from it
     write_table(folder / "data/images.parquet", IMAGES, table)
     write_boxes(folder / "data", table, boxes)
     write_json(folder / "data/categories.json", CLASSES)
