@@ -300,6 +300,18 @@ def test_policies_that_read_no_scores_or_two_or_a_subset_or_the_truth(data):
     assert len(ml.select(scores["object_count"], "diverse", keep=0.25, embeddings=points)) == 3
 
 
+def test_relabel_replaces_the_labels_of_the_worst_images(data):
+    spoilt = ml.damage(data, "article", 1.0)
+    counts = ml.score(spoilt, "object_count")["object_count"]
+    whole = ml.select(counts, "relabel", keep=1.0, worst=len(data), direction="higher")
+    assert whole.boxes[["x1", "y1"]].values.tolist() == (
+        ml.select(spoilt, "relabelled", keep=1.0).boxes[["x1", "y1"]].values.tolist()
+    )
+    assert ml.select(counts, "relabel", keep=1.0, worst=1, direction="higher").truth is None
+    with pytest.raises(PolicyError, match=f"worst is {len(data) + 1}"):
+        ml.select(counts, "relabel", worst=len(data) + 1, direction="higher")
+
+
 def test_relabelled_data_has_no_mistakes_left(data):
     spoilt = ml.damage(data, "article", 1.0)
     assert spoilt.truth["mistake"].ne("none").any()

@@ -82,7 +82,8 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def budget_figure(one: Reference, budget: Budget) -> dict[str, Any]:
     """The curves of one unit as a figure, their legend, and a table of all orders."""
-    lines, legend = [], []
+    lines: list[Line] = []
+    legend: list[tuple[str, str]] = []
     for row in distinct_curves(budget):
         kind = KINDS_OF_LINES.get(row.name) or f"m{sum(name.startswith('m') for name, _ in legend) + 1}"
         lines.append(Line(row.name, row.looked_at, row.found, kind))

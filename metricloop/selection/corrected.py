@@ -56,7 +56,7 @@ def corrected(pool: Dataset, true: Dataset, rows: np.ndarray) -> Dataset:
     new = np.flatnonzero(np.isin(true.box_row, rows))
     box_row = np.concatenate([pool.box_row[old], true.box_row[new]])
     order = np.argsort(box_row, kind="stable")
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(pool, name)[old], getattr(true, name)[new]])[order]
         for name in ("box_id", "boxes", "labels", "crowd")
     }

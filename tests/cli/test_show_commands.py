@@ -24,8 +24,10 @@ def test_an_audit_trains_out_of_fold_models_and_measures_what_was_put_in(tmp_pat
     assert {"exclusive_agreement", "badly_located"} <= {row["metric"] for row in found["measured"]}
     assert found["seconds"]["predict"] > 0
     assert all(len(listed) <= 3 for listed in found["suspects"].values())
-    again = metricloop("audit", "-C", str(folder), "--no-training")
+    again = metricloop("audit", "-C", str(folder), "--no-training", "--budget")
     assert again.returncode == 0, again.stdout + again.stderr
+    assert "Images opened in the order of each metric" in again.stdout
+    assert "AUROC by kind of mistake" not in again.stdout
     assert json.loads((folder / "audit/audit.json").read_text())["model"]  # made before, and of these labels
 
 
