@@ -8,6 +8,7 @@ from select_fixture import box_scores, draws, image_scores, images, make_pool, t
 from metricloop.data.manifest import draw_of
 from metricloop.data.tables import SCORES, SUBSET, TRUTH, write_table
 from metricloop.engineer.policy_menu import OFFERED
+from metricloop.engineer.study_view import truth_arms
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
 
@@ -115,6 +116,19 @@ def test_its_files_are_the_truth_and_scores(tmp_path):
 
 def test_the_language_model_is_not_offered_it():
     assert "relabel" not in OFFERED
+
+
+def test_the_language_model_sees_no_arm_that_reads_true_or_second_labels():
+    def arm(a, name, b="s.parquet"):
+        return {"role": "control", "a": a, "b": b, "policy": {"name": name}}
+
+    arms = {
+        "relabel_5": arm("data/second_labels.parquet", "relabel"),
+        "relabelled": arm("data/second_labels.parquet", "relabelled"),
+        "matched": arm("data/images.parquet", "match", "subsets/relabel_5.parquet"),
+        "random": arm("data/images.parquet", "random"),
+    }
+    assert truth_arms({"arms": arms}) == {"relabel_5", "relabelled", "matched"}
 
 
 def test_the_pool_itself_is_not_changed():
