@@ -57,7 +57,8 @@ def belonging_together(
     if named.said:
         said.append(("pictures grouped by their names", f"{named.said}; data.group: off turns this off"))
     given = [
-        own if own is not None else name for own, name in zip((r.group for r in records), named.groups, strict=True)
+        name if own.group is None else own.group.encode("utf-8", "backslashreplace").decode()  # JSON has odder text
+        for own, name in zip(records, named.groups, strict=True)
     ]
     return Likeness(join_groups(files, given, pairs), pairs, said)
 
