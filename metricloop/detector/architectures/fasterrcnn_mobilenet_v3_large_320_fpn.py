@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ def build(classes: int, size: int, weights: str) -> nn.Module:
     """The detector, without weights of its detection head."""
     warnings.filterwarnings("ignore", "roi_align_backward_kernel does not have a deterministic implementation")
     model = from_torchvision(fasterrcnn_mobilenet_v3_large_320_fpn)(classes, size, weights)
-    pool = model.roi_heads.box_roi_pool
-    model.roi_heads.box_roi_pool = KernelRoIAlign(pool.featmap_names, pool.output_size, pool.sampling_ratio)
+    heads: Any = model.roi_heads
+    pool = heads.box_roi_pool
+    heads.box_roi_pool = KernelRoIAlign(pool.featmap_names, pool.output_size, pool.sampling_ratio)
     return model
