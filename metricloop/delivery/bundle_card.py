@@ -107,7 +107,8 @@ def data(facts: Facts) -> list[str]:
         f"classes, in the order of the labels: {', '.join(facts['classes'])}",
     ]
     if facts.get("metric"):
-        lines.append(f"ranked by the metric `{facts['metric']}`")
+        other = facts.get("second_metric")
+        lines.append(f"ranked by the metric `{facts['metric']}`" + (f", combined with `{other}`" if other else ""))
     return [*lines, f"chosen by the policy {policy(facts)}"]
 
 

@@ -64,7 +64,7 @@ def image_name(name: str) -> str:
 
 
 def _shown(default: float | str) -> str:
-    return default if isinstance(default, str) else f"{default:,}".replace(",", " ")
+    return default or "none" if isinstance(default, str) else f"{default:,}".replace(",", " ")
 
 
 def limits_table() -> list[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from metricloop.delivery.choose import choose
 from metricloop.delivery.detector_folder import read_weights
 from metricloop.delivery.promoted import add_version, all_facts, make_champion
 from metricloop.delivery.promotion_trials import Trial, best_of, train_all
-from metricloop.delivery.study_facts import check_judged, numbers_on_test, recipe_of
+from metricloop.delivery.study_facts import check_judged, numbers_on_test, recipe_of, second_metric
 from metricloop.delivery.training_subset import OWN, TrainingSubset, larger_subset, own_subset
 from metricloop.params import Params, load_params
 from metricloop.runtime.code_digest import detector_digest, stage_digest
@@ -132,6 +132,7 @@ def _facts(
         "study": params.study.name,
         "arm": row["name"],
         "metric": row["metric"],
+        "second_metric": second_metric(row["name"]),
         "policy": row["policy"],
         "unsafe_in_process": bool(row.get("unsafe_in_process")),
         "architecture": params.train.detector,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,13 @@ def recipe_of(params: Params, arm: str, search: Dataset, folder: Path = Path()) 
                 f"not hold for it; restore {layout.PARAMS}, or run the study again: {run_line(folder.absolute())}"
             )
     return recipe
+
+
+def second_metric(arm: str, folder: Path = Path()) -> str | None:
+    """The metric whose scores the arm's policy combines with its first one; None where it reads one alone."""
+    entry = load_plan(folder)["arms"].get(arm, {})
+    other = str(entry.get("b", ""))
+    return PurePosixPath(other).stem if other.startswith(f"{layout.SCORES}/") and other != entry.get("a") else None
 
 
 def check_judged(arm: str, md5: str, folder: Path = Path()) -> None:

@@ -27,7 +27,7 @@ from metricloop.cli.main import main
 from metricloop.delivery import bundle_code, onnx_detector, torch_detector
 from metricloop.delivery.agreement import agreement
 from metricloop.delivery.bundle import BundleError, make_bundle
-from metricloop.delivery.bundle_card import numbers
+from metricloop.delivery.bundle_card import data, numbers
 from metricloop.delivery.bundle_code import PACKAGE, check_imports, imports, modules_needed
 from metricloop.delivery.bundle_pictures import pictures_for_check
 from metricloop.delivery.bundle_requirements import pinned
@@ -241,6 +241,8 @@ def test_the_card_says_where_the_numbers_are_from(bundle):
     assert "9 images with 20 labelled boxes, 25 % of the pool's images" in text
     assert "`best` (direction higher)" in text
     assert "Promoted against" not in text + (bundle / "README.md").read_text()
+    assert "- ranked by the metric `object_count`\n" in text
+    assert "ranked by the metric `object_count`, combined with `spread`" in data(facts(second_metric="spread"))
     assert not re.search(UNFILLED, text)
 
 

@@ -21,7 +21,7 @@ from metricloop.delivery import promote as module
 from metricloop.delivery import torch_detector
 from metricloop.delivery.promote import Wish, promote
 from metricloop.delivery.promotion_trials import Trial, best_of
-from metricloop.delivery.study_facts import ChangedStudyError, check_judged, numbers_on_test
+from metricloop.delivery.study_facts import ChangedStudyError, check_judged, numbers_on_test, second_metric
 from metricloop.delivery.training_subset import larger_subset, own_subset
 from metricloop.evaluation.coco import coco_evaluate
 from metricloop.params import load_params
@@ -214,3 +214,19 @@ def test_promotion_on_a_larger_share_keeps_the_subset(here):
     table = pa.parquet.read_table(here / "promoted/1/subset.parquet")
     assert (facts["subset"]["file"], facts["subset"]["share"]) == ("subset.parquet", 0.5)
     assert facts["subset"]["images"] == len(np.unique(column(table, "image_id")))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("scores/labels/spread.parquet", "scores/pixels/noise.parquet", "noise"),
+        ("scores/labels/spread.parquet", "scores/labels/spread.parquet", None),
+        ("data/boxes.parquet", "data/embeddings.npy", None),
+    ],
+)
+def test_the_second_metric_is_the_one_that_is_combined(tmp_path, a, b, expected):
+    entry = {"role": "treatment", "a": a, "b": b, "policy": {"name": "best"}}
+    random = {"role": "baseline", "a": "data/boxes.parquet", "b": "data/boxes.parquet", "policy": {"name": "random"}}
+    (tmp_path / "arms.yaml").write_text(json.dumps({"arms": {"random": random, "pair": entry}}))
+    assert second_metric("pair", tmp_path) == expected
+    assert second_metric("dropped", tmp_path) is None
