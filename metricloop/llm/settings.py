@@ -24,7 +24,7 @@ class LanguageModel(Section):
 
     provider: Annotated[str, AfterValidator(_known_provider)] = NONE
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.openai.com/v1"  # without a key
-    model: str = "gpt-5-mini"
+    model: str = "gpt-5.4-mini"
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     cassette: str = ""
     rounds: Annotated[int, Field(ge=0, le=50)] = 2
