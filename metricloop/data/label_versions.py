@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,24 @@ class LabelsError(ValueError):
 
 @dataclass(frozen=True)
 class Step:
-    """One import. images: file, as in the table of images -> all labels of that image."""
+    """One import. images: file, as in the table of images -> all labels of that image.
+
+    unchanged: the same for images that were handed back as they were. They change nothing, but somebody looked at them:
+    as a second labelling they count as judged. Versions of before have none.
+    """
 
     version: int
     source: str
     images: Mapping[str, Sequence[Row]]
     changes: Mapping[str, Any]
+    unchanged: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 def read_steps(path: Path | str) -> list[Step]:
     """The steps of a version, the first import first. Errors: LabelsError."""
     try:
         steps = read_json(path)["steps"]
-        return [Step(s["version"], s["source"], s["images"], s["changes"]) for s in steps]
+        return [Step(s["version"], s["source"], s["images"], s["changes"], s.get("unchanged", {})) for s in steps]
     except FileNotFoundError:
         raise LabelsError(f"data.labels: {path} does not exist; give a file of labels/, or nothing") from None
     except (ValueError, KeyError, TypeError):
@@ -57,8 +62,13 @@ def write_steps(path: Path, steps: Sequence[Step]) -> None:
 
 def _text(step: Step) -> str:
     head = json.dumps({"version": step.version, "source": step.source, "changes": step.changes}, indent=1)
-    images = ",\n".join(f"  {json.dumps(file)}: {json.dumps(list(rows))}" for file, rows in sorted(step.images.items()))
-    return f'{head[:-2]},\n "images": {{\n{images}\n }}}}'
+    parts = [_listed("images", step.images)] + [_listed("unchanged", step.unchanged)] * bool(step.unchanged)
+    return ",\n".join([head[:-2], *parts]) + "}"
+
+
+def _listed(name: str, images: Mapping[str, Sequence[Row]]) -> str:
+    lines = ",\n".join(f"  {json.dumps(file)}: {json.dumps(list(rows))}" for file, rows in sorted(images.items()))
+    return f' "{name}": {{\n{lines}\n }}'
 
 
 def with_labels(tables: IngestedTables, steps: Sequence[Step]) -> tuple[IngestedTables, dict[str, Any]]:

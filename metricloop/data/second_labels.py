@@ -127,13 +127,15 @@ def _plain(name: str) -> str:
 
 
 def _version(path: Path, data: Dataset) -> Repaired | None:
-    """A file that `metricloop import-labels` made: for each image its labels of the last step. None for other files."""
+    """A file that `metricloop import-labels` made: for each image that was handed back its labels of the last
+    step, also when none of them changed. None for other files."""
     if not path.is_file() or door.read_head(path, None, len(VERSION)) != VERSION:
         return None
     try:
         steps = json.loads(door.text_of(door.read_bytes(path, None, door.TABLE))[0])["steps"]
-        named = {file: [(row[:4], row[4], row[5]) for row in own] for s in steps for file, own in s["images"].items()}
-    except (ValueError, KeyError, TypeError, IndexError):
+        given = [images for s in steps for images in (s.get("unchanged", {}), s["images"])]
+        named = {file: [(row[:4], row[4], row[5]) for row in own] for images in given for file, own in images.items()}
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         raise SecondLabelsError(f"data.second_labels: {path} is not a version of labels; restore it with git") from None
     rows = {str(file): row for row, file in enumerate(data.file)}
     problems = [

@@ -63,7 +63,7 @@ def import_labels(
     rows, left = _wanted(data, found, held_out)
     if left:
         notes.append(f"{left} images of the search and test split keep their labels; --held-out takes them as well")
-    images, changes = _compared(data, found, rows, params, notes)
+    images, unchanged, changes = _compared(data, found, rows, params, notes)
     if not images:
         raise LabelsError(
             f"{file}: the labels of all {len(rows)} images are those of the study already; nothing to import"
@@ -72,7 +72,7 @@ def import_labels(
     version = max((step.version for step in steps), default=1) + 1
     summary = summary_of(changes)
     path = Path(layout.LABELS) / f"{version}.json"
-    write_steps(folder / path, [*steps, Step(version, file.name, images, summary)])
+    write_steps(folder / path, [*steps, Step(version, file.name, images, summary, unchanged)])
     change_params(folder / layout.PARAMS, [f"data.labels={path.as_posix()}"])
     added = arm and _add_arm(folder, params)
     refresh_code(folder)
@@ -104,10 +104,11 @@ def _wanted(data: Dataset, found: Repaired, held_out: bool) -> tuple[list[int], 
 
 def _compared(
     data: Dataset, found: Repaired, rows: Sequence[int], params: Params, notes: list[str]
-) -> tuple[dict[str, list[Row]], list[Changed]]:
-    """The labels of the images that changed, and every change."""
+) -> tuple[dict[str, list[Row]], dict[str, list[Row]], list[Changed]]:
+    """The labels of the images that changed, those of the images that did not, and every change."""
     labels = {name: label for label, name in enumerate(data.class_names)}
     images: dict[str, list[Row]] = {}
+    unchanged: dict[str, list[Row]] = {}
     changes: list[Changed] = []
     dropped: Counter[str] = Counter()
     for row in rows:
@@ -125,15 +126,14 @@ def _compared(
             before = data.class_names[old.labels[change.old]] if change.old >= 0 else None
             after = data.class_names[arrays.labels[change.new]] if change.new >= 0 else None
             changes.append((change.kind, before, after, change.iou))
-        if listed:
-            images[str(data.file[row])] = new
+        (images if listed else unchanged)[str(data.file[row])] = new
     if dropped and not params.data.categories:
         raise LabelsError(_unknown(dropped, data.class_names))
     notes += [
         f"{count} boxes of the class {name} left out: data.categories does not keep it"
         for name, count in dropped.items()
     ]
-    return images, changes
+    return images, unchanged, changes
 
 
 def _unknown(dropped: Counter[str], known: Sequence[str]) -> str:

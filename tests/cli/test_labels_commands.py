@@ -1,6 +1,7 @@
 """export and import-labels as typed."""
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from study_fixture import make_study
 
 from metricloop.cli.main import main
+from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
 from metricloop.data.tables import write_json
 from metricloop.study.follow_labels import Effects
@@ -172,8 +174,26 @@ def test_repaired_labels_come_back_as_a_version(folder, no_dvc, tmp_path, capsys
     content["images"] = content["images"][:1]
     target.write_text(json.dumps(content))
     assert main(["import-labels", str(target), "-C", str(folder)]) == 0  # the tables are still those of before
+    assert "unchanged" not in json.loads((folder / "labels/3.json").read_text())["steps"][0]
     assert [step["version"] for step in json.loads((folder / "labels/3.json").read_text())["steps"]] == [2, 3]
     assert (folder / "labels/2.json").is_file()
+
+
+def test_a_version_holds_the_images_that_were_looked_at_and_found_right(folder, no_dvc, tmp_path, capsys):
+    target, content = exported(folder, tmp_path)
+    removed = content["annotations"].pop(0)
+    target.write_text(json.dumps(content))
+    assert main(["import-labels", str(target), "-C", str(folder)]) == 0
+    assert "labels 2: 1 of 32 images differ" in capsys.readouterr().out
+    [step] = json.loads((folder / "labels/2.json").read_text())["steps"]
+    assert read_steps(folder / "labels/2.json")[0].unchanged.keys() == step["unchanged"].keys()
+    [changed] = step["images"]
+    files = {Path(entry["file_name"]).name: entry["id"] for entry in content["images"]}
+    assert files[Path(changed).name] == removed["image_id"]
+    assert len(step["unchanged"]) == 31
+    assert changed not in step["unchanged"]
+    boxes = sum(len(rows) for part in (step["images"], step["unchanged"]) for rows in part.values())
+    assert boxes == len(content["annotations"])
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,15 @@ def test_a_version_of_the_labels_is_a_second_labelling(study, tmp_path):
     assert [one.file for one in found.problems] == ["gone.png"]
 
 
+def test_images_that_were_handed_back_as_they_were_are_judged(study, tmp_path):
+    images, data = study
+    as_it_was = {"0.png": [(*HERE, "panda", False), (*APART, "football", False)], "2.png": []}
+    write_steps(tmp_path / "2.json", [Step(2, "a", {"1.png": [(*HERE, "football", False)]}, {}, as_it_was)])
+    found = second_labels(tmp_path / "2.json", images, pool_of(data), (), 0.75)
+    assert found.columns["mistake"] == ["none", "none", "class"]
+    assert found.judged == 3
+
+
 @pytest.mark.parametrize(
     ("make_it", "says"),
     [
