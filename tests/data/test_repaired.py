@@ -67,6 +67,27 @@ def test_what_is_not_of_the_study_is_left_out_or_refused(data, tmp_path):
         read_repaired(path, data)
 
 
+def test_a_yolo_picture_without_a_label_file_was_not_looked_at_and_one_with_an_empty_file_was(data, tmp_path):
+    folder = tmp_path / "yolo"
+    export_dataset(data, folder, "yolo", copy=True)
+    files = {path.stem: path for path in (folder / "labels").rglob("*.txt")}
+    [first, second, third] = [files[stem] for stem in sorted(files)]
+    first.unlink()
+    assert third.read_text() == ""
+    found = read_repaired(folder, data)
+    assert sorted(found.images) == [1, 2]
+    assert found.images[2] == []
+    [told] = [one for one in found.problems if one.problem == "no label file"]
+    assert told.file.endswith(f"{first.stem}.png")
+    assert told.action.startswith("not taken as looked at; an empty label file")
+    assert f"looked for ../yolo/labels/train/{first.name}" in told.action
+    third.unlink()
+    assert sorted(read_repaired(folder, data).images) == [1]
+    second.unlink()
+    with pytest.raises(SourceError, match=r"no known format|none of its 3 pictures has a label file"):
+        read_repaired(folder, data)
+
+
 def test_a_renamed_copy_is_known_by_its_contents(data, tmp_path):
     import hashlib
     import shutil

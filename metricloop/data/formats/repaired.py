@@ -21,6 +21,8 @@ from metricloop.data.formats.repair import repair
 from metricloop.data.formats.source import Record, Source, merge
 
 WITHOUT_CROWDS = ("yolo",)  # formats that cannot hold crowd regions
+NO_FILE = "no label file"
+NOT_NAMED = "not taken as looked at; an empty label file says that a picture shows no object"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Repaired:
 def read_repaired(file: Path, dataset: Dataset, form: str = "auto") -> Repaired:
     """Read labels for images of `dataset` from a file or folder in any format that is read.
 
+    A picture of a YOLO folder without a label file is not named; one with an empty file has no objects.
     Errors: SourceError when it has no known format, or names no image of the data set.
     """
     home = Path(os.path.abspath(dataset.root))
@@ -58,7 +61,11 @@ def read_repaired(file: Path, dataset: Dataset, form: str = "auto") -> Repaired:
     problems = [one for one in source.problems if one.problem != "picture without labels"]
     found: dict[int, list[tuple[Sequence[float], str, bool]]] = {}
     which = _Which(dataset, home, place.roots)
+    unnamed = {one.file for one in problems if one.problem == NO_FILE}
+    problems = [_not_named(one) if one.problem == NO_FILE else one for one in problems]
     for record in merge(source.records, problems):
+        if str(record.file) in unnamed:
+            continue
         row = which.row(record.file)
         if row is None:
             problems.append(Problem(str(record.file), "picture is not in the study's data set", "left out"))
@@ -69,11 +76,19 @@ def read_repaired(file: Path, dataset: Dataset, form: str = "auto") -> Repaired:
         found[row] = _rows(record, source, dataset, row, problems)
         if name in WITHOUT_CROWDS:
             found[row] += _crowds(dataset, row)
+    if not found and all(str(record.file) in unnamed for record in source.records):
+        raise SourceError(f"{file}: none of its {len(unnamed)} pictures has a label file; {NOT_NAMED}", problems)
     if not found:
         raise SourceError(
             f"{file}: none of its {len(source.records)} pictures is in the study's data set ({home})", problems
         )
     return Repaired(name, found, problems)
+
+
+def _not_named(one: Problem) -> Problem:
+    """The reader's record of a picture without a label file, where that does not mean a picture without objects."""
+    _, _, looked_for = one.action.partition("; ")
+    return one._replace(action=f"{NOT_NAMED}; {looked_for}")
 
 
 def _rows(
