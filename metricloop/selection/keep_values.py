@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricloop.data.dataset import PER_IMAGE, Dataset
+from metricloop.data.label_errors import UNJUDGED
 from metricloop.data.loading import assemble
 from metricloop.data.tables import column
 from metricloop.selection.options import PolicyError, Scored
@@ -87,13 +88,17 @@ def fill(values: np.ndarray, unknown: str) -> np.ndarray:
 
 
 def damaged_share(pool: Dataset, truth: pa.Table) -> np.ndarray:
-    """Damaged objects of each image over all its objects, (n,); missed and invented ones count; 0 without objects."""
+    """Damaged objects of each image over all its objects, (n,); missed and invented ones count; 0 without objects.
+
+    Labels that nobody judged count neither as damaged nor as objects.
+    """
     row = {int(image): row for row, image in enumerate(pool.image_id)}
     rows = np.array([row.get(int(image), -1) for image in column(truth, "image_id")], int)
     own, n = rows >= 0, len(pool)
-    damaged = _damaged(truth)
-    objects = np.bincount(rows[own], minlength=n)
-    return np.bincount(rows[own & damaged], minlength=n) / np.maximum(objects, 1)
+    mistakes = np.array([mistake or "none" for mistake in truth["mistake"].to_pylist()], object)
+    judged = own & (mistakes != UNJUDGED)
+    objects = np.bincount(rows[judged], minlength=n)
+    return np.bincount(rows[judged & (mistakes != "none")], minlength=n) / np.maximum(objects, 1)
 
 
 def _combine(
@@ -135,10 +140,6 @@ def _ranks(values: np.ndarray, options: Scored) -> np.ndarray:
     from scipy.stats import rankdata  # takes a second to import, and only combinations need it
 
     return rankdata(-fill(values, options.unknown))
-
-
-def _damaged(truth: pa.Table) -> np.ndarray:
-    return np.array([mistake not in (None, "", "none") for mistake in truth["mistake"].to_pylist()], bool)
 
 
 def without_crowds(truth: pa.Table, pool: Dataset) -> pa.Table:

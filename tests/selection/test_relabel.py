@@ -10,6 +10,7 @@ from metricloop.data.tables import SCORES, SUBSET, TRUTH, write_table
 from metricloop.engineer.policy_menu import OFFERED
 from metricloop.engineer.study_view import truth_arms
 from metricloop.selection.arm_files import read_arm_inputs
+from metricloop.selection.keep_values import damaged_share
 from metricloop.selection.policies import PolicyError, check_policy
 
 POOL = make_pool([2, 2, 1, 0])
@@ -83,6 +84,25 @@ def test_only_images_of_a_second_labelling_are_corrected():
         rows({"worst": 3}, truth=second)
     with pytest.raises(PolicyError, match=r"oracle needs the truth of all 4 images of the pool, .* judges 2"):
         draws(POOL, {"name": "oracle"}, second)
+
+
+def test_labels_that_nobody_judged_are_neither_damaged_nor_counted_by_oracle():
+    """Image 1 has one of two labels unjudged and the other right, image 2 one unjudged and one wrong, image 3 one of
+    three wrong."""
+    pool = make_pool([2, 2, 3])
+    table = truth_of(pool, {4: "moved", 5: "class"}).to_pylist()
+    for row in table:
+        if row["box_id"] in (1, 3):
+            row["mistake"] = "unjudged"
+    table = pa.Table.from_pylist(table, TRUTH)
+    assert damaged_share(pool, table).tolist() == [0, 1, pytest.approx(1 / 3)]
+    drawn = draws(pool, {"name": "oracle"}, table, budget=0.34)
+    assert set(drawn["image_id"].to_pylist()) == {1}
+    for row in (rows := table.to_pylist()):
+        if row["image_id"] == 1:
+            row["mistake"] = "unjudged"
+    with pytest.raises(PolicyError, match="judges 2"):
+        draws(pool, {"name": "oracle"}, pa.Table.from_pylist(rows, TRUTH))
 
 
 @pytest.mark.parametrize(
