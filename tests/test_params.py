@@ -97,6 +97,17 @@ def test_set_writes_a_list_on_one_line_and_can_take_it_back(tmp_path):
     assert "  views: []                 # " in path.read_text()
 
 
+def test_set_without_a_value_empties_text_that_may_be_empty(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT)
+    change_params(path, ["data.labels=labels/2.json", "data.second_labels=second.json"])
+    assert change_params(path, ["data.labels="]) == ['params.yaml: data.labels: "labels/2.json" -> ""']
+    change_params(path, ["data.second_labels="])
+    assert (load_params(path).data.labels, load_params(path).data.second_labels) == ("", "")
+    with pytest.raises(ParamsError, match=r"data.source: .* found None"):
+        change_params(path, ["data.source="])
+
+
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [

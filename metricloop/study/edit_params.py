@@ -11,12 +11,13 @@ from typing import Any
 import yaml
 
 from metricloop.data.tables import read_yaml, replacing
-from metricloop.params import ParamsError, check_params, known_keys, nearest
+from metricloop.params import Params, ParamsError, check_params, known_keys, nearest
 
 
 def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
     """Apply `key=value` assignments, values as YAML. Returns a line for people per assignment.
 
+    `key=` without a value means "" where "" is the key's default, as of data.labels.
     Errors: ParamsError for an unknown key (with the nearest known one) or a wrong value; the file is then unchanged.
     """
     if not assignments:
@@ -40,6 +41,8 @@ def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
             raise ParamsError(
                 f"--set {key.strip()}: {text!r} is not valid YAML: {' '.join(str(error).split())}"
             ) from None
+        if value is None and _may_be_empty(key.strip()):
+            value = ""
         old = _assign(document, key.strip(), value)
         changes.append(f"{path.name}: {key.strip()}: {_show(old)} -> {_show(value)}")
     edited = io.StringIO()
@@ -49,6 +52,17 @@ def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
         with replacing(path) as temporary:
             temporary.write_text(edited.getvalue())
     return changes
+
+
+def _may_be_empty(key: str) -> bool:
+    """Whether a key holds text that is "" by default; other text, such as data.source, must not be empty."""
+    if key not in known_keys():
+        return False
+    *sections, last = key.split(".")
+    fields: dict[str, Any] = Params.model_fields
+    for section in sections:
+        fields = fields[section].annotation.model_fields
+    return bool(fields[last].default == "")
 
 
 def _assign(document: Any, key: str, value: Any) -> Any:
