@@ -18,6 +18,7 @@ from metricloop.data.loading import load
 from metricloop.params import Params, load_params
 from metricloop.study.add_arm import append_entries
 from metricloop.study.commits import commit
+from metricloop.study.data_files import check_there
 from metricloop.study.edit_params import change_params
 from metricloop.study.follow_labels import Effects, follow_labels
 from metricloop.study.plan import load_plan
@@ -51,11 +52,13 @@ def import_labels(
 
     held_out: take labels of the search and test split as well, which judge the arms. arm: add the control ARM, which
     trains on the baseline's images with the labels before any import.
-    Errors: SourceError, LabelsError; the workspace is then unchanged. StageError when `ingest` fails afterwards.
+    Errors: SourceError, LabelsError, MissingDataError; the workspace is then unchanged. StageError when `ingest` fails
+    afterwards.
     """
     params = load_params(folder / layout.PARAMS)
     if not file.exists():
         raise LabelsError(f"{file.absolute()} does not exist; give the file or folder with the repaired labels")
+    check_there(folder, params.data)
     before = _check_present(folder)
     data = load(folder / layout.DATA, folder / params.data.folder)
     found = read_repaired(file, data, form)

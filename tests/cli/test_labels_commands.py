@@ -229,6 +229,14 @@ def test_held_out_images_are_taken_only_when_asked(folder, no_dvc, tmp_path, cap
     assert "before_repair" not in (folder / "arms.yaml").read_text()
 
 
+def test_a_data_set_that_is_gone_is_told(folder, no_dvc, tmp_path, capsys):
+    target, _ = exported(folder, tmp_path)
+    (folder / "pictures").rename(tmp_path / "elsewhere")
+    assert main(["import-labels", str(target), "-C", str(folder)]) == 1
+    assert f"the data set {folder / 'pictures/annotations.json'} is gone; put it back" in capsys.readouterr().err
+    assert not (folder / "labels").exists()
+
+
 def test_tables_that_are_not_up_to_date_are_made_first(folder, monkeypatch, tmp_path, capsys):
     target, _ = exported(folder, tmp_path)
     old = Staleness(["ingest"], ["ingest"], [])
