@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from prefect.server.api.server import SubprocessASGIServer
+from prefect.settings import PREFECT_API_URL
 
 from metricloop.study.processes import end_all, no_more
 
@@ -20,31 +21,41 @@ TRIES = 2
 
 @contextmanager
 def quick_end(said: str) -> Iterator[None]:
-    """Around the call of a flow in the main thread. said: what is printed when it has to be ended by force.
+    """Around the call of a flow from the command line. said: what is printed when it is stopped; the process then ends.
 
-    Stages save their state while they run, so that they can be killed at any time.
+    Stages save their state while they run, so that they can be killed at any time. Where Ctrl-C is ignored, as in a
+    script's background jobs, it stays so.
     """
     start_server_apart()
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    once = threading.Lock()
 
-    def by_force() -> None:
-        end_all()
-        print(said, file=sys.stderr, flush=True)
-        os._exit(128 + signal.SIGINT)  # Prefect may be waiting; flows.reaper ends its server
+    def end() -> None:
+        if once.acquire(blocking=False):
+            end_all()
+            sys.stdout.flush()
+            print(said, file=sys.stderr, flush=True)
+            os._exit(128 + signal.SIGINT)  # Prefect may be waiting; flows.reaper ends its server
 
     def first(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, lambda *_: by_force())
+        signal.signal(signal.SIGINT, lambda *_: end())
         no_more.set()
-        clock = threading.Timer(SECONDS, by_force)
+        clock = threading.Timer(SECONDS, end)
         clock.daemon = True
         clock.start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, first)
+    signal.signal(signal.SIGINT, first)
     try:
         yield
+    except KeyboardInterrupt:
+        end()
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
-        no_more.clear()
 
 
 def start_server_apart() -> None:
@@ -53,7 +64,7 @@ def start_server_apart() -> None:
     A terminal sends Ctrl-C to all processes of its foreground group. A server that dies of it leaves Prefect asking it
     in vain for more than a minute. A blocked signal stays blocked in the processes that a thread starts.
     """
-    if os.environ.get("PREFECT_API_URL"):
+    if PREFECT_API_URL.value():
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -119,7 +119,6 @@ class Train(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     amp: bool = True
     threads: Count = 1
-    parallel: Literal["auto"] | Count = "auto"
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Train:
@@ -128,6 +127,12 @@ class Train(Section):
             fitting = "drawn, none or a path" if small else "default, none or a path"
             raise ValueError(f"train.weights: {self.weights} does not exist for {self.detector}; give {fitting}")
         return self
+
+
+class Run(Section):
+    """How the study is run; nothing here changes a result, so no stage depends on it."""
+
+    parallel: Literal["auto"] | Count = "auto"
 
 
 class Evaluate(Section):
@@ -192,6 +197,7 @@ class Params(Section):
     score: Score = Score()
     sandbox: MetricLimits = MetricLimits()
     train: Train = Train()
+    run: Run = Run()
     evaluate: Evaluate = Evaluate()
     screen: Screen = Screen()
     looks: Looks = Looks()

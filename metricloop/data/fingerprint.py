@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from metricloop.data import door
 
+LINK = -2  # in place of a size: a link to a folder of the set, which is no file of its own
+
 
 class Fingerprint(NamedTuple):
     """files: how many; bytes: of all together; digest: of names, sizes and times."""
@@ -34,12 +36,16 @@ def fingerprint(folders: Iterable[Path | str]) -> Fingerprint:
     files = size = 0
     for name, length, changed in sorted(_files(folders)):
         total.update(b"%b\0%d\0%d\0" % (name, length, changed))
-        files, size = files + 1, size + max(length, 0)
+        files, size = files + (length != LINK), size + max(length, 0)
     return Fingerprint(files, size, total.hexdigest()[:32])
 
 
 def _files(folders: Iterable[Path | str]) -> Iterator[tuple[bytes, int, int]]:
-    """(path, bytes, time in ns) of every file; paths are relative to their folder, and begin with its number."""
+    """(path, bytes, times in ns) of every file; paths are relative to their folder, and begin with its number.
+
+    The time is the sum of those of the content and of the file itself (its name, its rights): two files that change
+    places keep the first.
+    """
     tops = list(dict.fromkeys(os.path.realpath(folder) for folder in folders))
     tops = [top for top in tops if not any(other != top and door.inside(top, [other]) for other in tops)]
     seen = set(tops)
@@ -59,11 +65,12 @@ def _files(folders: Iterable[Path | str]) -> Iterator[tuple[bytes, int, int]]:
             try:
                 if entry.is_dir():
                     if entry.is_symlink() and not _new(real := os.path.realpath(entry.path), tops, seen):
+                        yield os.fsencode(f"{name} -> {os.readlink(entry.path)}"), LINK, 0
                         continue
                     todo.append((real if entry.is_symlink() else entry.path, name))
                     continue
                 state = entry.stat()
-                yield os.fsencode(name), state.st_size, state.st_mtime_ns
+                yield os.fsencode(name), state.st_size, state.st_mtime_ns + state.st_ctime_ns
             except OSError:
                 yield os.fsencode(name), -1, 0
 

@@ -69,7 +69,7 @@ def out_of_memory_message(
 
     >>> print(out_of_memory_message("train.batch_size", 64, 512, 16, (70.5, 7.0, 79.1)))
     the GPU's memory is too small for train.batch_size 64 at 512 px; a step with 16 fits: set train.batch_size to 16, \
-lower train.image_size, train fewer at once (train.parallel), or turn train.amp on. \
+lower train.image_size, train fewer at once (run.parallel), or turn train.amp on. \
 Of 79.1 GiB, this process used 70.5 GiB and all else uses 7.0 GiB
     """
     found = f"the GPU's memory is too small for {setting} {batch_size} at {image_size} px; "
@@ -77,7 +77,7 @@ Of 79.1 GiB, this process used 70.5 GiB and all else uses 7.0 GiB
         found += "even a single image does not fit: lower train.image_size, take a smaller train.detector"
     else:
         found += f"a step with {fits} fits: set {setting} to {fits}, lower train.image_size"
-    found += ", train fewer at once (train.parallel), or turn train.amp on"
+    found += ", train fewer at once (run.parallel), or turn train.amp on"
     if in_use is None:
         return found
     own, others, total = in_use

@@ -56,7 +56,7 @@ def missing(folder: Path, data: Data, *, pictures: bool = False) -> str:
     pictures: look for the folder of the pictures only, for what is done after `ingest`.
     """
     needed = [_root(folder, data)] if pictures else [folder / data.source, _root(folder, data)]
-    gone = [path for path in needed if not os.path.exists(path)]
+    gone = [path for path in needed if not os.path.exists(path) or _empty(path)]
     if not gone:
         return ""
     path = os.path.abspath(gone[0])
@@ -65,13 +65,19 @@ def missing(folder: Path, data: Data, *, pictures: bool = False) -> str:
         bring = f"cd {command_line(folder)} && dvc checkout {layout.SOURCE}.dvc, or dvc pull {layout.SOURCE}.dvc"
         return f"the data set {path} is not here; bring it with: {bring}" if imported else ""
     moved = command_line("metricloop", "run", "-C", folder, "--set", "data.source=NEW", "data.root=NEW")
-    return f"the data set {path} is gone; put it back, or say where it is now: {moved}"
+    state = "empty" if os.path.exists(path) else "gone"
+    return f"the data set {path} is {state}; put it back, or say where it is now: {moved}"
 
 
 def check_there(folder: Path, data: Data, *, pictures: bool = False) -> None:
     """Check that the data set is where params.yaml says; pictures: as in `missing`. Errors: MissingDataError."""
     if said := missing(folder, data, pictures=pictures):
         raise MissingDataError(said)
+
+
+def _empty(path: Path) -> bool:
+    """Whether a folder holds nothing, as that of a disk that is not mounted."""
+    return path.is_dir() and next(os.scandir(path), None) is None
 
 
 def _root(folder: Path, data: Data) -> Path:

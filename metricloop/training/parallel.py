@@ -36,7 +36,7 @@ def in_processes(function: Callable[[Item], Result], items: list[Item], jobs: in
 
 
 def parallel_jobs(params: Params, *, with_torch: bool = True) -> int:
-    """How many trials run at the same time: train.parallel, or what fits this machine; at least one.
+    """How many trials run at the same time: run.parallel, or what fits this machine; at least one.
 
     On a CPU cores / threads fit. On a GPU its memory and the cores decide; one, if its memory cannot be told.
     with_torch: ask torch for the device. False looks for the driver's file instead, for callers that do not load torch.
@@ -49,8 +49,8 @@ def parallel_jobs(params: Params, *, with_torch: bool = True) -> int:
         on_gpu = choose_device(wanted).type != "cpu"
     else:
         on_gpu = wanted.startswith("cuda") or (wanted == "auto" and GPU_FILE.exists())
-    if params.train.parallel != "auto":
-        return params.train.parallel
+    if params.run.parallel != "auto":
+        return params.run.parallel
     if on_gpu:
         return max(1, min(cores() // CORES_PER_TRIAL, int(gpu_memory() / GIB_PER_TRIAL), MOST_ON_A_GPU))
     return max(1, cores() // params.train.threads)

@@ -36,6 +36,38 @@ CHANGES = {
 }
 
 
+def swap(first, second):
+    first.rename(first.with_name("between"))
+    second.rename(first)
+    first.with_name("between").rename(second)
+
+
+def test_files_of_one_size_and_time_that_change_places_are_noticed(folder):
+    (folder / "images/2.jpg").write_bytes(b"456")
+    os.utime(folder / "images/2.jpg", ns=(10**18, 10**18))
+    before = fingerprint([folder])
+    swap(folder / "images/1.jpg", folder / "images/2.jpg")
+    assert fingerprint([folder]).digest != before.digest
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(folder):
+    before = fingerprint([folder])
+    (folder / "images/1.jpg").write_bytes(b"321")
+    os.utime(folder / "images/1.jpg", ns=(10**18, 10**18))
+    assert fingerprint([folder]).digest != before.digest
+
+
+def test_a_link_to_another_folder_of_the_set_is_noticed(folder):
+    (folder / "new").symlink_to("images")
+    before = fingerprint([folder])
+    (folder / "other").mkdir()
+    with_other = fingerprint([folder])
+    assert with_other == before  # an empty folder holds no file
+    (folder / "new").unlink()
+    (folder / "new").symlink_to("other")
+    assert fingerprint([folder]).digest != before.digest
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_every_change_is_noticed(folder, change):
     before = fingerprint([folder])

@@ -150,7 +150,7 @@ def test_the_calls_of_a_gpu_run_are_right(rehearsal, capsys):
     assert re.search(r"\| fcos_shufflenet \| yes \| [\d,]+ \| 37 \| 2\.0 \|  \|  \|", said)
     assert (
         "> the GPU's memory is too small for train.batch_size 1024 at 64 px; a step with 8 fits: set train.batch_size "
-        "to 8, lower train.image_size, train fewer at once (train.parallel), or turn train.amp on. Of 80.0 GiB, this "
+        "to 8, lower train.image_size, train fewer at once (run.parallel), or turn train.amp on. Of 80.0 GiB, this "
         "process used 2.0 GiB and all else uses 9.0 GiB"
     ) in said
 

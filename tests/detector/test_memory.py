@@ -94,12 +94,12 @@ def test_nothing_happens_when_the_memory_is_enough():
 def test_the_message_says_what_to_do():
     full = out_of_memory_message("train.batch_size", 8, 512, 2, (70.5, 7, 79.1))
     assert (
-        "set train.batch_size to 2, lower train.image_size, train fewer at once (train.parallel), or turn train.amp on"
+        "set train.batch_size to 2, lower train.image_size, train fewer at once (run.parallel), or turn train.amp on"
         in full
     )
     assert "Of 79.1 GiB, this process used 70.5 GiB and all else uses 7.0 GiB" in full
     none = out_of_memory_message("train.batch_size", 8, 512, None, memory_in_use(CPU))
     assert none.endswith(
         "even a single image does not fit: lower train.image_size, take a smaller train.detector, train fewer at once "
-        "(train.parallel), or turn train.amp on"
+        "(run.parallel), or turn train.amp on"
     )

@@ -69,6 +69,17 @@ def test_a_data_set_that_is_gone_keeps_its_fingerprint_and_is_named(ws):
     assert f"metricloop run -C '{ws}' --set data.source=NEW data.root=NEW" in str(caught.value)
 
 
+def test_an_empty_folder_is_no_data_set_as_where_a_disk_is_not_mounted(ws):
+    data = Data(source="../set", root="../set")
+    record_files(ws, data)
+    before = recorded(ws)
+    (ws.parent / "set").rename(ws.parent / "moved")
+    (ws.parent / "set").mkdir()
+    record_files(ws, data)
+    assert recorded(ws) == before
+    assert f"the data set {ws.parent / 'set'} is empty; put it back" in missing(ws, data)
+
+
 def test_what_is_done_after_ingest_needs_the_pictures_only(ws):
     data = Data(source="../set/gone.json", root="../set")
     assert missing(ws, data)

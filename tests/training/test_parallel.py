@@ -14,7 +14,7 @@ from metricloop.training.parallel import parallel_jobs
 def params(device, threads=2, parallel="auto"):
     return check_params(
         {"study": {"name": "s"}, "data": {"source": "pictures", "root": "pictures"},
-         "train": {"device": device, "threads": threads, "parallel": parallel}}
+         "train": {"device": device, "threads": threads}, "run": {"parallel": parallel}}
     )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_a_gpu_trains_as_many_as_its_memory_and_the_cores_allow(computer, monkey
 def test_the_person_decides_how_many(computer):
     computer(False)
     assert parallel_jobs(params("cpu", parallel=5)) == 5
-    with pytest.raises(ParamsError, match=r"train\.parallel"):
+    with pytest.raises(ParamsError, match=r"run\.parallel"):
         params("cpu", parallel=0)
 
 
