@@ -11,6 +11,7 @@ from metricloop import layout
 from metricloop.auditing.budget import Budget
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
+from metricloop.data.problem_list import cell
 from metricloop.data.tables import replacing, write_json
 
 POINTS = 50  # of a curve in audit.json
@@ -91,7 +92,8 @@ def write(folder: Path, audit: Audit, page: str) -> Path:
         rows = [flat(row) for found in values["suspects"].values() for row in found]
         writer = csv.DictWriter(stream, list(flat(dict.fromkeys(COLUMNS))))
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:  # names of files and classes are the words of strangers
+            writer.writerow({name: cell(value) if isinstance(value, str) else value for name, value in row.items()})
     return target
 
 
