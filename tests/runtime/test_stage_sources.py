@@ -31,9 +31,10 @@ SOURCES = {
         data: __init__ boxes dataset door frame heif label_changes label_errors loading picture_header pictures
         data: problem_list
         data: repaired_truth second_labels second_opinion tables
-        data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups cvat_shapes cvat_tracks folder_check
-        data/formats: label_pictures label_studio_regions paths picture_folder picture_index place problem repair repaired
-        data/formats: source split_names values voc_lists writer xml_text yaml_text yolo_files yolo_labels yolo_lines
+        data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups cvat_shapes cvat_tracks
+        data/formats: folder_check label_pictures label_studio_regions paths picture_folder picture_index
+        data/formats: place problem repair repaired source split_names values voc_lists
+        data/formats: writer xml_text yaml_text yolo_files yolo_labels yolo_lines
         data/readers: *
         tasks: second_labels
         text: clean
