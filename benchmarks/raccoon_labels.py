@@ -29,7 +29,7 @@ KEPT = ("random", "before_repair")  # the repaired labels, and the same images w
 
 
 def damage(clean: Path, new: Path, listed: Path) -> None:
-    """Copy the data set; of fifty labels of the pool, a fifth is removed, two fifths moved and two fifths misplaced.
+    """Copy the data set and damage fifty labels of the pool: remove 10, move 20 a little, put 20 in a wrong place.
 
     LIST.json: the file names of their pictures and the kinds.
     """
@@ -111,7 +111,7 @@ def _told(kinds: Iterable[list[str]]) -> str:
 
 
 def compare_two(workspace: Path) -> None:
-    """Leave two arms, ten seeds of each: the study is about the repair alone."""
+    """Keep only two arms in arms.yaml, with ten seeds each: the study measures the repair and nothing else."""
     path = workspace / layout.ARMS
     arms = yaml.safe_load(path.read_text())
     arms["arms"] = {name: arms["arms"][name] for name in KEPT}

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -53,6 +54,7 @@ def quick_end(said: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         end()
+        time.sleep(SECONDS)  # the clock was faster, and is ending the process
         raise
     finally:
         signal.signal(signal.SIGINT, before)

@@ -114,7 +114,7 @@ def budget(unit: str, mistakes: np.ndarray, orders: Mapping[str, tuple[str, np.n
 
 
 def curve(name: str, suspicion: np.ndarray, mistakes: np.ndarray, level: str = "") -> Curve:
-    """The curve of one order. suspicion: (n,), higher first; mistakes: (n,) int."""
+    """The curve for looking at cases by suspicion (n,), highest first. mistakes: how many each case holds, (n,) int."""
     looked_at, found = curve_points(suspicion, mistakes)
     chance = _area(*curve_points(np.zeros(len(mistakes)), mistakes))
     ideal = _area(*curve_points(mistakes.astype(float), mistakes))
@@ -122,7 +122,9 @@ def curve(name: str, suspicion: np.ndarray, mistakes: np.ndarray, level: str = "
 
 
 def curve_points(suspicion: np.ndarray, mistakes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cases looked at and mistakes found after each group of equal suspicion, from (0, 0): two float arrays (k,).
+    """The points of a curve as two float arrays (k,): cases looked at, and mistakes found among them.
+
+    The first point is (0, 0); each further one stands at the end of a group of cases with equal suspicion.
 
     A group of g cases with w mistakes gives w * j / g in expectation for any j of its cases, so that straight lines
     between the points are exact.
@@ -137,15 +139,16 @@ def curve_points(suspicion: np.ndarray, mistakes: np.ndarray) -> tuple[np.ndarra
 
 
 def worst_box(pool: Dataset, suspicion: np.ndarray) -> np.ndarray:
-    """The highest suspicion of the boxes (m,) of each image, (n,); nan for an image without boxes."""
+    """The suspicion of the most suspicious box of each image, (n,); nan without boxes. suspicion: of boxes, (m,)."""
     worst = np.full(len(pool), -np.inf)
     np.maximum.at(worst, pool.box_row, suspicion)
     return np.where(np.isinf(worst), np.nan, worst)
 
 
 def image_suspicion(pool: Dataset, boxes: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
-    """How much is probably wrong in each image, (n,): the sum over its boxes and over missing labels, each to the power
-    of SHARPNESS, so that one very suspicious label counts more than several ordinary ones.
+    """The suspicion of each image as a whole, (n,): the sum of the suspicions of its boxes and of missing labels.
+
+    Each one is first raised to the power SHARPNESS, so that one very suspicious label outweighs several ordinary ones.
 
     boxes: (m,) suspicion of the boxes; missing: (n,) of the images, None where it was not judged.
     """

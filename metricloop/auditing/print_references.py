@@ -75,7 +75,7 @@ def simple_table() -> Table:
 
 
 def under(title: str, table: Table) -> Group:
-    """A table under its title, which may be wider."""
+    """The table with its title above it. Rich would break a title that is wider than its table."""
     from rich.console import Group
     from rich.text import Text
 

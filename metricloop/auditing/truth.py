@@ -54,7 +54,7 @@ def truth_of(pool: Dataset, table: pa.Table) -> Truth | None:
 
 
 def known_truth(pool: Dataset, table: pa.Table) -> Truth:
-    """The truth in pool order, also when it knows no mistake. An image is not judged when all of its rows are so."""
+    """The truth in pool order, even if it holds no mistake. An image counts as judged if any of its rows is judged."""
     mistakes, box_id = np.array(table["mistake"].to_pylist(), object), column(table, "box_id")
     by_box = {int(box): str(mistake) for box, mistake in zip(box_id, mistakes, strict=True) if box >= 0}
     image = column(table, "image_id")

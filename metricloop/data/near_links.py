@@ -1,4 +1,4 @@
-"""Which pictures look alike: links that connect every group of look-alikes, and which pictures have one among others.
+"""Find pictures that look alike: the groups they form, or only whether a picture has a look-alike among others.
 
 The answers are those of comparing all pairs (`pictures.near_duplicates`), in time that grows with the number of
 pictures where many are equal or much alike, as those of a fixed camera are, and where all differ.

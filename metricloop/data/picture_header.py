@@ -51,7 +51,7 @@ def _webp(data: bytes) -> tuple[int, int]:
 
 
 def _heif(data: bytes) -> tuple[int, int] | None:
-    """The largest picture or tile of a HEIF or AVIF file, by the boxes that hold sizes."""
+    """The size of the largest picture or tile in a HEIF or AVIF file, read from the `ispe` entries of its header."""
     sizes = [struct.unpack_from(">II", data, match.end() + 4)[::-1] for match in re.finditer(b"ispe", data[:HEIF_HEAD])]
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
 

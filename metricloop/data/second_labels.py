@@ -127,8 +127,10 @@ def _plain(name: str) -> str:
 
 
 def _version(path: Path, data: Dataset) -> Repaired | None:
-    """A file that `metricloop import-labels` made: for each image that was handed back its labels of the last
-    step, also when none of them changed. None for other files."""
+    """The labels of each image in a file that `metricloop import-labels` wrote; None for any other file.
+
+    Images that a person handed back without changes are included. Of several imports, an image's last one counts.
+    """
     if not path.is_file() or door.read_head(path, None, len(VERSION)) != VERSION:
         return None
     try:

@@ -102,7 +102,7 @@ def serving(
 
 
 def clean_environment() -> dict[str, str]:
-    """As on another machine: no settings of Python, and none of this process."""
+    """The environment of the bundle's process: a few variables only, so that it runs as on another machine."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
     return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONDONTWRITEBYTECODE": "1"}
 

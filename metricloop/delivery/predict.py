@@ -66,7 +66,7 @@ def refuse_replaced(target: Path, files: Sequence[Path]) -> None:
 
 
 def _is_own(path: Path, *, drawn: bool = False) -> bool:
-    """Whether a prediction has written this JSON file. drawn: beside drawn pictures."""
+    """Whether an earlier prediction wrote this JSON file. drawn: whether it must also have drawn pictures."""
     try:
         info = read_json(path)["info"]
         return "detector" in info and (not drawn or info["drawn"] is True)

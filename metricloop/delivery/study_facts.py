@@ -75,7 +75,7 @@ def check_judged(arm: str, md5: str, folder: Path = Path()) -> None:
 
 
 def _recorded_hashes(arm: str, folder: Path) -> list[str]:
-    """The md5 of the arm's subset in dvc.lock: as its selection wrote it, and as each of its blocks trained on it."""
+    """All md5 sums that dvc.lock holds for the subset of an arm: from its selection, and from each training on it."""
     path, file = folder / layout.LOCK, layout.subset_file(arm)
     stages = (read_yaml(path) if path.is_file() else {}).get("stages", {})
     blocks = [name for name, block in load_plan(folder)["blocks"].items() if block["arm"] == arm]

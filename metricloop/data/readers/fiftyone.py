@@ -94,7 +94,7 @@ def _rows(
     by_number: dict[str, int],
     problems: list[Problem],
 ) -> list[tuple[list[float], int, bool]]:
-    """The detections of one picture; names that are not `known` are added. by_number: of the declared classes."""
+    """The labels of one picture. known: class name to label, extended by new names; by_number: declared classes."""
     rows = []
     for one in detections:
         stated = one.get("label") if isinstance(one, dict) else None
