@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import shorten
 
 from metricloop.engineer.reflect import reflect
 from metricloop.engineer.study_view import read_study
@@ -14,6 +15,9 @@ from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
 from metricloop.study.plan import load_plan
+from metricloop.text.clean import clean
+
+SHOWN = 240  # characters of a conclusion, in the terminal
 
 
 def main(number: int) -> None:
@@ -43,7 +47,8 @@ def main(number: int) -> None:
     if learnt:
         day = answered["recorded"] if answered else None
         when = f", recorded on {day} about other numbers" if day else ""
-        print(f"round {number}: the model's conclusion{when}: {learnt.summary}")
+        said = shorten(clean(learnt.summary, len(learnt.summary) + 1), SHOWN, placeholder=" ... (the report has all)")
+        print(f"round {number}: the model's conclusion{when}: {said}")
     elif answered:
         print(f"round {number}: the model's conclusion could not be read; the numbers are complete without it")
 
