@@ -50,10 +50,10 @@ def curves(lines: Sequence[Line], width: float, top: float, label: str) -> Marku
         for tick in across
     ]
     return Markup(
-        f'<div class="curves"><svg width="100%" height="{HEIGHT + BELOW}" role="img" aria-label="{escape(label)}">'
+        f'<span class="curves"><svg width="100%" height="{HEIGHT + BELOW}" role="img" aria-label="{escape(label)}">'
         f"{''.join(grid)}{''.join(texts)}"
         f'<svg width="100%" height="{HEIGHT}" viewBox="0 0 100 100" preserveAspectRatio="none">'
-        f"{''.join(paths)}</svg></svg></div>"
+        f"{''.join(paths)}</svg></svg></span>"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from metricloop.data.tables import replacing
 from metricloop.figures import subset_changes, svg
 from metricloop.metrics.contract import Spec
-from metricloop.report.html import render
+from metricloop.report.html import SCRIPTS, render
 from metricloop.report.image_gallery import Gallery
 from metricloop.report.score_figures import examples, score_figure
 from metricloop.study.try_metric import SampleResult, TryInputs
@@ -33,6 +33,7 @@ def build(
     lines = subset_changes.changes(subset_changes.pool_profile(result.sample), taken, result.sample.class_names)
     return render(
         "metric.html.j2",
+        SCRIPTS,
         spec=spec,
         policy=policy,
         rules=rules,

@@ -19,7 +19,7 @@ from metricloop.data.tables import replacing
 from metricloop.report.arm_section import arm_section
 from metricloop.report.data_section import class_counts, mistake_rates, split_counts
 from metricloop.report.forest_plot import forest_plot
-from metricloop.report.html import render
+from metricloop.report.html import SCRIPTS, render
 from metricloop.report.image_gallery import Gallery
 from metricloop.report.language_model_section import language_model_section
 from metricloop.report.report_data import ReportData, read_report_data
@@ -34,6 +34,7 @@ def build(study: ReportData) -> str:
     sections = [arm_section(study, gallery, arm) for arm in treatments]
     return render(
         "report.html.j2",
+        SCRIPTS,
         study=study,
         comparison=study.comparison,
         verdict=summarise(study.comparison),
