@@ -16,8 +16,8 @@ from metricloop.data.tables import replacing, write_json
 
 POINTS = 50  # of a curve in audit.json
 COLUMNS = (
-    "kind", "place", "suspicion", "file", "image_id", "box_id", "label", "box", "model_label", "model_score",
-    "model_box", "truth",
+    "kind", "place", "order", "probability", "minutes", "suspicion", "split", "file", "image_id", "box_id", "label",
+    "box", "model_label", "model_score", "model_box", "other", "truth",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "measured": [row | {"against": one.name} for one in audit.references for row in one.rows] or None,
         "disagreement": next((list(one.disagreement) for one in audit.references if one.disagreement), None),
         "budget": budget or None,
+        "expected": {kind: one.as_json() for kind, one in audit.expected.items()},
         "suspects": {kind: suspect_rows(audit, found) for kind, found in audit.suspects.items()},
     }
 
@@ -59,14 +60,18 @@ def budget_rows(against: str, budget: Budget) -> list[dict[str, Any]]:
 
 def suspect_rows(audit: Audit, found: Sequence[Suspect]) -> list[dict[str, Any]]:
     """One record per suspect with the keys COLUMNS: its place in the list, its box, the model's box, and the truth."""
-    pool, rows = audit.pool, []
+    pool, rows = audit.data, []
     for place, it in enumerate(found, start=1):
         labelled = it.box >= 0
         rows.append(
             {
                 "kind": it.kind,
                 "place": place,
+                "order": it.order,
+                "probability": None if it.probability is None else round(it.probability, 3),
+                "minutes": it.minutes,
                 "suspicion": round(it.suspicion, 4),
+                "split": it.split,
                 "file": str(pool.file[it.row]),
                 "image_id": int(pool.image_id[it.row]),
                 "box_id": int(pool.box_id[it.box]) if labelled else None,
@@ -75,7 +80,8 @@ def suspect_rows(audit: Audit, found: Sequence[Suspect]) -> list[dict[str, Any]]
                 "model_label": pool.class_names[it.model[1]] if it.model else None,
                 "model_score": round(it.model[2], 4) if it.model else None,
                 "model_box": [round(value, 1) for value in it.model[0]] if it.model else None,
-                "truth": audit.truth.mistake(it.row, it.box) if audit.truth else None,
+                "other": it.other,
+                "truth": audit.truth.mistake(it.row, it.box) if audit.truth and it.split == "pool" else None,
             }
         )
     return rows

@@ -15,8 +15,9 @@ Weights = tuple[tuple[str, float], ...]  # metric and weight
 class Kind:
     """A kind of label error in an audit: its texts, and the metrics that judge it.
 
-    name: a row of LABEL_ERRORS, or any. unit: what can be wrong, a labelled "box" or an "image". judges: the suspicion
-    is the weighted mean of these metrics' percentiles. in_class: percentiles are taken within the box's class.
+    name: a row of LABEL_ERRORS, or any. unit: what can be wrong, a labelled "box", an "image" in which a label lacks,
+    or a "picture" beside others. judges: the suspicion is the weighted mean of these metrics' percentiles; none for
+    pictures. in_class: percentiles are taken within the box's class.
     otherwise: the judges used without predictions, when the first of `judges` has no scores; `about_otherwise` then
     replaces `about` on the page.
     """
@@ -37,7 +38,7 @@ class Kind:
 
     def judges_with_scores(self, scored: Collection[str]) -> Weights:
         """The judges that are among the metrics `scored`, with their weights."""
-        judges = self.judges if self.judges[0][0] in scored else self.otherwise
+        judges = self.judges if self.judges and self.judges[0][0] in scored else self.otherwise
         return tuple((name, weight) for name, weight in judges if name in scored)
 
 
@@ -82,6 +83,29 @@ KINDS = (
         "the model sees an object that no label covers",
         "image",
         (("uncovered_prediction", 1.0), ("possible_missing", 1.0)),
+    ),
+)
+PICTURE_KINDS = (
+    Kind(
+        "conflict",
+        "Same picture, different labels",
+        "copies of one picture whose labels differ: one of them is wrong",
+        "picture",
+        (),
+    ),
+    Kind(
+        "leak",
+        "Same picture in two splits",
+        "a held-out picture that repeats one that is trained on; the study leaves it out",
+        "picture",
+        (),
+    ),
+    Kind(
+        "repeated",
+        "Same picture twice",
+        "a copy, or nearly one, of another picture of the same split: it teaches nothing new",
+        "picture",
+        (),
     ),
 )
 ANY = Kind(

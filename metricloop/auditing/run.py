@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from metricloop import layout
 from metricloop.auditing.budget import budgets
 from metricloop.auditing.disagreement import disagreement
+from metricloop.auditing.expected import Expected
 from metricloop.auditing.label_errors import Kind, judged_kinds
 from metricloop.auditing.measure import measure
 from metricloop.auditing.reference import PLANTED, SECOND, Reference, second_truth
@@ -49,7 +50,8 @@ class Audit:
 
     kinds: those that could be judged. truth: of the first of `references`. suspects: by kind. model: mAP and training
     of the out-of-fold models, None without them. seconds: by step, None for a step that was up to date. notes: what
-    was not judged, and why. references: what the labels were compared with, mistakes made on purpose first.
+    was not judged, and why. references: what the labels were compared with, mistakes made on purpose first. expected:
+    by kind. everything: the images and labels of all splits, the pool's first, in its order; None for the pool alone.
     """
 
     pool: Dataset
@@ -60,6 +62,18 @@ class Audit:
     seconds: dict[str, float | None]
     notes: list[str]
     references: Sequence[Reference] = ()
+    expected: Mapping[str, Expected] = field(default_factory=dict)
+    everything: Dataset | None = None
+
+    @property
+    def data(self) -> Dataset:
+        """The images and labels that suspects point into, the pool's first."""
+        return self.pool if self.everything is None else self.everything
+
+    @property
+    def fix_first(self) -> list[Suspect]:
+        """The suspects of all kinds in one order, those first whose repair is worth most per minute."""
+        return sorted((one for found in self.suspects.values() for one in found), key=lambda one: one.order)
 
 
 def check(folder: Path, params: Params, *, budget: bool = False) -> None:

@@ -19,8 +19,15 @@ ModelBox = tuple[tuple[float, float, float, float], int, float]  # a prediction:
 
 @dataclass(frozen=True)
 class Suspect:
-    """One line of the list. row: of the image in the pool. box: row of the label in the pool, -1 for an image. more:
-    other boxes of this image that would also make the list. model: what the model sees instead."""
+    """One line of the list: something that is probably wrong, and what is known of it.
+
+    kind: of KINDS or PICTURE_KINDS. row: of the image in `Audit.data`. box: row of the label there, -1 for a picture.
+    suspicion: 0 to 1, its place among the labels of its kind, and no probability. more: other boxes of this image that
+    would also make the list. model: what the model sees instead; None for pictures. split: of its image. probability:
+    that it is wrong, None where nothing could be estimated. minutes: of a person, to look at it and put it right.
+    order: its place in the one list of all kinds, from 1; 0 before there is one. other: the file of the picture that
+    this one repeats, for PICTURE_KINDS.
+    """
 
     kind: str
     row: int
@@ -28,6 +35,11 @@ class Suspect:
     suspicion: float
     more: int
     model: ModelBox | None
+    split: str = "pool"
+    probability: float | None = None
+    minutes: float = 0.5
+    order: int = 0
+    other: str | None = None
 
 
 def suspects(

@@ -118,7 +118,7 @@ def distinct_curves(budget: Budget, most: int = LINES) -> list[Curve]:
 
 def _entries(audit: Audit, kind: str) -> list[dict[str, Any]]:
     """The suspects of a kind, each with its picture as a data URI; None where the file cannot be read."""
-    pool, found, entries = audit.pool, audit.suspects[kind], []
+    pool, found, entries = audit.data, audit.suspects.get(kind, []), []
     for it, row in zip(found, suspect_rows(audit, found), strict=True):
         try:
             picture = read_picture(pool.root / str(pool.file[it.row]), str(pool.sha256[it.row]))
@@ -142,6 +142,7 @@ def suspect_picture(pool: Dataset, it: Suspect, picture: np.ndarray) -> np.ndarr
     seen = [np.asarray(pool.boxes[it.box], float)] if it.box >= 0 else []
     if it.model and (it.kind == "missing" or _touch(seen[0], np.array(it.model[0]))):
         seen.append(np.array(it.model[0]))
+    seen = seen or [np.array([0, 0, width, height])]  # a picture as a whole
     both = np.concatenate([np.min(seen, axis=0)[:2], np.max(seen, axis=0)[2:]])
     return draw_tile(picture, window_around(both, width, height, SIDE / ENLARGED), marks, TILE)
 

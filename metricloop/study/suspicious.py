@@ -27,7 +27,8 @@ def read_suspects(folder: Path, pool: Dataset, most: int | None = None) -> tuple
     again = command_line("metricloop", "audit", "-C", folder)
     if not path.is_file():
         raise ExportError(f"{path} does not exist: list the suspicious labels first with {again}")
-    found = [row for rows in read_json(path)["suspects"].values() for row in rows]
+    suspected = read_json(path)["suspects"].values()
+    found = [row for rows in suspected for row in rows if row.get("split", "pool") == "pool"]
     if not found:
         raise ExportError(f"{path} lists no suspects")
     found.sort(key=lambda row: (row["place"], -row["suspicion"]))

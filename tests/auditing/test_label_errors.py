@@ -161,9 +161,10 @@ def test_what_is_written(tmp_path):
     values = json.loads((target / "audit.json").read_text())
     assert values["seconds"] == {"predict": None, "score": 1.5}
     assert values["suspects"]["class"][0] | {"suspicion": None} == {
-        "kind": "class", "place": 1, "suspicion": None, "file": "2.jpg", "image_id": 2, "box_id": 2, "label": "cat",
+        "kind": "class", "place": 1, "order": 0, "probability": None, "minutes": 0.5, "suspicion": None,
+        "split": "pool", "file": "2.jpg", "image_id": 2, "box_id": 2, "label": "cat",
         "box": [20.0, 20.0, 40.0, 40.0], "model_label": "dog", "model_score": 0.7,
-        "model_box": [20.0, 20.0, 40.0, 40.0], "truth": "class",
+        "model_box": [20.0, 20.0, 40.0, 40.0], "other": None, "truth": "class",
     }  # fmt: skip
     rows = list(csv.DictReader((target / "audit.csv").read_text().splitlines()))
     assert [row["x2"] for row in rows if row["kind"] == "class"] == ["40.0"]
