@@ -17,6 +17,7 @@ JOURNAL = "journal.jsonl"
 RECORDING = "cassette.yaml"
 PICTURES = "pictures"  # those that a language model was shown
 LABELS = "labels"  # versions of the labels, made by `metricloop import-labels`
+JUDGED = "labels/judged.json"  # what a person marked on the page of an audit, remembered by `metricloop fix`
 # What the stages write.
 DATA = "data"
 IMAGES = "data/images.parquet"

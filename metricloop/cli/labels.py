@@ -100,6 +100,70 @@ def import_labels(
     print(f"go on: {run_line(folder)}")
 
 
+@commands.add(
+    "metricloop fix marks.json -C ~/lions --dry-run",
+    "metricloop fix marks.json -C ~/lions",
+    "metricloop fix marks.json -C ~/lions --to repaired --format coco",
+)
+def fix(
+    file: Annotated[
+        Path, typer.Argument(metavar="MARKS", help="The file of marks that the page audit/audit.html saved.")
+    ],
+    held_out: Annotated[
+        bool, flag("--held-out", "Change labels of the search and test split too, which judge all arms.")
+    ] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Only say what would change.")] = False,
+    no_arm: Annotated[bool, flag("--no-arm", "Do not add the control that trains on the labels before.")] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="TARGET",
+            help="Write the repaired labels of all splits there, for other tools, and leave the workspace as it is.",
+        ),
+    ] = None,
+    form: Annotated[
+        FormatName | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help=f"Of TARGET: {', '.join(NAMES[:-1])} or {NAMES[-1]}.",
+            show_default="as for export",
+        ),
+    ] = None,
+    copy: Annotated[bool, flag("--copy", "Copy the pictures to TARGET instead of linking to them.")] = False,
+    folder: Workspace = HERE,
+) -> None:
+    """Repair labels as marked on the page of an audit."""
+    from metricloop.study.fix import export_fixed
+    from metricloop.study.fix import fix as apply
+    from metricloop.study.import_labels import ARM
+    from metricloop.study.print_fix import summary
+    from metricloop.text.shell import command_line, run_line
+
+    folder = folder.resolve()
+    if to is not None:
+        if dry_run or held_out or no_arm:
+            raise typer.BadParameter(
+                "--dry-run, --held-out and --no-arm are for the workspace; leave them out with --to"
+            )
+        done, lines = export_fixed(folder, file, to, form, copy=copy)
+        print("\n".join([*summary(file, done), *lines]))
+        return
+    if form is not None or copy:
+        raise typer.BadParameter("--format and --copy need --to TARGET")
+    done = apply(folder, file, held_out=held_out, arm=not no_arm, dry_run=dry_run)
+    print("\n".join(summary(file, done)))
+    if dry_run:
+        print("dry run: nothing was written")
+    elif done.made:
+        print(f"labels {done.made.version}: {folder / done.made.path}")
+        if done.made.added:
+            print(f"new arm {ARM}: the baseline's images with the labels before any repair, to see what it was worth")
+        print("\n".join(_effects(done.made.effects)))
+        print(f"go on: {run_line(folder)}, or list what is left: {command_line('metricloop', 'audit', '-C', folder)}")
+
+
 def _effects(found: Effects) -> list[str]:
     """Which scores, subsets and trials depend on the changed labels, and which do not, as lines."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
@@ -28,6 +28,16 @@ from metricloop.text.shell import command_line
 
 ARM = "before_repair"
 Changed = tuple[str, str | None, str | None, float]
+Rows = Sequence[tuple[Sequence[float], str, bool]]  # of an image: xyxy in pixels, name of the class, crowd
+
+
+class Compared(NamedTuple):
+    """Labels against those of before. images, unchanged: file -> labels, of the images whose labels differ and of those
+    whose do not; changes: as `summary_of` takes them."""
+
+    images: dict[str, list[Row]]
+    unchanged: dict[str, list[Row]]
+    changes: list[Changed]
 
 
 @dataclass(frozen=True)
@@ -58,43 +68,68 @@ def import_labels(
     params = load_params(folder / layout.PARAMS)
     if not file.exists():
         raise LabelsError(f"{file.absolute()} does not exist; give the file or folder with the repaired labels")
-    check_there(folder, params.data)
-    before = _check_present(folder)
-    data = load(folder / layout.DATA, folder / params.data.folder)
+    data, before = present_labels(folder, params)
     found = read_repaired(file, data, form)
     notes = [f"{count} x {kind}" for kind, count in Counter(one.problem for one in found.problems).most_common(6)]
     rows, left = _wanted(data, found, held_out)
     if left:
         notes.append(f"{left} images of the search and test split keep their labels; --held-out takes them as well")
-    images, unchanged, changes = _compared(data, found, rows, params, notes)
-    if not images:
+    compared = compare(data, {row: found.images[row] for row in rows}, params, notes)
+    if not compared.images:
         raise LabelsError(
             f"{file}: the labels of all {len(rows)} images are those of the study already; nothing to import"
         )
-    steps = read_steps(folder / params.data.labels) if params.data.labels else []
-    version = max((step.version for step in steps), default=1) + 1
-    summary = summary_of(changes)
-    path = Path(layout.LABELS) / f"{version}.json"
-    write_steps(folder / path, [*steps, Step(version, file.name, images, summary, unchanged)])
-    change_params(folder / layout.PARAMS, [f"data.labels={path.as_posix()}"])
-    added = arm and _add_arm(folder, params)
-    refresh_code(folder)
-    commit(folder, f"labels {version}: {len(images)} images from {file.name}")
-    ids = {str(name): int(number) for name, number in zip(data.file, data.image_id, strict=True)}
-    changed = sorted(ids[name] for name in images)
-    effects = follow_labels(folder, before, [f"select@{ARM}"] if added else [])
-    return Imported(path, version, len(rows), changed, summary, effects, added, notes)
+    return write_version(folder, params, data, before, compared, file.name, arm=arm, notes=notes)
 
 
-def _check_present(folder: Path) -> Staleness:
-    """The tables must be those of today's source and settings, or changes would be told of other labels."""
+def present_labels(folder: Path, params: Params) -> tuple[Dataset, Staleness]:
+    """Today's labels of all splits, and what is up to date. Errors: MissingDataError; LabelsError when the tables are
+    not those of today's source and settings, because changes would be told of other labels."""
+    check_there(folder, params.data)
     found = staleness(folder)
     if not (folder / layout.IMAGES).is_file() or "ingest" in found.old:
         line = command_line("metricloop", "audit", "--no-training", "-C", folder)
         raise LabelsError(
             f"the tables in {folder / layout.DATA} are not up to date; make them first, for example with {line}"
         )
-    return found
+    return load(folder / layout.DATA, folder / params.data.folder), found
+
+
+def write_version(
+    folder: Path,
+    params: Params,
+    data: Dataset,
+    before: Staleness,
+    compared: Compared,
+    source: str,
+    *,
+    arm: bool = True,
+    notes: Sequence[str] = (),
+) -> Imported:
+    """Write the next version of the labels, commit it, and bring up to date what needs no training.
+
+    source: where the labels come from, for the record. before: what was up to date. arm: as in `import_labels`.
+    Errors: LabelsError; StageError when `ingest` fails afterwards.
+    """
+    steps = read_steps(folder / params.data.labels) if params.data.labels else []
+    version = next_version(steps)
+    summary = summary_of(compared.changes)
+    path = Path(layout.LABELS) / f"{version}.json"
+    write_steps(folder / path, [*steps, Step(version, source, compared.images, summary, compared.unchanged)])
+    change_params(folder / layout.PARAMS, [f"data.labels={path.as_posix()}"])
+    added = arm and _add_arm(folder, params)
+    refresh_code(folder)
+    commit(folder, f"labels {version}: {len(compared.images)} images from {source}")
+    ids = {str(name): int(number) for name, number in zip(data.file, data.image_id, strict=True)}
+    changed = sorted(ids[name] for name in compared.images)
+    effects = follow_labels(folder, before, [f"select@{ARM}"] if added else [])
+    named = len(compared.images) + len(compared.unchanged)
+    return Imported(path, version, named, changed, summary, effects, added, notes)
+
+
+def next_version(steps: Sequence[Step]) -> int:
+    """The number of the version after these; the source itself is version 1."""
+    return max((step.version for step in steps), default=1) + 1
 
 
 def _wanted(data: Dataset, found: Repaired, held_out: bool) -> tuple[list[int], int]:
@@ -105,18 +140,16 @@ def _wanted(data: Dataset, found: Repaired, held_out: bool) -> tuple[list[int], 
     return rows, len(found.images) - len(rows)
 
 
-def _compared(
-    data: Dataset, found: Repaired, rows: Sequence[int], params: Params, notes: list[str]
-) -> tuple[dict[str, list[Row]], dict[str, list[Row]], list[Changed]]:
-    """The labels of the images that changed, those of the images that did not, and every change."""
+def compare(data: Dataset, found: Mapping[int, Rows], params: Params, notes: list[str]) -> Compared:
+    """Hold new labels of some images against today's. found: image row -> its labels. Errors: LabelsError."""
     labels = {name: label for label, name in enumerate(data.class_names)}
     images: dict[str, list[Row]] = {}
     unchanged: dict[str, list[Row]] = {}
     changes: list[Changed] = []
     dropped: Counter[str] = Counter()
-    for row in rows:
+    for row in sorted(found):
         new: list[Row] = []
-        for (x1, y1, x2, y2), name, crowd in found.images[row]:
+        for (x1, y1, x2, y2), name, crowd in found[row]:
             if name in labels:
                 new.append((x1, y1, x2, y2, name, crowd))
             else:
@@ -136,7 +169,7 @@ def _compared(
         f"{count} boxes of the class {name} left out: data.categories does not keep it"
         for name, count in dropped.items()
     ]
-    return images, unchanged, changes
+    return Compared(images, unchanged, changes)
 
 
 def _unknown(dropped: Counter[str], known: Sequence[str]) -> str:

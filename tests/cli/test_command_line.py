@@ -20,8 +20,8 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "compare", "reproduce",
-       "report", "doctor", "track", "export", "import-labels", "add-arm", "promote", "predict", "serve", "bundle",
-       "takehome"]  # fmt: skip
+       "report", "doctor", "track", "export", "import-labels", "fix", "add-arm", "promote", "predict", "serve",
+       "bundle", "takehome"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:

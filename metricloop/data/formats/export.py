@@ -60,7 +60,7 @@ def export_dataset(
     form = writer_of(name)
     if not form.suffix and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ExportError(f"{target} is not empty; name another folder, or empty it")
-    return form.write(dataset, notes or Notes(), target, copy)
+    return form.write(dataset, Notes() if notes is None else notes, target, copy)
 
 
 def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:

@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 from metricloop.data.dataset import Dataset
@@ -20,11 +21,20 @@ def picture_name(dataset: Dataset, notes: Notes, row: int) -> str:
     """The name of a picture in an exported folder: rank (if it has one), image id, and its own name.
 
     The id keeps pictures apart that share a name in different folders; the rank in front makes tools that sort by name
-    show the worst first.
+    show the worst first. Names in `notes.names` are taken as they are.
     """
+    if row in notes.names:
+        return notes.names[row]
     own = f"{int(dataset.image_id[row]):06d}_{Path(dataset.file[row]).name}"
     rank = notes.images.get(row, {}).get("rank")
     return own if rank is None else f"{int(rank):04d}_{own}"
+
+
+def own_names(dataset: Dataset) -> dict[int, str]:
+    """Image row -> the picture's own name; pictures whose names differ in nothing but folder and suffix have none."""
+    names = [Path(file).name for file in dataset.file]
+    stems = Counter(Path(name).stem.casefold() for name in names)
+    return {row: name for row, name in enumerate(names) if stems[Path(name).stem.casefold()] == 1}
 
 
 def made_of(name: str) -> tuple[int, str] | None:

@@ -30,12 +30,14 @@ class Notes:
     """What is known beyond the labels; formats show it where they have a place for it.
 
     images: image row -> note; boxes: box row -> note; seen: image row -> what a model sees there instead. A note's
-    `rank` is the image's place in a queue of labels to look at, from 1.
+    `rank` is the image's place in a queue of labels to look at, from 1. names: image row -> the name of its picture in
+    a folder that is written, where it is not to be made from rank and id.
     """
 
     images: Mapping[int, Note] = field(default_factory=dict)
     boxes: Mapping[int, Note] = field(default_factory=dict)
     seen: Mapping[int, Sequence[SeenBox]] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.images or self.boxes)

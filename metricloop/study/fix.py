@@ -1,0 +1,157 @@
+"""fix: apply the marks of an audit as repaired labels, or write the repaired labels for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from metricloop import layout
+from metricloop.data.dataset import Dataset
+from metricloop.data.formats import recognise
+from metricloop.data.formats.coco_patch import patch_coco
+from metricloop.data.formats.export import export_dataset, format_of, writer_of
+from metricloop.data.formats.picture_folder import own_names
+from metricloop.data.formats.writer import Notes
+from metricloop.data.label_changes import summary_of
+from metricloop.data.label_versions import read_steps
+from metricloop.data.loading import load
+from metricloop.params import Params, load_params
+from metricloop.study.apply_marks import counts, repaired, rows_of
+from metricloop.study.commits import commit
+from metricloop.study.data_files import check_there
+from metricloop.study.import_labels import Compared, Imported, compare, next_version, present_labels, write_version
+from metricloop.study.judged import read_judged, write_judged
+from metricloop.study.marks import Mark, MarksFile, on_labels, read_marks
+from metricloop.study.staleness import Staleness
+from metricloop.text.shell import command_line
+
+LABEL_FILE = "labels"  # the name of a label file in a folder
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What marks say and change.
+
+    findings: how many the page listed; by_kind: kind -> marks of each of WORDS; before: marks that were applied earlier
+    and are left out; held_out: marks that would change labels of the search and test split and are left out; right:
+    findings judged right, remembered for the next audit; changes: as in `summary_of`; images: how many have other
+    labels; version: the new one, None where nothing changes; made: what was written, None in a dry run.
+    """
+
+    findings: int
+    by_kind: Mapping[str, Mapping[str, int]]
+    before: int
+    held_out: int
+    right: int
+    changes: Mapping[str, Any]
+    images: int
+    version: int | None
+    made: Imported | None = None
+
+
+def fix(folder: Path, file: Path, *, held_out: bool = False, arm: bool = True, dry_run: bool = False) -> Fixed:
+    """Apply marks to the labels of a workspace, as a new version; remember what was judged, for the next audit.
+
+    held_out: change labels of the search and test split as well, which judge the arms. arm: as in `import_labels`.
+    dry_run: write nothing. Errors: MarksError, LabelsError, MissingDataError; the workspace is then unchanged.
+    StageError when `ingest` fails afterwards.
+    """
+    params = load_params(folder / layout.PARAMS)
+    marks = read_marks(file)
+    data, fresh = present_labels(folder, params)
+    known = read_judged(folder)
+    found = on_labels(marks, data, known, _again(folder))
+    taken = [mark for mark in found if held_out or data.split[mark.row] == "pool" or not _changes(mark)]
+    new, touched = repaired(data, taken)
+    compared = compare(data, {row: rows_of(new, row) for row in touched}, params, [])
+    steps = read_steps(folder / params.data.labels) if params.data.labels else []
+    version = next_version(steps) if compared.images else None
+    told = _told(marks, found, taken, compared, version)
+    if dry_run:
+        return told
+    decided = [mark.entry for mark in taken if mark.entry.mark != "unsure"]
+    path = folder / layout.JUDGED
+    old = path.read_bytes() if path.is_file() else None
+    if decided:
+        write_judged(folder, known, decided)
+    try:
+        made = _write(folder, params, data, fresh, compared, file.name, arm)
+    except ValueError:  # nothing was written; StageError comes after the labels
+        path.unlink(missing_ok=True) if old is None else path.write_bytes(old)
+        raise
+    return replace(told, made=made)
+
+
+def _write(
+    folder: Path, params: Params, data: Dataset, fresh: Staleness, compared: Compared, source: str, arm: bool
+) -> Imported | None:
+    if compared.images:
+        return write_version(folder, params, data, fresh, compared, source, arm=arm)
+    commit(folder, f"labels judged in {source}")
+    return None
+
+
+def _told(
+    marks: MarksFile, found: Sequence[Mark], taken: Sequence[Mark], compared: Compared, version: int | None
+) -> Fixed:
+    return Fixed(
+        findings=marks.findings,
+        by_kind=counts(found),
+        before=len(marks.marks) - len(found),
+        held_out=len(found) - len(taken),
+        right=sum(mark.entry.mark == "keep" for mark in taken),
+        changes=summary_of(compared.changes),
+        images=len(compared.images),
+        version=version,
+    )
+
+
+def export_fixed(
+    folder: Path, file: Path, target: Path, form: str | None = None, *, copy: bool = False
+) -> tuple[Fixed, list[str]]:
+    """Write the labels of all splits with the marks applied, for other tools; the workspace stays as it is.
+
+    A COCO source is written anew with only the repaired entries changed; other formats keep the names of pictures.
+    target: a folder, or the file of a format that is one. form, copy: as in `export`. Returns what the marks change,
+    and sentences for the terminal. Errors: MarksError, LabelsError, ExportError, MissingDataError.
+    """
+    params = load_params(folder / layout.PARAMS)
+    name = form or format_of(target)
+    suffix = writer_of(name).suffix
+    named = target / f"{LABEL_FILE}{suffix}" if suffix and not target.suffix else target
+    format_of(named, name)
+    marks = read_marks(file)
+    check_there(folder, params.data, pictures=not suffix)
+    data = load(folder / layout.DATA, folder / params.data.folder)
+    found = on_labels(marks, data, read_judged(folder), _again(folder))
+    new, touched = repaired(data, found)
+    compared = compare(data, {row: rows_of(new, row) for row in touched}, params, [])
+    told = replace(_told(marks, found, found, compared, None), right=0)  # nothing is remembered
+    source = folder / params.data.source
+    if name == "coco" and _is_coco(source, params):
+        rows = {*touched, *_changed_before(folder, params, data)}
+        return told, patch_coco(source, folder / params.data.folder, data, new, rows, target)
+    return told, export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
+
+
+def _is_coco(source: Path, params: Params) -> bool:
+    form = params.data.format
+    return (recognise(source, outside=True) if form == "auto" else form) == "coco"
+
+
+def _changed_before(folder: Path, params: Params, data: Dataset) -> set[int]:
+    """Rows of the images whose labels may differ from the source's already: repaired, or damaged on purpose."""
+    steps = read_steps(folder / params.data.labels) if params.data.labels else []
+    renewed = {name for step in steps for name in step.images}
+    damaged = bool(params.data.corrupt.mistakes)
+    return {row for row, name in enumerate(data.file) if name in renewed or (damaged and data.split[row] == "pool")}
+
+
+def _changes(mark: Mark) -> bool:
+    return mark.entry.mark in ("fix", "delete")
+
+
+def _again(folder: Path) -> str:
+    return command_line("metricloop", "audit", "-C", folder)

@@ -1,0 +1,189 @@
+"""The marks that a person made on the page of an audit: read from their file, and held against today's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from metricloop.data.boxes import iou
+from metricloop.data.dataset import Dataset
+from metricloop.text.clean import clean
+from metricloop.text.numbers import count
+
+FORMAT = "metricloop marks"
+WORDS = ("keep", "fix", "delete", "unsure")
+SAME = 0.06  # px; as far as a box may differ that went through a file
+ALIKE = 0.9  # IoU from which two boxes of a class are one
+Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]  # xyxy, pixels
+Text = Annotated[str, Field(max_length=4096)]
+
+
+class MarksError(ValueError):
+    """The marks cannot be used; the message says why and what to do."""
+
+
+class Drawn(BaseModel):
+    """A box as it should be. box: xyxy in pixels; label: the name of its class."""
+
+    model_config = ConfigDict(frozen=True)
+    box: Corners
+    label: Text
+
+
+class Entry(BaseModel):
+    """One marked finding, as in the file. label, box: of the label when the page was made, None where the finding is
+    about a whole image; seen: the box of the model; to: the repaired label of a fix; added: boxes that were missing."""
+
+    model_config = ConfigDict(frozen=True)
+    id: Text
+    kind: Text
+    file: Text
+    sha256: Text
+    box_id: int | None = None
+    label: Text | None = None
+    box: Corners | None = None
+    seen: Drawn | None = None
+    mark: Literal["keep", "fix", "delete", "unsure"]
+    to: Drawn | None = None
+    added: tuple[Drawn, ...] = ()
+
+
+class MarksFile(BaseModel):
+    """marks.json, as the page writes it. findings: how many the page listed."""
+
+    model_config = ConfigDict(frozen=True)
+    format: Literal["metricloop marks"]
+    version: Literal[1]
+    audit: Text
+    study: Text
+    findings: int
+    marks: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark and what it is of. row: of the image; box: row of the label, -1 where there is none."""
+
+    entry: Entry
+    row: int
+    box: int
+
+
+def read_marks(path: Path) -> MarksFile:
+    """Read a file of marks. Errors: MarksError."""
+    if not path.is_file():
+        raise MarksError(f"{path} does not exist; press Save on the page of the audit, and give the file that it saves")
+    try:
+        found = MarksFile.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise MarksError(
+            f"{path} is not a file of marks ({clean(where)}: {first['msg']}); give the marks.json that the page of an "
+            "audit saved"
+        ) from None
+    twice = [entry.id for entry in found.marks if sum(other.id == entry.id for other in found.marks) > 1]
+    if twice:
+        raise MarksError(f"{path} marks {clean(twice[0])} twice; save it again from the page of the audit")
+    return found
+
+
+def on_labels(marks: MarksFile, data: Dataset, done: Iterable[Entry] = (), again: str = "") -> list[Mark]:
+    """Tell which image and label of `data` each mark is of; marks of `done` whose label has gone since are left out.
+
+    done: marks that were applied before. again: the command that makes a new audit, for the messages.
+    Errors: MarksError when a picture or a label is not what it was when the page was made, when a label is marked in
+    two ways, or a box cannot be used.
+    """
+    rows = {str(file): row for row, file in enumerate(data.file)}
+    boxes = {int(number): box for box, number in enumerate(data.box_id)}
+    known, found, stale = set(done), [], []
+    for entry in marks.marks:
+        row = rows.get(entry.file, -1)
+        box = boxes.get(entry.box_id, -1) if entry.box_id is not None else -1
+        if row >= 0 and data.sha256[row] == entry.sha256 and _still_there(entry, data, row, box):
+            found.append(Mark(_checked(entry, data, row), row, box))
+        elif entry not in known:
+            stale.append(entry.file)
+    if stale:
+        strangers = sum(file not in rows for file in stale)
+        if strangers == len(marks.marks):
+            raise MarksError(f"the marks are of another audit: none of their pictures is in this study ({marks.study})")
+        more = f" and {count(len(stale) - 1, 'more finding')} have" if stale[1:] else " has"
+        raise MarksError(
+            f"the marks are of other labels than today's: {clean(stale[0], 80)}{more} changed since that audit; make a "
+            f"new one: {again}"
+        )
+    _one_way_each(found)
+    return found
+
+
+def _still_there(entry: Entry, data: Dataset, row: int, box: int) -> bool:
+    """Whether the label of a finding is as the page showed it; an image needs none."""
+    if entry.box_id is None or entry.box is None:
+        return True
+    if box < 0 or int(data.box_row[box]) != row or data.class_names[data.labels[box]] != entry.label:
+        return False
+    return bool(np.abs(data.boxes[box] - np.array(entry.box)).max() <= SAME)
+
+
+def _checked(entry: Entry, data: Dataset, row: int) -> Entry:
+    """The entry with its new boxes cut at the edges of the picture. Errors: MarksError."""
+    if entry.mark == "delete" and entry.box_id is None:
+        raise MarksError(f"{clean(entry.id)} deletes a label, and the finding is of none; mark it anew on the page")
+    if entry.mark == "fix" and entry.to is None and not entry.added:
+        raise MarksError(f"{clean(entry.id)} is marked fix without a repaired box; mark it anew on the page")
+    size = np.tile((float(data.width[row]), float(data.height[row])), 2)
+
+    def usable(drawn: Drawn) -> Drawn:
+        if drawn.label not in data.class_names:
+            near = get_close_matches(drawn.label, data.class_names, 1)
+            known = ", ".join(data.class_names[:20])
+            hint = f"did you mean {near[0]!r}?" if near else f"the study has {known}"
+            raise MarksError(f"{clean(entry.id)} names the class {drawn.label!r}, which is not in the study; {hint}")
+        x1, y1, x2, y2 = np.clip(np.array(drawn.box), 0, size).tolist()
+        if x2 - x1 < 1 or y2 - y1 < 1:
+            raise MarksError(f"{clean(entry.id)} has a box of less than one pixel in the picture; draw it anew")
+        return Drawn(box=(x1, y1, x2, y2), label=drawn.label)
+
+    return entry.model_copy(
+        update={"to": entry.to and usable(entry.to), "added": tuple(usable(one) for one in entry.added)}
+    )
+
+
+def _one_way_each(marks: list[Mark]) -> None:
+    """Refuse a label that two marks would change in different ways."""
+    ways: dict[int, Entry] = {}
+    for mark in marks:
+        if mark.box < 0 or mark.entry.mark not in ("fix", "delete"):
+            continue
+        first = ways.setdefault(mark.box, mark.entry)
+        if (first.mark, first.to) != (mark.entry.mark, mark.entry.to):
+            raise MarksError(
+                f"box {mark.entry.box_id} of {clean(mark.entry.file, 80)} is marked in two ways ({first.id}, "
+                f"{mark.entry.id}); undo one of them on the page"
+            )
+
+
+def new_boxes(mark: Mark, there: Iterable[Drawn] = ()) -> list[Drawn]:
+    """The boxes that a mark adds, without those that are there already. A fix of an image adds its `to`, too."""
+    entry = mark.entry
+    wanted = ([entry.to] if entry.mark == "fix" and entry.to and mark.box < 0 else []) + list(entry.added)
+    kept: list[Drawn] = list(there)
+    new = []
+    for one in wanted:
+        if not any(_alike(one, other) for other in kept):
+            kept.append(one)
+            new.append(one)
+    return new
+
+
+def _alike(one: Drawn, other: Drawn) -> bool:
+    overlap = iou(np.array([one.box], np.float32), np.array([other.box], np.float32))
+    return one.label == other.label and bool(overlap[0, 0] >= ALIKE)

@@ -1,0 +1,242 @@
+"""metricloop fix as typed: marks become a version of the labels, or labels for other tools."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from marked import drawn, entry, save
+from study_fixture import make_study
+
+from metricloop.cli.main import main
+from metricloop.data.formats.repaired import read_repaired
+from metricloop.data.label_versions import read_steps
+from metricloop.data.loading import load
+from metricloop.data.tables import read_json, write_boxes
+from metricloop.data.writers import NAMES
+from metricloop.study.follow_labels import Effects
+from metricloop.study.staleness import Staleness
+from metricloop.text.numbers import DASH
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A made-up study that is no DVC repository; its tables count as up to date."""
+    monkeypatch.setattr("metricloop.study.import_labels.staleness", lambda folder: Staleness(["ingest"], [], []))
+    monkeypatch.setattr("metricloop.study.import_labels.follow_labels", lambda *given: Effects(later=["predict"]))
+    return make_study(tmp_path / "my study")
+
+
+@pytest.fixture
+def data(folder):
+    return load(folder / "data", folder / "pictures")
+
+
+def boxed(data, split="pool"):
+    """Rows of three images of a split that have a label, and the row of the first label of each."""
+    rows = [row for row in range(len(data)) if data.counts[row] and data.split[row] == split][:3]
+    return rows, [int(data.offsets[row]) for row in rows]
+
+
+def wider(data, box):
+    """The box of a label with its right side 2 px further right."""
+    return [*data.boxes[box][:2].tolist(), float(data.boxes[box][2]) + 2, float(data.boxes[box][3])]
+
+
+def four_marks(data):
+    """A moved box, a deleted one, a box that is right, and an object without a label, on three images of the pool."""
+    rows, first = boxed(data)
+    name = data.class_names[data.labels[first[0]]]
+    return [
+        entry(data, "fix", rows[0], first[0], to=drawn(wider(data, first[0]), name)),
+        entry(data, "delete", rows[1], first[1], "spurious"),
+        entry(data, "keep", rows[2], first[2]),
+        entry(data, "fix", rows[2], kind="missing", to=drawn([50, 50, 60, 62], "football")),
+    ]
+
+
+def test_marks_become_a_version_of_the_labels(folder, data, tmp_path, capsys):
+    marks = save(tmp_path / "marks.json", *four_marks(data))
+    rows, first = boxed(data)
+    typed = ["fix", str(marks), "-C", str(folder)]
+    before = (folder / "params.yaml").read_text()
+    assert main([*typed, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "dry run: nothing was written" in out
+    assert (folder / "params.yaml").read_text() == before
+    assert not (folder / "labels").exists()
+    assert main(typed) == 0
+    out = capsys.readouterr().out
+    assert out.replace(DASH, "-").splitlines()[:7] == [
+        "marks.json: 4 marks for 9 findings of the audit",
+        "                keep       fix    delete  not sure",
+        "  placed           1         1         -         -",
+        "  spurious         -         -         1         -",
+        "  missing          -         1         -         -",
+        "labels of 3 images change (labels 2): 1 added, 1 removed, 1 moved, 0 renamed",
+        "1 finding judged right: the next audit does not list what is right",
+    ]
+    assert f"labels 2: {folder / 'labels/2.json'}\n" in out
+    assert "out of date now: predict" in out
+    assert f"metricloop audit -C '{folder}'" in out
+    assert max(len(line) for line in out.splitlines() if str(folder) not in line) <= 110
+    [step] = read_steps(folder / "labels/2.json")
+    assert sorted(step.images) == sorted(str(data.file[row]) for row in rows)
+    assert step.images[data.file[rows[0]]][0][:4] == wider(data, first[0])
+    assert len(step.images[data.file[rows[1]]]) == data.counts[rows[1]] - 1
+    assert [50, 50, 60, 62, "football", False] in step.images[data.file[rows[2]]]
+    assert [step.changes[kind] for kind in ("added", "removed", "moved", "renamed")] == [1, 1, 1, 0]
+    assert yaml.safe_load((folder / "params.yaml").read_text())["data"]["labels"] == "labels/2.json"
+    assert "before_repair" in (folder / "arms.yaml").read_text()
+    assert [one["mark"] for one in read_json(folder / "labels/judged.json")["marks"]] == [
+        "fix",
+        "delete",
+        "keep",
+        "fix",
+    ]
+
+
+def test_labels_that_are_only_right_make_no_version(folder, data, tmp_path, capsys):
+    rows, first = boxed(data)
+    marks = save(tmp_path / "m.json", entry(data, "keep", rows[0], first[0]), entry(data, "unsure", rows[1], first[1]))
+    assert main(["fix", str(marks), "-C", str(folder)]) == 0
+    assert "no label changes\n1 finding judged right" in capsys.readouterr().out
+    assert [path.name for path in (folder / "labels").iterdir()] == ["judged.json"]
+    assert [one["mark"] for one in read_json(folder / "labels/judged.json")["marks"]] == ["keep"]
+
+
+def test_held_out_labels_change_only_when_asked(folder, data, tmp_path, capsys):
+    rows, first = boxed(data, "test")
+    marks = save(tmp_path / "m.json", entry(data, "delete", rows[0], first[0]), entry(data, "keep", rows[1], first[1]))
+    assert main(["fix", str(marks), "-C", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "1 mark left out: of the search and test split, which judge all arms; --held-out takes them too" in out
+    assert not (folder / "labels/2.json").exists()
+    assert main(["fix", str(marks), "--held-out", "--no-arm", "-C", str(folder)]) == 0
+    assert "0 added, 1 removed" in capsys.readouterr().out
+    [step] = read_steps(folder / "labels/2.json")
+    assert list(step.images) == [data.file[rows[0]]]
+    assert "before_repair" not in (folder / "arms.yaml").read_text()
+
+
+def test_marks_of_other_labels_change_nothing(folder, data, tmp_path, capsys):
+    rows, first = boxed(data)
+    old = entry(data, "delete", rows[0], first[0])
+    marks = save(tmp_path / "m.json", old | {"box": [value + 1 for value in old["box"]]})
+    before = (folder / "params.yaml").read_text()
+    assert main(["fix", str(marks), "-C", str(folder)]) == 1
+    err = capsys.readouterr().err
+    assert f"make a new one: metricloop audit -C '{folder}'" in err
+    assert err.count("\n") == 1
+    assert (folder / "params.yaml").read_text() == before
+    assert not (folder / "labels").exists()
+    assert main(["fix", str(marks), "--format", "coco", "-C", str(folder)]) == 2
+    assert "need --to TARGET" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_repaired_labels_come_back_from_every_format(folder, data, tmp_path, form, capsys):
+    target = tmp_path / "out"
+    marks = save(tmp_path / "m.json", *four_marks(data))
+    (folder / "pictures/annotations.json").rename(folder / "pictures/labels.csv")  # the source is of no known format
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["data"] |= {"source": "pictures/labels.csv", "format": "yolo"}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    before = (folder / "params.yaml").read_text()
+    assert main(["fix", str(marks), "--to", str(target), "--format", form, "-C", str(folder)]) == 0
+    assert "labels of 3 images change: 1 added, 1 removed, 1 moved, 0 renamed" in capsys.readouterr().out
+    assert (folder / "params.yaml").read_text() == before
+    assert not (folder / "labels").exists()
+    single = {"coco": "labels.json", "label-studio": "labels.json", "cvat": "labels.xml"}
+    found = read_repaired(target / single[form] if form in single else target, data, form).images
+    rows, first = boxed(data)
+    expected = {row: data.boxes[data.slice(row)].tolist() for row in range(len(data))}
+    expected[rows[0]][0] = wider(data, first[0])
+    del expected[rows[1]][0]
+    expected[rows[2]].append([50, 50, 60, 62])
+    assert set(found) >= {row for row, own in expected.items() if own}
+    for row, labels in found.items():
+        boxes = np.array(sorted(box for box, _, _ in labels)).reshape(-1, 4)
+        assert boxes == pytest.approx(np.array(sorted(expected[row])).reshape(-1, 4), abs=0.01)
+    assert [name for box, name, _ in found[rows[2]] if box == pytest.approx([50, 50, 60, 62], abs=0.01)] == ["football"]
+    if form not in single:  # pictures have their own names
+        names = {path.name for path in target.rglob("*.png")}
+        assert names == {Path(file).name for file in data.file}
+
+
+def coco_source(folder, data):
+    """The source as COCO, with ids, entries and fields of its own."""
+    content = {
+        "info": {"year": 2020},
+        "images": [
+            {"id": 1000 + int(n), "file_name": str(file), "width": 64, "height": 64, "license": 3}
+            for n, file in zip(data.image_id, data.file, strict=True)
+        ],
+        "annotations": [
+            {"id": 70 + 10 * box, "image_id": 1000 + int(data.image_id[row]), "category_id": 20 + int(label),
+             "bbox": [float(x1), float(y1), float(x2 - x1), float(y2 - y1)], "segmentation": [[1, 2, 3, 4, 5, 6]],
+             "iscrowd": 0, "mood": "calm"}
+            for box, (row, label, (x1, y1, x2, y2)) in enumerate(
+                zip(data.box_row, data.labels, data.boxes, strict=True))
+        ],
+        "categories": [{"id": 21, "name": "football"}, {"id": 20, "name": "panda", "supercategory": "animal"}],
+    }  # fmt: skip
+    content["annotations"].append({"id": 9, "image_id": 1000, "category_id": 77, "bbox": [1, 1, 5, 5]})  # no class
+    (folder / "pictures/annotations.json").write_text(json.dumps(content, indent=2))
+    return content
+
+
+def test_a_coco_source_is_written_anew_with_only_the_repaired_entries_changed(folder, data, tmp_path, capsys):
+    old = coco_source(folder, data)
+    rows, first = boxed(data)
+    marks = save(tmp_path / "m.json", *four_marks(data))
+    target = tmp_path / "repaired"
+    assert main(["fix", str(marks), "--to", str(target), "--format", "coco", "-C", str(folder)]) == 0
+    assert "ids, names and all entries that were not repaired are those of the source" in capsys.readouterr().out
+    text = (target / "annotations.json").read_text()
+    new = json.loads(text)
+    assert text.startswith('{\n  "info"')  # laid out as the source
+    assert {key: new[key] for key in ("info", "images", "categories")} == {
+        key: old[key] for key in ("info", "images", "categories")
+    }
+    by_id = {one["id"]: one for one in new["annotations"]}
+    x, y, width, height = old["annotations"][first[0]]["bbox"]
+    bbox = [x, y, width + 2, height]
+    moved, gone, top = 70 + 10 * first[0], 70 + 10 * first[1], max(one["id"] for one in old["annotations"])
+    assert by_id[moved] == {
+        "id": moved, "image_id": 1000 + int(data.image_id[rows[0]]), "bbox": bbox, "area": bbox[2] * bbox[3],
+        "category_id": 20 + int(data.labels[first[0]]), "mood": "calm", "iscrowd": 0,
+    }  # fmt: skip
+    assert gone not in by_id
+    assert by_id[top + 1] == {
+        "id": top + 1, "image_id": 1000 + int(data.image_id[rows[2]]), "bbox": [50, 50, 10, 12], "area": 120,
+        "iscrowd": 0, "category_id": 21,
+    }  # fmt: skip
+    rest = [one for one in old["annotations"] if one["id"] not in (moved, gone)]
+    assert [one for one in new["annotations"] if one["id"] not in (moved, top + 1)] == rest
+    assert main(["fix", str(marks), "--to", str(folder / "pictures"), "--format", "coco", "-C", str(folder)]) == 1
+    assert "is the source itself; name another place" in capsys.readouterr().err
+    assert json.loads((folder / "pictures/annotations.json").read_text()) == old
+
+
+def test_labels_that_were_repaired_before_are_in_the_coco_file_too(folder, data, tmp_path, capsys):
+    coco_source(folder, data)
+    _, first = boxed(data)
+    marks = save(tmp_path / "m.json", *four_marks(data)[:2])
+    assert main(["fix", str(marks), "-C", str(folder)]) == 0
+    # what `ingest` makes of that version: the box is gone, and the others keep their ids
+    kept = np.delete(np.arange(len(data.boxes)), first[1])
+    boxes = data.boxes.copy()
+    boxes[first[0]] = wider(data, first[0])
+    columns = {"box_id": data.box_id[kept], "image_id": data.image_id[data.box_row][kept], "label": data.labels[kept]}
+    columns |= {name: boxes[kept, place] for place, name in enumerate(("x1", "y1", "x2", "y2"))}
+    columns["crowd"] = data.crowd[kept]
+    write_boxes(folder / "data", {"image_id": data.image_id, "split": data.split}, columns)
+    target = tmp_path / "again.json"
+    assert main(["fix", str(marks), "--to", str(target), "-C", str(folder)]) == 0
+    assert "2 marks left out: applied before" in capsys.readouterr().out
+    by_id = {one["id"]: one for one in json.loads(target.read_text())["annotations"]}
+    assert by_id[70 + 10 * first[0]]["bbox"][2] == data.boxes[first[0]][2] - data.boxes[first[0]][0] + 2
+    assert 70 + 10 * first[1] not in by_id
+    assert len(by_id) == len(data.boxes)  # one less, and the one without a class
