@@ -1,7 +1,14 @@
 # Two commands are enough to begin: `make demo` and `make test`. Both set up .venv first.
+# CPU=1 takes torch's builds without CUDA: 2 GB in place of 6.4. Later commands remember it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PACKAGES := $(VENV)/lib/python3*/site-packages
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+CPU ?= $(if $(wildcard $(PACKAGES)/torch-*+cpu.dist-info),1)
+LINUX := $(filter Linux,$(shell uname -s))
+CUDA_BUILD := $(and $(CPU),$(LINUX),$(wildcard $(PACKAGES)/nvidia))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DEMO := demo$(if $(FULL),-full)$(if $(CLEAN),-clean)
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -10,7 +17,7 @@ export DVC_NO_ANALYTICS = 1
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all fuzz check ui clean
+.PHONY: help setup setup-test demo test test-all fuzz check docs ui clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,34 +25,55 @@ help:  ## list these commands
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "metricloop needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "installing the packages into $(VENV): some minutes, 6.7 GB"
+	@echo "installing the packages into $(VENV): some minutes, $(if $(LINUX),$(if $(CPU),2.0,6.4),2) GB"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@$(if $(and $(CPU),$(LINUX)),$(cpu_torch))
+	@$(PIP) --no-compile --editable '.[bundle,heif,takehome]'
+	@$(BIN)/python -P scripts/compile_imported.py
 	@$(BIN)/python -P -m metricloop.study.refresh
 	@touch $@
 
-setup: $(VENV)/ready  ## create .venv with the pinned dependencies
+$(VENV)/ready-test: $(VENV)/ready
+	@echo "installing what the tests need beside that: 0.6 GB"
+	@$(PIP) --editable '.[test]'
+	@$(BIN)/python -m compileall -qq -j 0 $(PACKAGES) || true  # some packages hold files for other versions of Python
+	@touch $@
+
+# Of torch's own index only builds with the label +cpu count: pip must not find others in its place, in silence.
+define cpu_torch
+$(PIP) --no-compile --no-deps --retries 2 --timeout 30 --index-url $(TORCH_INDEX) \
+  $$(sed -n -E 's/^torch(vision)?==.*/&+cpu/p' constraints.txt) >$(VENV)/cpu-torch.log 2>&1 || \
+  echo "torch without CUDA could not be had from $(TORCH_INDEX) (see $(VENV)/cpu-torch.log); taking the ordinary builds, 6.4 GB"
+endef
+
+setup: $(VENV)/ready  ## create .venv with the pinned dependencies (CPU=1: torch without CUDA)
+	@$(if $(CUDA_BUILD),test -f $(VENV)/cpu-torch.log || echo "$(VENV) has torch with CUDA already; CPU=1 takes effect after: rm -r $(VENV)")
+
+setup-test: setup $(VENV)/ready-test
 
 demo: setup  ## run a whole study on drawn pictures, in minutes (FULL=1: with all controls; CLEAN=1: with undamaged labels)
 	@test -f $(DEMO)/code.yaml || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full) $(if $(CLEAN),--corrupt none)
 	@$(BIN)/metricloop run -C $(DEMO)
 
-test: setup  ## run the tests, except the slow ones
+test: setup-test  ## run the tests, except the slow ones
 	$(BIN)/python -P -m pytest $(PARALLEL)
 
-test-all: setup  ## run all tests (slow ones, ones that kill processes, ones with a browser) and the demo
+test-all: setup-test  ## run all tests (slow ones, ones that kill processes, ones with a browser) and the demo
 	$(BIN)/python -P -m pytest $(PARALLEL) -m 'not gpu and not faults'
 	$(BIN)/python -P -m pytest -m faults
 	$(MAKE) demo
 
-fuzz: setup  ## try the readers of data sets on broken input (EXAMPLES=3000 of each kind)
+fuzz: setup-test  ## try the readers of data sets on broken input (EXAMPLES=3000 of each kind)
 	METRICLOOP_FUZZ=$(or $(EXAMPLES),3000) $(BIN)/python -P -m pytest -m slow tests/data/test_fuzz.py
 
-check: setup  ## check lint, format, types and import rules
+check: setup-test  ## check lint, format, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup-test  ## write the documentation as a site: site/index.html
+	$(BIN)/mkdocs build --strict --quiet
 
 ui: setup  ## show the demo in the MLflow UI on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/$(DEMO)/mlflow.db
