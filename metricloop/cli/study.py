@@ -12,7 +12,6 @@ import typer
 
 from metricloop import layout
 from metricloop.cli.command import HERE, STOPPED, Commands, Workspace, existing_result, flag, print_json
-from metricloop.text.shell import command_line
 
 commands = Commands("Study")
 
@@ -104,18 +103,17 @@ def _nothing_left(folder: Path) -> bool:
 
 
 def _show(folder: Path) -> None:
-    """Print the comparison table and where to see more."""
+    """Print the comparison table, what to do next, and where to see more."""
     from metricloop.comparison.comparison_file import read_comparison
     from metricloop.comparison.comparison_table import print_table
+    from metricloop.study.background import read_background
     from metricloop.tracking.track import where_to_look
 
     print()
-    print_table(read_comparison(folder))
+    print_table(read_comparison(folder), background=read_background(folder))
     report = folder / layout.REPORT
     if report.is_file():
         print(f"\nreport:     {report}")
-    if (folder / layout.CONFIRMATION).is_file():
-        print(f"test split: {command_line('metricloop', 'compare', '--confirmed', '-C', folder)}")
     print(where_to_look(folder))
 
 
@@ -158,6 +156,7 @@ def status(
 
 @commands.add(
     "metricloop compare -C ~/lions",
+    "metricloop compare -C ~/lions --notes",
     "metricloop compare -C ~/lions --markdown > table.md",
     "metricloop compare -C ~/lions --confirmed",
 )
@@ -165,9 +164,12 @@ def compare(
     folder: Workspace = HERE,
     markdown: Annotated[bool, flag("--markdown", "Print the table as Markdown.")] = False,
     confirmed: Annotated[bool, flag("--confirmed", "The test split's numbers, from confirmation.json.")] = False,
+    with_notes: Annotated[
+        bool, flag("--notes", "Also the mean gains of groups, and how the numbers are made.")
+    ] = False,
     as_json: Annotated[bool, flag("--json", "Print comparison.json, or with --confirmed confirmation.json.")] = False,
 ) -> None:
-    """Print the comparison table."""
+    """Print the verdict, the table, and what to do next."""
     from metricloop.comparison.comparison_file import read_comparison, read_confirmation
     from metricloop.comparison.comparison_table import markdown_table, print_confirmation, print_table
     from metricloop.data.tables import read_json
@@ -184,7 +186,17 @@ def compare(
     elif markdown:
         print(markdown_table(comparison))
     else:
-        print_table(comparison)
+        from metricloop.params import ParamsError
+        from metricloop.study.background import read_background
+        from metricloop.study.plan import PlanError
+
+        try:
+            background, reason = read_background(folder), ""
+        except (ParamsError, PlanError) as error:
+            background, reason = None, f"What to do next cannot be told: {error}"
+        print_table(comparison, background=background, with_notes=with_notes)
+        if reason:
+            print(f"\n{reason}")
 
 
 @commands.add("metricloop reproduce random.0 -C ~/lions")

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metricloop.comparison.arm_rows import boxes_apart
+from metricloop.comparison.next_steps import Step, next_steps
 from metricloop.comparison.phrases import OTHERS, change_text, interval_text
 from metricloop.comparison.statistics import verdict
-from metricloop.comparison.table_notes import APART, notes
+from metricloop.comparison.table_notes import APART, notes, old_labels_text, scored_notes, warnings
 from metricloop.comparison.verdict import summarise
 from metricloop.text.numbers import count, fixed, gain, interval, p_value, percent, probability, signed
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from metricloop.comparison.background import Background
+
+WIDE = 100  # columns of a terminal that hold the whole table
+NARROW = (0, 2, 3, 4, 5, 6, 8)  # the columns that 80 hold
 HEADER = ("arm", "images", "boxes", "mAP ± sd", "gain", "95 % interval", "p Holm", "mAR", "verdict")
 CONFIRMED = (
     "role", "arm", "mAP", "mAR", "search gain", "expected", "test gain", "95 % interval", "p",
@@ -22,25 +27,53 @@ ALPHA = 0.05  # of the one test on the test split, whatever the looks of the stu
 COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 
 
-def print_table(comparison: dict[str, Any], console: Console | None = None) -> None:
-    """Print the verdict, the table and the notes; readable in 100 columns."""
+def print_table(
+    comparison: dict[str, Any],
+    console: Console | None = None,
+    background: Background | None = None,
+    *,
+    with_notes: bool = False,
+) -> None:
+    """Print the verdict, the table, what to be careful with, and with a background what to do next.
+
+    with_notes: the mean gains of groups and all notes, too. Readable in 80 columns.
+    """
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     console = console or _console()
     summary = summarise(comparison)
+    shown = range(len(HEADER)) if console.width >= WIDE else NARROW
     table = Table(title=title(comparison), title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False)
-    for name in HEADER:
+    for name in (HEADER[place] for place in shown):
         table.add_column(name, justify="left" if name in ("arm", "verdict") else "right", overflow="fold")
     arms = comparison["arms"]
     for place, arm in enumerate(arms):
         ends = place + 1 < len(arms) and arms[place + 1]["role"] != arm["role"]
-        table.add_row(*cells(arm), style=COLOURS.get(arm["verdict"], ""), end_section=ends)
-    console.print(
-        f"[bold]{summary.headline}[/bold]", *summary.details, *summary.means, sep="\n", end="\n\n", highlight=False
-    )
+        texts = cells(arm) if console.width >= WIDE else _short_cells(arm)
+        table.add_row(*(texts[place] for place in shown), style=COLOURS.get(arm["verdict"], ""), end_section=ends)
+    if background and (mixed := old_labels_text(background)):
+        console.print(mixed, style="bold red", highlight=False)
+    verdict = [f"[bold]{escape(summary.headline)}[/bold]", *map(escape, summary.details)]
+    console.print(" ".join(verdict), end="\n\n", highlight=False)
+    if with_notes and summary.means:
+        console.print(*summary.means, sep="\n", end="\n\n", highlight=False, markup=False)
     console.print(table)
-    console.print("", *notes(comparison), sep="\n", highlight=False)
+    said = notes(comparison) if with_notes else warnings(comparison)
+    said += scored_notes(comparison, background.scored) if background else []
+    if said:
+        console.print("", *said, sep="\n", highlight=False, markup=False)
+    if background:
+        _print_steps(next_steps(comparison, background), console)
+
+
+def _print_steps(steps: list[Step], console: Console) -> None:
+    """What to do next; a command stays on one line, however narrow the terminal is, so that it can be copied."""
+    console.print("\n[bold]Next[/bold]")
+    for step in steps:
+        console.print(f"{step.sentence}:", highlight=False, markup=False)
+        console.print(f"  {step.command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def markdown_table(comparison: dict[str, Any]) -> str:
@@ -170,6 +203,13 @@ def cells(arm: dict[str, Any]) -> list[str]:
         fixed(arm["mAR"]["mean"]),
         (arm["verdict"] or arm["role"]) + (" (unsafe)" if arm.get("unsafe_in_process") else ""),
     ]
+
+
+def _short_cells(arm: dict[str, Any]) -> list[str]:
+    """The same texts, shorter: mAP without its spread, the gain without its share."""
+    change = (arm["gain"] or {}).get("mAP") or {}
+    texts = cells(arm)
+    return [*texts[:3], fixed(arm["mAP"]["mean"]), signed(change.get("abs")), *texts[5:]]
 
 
 def _console() -> Console:

@@ -19,6 +19,9 @@ from metricloop.comparison.phrases import (
 )
 from metricloop.text.numbers import count, p_value, signed
 
+NONE_FOUND = "No gain found"  # begins the headline where none was found, and none is shown to be impossible
+AT_RANDOM = "Choosing by {what} gains nothing worth having here: take images at random, or all of them."
+
 
 def no_winner(comparison: dict[str, Any], treatments: list[Arm], baseline: Arm) -> tuple[str, str, list[str]]:
     """Outcome, headline and details. "No gain" is only said where it is shown for every metric; "no gain found" where
@@ -30,7 +33,8 @@ def no_winner(comparison: dict[str, Any], treatments: list[Arm], baseline: Arm) 
     smallest, ends = comparison["smallest_gain"], [arm["gain"]["mAP"]["ci95"] for arm in treatments]
     looked = all(in_first_look(comparison, arm) for arm in treatments)
     if looked and all(ci and ci[1] < smallest for ci in ends):
-        return "no_gain", _shown_none(treatments, smallest, mark), []
+        what = f"{'this metric' if len(treatments) == 1 else 'these metrics'}"
+        return "no_gain", _shown_none(treatments, smallest, mark), [AT_RANDOM.format(what=what)]
     whole, decided = _overall(comparison, treatments)
     if decided == "better" and len(treatments) > 1:
         together = _together(whole, len(treatments), bool(comparison["screened"]), mark)
@@ -90,9 +94,9 @@ def _undecided(comparison: dict[str, Any], treatments: list[Arm], baseline: Arm,
 def _none_found(treatments: list[Arm], whole: dict[str, Any], mark: str) -> str:
     reached = f"{signed(whole['abs'])} mAP ({interval_text(whole)})"
     if len(treatments) == 1:
-        return f"No gain found{mark}: {treatments[0]['name']} is not shown to beat {OTHERS}; its gain is {reached}."
+        return f"{NONE_FOUND}{mark}: {treatments[0]['name']} is not shown to beat {OTHERS}; its gain is {reached}."
     who = none_of(len(treatments))
-    return f"No gain found{mark}: {who} is shown to beat {OTHERS}, and their mean gain is {reached}."
+    return f"{NONE_FOUND}{mark}: {who} is shown to beat {OTHERS}, and their mean gain is {reached}."
 
 
 def _not_ruled_out(treatments: list[Arm], whole: dict[str, Any], smallest: float) -> str:

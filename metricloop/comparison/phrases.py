@@ -28,9 +28,11 @@ def levels(arm: Arm) -> str:
     return f"mAP {fixed(arm['mAP']['mean'])} against {fixed(arm['mAP']['mean'] - map_gain(arm))}"
 
 
-def named(arms: Sequence[Arm]) -> str:
-    """a (+0.010 mAP) and b (+0.008 mAP)"""
-    return listing([f"{arm['name']} ({signed(map_gain(arm))} mAP)" for arm in arms])
+def named(arms: Sequence[Arm], most: int | None = None) -> str:
+    """a (+0.010 mAP) and b (+0.008 mAP); of more than `most` arms the first ones and the number of the others."""
+    texts = [f"{arm['name']} ({signed(map_gain(arm))} mAP)" for arm in arms]
+    left = 0 if most is None else len(texts) - most
+    return listing([*texts[:most], f"{left} more"] if left > 1 else texts)
 
 
 def both_or_all(number: int) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from metricloop.comparison.arm_rows import BOXES_APART, Arm, boxes_apart, family_size, planned_looks, unplanned_looks
 from metricloop.comparison.groups import ROUND
@@ -15,6 +15,10 @@ from metricloop.comparison.verdict import summarise
 from metricloop.selection.policies import POLICIES
 from metricloop.text.numbers import count, fixed, listing, p_value, percent, signed
 
+if TYPE_CHECKING:
+    from metricloop.comparison.background import Background
+
+FEW_SCORED = 0.5  # of the pool's images: a metric that scores fewer says little about the rest
 APART = "†"  # marks a number of boxes
 
 
@@ -37,13 +41,46 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     for arm in arms:
         if arm["role"] == "control":
             lines.append(f"{arm['name']} (control): {_about(arm)}.")
-    lines += _boxes(arms)
-    if unsafe := [arm["name"] for arm in arms if arm.get("unsafe_in_process")]:
-        lines.append(f"Scored by unread code without the sandbox (--unsafe-in-process): {listing(unsafe)}.")
+    lines += [*_boxes(arms), *_unsafe(arms)]
     lines += _undecided(comparison)
     if comparison["search_images"] < FEW_IMAGES and summarise(comparison).outcome == "undecided":
         lines.append(_out_of_reach(comparison))
     return lines
+
+
+def warnings(comparison: dict[str, Any]) -> list[str]:
+    """Those of the notes that a reader of the table must not miss."""
+    arms = comparison["arms"]
+    return [*_looks(comparison), *_collapsed(arms), *_boxes(arms), *_unsafe(arms)]
+
+
+def scored_notes(comparison: dict[str, Any], scored: Mapping[str, tuple[int, int]]) -> list[str]:
+    """A note on every metric that scores few images of the pool; scored: arm -> (images with a score, images)."""
+    lines = []
+    for arm in (arm for arm in comparison["arms"] if arm["name"] in scored):
+        known, images = scored[arm["name"]]
+        if known < FEW_SCORED * images:
+            ends = (
+                f", and its subset has {arm['images']}: the others are a random choice" if known < arm["images"] else ""
+            )
+            lines.append(f"{arm['name']}: the metric scores {known} of {count(images, 'image')} only{ends}.")
+    return lines
+
+
+def old_labels_text(background: Background) -> str:
+    """What is wrong with a table of old and new labels; "" where all trials had the labels of now."""
+    if not background.old_labels:
+        return ""
+    names, one = list(background.old_labels), len(background.old_labels) == 1
+    return (
+        f"Not comparable: {listing(names)} {'was' if one else 'were'} trained on labels from before a change, the "
+        "others on the labels of now. No verdict below holds until all are trained on the same labels."
+    )
+
+
+def _unsafe(arms: list[Arm]) -> list[str]:
+    unsafe = [arm["name"] for arm in arms if arm.get("unsafe_in_process")]
+    return [f"Scored by unread code without the sandbox (--unsafe-in-process): {listing(unsafe)}."] if unsafe else []
 
 
 def _how(comparison: dict[str, Any]) -> str:

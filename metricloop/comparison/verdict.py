@@ -19,8 +19,9 @@ from metricloop.comparison.arm_rows import (
     tried,
     unplanned_looks,
 )
+from metricloop.comparison.bottleneck import bottleneck_text
 from metricloop.comparison.headlines import headlines, sentence
-from metricloop.comparison.no_winner import no_winner
+from metricloop.comparison.no_winner import NONE_FOUND, no_winner
 from metricloop.comparison.phrases import (
     AS_MANY_BOXES,
     OTHERS,
@@ -31,8 +32,10 @@ from metricloop.comparison.phrases import (
     named,
     unplanned_mark,
 )
+from metricloop.comparison.whole_pool import dropping_text
 from metricloop.text.numbers import count, listing, p_value, percent, signed
 
+NAMED = 3  # undecided arms that a verdict with a winner names; the table has all
 NO_CONTROL = "no control with as many boxes has results yet"
 
 
@@ -75,7 +78,7 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
     if stopped:
         details.append(_below(stopped))
     if better and open_:
-        details.append(f"Still undecided: {named(open_)}.")
+        details.append(f"Still undecided: {named(open_, NAMED)}.")
     if going := [arm for arm in treatments if arm["goes_on"]]:
         one = len(going) == 1
         details.append(
@@ -83,6 +86,8 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
             f"{'it' if one else 'them'} more seeds."
         )
     details += [*pending, *_oracle(comparison, oracle, better[0] if better else None)]
+    asked = outcome in ("undecided", "together") or headline.startswith(NONE_FOUND)
+    details += filter(None, [dropping_text(comparison), bottleneck_text(comparison) if asked else ""])
     return Verdict(outcome, headline, tuple(details), tuple(map(sentence, headlines(comparison))))
 
 
@@ -203,9 +208,12 @@ def _oracle(comparison: dict[str, Any], oracle: Arm | None, winner: Arm | None) 
             f"Even the oracle, which knows every deliberate mistake, is not shown to beat random here, at {reached}: "
             "a good metric would be hard to see in this study."
         ]
-    most = (
+    if winner and (share := winner["oracle_gap_closed"]):
+        return [
+            f"On the search split, where it was chosen, {winner['name']} reaches {percent(share)} of the gain of the "
+            "oracle, which knows every deliberate mistake."
+        ]
+    return [
         f"The oracle, which knows every deliberate mistake, is better, by {reached}: "
-        "about the most that choosing clean images can gain"
-    )
-    share = winner and winner["oracle_gap_closed"]
-    return [f"{most}; {winner['name']} reaches {percent(share)} of it." if winner and share else f"{most}."]
+        "about the most that choosing clean images can gain."
+    ]

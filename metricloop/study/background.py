@@ -1,0 +1,94 @@
+"""Read what advice on the next step needs of a workspace, beyond its comparison. Nothing is asked of DVC or Git."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from metricloop import layout
+from metricloop.comparison.background import Background
+from metricloop.comparison.statistics import Outcome, verdict
+from metricloop.data.tables import SCORES, column, read_json, read_table
+from metricloop.params import Params, load_params
+from metricloop.study.old_labels import arms_of_old_labels
+from metricloop.study.plan import Plan, load_plan
+from metricloop.training.parallel import parallel_jobs
+
+ALPHA = 0.05  # of the one test on the test split
+EVALUATED = 3  # images are evaluated about so many times as fast as they are trained on
+NEAR = 0.03  # a search split whose share is so near to data.search_share was drawn so
+
+
+def read_background(folder: Path) -> Background:
+    """The background of a workspace with a comparison. What was not made yet counts as not done."""
+    params, plan = load_params(folder / layout.PARAMS), load_plan(folder)
+    sizes = _split_sizes(folder)
+    share = params.data.search_share
+    return Background(
+        folder=folder,
+        trial_seconds=trial_seconds(folder, params, sizes.get("search", 0)),
+        side_by_side=parallel_jobs(params, with_torch=False),
+        iterations=params.train.iterations,
+        old_labels=arms_of_old_labels(folder, plan),
+        scored=_scored(folder, plan),
+        drawn_split=not sizes or abs(sizes["search"] / max(sum(sizes.values()), 1) - share) < NEAR,
+        search_share=share,
+        audited=(folder / layout.AUDIT / "audit.json").is_file(),
+        promoted=(folder / layout.ALIASES).is_file(),
+        confirms=None if params.confirm.when == "never" else params.confirm.baseline + 2 * params.confirm.seeds,
+        tested=_tested(folder),
+        folds=0 if (folder / layout.PREDICTIONS).is_file() else params.predict.folds,
+    )
+
+
+def trial_seconds(folder: Path, params: Params, search_images: int) -> float | None:
+    """Seconds of one trial with its evaluation, by the training rates that the study has measured; None without any.
+
+    A rate is in images per second of one process, while as many trials ran side by side as usual.
+    """
+    rates = []
+    for file in sorted((folder / layout.RATES).glob("*.parquet")):
+        table = pq.read_table(file)
+        seed, rate = column(table, "seed"), column(table, "images_per_s").astype(float)
+        last = np.append(seed[1:] != seed[:-1], True)  # the mean rate of the whole trial
+        rates += rate[last & (rate > 0)].tolist()
+    if not rates:
+        return None
+    images = params.train.iterations * params.train.batch_size + search_images / EVALUATED
+    return images / float(np.median(rates))
+
+
+def _split_sizes(folder: Path) -> dict[str, int]:
+    summary = folder / layout.SUMMARY
+    found = read_json(summary).get("splits", {}) if summary.is_file() else {}
+    return {name: int(split["images"]) for name, split in found.items()}
+
+
+def _scored(folder: Path, plan: Plan) -> dict[str, tuple[int, int]]:
+    """Arm -> how many images have a score of its metric, and how many images have been scored or tried."""
+    found: dict[str, tuple[int, int]] = {}
+    known: dict[str, tuple[int, int]] = {}
+    for name, arm in plan["arms"].items():
+        file = str(arm["a"])
+        if arm["role"] != "treatment" or not (folder / file).is_file() or not file.startswith(f"{layout.SCORES}/"):
+            continue
+        if file not in known:
+            table = read_table(folder / file, SCORES)
+            image_id, there = column(table, "image_id"), np.isfinite(column(table, "score").astype(float))
+            known[file] = len(np.unique(image_id[there])), len(np.unique(image_id))
+        found[name] = known[file]
+    return found
+
+
+def _tested(folder: Path) -> Outcome | None:
+    """The verdict on the winner on the test split; None while that is closed."""
+    file = folder / layout.CONFIRMATION
+    content: Mapping[str, Any] = read_json(file) if file.is_file() else {}
+    if not content.get("arms"):
+        return None
+    change = content.get("gain", {}).get("winner", {}).get("mAP")
+    return verdict(change["p"], change["ci95"], ALPHA) if change else "undecided"

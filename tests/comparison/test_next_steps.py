@@ -1,0 +1,239 @@
+"""Every situation that a comparison can end in leads to a sentence and a command that the command line takes."""
+
+import io
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+from study_fixture import arm, arms, comparison
+
+from metricloop.cli.main import app
+from metricloop.comparison.background import Background, minutes_text
+from metricloop.comparison.bottleneck import bottleneck, bottleneck_text, may_go_on, share_of_images
+from metricloop.comparison.comparison_table import print_table
+from metricloop.comparison.next_steps import next_steps
+from metricloop.comparison.table_notes import scored_notes
+from metricloop.comparison.verdict import summarise
+from metricloop.comparison.whole_pool import dropping, dropping_text
+
+BASELINE, ORACLE = arms()[0], arms()[3]
+HERE = Path("/studies/my lions")
+LAST = {"looks_taken": 2}
+IMAGES = {"noise": {"arm": 0.01, "baseline": 0.01, "image": 0.5}}  # .5^2 / 400 = 6.2e-4, against 2e-4 / 3 of trials
+
+
+def one(verdict, gain, name="tight", **options):
+    return arm(name, "treatment", 0.231 + gain, gain, verdict, metric=name, **options)
+
+
+def full(gain, half=0.01, verdict="better"):
+    return arm("full", "control", 0.231 + gain, gain, verdict, half=half, policy="full", images=32)
+
+
+def lead(value, half=0.01):
+    change = {"abs": value, "rel": value / 0.3, "ci95": [value - half, value + half], "p": 0.01}
+    return {"lead_over_full": change}
+
+
+def poor(entry):
+    return entry | {"mAP": entry["mAP"] | {"mean": 0.078}}
+
+
+def with_boxes(control_lead, half=0.03):
+    change = {"abs": control_lead, "rel": 0.1, "ci95": [control_lead - half, control_lead + half], "p": 0.3}
+    control = arm("as_many", "control", 0.25, 0.02, "undecided", policy="match", matches="tight", lead_over_it=change)
+    return [BASELINE, one("better", 0.07, boxes_ratio=1.31), control]
+
+
+AHEAD = one("undecided", 0.03, needed=[9, 14], seeds=6)  # t = 2
+BASE6 = arm("random", "baseline", 0.231, None, None, policy="random", seeds=6)
+C = "-C '/studies/my lions'"
+
+# situation, arms, changes of the comparison, of the background, text of the first step, its command, its trials
+SITUATIONS = [
+    ("mixed", [BASELINE, one("better", 0.07)], {}, {"old_labels": ("random", "tight", "gone")},
+     "Train random and tight on the labels of now, before you compare", f"run {C}", 6),
+    ("unfinished", [BASELINE, one("undecided", 0.03, goes_on=True)], {}, {},
+     "Go on with the study, which is not finished", f"run {C}", 6),  # 3 of tight, and 3 of random
+    ("unfinished", [BASELINE, one("undecided", 0.03)], {"family": {"treatment": 3, "control": 0}}, {},
+     "Go on with the study, which is not finished", f"run {C}", 6),  # 3 of each of the other two
+    ("boxes_control", [BASELINE, one("better", 0.07, boxes_ratio=1.31)], {}, {},
+     "Find out whether the number of boxes explains the gain of tight", f"run {C}", 3),
+    ("boxes", with_boxes(0.01), {}, {},
+     "The gain may be one of boxes, not of choice: see what 33\u00a0% of the images give, chosen anew",
+     f"run {C} --set study.budget=0.33", 9),
+    ("confirm", [BASELINE, one("better", 0.07)], {}, {},
+     "Confirm it on the test split, which opens once", f"run {C}", 24),
+    ("confirm_never", [BASELINE, one("better", 0.07)], {}, {"confirms": None},
+     "Confirm it on the test split, which opens once", f"run {C} --set confirm.when=better", 24),
+    ("promote", [BASELINE, one("better", 0.07)], {}, {"tested": "better"},
+     "Use it: train the detector of tight", f"promote {C}", 3),
+    ("export", [BASELINE, one("better", 0.07)], {}, {"tested": "better", "promoted": True},
+     "Train your own detector: its images and labels as a folder, with val and data.yaml",
+     f"export tight tight-data {C}", 0),
+    ("tested", [BASELINE, one("better", 0.07)], {}, {"tested": "undecided"},
+     "Be careful: the test split does not show this gain", f"compare {C} --confirmed", 0),
+    ("drop_nothing", [BASELINE, one("better", 0.07, **lead(-0.02)), full(0.09)], {}, {"tested": "better"},
+     "All images are better than a subset: train on full for use", f"promote full {C}", 3),
+    ("seeds", [BASE6, AHEAD], LAST, {},
+     "9 to 14 seeds would probably decide tight; a look that was not planned is marked",
+     f"run {C} --set 'looks.arms=[3,6,9]' 'looks.baseline=[3,6,9]' 'looks.alpha=[0.02,0.03,0.03]'", 6),
+    ("images", [BASE6, one("undecided", 0.03, seeds=6)], LAST | IMAGES, {},
+     "Compare on more than 400 search images; every arm is trained anew", f"run {C} --set data.search_share=0.3", 12),
+    ("images_given", [BASE6, one("undecided", 0.03, seeds=6)], LAST | IMAGES, {"drawn_split": False},
+     "Compare on more than 400 search images: add labelled images to the split val of your data, then", f"run {C}", 12),
+    ("undertrained", [poor(BASE6), AHEAD], LAST, {"iterations": 20},
+     "Train longer: mAP 0.078 of random says that the detector has hardly learnt",
+     f"run {C} --set train.iterations=80", 12),
+    ("budget", [BASELINE, one("undecided", 0.001, half=0.01), full(0.05, verdict="undecided")], {}, {},
+     "More images help more than choosing them: compare at 50\u00a0% of the pool",
+     f"run {C} --set study.budget=0.5", 9),
+    ("audit", [BASELINE, one("undecided", 0.001, half=0.01)], {}, {},
+     "See whether labels should be repaired instead of images dropped", f"audit {C}", 2),
+    ("audit", [BASELINE, one("worse", -0.05)], {}, {},
+     "See whether labels should be repaired instead of images dropped", f"audit {C}", 2),
+    ("repair", [BASELINE, one("worse", -0.05)], {}, {"audited": True},
+     "Have a person repair the labels that look wrong, the worst first",
+     f"export suspicious queue.json {C} --format label-studio", 0),
+    ("audit", [BASELINE], {"screened": [{"name": "a", "mAP": 0.1, "baseline": 0.12}]}, {},
+     "See whether labels should be repaired instead of images dropped", f"audit {C}", 2),
+    ("metrics", [BASELINE], {}, {"audited": True}, None, None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("situation", "entries", "changes", "known", "text", "command", "trials"), SITUATIONS)
+def test_each_situation_has_a_sentence_and_a_command(situation, entries, changes, known, text, command, trials):
+    steps = next_steps(comparison(entries, **changes), Background(HERE, **known))
+    assert 1 <= len(steps) <= 3
+    assert situation in [step.situation for step in steps]
+    if text is not None:
+        assert (steps[0].situation, steps[0].text) == (situation, text)
+        assert (steps[0].command, steps[0].trials) == (f"metricloop {command}", trials)
+    assert len({step.command for step in steps}) == len(steps)
+
+
+def test_the_table_covers_every_situation():
+    source = Path(next_steps.__code__.co_filename).read_text()
+    named = {line.split('"')[1] for line in source.splitlines() if '_step(background, "' in line}
+    named |= {line.split('Step("')[1].split('"')[0] for line in source.splitlines() if 'yield Step("' in line}
+    assert named == {row[0] for row in SITUATIONS}
+
+
+@pytest.mark.parametrize("row", SITUATIONS, ids=lambda row: row[0])
+def test_every_command_that_is_advised_can_be_typed(row):
+    """Parsed as typed, by typer, and nothing is run; the folder arrives whole."""
+    _, entries, changes, known, *_ = row
+    group = typer.main.get_command(app)
+    for step in next_steps(comparison(entries, **changes), Background(HERE, **known)):
+        program, name, *arguments = shlex.split(step.command)
+        assert program == "metricloop"
+        command = group.commands[name]
+        with command.make_context(name, arguments) as context:
+            assert context.params.get("folder") in (HERE, Path()) if name == "score" else HERE
+
+
+def test_minutes_are_those_of_this_study():
+    """40 s a trial, two side by side: 3 trials take a minute, and trials four times as long four."""
+    (step, *_) = next_steps(
+        comparison([BASELINE, one("better", 0.07)]), Background(HERE, trial_seconds=40, side_by_side=2, tested="better")
+    )
+    assert step.sentence == "Use it: train the detector of tight (3 trials, about 1 min)"
+    longer = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE, trial_seconds=40, side_by_side=2))
+    assert longer[0].sentence.endswith("(12 trials, about 16 min)")
+    untimed = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE))
+    assert untimed[0].sentence.endswith("(12 trials)")
+    assert [minutes_text(value) for value in (0.5, 1.4, 59.4, 61)] == [
+        "under a minute", "about 1 min", "about 59 min", "about 1 h 1 min",
+    ]  # fmt: skip
+
+
+def test_no_more_seeds_than_a_study_may_have_are_advised():
+    hopeless = one("undecided", 0.03, needed=[41, None], seeds=6)
+    assert "seeds" not in [
+        step.situation for step in next_steps(comparison([BASE6, hopeless], **LAST), Background(HERE))
+    ]
+
+
+def test_an_arm_that_stopped_is_not_advised_more_seeds():
+    """Another look gives seeds to arms that are ahead by half a standard error and were not stopped before."""
+    behind = one("undecided", 0.007, "behind", needed=[9, 14], seeds=6)  # t = .47
+    stopped = one("undecided", 0.03, "stopped", needed=[9, 14], seeds=3)
+    found = comparison([BASE6, AHEAD, behind, stopped], **LAST)
+    assert [row["name"] for row in may_go_on(found)] == ["tight"]
+
+
+def test_the_bottleneck_follows_the_parts_of_the_error():
+    """Noise .014, .02 and .2: trials .014^2 / 3 + .02^2 / 3 = .000199, images .2^2 / 400 = .0001, so 67 % are seeds."""
+    found = comparison([BASELINE, one("undecided", 0.03)])
+    assert share_of_images(found) == pytest.approx(0.0001 / (0.0001 + 0.000196 / 3 + 0.0004 / 3))
+    assert bottleneck(found) == "seeds"
+    assert bottleneck_text(found) == (
+        "The bottleneck is the seeds: 67\u00a0% of the squared error of a gain comes from them, the rest from the "
+        "choice of the 400 search images."
+    )
+    reachable = comparison([BASELINE, one("undecided", 0.03, needed=[9, 14])]) | {"search_images": 20}
+    assert bottleneck(reachable) == "seeds"
+    assert bottleneck_text(reachable).startswith("More seeds can still decide, though 91\u00a0% of the squared error")
+    few = found | {"search_images": 20}
+    assert bottleneck(few) == "images"
+    assert bottleneck_text(few).startswith("The bottleneck is the 20 search images (they make 91\u00a0%")
+    assert bottleneck(comparison([poor(BASELINE), one("undecided", 0.03)])) == "training"
+    assert "it reaches mAP 0.078 only" in bottleneck_text(comparison([poor(BASELINE), one("undecided", 0.03)]))
+    assert bottleneck(comparison([BASELINE, one("better", 0.07)])) is None
+    assert bottleneck_text(comparison([BASELINE])) == ""
+
+
+@pytest.mark.parametrize(
+    ("entries", "word", "said"),
+    [
+        ([one("undecided", 0.01), full(0.05)], "costs", "no, train on all of them where you can"),
+        ([one("undecided", 0.01), full(-0.05, verdict="worse")], "pays", "yes, the images left out do harm"),
+        ([one("undecided", 0.01), full(0.005)], "same", "you may, at little or no loss"),
+        ([one("undecided", 0.01), full(0.005, half=0.04)], "open", "that is not decided"),
+        ([one("better", 0.07, **lead(0.02)), full(0.05)], "pays", "yes, the images left out do harm"),
+        ([one("better", 0.07, **lead(-0.02)), full(0.09)], "costs", "no, train on all of them where you can"),
+        ([one("better", 0.07, **lead(0.0)), full(0.07)], "same", "you may, at little or no loss"),
+    ],
+)
+def test_the_whole_pool_says_whether_to_drop_anything(entries, word, said):
+    found = comparison([BASELINE, *entries])
+    assert dropping(found) == word
+    assert dropping_text(found).endswith(f": {said}.")
+    assert dropping_text(found) in summarise(found).details
+
+
+def test_the_sentence_on_the_whole_pool_is_told_from_the_side_of_the_subset():
+    """full .281 against .231: the random quarter is .05 below it, which is 1 / (1 + .05 / .231) - 1 = -18 %."""
+    found = comparison([BASELINE, one("better", 0.07, **lead(0.02)), full(0.05)])
+    assert dropping_text(found) == (
+        "Should anything be dropped? With as many iterations, a random 25\u00a0% of the images is \u22120.050 mAP "
+        "(\u221218\u00a0%) against all of them (95\u00a0% interval \u22120.060 to \u22120.040), and the 25\u00a0% of "
+        "tight +0.020 mAP (+7\u00a0%) (95\u00a0% interval +0.010 to +0.030): yes, the images left out do harm."
+    )
+    assert dropping(comparison([BASELINE, one("better", 0.07)])) is None
+
+
+def test_a_metric_that_scores_few_images_is_named():
+    found = comparison([BASELINE, one("better", 0.07), one("undecided", 0.01, "b"), one("undecided", 0.01, "c")])
+    said = scored_notes(found, {"tight": (3, 160), "b": (79, 160), "c": (80, 160)})
+    assert said == [
+        "tight: the metric scores 3 of 160 images only, and its subset has 8: the others are a random choice.",
+        "b: the metric scores 79 of 160 images only.",
+    ]
+
+
+def test_the_terminal_has_a_verdict_a_table_and_at_most_three_commands_each_on_one_line():
+    stream = io.StringIO()
+    background = Background(Path("/a/long/path/of/a/workspace"), old_labels=("tightness",))
+    print_table(comparison(), Console(file=stream, width=80), background)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("Not comparable: tightness was trained on labels from before a change")
+    after = lines[lines.index("Next") :]
+    assert 1 <= sum(line.startswith("  metricloop ") for line in after) <= 3
+    table = lines[next(k for k, line in enumerate(lines) if line.startswith("arm ")) :]
+    row = next(line for line in table if line.startswith("object_count"))
+    assert row.split() == ["object_count", "16", "0.301", "+0.070", "+0.040\u2026+0.100", "0.004", "better"]
+    assert all(len(line) <= 80 for line in lines if not line.startswith("  metricloop "))
+    assert not any("Mean gain of both" in line for line in lines)
