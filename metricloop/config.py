@@ -1,6 +1,7 @@
 """The base class of every section of params.yaml, and the kinds of share that sections use."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -22,7 +23,9 @@ def one_of(names: Sequence[str]) -> AfterValidator:
     def check(value: str) -> str:
         if value not in names:
             choices = f"{', '.join(map(repr, names[:-1]))} or {names[-1]!r}"
-            raise PydanticCustomError("one_of", "Input should be {choices}", {"choices": choices})
+            near = get_close_matches(str(value), names, 1, cutoff=0.4)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise PydanticCustomError("one_of", "Input should be {choices}{hint}", {"choices": choices, "hint": hint})
         return value
 
     return AfterValidator(check)

@@ -55,6 +55,7 @@ PROMOTED = "promoted"
 ALIASES = "promoted/aliases.json"
 # What people look at.
 REPORT = "report.html"
+EXAMPLE = "example.jpg"  # some pictures with their boxes, as `init` understood them
 AUDIT = "audit"
 MLFLOW = "mlflow.db"
 MLFLOW_FILES = "mlruns"

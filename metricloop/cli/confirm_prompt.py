@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 
 def agrees(question: str, yes: bool) -> bool:
@@ -23,3 +24,25 @@ def need_terminal(yes: bool) -> None:
         raise RuntimeError(
             "this command asks before it changes anything, and there is no terminal to ask at; to say yes, add --yes"
         )
+
+
+def asks_here() -> bool:
+    """Whether there is a person at a terminal who can be asked."""
+    return sys.stdin.isatty()
+
+
+def choose(question: str, options: Sequence[str]) -> int:
+    """The place of the option that a person chooses by its number, asked until it is one of them.
+
+    Errors: RuntimeError when the input ends without an answer.
+    """
+    print(question)
+    for number, option in enumerate(options, start=1):
+        print(f"  {number}  {option}")
+    while True:
+        try:
+            answer = input(f"number, 1 to {len(options)}: ").strip()
+        except EOFError:
+            raise RuntimeError("no answer was given, so nothing is done") from None
+        if answer.isdecimal() and 1 <= int(answer) <= len(options):
+            return int(answer) - 1

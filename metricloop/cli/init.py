@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from metricloop import layout
 from metricloop.cli.command import Commands, flag
 from metricloop.data.label_errors import PRESETS
 from metricloop.data.readers import NAMES
+from metricloop.detector.architectures import DEFAULT
+from metricloop.detector.architectures import NAMES as DETECTORS
 from metricloop.text.shell import run_line
 
 if TYPE_CHECKING:
+    from metricloop.data.formats.problem import RefusedError
+    from metricloop.data.splits import SplitError
+    from metricloop.study.new_study import NewStudy
+
     FormatName = str  # a type checker takes no names that are found at run time
     PresetName = str
 else:
@@ -28,6 +35,7 @@ SHORT_TRIALS = 2  # of each metric, with --screen
 @commands.add(
     "metricloop init ~/lions --data /data/lions",
     "metricloop init ~/lions --data /data/lions --categories lion lioness",
+    "metricloop init ~/lions --data /data/lions --labels a.json --truth b.json",
     "metricloop init demo --demo",
 )
 def init(
@@ -35,6 +43,17 @@ def init(
     data: Annotated[
         str | None,
         typer.Option(metavar="SOURCE", help="Folder or annotation file of the data set."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Its labels, where SOURCE holds several: a file, or a folder of files."),
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Its pictures, where they lie apart from the labels.")
+    ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A second, cleaner labelling of some pictures, to measure against."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the study.", show_default="the folder's")] = None,
     budget: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images a subset holds.")] = 0.25,
@@ -45,14 +64,17 @@ def init(
     categories: Annotated[
         list[str] | None, typer.Option(metavar="NAME...", help="Keep these classes only, e.g. giant_panda.")
     ] = None,
-    detector: Annotated[str, typer.Option(metavar="NAME", help="The detector to train.")] = "fcos_shufflenet",
+    detector: Annotated[
+        str,
+        typer.Option(metavar="NAME", help=f"The detector to train: {', '.join(DETECTORS[:-1])} or {DETECTORS[-1]}."),
+    ] = DEFAULT,
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="WEIGHTS",
-            help="The weights to start from: drawn (trained on drawn animals), default (torchvision's, trained on "
-            "photos), none or the path of a file. For photos take another --detector, or a file of torchvision's "
-            "shufflenet_v2_x0_5.",
+            help="The weights to start from: drawn (from drawn animals, for fcos_shufflenet only), default "
+            "(torchvision's, from photos, for the other detectors), none, or the path of a file, for fcos_shufflenet "
+            "one of torchvision's shufflenet_v2_x0_5.",
             show_default="drawn for fcos_shufflenet, else default",
         ),
     ] = None,
@@ -88,30 +110,45 @@ def init(
     ] = False,
     demo: Annotated[bool, flag("--demo", "Drawn panda scenes instead of --data.")] = False,
     full: Annotated[bool, flag("--full", "All controls and policies, not the lean list.")] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE...",
+            help="Any other key of params.yaml, such as train.device=cuda:0 (the GPU), data.group='([^/]+)_[0-9]+' "
+            "(what must stay together), data.search_share=0.3 or llm.provider=openai.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, flag("--yes", "Do not ask: join labellings of the same pictures, and leave out labels without a picture.")
+    ] = False,
 ) -> None:
-    """Make a workspace for a data set."""
+    """Make a workspace for a data set, read it, and show what is in it."""
+    if not demo and data is not None:
+        print(f"reading {data} ...", flush=True)  # the next imports take a second
+    from metricloop.data.formats.problem import RefusedError
+    from metricloop.data.splits import SplitError
     from metricloop.params import Screen
     from metricloop.study.commits import WorkspaceError
-    from metricloop.study.new_study import NewStudy, create, demo_plan, looks_from
+    from metricloop.study.new_study import NewStudy, check_folder, demo_plan, looks_from
 
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
     if demo:
-        study = demo_plan(name, full, corrupt or "article")
+        study = replace(demo_plan(name, full, corrupt or "article"), changes=tuple(changes or ()))
     elif data is None:
         raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
     else:
-        from metricloop.data.formats import recognise
-        from metricloop.data.formats.place import base_of
+        from metricloop.cli.data_questions import place_of, truth_of
         from metricloop.detector.architectures import learning_rate
 
-        source = Path(data).resolve()
-        kind = recognise(source) if form == "auto" or not source.exists() else form
+        place = place_of(data, labels, images, form)
         study = NewStudy(
             name=name,
-            source=str(source),
-            root=str(base_of(source)),
+            source=place.source,
+            root=place.root,
+            format=place.format,
+            truth=truth_of(truth, data),
             budget=budget,
-            format=kind,
             categories=tuple(categories or ()),
             detector=detector,
             weights=_weights(weights, detector),
@@ -123,12 +160,54 @@ def init(
             strength=strength,
             copy=copy,
             full=full,
+            changes=tuple(changes or ()),
         )
-    create(folder, replace(study, screen=Screen(seeds=SHORT_TRIALS)) if screen else study)
+    study = replace(study, screen=Screen(seeds=SHORT_TRIALS)) if screen else study
+    check_folder(folder, study)
+    try:
+        told = _create(folder, study, yes)
+    except (RefusedError, SplitError) as error:
+        raise WorkspaceError(_refused(error, folder)) from None
+    print(told)
     print(
         f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
         f"  look first:  {run_line(folder, '--dry-run')}\n  run:         {run_line(folder)}"
     )
+
+
+def _create(folder: Path, study: NewStudy, yes: bool) -> str:
+    """Make the workspace and, unless its pictures are still to be drawn, its tables; returns what to tell of them."""
+    from metricloop.study.new_study import create
+
+    if study.drawn:
+        create(folder, study)
+        return f"the pictures of {folder} are drawn when it runs"
+    from metricloop.cli.data_questions import look
+    from metricloop.cli.first_data import make_data
+    from metricloop.cli.photo_weights import advice
+
+    looked = look(study, yes)
+    told: list[str] = []
+    create(
+        folder,
+        looked.study,
+        lambda made: told.append(make_data(made, None if looked.study.copy else looked.source)),
+    )
+    told.append(f"  {'example':<11}{folder / layout.EXAMPLE}: look at it, are these the right boxes?")
+    return "\n".join([*told, *advice(folder)])
+
+
+def _refused(error: RefusedError | SplitError, folder: Path) -> str:
+    """What to tell of a data set that cannot be used. Its problems are listed in a file beside the new folder."""
+    from metricloop.data.problem_list import write_problems
+
+    said = str(error).partition(". All ")[0]
+    none = "No workspace was made; what params.yaml would hold can be given as --set KEY=VALUE"
+    if not error.problems:
+        return f"{said}. {none}"
+    listed = folder.absolute().with_name(f"{folder.absolute().name}-problems.csv")
+    write_problems(listed, error.problems)
+    return f"{said}.\nAll {len(error.problems)} problems are listed in {listed}. {none}"
 
 
 def _weights(weights: str | None, detector: str) -> str:

@@ -85,7 +85,7 @@ def error_picture(search: Dataset, errors: Errors, detail: Detail = "thumbnails"
         caption = ", ".join(f"{number} {kind}" for kind, number in kinds)
         return Tile(draw_tile(image, _whole(frame), marks, layout), (f"image {frame.image_id}", caption))
 
-    tiles = _tiles(search, in_turn(rows, search.group[rows]), layout.tiles, tile)
+    tiles = tiles_of(search, in_turn(rows, search.group[rows]), layout.tiles, tile)
     return (
         contact_sheet(
             f"Held-out images with the most errors (detections with a score of at least {fixed(errors.threshold, 2)})",
@@ -117,7 +117,7 @@ def extremes_picture(
 
     ends = extremes(scores, higher, TRIES * layout.columns)
     strips = [
-        (name, _tiles(pool, end, layout.columns, tile, scores.row[end]))
+        (name, tiles_of(pool, end, layout.columns, tile, scores.row[end]))
         for name, end in zip(("Best scores, best first", "Worst scores, worst first"), ends, strict=True)
     ]
     legend = [OBJECT, OTHER] if scores.per_object else [LABEL]
@@ -130,7 +130,7 @@ def _objects_picture(title: str, pool: Dataset, boxes: np.ndarray, layout: Layou
         width, height = (pool.boxes[box, 2:] - pool.boxes[box, :2]).tolist()
         return _object_tile(pool, box, frame, image, layout, f"{fixed(width, 0)} x {fixed(height, 0)} px")
 
-    tiles = _tiles(pool, boxes, layout.tiles, tile, pool.box_row[boxes])
+    tiles = tiles_of(pool, boxes, layout.tiles, tile, pool.box_row[boxes])
     return contact_sheet(title, [("", tiles)], [OBJECT, OTHER], layout) if tiles else None
 
 
@@ -156,7 +156,7 @@ def _images_picture(
 
     def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
         marks = [Mark(box, LABEL) for box in frame.boxes]
-        caption = [f"image {frame.image_id}", _tally(frame)]
+        caption = [f"image {frame.image_id}", tally(frame)]
         if predictions is not None and frame.image_id in predictions:
             found = predictions[frame.image_id]
             sure = found.boxes[found.scores >= threshold]
@@ -164,12 +164,12 @@ def _images_picture(
             caption[1] += f"; {count(len(sure))} predicted"
         return Tile(draw_tile(image, _whole(frame), marks, layout), tuple(caption))
 
-    tiles = _tiles(pool, rows, layout.tiles, tile)
+    tiles = tiles_of(pool, rows, layout.tiles, tile)
     legend = [LABEL] if predictions is None else [LABEL, predicted]
     return contact_sheet(title, [("", tiles)], legend, layout) if tiles else None
 
 
-def _tiles(
+def tiles_of(
     dataset: Dataset,
     candidates: Sequence[int] | np.ndarray,
     wanted: int,
@@ -213,7 +213,7 @@ def _best_threshold(pool: Dataset, predictions: Mapping[int, Detections] | None)
     return find_errors(pool, [predictions.get(int(image_id), nothing) for image_id in pool.image_id]).threshold
 
 
-def _tally(frame: Frame) -> str:
+def tally(frame: Frame) -> str:
     names = [class_name(frame.class_names[label]) for label in frame.labels.tolist()]
     return ", ".join(f"{number} {name}" for name, number in Counter(names).most_common()) or "no label"
 

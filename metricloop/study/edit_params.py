@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from metricloop import layout
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.params import Params, ParamsError, check_params, known_keys, nearest
 
@@ -24,34 +25,45 @@ def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
         return []
     if not path.is_file():
         raise ParamsError(f"no {path.name} in {path.parent}, so this is not a workspace")
+    text, changes = changed_text(path.read_text(), assignments, str(path))
+    if yaml.safe_load(text) != read_yaml(path):
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+    return changes
+
+
+def changed_text(text: str, assignments: Sequence[str], where: str = layout.PARAMS) -> tuple[str, list[str]]:
+    """The text of params.yaml with the assignments applied and checked, and a line for people per assignment.
+
+    where: names the file in errors. Errors: those of change_params.
+    """
+    if not assignments:
+        return text, []
     from ruamel.yaml import YAML
 
     editor = YAML()
     editor.preserve_quotes = True
     editor.width = 10_000
-    document = editor.load(path.read_text())
+    document = editor.load(text)
     changes = []
     for assignment in assignments:
-        key, equals, text = assignment.partition("=")
+        key, equals, stated = assignment.partition("=")
         if not equals:
             raise ParamsError(f"--set takes KEY=VALUE, found {assignment!r}")
         try:
-            value = yaml.safe_load(text)
+            value = yaml.safe_load(stated)
         except yaml.YAMLError as error:
             raise ParamsError(
-                f"--set {key.strip()}: {text!r} is not valid YAML: {' '.join(str(error).split())}"
+                f"--set {key.strip()}: {stated!r} is not valid YAML: {' '.join(str(error).split())}"
             ) from None
         if value is None and _may_be_empty(key.strip()):
             value = ""
         old = _assign(document, key.strip(), value)
-        changes.append(f"{path.name}: {key.strip()}: {_show(old)} -> {_show(value)}")
+        changes.append(f"{Path(where).name}: {key.strip()}: {_show(old)} -> {_show(value)}")
     edited = io.StringIO()
     editor.dump(document, edited)
-    check_params(yaml.safe_load(edited.getvalue()), str(path))
-    if yaml.safe_load(edited.getvalue()) != read_yaml(path):
-        with replacing(path) as temporary:
-            temporary.write_text(edited.getvalue())
-    return changes
+    check_params(yaml.safe_load(edited.getvalue()), where)
+    return edited.getvalue(), changes
 
 
 def _may_be_empty(key: str) -> bool:

@@ -129,7 +129,7 @@ def write_version(
 
 def next_version(steps: Sequence[Step]) -> int:
     """The number of the version after these; the source itself is version 1."""
-    return max((step.version for step in steps), default=1) + 1
+    return max((step.version for step in steps), default=0) + 1
 
 
 def _wanted(data: Dataset, found: Repaired, held_out: bool) -> tuple[list[int], int]:

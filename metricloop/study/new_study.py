@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from metricloop import layout
 from metricloop.data import readers
 from metricloop.data.damage_presets import Corrupt, Mistake
 from metricloop.data.formats.folder_check import strays
+from metricloop.data.formats.place import base_of
 from metricloop.data.label_errors import PLANTED, PRESETS
 from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
 from metricloop.params import Confirm, Looks, Screen, check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
 from metricloop.study.dvc_commands import dvc
+from metricloop.study.edit_params import changed_text
 from metricloop.study.looks import record_looks
 from metricloop.study.plan import Plan
 from metricloop.study.refresh import refresh_code
@@ -27,7 +30,14 @@ from metricloop.study.rendering import TEMPLATES, align_comments, render, render
 from metricloop.study.screens import first_trials
 from metricloop.text.shell import run_line
 
-IGNORED = (f"{layout.SCRATCH}/", f"{layout.MLFLOW}*", f"{layout.MLFLOW_FILES}/", layout.REPORT, "__pycache__/")
+IGNORED = (
+    f"{layout.SCRATCH}/",
+    f"{layout.MLFLOW}*",
+    f"{layout.MLFLOW_FILES}/",
+    layout.REPORT,
+    layout.EXAMPLE,
+    "__pycache__/",
+)
 PRESET_NOTES = {
     "article": "                # half missing or on other objects, the rest moved and rescaled",
     "sloppy": "                 # a careless annotator in a third of the groups, worse for small objects",
@@ -63,6 +73,8 @@ class NewStudy:
     suggestions: int = 3
     full: bool = False  # all controls and more policies, not the short list of arms
     copy: bool = False  # copy the data set into the workspace
+    truth: str = ""  # data.second_labels
+    changes: tuple[str, ...] = ()  # KEY=VALUE of params.yaml
 
 
 def looks_from(seeds: int) -> Looks:
@@ -92,33 +104,43 @@ def demo_plan(name: str, full: bool = False, corrupt: str = "article") -> NewStu
     )
 
 
-def create(folder: Path, study: NewStudy) -> None:
-    """Make a workspace: a git and DVC repository with params.yaml, arms.yaml, rounds.yaml, dvc.yaml and code.yaml.
-
-    It is made in a temporary folder next to `folder` and renamed at the end, so `folder` is never half made.
-    Errors: WorkspaceError when `folder` is not empty or lies inside the data set.
-    """
+def check_folder(folder: Path, study: NewStudy) -> None:
+    """Errors: WorkspaceError when `folder` is not empty or lies inside the data set."""
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WorkspaceError(
             f"{folder} is not empty; name a new folder, or continue the study there: {run_line(folder)}"
         )
-    if not study.drawn and folder.is_relative_to(study.root):
-        raise WorkspaceError(f"{folder} lies inside the data set ({study.root}); put the workspace elsewhere")
+    for place in () if study.drawn else (study.root, base_of(Path(study.source))):
+        if folder.is_relative_to(place):
+            raise WorkspaceError(f"{folder} lies inside the data set ({place}); put the workspace elsewhere")
+
+
+def create(folder: Path, study: NewStudy, prepare: Callable[[Path], None] = lambda made: None) -> None:
+    """Make a workspace: a git and DVC repository with params.yaml, arms.yaml, rounds.yaml, dvc.yaml and code.yaml.
+
+    It is made in a temporary folder next to `folder` and renamed at the end, so `folder` is never half made.
+    prepare: called with the temporary folder before anything is committed; what it raises leaves no folder behind.
+    Errors: WorkspaceError when `folder` is not empty or lies inside the data set.
+    """
+    folder = folder.absolute()
+    check_folder(folder, study)
+    copies: dict[str, str] = {}
     if study.copy:
-        check_files(Path(study.root))
-        inside = Path(layout.SOURCE) / Path(study.source).relative_to(study.root)
-        copied_from, study = study.root, replace(study, source=inside.as_posix(), root=layout.SOURCE)
-    params = align_comments(render("params.yaml.j2", **params_values(study)))
-    check_params(yaml.safe_load(params), "the new params.yaml")
+        study, copies = copied(study)
+        for place in copies:
+            check_files(Path(place))
+    params = params_text(study)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         made = Path(scratch) / folder.name
         made.mkdir()
         run_git(made, "init", "--quiet", "--initial-branch=main")
         run_command(made, dvc("init", "--quiet"))
-        if study.copy:
-            shutil.copytree(copied_from, made / layout.SOURCE)
+        for place, target in copies.items():
+            (made / target).parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if Path(place).is_dir() else shutil.copy2)(place, made / target)
+        if copies:
             run_command(made, dvc("add", "--quiet", layout.SOURCE))
         write_if_changed(made / layout.PARAMS, params)
         write_if_changed(made / layout.ARMS, render_arms(study))
@@ -130,11 +152,41 @@ def create(folder: Path, study: NewStudy) -> None:
                 stream.write("\n".join(lines) + "\n")
         record_looks(made, check_params(yaml.safe_load(params), "the new params.yaml"))
         refresh_code(made)
+        prepare(made)
         run_git(made, "add", "--all")
         commit_all(made, f"study {study.name}: {study.budget:g} of the images of {study.source}")
         if folder.exists():
             folder.rmdir()
         made.rename(folder)
+
+
+def copied(study: NewStudy) -> tuple[NewStudy, dict[str, str]]:
+    """The study of a data set that is copied into its workspace, and what is copied: path -> path in the workspace.
+
+    Labels that lie apart from the pictures, and a second labelling, go into folders of their own.
+    """
+    root, source, truth = Path(study.root), Path(study.source), Path(study.truth)
+    together = source.is_relative_to(root) and (not study.truth or truth.is_relative_to(root))
+    places = {root: Path(layout.SOURCE) / ("" if together else "images")}
+    names = {"labels": source, "second_labels": truth if study.truth else root}
+    for name, place in names.items():
+        if not place.is_relative_to(root):
+            places[place] = Path(layout.SOURCE, name, place.name)
+
+    def inside(path: Path) -> str:
+        place = next(place for place in places if path.is_relative_to(place))
+        return (places[place] / path.relative_to(place)).as_posix()
+
+    copies = {str(place): target.as_posix() for place, target in places.items()}
+    new = replace(study, source=inside(source), root=layout.SOURCE, truth=inside(truth) if study.truth else "")
+    return new, copies
+
+
+def params_text(study: NewStudy) -> str:
+    """The text of a new params.yaml. Errors: ParamsError."""
+    text = align_comments(render("params.yaml.j2", **params_values(study)))
+    check_params(yaml.safe_load(text), "the new params.yaml")
+    return changed_text(text, study.changes, "the new params.yaml")[0]
 
 
 def check_files(source: Path) -> None:
@@ -152,7 +204,7 @@ def check_files(source: Path) -> None:
 
 def render_arms(study: NewStudy) -> str:
     """arms.yaml: the baseline, the controls and the article's metrics, with their first trials."""
-    options: dict[str, Any] = {"planted": study.corrupt != "none", "full": study.full}
+    options: dict[str, Any] = {"planted": study.corrupt != "none", "full": study.full, "second": bool(study.truth)}
     options["lean"] = (
         study.drawn and not study.full
     )  # fewer arms in the demo, so that the language model's rounds have time

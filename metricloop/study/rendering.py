@@ -46,7 +46,11 @@ def render(template: str, **values: Any) -> str:
 def quoted(value: Any) -> str:
     """A value as YAML on one line; a string that YAML would read as something else gets quotes."""
     value = list(value) if isinstance(value, tuple) else value
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+        .removesuffix("\n")
+        .removesuffix("\n...")
+    )
 
 
 def write_if_changed(path: Path, text: str) -> None:

@@ -139,9 +139,11 @@ def test_the_defaults_of_init():
     with TOP.make_context("metricloop", []) as top:
         given = cmd.make_context("init", ["d"], parent=top).params
     assert given == {
-        "folder": Path("d"), "data": None, "name": None, "budget": 0.25, "form": "auto", "categories": (),
+        "folder": Path("d"), "data": None, "labels": None, "images": None, "truth": None,
+        "name": None, "budget": 0.25, "form": "auto", "categories": (),
         "detector": "fcos_shufflenet", "weights": None, "image_size": 224, "iterations": 250, "seeds": 3,
         "screen": False, "corrupt": None, "strength": 0.5, "copy": False, "demo": False, "full": False,
+        "changes": (), "yes": False,
     }  # fmt: skip
 
 

@@ -1,19 +1,11 @@
 """`metricloop init --data FILE` reads that file, and --import copies the pictures that it names."""
 
-import json
-
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from coco_set import coco, noise, write
 
 from metricloop.cli.main import main
 from metricloop.data.formats import read
-
-
-def picture(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(path)
 
 
 def data_section(folder) -> dict:
@@ -23,8 +15,8 @@ def data_section(folder) -> dict:
 @pytest.fixture
 def yolo(tmp_path):
     root = tmp_path / "set"
-    for name in ("a", "b"):
-        picture(root / f"images/{name}.jpg")
+    for number, name in enumerate("abcd"):
+        noise(root / f"images/{name}.jpg", number)
         (root / f"labels/{name}.txt").parent.mkdir(exist_ok=True)
         (root / f"labels/{name}.txt").write_text("1 0.5 0.5 0.5 0.5\n")
     (root / "data.yaml").write_text("train: images\nval: images\nnames: [cat, dog]\n")
@@ -38,23 +30,17 @@ def test_another_yaml_file_is_read_and_not_the_usual_one(yolo, tmp_path):
     assert (data["source"], data["root"], data["format"]) == (str(yolo / "other.yaml"), str(yolo), "yolo")
     assert read(data["source"], data["format"]).class_names == ("lynx", "lion")
     watched = yaml.safe_load((tmp_path / "ws/fingerprint.yaml").read_text())
-    assert watched["files"] == 6  # labels and pictures too
+    assert watched["files"] == 10  # labels and pictures too
 
 
 def test_import_copies_the_pictures_beside_the_folder_of_an_annotation_file(tmp_path):
-    picture(tmp_path / "set/train2017/a.jpg")
-    content = {
-        "images": [{"id": 1, "file_name": "a.jpg", "width": 30, "height": 20}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 10]}],
-        "categories": [{"id": 1, "name": "lion"}],
-    }
-    (tmp_path / "set/annotations").mkdir()
-    file = tmp_path / "set/annotations/instances_train2017.json"
-    file.write_text(json.dumps(content))
+    for number, name in enumerate("abc"):
+        noise(tmp_path / f"set/train2017/{name}.jpg", number)
+    file = write(tmp_path / "set/annotations/instances_train2017.json", coco(["a.jpg", "b.jpg", "c.jpg"]))
     assert main(["init", str(tmp_path / "ws"), "--import", "--data", str(file)]) == 0
     data = data_section(tmp_path / "ws")
     assert (data["source"], data["root"]) == (f"source/annotations/{file.name}", "source")
     (tmp_path / "set").rename(tmp_path / "moved")
-    [record] = read(tmp_path / "ws" / data["source"], root=tmp_path / "ws" / data["root"]).records
-    assert record.file == tmp_path / "ws/source/train2017/a.jpg"
+    records = read(tmp_path / "ws" / data["source"], root=tmp_path / "ws" / data["root"]).records
+    assert [record.file for record in records] == [tmp_path / f"ws/source/train2017/{name}.jpg" for name in "abc"]
     assert (tmp_path / "ws/source.dvc").is_file()

@@ -151,7 +151,7 @@ def test_repaired_labels_come_back_as_a_version(folder, no_dvc, tmp_path, capsys
     capsys.readouterr()
     assert main(["import-labels", str(target), "-C", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert f"labels 2: {len(named)} of {len(named)} images differ; {folder / 'labels/2.json'}" in out
+    assert f"labels 1: {len(named)} of {len(named)} images differ; {folder / 'labels/1.json'}" in out
     assert "  0 added, 1 removed, 1 moved, 1 renamed\n" in out
     assert "IoU of old and new boxes: 0.3-0.5: 1, 0.9-1: 1" in out
     assert out.splitlines()[-7:-1] == [
@@ -163,9 +163,9 @@ def test_repaired_labels_come_back_as_a_version(folder, no_dvc, tmp_path, capsys
         "out of date now: predict, compare",
     ]
     assert f"go on: metricloop run -C '{folder}'" in out
-    [step] = json.loads((folder / "labels/2.json").read_text())["steps"]
-    assert (step["version"], step["source"], step["changes"]["removed"]) == (2, "pool.json", 1)
-    assert yaml.safe_load((folder / "params.yaml").read_text())["data"]["labels"] == "labels/2.json"
+    [step] = json.loads((folder / "labels/1.json").read_text())["steps"]
+    assert (step["version"], step["source"], step["changes"]["removed"]) == (1, "pool.json", 1)
+    assert yaml.safe_load((folder / "params.yaml").read_text())["data"]["labels"] == "labels/1.json"
     plan = yaml.safe_load((folder / "arms.yaml").read_text())
     assert plan["arms"]["before_repair"] == {
         "role": "control", "a": "data/before.parquet", "b": "data/before.parquet", "policy": {"name": "relabelled"}
@@ -174,9 +174,9 @@ def test_repaired_labels_come_back_as_a_version(folder, no_dvc, tmp_path, capsys
     content["images"] = content["images"][:1]
     target.write_text(json.dumps(content))
     assert main(["import-labels", str(target), "-C", str(folder)]) == 0  # the tables are still those of before
-    assert "unchanged" not in json.loads((folder / "labels/3.json").read_text())["steps"][0]
-    assert [step["version"] for step in json.loads((folder / "labels/3.json").read_text())["steps"]] == [2, 3]
-    assert (folder / "labels/2.json").is_file()
+    assert "unchanged" not in json.loads((folder / "labels/2.json").read_text())["steps"][0]
+    assert [step["version"] for step in json.loads((folder / "labels/2.json").read_text())["steps"]] == [1, 2]
+    assert (folder / "labels/1.json").is_file()
 
 
 def test_a_version_holds_the_images_that_were_looked_at_and_found_right(folder, no_dvc, tmp_path, capsys):
@@ -184,9 +184,9 @@ def test_a_version_holds_the_images_that_were_looked_at_and_found_right(folder, 
     removed = content["annotations"].pop(0)
     target.write_text(json.dumps(content))
     assert main(["import-labels", str(target), "-C", str(folder)]) == 0
-    assert "labels 2: 1 of 32 images differ" in capsys.readouterr().out
-    [step] = json.loads((folder / "labels/2.json").read_text())["steps"]
-    assert read_steps(folder / "labels/2.json")[0].unchanged.keys() == step["unchanged"].keys()
+    assert "labels 1: 1 of 32 images differ" in capsys.readouterr().out
+    [step] = json.loads((folder / "labels/1.json").read_text())["steps"]
+    assert read_steps(folder / "labels/1.json")[0].unchanged.keys() == step["unchanged"].keys()
     [changed] = step["images"]
     files = {Path(entry["file_name"]).name: entry["id"] for entry in content["images"]}
     assert files[Path(changed).name] == removed["image_id"]

@@ -23,6 +23,7 @@ def test_a_folder_with_blanks_is_quoted_and_its_status_is_told(tmp_path, capsys)
     folder = tmp_path / "my study"
     assert main(["init", str(folder), "--demo"]) == 0
     assert capsys.readouterr().out == (
+        f"the pictures of {folder} are drawn when it runs\n"
         f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
         f"  look first:  metricloop run -C '{folder}' --dry-run\n  run:         metricloop run -C '{folder}'\n"
     )
@@ -43,17 +44,18 @@ def test_a_folder_with_blanks_is_quoted_and_its_status_is_told(tmp_path, capsys)
 
 def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
     made = []
-    monkeypatch.setattr("metricloop.study.new_study.create", lambda folder, study: made.append((folder, study)))
-    (tmp_path / "lions").mkdir()
+    monkeypatch.setattr("metricloop.cli.init._create", lambda *given: made.append(given) or "")
+    (tmp_path / "lions/second").mkdir(parents=True)
     (tmp_path / "w.pt").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     typed = (
         "init new --data lions --format voc --categories lion cub --budget 0.5 --image-size 96 --iterations 9 "
         "--seeds 5 --corrupt sloppy --strength 0.25 --import --full "
-        "--detector fcos_resnet50_fpn --weights w.pt"
+        "--detector fcos_resnet50_fpn --weights w.pt --truth second --set study.seed=3 --yes"
     )
     assert main(shlex.split(typed)) == 0
-    [(folder, study)] = made
+    [(folder, study, yes)] = made
+    assert (study.truth, study.changes, yes) == (str(tmp_path / "lions/second"), ("study.seed=3",), True)
     assert str(folder) == "new"
     assert (study.name, study.source, study.root) == ("new", str(tmp_path / "lions"), str(tmp_path / "lions"))
     assert (study.format, study.categories, study.budget) == ("voc", ("lion", "cub"), 0.5)

@@ -31,8 +31,11 @@ def open_place(source: Path | str, root: Path | str | None = None, outside: bool
     if not there:
         raise SourceError(f"{source} does not exist; set data.source to a label file or a folder")
     own = [base_of(source), *([root] if root else [])]
-    top = absolute(Path(root)) if root else None
-    return Place(source, roots_of(own, outside), top=top if top and top in base_of(source).parents else None)
+    base, top = base_of(source), absolute(Path(root)) if root else None
+    above = top is not None and top in base.parents
+    return Place(
+        source, roots_of(own, outside), top=top if above else None, further=None if above or top == base else top
+    )
 
 
 def recognise(source: Path | str, outside: bool | Sequence[str] = False) -> str:
@@ -73,8 +76,8 @@ def read(
 ) -> Source:
     """Read a data set; `categories`: the classes to keep, in this order (none: all).
 
-    root: a folder beside that of the source which holds its pictures. Nothing outside of these two is opened, unless
-    `outside` is True, or names the folders in question.
+    root: a folder above or apart from that of the source which holds its pictures. Nothing outside of these two is
+    opened, unless `outside` is True, or names the folders in question.
     Errors: SourceError when the source has another format or holds nothing usable.
     """
     place = open_place(source, root, outside)

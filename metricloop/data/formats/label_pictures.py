@@ -71,7 +71,7 @@ def _match_in_index(place: Place, labels: Sequence[Label], found: dict[Path, Pat
     """By the names of the label files anywhere in the data set, then by the names within them."""
     index = PictureIndex.of(place)
     start = len(place.base.parts)
-    stems = TailIndex([(*path.parts[start:-1], stem_of(path.name)) for path in index.paths])
+    stems = TailIndex([(*place.parts(path)[:-1], stem_of(path.name)) for path in index.paths])
     ways: Counter[str] = Counter()
     example: dict[str, str] = {}
     doubts: dict[Path, str] = {}

@@ -40,17 +40,18 @@ class PictureIndex:
     def of(cls, place: Place, paths: Sequence[Path] | None = None) -> PictureIndex:
         """paths: the pictures; by default all below the place."""
         paths = tuple(place.pictures if paths is None else paths)
-        start = len(place.base.parts)
-        return cls(place, paths, TailIndex([path.parts[start:] for path in paths]))
+        return cls(place, paths, TailIndex([place.parts(path) for path in paths]))
 
     def look_up(self, wanted: Wanted) -> Found:
-        """What the labels mean, by name alone; between equally good files, one near the label file is preferred."""
+        """What the labels mean, by name alone; between equally good files, one in the place's `further` folder or near
+        the label file is preferred."""
         beside = f"{wanted.label.parent}{os.sep}"
         split = split_of(wanted.label.stem)
         prefer = [lambda row: str(self.paths[row]).startswith(beside)]
+        if further := self.place.further:
+            prefer.insert(0, lambda row: further in self.paths[row].parents)
         if split:
-            start = len(self.place.base.parts)
-            prefer.append(lambda row: split_of(*self.paths[row].parts[start:-1]) == split)
+            prefer.append(lambda row: split_of(*self.place.parts(self.paths[row])[:-1]) == split)
         return self.tails.find(wanted.name, prefer)
 
 
@@ -62,7 +63,7 @@ def match_pictures(place: Place, wanted: Mapping[Key, Wanted], problems: list[Pr
     """
     found: dict[Key, Path] = {}
     for key, entry in wanted.items():
-        exact = _exact(place, entry)
+        exact = _exact(place, entry if place.further is None else entry._replace(near=(place.further, *entry.near)))
         if exact is not None:
             found[key] = exact
     if len(found) < len(wanted):

@@ -20,7 +20,8 @@ MOST = 3_000_000  # entries of one walk
 class Place:
     """Where a data set is read from.
 
-    source: the folder or label file, absolute; top: a folder above it that holds its pictures, too.
+    source: the folder or label file, absolute; top: a folder above it that holds its pictures, too; further: another
+    folder that holds its pictures, which comes before the others.
     roots: real paths of the folders that may be read, None: all.
     refused: path -> why it is not used (links that lead out, names that are no text); every entry becomes a problem.
     """
@@ -29,6 +30,7 @@ class Place:
     roots: tuple[str, ...] | None
     refused: dict[str, str] = field(default_factory=dict)
     top: Path | None = None
+    further: Path | None = None
     _listed: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     @property
@@ -146,8 +148,14 @@ class Place:
 
     @cached_property
     def pictures(self) -> list[Path]:
-        """All picture files below `base`."""
-        return self.walk(self.base, SUFFIXES)
+        """All picture files below `base` and `further`."""
+        folders = [folder for folder in (self.further, self.base) if folder]
+        return list(dict.fromkeys(path for folder in folders for path in self.walk(folder, SUFFIXES)))
+
+    def parts(self, path: Path) -> tuple[str, ...]:
+        """The parts of a path below `base`, or below `further`."""
+        start = self.further if self.further and self.further in path.parents else self.base
+        return path.parts[len(start.parts) :]
 
     def read_bytes(self, path: Path | str, limit: int = door.TEXT) -> bytes:
         """Errors: DoorError."""

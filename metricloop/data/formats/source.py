@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,9 @@ def keep_categories(source: Source, categories: Sequence[str]) -> Source:
     """
     unknown = [name for name in categories if name not in source.class_names]
     if unknown:
-        known = ", ".join(source.class_names)
-        raise SourceError(f"data.categories names {', '.join(unknown)}; the source has {known}")
+        known, near = ", ".join(source.class_names), _nearest(unknown[0], source.class_names)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise SourceError(f"data.categories names {', '.join(unknown)}; the source has {known}{hint}")
     new = np.full(len(source.class_names), -1)
     new[[source.class_names.index(name) for name in categories]] = np.arange(len(categories))
     records = []
@@ -139,3 +141,10 @@ def keep_categories(source: Source, categories: Sequence[str]) -> Source:
         if kept.any() or not len(kept):
             records.append(replace(record, boxes=record.boxes[kept], labels=labels[kept], crowd=record.crowd[kept]))
     return replace(source, class_names=tuple(categories), records=tuple(records))
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that is nearest, whatever the case of its letters."""
+    by_plain = {one.casefold(): one for one in known}
+    near = get_close_matches(name.casefold(), by_plain, 1, cutoff=0.5)
+    return by_plain[near[0]] if near else None

@@ -84,7 +84,7 @@ def read_cvat(place: Place) -> Source:
             problems.append(Problem(where, "labels without picture", f"left out ({len(entry.rows)} boxes)"))
             continue
         rows = [(box, labels[entry.path][name], crowd) for box, name, crowd in entry.rows]
-        size = {"width": entry.width, "height": entry.height}
+        size = {"width": entry.width, "height": entry.height, "origin": str(entry.path)}
         records.append(make_record(pictures[key], rows, split=entry.split, group=entry.group, **size))
     if not records:
         message = (

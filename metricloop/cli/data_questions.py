@@ -1,0 +1,199 @@
+"""`metricloop init`: read a data set, and ask what it leaves open: which labels count, and where the pictures are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from metricloop.cli.confirm_prompt import asks_here, choose
+from metricloop.data.first_look import Clash, Missing, clash, missing
+from metricloop.data.formats import Source, SourceError, read, recognise
+from metricloop.data.formats.place import base_of
+from metricloop.params import check_params
+from metricloop.study.commits import WorkspaceError
+from metricloop.study.new_study import NewStudy, params_text
+from metricloop.text.numbers import count
+from metricloop.text.shell import command_line
+
+FIXED = ("yolo", "ytvos")  # formats that say themselves where their pictures lie
+
+
+class OpenQuestionError(WorkspaceError):
+    """The data set leaves something open, and there is nobody to ask; the message says which options answer it."""
+
+
+class Where(NamedTuple):
+    """As in the section data of params.yaml."""
+
+    source: str
+    root: str
+    format: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A study whose data set leaves nothing open, and that data set as it was read."""
+
+    study: NewStudy
+    source: Source
+
+
+def place_of(data: str, labels: str | None, images: str | None, form: str = "auto") -> Where:
+    """source, root and format of a study, from what was typed as --data, --labels, --images and --format.
+
+    labels: relative to `data` or to the current folder. Errors: WorkspaceError, SourceError.
+    """
+    top = Path(os.path.abspath(data))
+    source = top
+    if labels is not None:
+        tried = [top / labels, Path(os.path.abspath(labels))]
+        source = next((path for path in tried if path.exists()), tried[0])
+        if not source.exists():
+            raise WorkspaceError(f"--labels: {source} does not exist; give a label file, or a folder of label files")
+    root = base_of(top) if source == top or source.is_relative_to(top) else top
+    if images is not None:
+        root = Path(os.path.abspath(images))
+        if not root.is_dir():
+            raise WorkspaceError(f"--images: {root} is no folder; give the folder that holds the pictures")
+    kind = recognise(source) if form == "auto" or not source.exists() else form
+    if images is not None and kind in FIXED and not source.is_relative_to(root):
+        raise WorkspaceError(f"--images: {kind} data says itself where its pictures lie; correct it there: {source}")
+    return Where(str(source), str(root), kind)
+
+
+def truth_of(truth: str | None, data: str) -> str:
+    """The path of --truth, relative to the data set or to the current folder; "" for none. Errors: WorkspaceError."""
+    if truth is None:
+        return ""
+    tried = [Path(os.path.abspath(truth)), Path(os.path.abspath(data)) / truth]
+    found = next((path for path in tried if path.exists()), None)
+    if found is None:
+        raise WorkspaceError(f"--truth: {tried[0]} does not exist; give a label file, or a folder of label files")
+    return str(found)
+
+
+def look(study: NewStudy, yes: bool) -> Looked:
+    """Read the data set of a study, and settle which labels count and where the pictures are.
+
+    yes: do not ask; join labellings of the same pictures, and leave out labels without a picture.
+    Errors: OpenQuestionError where nobody can be asked; SourceError.
+    """
+    settled = {"clash", "missing"} if yes else set[str]()
+    while True:
+        data = check_params(yaml.safe_load(params_text(study))).data
+        try:
+            source = read(data.source, data.format, data.categories, root=data.folder, outside=data.outside)
+        except SourceError as error:
+            gone = missing(None, error.problems)
+            if gone is None or study.format in FIXED:
+                raise
+            study = _where(study, gone, yes, nothing_left=str(error))
+            continue
+        if study.truth and (rest := _without_truth(study, source)):
+            study = _with_labels(study, rest)
+        elif "clash" not in settled and (found := clash(source)):
+            settled.add("clash")
+            study = _which(study, found)
+        elif "missing" not in settled and (gone := missing(source, source.problems)):
+            before, study = study, _where(study, gone, yes)
+            settled |= {"missing"} if study == before else set()
+        else:
+            return Looked(study, source)
+
+
+def _with_labels(study: NewStudy, labels: Path) -> NewStudy:
+    return replace(study, source=str(labels), format=recognise(labels))
+
+
+def _without_truth(study: NewStudy, source: Source) -> Path | None:
+    """The label file that is left when the truth is not read as labels; None where it is not read as such anyway.
+
+    Errors: WorkspaceError when no file or several are left.
+    """
+    truth = Path(study.truth)
+    files = {Path(record.origin) for record in source.records if record.origin}
+    rest = sorted(path for path in files if path != truth and truth not in path.parents)
+    if len(rest) == len(files):
+        return None
+    if len(rest) == 1:
+        return rest[0]
+    told = "no other label file is there" if not rest else f"{count(len(rest), 'other label file')} lie beside it"
+    raise WorkspaceError(
+        f"--truth: {truth} lies among the labels of the study, and {told}; say which are the labels of the study: "
+        "--labels FILE_OR_FOLDER"
+    )
+
+
+def _which(study: NewStudy, found: Clash) -> NewStudy:
+    """Ask which of several labellings counts."""
+    names = {own: _short(own.path, study) for own in found.labels}
+    wide = max(map(len, names.values()))
+    told = [f"{names[own]:<{wide}}  {count(own.pictures, 'picture')}, {count(own.boxes, 'box', 'boxes')}"
+            for own in found.labels]  # fmt: skip
+    said = (
+        f"{count(len(found.labels), 'labelling')} of the same pictures: {found.shared:,} pictures are in two of them, "
+        f"{found.differing:,} with other boxes"
+    )
+    if not asks_here():
+        one, other = found.labels[0], found.labels[1]
+        options = [
+            (("--labels", names[one]), "these labels, the others are not read"),
+            (("--labels", names[other], "--truth", names[one]), "measure with the others, if they are cleaner"),
+            (("--yes",), "join them: every box of all, equal ones once"),
+        ]
+        raise OpenQuestionError("\n".join([f"{said}:", *(f"  {line}" for line in told), *_lines(options)]))
+    print(f"{said}.")
+    place = choose("Which one has the labels to train on?", [*told, "all of them, joined; equal boxes once"])
+    if place == len(told):
+        return study
+    study = _with_labels(study, found.labels[place].path)
+    rest = [own for own in found.labels if own is not found.labels[place]]
+    place = choose(
+        "Is another one cleaner, so that it can serve as the truth to measure with?",
+        ["no", *(names[own] for own in rest)],
+    )
+    return replace(study, truth=str(rest[place - 1].path)) if place else study
+
+
+def _where(study: NewStudy, gone: Missing, yes: bool, nothing_left: str = "") -> NewStudy:
+    """Ask where the pictures are. nothing_left: why nothing can be used without them."""
+    said = (
+        f"{gone.pictures:,} of {gone.of:,} labelled pictures are not found"
+        if not nothing_left
+        else f"none of the {gone.of:,} labelled pictures is found"
+    )
+    said += f" below {study.root},\nthe first is {gone.first.file} ({gone.first.action})"
+    if yes or not asks_here():
+        options: list[tuple[Sequence[str], str]] = []
+        if study.format not in FIXED:
+            options.append((("--images", "DIR"), "the folder that holds them"))
+        if not nothing_left:
+            options.append((("--yes",), "go on without them"))
+        raise OpenQuestionError("\n".join([f"{said}:", *_lines(options)]))
+    print(f"{said}.")
+    tail = "" if nothing_left else "; nothing: go on without them"
+    answer = input(f"In which folder are they{tail}? ").strip()
+    if not answer and not nothing_left:
+        return study
+    folder = Path(os.path.abspath(os.path.expanduser(answer)))
+    if not answer or not folder.is_dir():
+        raise WorkspaceError(f"{answer or 'nothing'} is no folder; give it as --images DIR")
+    return replace(study, root=str(folder))
+
+
+def _lines(options: Sequence[tuple[Sequence[str], str]]) -> list[str]:
+    words = [command_line(*given) for given, _ in options]
+    wide = min(max(map(len, words)), 40)
+    return ["Add one of these:", *(f"  {line:<{wide}}  {why}" for line, (_, why) in zip(words, options, strict=True))]
+
+
+def _short(path: Path, study: NewStudy) -> str:
+    """A label file as it can be typed: below the data set's folder where it lies there."""
+    source = Path(study.source)
+    base = source if source.is_dir() else source.parent
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
