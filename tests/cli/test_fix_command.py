@@ -77,17 +77,17 @@ def test_marks_become_a_version_of_the_labels(folder, data, tmp_path, capsys):
         "labels of 3 images change (labels 2): 1 added, 1 removed, 1 moved, 0 renamed",
         "1 finding judged right: the next audit does not list what is right",
     ]
-    assert f"labels 2: {folder / 'labels/2.json'}\n" in out
+    assert f"labels 1: {folder / 'labels/1.json'}\n" in out
     assert "out of date now: predict" in out
     assert f"metricloop audit -C '{folder}'" in out
     assert max(len(line) for line in out.splitlines() if str(folder) not in line) <= 110
-    [step] = read_steps(folder / "labels/2.json")
+    [step] = read_steps(folder / "labels/1.json")
     assert sorted(step.images) == sorted(str(data.file[row]) for row in rows)
     assert step.images[data.file[rows[0]]][0][:4] == wider(data, first[0])
     assert len(step.images[data.file[rows[1]]]) == data.counts[rows[1]] - 1
     assert [50, 50, 60, 62, "football", False] in step.images[data.file[rows[2]]]
     assert [step.changes[kind] for kind in ("added", "removed", "moved", "renamed")] == [1, 1, 1, 0]
-    assert yaml.safe_load((folder / "params.yaml").read_text())["data"]["labels"] == "labels/2.json"
+    assert yaml.safe_load((folder / "params.yaml").read_text())["data"]["labels"] == "labels/1.json"
     assert "before_repair" in (folder / "arms.yaml").read_text()
     assert [one["mark"] for one in read_json(folder / "labels/judged.json")["marks"]] == [
         "fix",
@@ -112,10 +112,10 @@ def test_held_out_labels_change_only_when_asked(folder, data, tmp_path, capsys):
     assert main(["fix", str(marks), "-C", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "1 mark left out: of the search and test split, which judge all arms; --held-out takes them too" in out
-    assert not (folder / "labels/2.json").exists()
+    assert not (folder / "labels/1.json").exists()
     assert main(["fix", str(marks), "--held-out", "--no-arm", "-C", str(folder)]) == 0
     assert "0 added, 1 removed" in capsys.readouterr().out
-    [step] = read_steps(folder / "labels/2.json")
+    [step] = read_steps(folder / "labels/1.json")
     assert list(step.images) == [data.file[rows[0]]]
     assert "before_repair" not in (folder / "arms.yaml").read_text()
 
