@@ -74,7 +74,7 @@ def test_marks_become_a_version_of_the_labels(folder, data, tmp_path, capsys):
         "  placed           1         1         -         -",
         "  spurious         -         -         1         -",
         "  missing          -         1         -         -",
-        "labels of 3 images change (labels 2): 1 added, 1 removed, 1 moved, 0 renamed",
+        "labels of 3 images change (labels 1): 1 added, 1 removed, 1 moved, 0 renamed",
         "1 finding judged right: the next audit does not list what is right",
     ]
     assert f"labels 1: {folder / 'labels/1.json'}\n" in out
