@@ -62,6 +62,9 @@ MLFLOW_FILES = "mlruns"
 # Scratch: deletable at any time, never a dependency.
 SCRATCH = ".metricloop"
 CACHE = ".metricloop/cache"
+KNOWN_CODE = ".metricloop/cache/code.json"  # digests of the running code, until a source file changes
+CODE_FILES = ".metricloop/code"  # per digest of a stage's code, the digests of its source files
+SUMS = ".metricloop/cache/sums.json"  # MD5 sums of files, until they change
 KNOWN_SCORES = ".metricloop/cache/scores"
 SHOWN = ".metricloop/shown"  # what report and MLflow last showed, as a digest
 RATES = ".metricloop/rates"  # clocks and rates, which no stage may write into its outputs

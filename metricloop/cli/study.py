@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -124,13 +125,13 @@ def status(
         bool,
         flag(
             "--json",
-            'Print {"stages": names in order, "to_do": those out of date, "waiting": those that read from them}.',
+            'Print {"stages": names in order, "to_do": those out of date, "waiting": those that read from them, '
+            '"why": {stage to do: [{"kind", "what", "old", "new"}]}}.',
         ),
     ] = False,
 ) -> None:
-    """Show what is up to date and what is not."""
-    from metricloop.data.summary import describe_splits
-    from metricloop.data.tables import read_json
+    """Show what is up to date, what is not, and why."""
+    from metricloop.cli.status_lines import describe_splits, status_lines
     from metricloop.params import load_params
     from metricloop.study.data_files import missing
     from metricloop.study.staleness import staleness
@@ -138,17 +139,12 @@ def status(
     folder = folder.resolve()
     found = staleness(folder)
     if as_json:
-        print_json({"stages": found.stages, "to_do": found.to_do, "waiting": found.waiting})
+        why = {name: [asdict(reason) for reason in reasons] for name, reasons in found.why.items()}
+        print_json({"stages": found.stages, "to_do": found.to_do, "waiting": found.waiting, "why": why})
         return
-    for name in found.stages:
-        state = "to do" if name in found.to_do else "waits" if name in found.waiting else "up to date"
-        print(f"{state:<10}  {name}")
-    line = f"{len(found.fresh)} of {len(found.stages)} stages are up to date"
-    line += f"; {len(found.to_do)} to do" if found.to_do else "; nothing to do"
-    if found.waiting:
-        line += f", and {len(found.waiting)} wait for these: they run if what they read turns out different"
-    print(line)
-    if (folder / layout.SUMMARY).is_file() and (told := describe_splits(read_json(folder / layout.SUMMARY))):
+    print("\n".join(status_lines(found)))
+    summary = folder / layout.SUMMARY
+    if summary.is_file() and (told := describe_splits(json.loads(summary.read_text()))):
         print(f"data: {told}")
     if said := missing(folder, load_params(folder / layout.PARAMS).data):
         print(said)

@@ -62,20 +62,6 @@ def count_splits(images: dict[str, Any], boxes: dict[str, Any], class_names: Seq
     return {"splits": parts}
 
 
-def describe_splits(summary: dict[str, Any]) -> str:
-    """The images, boxes and crowd regions of each split, in one line; "" before they are known.
-
-    >>> describe_splits({"splits": {"pool": {"images": 1, "boxes": 5, "crowd": 2}}})
-    'pool 1 image, 3 boxes and 2 crowd regions'
-    """
-    parts = []
-    for name, own in summary.get("splits", {}).items():
-        crowds = own.get("crowd", 0)
-        line = f"{name} {_count(own['images'], 'image', 'images')}, {_count(own['boxes'] - crowds, 'box', 'boxes')}"
-        parts.append(line + (f" and {_count(crowds, 'crowd region', 'crowd regions')}" if crowds else ""))
-    return "; ".join(parts)
-
-
 def describe(summary: dict[str, Any]) -> str:
     """The summary in one line."""
     count = _count

@@ -13,10 +13,7 @@ import yaml
 
 from metricloop import layout
 from metricloop.data import door
-from metricloop.data.fingerprint import fingerprint
-from metricloop.data.formats.place import base_of
 from metricloop.params import Data
-from metricloop.study.rendering import write_if_changed
 from metricloop.text.shell import command_line
 
 WATCHED = f"      - {layout.FINGERPRINT}\n"
@@ -40,14 +37,17 @@ def wire_source(stages: str, inside: bool) -> str:
     return stages.replace(old, new, 1)
 
 
-def record_files(folder: Path, data: Data) -> None:
-    """Write the fingerprint of a data set outside the workspace. Where the data set is gone, the old one stays."""
+def look_through(folder: Path, data: Data) -> str | None:
+    """The text of fingerprint.yaml for a data set outside the workspace; None for one inside, or where it is gone."""
     if is_inside(folder, data) or missing(folder, data):
-        return
+        return None
+    from metricloop.data.fingerprint import fingerprint  # slow to load, and not needed for data inside the workspace
+    from metricloop.data.formats.place import base_of
+
     own = [base_of(folder / data.source), _root(folder, data)]
     further = data.outside if isinstance(data.outside, tuple) else ()
     found = fingerprint([*own, *(folder / name for name in further)])
-    write_if_changed(folder / layout.FINGERPRINT, NOTE + yaml.safe_dump(found._asdict(), sort_keys=False))
+    return NOTE + yaml.safe_dump(found._asdict(), sort_keys=False)
 
 
 def missing(folder: Path, data: Data, *, pictures: bool = False) -> str:

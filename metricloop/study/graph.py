@@ -11,6 +11,7 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.data.tables import read_yaml
+from metricloop.study.yaml_text import read_as_dvc
 
 Graph = dict[str, set[str]]  # stage -> the stages whose outputs it reads; each stage comes after those
 VARIABLE = re.compile(r"\$\{([\w.]+)\}")
@@ -23,17 +24,28 @@ class GraphError(ValueError):
 def stages_of(folder: Path, plan: Mapping[str, Any]) -> Graph:
     """The graph of all stages of the workspace in `folder`. Errors: GraphError."""
     path = folder / layout.STAGES
-    declared = (read_yaml(path) if path.is_file() else {}).get("stages")
-    if not declared:
+    content = declared(path.read_text() if path.is_file() else "", path)
+    return wired(content["stages"], plan, read_yaml(folder / layout.PARAMS))
+
+
+def declared(text: str, path: Path) -> dict[str, Any]:
+    """The content of the dvc.yaml at `path`, given its text. Errors: GraphError where it is not that of a workspace."""
+    try:
+        content = read_as_dvc(text)
+    except ValueError as error:
+        raise GraphError(f"{path} is not valid YAML: {error}") from None
+    stages = content.get("stages") if isinstance(content, Mapping) else None
+    if not stages:
         raise GraphError(f"{path} declares no stages: this is not a workspace; make one with `metricloop init`")
-    if old := [kind for kind, stage in declared.items() if " -m tasks." in str(stage)]:
+    folder = path.parent
+    if old := [kind for kind, stage in stages.items() if " -m tasks." in str(stage)]:
         raise GraphError(
             f"{folder} was made by an earlier version of metricloop (its stage {old[0]} runs `-m tasks.{old[0]}`), and "
             "this version cannot continue it. Make a new workspace with `metricloop init` and copy "
             f"{layout.PARAMS}, {layout.ARMS}, {layout.BRIEF} and your own files of metrics into it; a metric now says "
             "`from metricloop import metric`. The files of the old workspace stay readable"
         )
-    return wired(declared, plan, read_yaml(folder / layout.PARAMS))
+    return content
 
 
 def wired(declared: Mapping[str, Any], plan: Mapping[str, Any], params: Mapping[str, Any]) -> Graph:

@@ -8,25 +8,23 @@ from pathlib import Path
 import yaml
 
 from metricloop import layout
-from metricloop.data.second_labels import SecondLabelsError, check_second
 from metricloop.data.tables import SPLITS
-from metricloop.params import load_params, weights_digest
+from metricloop.params import Data, load_params, weights_digest
 from metricloop.runtime import code_digest
-from metricloop.study.data_files import is_inside, record_files, wire_source
-from metricloop.study.graph import reads_embeddings, stages_of
-from metricloop.study.plan import load_plan
-from metricloop.study.rendering import render_stages, stage_kinds, write_if_changed
+from metricloop.study.data_files import is_inside, look_through, wire_source
+from metricloop.study.graph import declared, reads_embeddings
+from metricloop.study.known_code import remember_sources, running_code
+from metricloop.study.plan import Plan, load_plan
+from metricloop.study.rendering import render_stages, write_if_changed
 
+NOTE = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
 READS = dict.fromkeys(("predict", "embed", "score", "select"), ("pool",))  # stage -> splits whose labels it reads
 READS |= dict.fromkeys(("screen", "evaluate", "compare"), ("search",)) | {"confirm": ("test",)}
 
 
 def wire_embeddings(stages: str, wanted: bool) -> str:
     """The text of dvc.yaml with or without the stage `embed`. A stage that a person has edited is not removed."""
-    block, following = _stage("embed", "score"), "  score:\n"
-    if wanted and "\n  embed:\n" not in stages:
-        return stages.replace(f"\n{following}", f"\n{block}{following}", 1)
-    return stages if wanted else stages.replace(block, "", 1)
+    return _with_stage(stages, "embed", "score", wanted)
 
 
 def wire_screens(stages: str, wanted: bool) -> str:
@@ -34,13 +32,11 @@ def wire_screens(stages: str, wanted: bool) -> str:
 
     A stage that a person has edited is not removed.
     """
-    block, following = _stage("screen", "train"), "  train:\n"
     alone, with_screening = "      - results\n", f"      - results\n      - {layout.SCREENING}\n"
-    if wanted and "\n  screen:\n" not in stages:
-        return stages.replace(f"\n{following}", f"\n{block}{following}", 1).replace(alone, with_screening, 1)
-    if not wanted and block in stages:
-        return stages.replace(block, "", 1).replace(with_screening, alone, 1)
-    return stages
+    text = _with_stage(stages, "screen", "train", wanted)
+    if text == stages:
+        return stages
+    return text.replace(alone, with_screening, 1) if wanted else text.replace(with_screening, alone, 1)
 
 
 def wire_labels(stages: str, wanted: bool) -> str:
@@ -56,10 +52,7 @@ def wire_labels(stages: str, wanted: bool) -> str:
 
 def wire_second(stages: str, wanted: bool) -> str:
     """The text of dvc.yaml with or without the stage `second_labels`, unless a person has edited it."""
-    block, following = _stage("second_labels", "predict"), "  predict:\n"
-    if wanted and "\n  second_labels:\n" not in stages:
-        return stages.replace(f"\n{following}", f"\n{block}{following}", 1)
-    return stages if wanted else stages.replace(block, "", 1)
+    return _with_stage(stages, "second_labels", "predict", wanted)
 
 
 def wire_parts(stages: str) -> str:
@@ -76,50 +69,73 @@ def wire_parts(stages: str) -> str:
     return "".join(lines)
 
 
-def _stage(name: str, following: str) -> str:
+def _with_stage(stages: str, name: str, following: str, wanted: bool) -> str:
+    """The text of dvc.yaml with or without a stage, which stands before the stage `following`."""
+    if wanted == (f"\n  {name}:\n" in stages):
+        return stages
     text = render_stages(drawn=False, embeds=True, screens=True, second=True)
-    return text[text.index(f"  {name}:\n") : text.index(f"  {following}:\n")]
+    block = text[text.index(f"  {name}:\n") : text.index(f"  {following}:\n")]
+    if wanted:
+        return stages.replace(f"\n  {following}:\n", f"\n{block}  {following}:\n", 1)
+    return stages.replace(block, "", 1)
 
 
 def refresh_code(folder: Path) -> None:
-    """Write the digests of the running code to code.yaml and metrics/catalogue.yaml, and update dvc.yaml.
+    """Write what `fresh_files` finds: the digests of the running code, dvc.yaml, and the data set's fingerprint.
 
-    A data set outside the workspace is looked through, and fingerprint.yaml written.
+    Errors: those of `fresh_files`.
+    """
+    for name, text in fresh_files(folder).items():
+        write_if_changed(folder / name, text)
+    remember_sources(folder)
 
+
+def fresh_files(folder: Path) -> dict[str, str]:
+    """The texts that code.yaml, metrics/catalogue.yaml, dvc.yaml and fingerprint.yaml should have; writes nothing.
+
+    A data set outside the workspace is looked through for fingerprint.yaml; where it is gone, that file is left out.
     dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
     repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set.
     Errors: GraphError for a workspace of an old version; SecondLabelsError for a second labelling that is not there.
     """
-    stages, plan = folder / layout.STAGES, load_plan(folder)
-    if stages.is_file():
-        stages_of(folder, plan)  # raises GraphError before anything is written
-        text = wire_source(stages.read_text(), True)
-        text = wire_embeddings(text, reads_embeddings(plan))
-        text = wire_screens(text, bool(plan["screens"]))
-        text = wire_parts(text)
-        data = load_params(folder / layout.PARAMS).data
-        if data.second_labels:
-            check_second(folder / data.second_labels)
-        elif arms := [name for name, arm in plan["arms"].items() if layout.SECOND in (arm["a"], arm["b"])]:
-            raise SecondLabelsError(
-                f"{', '.join(arms)} in {layout.ARMS} read {layout.SECOND}, which is made of a second labelling: "
-                "name it in data.second_labels, or take the arms out"
-            )
-        text = wire_second(text, bool(data.second_labels))
-        text = wire_labels(text, bool(data.labels))
-        write_if_changed(stages, wire_source(text, is_inside(folder, data)))
-        record_files(folder, data)
-    note = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
+    stages, plan, texts = folder / layout.STAGES, load_plan(folder), {}
+    text = stages.read_text() if stages.is_file() else ""
+    if text:
+        declared(text, stages)  # raises GraphError
     params = load_params(folder / layout.PARAMS)
+    if text:
+        text = wire_parts(
+            wire_screens(wire_embeddings(wire_source(text, True), reads_embeddings(plan)), bool(plan["screens"]))
+        )
+        _check_second(folder, params.data, plan)
+        text = wire_labels(wire_second(text, bool(params.data.second_labels)), bool(params.data.labels))
+        texts[layout.STAGES] = wire_source(text, is_inside(folder, params.data))
+        if (found := look_through(folder, params.data)) is not None:
+            texts[layout.FINGERPRINT] = found
+    code = running_code(folder)
     chosen = {
-        "detector": code_digest.detector_digest(params.train.detector),
+        "detector": code.detectors[params.train.detector],
         "weights": weights_digest(params.train.weights),
         "embed_weights": weights_digest(params.embed.weights),
     }
-    write_if_changed(
-        folder / layout.CODE, note + yaml.safe_dump(code_digest.digests(stage_kinds()) | chosen, sort_keys=False)
-    )
-    write_if_changed(folder / layout.CATALOGUE, note + yaml.safe_dump(code_digest.catalogue_digests()))
+    texts[layout.CODE] = NOTE + yaml.safe_dump(code.stages | chosen, sort_keys=False)
+    texts[layout.CATALOGUE] = NOTE + yaml.safe_dump(code.catalogue)
+    return texts
+
+
+def _check_second(folder: Path, data: Data, plan: Plan) -> None:
+    arms = [name for name, arm in plan["arms"].items() if layout.SECOND in (arm["a"], arm["b"])]
+    if not (data.second_labels or arms):
+        return
+    from metricloop.data.second_labels import SecondLabelsError, check_second
+
+    if data.second_labels:
+        check_second(folder / data.second_labels)
+    else:
+        raise SecondLabelsError(
+            f"{', '.join(arms)} in {layout.ARMS} read {layout.SECOND}, which is made of a second labelling: "
+            "name it in data.second_labels, or take the arms out"
+        )
 
 
 if __name__ == "__main__":  # `make setup` makes the root of the repository a workspace

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from metricloop.data.tables import replacing
 
@@ -38,6 +37,8 @@ def stage_kinds() -> list[str]:
 
 def render(template: str, **values: Any) -> str:
     """Fill a template of TEMPLATES. Errors: jinja2.UndefinedError for a missing value."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only when something is made: it loads slowly
+
     loader = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
     loader.filters["quoted"] = quoted
     return loader.get_template(template).render(**values)

@@ -1,15 +1,22 @@
-"""Which stages a run would bring up to date: those that surely run, and those that wait to see what they get."""
+"""Which stages a run would bring up to date, and why: those that surely run, and those that wait to see what they get.
+
+Nothing is locked and nothing is written but scratch, so that one may look while a study runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.study.dvc_commands import outdated
-from metricloop.study.graph import downstream, stages_of
+from metricloop.study.graph import Graph, declared, downstream, stages_of, wired
 from metricloop.study.plan import load_plan
-from metricloop.study.refresh import refresh_code
+from metricloop.study.reasons import Comparison, Reason
+from metricloop.study.refresh import fresh_files, refresh_code
+from metricloop.study.stage_list import NotUnderstoodError, list_stages
+from metricloop.study.yaml_text import read_as_dvc
 
 
 @dataclass(frozen=True)
@@ -18,11 +25,13 @@ class Staleness:
 
     to_do: their own inputs, settings or code differ from those of their outputs, or outputs are missing.
     waiting: they read what the stages to do write; they run only if that turns out different.
+    why: stage to do -> reasons; empty where dvc.yaml holds things of a person's own, so that DVC had to be asked.
     """
 
     stages: Sequence[str]
     to_do: Sequence[str]
     waiting: Sequence[str]
+    why: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
 
     @property
     def old(self) -> list[str]:
@@ -36,8 +45,30 @@ class Staleness:
 
 
 def staleness(folder: Path) -> Staleness:
-    """What is up to date in a workspace, and what is not; asks DVC once. Errors: those of refresh_code, StageError."""
-    refresh_code(folder)
-    graph = stages_of(folder, load_plan(folder))
-    to_do = outdated(folder, list(graph))
-    return Staleness(list(graph), to_do, [name for name in downstream(graph, to_do) if name not in to_do])
+    """What is up to date in a workspace, and what is not. Errors: those of refresh_code.
+
+    Found without DVC, which would lock the workspace and take seconds. It is asked only where dvc.yaml holds what
+    metricloop does not understand. Errors then: StageError, also where another process holds DVC's lock.
+    """
+    try:
+        graph, why = _look(folder)
+    except NotUnderstoodError:
+        refresh_code(folder)
+        graph = stages_of(folder, load_plan(folder))
+        why = {name: [] for name in outdated(folder, list(graph))}
+    to_do = [name for name in graph if name in why]
+    return Staleness(list(graph), to_do, [name for name in downstream(graph, to_do) if name not in to_do], why)
+
+
+def _look(folder: Path) -> tuple[Graph, dict[str, list[Reason]]]:
+    """The graph of the stages, and why some are out of date."""
+    texts, plan = fresh_files(folder), load_plan(folder)
+    content = declared(texts.get(layout.STAGES, ""), folder / layout.STAGES)
+    params = read_as_dvc((folder / layout.PARAMS).read_text())
+    graph, stages = wired(content["stages"], plan, params), list_stages(content, plan, params)
+    lock = folder / layout.LOCK
+    recorded = read_as_dvc(lock.read_text()) if lock.is_file() else {}
+    found = Comparison(folder, recorded, texts, params.get("data") or {})
+    why = {name: reasons for name in graph if (reasons := found.reasons(name, stages[name]))}
+    found.sums.save()
+    return graph, why

@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 
 from metricloop.cli.main import main
+from metricloop.cli.status_lines import describe_splits
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.formats import read
 from metricloop.data.formats.repaired import read_repaired
 from metricloop.data.ingest import ingest, write
 from metricloop.data.loading import load
-from metricloop.data.summary import describe, describe_splits
+from metricloop.data.summary import describe
 from metricloop.report.data_section import class_counts, split_counts
 
 SPLITS = ["train"] * 4 + ["val"] * 2 + ["test"] * 2

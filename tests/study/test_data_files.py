@@ -9,10 +9,15 @@ from tiny_study import dvc
 
 from metricloop.drawing.scenes import draw_scenes
 from metricloop.params import Data
-from metricloop.study.data_files import MissingDataError, check_there, is_inside, missing, record_files, wire_source
+from metricloop.study.data_files import MissingDataError, check_there, is_inside, look_through, missing, wire_source
 from metricloop.study.new_study import NewStudy, create
-from metricloop.study.rendering import render_stages
+from metricloop.study.rendering import render_stages, write_if_changed
 from metricloop.study.staleness import staleness
+
+
+def record_files(folder, data) -> None:
+    if (text := look_through(folder, data)) is not None:
+        write_if_changed(folder / "fingerprint.yaml", text)
 
 
 def recorded(folder) -> dict:
