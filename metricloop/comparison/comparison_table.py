@@ -104,7 +104,7 @@ def print_confirmation(
 
     console = console or _console()
     arms = confirmation["arms"]
-    other = _other_openings(confirmation, openings)
+    other = other_openings(confirmation, openings)
     if not arms:
         console.print(f"The test split stayed closed: {confirmation['reason']}.", *other, sep="\n", highlight=False)
         return
@@ -131,7 +131,7 @@ def print_confirmation(
             interval(change.get("ci95")).replace(" to ", "…"),
             probability(change.get("p")),
         )
-    if reached := _confirmed(confirmation, rows):
+    if reached := confirmed_text(confirmation, rows):
         console.print(f"[bold]{reached}[/bold]", end="\n\n", highlight=False)
     console.print(table)
     console.print(
@@ -143,7 +143,7 @@ def print_confirmation(
     )
 
 
-def _confirmed(confirmation: dict[str, Any], rows: dict[str, Any]) -> str | None:
+def confirmed_text(confirmation: dict[str, Any], rows: dict[str, Any]) -> str | None:
     """Whether the winner is better on the test split, too; None where there is no winner or no number."""
     winner = confirmation["arms"].get("winner")
     change = confirmation["gain"].get("winner", {}).get("mAP")
@@ -161,7 +161,7 @@ def _confirmed(confirmation: dict[str, Any], rows: dict[str, Any]) -> str | None
     )
 
 
-def _other_openings(confirmation: dict[str, Any], openings: list[dict[str, Any]]) -> list[str]:
+def other_openings(confirmation: dict[str, Any], openings: list[dict[str, Any]]) -> list[str]:
     """Lines about the openings before this one and after it; none where there were none.
 
     The opening of this confirmation is the last one with its arms and seeds. A later one has no result that is shown:

@@ -49,9 +49,12 @@ def scale(values: Sequence[float], ticks: int = 8) -> Scale:
 
 
 def forest_strip(
-    axis: Scale, gain: float, bounds: Sequence[float] | None, kind: str, label: str, oracle: float | None = None
-) -> Markup:
+    axis: Scale, gain: float, bounds: Sequence[float] | None, kind: str, label: str, oracle: float | None = None,
+    seeds: Sequence[float] = (),
+) -> Markup:  # fmt: skip
     """One row of a forest plot: the interval as a line, the gain as a mark, vertical lines at zero and at the oracle.
+
+    seeds: the gain of every seed, as dots below the line.
 
     kind: CSS classes of the mark (better, worse, undecided); with `control` the mark is a diamond instead of a disc.
     """
@@ -62,6 +65,7 @@ def forest_strip(
         low, high = axis.at(bounds[0]), axis.at(bounds[1])
         lines.append(f'<line class="whisker" x1="{low}" x2="{high}" y1="15" y2="15"/>')
         lines += [f'<line class="whisker" x1="{x}" x2="{x}" y1="11" y2="19"/>' for x in (low, high)]
+    lines += [f'<circle class="seed" cx="{axis.at(value)}" cy="24" r="2"/>' for value in seeds]
     mark = (
         f'<svg x="{axis.at(gain)}" y="15" overflow="visible"><path d="M0-7 7 0 0 7-7 0z"/></svg>'
         if "control" in kind.split()
@@ -87,17 +91,10 @@ def _line(x: str, kind: str) -> str:
     return f'<line class="{kind}" x1="{x}" x2="{x}" y1="0" y2="30"/>'
 
 
-@dataclass(frozen=True)
-class Histogram:
-    """A drawn histogram and the scores at its ends."""
-
-    figure: Markup
-    low: str
-    high: str
-
-
-def histogram(values: np.ndarray, kept: np.ndarray, label: str) -> Histogram:
+def histogram(values: np.ndarray, kept: np.ndarray, label: str, toward: str = "") -> Markup:
     """A histogram of finite scores (n,); the kept ones (n,) bool are drawn below, the others on top of them.
+
+    toward: a text between the lowest and the highest score below the axis, such as "better →".
 
     The lowest and the highest 0.5 % fall into the end bins, so that one outlier does not flatten the rest. Up to twelve
     different scores get one bar each.
@@ -116,7 +113,7 @@ def histogram(values: np.ndarray, kept: np.ndarray, label: str) -> Histogram:
         names = [f"{score(a)} to {score(b)}" for a, b in itertools.pairwise(edges)]
     total = np.bincount(which, minlength=len(names))
     inside = np.bincount(which[kept], minlength=len(names))
-    width, height = 360.0, 140.0
+    width, height = 360.0, 150.0
     step, unit = width / len(names), (height - 4) / total.max()
     bars = []
     for i, name in enumerate(names):
@@ -128,11 +125,21 @@ def histogram(values: np.ndarray, kept: np.ndarray, label: str) -> Histogram:
             f'<rect class="left" x="{x:.1f}" y="{height - below - above:.1f}" width="{w:.1f}" height="{above:.1f}"/>'
             "</g>"
         )
-    figure = Markup(
-        f'<svg class="histogram" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(label)}">'
-        f'{"".join(bars)}<line class="base" x1="0" x2="{width:.0f}" y1="{height:.0f}" y2="{height:.0f}"/></svg>'
+    base = f'<line class="base" x1="0" x2="100%" y1="{height:.0f}" y2="{height:.0f}"/>'
+    texts = "".join(
+        f'<text x="{x}" y="{height + 16:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
+        for x, anchor, text in (
+            ("0", "start", score(float(low))),
+            ("50%", "middle", toward),
+            ("100%", "end", score(float(high))),
+        )
+        if text
     )
-    return Histogram(figure, score(float(low)), score(float(high)))
+    return Markup(
+        f'<svg class="histogram" width="100%" height="{height + 22:.0f}" role="img" aria-label="{escape(label)}">'
+        f'<svg width="100%" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" preserveAspectRatio="none">'
+        f"{''.join(bars)}</svg>{base}{texts}</svg>"
+    )
 
 
 def change_bar(ratio: float | None) -> Markup:
@@ -154,22 +161,56 @@ def change_bar(ratio: float | None) -> Markup:
 
 def jpeg_uri(picture: np.ndarray, height: int = 150, quality: int = 68) -> str:
     """(H, W, 3) uint8 RGB -> a data URI of a JPEG at most `height` pixels high."""
+    return as_uri(jpeg(picture, height, quality))
+
+
+def jpeg(picture: np.ndarray, height: int, quality: int) -> bytes:
+    """(H, W, 3) uint8 RGB -> a JPEG at most `height` pixels high."""
     factor = min(1.0, height / picture.shape[0])
     size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     done, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ValueError(f"OpenCV could not encode a picture of shape {picture.shape} as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+    return encoded.tobytes()
+
+
+def as_uri(data: bytes) -> str:
+    """A JPEG as a data URI."""
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
 
 
 def picture_store(pictures: dict[int, tuple[str, int, int]]) -> Markup:
-    """All pictures of the page, once each, for `boxed_picture` to refer to. image_id -> (data URI, width, height)."""
+    """All pictures of the page, once each, for `marked_picture` to refer to. image_id -> (data URI, width, height)."""
     images = "".join(
         f'<image id="p{key}" width="{width}" height="{height}" preserveAspectRatio="none" href="{uri}"/>'
         for key, (uri, width, height) in pictures.items()
     )
     return Markup(f'<svg class="store" width="0" height="0" aria-hidden="true"><defs>{images}</defs></svg>')
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A box to draw on a picture. box: xyxy in pixels of the picture; kind: its CSS classes; title: the tooltip."""
+
+    box: Sequence[float] | np.ndarray
+    kind: str
+    title: str = ""
+
+
+def marked_picture(image_id: int, width: int, height: int, outlines: Sequence[Outline], label: str) -> Markup:
+    """The stored picture `image_id` of width x height pixels with boxes on it. label: the text for screen readers."""
+    shapes = []
+    for outline in outlines:
+        x1, y1, x2, y2 = (float(value) for value in outline.box)
+        place = f'x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}"'
+        title = f"<title>{escape(outline.title)}</title>" if outline.title else ""
+        end = f">{title}</rect>" if title else "/>"
+        shapes.append(f'<rect class="halo" {place}/><rect class="{outline.kind}" {place}{end}')
+    return Markup(
+        f'<svg class="thumb" viewBox="0 0 {width} {height}" style="aspect-ratio:{width}/{height}" role="img" '
+        f'aria-label="{escape(label)}"><use href="#p{image_id}"/>{"".join(shapes)}</svg>'
+    )
 
 
 def boxed_picture(
@@ -180,12 +221,5 @@ def boxed_picture(
     kept: (n,) bool; these boxes are solid, the others dashed. judged: row of the box whose score is shown, drawn bold.
     label: the text for screen readers.
     """
-    shapes = []
-    for row, (x1, y1, x2, y2) in enumerate(np.asarray(boxes, dtype=float)):
-        kind = ("kept" if kept[row] else "left") + (" judged" if row == judged else "")
-        place = f'x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}"'
-        shapes.append(f'<rect class="halo" {place}/><rect class="{kind}" {place}/>')
-    return Markup(
-        f'<svg class="thumb" viewBox="0 0 {width} {height}" style="aspect-ratio:{width}/{height}" role="img" '
-        f'aria-label="{escape(label)}"><use href="#p{image_id}"/>{"".join(shapes)}</svg>'
-    )
+    kinds = [("kept" if keep else "left") + (" judged" if row == judged else "") for row, keep in enumerate(kept)]
+    return marked_picture(image_id, width, height, list(map(Outline, boxes, kinds)), label)

@@ -12,6 +12,7 @@ from metricloop.metrics.contract import Spec
 from metricloop.report.html import SCRIPTS, render
 from metricloop.report.image_gallery import Gallery
 from metricloop.report.score_figures import examples, score_figure
+from metricloop.selection.policy_words import policy_words
 from metricloop.study.try_metric import SampleResult, TryInputs
 
 FOLDER = "try"  # of the workspace; git ignores it, because the pages can be made again
@@ -35,7 +36,7 @@ def build(
         "metric.html.j2",
         SCRIPTS,
         spec=spec,
-        policy=policy,
+        words=policy_words(policy, inputs.params.study.budget, metric=spec.name, per_object=spec.level == "object"),
         rules=rules,
         filename=filename,
         study=inputs.params.study,

@@ -21,19 +21,19 @@ from metricloop.study.plan import load_plan
 @dataclass(frozen=True)
 class ReportData:
     """The inputs of the page. plan: arms.yaml merged with rounds.yaml. data: all splits. pool: what subsets are drawn
-    from. problems: rows of problems.csv. confirmation: of confirmation.json, whether the test split was opened and why
-    not, and none of its numbers; None without one. openings: the dates on which the test split was opened. events: of
-    the journal."""
+    from. search: the split that all numbers are measured on. problems: rows of problems.csv. confirmation:
+    confirmation.json; None without one. openings: the lines of opened.jsonl. events: of the journal."""
 
     folder: Path
     comparison: dict[str, Any]
     plan: dict[str, dict[str, Any]]
     data: Dataset
     pool: Dataset
+    search: Dataset
     summary: dict[str, Any]
     problems: list[dict[str, str]]
     confirmation: dict[str, Any] | None
-    openings: list[str]
+    openings: list[dict[str, Any]]
     events: list[Event]
 
 
@@ -49,16 +49,10 @@ def read_report_data(folder: Path, root: Path) -> ReportData:
         plan=load_plan(folder),
         data=load(folder / layout.DATA, root),
         pool=read_pool(folder / layout.DATA, root),
+        search=load(folder / layout.DATA, root, "search"),
         summary=read_json(summary) if summary.is_file() else {},
         problems=list(csv.DictReader(problems.read_text().splitlines())) if problems.is_file() else [],
-        confirmation=_opened(read_confirmation(folder)) if (folder / layout.CONFIRMATION).is_file() else None,
-        openings=[json.loads(line)["opened"][:10] for line in openings.read_text().splitlines()]
-        if openings.is_file()
-        else [],
+        confirmation=read_confirmation(folder) if (folder / layout.CONFIRMATION).is_file() else None,
+        openings=[json.loads(line) for line in openings.read_text().splitlines()] if openings.is_file() else [],
         events=read_journal(folder / layout.JOURNAL),
     )
-
-
-def _opened(confirmation: dict[str, Any]) -> dict[str, Any]:
-    """{"opened", "reason"} of the test split, without its numbers."""
-    return {"opened": bool(confirmation["arms"]), "reason": confirmation["reason"]}

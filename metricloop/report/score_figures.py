@@ -23,9 +23,10 @@ def score_figure(name: str, scores: Scores, inside: np.ndarray, higher: bool) ->
     what = "object" if scores.per_object else "image"
     total, kept = int(usable.sum()), int((inside & usable).sum())
     label = f"Histogram of {name}: {numbers.count(total, what)} with a score, {numbers.count(kept)} of them kept"
-    figure = svg.histogram(scores.value[usable], inside[usable], label) if total else None
+    toward = "better →" if higher else "← better"
+    figure = svg.histogram(scores.value[usable], inside[usable], label, toward) if total else None
     return {
-        "name": name, "what": what, "total": total, "kept": kept, "figure": figure, "higher": higher,
+        "name": name, "what": what, "total": total, "kept": kept, "figure": figure,
         "without": int((~usable).sum()), "errors": scores.errors,
     }  # fmt: skip
 

@@ -1,7 +1,6 @@
 """Write report.html: the whole study on one page.
 
-All its numbers are of the search split. It says whether the study was confirmed on the test split, and shows no number
-of it.
+Its numbers are of the search split, but for the section about the test split, which `confirm` alone opens.
 """
 
 from __future__ import annotations
@@ -10,19 +9,24 @@ from collections import Counter
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.comparison.arm_rows import boxes_apart, of_role
+from metricloop.comparison.arm_rows import boxes_apart, is_oracle, of_role
 from metricloop.comparison.headlines import headlines
 from metricloop.comparison.phrases import seeds_text
 from metricloop.comparison.table_notes import notes
 from metricloop.comparison.verdict import summarise
 from metricloop.data.tables import replacing
 from metricloop.report.arm_section import arm_section
+from metricloop.report.before_after import before_after
+from metricloop.report.confirmation_section import confirmation_section
+from metricloop.report.curve_figures import TALL, loss_figure, precision_figure, still_falling
 from metricloop.report.data_section import class_counts, mistake_rates, split_counts
+from metricloop.report.downloads import table_file
 from metricloop.report.forest_plot import forest_plot
 from metricloop.report.html import SCRIPTS, render
 from metricloop.report.image_gallery import Gallery
 from metricloop.report.language_model_section import language_model_section
 from metricloop.report.report_data import ReportData, read_report_data
+from metricloop.report.trial_results import read_trials
 
 PROBLEMS = 12  # rows of problems.csv shown
 
@@ -30,8 +34,16 @@ PROBLEMS = 12  # rows of problems.csv shown
 def build(study: ReportData) -> str:
     """The page as HTML. Reads scores, subsets and the pictures shown; says which files of an arm are missing."""
     gallery = Gallery(study.pool)
-    treatments = of_role(study.comparison, "treatment")
-    sections = [arm_section(study, gallery, arm) for arm in treatments]
+    treatments, controls = (of_role(study.comparison, role) for role in ("treatment", "control"))
+    baseline = [arm for arm in study.comparison["arms"] if arm["role"] == "baseline"]
+    ends = [*baseline[:1], *treatments[:1], *[arm for arm in controls if is_oracle(arm)]]
+    trials = [
+        (arm["name"], kind, read_trials(study.folder, study.plan, study.search, arm["name"]))
+        for arm, kind in zip(ends, ("baseline", "arm", "oracle"), strict=False)
+    ]
+    held_against = (trials[0][0], trials[0][2]) if baseline else None
+    sections = [arm_section(study, gallery, arm, held_against) for arm in treatments]
+    examples = before_after(study, gallery, baseline[0], treatments[0]) if baseline and treatments else None
     return render(
         "report.html.j2",
         SCRIPTS,
@@ -42,9 +54,16 @@ def build(study: ReportData) -> str:
         notes=notes(study.comparison),
         boxes_apart=boxes_apart,
         seeds_text=seeds_text,
-        baseline=[arm for arm in study.comparison["arms"] if arm["role"] == "baseline"],
+        baseline=baseline,
         treatments=treatments,
-        controls=of_role(study.comparison, "control"),
+        controls=controls,
+        table=table_file(study.comparison),
+        confirmation=confirmation_section(study.confirmation, study.comparison, study.openings),
+        openings=[entry["opened"][:10] for entry in study.openings],
+        precision=precision_figure(trials, TALL),
+        loss=loss_figure(trials, TALL),
+        falling=[(name, still_falling(own.loss)) for name, _, own in trials[:2] if own.loss is not None],
+        examples=examples,
         forest=forest_plot(study.comparison),
         sections=sections,
         gap=any(arm["oracle_gap_closed"] is not None for arm in study.comparison["arms"]),

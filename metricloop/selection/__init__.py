@@ -1,1 +1,2 @@
-"""SELECTION: scores become subsets: policies, their options, and the draw. Imports `data`, `config`."""
+"""SELECTION: scores become subsets: policies, their options, and the draw. Imports `data`, `text`,
+`config`."""

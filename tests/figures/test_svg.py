@@ -17,9 +17,9 @@ def test_scale_has_round_ticks_and_holds_zero() -> None:
 
 
 def test_histogram_counts_kept_and_left() -> None:
-    drawn = svg.histogram(np.array([1.0, 1.0, 2.0, 2.0, 2.0]), np.array([True, False, True, True, True]), "h").figure
+    drawn = svg.histogram(np.array([1.0, 1.0, 2.0, 2.0, 2.0]), np.array([True, False, True, True, True]), "h")
     assert re.findall(r"<title>(.*?)</title>", drawn) == ["1: 2, of them 1 kept", "2: 3, of them 3 kept"]
-    spread = svg.histogram(np.linspace(0, 1, 200), np.zeros(200, bool), "h").figure
+    spread = svg.histogram(np.linspace(0, 1, 200), np.zeros(200, bool), "h")
     counts = [int(n) for n in re.findall(r": (\d+), of them 0 kept", spread)]
     assert len(counts) == svg.BINS
     assert sum(counts) == 200

@@ -250,3 +250,30 @@ def write_curves(folder: Path, block: str, seeds: list[int], iterations: int = 3
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = dict(zip(fields, map(list, zip(*rows, strict=True)), strict=True))
         pq.write_table(pa.table(columns, pa.schema(fields)), path)
+
+
+def write_detections(folder: Path, arms: dict[str, float]) -> None:
+    """Detections and matches of each arm's first block: the labels of the search split, moved by so many pixels.
+
+    One false alarm is added in every image. The numbers of the block become those of these detections.
+    """
+    from metricloop.data.frame import Detections
+    from metricloop.data.loading import load
+    from metricloop.evaluation.coco import coco_evaluate, write_matches
+    from metricloop.training.detect import prediction_columns
+    from metricloop.training.evaluate_models import SEED_PREDICTIONS
+
+    search = load(folder / "data", folder / "pictures", "search")
+    for arm, shift in arms.items():
+        found = []
+        for row in range(len(search)):
+            boxes, labels = search.boxes[search.slice(row)] + np.float32(shift), search.labels[search.slice(row)]
+            boxes = np.concatenate([boxes, [[0, 0, 5, 5]]]).astype(np.float32)
+            scores = np.linspace(0.9, 0.6, len(boxes)).astype(np.float32)
+            found.append(Detections(boxes, scores, np.append(labels, 0)))
+        evaluation, block = coco_evaluate(search, found), folder / f"results/{arm}.0"
+        columns = prediction_columns(search, found)
+        columns = {"seed": np.zeros(len(columns["score"]), int)} | columns
+        write_table(block / "predictions.parquet", SEED_PREDICTIONS, columns)
+        write_matches(block / "matches.parquet", {0: evaluation.matches})
+        write_json(block / "metrics.json", {"arm": arm, "block": f"{arm}.0", "seeds": {"0": evaluation.numbers}})
