@@ -42,7 +42,7 @@ def audit(folder: Path, *, no_training: bool, most: int, budget: bool = False) -
     found = examine(folder, params, predicted=predicted, most=most, seconds=seconds)
     if not predicted:
         found.notes.append("Without a model: nothing was trained, so there are no predictions for these labels.")
-    target = write(folder, found, build(found, params.study.name))
+    target = write(folder, found, build(found, params.study.name, folder))
     print_audit(found, budget=budget)
     print(", ".join(f"{step} {'up to date' if s is None else f'{s:.0f} s'}" for step, s in found.seconds.items()))
     print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")

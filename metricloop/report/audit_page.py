@@ -1,34 +1,26 @@
-"""The page of an audit: the suspects of each kind of error, each picture with the label's box and the model's box."""
+"""The page of an audit: its findings, to be marked one by one, and how well it finds what is known to be wrong."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from metricloop.auditing.audit_files import suspect_rows
+from metricloop import layout
 from metricloop.auditing.budget import IDEAL, RANDOM, UNITS, Budget, Curve
-from metricloop.auditing.label_errors import ANY, KINDS
+from metricloop.auditing.label_errors import ANY, KINDS, PICTURE_KINDS, Kind
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
 from metricloop.auditing.print_references import TEXTS, shares
 from metricloop.auditing.reference import PLANTED, SECOND, Reference
 from metricloop.auditing.run import Audit
-from metricloop.auditing.suspects import Suspect
-from metricloop.data.dataset import Dataset
-from metricloop.data.pictures import PictureError, read_picture
-from metricloop.figures import svg
-from metricloop.figures.contact_sheet import Layout, Mark, Style, draw_tile
 from metricloop.figures.curves import Line, curves
-from metricloop.figures.example_pictures import ENLARGED, window_around
 from metricloop.metrics.families import FAMILIES
+from metricloop.report.audit_findings import TITLES, entries, payload
 from metricloop.report.html import render
+from metricloop.text.shell import command_line
 
-SIDE = 190  # px of a suspect's picture
-TILE = Layout(columns=1, rows=1, side=SIDE, text=0.4, max_bytes=0)
-LABEL = Style("the label", (0, 229, 255), 3)
-OTHER = Style("other labels", (120, 165, 255), 1)
-MODEL = Style("what the model sees", (255, 130, 30), 2, dashed=True)
+SCRIPTS = ("page.js", "audit_marks.js", "audit_list.js", "audit_editor.js")
 LINES = 4  # metrics in a figure
 KINDS_OF_LINES = {IDEAL: "ideal", COMBINED: "combined", RANDOM: "chance"}  # CSS classes
 STEPS = {
@@ -42,26 +34,56 @@ STEPS = {
 FAMILY_TEXTS = {name: f"{family.title}; uses {family.reads}" for name, family in FAMILIES.items()}
 
 
-def build(audit: Audit, study: str) -> str:
-    """The page as HTML; reads the pictures it shows."""
+def build(audit: Audit, study: str, folder: Path = Path()) -> str:
+    """The page as HTML; reads the pictures it shows. folder: the workspace, for links and the commands it names."""
+    made, whole = entries(audit, folder / layout.AUDIT)
+    counts = Counter(one["kind"] for one in made)
     return render(
         "audit.html.j2",
+        SCRIPTS,
         study=study,
         audit=audit,
-        groups=[{"kind": kind, "entries": _entries(audit, kind.name)} for kind in audit.kinds],
+        findings=made,
+        payload=payload(audit, study, made, whole),
+        command=command_line("metricloop", "fix", "marks.json", "-C", folder.absolute()),
+        ordered=any(one["order"] for one in made),
+        kinds_listed=[{"name": name, "title": TITLES[name], "count": count} for name, count in counts.items()],
+        kinds_all=[_kind(audit, kind, counts[kind.name]) for kind in looked_for(audit)],
+        estimated=any(one.wrong is not None or one.precision is not None for one in audit.expected.values()),
+        classes=sorted({name for one in made for name in (one["label"], one["model_label"]) if name}),
+        splits=sorted({one["split"] for one in made}),
         measured=[{"name": one.name, "tables": _tables(one.rows)} for one in audit.references if one.rows],
         second=next((one for one in audit.references if one.disagreement), None),
         budgets=[budget_figure(one, own) for one in audit.references for own in one.budgets],
         error_texts=TEXTS,
         truth_name="truth" if audit.references and audit.references[0].name == PLANTED else SECOND,
         shares=shares,
-        titles={kind.name: kind.title for kind in (*KINDS, ANY)},
+        titles=TITLES | {ANY.name: ANY.title},
         combined=COMBINED,
         families=FAMILY_TEXTS,
         steps=[(STEPS.get(name, name), taken) for name, taken in audit.seconds.items()],
         rate=FALSE_POSITIVES,
         useful=USEFUL,
     )
+
+
+def looked_for(audit: Audit) -> list[Kind]:
+    """The kinds that were judged, or of which something is known."""
+    judged = {kind.name for kind in audit.kinds}
+    return [kind for kind in (*KINDS, *PICTURE_KINDS) if kind.name in {*judged, *audit.expected, *audit.suspects}]
+
+
+def _kind(audit: Audit, kind: Kind, listed: int) -> dict[str, Any]:
+    """A line of the table of kinds."""
+    known = audit.expected.get(kind.name)
+    return {
+        "title": kind.title,
+        "count": listed,
+        "about": (not audit.model and kind.about_otherwise) or kind.about,
+        "wrong": None if known is None or known.wrong is None else round(known.wrong),
+        "precision": None if known is None else known.precision,
+        "silent": None if known is None else known.silent,
+    }
 
 
 def _tables(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,38 +136,3 @@ def distinct_curves(budget: Budget, most: int = LINES) -> list[Curve]:
             metrics.append(row.name)
         seen.add(key)
     return [row for row in budget.curves if row.name in KINDS_OF_LINES or row.name in metrics[:most]]
-
-
-def _entries(audit: Audit, kind: str) -> list[dict[str, Any]]:
-    """The suspects of a kind, each with its picture as a data URI; None where the file cannot be read."""
-    pool, found, entries = audit.data, audit.suspects.get(kind, []), []
-    for it, row in zip(found, suspect_rows(audit, found), strict=True):
-        try:
-            picture = read_picture(pool.root / str(pool.file[it.row]), str(pool.sha256[it.row]))
-            shown = svg.jpeg_uri(suspect_picture(pool, it, picture), SIDE, 76)
-        except PictureError:
-            shown = None
-        entries.append(row | {"more": it.more, "picture": shown})
-    return entries
-
-
-def suspect_picture(pool: Dataset, it: Suspect, picture: np.ndarray) -> np.ndarray:
-    """The label in question with its surroundings and the model's box, (SIDE, SIDE, 3) uint8 RGB.
-
-    picture: the whole image, RGB. For a missing label the model's box is in the middle.
-    """
-    width, height = int(pool.width[it.row]), int(pool.height[it.row])
-    own = pool.slice(it.row)
-    others = [Mark(pool.boxes[box], OTHER) for box in range(own.start, own.stop) if box != it.box]
-    marks = [*others, *([Mark(pool.boxes[it.box], LABEL)] if it.box >= 0 else [])]
-    marks += [Mark(it.model[0], MODEL)] if it.model else []
-    seen = [np.asarray(pool.boxes[it.box], float)] if it.box >= 0 else []
-    if it.model and (it.kind == "missing" or _touch(seen[0], np.array(it.model[0]))):
-        seen.append(np.array(it.model[0]))
-    seen = seen or [np.array([0, 0, width, height])]  # a picture as a whole
-    both = np.concatenate([np.min(seen, axis=0)[:2], np.max(seen, axis=0)[2:]])
-    return draw_tile(picture, window_around(both, width, height, SIDE / ENLARGED), marks, TILE)
-
-
-def _touch(a: np.ndarray, b: np.ndarray) -> bool:
-    return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())

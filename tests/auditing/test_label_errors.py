@@ -23,7 +23,7 @@ from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import TRUTH
 from metricloop.metrics.contract import Spec
-from metricloop.report.audit_page import build, distinct_curves, suspect_picture
+from metricloop.report.audit_page import build, distinct_curves
 from metricloop.scoring.open_metrics import catalogue
 
 CAT, DOG = [0, 0, 10, 10], [20, 20, 40, 40]
@@ -172,7 +172,8 @@ def test_what_is_written(tmp_path):
     page = (target / "audit.html").read_text()
     assert "pets &amp; co" in page
     assert "The picture cannot be read." in page  # there are no files here
-    assert "cat → dog" in page
+    assert "labelled <b>cat</b>" in page
+    assert "model: dog <" in page
     assert "truth: class" in page
 
 
@@ -243,13 +244,3 @@ def test_only_a_second_labelling_is_called_by_its_name():
     assert "second labels: not judged" in page
     assert "The second labels say of 2 images which labels are wrong" in page
     assert "on purpose" not in page
-
-
-def test_a_thumbnail_shows_label_and_model():
-    audit = made()
-    picture = np.full((50, 60, 3), 128, np.uint8)
-    tile = suspect_picture(POOL, audit.suspects["class"][0], picture)
-    assert tile.shape == (190, 190, 3)
-    colours = {tuple(colour) for colour in tile.reshape(-1, 3).tolist()}
-    assert (255, 130, 30) in colours  # the model's dashes, on top of the label's line
-    assert (0, 229, 255) in colours

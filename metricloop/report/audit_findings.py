@@ -1,0 +1,143 @@
+"""The findings of an audit as its page shows them: texts, pictures, and the data that the page's scripts work on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from metricloop.auditing.audit_files import suspect_rows
+from metricloop.auditing.label_errors import KINDS, PICTURE_KINDS
+from metricloop.auditing.run import Audit
+from metricloop.auditing.suspects import Suspect
+from metricloop.data.dataset import Dataset
+from metricloop.data.formats.picture_folder import original
+from metricloop.data.label_errors import LABEL_ERRORS
+from metricloop.report.audit_pictures import pictures
+
+TITLES = {kind.name: kind.title for kind in (*KINDS, *PICTURE_KINDS)}
+UNORDERED = 10**9  # the place of a suspect that has none
+LONGEST = 30  # characters of a file's name; the middle of a longer one is left out
+
+
+def findings(audit: Audit) -> list[Suspect]:
+    """The suspects of all kinds, those first whose repair is worth most; the lists in turn where no order is known."""
+    listed = [(it.order or UNORDERED, place, it) for own in audit.suspects.values() for place, it in enumerate(own)]
+    return [it for _, _, it in sorted(listed, key=lambda one: (one[0], one[1], -one[2].suspicion))]
+
+
+def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """Each finding as the template shows it, and image row -> the whole picture as a data URI.
+
+    folder: where the page will be, for links to the pictures.
+    """
+    data, found = audit.data, findings(audit)
+    shown = pictures(data, found)
+    rows = [row for it in found for row in suspect_rows(audit, [it])]
+    made: list[dict[str, Any]] = []
+    used: dict[str, int] = {}
+    for place, (it, row) in enumerate(zip(found, rows, strict=True)):
+        name = f"{it.kind}-{row['box_id']}" if it.box >= 0 else f"{it.kind}-image{row['image_id']}"
+        used[name] = used.get(name, 0) + 1
+        made.append(
+            row
+            | {
+                "id": name if used[name] == 1 else f"{name}-{used[name]}",
+                "number": place + 1,
+                "title": TITLES[it.kind],
+                "more": it.more,
+                "short": shortened(str(data.file[it.row])),
+                "address": _address(data, it.row, folder),
+                "window": shown.windows[place],
+                "picture": shown.close_ups[place],
+                "boxes": _boxes(data, it),
+                "other_short": shortened(it.other) if it.other else None,
+                "mistakes": LABEL_ERRORS[it.kind].mistakes if it.kind in LABEL_ERRORS else (),
+                "row": it.row,
+                "box_row": it.box,
+            }
+        )
+    return made, shown.whole
+
+
+def payload(audit: Audit, study: str, made: Sequence[dict[str, Any]], whole: dict[int, str]) -> Markup:
+    """The data of the page's scripts as JSON, safe as the text of an element."""
+    data = audit.data
+    listed = [_record(data, one) for one in made]
+    images = {
+        row: {
+            "width": int(data.width[row]),
+            "height": int(data.height[row]),
+            "uri": whole.get(row),
+            "boxes": [
+                {"id": int(data.box_id[box]), "box": _corners(data.boxes[box]), "label": _name(data, box)}
+                for box in range(*data.offsets[row : row + 2])
+            ],
+        }
+        for row in dict.fromkeys(one["row"] for one in made)
+    }
+    content = {"study": study, "classes": list(data.class_names), "findings": listed, "images": images}
+    content["audit"] = hashlib.sha256(json.dumps([study, listed]).encode()).hexdigest()[:16]
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;"))
+
+
+def _record(data: Dataset, one: dict[str, Any]) -> dict[str, Any]:
+    """A finding for the scripts. box: as stored, not rounded, so that marks tell whether it has changed."""
+    model = None
+    if one["model_box"] is not None:
+        model = {"box": one["model_box"], "label": one["model_label"], "score": one["model_score"]}
+    keys = ("id", "kind", "number", "place", "suspicion", "split", "file", "other")
+    return {key: one[key] for key in keys} | {
+        "image": one["row"],
+        "sha256": str(data.sha256[one["row"]]),
+        "box_id": one["box_id"],
+        "label": one["label"],
+        "box": _corners(data.boxes[one["box_row"]]) if one["box_id"] is not None else None,
+        "model": model,
+        "window": one["window"],
+    }
+
+
+def _boxes(data: Dataset, it: Suspect) -> list[dict[str, Any]]:
+    """What is drawn on a close-up, the label in question last but for the model's box: class of CSS, x, y, w, h."""
+    own = [box for box in range(*data.offsets[it.row : it.row + 2]) if box != it.box]
+    drawn = [("other", data.boxes[box]) for box in own]
+    drawn += [("label", data.boxes[it.box])] if it.box >= 0 else []
+    drawn += [("model", it.model[0])] if it.model else []
+    return [
+        {"kind": kind, "x": float(x1), "y": float(y1), "w": float(x2 - x1), "h": float(y2 - y1)}
+        for kind, (x1, y1, x2, y2) in drawn
+    ]
+
+
+def shortened(file: str, most: int = LONGEST) -> str:
+    """The name of a file without its folders, the middle of a long one left out.
+
+    >>> shortened("images/a.jpg"), shortened("x/BloodImage_00001_jpg.rf.702a01b7ac8d4bd6d31c4a4d5d8e7f1e.jpg", 24)
+    ('a.jpg', 'BloodImage_0…4d5d8e7f1e.jpg')
+    """
+    name = Path(file).name
+    if len(name) <= most:
+        return name
+    end = most // 2 + 2
+    return f"{name[: most - end - 1]}\u2026{name[-end:]}"
+
+
+def _address(data: Dataset, row: int, folder: Path) -> str:
+    """The picture as the page links to it, relative to the folder of the page."""
+    return quote(Path(os.path.relpath(original(data, row), folder.absolute())).as_posix())
+
+
+def _corners(box: Any) -> list[float]:
+    return [float(str(value)) for value in box]  # the shortest decimals that are the same float32
+
+
+def _name(data: Dataset, box: int) -> str:
+    return data.class_names[data.labels[box]]

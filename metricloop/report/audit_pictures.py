@@ -1,0 +1,100 @@
+"""The pictures of an audit's page: a close-up of each finding, and each whole picture once, within a limit of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from metricloop.auditing.suspects import Suspect
+from metricloop.data.dataset import Dataset
+from metricloop.data.pictures import PictureError, read_picture
+from metricloop.figures import svg
+from metricloop.figures.example_pictures import ENLARGED, window_around
+
+MOST_BYTES = 13_500_000  # of all pictures on a page, as text
+CLOSE_UPS = 0.4  # of these bytes
+TILE = 320  # px; side of a close-up
+SIDES = (1600, 1280, 1024, 800, 640, 512, 400, 320, 240, 160)  # px; tried in order until a picture is small enough
+QUALITY = 78  # of JPEG
+
+Window = tuple[int, int, int, int]  # xyxy, pixels of the whole picture
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """windows: what part of its picture each finding shows; close_ups: these parts as data URIs, None where the file
+    cannot be read; whole: image row -> the whole picture as a data URI."""
+
+    windows: list[Window]
+    close_ups: list[str | None]
+    whole: dict[int, str]
+
+
+def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYTES) -> Pictures:
+    """The pictures of findings; each file is read once. most_bytes: of all of them together, as far as it can be met
+    with pictures of the least of SIDES."""
+    windows = [window(data, it) for it in found]
+    close_ups: list[str | None] = [None] * len(found)
+    whole: dict[int, str] = {}
+    rows: dict[int, list[int]] = {}
+    for place, it in enumerate(found):
+        rows.setdefault(it.row, []).append(place)
+    each = CLOSE_UPS * most_bytes / max(1, len(found))
+    left, to_come = most_bytes, len(rows)
+    for row, places in rows.items():
+        try:
+            picture = read_picture(data.root / str(data.file[row]), str(data.sha256[row]))
+        except PictureError:
+            to_come -= 1
+            continue
+        for place in places:
+            x1, y1, x2, y2 = windows[place]
+            close_ups[place] = _within(picture[y1:y2, x1:x2], each, TILE)
+            left -= len(close_ups[place] or "")
+        rest = max(0.0, left - each * sum(one is None for one in close_ups))
+        whole[row] = _within(picture, rest / to_come, SIDES[0])
+        left, to_come = left - len(whole[row]), to_come - 1
+    return Pictures(windows, close_ups, whole)
+
+
+def window(data: Dataset, it: Suspect) -> Window:
+    """The part of its picture that a finding is shown with: around the label, and around the model's box where the two
+    touch or no label is there; the whole picture where there is neither."""
+    width, height = int(data.width[it.row]), int(data.height[it.row])
+    seen = [np.asarray(data.boxes[it.box], float)] if it.box >= 0 else []
+    if it.model and (not seen or _touch(seen[0], np.array(it.model[0]))):
+        seen.append(np.array(it.model[0]))
+    if not seen:
+        return 0, 0, width, height
+    both = np.concatenate([np.min(seen, axis=0)[:2], np.max(seen, axis=0)[2:]])
+    x1, y1, x2, y2 = window_around(both, width, height, 190 / ENLARGED)
+    return int(x1), int(y1), max(int(x1) + 1, round(x2)), max(int(y1) + 1, round(y2))
+
+
+def _touch(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
+
+
+def _within(picture: np.ndarray, most: float, side: int) -> str:
+    """The largest JPEG of a picture (H, W, 3) with at most `most` characters and a longer side of at most `side`."""
+    height, width = picture.shape[:2]
+    uri = ""
+    for size in (size for size in SIDES if size <= side or size == SIDES[-1]):
+        uri = svg.jpeg_uri(picture, max(1, round(min(size / max(height, width), 1) * height)), QUALITY)
+        if len(uri) <= most:
+            break
+        picture = _halved(picture, size)
+    return uri
+
+
+def _halved(picture: np.ndarray, size: int) -> np.ndarray:
+    """The picture, made smaller once it is much larger than what is tried next, which saves time."""
+    import cv2
+
+    factor = size / max(picture.shape[:2])
+    if factor >= 0.9:
+        return picture
+    shape = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+    return cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,160 @@
+"""The page of an audit as text: what it says, what it holds for its scripts, and how large it is."""
+
+import hashlib
+import html
+import json
+import re
+from dataclasses import replace
+from urllib.parse import unquote
+
+import cv2
+import numpy as np
+import pytest
+from audited import audited
+from study_fixture import make_study
+
+from metricloop.auditing.suspects import Suspect
+from metricloop.data.dataset import pool_of
+from metricloop.data.frame import Frame
+from metricloop.report.audit_findings import findings, shortened
+from metricloop.report.audit_page import build
+from metricloop.report.audit_pictures import pictures, window
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_study(tmp_path_factory.mktemp("audit") / "a study")
+
+
+def data_of(page):
+    """What the page holds for its scripts."""
+    return json.loads(html.unescape(re.search(r'<div id="findings" hidden>(.*?)</div>', page, re.DOTALL)[1]))
+
+
+def test_findings_stand_in_the_order_in_which_they_are_to_be_fixed(folder):
+    audit = audited(folder)
+    listed = findings(audit)
+    assert [it.order for it in listed] == [1, 2, 3, 4, 5, 6, 7]
+    # without an order: the worst of each kind, then the second of each, the more suspicious first
+    unordered = {kind: [replace(it, order=0) for it in own] for kind, own in audit.suspects.items()}
+    listed = findings(replace(audit, suspects=unordered))
+    assert [(it.kind, it.suspicion) for it in listed] == [
+        ("placed", 0.9), ("class", 0.9), ("missing", 0.9), ("placed", 0.8), ("missing", 0.8), ("class", 0.7),
+        ("placed", 0.7),
+    ]  # fmt: skip
+
+
+def test_a_page_says_what_is_known_and_what_is_guessed(folder):
+    page = build(audited(folder), "drawn", folder)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "7 findings" in text
+    assert "wrong in about 71 % of such cases" in text
+    assert text.count("of such cases") == 4  # of three findings no probability is known
+    assert "(its score 0.80)" in text
+    assert "test split" in text
+    assert "and 1 more" not in text
+    assert "1 more box like this" in text
+    assert "no kind of error stands out here" in text  # why a kind is silent
+    assert "62 %" in text
+    assert f"metricloop fix marks.json -C '{folder}'" in html.unescape(page)
+
+
+def test_the_data_of_the_scripts_tell_exactly_which_label_is_meant(folder):
+    audit = audited(folder)
+    found = data_of(build(audit, "drawn", folder))
+    by_order = {it.order: it for own in audit.suspects.values() for it in own}
+    assert [one["number"] for one in found["findings"]] == [1, 2, 3, 4, 5, 6, 7]
+    for one in found["findings"]:
+        it = by_order[one["number"]]
+        assert (one["kind"], one["split"]) == (it.kind, it.split)
+        assert one["file"] == audit.data.file[it.row]
+        assert one["sha256"] == audit.data.sha256[it.row]
+        if it.box >= 0:
+            assert np.float32(one["box"]).tolist() == audit.data.boxes[it.box].tolist()
+            assert one["box_id"] == audit.data.box_id[it.box]
+        else:
+            assert one["box"] is one["box_id"] is one["label"] is None
+    assert len({one["id"] for one in found["findings"]}) == 7
+    assert found["classes"] == ["panda", "football"]
+    again = data_of(build(audit, "drawn", folder))
+    assert again["audit"] == found["audit"]  # marks in the browser survive the same audit made again
+    assert data_of(build(audit, "other", folder))["audit"] != found["audit"]
+
+
+def test_words_of_strangers_cannot_end_the_data_or_the_page(folder, tmp_path):
+    audit = audited(folder)
+    evil = "</div><script>alert(1)</script>&amp;.png"
+    data = replace(audit.data, class_names=("panda", evil))
+    page = build(replace(audit, everything=data), "</title><script>", folder)
+    assert page.count("<script") == 1
+    assert evil in data_of(page)["classes"]
+
+
+def test_links_lead_from_the_page_to_the_pictures(folder):
+    page = build(audited(folder), "drawn", folder)
+    addresses = re.findall(r'<a href="(\.\.[^"]+)"', page)
+    assert len(addresses) == 7
+    assert all((folder / "audit" / unquote(address)).resolve().is_file() for address in addresses)
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("images/a.jpg", "a.jpg"),
+        ("a" * 30, "a" * 30),
+        ("BloodImage_00001_jpg.rf.702a01b7ac8d4bd6d31c4a4d5d8e7f1e.jpg", "BloodImage_0\u2026c4a4d5d8e7f1e.jpg"),
+    ],
+)
+def test_long_names_are_shortened_in_the_middle(name, short):
+    assert shortened(name) == short
+    assert len(shortened(name)) <= 30
+
+
+def many(tmp_path, number, side):
+    """Noise, which JPEG cannot make small, and one finding on each picture."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for row in range(number):
+        cv2.imwrite(str(tmp_path / f"{row}.jpg"), rng.integers(0, 255, (side, side, 3)).astype(np.uint8))
+        frames.append(Frame(row, side, side, np.array([[10, 10, 60, 50]], np.float32), np.zeros(1, int), ("panda",)))
+    digests = [hashlib.sha256((tmp_path / f"{row}.jpg").read_bytes()).hexdigest() for row in range(number)]
+    data = replace(pool_of(frames), root=tmp_path, sha256=np.array(digests, object))
+    return data, [Suspect("spurious", row, row, 0.9, 0, None) for row in range(number)]
+
+
+def test_pictures_stay_within_a_limit(tmp_path):
+    data, found = many(tmp_path, 12, 300)
+    limit = 400_000
+    made = pictures(data, found, limit)
+    size = sum(map(len, made.close_ups)) + sum(map(len, made.whole.values()))
+    assert 0.5 * limit < size <= limit
+    assert len(made.whole) == 12
+    (tmp_path / "3.jpg").unlink()
+    made = pictures(data, found, limit)
+    assert made.close_ups[3] is None
+    assert 3 not in made.whole
+
+
+def test_a_close_up_holds_the_label_and_the_box_of_the_model_where_they_touch():
+    frame = Frame(1, 400, 300, np.array([[100, 100, 140, 120]], np.float32), np.zeros(1, int), ("panda",))
+    data = pool_of([frame])
+    # 2.5 times the longer side, 40 px, about the middle (120, 110)
+    assert window(data, Suspect("placed", 0, 0, 0.9, 0, None)) == (70, 60, 170, 160)
+    near = window(data, Suspect("placed", 0, 0, 0.9, 0, ((130.0, 90.0, 180.0, 130.0), 0, 0.5)))
+    assert near == (40, 10, 240, 210)  # around 100-180, 90-130
+    far = window(data, Suspect("placed", 0, 0, 0.9, 0, ((300.0, 200.0, 350.0, 250.0), 0, 0.5)))
+    assert far == (70, 60, 170, 160)
+    assert window(data, Suspect("repeated", 0, -1, 0.9, 0, None, other="b.jpg")) == (0, 0, 400, 300)
+
+
+def test_a_close_up_shows_the_label_in_question_over_the_others_and_below_the_model(folder):
+    audit = audited(folder)
+    it = audit.suspects["placed"][0]
+    page = build(audit, "drawn", folder)
+    card = page[page.index('data-id="placed-') : page.index("</article>")]
+    drawn = re.findall(r'<rect class="box (\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', card)
+    own = audit.data.counts[it.row]
+    assert [kind for kind, *_ in drawn] == [*["other"] * (own - 1), "label", "model"]
+    x1, y1, x2, y2 = audit.data.boxes[it.box].tolist()
+    assert [float(value) for value in drawn[-2][1:]] == [x1, y1, x2 - x1, y2 - y1]
+    assert [float(value) for value in drawn[-1][1:]] == [x1 + 1, y1 + 1, x2 - x1, y2 - y1]
