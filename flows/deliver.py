@@ -17,6 +17,7 @@ from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import step
 from metricloop.study.environment import hide_keys, network
 from metricloop.study.processes import call
+from metricloop.study.run_record import claimed
 from metricloop.tracking.registry import server_variables
 
 
@@ -32,11 +33,12 @@ def deliver(workspace: str = ".", arm: str = "", target: str = "", anyway: bool 
     folder = Path(workspace).resolve()
     wish = Wish(arm or None, anyway)
     choose(read_comparison(folder), folder, wish.arm, wish.anyway)
-    step(folder, "metricloop.tasks.promote", *wish.arguments())
-    register(folder)
-    bundle = target or layout.bundle_folder(aliases(folder)[CHAMPION])
-    step(folder, "metricloop.tasks.bundle", bundle)
-    step(folder, "metricloop.tasks.check_bundle", bundle)
+    with claimed(folder, "deliver"):
+        step(folder, "metricloop.tasks.promote", *wish.arguments())
+        register(folder)
+        bundle = target or layout.bundle_folder(aliases(folder)[CHAMPION])
+        step(folder, "metricloop.tasks.bundle", bundle)
+        step(folder, "metricloop.tasks.check_bundle", bundle)
 
 
 @task(task_run_name="metricloop.tasks.register", cache_policy=NO_CACHE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
@@ -17,6 +18,9 @@ from metricloop.study.environment import hide_keys
 from metricloop.study.looks import record_looks
 from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
 from metricloop.study.refresh import refresh_code
+from metricloop.study.run_record import claimed
+from metricloop.study.time_left import time_left
+from metricloop.training.parallel import parallel_jobs
 
 
 @flow(name="experiment", log_prints=False, validate_parameters=False)
@@ -26,21 +30,23 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     end_server_with_me()
     folder = Path(workspace).resolve()
     params = load_params(folder / layout.PARAMS)
-    plan = load_plan(folder)
-    check_arm(folder, plan, arm)
-    refresh_code(folder)
-    record_looks(folder, params)
-    arms = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
-    screening(folder, params, arms)
-    plan = load_plan(folder)
-    check_arm(folder, plan, arm)
-    blocks = [name for name, block in plan["blocks"].items() if block["arm"] in arms]
-    targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]
-    old = out_of_date(folder, targets)
-    check_arm(folder, run_scoring(folder, old), arm)
-    # compare reads the results of all arms; those of other arms are not brought up to date
-    run_arms(folder, [*old, "compare"], params)
-    present(folder, f"experiment {arm}")
+    with claimed(folder, "run") as run:
+        run.left = partial(time_left, folder, params, parallel_jobs(params, with_torch=False))
+        plan = load_plan(folder)
+        check_arm(folder, plan, arm)
+        refresh_code(folder)
+        record_looks(folder, params)
+        arms = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
+        screening(folder, params, arms)
+        plan = load_plan(folder)
+        check_arm(folder, plan, arm)
+        blocks = [name for name, block in plan["blocks"].items() if block["arm"] in arms]
+        targets = [f"select@{name}" for name in arms] + [f"evaluate@{block}" for block in blocks]
+        old = out_of_date(folder, targets)
+        check_arm(folder, run_scoring(folder, old), arm)
+        # compare reads the results of all arms; those of other arms are not brought up to date
+        run_arms(folder, [*old, "compare"], params)
+        present(folder, f"experiment {arm}")
 
 
 def check_arm(folder: Path, plan: Plan, arm: str) -> None:

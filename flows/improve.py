@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
@@ -22,6 +23,9 @@ from metricloop.study.new_study import create, demo_plan
 from metricloop.study.plan import add_block, load_plan, write_rounds
 from metricloop.study.processes import StageError, say
 from metricloop.study.refresh import refresh_code
+from metricloop.study.run_record import claimed
+from metricloop.study.time_left import time_left
+from metricloop.training.parallel import parallel_jobs
 
 
 @flow(name="improve", log_prints=False, validate_parameters=False)
@@ -36,18 +40,20 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
     if demo and not folder.exists():
         create(folder, demo_plan(folder.name))
     params = load_params(folder / layout.PARAMS)
-    refresh_code(folder)
-    record_looks(folder, params)
-    confirm = experiments(folder, params)
-    try:
-        confirm = rounds(folder, params) or confirm
-    except StageError:
-        present(folder, "study interrupted")  # show the results so far; the test split is not read
-        raise
-    while add_trials(folder):
-        confirm = experiments(folder, params) or confirm
-    run_stages(folder, confirm, "confirm on the test split")
-    present(folder, "study finished")
+    with claimed(folder, "run") as run:
+        run.left = partial(time_left, folder, params, parallel_jobs(params, with_torch=False))
+        refresh_code(folder)
+        record_looks(folder, params)
+        confirm = experiments(folder, params)
+        try:
+            confirm = rounds(folder, params) or confirm
+        except StageError:
+            present(folder, "study interrupted")  # show the results so far; the test split is not read
+            raise
+        while add_trials(folder):
+            confirm = experiments(folder, params) or confirm
+        run_stages(folder, confirm, "confirm on the test split")
+        present(folder, "study finished")
 
 
 def add_trials(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import end_all
+from metricloop.study.run_record import current
 from metricloop.training.parallel import parallel_jobs
 
 
@@ -27,7 +28,10 @@ def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]
     graph = stages_of(folder, load_plan(folder))
     names = list(graph) if targets is None else needed_for(graph, targets)
     wanted = set(names)
-    return [stage for stage in downstream(graph, outdated(folder, names)) if stage in wanted]
+    old = [stage for stage in downstream(graph, outdated(folder, names)) if stage in wanted]
+    if run := current(folder):
+        run.plan(old)
+    return old
 
 
 def run_all(folder: Path, old: Sequence[str], params: Params) -> None:
@@ -95,6 +99,10 @@ def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> N
     """
     old = outdated(folder, [f"{stage}@{block}" for block in blocks for stage in ("train", "evaluate")])
     todo = [block for block in blocks if f"train@{block}" in old or f"evaluate@{block}" in old]
+    if run := current(folder):
+        for block in blocks:
+            for stage in ("train", "evaluate") if block not in todo else ():
+                run.end(f"{stage}@{block}", ran=False)
     chains = {f"train and evaluate {block}": [f"train@{block}", f"evaluate@{block}"] for block in todo}
     side_by_side(folder, chains, params)
 

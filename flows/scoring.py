@@ -9,7 +9,9 @@ from prefect import flow
 from metricloop.flows.pipeline import out_of_date, run_stages
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.study.environment import hide_keys
+from metricloop.study.plan import load_plan
 from metricloop.study.refresh import refresh_code
+from metricloop.study.run_record import claimed
 
 
 @flow(name="score", log_prints=False, validate_parameters=False)
@@ -18,5 +20,7 @@ def scoring(workspace: str, batches: list[str]) -> None:
     hide_keys()
     end_server_with_me()
     folder = Path(workspace).resolve()
-    refresh_code(folder)
-    run_stages(folder, out_of_date(folder, [f"score@{name}" for name in batches]))
+    load_plan(folder)  # says so where this is no workspace
+    with claimed(folder, "score"):
+        refresh_code(folder)
+        run_stages(folder, out_of_date(folder, [f"score@{name}" for name in batches]))

@@ -87,10 +87,12 @@ def import_labels(
     """Take repaired labels of some images back as a new version of the pool."""
     from metricloop.study.import_labels import ARM
     from metricloop.study.import_labels import import_labels as take
+    from metricloop.study.run_record import claimed
     from metricloop.text.shell import run_line
 
     folder = folder.resolve()
-    made = take(folder, file, form, held_out=held_out, arm=not no_arm)
+    with claimed(folder, "import-labels"):
+        made = take(folder, file, form, held_out=held_out, arm=not no_arm)
     print(f"labels {made.version}: {len(made.changed)} of {made.named} images differ; {folder / made.path}")
     for line in [*_told(made.summary), *made.notes]:
         print(f"  {line}")
@@ -139,6 +141,7 @@ def fix(
     from metricloop.study.fix import fix as apply
     from metricloop.study.import_labels import ARM
     from metricloop.study.print_fix import summary
+    from metricloop.study.run_record import claimed
     from metricloop.text.shell import command_line, run_line
 
     folder = folder.resolve()
@@ -152,7 +155,8 @@ def fix(
         return
     if form is not None or copy:
         raise typer.BadParameter("--format and --copy need --to TARGET")
-    done = apply(folder, file, held_out=held_out, arm=not no_arm, dry_run=dry_run)
+    with claimed(folder, "fix"):
+        done = apply(folder, file, held_out=held_out, arm=not no_arm, dry_run=dry_run)
     print("\n".join(summary(file, done)))
     if dry_run:
         print("dry run: nothing was written")

@@ -42,9 +42,10 @@ def audit(
     from metricloop.flows.audit import audit as examine
     from metricloop.params import load_params
     from metricloop.study.data_files import check_there
+    from metricloop.study.run_record import claimed
 
     check_there(folder.resolve(), load_params(folder / layout.PARAMS).data, pictures=True)
-    with output_to_stderr() if as_json else nullcontext():
+    with output_to_stderr() if as_json else nullcontext(), claimed(folder.resolve(), "audit"):
         written = examine(folder.resolve(), no_training=no_training, most=most, budget=budget)
     if as_json:
         print_json(read_json(written / "audit.json"))

@@ -51,10 +51,15 @@ def run(
     from metricloop.study.edit_params import change_params
     from metricloop.study.environment import hide_keys, set_by_options
     from metricloop.study.plan import load_plan
+    from metricloop.study.run_record import check_free, describe, last_run
     from metricloop.study.staleness import staleness
 
     hide_keys()  # before Prefect's server is started, which would inherit them
     folder = folder.resolve()
+    if dry_run and (running := last_run(folder)) and running.alive:
+        print(f"{running.doing} is {describe(running)}")
+        return
+    check_free(folder)
     for line in change_params(folder / layout.PARAMS, changes or []):
         print(line)
     params = load_params(folder / layout.PARAMS)  # a mistake in these two files is told before a server is started
@@ -126,7 +131,8 @@ def status(
         flag(
             "--json",
             'Print {"stages": names in order, "to_do": those out of date, "waiting": those that read from them, '
-            '"why": {stage to do: [{"kind", "what", "old", "new"}]}}.',
+            '"why": {stage to do: [{"kind", "what", "old", "new"}]}, "last_run": the run in progress or the last one '
+            "that did not finish, or null}.",
         ),
     ] = False,
 ) -> None:
@@ -134,14 +140,19 @@ def status(
     from metricloop.cli.status_lines import describe_splits, status_lines
     from metricloop.params import load_params
     from metricloop.study.data_files import missing
+    from metricloop.study.run_record import describe, describe_stopped, last_run
     from metricloop.study.staleness import staleness
 
     folder = folder.resolve()
-    found = staleness(folder)
+    found, run = staleness(folder), last_run(folder)
     if as_json:
         why = {name: [asdict(reason) for reason in reasons] for name, reasons in found.why.items()}
-        print_json({"stages": found.stages, "to_do": found.to_do, "waiting": found.waiting, "why": why})
+        last = asdict(run) | {"alive": run.alive} if run else None
+        parts = {"stages": found.stages, "to_do": found.to_do, "waiting": found.waiting, "why": why, "last_run": last}
+        print_json(parts)
         return
+    if run:
+        print(f"{run.doing} is {describe(run)}" if run.alive else describe_stopped(run, folder))
     print("\n".join(status_lines(found)))
     summary = folder / layout.SUMMARY
     if summary.is_file() and (told := describe_splits(json.loads(summary.read_text()))):

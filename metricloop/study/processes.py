@@ -15,9 +15,11 @@ from pathlib import Path
 
 from metricloop.llm.key import HANDED, hand_over
 from metricloop.study.environment import environment, keys, network
+from metricloop.study.run_record import Run, current
 from metricloop.text.shell import run_line
 
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
+SKIPPED = re.compile(r"Stage '(.+)' (?:didn't change|is cached)")
 _live: set[int] = set()  # process groups of running commands
 no_more = threading.Event()  # set while a run is being stopped: no command is started then
 
@@ -66,6 +68,7 @@ def call(
         start_new_session=True,
     )
     lines: list[str] = []
+    stages = _Stages(current(workspace))
     _live.add(process.pid)
     try:
         if process.stdin is not None:
@@ -75,6 +78,7 @@ def call(
         for line in process.stdout:
             line = line.rstrip()
             lines.append(line)
+            stages.read(line)
             if each and (begun := RUNNING.match(line)):
                 say(f"  {begun[1]}")
             elif _worth_showing(line):
@@ -86,12 +90,37 @@ def call(
         raise
     finally:
         _live.discard(process.pid)
+    if not code:
+        stages.end()
     if code:
         tail = "\n".join(f"    {line}" for line in lines[-25:] if _worth_showing(line))
         raise StageError(
             f"{label} failed (exit status {code}):\n{tail}\n"
             f"  remove the cause, then continue with: {again or run_line(workspace)}"
         )
+
+
+class _Stages:
+    """Tells the run of this process which stages a DVC command begins and ends."""
+
+    def __init__(self, run: Run | None) -> None:
+        self.run, self.now = run, ""
+
+    def read(self, line: str) -> None:
+        """Take notice of a line that DVC has printed."""
+        if begun := RUNNING.match(line):
+            self.end()
+            self.now = begun[1]
+            if self.run:
+                self.run.begin(self.now)
+        elif (skipped := SKIPPED.match(line)) and self.run:
+            self.run.end(skipped[1], ran=False)
+
+    def end(self) -> None:
+        """The stage that was begun last has ended well."""
+        if self.run and self.now:
+            self.run.end(self.now)
+        self.now = ""
 
 
 def end_all() -> None:

@@ -1,0 +1,97 @@
+"""How long is left: by what stages took, in proportion to their work, side by side, with trials that may follow."""
+
+import pytest
+
+from metricloop.data.tables import write_json
+from metricloop.params import check_params
+from metricloop.study.run_record import Run
+from metricloop.study.stage_costs import Costs, in_turn, of_this_run
+from metricloop.study.time_left import DVC, SHOWING, later_trials, seconds_of, time_left
+
+PARAMS = check_params(
+    {
+        "study": {"name": "x"},
+        "data": {"source": "."},
+        "train": {"iterations": 100},
+        "predict": {"folds": 2, "iterations": 50},
+        "looks": {"arms": [3, 6], "baseline": [12, 18], "alpha": [0.02, 0.03]},
+    }
+)
+ARMS = {"random": {"role": "baseline"}, "a": {"role": "treatment"}, "b": {"role": "treatment"}}
+BLOCKS = {"random.0": {"arm": "random", "seeds": "0-11"}, "a.0": {"arm": "a", "seeds": "0-2"},
+          "b.0": {"arm": "b", "seeds": "0-2"}}  # fmt: skip
+PLAN = {"batches": {}, "arms": ARMS, "screens": {}, "blocks": BLOCKS, "looks": {}}
+
+
+def test_a_stage_costs_what_its_like_took_in_proportion_to_its_trials():
+    costs = Costs(PLAN, PARAMS, {"train@a.0": 30.0, "evaluate@a.0": 6.0, "score@x": 7.0})
+    assert costs.of("train@random.0") == pytest.approx(120)  # 12 trials of 10 s
+    assert costs.of("evaluate@random.0") == pytest.approx(24)
+    assert costs.of("score@x") == 7
+    assert costs.trial() == pytest.approx(12)
+
+
+def test_training_costs_what_the_out_of_fold_models_took_before_anything_else_has_trained():
+    costs = Costs(PLAN, PARAMS, {"predict": 10.0})  # 100 iterations
+    assert costs.of("train@a.0") == pytest.approx(30)
+    assert costs.of("evaluate@a.0") == pytest.approx(7.5)  # a quarter
+    assert costs.trial() == pytest.approx(12.5)
+    assert Costs(PLAN, PARAMS, {}).of("train@a.0") is None
+    assert Costs(PLAN, PARAMS, {}).of("evaluate@a.0") is None
+    assert Costs(PLAN, PARAMS, {}).trial() is None
+    assert Costs(PLAN, PARAMS, {"train@gone.0": 99.0}).of("train@a.0") is None  # its trials are not known
+
+
+def test_timed_iterations_count_more_than_what_stages_took_at_another_time():
+    timed = {"start": 2.0, "iteration": 0.1, "inference": 1.0}
+    costs = Costs(PLAN, PARAMS, {"train@a.0": 300.0, "score@x": 7.0}, timed)
+    assert costs.of("train@a.0") == pytest.approx(2 + 3 * 100 * 0.1)
+    assert costs.of("evaluate@a.0") == pytest.approx(2 + 3)
+    assert costs.of("predict") == pytest.approx(2 + 100 * 0.1)
+    assert costs.of("score@x") == 7
+    assert costs.trial() == pytest.approx(11)
+
+
+def test_of_a_kind_that_ran_in_this_run_older_times_do_not_count():
+    seconds = {"train@a.0": 30.0, "train@b.0": 90.0, "ingest": 5.0}
+    assert of_this_run(seconds, ["train@b.0"]) == {"train@b.0": 90.0, "ingest": 5.0}
+    assert of_this_run(seconds, []) == seconds
+
+
+def test_work_side_by_side_takes_the_first_free_place():
+    assert in_turn([12, 3, 3, 3], 2) == 12
+    assert in_turn([3, 3, 3], 2) == 6
+    assert in_turn([], 2) == 0
+
+
+def test_later_looks_ask_for_trials_of_the_arms_that_are_still_open(tmp_path):
+    more = later_trials(tmp_path, PARAMS, PLAN, 0)
+    # of two open arms one goes on: 3 seeds, and 6 of the baseline; at most both do
+    assert (more.least, more.likely, more.most) == (0, 9, 12)
+    more = later_trials(tmp_path, PARAMS, PLAN, 2)
+    assert (more.least, more.likely, more.most) == (6, 6 + 2 * 3 + 6, 6 + 4 * 3 + 6)
+    rows = [{"name": "random", "goes_on": False}, {"name": "a", "goes_on": False}, {"name": "b", "goes_on": False}]
+    write_json(tmp_path / "comparison.json", {"arms": rows})
+    assert later_trials(tmp_path, PARAMS, PLAN, 0).most == 0
+
+
+def test_the_time_left_is_that_of_the_stages_and_of_the_trials_that_may_follow(tmp_path):
+    (tmp_path / "arms.yaml").write_text("{}")
+    costs = Costs(PLAN, PARAMS, {"train@a.0": 30.0, "evaluate@a.0": 6.0, "compare": 8.0})
+    stages = ["train@random.0", "evaluate@random.0", "train@b.0", "evaluate@b.0", "compare"]
+    known = seconds_of(stages, costs, 2, {"train@random.0": 20.0})
+    assert known == pytest.approx(120 + DVC - 20 + 24 + DVC + 8 + DVC)  # the longer chain, then compare
+    assert seconds_of(["train@a.0"], Costs(PLAN, PARAMS, {}), 2, {}) is None
+
+
+def test_nothing_is_said_while_nothing_is_known_of_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("metricloop.study.time_left.load_plan", lambda folder: PLAN)
+    run = Run(tmp_path, "run")
+    run.plan(["predict", "train@a.0", "compare"])
+    assert time_left(tmp_path, PARAMS, 2, run) is None
+    run.begin("predict")
+    run.clocks["predict"] -= 10
+    run.end("predict")
+    found = time_left(tmp_path, PARAMS, 2, run)
+    trained, compared = 3 * 100 * 0.1 + DVC, 8 + DVC  # then 9 more trials, two at a time
+    assert found == pytest.approx(trained + compared + 9 * 12.5 / 2 + SHOWING, abs=0.5)
