@@ -44,6 +44,7 @@ def arm_entry(
         "seeds_needed": None,
         "matches": None,
         "lead_over_it": None,
+        "lead_over_full": None,
     }
 
 

@@ -30,6 +30,7 @@ from metricloop.data.dataset import Dataset
 
 ROLES = ("baseline", "treatment", "control")  # the order of the table; the last two are families of tests
 FAMILIES = ROLES[1:]
+WHOLE = "full"  # the policy of the control with all images, which a metric is held against as well
 PAIRED = ("relabelled", "relabel")  # policies whose draws hold the baseline's images: compared seed by seed
 
 
@@ -70,10 +71,11 @@ def compare(
     planned = {entry["arm"] for entry in tried} | set(numbers)
     families = _families(arms, planned)
     stopped = [arm for arm in screening.stopped if arm not in numbers]
-    whole = _groups(arms, [arm for arm in families["treatment"] if arm in numbers or arm in stopped])
-    groups = {name: [arm for arm in own if arm in numbers] for name, own in whole.items()}
+    named = _groups(arms, [arm for arm in families["treatment"] if arm in numbers or arm in stopped])
+    groups = {name: [arm for arm in own if arm in numbers] for name, own in named.items()}
     groups = {name: own for name, own in groups.items() if len(own) > 1}
     paired = {arm for arm in arms if arms[arm]["policy"]["name"] in PAIRED}
+    whole = next((arm for arm in numbers if arms[arm]["policy"]["name"] == WHOLE), None)
     alike = next((there for role in FAMILIES if (there := [arm for arm in families[role] if arm in numbers])), [])
     roles = Roles(baseline, families, groups, paired, alike)
     tested = {measure: tested_at_looks(samples[measure], numbers, roles, looks, units) for measure in MEASURES}
@@ -88,6 +90,8 @@ def compare(
         if copied := _matched(arms[name]):
             row["matches"] = copied
             row["lead_over_it"] = _lead(tested[MEASURES[0]], copied, name, units)
+        if whole and row["role"] == "treatment":
+            row["lead_over_full"] = _lead(tested[MEASURES[0]], name, whole, units)
         rows.append(row)
     set_share_of_oracle(rows)
     rows.sort(key=lambda row: (ROLES.index(row["role"]), -row["gain"]["mAP"]["abs"] if row["gain"] else 0, row["name"]))
@@ -104,7 +108,7 @@ def compare(
         "family": {role: len(families[role]) for role in FAMILIES},
         "noise": _noise(tested[MEASURES[0]], baseline, units),
         "headlines": [
-            headline | {"stopped": [arm for arm in whole[headline["name"]] if arm in stopped]}
+            headline | {"stopped": [arm for arm in named[headline["name"]] if arm in stopped]}
             for headline in _headlines(groups, baseline, tested, looks)
         ],
         "screened": [{"name": arm, "mAP": screening.stopped[arm], "baseline": screening.baseline} for arm in stopped],
@@ -141,7 +145,8 @@ def _add_test(
     row["t"] = None if gain.t is None else float(np.clip(gain.t, -1e6, 1e6))  # JSON knows no infinity
     row["verdict"] = statistics.verdict(change["p_holm"], change["ci95"], total_alpha(looks))
     row["decided_at"] = standing.decided_at
-    open_ = standing.decided_at is None and not standing.stopped
+    # The whole pool is there for one question, which the seeds of the first look answer.
+    open_ = standing.decided_at is None and not standing.stopped and row["policy"]["name"] != WHOLE
     row["goes_on"] = open_ and 0 < state.look < len(looks)
     row["baseline_seeds"] = len(state.baseline.values)
     row["shrunken_gain"] = statistics.shrunken({a: first.states[a].gain for a in family if a in first.states})[name]

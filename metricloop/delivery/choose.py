@@ -6,8 +6,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from metricloop import layout
 from metricloop.comparison.arm_rows import Arm, of_role
-from metricloop.text.shell import command_line, run_line
+from metricloop.comparison.background import Background
+from metricloop.comparison.next_steps import next_steps
+from metricloop.study.background import read_background
+from metricloop.text.shell import command_line
 
 SAID = {
     "worse": "worse than the baseline",
@@ -32,12 +36,19 @@ def choose(comparison: dict[str, Any], folder: Path, arm: str | None = None, any
         return row
     said = SAID.get(row["verdict"], row["verdict"])
     others = [other["name"] for other in of_role(comparison, "treatment") if other["verdict"] == "better"]
-    way = f"promote an arm that is better ({', '.join(others)})" if others else f"run more trials ({run_line(folder)})"
+    way = f"promote an arm that is better ({', '.join(others)})" if others else _way_on(comparison, folder)
     line = command_line("metricloop", "promote", row["name"], "--anyway", "-C", folder)
     raise ArmRefusedError(
         f"{row['name']} is not promoted, because its verdict is {said}. You can {way}; or type {line}, "
         "which is stamped on the detector"
     )
+
+
+def _way_on(comparison: dict[str, Any], folder: Path) -> str:
+    """What brings such a study on, as after its table: never a run that finds nothing to do."""
+    known = read_background(folder) if (folder / layout.PARAMS).is_file() else Background(folder)
+    step = next_steps(comparison, known)[0]
+    return f"{step.sentence[0].lower()}{step.sentence[1:]}: {step.command}"
 
 
 def _winner(comparison: dict[str, Any], folder: Path) -> Arm:

@@ -322,6 +322,20 @@ def test_box_ratio_and_a_match_controls_lead(truth):
     assert arms["count"]["lead_over_it"] is None
 
 
+def test_metrics_are_held_against_the_whole_pool_which_gets_no_more_seeds(truth):
+    """The same results as a control of another policy go on; a second look would give them three seeds more."""
+    plan = study(count="best", all="full control", other="inverse control")
+    found = {"random": (3, 2, 4, 3), "count": (6, 7, 6), "all": (4, 3, 4), "other": (4, 3, 4)}
+    results = [result(truth, arm, hits(*own)) for arm, own in found.items()]
+    arms = rows(run(results, truth, plan, dict.fromkeys(found, (10, 20))))
+    lead = arms["count"]["lead_over_full"]
+    assert lead["abs"] == pytest.approx((2 * ap(6) + ap(7)) / 3 - (2 * ap(4) + ap(3)) / 3)
+    assert lead["ci95"][0] < lead["abs"] < lead["ci95"][1]
+    assert (arms["all"]["lead_over_full"], arms["random"]["lead_over_full"]) == (None, None)
+    assert [arms[name]["verdict"] for name in ("all", "other")] == ["undecided", "undecided"]
+    assert [arms[name]["goes_on"] for name in ("all", "other")] == [False, True]
+
+
 def test_what_made_results_differ_is_kept_for_the_next_plan(truth):
     noise = compared(truth, LOOKED, ONE)["noise"]
     assert noise["baseline"] == pytest.approx(np.std([ap(3), ap(2), ap(4), ap(3)], ddof=1))

@@ -42,10 +42,30 @@ def test_an_arm_that_is_not_better_is_refused_with_its_verdict_and_what_to_do(na
 
 
 def test_without_a_better_arm_the_highest_gain_is_refused_or_taken_anyway():
-    found = comparison([BASE, OPEN, WORSE])
-    with pytest.raises(ArmRefusedError, match=r"spread is not promoted.*run more trials \(metricloop run -C /work"):
-        choose(found, HERE)
-    assert choose(found, HERE, anyway=True)["name"] == "spread"
+    with pytest.raises(ArmRefusedError, match="spread is not promoted"):
+        choose(comparison([BASE, OPEN, WORSE]), HERE)
+    assert choose(comparison([BASE, OPEN, WORSE]), HERE, anyway=True)["name"] == "spread"
+
+
+SIX = arm("random", "baseline", 0.2, None, None, policy="random", seeds=6)
+
+
+@pytest.mark.parametrize(
+    ("entries", "looks", "way"),
+    [
+        ([BASE, OPEN | {"goes_on": True}], 1, "go on with the study, which is not finished (6 trials): metricloop"),
+        (  # finished: `metricloop run` alone would find nothing to do
+            [SIX, arm("spread", "treatment", 0.29, 0.09, "undecided", half=0.08, seeds=6, needed=[8, 12])], 2,
+            "8 to 12 seeds would probably decide spread; a look that was not planned is marked (4 trials): metricloop "
+            "run -C /work/lions --set 'looks.arms=[3,6,8]'",
+        ),
+        ([BASE, WORSE], 2, "see whether labels should be repaired instead of images dropped (2 trials): metricloop"),
+    ],
+)  # fmt: skip
+def test_the_way_on_is_that_of_the_table(entries, looks, way):
+    with pytest.raises(ArmRefusedError) as caught:
+        choose(comparison(entries, looks_taken=looks), HERE)
+    assert f"You can {way}" in str(caught.value)
 
 
 def test_a_study_without_arms_and_an_unknown_arm_are_told():

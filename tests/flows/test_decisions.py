@@ -25,7 +25,7 @@ from metricloop.study.commits import WorkspaceError
 from metricloop.study.environment import environment, set_by_options
 from metricloop.study.graph import downstream, needed_for
 from metricloop.study.looks import looks_of, record_looks
-from metricloop.study.new_study import NewStudy, create, params_values, render_arms
+from metricloop.study.new_study import NewStudy, create, demo_plan, params_values, render_arms
 from metricloop.study.plan import load_plan
 from metricloop.study.refresh import wire_embeddings, wire_screens
 from metricloop.study.rendering import align_comments, render, render_stages
@@ -194,8 +194,9 @@ def test_durations_and_groups_read_well():
 @pytest.mark.parametrize(
     ("plan", "controls"),
     [
-        (NewStudy("x", "/y", "/y"), set()),
-        (NewStudy("x", "/y", "/y", corrupt="article"), {"oracle"}),
+        (NewStudy("x", "/y", "/y"), {"full"}),
+        (NewStudy("x", "/y", "/y", corrupt="article"), {"oracle", "full"}),
+        (demo_plan("x"), {"oracle"}),  # three trials more would be half a minute of six
         (
             NewStudy("x", "/y", "/y", corrupt="article", full=True),
             {"oracle", "relabelled", "full", "inverse", "box_matched"},

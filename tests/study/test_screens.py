@@ -48,7 +48,7 @@ def test_short_trials_take_the_last_seeds():
 def test_a_new_study_that_screens_has_full_trials_of_the_baseline_and_the_controls_only(tmp_path):
     (tmp_path / "arms.yaml").write_text(render_arms(study(corrupt="article", screen=Screen(seeds=2))))
     plan = load_plan(tmp_path)
-    assert list(plan["blocks"]) == ["random.0", "random.1", "oracle.0"]
+    assert list(plan["blocks"]) == ["random.0", "random.1", "oracle.0", "full.0"]
     treatments = {name for name, arm in plan["arms"].items() if arm["role"] == "treatment"}
     assert set(plan["screens"]) == {"random", *treatments}
     assert "screens" not in yaml.safe_load(render_arms(study()))

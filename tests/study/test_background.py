@@ -1,0 +1,87 @@
+"""What advice needs of a workspace, read from its files; and which arms were trained on other labels."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from study_fixture import RATES, make_study
+
+from metricloop.data.tables import SCORES, read_table, write_json, write_table
+from metricloop.params import load_params
+from metricloop.study.background import read_background, trial_seconds
+from metricloop.study.old_labels import arms_of_old_labels
+from metricloop.study.plan import load_plan
+
+
+@pytest.fixture
+def study(tmp_path):
+    return make_study(tmp_path / "study")
+
+
+def test_a_trial_takes_its_images_at_the_measured_rate(study):
+    """250 iterations of 8 are 2,000 images, and 30 search images count as 10; the last rates are 20, 10 and 10."""
+    rows = {"seed": [0, 0, 1, 1], "iteration": [1, 2, 1, 2], "images_per_s": [5.0, 20.0, 5.0, 10.0]}
+    for file in (study / ".metricloop/rates").glob("*"):
+        file.unlink()
+    assert trial_seconds(study, load_params(study / "params.yaml"), 30) is None
+    write_table(study / ".metricloop/rates/a.0.parquet", pa.schema(RATES), rows)
+    one = {name: values[2:] for name, values in rows.items()}
+    write_table(study / ".metricloop/rates/b.0.parquet", pa.schema(RATES), one)
+    assert trial_seconds(study, load_params(study / "params.yaml"), 30) == pytest.approx(2010 / 10)
+
+
+def test_what_was_done_in_a_workspace_is_seen(study):
+    write_json(study / "data/summary.json", {"splits": {n: {"images": k} for n, k in (("pool", 80), ("search", 20))}})
+    found = read_background(study)
+    assert (found.audited, found.promoted, found.tested, found.old_labels) == (False, False, None, ())
+    assert (found.drawn_split, found.search_share, found.confirms) == (False, 0.15, 24)  # 20 of 100 is not .15
+    write_json(study / "audit/audit.json", {})
+    write_json(study / "promoted/aliases.json", {})
+    change = {"abs": 0.02, "ci95": [-0.01, 0.05], "p": 0.2}
+    for reached, told in ((change, "undecided"), (change | {"ci95": [0.01, 0.03], "p": 0.001}, "better")):
+        confirmed = {"arms": {"winner": {"arm": "object_count"}}, "gain": {"winner": {"mAP": reached}}}
+        write_json(study / "confirmation.json", confirmed)
+        assert read_background(study).tested == told
+    assert (read_background(study).audited, read_background(study).promoted) == (True, True)
+    write_json(study / "confirmation.json", {"arms": {}, "reason": "no metric is better"})  # it stayed closed
+    assert read_background(study).tested is None
+
+
+def test_images_without_a_score_are_counted(study):
+    plan = load_plan(study)
+    file = study / plan["arms"]["object_count"]["a"]
+    table = read_table(file, SCORES)
+    images = np.unique(table["image_id"].to_numpy())
+    hidden = np.isin(table["image_id"].to_numpy(), images[3:])
+    columns = {name: table[name].to_pylist() for name in SCORES.names}
+    columns["score"] = np.where(hidden, np.nan, columns["score"])
+    write_table(file, SCORES, columns)
+    assert read_background(study).scored["object_count"] == (3, len(images))
+
+
+def lock(folder, pool="p2", read="p2", now="s2", trained="s2"):
+    subset = "subsets/object_count.parquet"
+    stages = {
+        "ingest": {"outs": [{"path": "data/boxes/pool.parquet", "md5": pool}]},
+        "select@object_count": {
+            "deps": [{"path": "data/boxes/pool.parquet", "md5": read}],
+            "outs": [{"path": subset, "md5": now}],
+        },
+        "train@object_count.0": {"deps": [{"path": subset, "md5": trained}]},
+    }
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+
+
+@pytest.mark.parametrize(
+    ("digests", "old"),
+    [
+        ({}, False),
+        ({"trained": "s1"}, True),  # the subset was made again, its trials were not
+        ({"read": "p1"}, True),  # the labels are others since, and not even the subset was made again
+        ({"read": "p1", "pool": "p1"}, False),
+    ],
+)
+def test_an_arm_of_old_labels_is_found_in_the_lock(study, digests, old):
+    assert arms_of_old_labels(study, load_plan(study)) == ()  # no lock
+    lock(study, **digests)
+    assert arms_of_old_labels(study, load_plan(study)) == (("object_count",) if old else ())
