@@ -165,7 +165,8 @@ def fix(
         if done.made.added:
             print(f"new arm {ARM}: the baseline's images with the labels before any repair, to see what it was worth")
         print("\n".join(_effects(done.made.effects)))
-        print(f"go on: {run_line(folder)}, or list what is left: {command_line('metricloop', 'audit', '-C', folder)}")
+        print(f"list what is left: {command_line('metricloop', 'audit', '-C', folder)}")
+        print(f"go on: {run_line(folder)}")
 
 
 def _effects(found: Effects) -> list[str]:

@@ -130,10 +130,11 @@ def export_fixed(
     compared = compare(data, {row: rows_of(new, row) for row in touched}, params, [])
     told = replace(_told(marks, found, found, compared, None), right=0)  # nothing is remembered
     source = folder / params.data.source
+    damaged = ["the labels have the mistakes that data.corrupt makes on purpose"] * bool(params.data.corrupt.mistakes)
     if name == "coco" and _is_coco(source, params):
         rows = {*touched, *_changed_before(folder, params, data)}
-        return told, patch_coco(source, folder / params.data.folder, data, new, rows, target)
-    return told, export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
+        return told, damaged + patch_coco(source, folder / params.data.folder, data, new, rows, target)
+    return told, damaged + export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
 
 
 def _is_coco(source: Path, params: Params) -> bool:

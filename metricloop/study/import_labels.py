@@ -128,7 +128,7 @@ def write_version(
 
 
 def next_version(steps: Sequence[Step]) -> int:
-    """The number of the version after these; the source itself is version 1."""
+    """The number of the version after these; the first repair of a source is version 1."""
     return max((step.version for step in steps), default=0) + 1
 
 

@@ -38,7 +38,8 @@ class Drawn(BaseModel):
 
 class Entry(BaseModel):
     """One marked finding, as in the file. label, box: of the label when the page was made, None where the finding is
-    about a whole image; seen: the box of the model; to: the repaired label of a fix; added: boxes that were missing."""
+    about a whole image; seen: the box of the model; other: the file of the picture that this one repeats; to: the
+    repaired label of a fix; added: boxes that were missing."""
 
     model_config = ConfigDict(frozen=True)
     id: Text
@@ -49,6 +50,7 @@ class Entry(BaseModel):
     label: Text | None = None
     box: Corners | None = None
     seen: Drawn | None = None
+    other: Text | None = None
     mark: Literal["keep", "fix", "delete", "unsure"]
     to: Drawn | None = None
     added: tuple[Drawn, ...] = ()
@@ -95,7 +97,7 @@ def read_marks(path: Path) -> MarksFile:
 
 
 def on_labels(marks: MarksFile, data: Dataset, done: Iterable[Entry] = (), again: str = "") -> list[Mark]:
-    """Tell which image and label of `data` each mark is of; marks of `done` whose label has gone since are left out.
+    """Tell which image and label of `data` each mark is of; marks of `done` that were applied are left out.
 
     done: marks that were applied before. again: the command that makes a new audit, for the messages.
     Errors: MarksError when a picture or a label is not what it was when the page was made, when a label is marked in
@@ -108,7 +110,9 @@ def on_labels(marks: MarksFile, data: Dataset, done: Iterable[Entry] = (), again
         row = rows.get(entry.file, -1)
         box = boxes.get(entry.box_id, -1) if entry.box_id is not None else -1
         if row >= 0 and data.sha256[row] == entry.sha256 and _still_there(entry, data, row, box):
-            found.append(Mark(_checked(entry, data, row), row, box))
+            mark = Mark(_checked(entry, data, row), row, box)
+            if not (entry in known and box < 0 and entry.mark == "fix" and not new_boxes(mark, labels_of(data, row))):
+                found.append(mark)
         elif entry not in known:
             stale.append(entry.file)
     if stale:
@@ -169,6 +173,16 @@ def _one_way_each(marks: list[Mark]) -> None:
                 f"box {mark.entry.box_id} of {clean(mark.entry.file, 80)} is marked in two ways ({first.id}, "
                 f"{mark.entry.id}); undo one of them on the page"
             )
+
+
+def labels_of(data: Dataset, row: int) -> list[Drawn]:
+    """The labels of an image without its crowd regions."""
+    own = data.slice(row)
+    return [
+        Drawn(box=tuple(data.boxes[box].tolist()), label=data.class_names[data.labels[box]])
+        for box in range(own.start, own.stop)
+        if not data.crowd[box]
+    ]
 
 
 def new_boxes(mark: Mark, there: Iterable[Drawn] = ()) -> list[Drawn]:

@@ -140,20 +140,29 @@ def test_a_mark_that_was_applied_before_is_left_out(data, tmp_path):
         marks_of(after, tmp_path, given)
 
 
+def test_an_object_that_was_added_before_is_not_added_again(data, tmp_path):
+    given = entry(data, "fix", 2, kind="missing", to=drawn([10, 10, 30, 30], "panda"))
+    [mark] = marks_of(data, tmp_path, given)
+    after, _ = repaired(data, [mark])
+    assert after.counts.tolist() == [2, 1, 1]
+    assert marks_of(after, tmp_path, given, done=[mark.entry]) == []
+    assert len(marks_of(data, tmp_path, given, done=[mark.entry])) == 1  # the labels of before are back: it is missing
+
+
 def test_what_was_judged_right_is_remembered_until_it_changes(data, tmp_path):
     seen = drawn([50, 50, 70, 70], "panda")
+    copy = entry(data, "keep", 1, kind="repeated", other="3.jpg")
     marks = marks_of(
         data, tmp_path, entry(data, "keep", 0, 0), entry(data, "keep", 2, kind="missing", seen=seen),
-        entry(data, "delete", 1, 2),
+        entry(data, "delete", 1, 2), copy,
     )  # fmt: skip
     write_judged(tmp_path, [], [mark.entry for mark in marks])
     right = judged_right(tmp_path, data)
     assert right.boxes.tolist() == [True, False, False]
-    assert right.covers(0, 0, None)
-    assert not right.covers(0, 1, None)
-    assert right.covers(2, -1, (50, 50, 70, 68))  # IoU 0.9
-    assert not right.covers(2, -1, (60, 50, 80, 70))  # IoU 1/3
-    assert not right.covers(2, -1, None)
+    assert right.at(2, (50, 50, 70, 68))  # IoU 0.9
+    assert not right.at(2, (60, 50, 80, 70))  # IoU 1/3
+    assert not right.at(1, (50, 50, 70, 70))
+    assert right.pictures == {(1, "repeated", "3.jpg")}
     moved = data.boxes.copy()
     moved[0, 0] += 1
     assert not judged_right(tmp_path, type(data)(**{**vars(data), "boxes": moved})).boxes.any()
@@ -161,5 +170,5 @@ def test_what_was_judged_right_is_remembered_until_it_changes(data, tmp_path):
     # a later mark of the same label takes the place of the earlier one
     [other] = marks_of(data, tmp_path, entry(data, "fix", 0, 0, to=drawn([1, 1, 9, 9], "panda")))
     write_judged(tmp_path, read_judged(tmp_path), [other.entry])
-    assert [one.mark for one in read_judged(tmp_path)] == ["fix", "keep", "delete"]
+    assert [one.mark for one in read_judged(tmp_path)] == ["fix", "keep", "delete", "keep"]
     assert not judged_right(tmp_path, data).boxes.any()

@@ -128,7 +128,7 @@ function describe() {
   const says = card.querySelector(".says").cloneNode(true);
   says.querySelector(".verdict-mark").remove();
   for (const link of says.querySelectorAll("a")) link.removeAttribute("tabindex");
-  const said = element("p", { class: `said verdict-mark ${mark?.mark ?? ""}`, role: "status" }, toldOf(finding, mark) || "no mark yet");
+  const said = element("p", { class: `decided verdict-mark ${mark?.mark ?? ""}`, role: "status" }, toldOf(finding, mark) || "no mark yet");
   const top = element("div", { class: "row top" },
     tool("←", "", "Previous finding", () => go(-1)), tool("→", "", "Next finding", () => go(1)),
     tool(editing.close ? "Whole picture" : "Close-up", "w", "Whole picture or close-up", () => { look(!editing.close); paint(); }),
