@@ -14,23 +14,14 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-ELSEWHERE = {"README.md": "index.md", "CHANGELOG.md": "changes.md", "CONTRIBUTING.md": "contributing.md"}
-LISTED = {  # folder in the repository -> its folder on the site, the heading of its list, and what stands above it
-    "docs/decisions": (
-        "decisions",
-        "Decisions",
-        "Why things are as they are: one page per choice that would puzzle the next person.",
-    ),
-    "benchmarks/results": (
-        "measurements",
-        "Measurements",
-        "What was measured, on which machine, and by which script of `benchmarks/`.",
-    ),
+ELSEWHERE = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changes.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "benchmarks/README.md": "measurements/index.md",
 }
-WORKER, OUR_WORKER = (
-    "https://unpkg.com/iframe-worker/shim",
-    "site/iframe-worker.js",
-)  # for search, where pages are files
+DECISIONS = "# Decisions\n\nWhy things are as they are: one page per choice that would puzzle the next person.\n\n"
+WORKER, OUR_WORKER = "https://unpkg.com/iframe-worker/shim", "site/iframe-worker.js"  # search, in pages that are files
 FENCE = re.compile(r"(^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[ ]*$)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)")
 
@@ -39,18 +30,16 @@ def site_paths() -> dict[str, str]:
     """Path in the repository -> path on the site, of each file that has one."""
     pages = [path for path in _below("docs") if not path.startswith("docs/notebooks/")]
     paths = {path: path.removeprefix("docs/") for path in pages} | ELSEWHERE
-    for folder, (place, _, _) in LISTED.items():
-        paths |= {path: place + path.removeprefix(folder) for path in _below(folder)}
+    paths |= {path: path.replace("benchmarks/results", "measurements") for path in _below("benchmarks/results")}
     return paths
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages that lie outside docs/, and the list of each folder."""
+    """Add the pages that lie outside docs/, and the list of decisions."""
     for path, place in site_paths().items():
         if not path.startswith("docs/"):
             files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
-    for folder, (place, heading, about) in LISTED.items():
-        files.append(File.generated(config, f"{place}/index.md", content=_listing(folder, heading, about)))
+    files.append(File.generated(config, "decisions/index.md", content=DECISIONS + _list_of_decisions()))
     return files
 
 
@@ -79,9 +68,7 @@ def linked(text: str, own: str, paths: dict[str, str]) -> str:
         if not target or re.match(r"[a-z]+:", target):
             return link[0]
         wanted = posixpath.normpath(posixpath.join(posixpath.dirname(own), target))
-        place = paths.get(wanted) or paths.get(f"{wanted}/index.md")
-        if wanted in LISTED:
-            place = f"{LISTED[wanted][0]}/index.md"
+        place = "decisions/index.md" if wanted == "docs/decisions" else paths.get(wanted)
         if place:
             there = posixpath.relpath(place, posixpath.dirname(paths[own]) or ".")
             return f"{link['mark']}[{link['text']}]({there}{'#' + anchor if anchor else ''})"
@@ -103,9 +90,7 @@ def _below(folder: str) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
 
 
-def _listing(folder: str, heading: str, about: str) -> str:
-    lines = []
-    for path in sorted((ROOT / folder).glob("*.md")):
-        title = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-        lines.append(f"- [{title}]({path.name})")
-    return f"# {heading}\n\n{about}\n\n" + "\n".join(lines) + "\n"
+def _list_of_decisions() -> str:
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    titles = [file.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for file in files]
+    return "".join(f"- [{title}]({file.name})\n" for title, file in zip(titles, files, strict=True))
