@@ -88,7 +88,7 @@ def _reduced(metric: str, per_object: bool, options: Any) -> str:
     return {
         "mean": f"the mean {metric} of their objects",
         "min": f"the {metric} of their worst object",
-        "softmin": f"the {metric} of their objects, of which the worst count most",
+        "softmin": f"the {metric} of their objects (the worst count most)",
     }[options.reduce]
 
 

@@ -24,7 +24,7 @@ TABLE = [
     ({"name": "best", "reduce": "min"}, 0.25, OBJECTS,
      "The best quarter of the pool's images by the tightness of their worst object."),
     ({"name": "best", "reduce": "softmin"}, 0.25, OBJECTS,
-     "The best quarter of the pool's images by the tightness of their objects, of which the worst count most."),
+     "The best quarter of the pool's images by the tightness of their objects (the worst count most)."),
     ({"name": "inverse"}, 0.25, IMAGES, "The worst quarter of the pool's images by sharpness."),
     # two metrics, and many
     ({"name": "best", "combine": "product"}, 0.25, PAIR,

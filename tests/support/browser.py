@@ -65,9 +65,11 @@ class Page:
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
     def press(self, key: str, code: int) -> None:
-        """Press a key and let it go."""
+        """Press a key and let it go. A button is pressed by the text that Enter and the space bar make."""
+        text = {"Enter": "\r", " ": " "}.get(key, "")
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+            more = {"text": text} if text and kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more)
 
     def look(self, width: int, height: int, dark: bool = False) -> None:
         """Set the size of the window and its colours."""
