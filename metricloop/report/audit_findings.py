@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from markupsafe import Markup
 
 from metricloop.auditing.audit_files import suspect_rows
@@ -21,6 +22,7 @@ from metricloop.data.formats.picture_folder import original
 from metricloop.data.label_errors import LABEL_ERRORS
 from metricloop.report.audit_pictures import pictures
 
+CONFLICT = "conflict"  # copies of one picture whose labels differ
 TITLES = {kind.name: kind.title for kind in (*KINDS, *PICTURE_KINDS)}
 UNORDERED = 10**9  # the place of a suspect that has none
 LONGEST = 30  # characters of a file's name; the middle of a longer one is left out
@@ -57,6 +59,7 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
                 "window": shown.windows[place],
                 "picture": shown.close_ups[place],
                 "boxes": _boxes(data, it),
+                "copy": _copy(data, it),
                 "other_short": shortened(it.other) if it.other else None,
                 "mistakes": LABEL_ERRORS[it.kind].mistakes if it.kind in LABEL_ERRORS else (),
                 "row": it.row,
@@ -101,6 +104,7 @@ def _record(data: Dataset, one: dict[str, Any]) -> dict[str, Any]:
         "label": one["label"],
         "box": _corners(data.boxes[one["box_row"]]) if one["box_id"] is not None else None,
         "model": model,
+        "copy": one["copy"],
         "window": one["window"],
     }
 
@@ -109,12 +113,22 @@ def _boxes(data: Dataset, it: Suspect) -> list[dict[str, Any]]:
     """What is drawn on a close-up, the label in question last but for the model's box: class of CSS, x, y, w, h."""
     own = [box for box in range(*data.offsets[it.row : it.row + 2]) if box != it.box]
     drawn = [("other", data.boxes[box]) for box in own]
+    drawn += [("copy", np.array(one)) for one in _copy(data, it)]
     drawn += [("label", data.boxes[it.box])] if it.box >= 0 else []
     drawn += [("model", it.model[0])] if it.model else []
     return [
         {"kind": kind, "x": float(x1), "y": float(y1), "w": float(x2 - x1), "h": float(y2 - y1)}
         for kind, (x1, y1, x2, y2) in drawn
     ]
+
+
+def _copy(data: Dataset, it: Suspect) -> list[list[float]]:
+    """The boxes of the copy of a picture whose labels differ, in pixels of this one; none for other findings."""
+    if it.kind != CONFLICT or it.other not in data.file:
+        return []
+    row = int(np.flatnonzero(data.file == it.other)[0])
+    scale = np.tile([data.width[it.row] / data.width[row], data.height[it.row] / data.height[row]], 2)
+    return [[round(float(value), 1) for value in box * scale] for box in data.boxes[data.slice(row)]]
 
 
 def shortened(file: str, most: int = LONGEST) -> str:

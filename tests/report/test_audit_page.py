@@ -13,6 +13,7 @@ import pytest
 from audited import audited
 from study_fixture import make_study
 
+from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Frame
@@ -110,15 +111,21 @@ def test_long_names_are_shortened_in_the_middle(name, short):
     assert len(shortened(name)) <= 30
 
 
-def many(tmp_path, number, side):
-    """Noise, which JPEG cannot make small, and one finding on each picture."""
+def stored(tmp_path, frames):
+    """A data set with pictures of noise, which JPEG cannot make small."""
     rng = np.random.default_rng(3)
-    frames = []
-    for row in range(number):
-        cv2.imwrite(str(tmp_path / f"{row}.jpg"), rng.integers(0, 255, (side, side, 3)).astype(np.uint8))
-        frames.append(Frame(row, side, side, np.array([[10, 10, 60, 50]], np.float32), np.zeros(1, int), ("panda",)))
-    digests = [hashlib.sha256((tmp_path / f"{row}.jpg").read_bytes()).hexdigest() for row in range(number)]
-    data = replace(pool_of(frames), root=tmp_path, sha256=np.array(digests, object))
+    digests = []
+    for frame in frames:
+        path = tmp_path / f"{frame.image_id}.jpg"
+        cv2.imwrite(str(path), rng.integers(0, 255, (frame.height, frame.width, 3)).astype(np.uint8))
+        digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    return replace(pool_of(frames), root=tmp_path, sha256=np.array(digests, object))
+
+
+def many(tmp_path, number, side):
+    """Pictures with one finding each."""
+    box = np.array([[10, 10, 60, 50]], np.float32)
+    data = stored(tmp_path, [Frame(row, side, side, box, np.zeros(1, int), ("panda",)) for row in range(number)])
     return data, [Suspect("spurious", row, row, 0.9, 0, None) for row in range(number)]
 
 
@@ -158,3 +165,18 @@ def test_a_close_up_shows_the_label_in_question_over_the_others_and_below_the_mo
     x1, y1, x2, y2 = audit.data.boxes[it.box].tolist()
     assert [float(value) for value in drawn[-2][1:]] == [x1, y1, x2 - x1, y2 - y1]
     assert [float(value) for value in drawn[-1][1:]] == [x1 + 1, y1 + 1, x2 - x1, y2 - y1]
+
+
+def test_a_picture_with_a_copy_shows_the_labels_of_the_copy(tmp_path):
+    frames = [Frame(1, 100, 50, np.array([[10, 10, 30, 30]], np.float32), np.zeros(1, int), ("panda",)),
+              Frame(2, 200, 100, np.array([[20, 20, 60, 80]], np.float32), np.zeros(1, int), ("panda",))]  # fmt: skip
+    data = stored(tmp_path, frames)
+    conflict = Suspect("conflict", 0, -1, 1.0, 0, None, other="2.jpg")
+    model = {"folds": 2, "iterations": 3, "mAP": 0.25, "mAP_of_truth": None}
+    page = build(Audit(data, [], None, {"conflict": [conflict]}, model, {}, []), "copies")
+    assert 'class="box copy" x="10.0" y="10.0" width="20.0" height="30.0"' in page  # half as large
+    assert "labels of the copy" in page
+    assert data_of(page)["findings"][0]["copy"] == [[10, 10, 30, 40]]
+    assert "like <span" in page
+    repeated = replace(conflict, kind="repeated")
+    assert "labels of the copy" not in build(Audit(data, [], None, {"repeated": [repeated]}, model, {}, []), "copies")

@@ -90,6 +90,7 @@ function paint(preview = null) {
   const close = list.querySelector(`[data-id="${CSS.escape(finding.id)}"] image`)?.getAttribute("href");
   const layers = [...(image.uri ? [picture(image.uri, [0, 0, image.width, image.height])] : []), ...(close ? [picture(close, finding.window)] : [])];
   for (const one of image.boxes) if (one.id !== finding.box_id) layers.push(...shape("other", one.box));
+  for (const box of finding.copy) layers.push(...shape("copy", box));
   if (finding.box) layers.push(...shape("label", finding.box));
   if (finding.model) layers.push(...shape("model", finding.model.box));
   const drawn = shapes();
