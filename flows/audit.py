@@ -7,11 +7,11 @@ from pathlib import Path
 
 from metricloop import layout
 from metricloop.params import Params, load_params
-from metricloop.study.dvc_commands import dvc, outdated
+from metricloop.study.dvc_commands import outdated, run_stages
 from metricloop.study.environment import hide_keys
 from metricloop.study.graph import downstream, needed_for, stages_of
 from metricloop.study.plan import load_plan
-from metricloop.study.processes import call, say
+from metricloop.study.processes import say
 from metricloop.study.refresh import refresh_code
 
 
@@ -67,7 +67,7 @@ def update_stage(folder: Path, stage: str) -> dict[str, float | None]:
     for name in names:
         if name in old:
             began = time.monotonic()
-            call(folder, dvc("repro", "--single-item", name), name)
+            run_stages(folder, [name], name)
             seconds[name] = time.monotonic() - began
         else:
             seconds[name] = None

@@ -14,6 +14,7 @@ from types import FrameType
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL
 
+from metricloop.study.kept_outputs import settle_all
 from metricloop.study.processes import end_all, no_more
 
 SECONDS = 1.0  # for Prefect to note that the run has been stopped
@@ -37,6 +38,7 @@ def quick_end(said: str) -> Iterator[None]:
     def end() -> None:
         if once.acquire(blocking=False):
             end_all()
+            settle_all()
             sys.stdout.flush()
             print(said, file=sys.stderr, flush=True)
             os._exit(128 + signal.SIGINT)  # Prefect may be waiting; flows.reaper ends its server

@@ -10,7 +10,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from metricloop.study.dvc_commands import dvc
+from metricloop.study.dvc_commands import run_stages
 from metricloop.study.processes import call, call_model_step, say
 
 
@@ -19,7 +19,7 @@ def stages(workspace: Path, names: Sequence[str], label: str) -> None:
     """Run DVC stages in the order given, if out of date. label: their name in the UI and in the terminal."""
     began = time.monotonic()
     say(label)
-    call(workspace, dvc("repro", "--single-item", *names), label, each=len(names) > 1)
+    run_stages(workspace, names, label, each=len(names) > 1)
     say(f"{label}: done in {time.monotonic() - began:.1f} s")
 
 

@@ -68,6 +68,7 @@ SUMS = ".metricloop/cache/sums.json"  # MD5 sums of files, until they change
 KNOWN_SCORES = ".metricloop/cache/scores"
 SHOWN = ".metricloop/shown"  # what report and MLflow last showed, as a digest
 RATES = ".metricloop/rates"  # clocks and rates, which no stage may write into its outputs
+KEPT = ".metricloop/kept"  # outputs of the stages that run now, to be put back where one fails
 RUN = ".metricloop/run.json"  # the run in progress, or the last one where it did not finish
 RUN_LOCK = ".metricloop/locks/run.lock"
 SECONDS = ".metricloop/rates/seconds.json"  # what each stage took when it last ran

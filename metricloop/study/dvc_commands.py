@@ -1,4 +1,4 @@
-"""DVC: its command line, and which stages it would run now."""
+"""DVC: its command line, which stages it would run now, and running some."""
 
 from __future__ import annotations
 
@@ -9,12 +9,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metricloop.study.environment import environment
-from metricloop.study.processes import StageError
+from metricloop.study.kept_outputs import keep, settle
+from metricloop.study.processes import StageError, call
 
 
 def dvc(*arguments: str) -> list[str]:
     """A dvc command line that this Python runs."""
     return [sys.executable, "-P", "-m", "dvc", *arguments]
+
+
+def run_stages(workspace: Path, names: Sequence[str], label: str, each: bool = False) -> None:
+    """Run stages in the order given, if out of date. Where one fails, what it wrote before is there again.
+
+    label, each: as in `call`. Errors: StageError.
+    """
+    keep(workspace, names)
+    try:
+        call(workspace, dvc("repro", "--single-item", *names), label, each=each)
+    finally:
+        settle(workspace, names)
 
 
 def outdated(workspace: Path, names: Sequence[str]) -> list[str]:

@@ -17,10 +17,10 @@ import numpy as np
 from metricloop import layout
 from metricloop.data.seeds import parse_seeds
 from metricloop.data.tables import SUBSET, TableError, column, read_table
-from metricloop.study.dvc_commands import dvc
+from metricloop.study.dvc_commands import run_stages
 from metricloop.study.graph import Graph, downstream, kind_of, stages_of
 from metricloop.study.plan import load_plan
-from metricloop.study.processes import StageError, call
+from metricloop.study.processes import StageError
 from metricloop.study.staleness import Staleness, staleness
 
 SLOW = ("predict", "embed")  # stages before the scores that train, or look at every box
@@ -54,12 +54,12 @@ def follow_labels(folder: Path, before: Staleness, new: Sequence[str] = ()) -> E
     """
     scores, subsets = _digests(folder, layout.SCORES), _digests(folder, layout.SUBSETS)
     draws = {arm: _draws(folder, arm) for arm in subsets}
-    call(folder, dvc("repro", "--single-item", "ingest"), "ingest")
+    run_stages(folder, ["ingest"], "ingest")
     graph = stages_of(folder, load_plan(folder))
     failed = ""
     try:
         if quick := quick_stages(graph, [*before.fresh, *new]):
-            call(folder, dvc("repro", "--single-item", *quick), "scores and subsets", each=True)
+            run_stages(folder, quick, "scores and subsets", each=True)
     except StageError as error:
         failed = str(error)
     after = staleness(folder)

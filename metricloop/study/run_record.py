@@ -19,6 +19,7 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.params import load_params
+from metricloop.study.kept_outputs import settle_killed
 from metricloop.text.duration import duration
 from metricloop.text.shell import run_line
 
@@ -140,6 +141,7 @@ def claimed(folder: Path, doing: str) -> Iterator[Run]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(busy(folder)) from None
+        settle_killed(folder)
         run = _here[folder] = Run(folder, doing)
         try:
             yield run

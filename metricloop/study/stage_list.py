@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +93,3 @@ def _text(template: Any, values: Mapping[str, Any]) -> str:
     if not isinstance(template, str):
         raise NotUnderstoodError(f"{template} is not text")
     return PLACEHOLDER.sub(value, template) if "${" in template else template
-
-
-def kept_paths(stage: Stage) -> Iterable[str]:
-    """The outputs that DVC keeps in its cache."""
-    return (path for path, kept in stage.writes.items() if kept)
