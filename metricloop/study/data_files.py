@@ -64,7 +64,7 @@ def missing(folder: Path, data: Data, *, pictures: bool = False) -> str:
         imported = (folder / f"{layout.SOURCE}.dvc").is_file()
         bring = f"cd {command_line(folder)} && dvc checkout {layout.SOURCE}.dvc, or dvc pull {layout.SOURCE}.dvc"
         return f"the data set {path} is not here; bring it with: {bring}" if imported else ""
-    moved = command_line("metricloop", "run", "-C", folder, "--set", "data.source=NEW", "data.root=NEW")
+    moved = command_line("metricloop", "relocate", "PATH", "-C", folder)
     state = "empty" if os.path.exists(path) else "gone"
     return f"the data set {path} is {state}; put it back, or say where it is now: {moved}"
 

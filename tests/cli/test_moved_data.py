@@ -17,7 +17,7 @@ def moved(tmp_path, monkeypatch):
     return folder
 
 
-SAID = "is gone; put it back, or say where it is now: metricloop run -C {} --set data.source=NEW data.root=NEW"
+SAID = "is gone; put it back, or say where it is now: metricloop relocate PATH -C {}"
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_a_data_set_that_is_gone_keeps_its_fingerprint_and_is_named(ws):
     with pytest.raises(MissingDataError, match="gone; put it back, or say where it is now") as caught:
         check_there(ws, data)
     assert f"the data set {ws.parent / 'set'} is gone" in str(caught.value)
-    assert f"metricloop run -C '{ws}' --set data.source=NEW data.root=NEW" in str(caught.value)
+    assert f"metricloop relocate PATH -C '{ws}'" in str(caught.value)
 
 
 def test_an_empty_folder_is_no_data_set_as_where_a_disk_is_not_mounted(ws):
