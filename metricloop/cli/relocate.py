@@ -26,7 +26,7 @@ def relocate(
     place: Annotated[Path, typer.Argument(metavar="PATH", help="Where the data set lies now: the folder or file.")],
     folder: Workspace = HERE,
 ) -> int:
-    """Say where the data set lies now; what was computed stays, if it is the same data."""
+    """Say where a data set that has moved lies now."""
     from metricloop.params import load_params
     from metricloop.study.data_files import MissingDataError, is_inside
     from metricloop.study.edit_params import change_params
