@@ -36,14 +36,16 @@ def build(study: ReportData) -> str:
     gallery = Gallery(study.pool)
     treatments, controls = (of_role(study.comparison, role) for role in ("treatment", "control"))
     baseline = [arm for arm in study.comparison["arms"] if arm["role"] == "baseline"]
-    ends = [*baseline[:1], *treatments[:1], *[arm for arm in controls if is_oracle(arm)]]
+    compared = [*baseline[:1], *(treatments[:1] or controls[:1])]
+    known = [arm for arm in controls if arm not in compared]
+    compared += [arm for arm in known if is_oracle(arm)] or known[:1]
     trials = [
         (arm["name"], kind, read_trials(study.folder, study.plan, study.search, arm["name"]))
-        for arm, kind in zip(ends, ("baseline", "arm", "oracle"), strict=False)
+        for arm, kind in zip(compared, ("baseline", "arm", "oracle"), strict=False)
     ]
     held_against = (trials[0][0], trials[0][2]) if baseline else None
     sections = [arm_section(study, gallery, arm, held_against) for arm in treatments]
-    examples = before_after(study, gallery, baseline[0], treatments[0]) if baseline and treatments else None
+    examples = before_after(study, gallery, *compared[:2]) if baseline and len(compared) > 1 else None
     return render(
         "report.html.j2",
         SCRIPTS,
