@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-QUOTED = re.findall(r"^```text\n(.+?)\n```$", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE | re.DOTALL)
+QUOTED = re.findall(r"^```output\n(.+?)\n```$", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
 @cache
