@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import yaml
 
 from metricloop import layout
 from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain, least_gain
 from metricloop.data.seeds import parse_seeds
 from metricloop.llm.journal import read_journal
-from metricloop.params import Params, load_params
+from metricloop.params import Params, check_params
 from metricloop.sandbox.tiers import missing
 from metricloop.study.environment import environment
+from metricloop.study.look_only import looking_only
 from metricloop.study.looks import looks_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import StageError
@@ -25,10 +31,14 @@ DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
 STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
 
 
-def outlook(folder: Path) -> str:
-    """A person's view of what `metricloop run` would do, with an estimate from a few timed iterations."""
-    params, plan = load_params(folder / layout.PARAMS), load_plan(folder)
-    found = staleness(folder)
+def outlook(folder: Path, params_text: str) -> str:
+    """A person's view of what `metricloop run` would do, with an estimate from a few timed iterations.
+
+    params_text: counts as the content of params.yaml. Nothing of the workspace is written.
+    """
+    params, plan = check_params(yaml.safe_load(params_text)), load_plan(folder)
+    with looking_only():
+        found = staleness(folder, params_text)
     names, old = found.stages, found.old
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
@@ -39,21 +49,24 @@ def outlook(folder: Path) -> str:
     short, waiting = _short_trials(plan, params, old, suggested)
     new_arms = waiting + suggested
     pictures_to_embed = _pictures_to_embed(folder) if "embed" in old else 0
-    lines = [f"stages   {len(old)} of {len(names)} to do: {_grouped(old)}"]
-    lines.append(
-        f"trials   {trials} in {len(blocks)} blocks"
-        + (f", {short} short ones" if short else "")
-        + (f", {new_arms * first} more for about {_who(waiting, suggested)}" if new_arms else "")
-        + (f", {folds} out-of-fold models" if folds else "")
-        + (f", {confirms} to confirm an arm that is better" if confirms else "")
+    rows = [("stages", f"{len(old)} of {len(names)} to do: {_grouped(old)}")]
+    rows.append(
+        (
+            "trials",
+            f"{trials} in {len(blocks)} blocks"
+            + (f", {short} short ones" if short else "")
+            + (f", {new_arms * first} more for about {_who(waiting, suggested)}" if new_arms else "")
+            + (f", {folds} out-of-fold models" if folds else "")
+            + (f", {confirms} to confirm an arm that is better" if confirms else ""),
+        )
     )
-    lines += [f"decides  {line}" for line in _decisions(folder, params, plan, suggested)]
-    lines.append(f"images   {_images(folder, params)}")
+    rows += [("decides", line) for line in _decisions(folder, params, plan, suggested)]
+    rows.append(("images", _images(folder, params)))
     if not old:
-        return "\n".join([*lines, "time     nothing to do"])
+        return rows_of([*rows, ("time", "nothing to do")])
     seconds, basis = estimate(
         folder,
-        params,
+        params_text,
         blocks=len(blocks),
         trials=trials,
         new_arms=new_arms,
@@ -62,15 +75,26 @@ def outlook(folder: Path) -> str:
         confirms=confirms,
         pictures_to_embed=pictures_to_embed,
     )
-    lines.append(f"time     about {_duration(seconds)} ({basis})")
+    rows.append(("time", f"about {_duration(seconds)} ({basis})"))
     if short:
-        lines.append("         counted as if no arm stopped after its short trials")
+        rows.append(("", "counted as if no arm stopped after its short trials"))
     if len(params.looks.arms) > 1:
-        lines.append(
-            f"         undecided arms that are ahead may then get {params.looks.arms[-1]} seeds, and the baseline "
-            f"{params.looks.baseline[-1]}, which is not counted here"
-        )
-    return "\n".join(lines)
+        more = f"{params.looks.arms[-1]} seeds, and the baseline {params.looks.baseline[-1]}"
+        rows.append(("", f"undecided arms that are ahead may then get {more}, which is not counted here"))
+    return rows_of(rows)
+
+
+def rows_of(rows: Sequence[tuple[str, str]], width: int = 80, name: int = 9) -> str:
+    """Named texts, each as a paragraph beside its name.
+
+    >>> print(rows_of([("images", "pool 160, search 20"), ("", "one more")], width=24))
+    images   pool 160,
+             search 20
+             one more
+    """
+    return "\n".join(
+        textwrap.fill(text, width, initial_indent=f"{own:<{name}}", subsequent_indent=" " * name) for own, text in rows
+    )
 
 
 def _short_trials(plan: Plan, params: Params, old: list[str], suggested: int) -> tuple[int, int]:
@@ -101,14 +125,14 @@ def _decisions(folder: Path, params: Params, plan: Plan, suggested: int) -> list
     looks = looks_of(plan, params)
     least = detectable_gain(looks, metrics, images, noise)
     lines = [
-        f"a gain of about {signed(least)} mAP or more, four times in five ({count(metrics, 'metric')}, "
-        f"{count(images, 'search image')}; {basis})"
+        f"a true gain of {signed(least)} mAP or more is found four times in five, with {looks[-1].arms} seeds of an "
+        f"arm, {count(images, 'search image')} and {count(metrics, 'metric')} ({basis})"
     ]
     if images < FEW_IMAGES:
         least_ever = least_gain(looks, metrics, images, noise)
         lines.append(
-            f"no gain below {signed(least_ever)} mAP, however many seeds; for that {count(images, 'search image')} "
-            "are too few"
+            f"{count(images, 'search image')} are few: no gain below {signed(least_ever)} mAP can be decided with "
+            "them, however many seeds; more labelled val pictures would help"
         )
     return lines
 
@@ -124,13 +148,16 @@ def _search_images(folder: Path, params: Params) -> int | None:
     """How many images the search split has; None when the data is not ingested and not drawn."""
     if (folder / layout.SUMMARY).is_file():
         return json.loads((folder / layout.SUMMARY).read_text())["splits"]["search"]["images"]
-    drawn = params.data.source == layout.SOURCE
-    return round(params.scenes.images * params.data.search_share) if drawn else None
+    if params.data.source != layout.SOURCE:
+        return None
+    from metricloop.drawing.scenes import SPLITS
+
+    return sum(SPLITS[number % len(SPLITS)] == "val" for number in range(params.scenes.images))
 
 
 def estimate(
     folder: Path,
-    params: Params,
+    params_text: str,
     *,
     blocks: int,
     trials: int,
@@ -145,8 +172,9 @@ def estimate(
     new_arms: those that have no blocks yet. short: short trials. pictures_to_embed: images and boxes; embedding is
     estimated by the detector's inference time, scaled to its size.
     """
+    params = check_params(yaml.safe_load(params_text))
     side_by_side = parallel_jobs(params, with_torch=False)
-    timed = _timed(folder, side_by_side)
+    timed = _timed(folder, params_text, side_by_side)
     start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
     trial = params.train.iterations * iteration
     everything = trials + new_arms * params.looks.arms[0]
@@ -160,21 +188,20 @@ def estimate(
     return total, f"{1000 * iteration:.0f} ms an iteration, {side_by_side} trials side by side, timed just now"
 
 
-def _timed(folder: Path, side_by_side: int) -> dict[str, float]:
+def _timed(folder: Path, params_text: str, side_by_side: int) -> dict[str, float]:
     """Time some iterations in as many processes as will train at once; the slowest counts."""
     command = [sys.executable, "-P", "-m", "metricloop.tasks.estimate"]
-    running = [
-        subprocess.Popen(
-            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+
+    def once(_: int) -> dict[str, float]:
+        done = subprocess.run(
+            command, input=params_text, cwd=folder, env=environment(), capture_output=True, text=True, check=False
         )
-        for _ in range(side_by_side)
-    ]
-    results = []
-    for process in running:
-        out, err = process.communicate()
-        if process.returncode:
-            raise StageError(f"timing a few iterations failed:\n{err.strip()[-2000:]}")
-        results.append(json.loads(out.strip().splitlines()[-1]))
+        if done.returncode:
+            raise StageError(f"timing a few iterations failed:\n{done.stderr.strip()[-2000:]}")
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    with ThreadPoolExecutor(side_by_side) as pool:
+        results = list(pool.map(once, range(side_by_side)))
     return {name: max(result[name] for result in results) for name in results[0]}
 
 

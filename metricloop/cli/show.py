@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -19,18 +18,13 @@ commands = Commands("Reports and checks")
 @commands.add(
     "metricloop audit -C ~/lions --no-training",
     "metricloop audit -C ~/lions --most 200",
-    "metricloop audit -C ~/lions --least 0",
     "metricloop audit -C ~/lions --budget",
     "metricloop audit -C ~/lions --json > audit.json",
 )
 def audit(
     folder: Workspace = HERE,
     no_training: Annotated[bool, flag("--no-training", "Train nothing: use labels and pixels only.")] = False,
-    most: Annotated[int, typer.Option(metavar="N", help="Lines of the list per kind of mistake, at most.")] = 50,
-    least: Annotated[
-        float,
-        typer.Option(metavar="P", help="List what is wrong with at least this probability; 0 lists all suspects."),
-    ] = 0.5,
+    most: Annotated[int, typer.Option(metavar="N", help="Lines of the list per kind of mistake.")] = 50,
     budget: Annotated[
         bool, flag("--budget", "Show how many known mistakes a number of corrected labels finds, by metric.")
     ] = False,
@@ -38,8 +32,8 @@ def audit(
         bool,
         flag(
             "--json",
-            'Print audit.json: "images", "boxes", "model", "measured", "disagreement", "budget", "expected" and '
-            '"suspects" by kind, "notes", "seconds".',
+            'Print audit.json: "images", "boxes", "model", "measured", "disagreement", "budget", "suspects" by kind, '
+            '"notes", "seconds".',
         ),
     ] = False,
 ) -> None:
@@ -52,7 +46,7 @@ def audit(
 
     check_there(folder.resolve(), load_params(folder / layout.PARAMS).data, pictures=True)
     with output_to_stderr() if as_json else nullcontext(), claimed(folder.resolve(), "audit"):
-        written = examine(folder.resolve(), no_training=no_training, most=most, least=least, budget=budget)
+        written = examine(folder.resolve(), no_training=no_training, most=most, budget=budget)
     if as_json:
         print_json(read_json(written / "audit.json"))
 
@@ -65,22 +59,20 @@ def report(folder: Workspace = HERE) -> None:
 
 @commands.add("metricloop track -C ~/lions")
 def track(folder: Workspace = HERE) -> None:
-    """Rebuild the MLflow view of the study, and the one at MLFLOW_TRACKING_URI where that is set."""
-    from metricloop.study.environment import network
-    from metricloop.tracking.registry import server_variables
+    """Rebuild the MLflow view of the study."""
     from metricloop.tracking.track import where_to_look
 
-    _step(folder.resolve(), "metricloop.tasks.track", server_variables() | network())
+    _step(folder.resolve(), "metricloop.tasks.track")
     print(where_to_look(folder))
 
 
-def _step(folder: Path, module: str, variables: Mapping[str, str] | None = None) -> None:
-    """Run a step of a study that this version has compared, in a process of its own. variables: further ones."""
+def _step(folder: Path, module: str) -> None:
+    """Run a step of a study that this version has compared, in a process of its own."""
     from metricloop.comparison.comparison_file import read_comparison
     from metricloop.study.processes import call
 
     read_comparison(folder)
-    call(folder, [sys.executable, "-P", "-m", module], module, variables=variables)
+    call(folder, [sys.executable, "-P", "-m", module], module)
 
 
 @commands.add("metricloop doctor", "metricloop doctor --json | jq .missing")

@@ -28,7 +28,10 @@ def run(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Change params.yaml first.")
     ] = None,
-    dry_run: Annotated[bool, flag("--dry-run", "Show what would run and how long it would take.")] = False,
+    dry_run: Annotated[
+        bool,
+        flag("--dry-run", "Check everything, show what would run, how long, and what it can decide; write nothing."),
+    ] = False,
     arm: Annotated[str | None, typer.Option(metavar="NAME", help="Run one arm only.")] = None,
     trusted: Annotated[
         list[Path] | None,
@@ -45,12 +48,12 @@ def run(
 ) -> None:
     """Run the study, or go on with it where it stopped."""
     from metricloop.data.tables import UNSAFE
-    from metricloop.params import load_params
     from metricloop.scoring.trust import trust
+    from metricloop.study.check_study import check_study
     from metricloop.study.data_files import check_there, missing
     from metricloop.study.edit_params import change_params
     from metricloop.study.environment import hide_keys, set_by_options
-    from metricloop.study.plan import load_plan
+    from metricloop.study.plan import entry_of
     from metricloop.study.run_record import check_free, describe, last_run
     from metricloop.study.staleness import staleness
 
@@ -60,17 +63,21 @@ def run(
         print(f"{running.doing} is {describe(running)}")
         return
     check_free(folder)
-    for line in change_params(folder / layout.PARAMS, changes or []):
+    checked = check_study(folder, changes or [])  # a mistake is told before a server is started, or a file changed
+    params = checked.params
+    if arm:
+        entry_of(checked.plan, "arms", arm)
+    would = "would change " if dry_run else ""
+    for line in [*(would + change for change in checked.changes), *(f"warning: {one}" for one in checked.warnings)]:
         print(line)
-    params = load_params(folder / layout.PARAMS)  # a mistake in these two files is told before a server is started
-    load_plan(folder)
     if dry_run:
         from metricloop.cli.dry_run import outlook
 
-        print(outlook(folder))
+        print(outlook(folder, checked.params_text), flush=True)
         if said := missing(folder, params.data):
             print(f"missing  {said}")
         return
+    change_params(folder / layout.PARAMS, changes or [])
     for file in trusted or []:
         print(f"trusted as it is now: {trust(file, folder)}")
     if unsafe:

@@ -9,10 +9,9 @@ import yaml
 
 from metricloop import layout
 from metricloop.data.tables import SPLITS
-from metricloop.params import Data, load_params, weights_digest
+from metricloop.params import Data, Params, load_params, weights_digest
 from metricloop.runtime import code_digest
 from metricloop.study.data_files import is_inside, look_through, wire_source
-from metricloop.study.dvc_extras import wire_hint, wire_lock, wire_numbers, write_extras
 from metricloop.study.graph import declared, reads_embeddings
 from metricloop.study.known_code import remember_sources, running_code
 from metricloop.study.plan import Plan, load_plan
@@ -82,41 +81,36 @@ def _with_stage(stages: str, name: str, following: str, wanted: bool) -> str:
 
 
 def refresh_code(folder: Path) -> None:
-    """Write what `fresh_files` finds, and the files of dvc_extras.
+    """Write what `fresh_files` finds: the digests of the running code, dvc.yaml, and the data set's fingerprint.
 
     Errors: those of `fresh_files`.
     """
     for name, text in fresh_files(folder).items():
         write_if_changed(folder / name, text)
-    write_extras(folder)
     remember_sources(folder)
 
 
-def fresh_files(folder: Path) -> dict[str, str]:
+def fresh_files(folder: Path, params: Params | None = None) -> dict[str, str]:
     """The texts that code.yaml, metrics/catalogue.yaml, dvc.yaml and fingerprint.yaml should have; writes nothing.
 
-    For a workspace of an earlier version, dvc.lock is among them.
-
+    params: those that count, where they are not those of params.yaml.
     A data set outside the workspace is looked through for fingerprint.yaml; where it is gone, that file is left out.
     dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
-    repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set. What
-    dvc_extras has for DVC's own commands is there always.
+    repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set.
     Errors: GraphError for a workspace of an old version; SecondLabelsError for a second labelling that is not there.
     """
     stages, plan, texts = folder / layout.STAGES, load_plan(folder), {}
     text = stages.read_text() if stages.is_file() else ""
     if text:
         declared(text, stages)  # raises GraphError
-    params = load_params(folder / layout.PARAMS)
+    params = params or load_params(folder / layout.PARAMS)
     if text:
         text = wire_parts(
             wire_screens(wire_embeddings(wire_source(text, True), reads_embeddings(plan)), bool(plan["screens"]))
         )
         _check_second(folder, params.data, plan)
         text = wire_labels(wire_second(text, bool(params.data.second_labels)), bool(params.data.labels))
-        texts[layout.STAGES] = wire_source(wire_hint(wire_numbers(text)), is_inside(folder, params.data))
-        if (lock := wire_lock(folder / layout.LOCK)) is not None:
-            texts[layout.LOCK] = lock
+        texts[layout.STAGES] = wire_source(text, is_inside(folder, params.data))
         if (found := look_through(folder, params.data)) is not None:
             texts[layout.FINGERPRINT] = found
     code = running_code(folder)

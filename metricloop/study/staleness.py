@@ -9,9 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from metricloop import layout
+from metricloop.params import check_params
 from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import Graph, declared, downstream, stages_of, wired
+from metricloop.study.look_only import is_looking
 from metricloop.study.plan import load_plan
 from metricloop.study.reasons import Comparison, Reason
 from metricloop.study.refresh import fresh_files, refresh_code
@@ -44,30 +48,34 @@ class Staleness:
         return [name for name in self.stages if name not in self.to_do and name not in self.waiting]
 
 
-def staleness(folder: Path) -> Staleness:
+def staleness(folder: Path, params_text: str = "") -> Staleness:
     """What is up to date in a workspace, and what is not. Errors: those of refresh_code.
 
+    params_text: counts as the content of params.yaml; "": the file's own.
     Found without DVC, which would lock the workspace and take seconds. It is asked only where dvc.yaml holds what
     metricloop does not understand. Errors then: StageError, also where another process holds DVC's lock.
     """
     try:
-        graph, why = _look(folder)
+        graph, why = _look(folder, params_text)
     except NotUnderstoodError:
-        refresh_code(folder)
+        if not is_looking():
+            refresh_code(folder)
         graph = stages_of(folder, load_plan(folder))
         why = {name: [] for name in outdated(folder, list(graph))}
     to_do = [name for name in graph if name in why]
     return Staleness(list(graph), to_do, [name for name in downstream(graph, to_do) if name not in to_do], why)
 
 
-def _look(folder: Path) -> tuple[Graph, dict[str, list[Reason]]]:
+def _look(folder: Path, params_text: str) -> tuple[Graph, dict[str, list[Reason]]]:
     """The graph of the stages, and why some are out of date."""
-    texts, plan = fresh_files(folder), load_plan(folder)
+    params_text = params_text or (folder / layout.PARAMS).read_text()
+    texts, plan = fresh_files(folder, check_params(yaml.safe_load(params_text))), load_plan(folder)
+    texts[layout.PARAMS] = params_text
     content = declared(texts.get(layout.STAGES, ""), folder / layout.STAGES)
-    params = read_as_dvc((folder / layout.PARAMS).read_text())
+    params = read_as_dvc(params_text)
     graph, stages = wired(content["stages"], plan, params), list_stages(content, plan, params)
     lock = folder / layout.LOCK
-    recorded = read_as_dvc(texts.get(layout.LOCK) or lock.read_text()) if lock.is_file() else {}
+    recorded = read_as_dvc(lock.read_text()) if lock.is_file() else {}
     found = Comparison(folder, recorded, texts, params.get("data") or {})
     why = {name: reasons for name in graph if (reasons := found.reasons(name, stages[name]))}
     found.sums.save()

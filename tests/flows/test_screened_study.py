@@ -30,8 +30,8 @@ def test_a_metric_below_random_stops_and_the_other_is_trained_in_full(tmp_path):
     folder = make_tiny(tmp_path / "tiny")
     change_params(folder / "params.yaml", ["train.iterations=50", "screen.seeds=2", "confirm.when=never"])
     (folder / "arms.yaml").write_text(ARMS.replace("blocks:", f"{FEW}blocks:").replace(BLOCK, ""))
-    before = metricloop("run", "-C", str(folder), "--dry-run").stdout
-    assert "trials   2 in 1 blocks, 8 short ones, 4 more for about 2 arms with short trials" in before
+    before = " ".join(metricloop("run", "-C", str(folder), "--dry-run").stdout.split())
+    assert "trials 2 in 1 blocks, 8 short ones, 4 more for about 2 arms with short trials" in before
     assert "screen x3" in before
     done = metricloop("run", "-C", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr

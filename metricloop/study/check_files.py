@@ -1,0 +1,61 @@
+"""Files and names that params.yaml states, held against what there is: so that a run does not find out hours later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from metricloop import layout
+from metricloop.data.tables import read_json
+from metricloop.llm.cassette import BUILT_IN
+from metricloop.params import Params, ParamsError
+from metricloop.study.check_plan import nearest
+
+
+def check_stated(folder: Path, params: Params) -> None:
+    """Errors: ParamsError that lists every fault."""
+    found = list(faults(folder, params))
+    if found:
+        raise ParamsError("\n".join([f"{folder / layout.PARAMS} cannot be used:", *(f"  {fault}" for fault in found)]))
+
+
+def faults(folder: Path, params: Params) -> Iterator[str]:
+    """What is wrong, one line each. Where the data set has moved is told elsewhere (data_files.missing)."""
+    data = params.data
+    if isinstance(data.outside, tuple):
+        for name in data.outside:
+            if not (folder / name).is_dir():
+                yield f"data.outside: {os.path.abspath(folder / name)} is no folder"
+    for key, name in (("data.labels", data.labels), ("data.second_labels", data.second_labels)):
+        if name and not (folder / name).exists():
+            yield f"{key}: {os.path.abspath(folder / name)} does not exist"
+    for key, name in (("train.weights", params.train.weights), ("embed.weights", params.embed.weights)):
+        if name not in ("drawn", "none", "default") and not (folder / name).is_file():
+            yield f"{key}: {os.path.abspath(folder / name)} does not exist; give a word or the path of a file"
+    if (
+        params.llm.provider == "replay"
+        and params.llm.cassette not in BUILT_IN
+        and not (folder / params.llm.cassette).is_file()
+    ):
+        yield f"llm.cassette: {params.llm.cassette!r} is no file; give that of a recording, or demo"
+    classes = _classes(folder)
+    if classes:
+        for mistake in data.corrupt.mistakes:
+            for name in mistake.classes:
+                if name not in classes:
+                    yield f"data.corrupt: {mistake.kind} has the class {name!r}{nearest(name, classes)}"
+    size = _pool_size(folder)
+    if size and round(params.study.budget * size) < 1:
+        yield f"study.budget: {params.study.budget:g} of the pool's {size} images is less than one image"
+
+
+def _classes(folder: Path) -> list[str]:
+    file = folder / layout.CATEGORIES
+    return list(read_json(file)) if file.is_file() else []
+
+
+def _pool_size(folder: Path) -> int | None:
+    file = folder / layout.SUMMARY
+    pool = read_json(file).get("splits", {}).get("pool", {}) if file.is_file() else {}
+    return pool.get("images")

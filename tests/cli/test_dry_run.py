@@ -1,0 +1,104 @@
+"""run --dry-run checks everything, writes nothing, and shows what would run and what it can decide."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from tiny_study import make_tiny
+
+from metricloop.cli.main import main
+from metricloop.study.edit_params import change_params
+
+TIMES = {"start": 1.0, "iteration": 0.01, "inference": 0.5}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_tiny(tmp_path_factory.mktemp("dry") / "a study é")
+
+
+@pytest.fixture
+def untimed(monkeypatch):
+    monkeypatch.setattr("metricloop.cli.dry_run._timed", lambda *given: TIMES)
+
+
+def state(folder: Path) -> dict[str, tuple[int, str]]:
+    """Path -> modification time and content of everything in a folder, hidden files too."""
+    return {
+        str(path.relative_to(folder)): (
+            path.lstat().st_mtime_ns,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+def test_nothing_is_written_not_even_what_set_changes(made, untimed, capsys):
+    (made / "code.yaml").write_text("ingest: of another version\n")  # a run would write it anew
+    before = state(made)
+    typed = ["run", "-C", str(made), "--dry-run", "--set", "train.iterations=999", "looks.arms=[4]"]
+    assert main(typed) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("would change params.yaml: train.iterations: 3 -> 999\n")
+    assert "10 s" not in out
+    assert state(made) == before
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_changed_settings_count(made, untimed, capsys):
+    def outlook(*sets: str) -> list[str]:
+        assert main(["run", "-C", str(made), "--dry-run", *(["--set", *sets] if sets else [])]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    few, many = outlook(), outlook("scenes.images=360")
+    [line] = [line for line in few if line.startswith("decides  a true gain of ")]
+    assert line != next(line for line in many if line.startswith("decides  a true gain of "))
+    assert any("11 search images are few: no gain below" in line for line in few)  # 0.3 of 36
+    assert "stages   12 of 12 to do: draw, ingest, predict, score, select x2, train x2," in few[0]
+
+
+def test_the_smallest_gain_is_that_of_the_power_analysis(made, untimed, capsys):
+    from metricloop.comparison.looks import Look
+    from metricloop.comparison.power import TYPICAL, detectable_gain
+    from metricloop.text.numbers import signed
+
+    assert main(["run", "-C", str(made), "--dry-run"]) == 0
+    least = detectable_gain([Look(2, 2, 0.05)], 1, 11, TYPICAL)
+    assert f"a true gain of {signed(least)} mAP or more is found four times in five" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["--set", "train.iteration=5"], "--set train.iteration: unknown key; did you mean 'train.iterations'?"),
+        (["--arm", "object_cout"], "did you mean 'object_count'?"),
+        (["--set", "data.outside=[nowhere]"], "nowhere is no folder"),
+    ],
+)
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_a_mistake_is_told_and_nothing_is_changed(made, capsys, typed, told, dry):
+    before = state(made)
+    assert main(["run", "-C", str(made), *dry, *typed]) == 1
+    assert told in capsys.readouterr().err
+    assert state(made) == before
+
+
+def test_a_mistake_in_the_plan_is_told_before_a_setting_is_changed(made, capsys):
+    arms = (made / "arms.yaml").read_text()
+    try:
+        (made / "arms.yaml").write_text(arms.replace("[object_count]", "[object_cont]"))
+        params = (made / "params.yaml").read_text()
+        assert main(["run", "-C", str(made), "--set", "train.iterations=7"]) == 1
+        assert "no metric 'object_cont' in the catalogue; did you mean 'object_count'?" in capsys.readouterr().err
+        assert (made / "params.yaml").read_text() == params
+    finally:
+        (made / "arms.yaml").write_text(arms)
+
+
+@pytest.mark.slow
+def test_a_real_timing_takes_the_changed_settings(made):
+    from metricloop.cli.dry_run import _timed
+
+    change_params(made / "params.yaml", ["train.detector=fcos_shufflenet"])
+    text = (made / "params.yaml").read_text().replace("image_size: 64", "image_size: 32")
+    assert set(_timed(made, text, 1)) == {"start", "iteration", "inference"}
