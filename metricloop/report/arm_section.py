@@ -18,12 +18,11 @@ from metricloop.figures.subset_changes import Change, FirstDraw
 from metricloop.report.curve_figures import loss_figure, precision_figure
 from metricloop.report.downloads import subset_file as subset_download
 from metricloop.report.image_gallery import Gallery
+from metricloop.report.policy_text import policy_text
 from metricloop.report.report_data import ReportData
 from metricloop.report.score_figures import examples, score_figure
 from metricloop.report.trial_results import Trials, read_trials
 from metricloop.scoring.scores import read_scores
-from metricloop.selection.policies import PolicyError
-from metricloop.selection.policy_words import policy_words
 from metricloop.text import numbers
 
 
@@ -66,18 +65,12 @@ def arm_section(study: ReportData, gallery: Gallery, arm: Arm, baseline: tuple[s
 
 
 def words(policy: Mapping[str, Any], budget: float, entry: Mapping[str, Any], per_object: Mapping[str, bool]) -> str:
-    """The policy as a sentence; as its options where this version does not know it.
-
-    entry: the arm in the plan; per_object: whether a file of scores, by its path, scores objects.
-    """
+    """The policy as a sentence. entry: the arm in the plan; per_object: whether a file of scores scores objects."""
     a, b = entry.get("a", ""), entry.get("b", "")
-    try:
-        return policy_words(
-            policy, budget, metric=entry.get("metric") or Path(a).stem, partner=Path(b).stem,
-            per_object=per_object.get(a, False), partner_per_object=per_object.get(b, False),
-        )  # fmt: skip
-    except PolicyError:
-        return f"Policy: {numbers.policy(dict(policy))}."
+    return policy_text(
+        policy, budget, metric=entry.get("metric") or Path(a).stem, partner=Path(b).stem,
+        per_object=per_object.get(a, False), partner_per_object=per_object.get(b, False),
+    )  # fmt: skip
 
 
 def changes(folder: Path, subset: pa.Table, draw: FirstDraw, pool: Dataset) -> list[Change]:

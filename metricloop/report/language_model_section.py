@@ -9,6 +9,7 @@ from typing import Any
 from metricloop.engineer.ideas import Event, Idea, Node, compared, ideas, tree
 from metricloop.engineer.scorecard import scorecard
 from metricloop.engineer.scorecard_table import table
+from metricloop.report.policy_text import policy_text
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
@@ -17,9 +18,12 @@ REASON = 300  # most characters of a broken rule's message
 
 
 def language_model_section(
-    events: Sequence[Event], comparison: Mapping[str, Any], folder: Path
+    events: Sequence[Event], comparison: Mapping[str, Any], folder: Path, words: Mapping[str, str] = {}
 ) -> dict[str, Any] | None:
-    """The values for the template, with cleaned texts and formatted numbers; None when the model has no idea yet."""
+    """The values for the template, with cleaned texts and formatted numbers; None when the model has no idea yet.
+
+    words: arm -> its policy as a sentence, where the page has a section about the arm.
+    """
     found = compared(ideas(events), comparison)
     if not found:
         return None
@@ -28,13 +32,13 @@ def language_model_section(
     return {
         "who": clean(", ".join(card.models)),
         "recorded": ", ".join(card.recorded),
-        "nodes": [_node(node, arms) for node in tree(found)],
+        "nodes": [_node(node, arms, comparison["budget"], words) for node in tree(found)],
         "edited": card.edited,
         "rows": table({"": card}),
     }
 
 
-def _node(node: Node, arms: set[str]) -> dict[str, Any]:
+def _node(node: Node, arms: set[str], budget: float, words: Mapping[str, str]) -> dict[str, Any]:
     idea = node.idea
     return {
         "id": f"idea-{idea.round}-{idea.name}",
@@ -45,6 +49,7 @@ def _node(node: Node, arms: set[str]) -> dict[str, Any]:
         "gain": numbers.gain(idea.gain["abs"], idea.gain["rel"], "mAP") if idea.gain else None,
         "predicted": numbers.signed(idea.predicted_gain),
         "about": _about(idea),
+        "words": clean(words.get(idea.name) or _words(idea, budget), 600),
         "hypothesis": clean(idea.hypothesis, PROSE),
         "happened": _happened(idea),
         "failures": [
@@ -54,7 +59,7 @@ def _node(node: Node, arms: set[str]) -> dict[str, Any]:
         ],
         "lesson": clean(idea.lesson, PROSE) if idea.lesson else None,
         "learnt": idea.lesson_date,
-        "children": [_node(child, arms) for child in node.children],
+        "children": [_node(child, arms, budget, words) for child in node.children],
     }  # fmt: skip
 
 
@@ -62,12 +67,16 @@ def _about(idea: Idea) -> str:
     facts = {
         "builds on": idea.parent,
         "metric": idea.metric,
-        "policy": numbers.policy(idea.policy) if idea.policy else "",
         "family": idea.family,
         "targets": "" if idea.targets == "none" else idea.targets.replace("_", " "),
     }
     known = [f"{name} {clean(value, 200)}" for name, value in facts.items() if value]
     return "; ".join([f"Round {idea.round}", *known])
+
+
+def _words(idea: Idea, budget: float) -> str:
+    names = {"metric": idea.metric, "partner": idea.partner or ""}
+    return policy_text(idea.policy, budget, **names) if idea.policy else ""
 
 
 def _happened(idea: Idea) -> str:

@@ -69,7 +69,9 @@ def build(study: ReportData) -> str:
         forest=forest_plot(study.comparison),
         sections=sections,
         gap=any(arm["oracle_gap_closed"] is not None for arm in study.comparison["arms"]),
-        language_model=language_model_section(study.events, study.comparison, study.folder),
+        language_model=language_model_section(
+            study.events, study.comparison, study.folder, {part["arm"]["name"]: part["words"] for part in sections}
+        ),
         store=gallery.store(),
         splits=split_counts(study.data),
         classes=class_counts(study.data),

@@ -1,4 +1,4 @@
-"""What the report says of an idea that short trials stopped."""
+"""What the report says of an idea: its policy in words, and that short trials stopped it."""
 
 from journal_fixture import journal
 from study_fixture import arm, comparison
@@ -23,3 +23,12 @@ def test_an_idea_that_got_full_trials_after_all_shows_their_result(tmp_path):
     table = comparison([arm("crowded", "treatment", 0.25, 0.02, "better")])
     node = crowded([*journal(), STOPPED], table, tmp_path)
     assert (node["verdict"], node["happened"]) == ("better", "Ran the first time.")
+
+
+def test_the_policy_of_an_idea_is_a_sentence_that_of_its_arm_where_there_is_one(tmp_path):
+    words = {"object_count": "The words of its arm."}
+    nodes = language_model_section(journal(), comparison(), tmp_path, words)["nodes"]
+    said = {node["name"]: node["words"] for top in nodes for node in (top, *top["children"])}
+    assert said["object_count"] == "The words of its arm."
+    assert said["tightness"].startswith("The best quarter of the pool's images by ")
+    assert not any("policy" in node["about"] for node in nodes)
