@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from metricloop.study.processes import say
 from metricloop.study.refresh import refresh_code
 
 
-def audit(folder: Path, *, no_training: bool, most: int, budget: bool = False) -> Path:
+def audit(folder: Path, *, no_training: bool, most: int, least: float | None = None, budget: bool = False) -> Path:
     """Audit a workspace and return the folder with the results.
 
-    no_training: do not train models for the audit. most: length of the list, per kind of mistake. budget:
-    print what a budget of corrected labels finds in the order of each metric.
+    no_training: use no model. most: length of the list, at most, per kind of mistake. least: probability from which on
+    a label is listed, by default as in `findings`. budget: print what a budget of corrected labels finds in the order
+    of each metric.
     Errors: ParamsError without a workspace, AuditError when the pool has nothing to audit, StageError.
     """
     from metricloop.auditing.audit_files import write
+    from metricloop.auditing.findings import LEAST
     from metricloop.auditing.print_audit import print_audit
     from metricloop.auditing.run import audit as examine
     from metricloop.auditing.run import check
@@ -32,15 +35,19 @@ def audit(folder: Path, *, no_training: bool, most: int, budget: bool = False) -
     params = load_params(folder / layout.PARAMS)
     if most < 1:
         raise ValueError(f"--most is {most}; it must be at least 1")
+    least = LEAST if least is None else least
+    if not 0 <= least <= 1:
+        raise ValueError(f"--least is {least:g}; it is a probability, 0 to 1")
     refresh_code(folder)
     seconds = update_stage(folder, "ingest")
     check(folder, params, budget=budget)
     if params.data.second_labels:
         seconds |= {name: took for name, took in update_stage(folder, "second_labels").items() if name not in seconds}
-    predicted = _predictions(folder, params, no_training, seconds)
-    say("score and rank the labels")
-    found = examine(folder, params, predicted=predicted, most=most, seconds=seconds)
-    if not predicted:
+    if not no_training:
+        _predictions(folder, params, seconds)
+    say("score the labels, and errors put in on purpose")
+    found = examine(folder, params, predicted=not no_training, most=most, least=least, seconds=seconds)
+    if no_training:
         found.notes.append("Without a model: nothing was trained, so there are no predictions for these labels.")
     target = write(folder, found, build(found, params.study.name, folder))
     print_audit(found, budget=budget)
@@ -49,13 +56,18 @@ def audit(folder: Path, *, no_training: bool, most: int, budget: bool = False) -
     return target
 
 
-def _predictions(folder: Path, params: Params, no_training: bool, seconds: dict[str, float | None]) -> bool:
-    """Whether predictions for the present labels exist; makes them first unless `no_training`."""
-    if not no_training:
-        say(f"out-of-fold predictions: {params.predict.folds} folds of {params.predict.iterations} iterations")
-        later = update_stage(folder, "predict")
-        seconds |= {name: taken for name, taken in later.items() if name not in seconds}
-    return not outdated(folder, ["predict"])
+def _predictions(folder: Path, params: Params, seconds: dict[str, float | None]) -> None:
+    """Make the predictions for the present labels where they are out of date: of the pool, and of the held-out ones."""
+    from metricloop.auditing.everything import held_out_detections
+
+    say(f"out-of-fold predictions: {params.predict.folds} folds of {params.predict.iterations} iterations")
+    later = update_stage(folder, "predict")
+    seconds |= {name: taken for name, taken in later.items() if name not in seconds}
+    if held_out_detections(folder) is None:
+        say("predictions for the held-out pictures")
+        began = time.monotonic()
+        call(folder, [sys.executable, "-P", "-m", "metricloop.tasks.predict_held_out"], "predict_held_out")
+        seconds["predict_held_out"] = time.monotonic() - began
 
 
 def update_stage(folder: Path, stage: str) -> dict[str, float | None]:

@@ -7,34 +7,41 @@ import pandas as pd
 from metricloop.api.data import Data, InputError, objects_of, truth_rows
 from metricloop.api.predictions import Predictions, detections_of
 from metricloop.auditing.audit_files import COLUMNS, flat, suspect_rows
+from metricloop.auditing.findings import LEAST, findings
 from metricloop.auditing.label_errors import judged_kinds
 from metricloop.auditing.run import Audit, AuditError, label_scores
-from metricloop.auditing.suspects import suspects
-from metricloop.auditing.suspicion import suspicion
 from metricloop.auditing.truth import truth_of
+from metricloop.auditing.worth import in_order
 from metricloop.selection.keep_values import without_crowds
 
 
-def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50, jobs: int = 1) -> pd.DataFrame:
-    """List the labels that look wrong, the most suspicious first.
+def audit(
+    data: Data, *, predictions: Predictions | None = None, most: int = 50, least: float = LEAST, jobs: int = 1
+) -> pd.DataFrame:
+    """List the labels that are probably wrong, the most probable first.
 
-    All metrics of the catalogue about labels score the data. For each kind of label error, the scores of several
-    metrics together give the order. The kinds are spurious (no object there), class (another class), placed (badly
-    placed), doubled (labelled twice) and missing (an object without a label).
+    All metrics of the catalogue about labels score the data, and errors that are put into the labels for comparison:
+    how much a label looks like these, and how many do, gives the probability that it is wrong. The kinds are spurious
+    (no object there), class (another class), placed (badly placed), doubled (labelled twice) and missing (an object
+    without a label).
 
     predictions: what a detector found that was not trained on these images, in a form that `score` takes. Without
         them only `class`, `placed` and `doubled` can be judged, and less well. `table.attrs["notes"]` lists the kinds
         that were not judged, and why.
-    most: lines per kind, at least 1.
+    most: lines per kind, at most; at least 1.
+    least: list what is wrong with at least this probability. 0 lists the most suspicious labels whatever the evidence.
     jobs: worker processes for metrics that read pixels; 0 is one per core.
 
-    Returns one row per suspect: kind, place (1 is the most suspicious of its kind), suspicion (0 to 1; compare it
-    within a kind only), file, image_id, box_id, label, x1, y1, x2, y2 (missing for a missing label), model_label,
-    model_score, model_x1 to model_y2 (what the detector sees instead), truth (what `damage` did: "none" for a false
-    alarm, missing where nothing was damaged). Rows are ordered by place, so that head() shows the worst of each kind.
+    Returns one row per suspect: kind, place (1 is the most probable of its kind), order (its place among all kinds, by
+    gain per minute), probability (that the label is wrong in any way; missing where the evidence is too poor), minutes
+    (of a person), suspicion (0 to 1; its place in the ranking of its kind, no probability), split, file, image_id,
+    box_id, label, x1, y1, x2, y2 (missing for a missing label), model_label, model_score, model_x1 to model_y2 (what
+    the detector sees instead), other (missing here), truth (what `damage` did: "none" for a false alarm, missing where
+    nothing was damaged). Rows are ordered by place, so that head() shows the worst of each kind.
+    `table.attrs["expected"]` says by kind how many are wrong, as a careful estimate, and why a list is empty.
     Errors: AuditError where there are no labels; InputError for `most` below 1 and for predictions that do not fit.
 
-    >>> table = ml.audit(ml.damage(data, "custom", 1.0))
+    >>> table = ml.audit(ml.damage(data, "custom", 1.0), least=0)
     >>> table[["kind", "place", "label"]].head(3)
           kind  place  label
     0   placed      1  panda
@@ -51,10 +58,10 @@ def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50,
     found = None if predictions is None else detections_of(predictions, data)
     scores, failed = label_scores(pool, found, jobs=jobs)
     kinds, not_judged = judged_kinds(pool, scores)
-    by_kind = {kind.name: suspicion(kind, pool, scores) for kind in kinds}
+    told = findings(kinds, pool, scores, found, most=most, least=least, jobs=jobs)
     rows = truth_rows(data)
     truth = None if rows is None else truth_of(pool, without_crowds(rows, pool))
-    listed = suspects(kinds, by_kind, pool, found, most)
+    listed = in_order(told.suspects)
     made = Audit(pool, kinds, truth, listed, None, {}, [*failed, *not_judged])
     records = [flat(row) for own in listed.values() for row in suspect_rows(made, own)]
     table = pd.DataFrame(records, columns=list(flat(dict.fromkeys(COLUMNS)))).astype({"box_id": "Int64"})
@@ -62,4 +69,5 @@ def audit(data: Data, *, predictions: Predictions | None = None, most: int = 50,
     numbers = [name for name in table if name[-2:] in ("x1", "y1", "x2", "y2")] + ["model_score"]
     table = table.astype(dict.fromkeys(numbers, float))
     table.attrs["notes"] = made.notes
+    table.attrs["expected"] = {kind: one.as_json() for kind, one in told.expected.items()}
     return table

@@ -19,7 +19,7 @@ class Kind:
     or a "picture" beside others. judges: the suspicion is the weighted mean of these metrics' percentiles; none for
     pictures. in_class: percentiles are taken within the box's class.
     otherwise: the judges used without predictions, when the first of `judges` has no scores; `about_otherwise` then
-    replaces `about` on the page.
+    replaces `about` on the page. also: further metrics that the probability is estimated from.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Kind:
     in_class: bool = False
     otherwise: Weights = ()
     about_otherwise: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def mistakes(self) -> tuple[str, ...]:
@@ -41,6 +42,11 @@ class Kind:
         judges = self.judges if self.judges and self.judges[0][0] in scored else self.otherwise
         return tuple((name, weight) for name, weight in judges if name in scored)
 
+    def witnesses(self, scored: Collection[str]) -> list[str]:
+        """The metrics among `scored` that the probability is estimated from."""
+        judges = [name for name, _ in self.judges_with_scores(scored)]
+        return [*judges, *(name for name in self.also if name in scored)]
+
 
 KINDS = (
     Kind(
@@ -50,6 +56,7 @@ KINDS = (
         "box",
         (("possible_spurious", 1.0), ("edge_support", 0.3), ("box_fit", 0.2)),
         in_class=True,
+        also=("object_confidence",),
     ),
     Kind(
         "class",
@@ -59,6 +66,7 @@ KINDS = (
         (("class_margin", 1.0),),
         otherwise=(("size_outlier", 1.0),),
         about_otherwise="its size is unusual for its class",
+        also=("class_doubt", "size_outlier"),
     ),
     Kind(
         "placed",

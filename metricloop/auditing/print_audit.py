@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from metricloop.auditing.expected import Expected
 from metricloop.auditing.label_errors import ANY
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
 from metricloop.auditing.print_references import budget_table, disagreement_table, simple_table, under
@@ -40,8 +41,32 @@ def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = 
             console.print(f"{one.name}: nothing is wrong, so no order finds more than another", highlight=False)
     for note in audit.notes:
         console.print(note, highlight=False)
-    listed = ", ".join(f"{count(len(found))} {kind}" for kind, found in audit.suspects.items())
-    console.print(f"suspects listed: {listed or 'none'}", highlight=False)
+    console.print(_listed(audit))
+    console.print(_conclusion(audit), highlight=False)
+
+
+def _listed(audit: Audit) -> Group:
+    """A line per kind: how many are listed, how many of them are expected to be wrong, and why a list is empty."""
+    table = simple_table()
+    table.add_column("kind")
+    table.add_column("listed", justify="right")
+    table.add_column("wrong, expected", justify="right")
+    table.add_column("")
+    for kind in audit.kinds:
+        found, told = audit.suspects.get(kind.name, []), audit.expected.get(kind.name, Expected())
+        share = "" if told.precision is None else percent(told.precision)
+        table.add_row(kind.name, count(len(found)), share, told.silent or kind.title)
+    return under("What is probably wrong. The expected shares are careful: more of a list is usually wrong.", table)
+
+
+def _conclusion(audit: Audit) -> str:
+    listed = audit.fix_first
+    if not listed:
+        return "no kind of error stands out"
+    pool = sum(one.split == "pool" for one in listed)
+    held = f", {count(len(listed) - pool)} of them held out" if pool < len(listed) else ""
+    minutes = sum(one.minutes for one in listed)
+    return f"{count(len(listed), 'finding')}{held}: about {max(1, round(minutes))} min of a person"
 
 
 def _measured(one: Reference) -> Group:

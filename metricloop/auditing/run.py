@@ -12,14 +12,18 @@ import numpy as np
 
 from metricloop import layout
 from metricloop.auditing.budget import budgets
+from metricloop.auditing.copies import repeated_pictures
 from metricloop.auditing.disagreement import disagreement
+from metricloop.auditing.everything import held_out_detections, joined, joined_scores, read_held_out
 from metricloop.auditing.expected import Expected
-from metricloop.auditing.label_errors import Kind, judged_kinds
+from metricloop.auditing.findings import LEAST, findings
+from metricloop.auditing.label_errors import PICTURE_KINDS, Kind, judged_kinds
 from metricloop.auditing.measure import measure
 from metricloop.auditing.reference import PLANTED, SECOND, Reference, second_truth
-from metricloop.auditing.suspects import Suspect, suspects
+from metricloop.auditing.suspects import Suspect
 from metricloop.auditing.suspicion import MetricScores, label_metrics, suspicion
 from metricloop.auditing.truth import Truth, truth_of
+from metricloop.auditing.worth import in_order
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.data.pool import read_pool
@@ -91,12 +95,19 @@ def check(folder: Path, params: Params, *, budget: bool = False) -> None:
 
 
 def audit(
-    folder: Path, params: Params, *, predicted: bool, most: int, seconds: Mapping[str, float | None] | None = None
+    folder: Path,
+    params: Params,
+    *,
+    predicted: bool,
+    most: int,
+    least: float = LEAST,
+    seconds: Mapping[str, float | None] | None = None,
 ) -> Audit:
-    """Score the pool, rank its labels, and measure the ranking where the truth is known.
+    """Score the labels, say which are probably wrong, and measure the ranking of the pool where the truth is known.
 
-    predicted: whether the predictions on disk belong to today's labels. most: entries of the list per kind. seconds:
-    durations of the steps that ran before. Errors: AuditError, as in `check`.
+    predicted: whether the predictions on disk belong to today's labels. most: entries of the list per kind. least:
+    probability from which on a label is listed; 0: the most suspicious ones, whatever the evidence. seconds: durations
+    of the steps that ran before. Errors: AuditError, as in `check`.
     """
     check(folder, params)
     began = time.monotonic()
@@ -123,17 +134,30 @@ def audit(
         if known is not None
     ]
     model = None if predictions is None else model_quality(params, pool, relabel(pool, table), predictions, truth)
-    found = suspects(kinds, by_kind, pool, predictions, most)
-    taken = {"score": scored - began, "rank": time.monotonic() - scored}
+    ranked = time.monotonic()
+    data, every_score, every_prediction = pool, scores, predictions
+    held = read_held_out(folder / layout.DATA, folder / params.data.folder)
+    held_predictions = held_out_detections(folder) if predicted else None
+    if len(held) and (held_predictions is not None or not predicted):
+        held_scores, _ = label_scores(held, held_predictions, store=store, jobs=jobs, max_failures=1.0)
+        data, every_score = joined(pool, held), joined_scores(scores, held_scores)
+        every_prediction = None if predictions is None else {**predictions, **(held_predictions or {})}
+    elif len(held):
+        notes.append("The held-out labels are not judged: there are no predictions for their pictures.")
+    found = findings(kinds, data, every_score, every_prediction, most=most, least=least, jobs=jobs)
+    copies = repeated_pictures(data, folder / layout.PROBLEMS, most)
+    taken = {"score": scored - began, "rank": ranked - scored, "calibrate": time.monotonic() - ranked}
     return Audit(
         pool,
-        kinds,
+        [*kinds, *(kind for kind in PICTURE_KINDS if copies[kind.name])],
         references[0].truth if references else None,
-        found,
+        in_order(found.suspects | {kind: listed for kind, listed in copies.items() if listed}),
         model,
         {**(seconds or {}), **taken},
         notes + not_judged,
         references,
+        found.expected,
+        data,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -48,30 +48,60 @@ def suspects(
     pool: Dataset,
     predictions: Mapping[int, Detections] | None,
     most: int,
+    probabilities: Mapping[str, np.ndarray] | None = None,
+    least: float = 0.0,
 ) -> dict[str, list[Suspect]]:
-    """The `most` most suspicious entries of each kind, the worst first, one per image.
+    """The `most` most probable entries of each kind, the worst first, one per image.
 
-    A box is listed once, under the kind for which it is most suspicious. An image may be listed for a missing label as
-    well. by_kind: suspicion of the boxes (m,) or images (n,).
+    A box is listed once, under the kind for which it is most probable, or most suspicious. An image may be listed for a
+    missing label as well. by_kind: suspicion of the boxes (m,) or images (n,). probabilities: the same, that the label
+    is wrong; a kind without them lists by suspicion. least: probability from which on an entry is listed; 0: the most
+    suspicious ones, whatever the evidence.
     """
+    known = probabilities or {}
     boxed = [kind for kind in kinds if kind.unit == "box"]
     ranks = np.array([percentiles(by_kind[kind.name], "worse") for kind in boxed]).reshape(len(boxed), -1)
-    strongest = ranks.argmax(axis=0) if len(boxed) else np.zeros(0, int)
+    wrong = np.array([known.get(kind.name, np.zeros(len(pool.boxes))) for kind in boxed]).reshape(len(boxed), -1)
+    strongest = np.lexsort((-ranks, -wrong), axis=0)[0] if len(boxed) else np.zeros(0, int)
     found = {}
     for kind in kinds:
+        scores, probable = by_kind[kind.name], known.get(kind.name)
+        open_ = np.full(len(scores), True) if kind.unit == "image" else strongest == boxed.index(kind)
+        if least > 0:
+            open_ &= (0.0 if probable is None else probable) >= least
+        elif kind.unit == "box":
+            open_ &= scores > 0.5
+        candidates = np.flatnonzero(open_)
+        order = candidates[np.lexsort((-scores[candidates], -_or_zero(probable, scores)[candidates]))]
         if kind.unit == "image":
-            found[kind.name] = _images(kind, by_kind[kind.name], pool, predictions, most)
+            listed = _images(kind, order, scores, pool, predictions, most)
         else:
-            own = strongest == boxed.index(kind)
-            found[kind.name] = _boxes(kind, by_kind[kind.name], own, pool, predictions, most)
+            listed = _boxes(kind, order, scores, pool, predictions, most)
+        at = {one: one.box if one.box >= 0 else one.row for one in listed}
+        found[kind.name] = [
+            replace(
+                one,
+                split=str(pool.split[one.row]),
+                probability=None if probable is None else float(probable[at[one]]),
+            )
+            for one in listed
+        ]
     return found
 
 
+def _or_zero(values: np.ndarray | None, like: np.ndarray) -> np.ndarray:
+    return np.zeros(len(like)) if values is None else values
+
+
 def _images(
-    kind: Kind, scores: np.ndarray, pool: Dataset, predictions: Mapping[int, Detections] | None, most: int
+    kind: Kind,
+    order: np.ndarray,
+    scores: np.ndarray,
+    pool: Dataset,
+    predictions: Mapping[int, Detections] | None,
+    most: int,
 ) -> list[Suspect]:
-    """The images with the highest scores in which the model sees an object that no label covers."""
-    order = np.argsort(-scores, kind="stable")
+    """The first images in which the model sees an object that no label covers. order: rows of images."""
     seen = ((int(row), _unlabelled(pool, int(row), predictions)) for row in order)
     listed = islice(((row, model) for row, model in seen if model is not None), most)
     return [Suspect(kind.name, row, -1, float(scores[row]), 0, model) for row, model in listed]
@@ -79,19 +109,17 @@ def _images(
 
 def _boxes(
     kind: Kind,
+    order: np.ndarray,
     scores: np.ndarray,
-    own: np.ndarray,
     pool: Dataset,
     predictions: Mapping[int, Detections] | None,
     most: int,
 ) -> list[Suspect]:
-    """The box with the highest score of each image, for scores above 0.5. own: (m,) bool, boxes of this kind."""
-    candidates = np.flatnonzero(own & (scores > 0.5))
-    order = candidates[np.argsort(-scores[candidates], kind="stable")]
+    """The first box of each image. order: rows of boxes."""
     _, place = np.unique(pool.box_row[order], return_index=True)
-    listed = order[np.sort(place)][:most]
-    least = scores[listed].min(initial=np.inf)
-    rows = pool.box_row[order[scores[order] >= least]]
+    place = np.sort(place)[:most]
+    listed = order[place]
+    rows = pool.box_row[order[: place[-1] + 1 if len(place) else 0]]
     return [
         Suspect(
             kind.name,

@@ -18,13 +18,18 @@ commands = Commands("Reports and checks")
 @commands.add(
     "metricloop audit -C ~/lions --no-training",
     "metricloop audit -C ~/lions --most 200",
+    "metricloop audit -C ~/lions --least 0",
     "metricloop audit -C ~/lions --budget",
     "metricloop audit -C ~/lions --json > audit.json",
 )
 def audit(
     folder: Workspace = HERE,
     no_training: Annotated[bool, flag("--no-training", "Train nothing: use labels and pixels only.")] = False,
-    most: Annotated[int, typer.Option(metavar="N", help="Lines of the list per kind of mistake.")] = 50,
+    most: Annotated[int, typer.Option(metavar="N", help="Lines of the list per kind of mistake, at most.")] = 50,
+    least: Annotated[
+        float,
+        typer.Option(metavar="P", help="List what is wrong with at least this probability; 0 lists all suspects."),
+    ] = 0.5,
     budget: Annotated[
         bool, flag("--budget", "Show how many known mistakes a number of corrected labels finds, by metric.")
     ] = False,
@@ -32,8 +37,8 @@ def audit(
         bool,
         flag(
             "--json",
-            'Print audit.json: "images", "boxes", "model", "measured", "disagreement", "budget", "suspects" by kind, '
-            '"notes", "seconds".',
+            'Print audit.json: "images", "boxes", "model", "measured", "disagreement", "budget", "expected" and '
+            '"suspects" by kind, "notes", "seconds".',
         ),
     ] = False,
 ) -> None:
@@ -46,7 +51,7 @@ def audit(
 
     check_there(folder.resolve(), load_params(folder / layout.PARAMS).data, pictures=True)
     with output_to_stderr() if as_json else nullcontext(), claimed(folder.resolve(), "audit"):
-        written = examine(folder.resolve(), no_training=no_training, most=most, budget=budget)
+        written = examine(folder.resolve(), no_training=no_training, most=most, least=least, budget=budget)
     if as_json:
         print_json(read_json(written / "audit.json"))
 

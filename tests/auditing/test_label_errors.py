@@ -193,7 +193,7 @@ def test_the_terminal_shows_the_measurement(capsys):
     assert "mAP 0.250 against these labels, 0.500 against the true labels" in told
     assert COMBINED in told
     assert f"{ANY.name} (2)" in told
-    assert "suspects listed: 1 spurious, 1 class" in told
+    assert "3 findings: about 2 min of a person" in told
 
 
 SECOND_SAYS = truth(

@@ -28,7 +28,7 @@ def test_an_audit_trains_out_of_fold_models_and_measures_what_was_put_in(tmp_pat
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Images opened in the order of each metric" in again.stdout
     assert "AUROC by kind of mistake" not in again.stdout
-    assert json.loads((folder / "audit/audit.json").read_text())["model"]  # made before, and of these labels
+    assert json.loads((folder / "audit/audit.json").read_text())["model"] is None  # though there are predictions
 
 
 def test_without_training_labels_and_pixels_speak(tmp_path, capfd):
@@ -41,11 +41,11 @@ def test_without_training_labels_and_pixels_speak(tmp_path, capfd):
     assert found["model"] is None
     assert {row["metric"] for row in found["measured"]} >= {"box_tightness", "doubled"}
     assert set(found["suspects"]) == {"placed", "doubled"}
-    assert main(["audit", "-C", str(folder), "--no-training", "--json", "--most", "2"]) == 0
+    assert main(["audit", "-C", str(folder), "--no-training", "--json", "--most", "2", "--least", "0"]) == 0
     out, err = capfd.readouterr()
     assert json.loads(out) == json.loads((folder / "audit/audit.json").read_text())
     assert len(json.loads(out)["suspects"]["placed"]) == 2
-    assert "score and rank the labels" in err
+    assert "score the labels" in err
 
 
 def test_no_workspace_and_no_labels_are_said_in_a_line(tmp_path, capfd):
@@ -55,6 +55,8 @@ def test_no_workspace_and_no_labels_are_said_in_a_line(tmp_path, capfd):
     dvc(folder, "repro", "--single-item", "draw", "ingest")
     assert main(["audit", "-C", str(folder), "--most", "0"]) == 1
     assert "--most is 0; it must be at least 1" in capfd.readouterr().err
+    assert main(["audit", "-C", str(folder), "--least", "2"]) == 1
+    assert "--least is 2; it is a probability, 0 to 1" in capfd.readouterr().err
 
 
 def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
