@@ -1,7 +1,7 @@
 """TASKS: the pipeline, one short file per step: read files, call the library, write files.
 
-Imports `tracking`, `report`, `engineer`, `delivery`, `takehome`, `study`, `training`, `comparison`, `selection`,
-`scoring`, `params`, `llm`, `evaluation`, `sandbox`, `drawing`, `runtime`, `data`, `text`, `layout`.
+Imports `tracking`, `report`, `engineer`, `auditing`, `delivery`, `takehome`, `study`, `training`, `comparison`,
+`selection`, `scoring`, `params`, `llm`, `evaluation`, `sandbox`, `drawing`, `runtime`, `data`, `text`, `layout`.
 """
 
 if __name__ != "metricloop.tasks":
