@@ -42,6 +42,13 @@ SCREENING = "screening"
 COMPARISON = "comparison.json"
 FINALISTS = "finalists.json"
 CONFIRMATION = "confirmation.json"
+HEADLINE = "metrics.json"  # the winner's numbers, for `dvc metrics` and `dvc exp`
+NUMBERS = "numbers"  # those of every arm, a file per arm
+PLOTS = "plots"
+GAINS = "plots/gains.csv"  # for `dvc plots`, drawn as the template of that name says
+TRIALS = "plots/trials.csv"
+PLOT_TEMPLATES = ".dvc/plots"
+EXPLAIN = ".dvc/explain.sh"  # says what a stage needs that `dvc` started with another Python
 OPENINGS = "opened.jsonl"  # every opening of the test split
 # Metrics: digests of the catalogue, and code of people and models.
 METRICS = "metrics"
@@ -73,6 +80,7 @@ RUN = ".metricloop/run.json"  # the run in progress, or the last one where it di
 RUN_LOCK = ".metricloop/locks/run.lock"
 SECONDS = ".metricloop/rates/seconds.json"  # what each stage took when it last ran
 LOCKS = ".metricloop/locks"
+ENVIRONMENT = ".metricloop/environment"  # the folder of the Python environment that ran metricloop last
 
 
 def boxes_file(split: str) -> str:
@@ -148,6 +156,11 @@ def numbers_file(block: str) -> str:
 def recipe_file(block: str) -> str:
     """The settings that a block was trained and evaluated with."""
     return f"{results_folder(block)}/recipe.json"
+
+
+def arm_numbers_file(arm: str) -> str:
+    """The numbers of an arm, for `dvc metrics`."""
+    return f"{NUMBERS}/{arm}.json"
 
 
 def promoted_folder(version: int | str) -> str:

@@ -1,4 +1,7 @@
-"""compare: compare every evaluated arm with the baseline, on the search split; writes comparison.json."""
+"""compare: compare every evaluated arm with the baseline, on the search split; writes comparison.json.
+
+What `dvc metrics` and `dvc plots` show of it is written, too.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import Path
 
 from metricloop import layout
 from metricloop.comparison.compare import compare
+from metricloop.comparison.dvc_numbers import write_numbers
 from metricloop.comparison.finalists import finalists
 from metricloop.comparison.results import read_results, subset_size
 from metricloop.comparison.screening import read_screening
@@ -37,6 +41,7 @@ def main() -> None:
         smallest_gain=params.compare.smallest_gain,
     )
     write_json(layout.COMPARISON, comparison)
+    write_numbers(comparison)
     write_json(layout.FINALISTS, finalists(comparison, Path(layout.SUBSETS), params.confirm.when))
 
 

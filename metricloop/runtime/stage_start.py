@@ -107,7 +107,7 @@ def _ancestors() -> list[int]:
             parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             break
-        if not (command.startswith((b"/bin/sh\0", b"sh\0", b"/bin/bash\0-c")) or b"dvc" in command):
+        if not (is_shell_of_dvc(command) or b"dvc" in command):
             break
         if b"dvc" in command:
             break
@@ -116,6 +116,15 @@ def _ancestors() -> list[int]:
     if owner and owner.isdigit():
         pids.append(int(owner))
     return pids
+
+
+def is_shell_of_dvc(command: bytes) -> bool:
+    """Whether a command line is that of a shell that was given a command, as DVC starts one, and not a person's.
+
+    command: as in /proc/PID/cmdline. DVC takes the shell that SHELL names, with options before the `-c`.
+    """
+    shell, *words = command.split(b"\0")
+    return shell.rpartition(b"/")[2] in (b"sh", b"bash", b"dash", b"zsh", b"ksh", b"fish") and b"-c" in words
 
 
 def _open(pid: int) -> int | None:

@@ -14,7 +14,8 @@ COMMITTED = (
     layout.FINGERPRINT,
     layout.METRICS, layout.DATA, layout.SCORES, layout.SUBSETS, layout.SCREENING, layout.MODELS, layout.RESULTS,
     layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.OPENINGS, layout.JOURNAL, layout.RECORDING,
-    layout.PICTURES, layout.LABELS,
+    layout.PICTURES, layout.LABELS, layout.HEADLINE, layout.NUMBERS, layout.PLOTS,
+    layout.PLOT_TEMPLATES, layout.EXPLAIN,
 )  # fmt: skip
 
 

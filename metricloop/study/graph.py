@@ -14,6 +14,7 @@ from metricloop.data.tables import read_yaml
 from metricloop.study.yaml_text import read_as_dvc
 
 Graph = dict[str, set[str]]  # stage -> the stages whose outputs it reads; each stage comes after those
+OUTPUTS = ("outs", "metrics", "plots")
 VARIABLE = re.compile(r"\$\{([\w.]+)\}")
 
 
@@ -61,7 +62,8 @@ def wired(declared: Mapping[str, Any], plan: Mapping[str, Any], params: Mapping[
             body = stage.get("do", stage)
             values = {**params, "key": name.partition("@")[2], "item": item}
             reads[name] = [_filled(path, values) for path in _paths(body.get("deps"))]
-            makers |= {_filled(path, values): name for path in _paths(body.get("outs"))}
+            outs = (path for key in OUTPUTS for path in _paths(body.get(key)))
+            makers |= {_filled(path, values): name for path in outs}
     holding: dict[str, set[str]] = {}  # a folder, and the stages that write into it
     for made, maker in makers.items():
         for folder in _parents(made):

@@ -12,6 +12,7 @@ from metricloop.data.tables import SPLITS
 from metricloop.params import Data, Params, load_params, weights_digest
 from metricloop.runtime import code_digest
 from metricloop.study.data_files import is_inside, look_through, wire_source
+from metricloop.study.dvc_extras import wire_hint, wire_lock, wire_numbers, write_extras
 from metricloop.study.graph import declared, reads_embeddings
 from metricloop.study.known_code import remember_sources, running_code
 from metricloop.study.plan import Plan, load_plan
@@ -81,12 +82,13 @@ def _with_stage(stages: str, name: str, following: str, wanted: bool) -> str:
 
 
 def refresh_code(folder: Path) -> None:
-    """Write what `fresh_files` finds: the digests of the running code, dvc.yaml, and the data set's fingerprint.
+    """Write what `fresh_files` finds, and the files of dvc_extras.
 
     Errors: those of `fresh_files`.
     """
     for name, text in fresh_files(folder).items():
         write_if_changed(folder / name, text)
+    write_extras(folder)
     remember_sources(folder)
 
 
@@ -94,9 +96,12 @@ def fresh_files(folder: Path, params: Params | None = None) -> dict[str, str]:
     """The texts that code.yaml, metrics/catalogue.yaml, dvc.yaml and fingerprint.yaml should have; writes nothing.
 
     params: those that count, where they are not those of params.yaml.
+    For a workspace of an earlier version, dvc.lock is among them.
+
     A data set outside the workspace is looked through for fingerprint.yaml; where it is gone, that file is left out.
     dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
-    repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set.
+    repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set. What
+    dvc_extras has for DVC's own commands is there always.
     Errors: GraphError for a workspace of an old version; SecondLabelsError for a second labelling that is not there.
     """
     stages, plan, texts = folder / layout.STAGES, load_plan(folder), {}
@@ -110,7 +115,9 @@ def fresh_files(folder: Path, params: Params | None = None) -> dict[str, str]:
         )
         _check_second(folder, params.data, plan)
         text = wire_labels(wire_second(text, bool(params.data.second_labels)), bool(params.data.labels))
-        texts[layout.STAGES] = wire_source(text, is_inside(folder, params.data))
+        texts[layout.STAGES] = wire_source(wire_hint(wire_numbers(text)), is_inside(folder, params.data))
+        if (lock := wire_lock(folder / layout.LOCK)) is not None:
+            texts[layout.LOCK] = lock
         if (found := look_through(folder, params.data)) is not None:
             texts[layout.FINGERPRINT] = found
     code = running_code(folder)

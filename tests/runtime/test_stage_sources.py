@@ -106,7 +106,7 @@ SOURCES = {
         tasks: select
     """,
     "compare": """
-        comparison: __init__ arm_entry arm_rows compare finalists groups looks power results
+        comparison: __init__ arm_entry arm_rows compare dvc_numbers finalists groups looks power results
         comparison: screening spreads statistics
         comparison: tested
         data: dataset frame loading tables

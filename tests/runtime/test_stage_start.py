@@ -10,6 +10,7 @@ import time
 import pytest
 
 from metricloop.runtime.code_digest import HOME
+from metricloop.runtime.stage_start import is_shell_of_dvc
 
 WORKER = textwrap.dedent("""
     import sys, time, pathlib
@@ -94,3 +95,18 @@ def test_a_second_copy_is_refused_and_the_error_names_the_first(tmp_path):
     assert third.stdout.readline() == "held\n"
     third.kill()
     third.wait()
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("/bin/sh -c python", True),
+        ("/bin/bash --noprofile --norc -c python", True),  # as DVC starts it
+        ("/usr/bin/zsh --no-rcs -c python", True),
+        ("-bash", False),  # a person's, whose end must not end the study
+        ("/bin/bash", False),
+        ("/usr/bin/python -c pass", False),
+    ],
+)
+def test_the_shell_that_dvc_starts_is_told_from_a_persons(command, found):
+    assert is_shell_of_dvc(command.replace(" ", "\0").encode() + b"\0") is found
