@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 
 from metricloop import layout
 from metricloop.comparison.comparison_file import read_comparison
@@ -14,11 +12,9 @@ from metricloop.delivery.choose import choose
 from metricloop.delivery.promote import Wish
 from metricloop.delivery.promoted import CHAMPION, aliases
 from metricloop.flows.reaper import end_server_with_me
-from metricloop.flows.stage import step
-from metricloop.study.environment import hide_keys, network
-from metricloop.study.processes import call
+from metricloop.flows.stage import mlflow_step, step
+from metricloop.study.environment import hide_keys
 from metricloop.study.run_record import claimed
-from metricloop.tracking.registry import server_variables
 
 
 @flow(name="deliver", log_prints=False, validate_parameters=False)
@@ -35,14 +31,7 @@ def deliver(workspace: str = ".", arm: str = "", target: str = "", anyway: bool 
     choose(read_comparison(folder), folder, wish.arm, wish.anyway)
     with claimed(folder, "deliver"):
         step(folder, "metricloop.tasks.promote", *wish.arguments())
-        register(folder)
+        mlflow_step(folder, "metricloop.tasks.register")
         bundle = target or layout.bundle_folder(aliases(folder)[CHAMPION])
         step(folder, "metricloop.tasks.bundle", bundle)
         step(folder, "metricloop.tasks.check_bundle", bundle)
-
-
-@task(task_run_name="metricloop.tasks.register", cache_policy=NO_CACHE)
-def register(folder: Path) -> None:
-    """Show the promoted detectors in MLflow; only this step gets the variables with which a server is reached."""
-    module = "metricloop.tasks.register"
-    call(folder, [sys.executable, "-P", "-m", module], module, variables=server_variables() | network())

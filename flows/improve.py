@@ -13,7 +13,7 @@ from metricloop.flows.decisions import boxes_control, more_seeds, open_rounds, s
 from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.screening import screening
-from metricloop.flows.stage import model_step, step
+from metricloop.flows.stage import mlflow_step, model_step, step
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
 from metricloop.study.commits import commit
@@ -99,7 +99,7 @@ def experiments(folder: Path, params: Params) -> list[str]:
 def present(folder: Path, message: str) -> None:
     """Show the present state of the study: report, MLflow, and a commit."""
     step(folder, "metricloop.tasks.report")
-    step(folder, "metricloop.tasks.track")
+    mlflow_step(folder, "metricloop.tasks.track")
     commit(folder, message)
     with replacing(folder / layout.SHOWN) as temporary:  # last: a run that ended before this point shows it all again
         temporary.write_text(state_of(folder))

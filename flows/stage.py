@@ -11,7 +11,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from metricloop.study.dvc_commands import run_stages
+from metricloop.study.environment import network
 from metricloop.study.processes import call, call_model_step, say
+from metricloop.tracking.registry import server_variables
 
 
 @task(task_run_name="{label}", cache_policy=NO_CACHE)
@@ -33,3 +35,9 @@ def step(workspace: Path, module: str, *arguments: str) -> None:
 def model_step(workspace: Path, module: str, number: int) -> None:
     """Run a step of round `number` that asks the language model."""
     call_model_step(workspace, module, number)
+
+
+@task(task_run_name="{module}", cache_policy=NO_CACHE)
+def mlflow_step(workspace: Path, module: str) -> None:
+    """Run a step that writes to MLflow; only these get the variables with which a server is reached."""
+    call(workspace, [sys.executable, "-P", "-m", module], module, variables=server_variables() | network())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -64,20 +65,22 @@ def report(folder: Workspace = HERE) -> None:
 
 @commands.add("metricloop track -C ~/lions")
 def track(folder: Workspace = HERE) -> None:
-    """Rebuild the MLflow view of the study."""
+    """Rebuild the MLflow view of the study, and the one at MLFLOW_TRACKING_URI where that is set."""
+    from metricloop.study.environment import network
+    from metricloop.tracking.registry import server_variables
     from metricloop.tracking.track import where_to_look
 
-    _step(folder.resolve(), "metricloop.tasks.track")
+    _step(folder.resolve(), "metricloop.tasks.track", server_variables() | network())
     print(where_to_look(folder))
 
 
-def _step(folder: Path, module: str) -> None:
-    """Run a step of a study that this version has compared, in a process of its own."""
+def _step(folder: Path, module: str, variables: Mapping[str, str] | None = None) -> None:
+    """Run a step of a study that this version has compared, in a process of its own. variables: further ones."""
     from metricloop.comparison.comparison_file import read_comparison
     from metricloop.study.processes import call
 
     read_comparison(folder)
-    call(folder, [sys.executable, "-P", "-m", module], module)
+    call(folder, [sys.executable, "-P", "-m", module], module, variables=variables)
 
 
 @commands.add("metricloop doctor", "metricloop doctor --json | jq .missing")

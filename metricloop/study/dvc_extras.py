@@ -27,11 +27,12 @@ def write_extras(folder: Path) -> None:
 
 
 def wire_numbers(stages: str) -> str:
-    """The text of dvc.yaml in which `compare` declares what DVC shows, for one of an earlier version."""
+    """The text of dvc.yaml in which `compare` declares what DVC shows, for one that declares nothing yet."""
+    if f"- {layout.HEADLINE}" in stages:
+        return stages
     today = render_stages(drawn=False)
     start = today.index(LAST_OUTPUT) + len(LAST_OUTPUT)
-    shown = today[start : today.index("  confirm:\n")]
-    return stages if shown in stages else stages.replace(LAST_OUTPUT, LAST_OUTPUT + shown, 1)
+    return stages.replace(LAST_OUTPUT, LAST_OUTPUT + today[start : today.index("  confirm:\n")], 1)
 
 
 def wire_hint(stages: str) -> str:

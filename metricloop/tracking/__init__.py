@@ -1,5 +1,5 @@
-"""TRACKING: the study in MLflow; only `write_run`, `traces`, `registry` and `served_model` import mlflow.
+"""TRACKING: the study in MLflow; only `write_run`, `traces`, `mirror`, `registry` and `served_model` import mlflow.
 
-Imports `delivery`, `engineer`, `takehome`, `study`, `comparison`, `llm`, `serving`, `data`,
-`text`, `layout`.
+Imports `delivery`, `engineer`, `takehome`, `study`, `figures`, `comparison`, `scoring`, `params`, `llm`, `serving`,
+`data`, `text`, `layout`.
 """

@@ -19,6 +19,7 @@ from metricloop.data.tables import column, read_json, read_yaml
 from metricloop.study.plan import load_plan
 from metricloop.text import numbers
 from metricloop.tracking.records import RATE, RunRecord
+from metricloop.tracking.times import during, trial_times
 
 CURVE_POINTS = 100  # most points of a loss curve; longer curves are averaged
 
@@ -32,7 +33,8 @@ def arm_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]:
     for rank, arm in enumerate(arms):
         found = [(block, numbers) for block, numbers in blocks if numbers["arm"] == arm["name"]]
         trials = [trial for block, numbers in found for trial in trial_runs(folder, block, numbers)]
-        shown.append((arm_run(folder, comparison, arm, rank, [block for block, _ in found]), trials))
+        run = arm_run(folder, comparison, arm, rank, [block for block, _ in found])
+        shown.append((during(run, trials), trials))
     return shown
 
 
@@ -84,6 +86,7 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
         metrics={name: round(float(value), 6) for name, value in metrics.items() if value is not None},
         dataset=(subset, md5) if md5 else None,
         file=_with_digest(folder, layout.REPORT) if arm["role"] == "baseline" else None,
+        sheet=subset if md5 else "",
         rank=rank,
     )
 
@@ -101,6 +104,7 @@ def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[Ru
     history, rates = folder / layout.history_file(block), folder / layout.rates_file(block)
     table = pq.read_table(history) if history.is_file() else None
     rate = pq.read_table(rates) if rates.is_file() else None
+    times = trial_times(folder, block)
     for seed, result in numbers["seeds"].items():
         metrics = {name: round(float(result[name]), 6) for name in ("mAP", "mAR", "mAP50") if result[name] is not None}
         curve: tuple[tuple[float, int], ...] = ()
@@ -111,7 +115,10 @@ def trial_runs(folder: Path, block: str, numbers: dict[str, Any]) -> Iterator[Ru
             metrics[RATE] = round(float(np.median(column(rate, "images_per_s")[rows])), 2)
         tags = {"kind": "trial", "arm": numbers["arm"], "block": block, "seed": seed,
                 "reproduce": f"metricloop reproduce {block}"}  # fmt: skip
-        yield RunRecord(name=f"{numbers['arm']} seed {seed}", tags=tags, metrics=metrics, curve=curve)
+        began, ended = times.get(int(seed), (None, None))
+        yield RunRecord(
+            f"{numbers['arm']} seed {seed}", tags=tags, metrics=metrics, curve=curve, began=began, ended=ended
+        )
 
 
 def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[tuple[float, int], ...]:

@@ -18,9 +18,11 @@ from metricloop.text import numbers
 from metricloop.text.clean import clean, printable
 from metricloop.tracking.language_model_calls import calls
 from metricloop.tracking.records import ModelCall, RunRecord
+from metricloop.tracking.times import during
 
 AFTER_ARMS = 10_000  # rank of the scorecard's run, below every arm
 SECOND = 1_000_000_000  # nanoseconds
+MILLISECOND = 1_000_000
 CARD = "scorecard.json"
 NOTE = 5000  # most characters of the tree of ideas in a run's description; MLflow allows 8000 in all
 
@@ -47,7 +49,8 @@ def language_model_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]
         texts={CARD: json.dumps({"columns": ["figure", name], "data": rows}, ensure_ascii=False)},
         rank=AFTER_ARMS,
     )  # fmt: skip
-    return [(run, round_runs(events))]
+    rounds = round_runs(events)
+    return [(during(run, rounds), rounds)]
 
 
 def round_runs(events: Sequence[Event]) -> list[RunRecord]:
@@ -85,6 +88,8 @@ def _round_run(events: Sequence[Event], number: int, made: Sequence[ModelCall]) 
         metrics={name: round(float(value), 6) for name, value in metrics.items()},
         texts=_texts(own, found),
         calls=tuple(made),
+        began=min((call.start for call in made), default=0) // MILLISECOND or None,
+        ended=max((call.end for call in made), default=0) // MILLISECOND or None,
         rank=number,
     )
 

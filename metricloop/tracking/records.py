@@ -46,8 +46,9 @@ class ModelCall:
 class RunRecord:
     """One MLflow run. curve: (loss, step) pairs. dataset: (file, digest). file: (file to attach, digest).
 
-    texts: name -> content of further files. calls: of the language model, shown as traces. rank: position in the table
-    of runs; MLflow sorts by time, so a run whose position changes is written again.
+    texts: name -> content of further files. sheet: a subset's file, of which a contact sheet is attached. calls: of the
+    language model, shown as traces. began, ended: milliseconds since 1970, None where nobody knows them. rank: position
+    in the table of runs without a time; a run whose position changes is written again.
     """
 
     name: str
@@ -58,15 +59,18 @@ class RunRecord:
     dataset: tuple[str, str] | None = None
     file: tuple[str, str] | None = None
     texts: dict[str, str] = field(default_factory=dict)
+    sheet: str = ""
     calls: tuple[ModelCall, ...] = ()
+    began: int | None = None
+    ended: int | None = None
     rank: int = 0
 
     @property
     def key(self) -> str:
         """Hash of the content; tells whether MLflow has exactly this run.
 
-        Rates do not count: their file is scratch, and a run whose file was deleted keeps the rate that it shows.
+        Rates and times do not count: their file is scratch, and a run whose file was deleted keeps what it shows.
         """
-        content = asdict(self)
+        content = {name: value for name, value in asdict(self).items() if name not in ("began", "ended")}
         content["metrics"] = {name: value for name, value in self.metrics.items() if name != RATE}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

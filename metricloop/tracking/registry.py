@@ -69,7 +69,7 @@ def register(folder: Path, uri: str) -> dict[int, str]:
         return show(client, experiment, folder, run_ids, own=False)
     except MlflowException as error:
         raise RegistryError(
-            f"MLflow at {without_password(uri)} (from {URI}) did not take the detectors: {_told(error, uri)}; "
+            f"MLflow at {without_password(uri)} (from {URI}) did not take the detectors: {told(error, uri)}; "
             f"they are safe under {folder / layout.PROMOTED}. Start that server or correct the variable, then promote "
             "again: nothing is trained twice"
         ) from None
@@ -156,7 +156,7 @@ def download(model: str, uri: str, target: Path) -> Path:
         return Path(mlflow.artifacts.download_artifacts(files, dst_path=str(target), tracking_uri=uri))
     except (MlflowException, OSError) as error:
         raise RegistryError(
-            f"{model} cannot be had from MLflow at {without_password(uri)}: {_told(error, uri)}"
+            f"{model} cannot be had from MLflow at {without_password(uri)}: {told(error, uri)}"
         ) from None
 
 
@@ -177,7 +177,7 @@ def without_password(uri: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
 
 
-def _told(error: Exception, uri: str) -> str:
+def told(error: Exception, uri: str) -> str:
     """The first line of an error, without user and password."""
     return str(error).splitlines()[0].replace(uri, without_password(uri))
 
@@ -188,7 +188,7 @@ def _claim(client: MlflowClient, name: str, study: str, folder: Path, uri: str) 
     One without the tag is another's when it has versions that metricloop wrote, and none of them is of this workspace.
     """
     present = next(iter(client.search_registered_models(f"name = '{name}'")), None)
-    mine = _workspace_id(folder)
+    mine = workspace_id(folder)
     if present is None:
         theirs = False
         _create_name(client, name, study)
@@ -210,7 +210,7 @@ def _claim(client: MlflowClient, name: str, study: str, folder: Path, uri: str) 
         client.set_registered_model_tag(name, OWNER, mine)
 
 
-def _workspace_id(folder: Path) -> str:
+def workspace_id(folder: Path) -> str:
     """What tells a workspace from others, also after it was moved: its first commit, or its place if it has none."""
     if (folder / ".git").exists():
         command = ["git", "rev-list", "--max-parents=0", "HEAD"]

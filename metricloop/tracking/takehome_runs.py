@@ -18,8 +18,9 @@ from metricloop.text.clean import printable
 from metricloop.tracking.language_model_calls import calls
 from metricloop.tracking.records import RunRecord
 from metricloop.tracking.traces import delete_traces
-from metricloop.tracking.track import KEY, NOTE, Summary
-from metricloop.tracking.write_run import all_runs, client_of, database_uri, experiment_of, write_run
+from metricloop.tracking.track import Summary
+from metricloop.tracking.write_run import KEY, all_runs, client_of, database_uri, experiment_of, write_run
+from metricloop.tracking.write_study import NOTE
 
 EXPERIMENT = "take-home"
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metricloop import layout
 from metricloop.tracking.records import RunRecord
+from metricloop.tracking.subset_sheet import subset_sheet
 from metricloop.tracking.traces import write_trace
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 KEY = "metricloop.key"
+SHEET = "subset.jpg"  # in the files of an arm's run: pictures that it trains on
 
 
 def database_uri(folder: Path) -> str:
@@ -32,7 +35,7 @@ def client_of(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):  # without this the first call prints every migration of an empty database
         logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=uri)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def experiment_of(client: MlflowClient, study: str, files: Path | None) -> str:
@@ -56,10 +59,15 @@ def experiment_of(client: MlflowClient, study: str, files: Path | None) -> str:
 def write_run(
     client: MlflowClient, experiment: str, folder: Path, run: RunRecord, time: int, tags: dict[str, str]
 ) -> str:
-    """Write one run and return its id. The key is written last: an interrupted run never counts as complete."""
+    """Write one run and return its id. The key is written last: an interrupted run never counts as complete.
+
+    time: milliseconds since 1970, for a run that does not know when it began.
+    """
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-    run_id = client.create_run(experiment, start_time=time, run_name=run.name, tags=tags).info.run_id
+    began = time if run.began is None else run.began
+    ended = began if run.ended is None else run.ended
+    run_id = client.create_run(experiment, start_time=began, run_name=run.name, tags=tags).info.run_id
     if run.dataset:
         name, digest = run.dataset
         source = json.dumps({"uri": (folder / name).as_uri()})
@@ -69,20 +77,26 @@ def write_run(
         )
     if run.file:
         client.log_artifact(run_id, str(folder / run.file[0]))
+    if run.sheet and (sheet := subset_sheet(folder, run.sheet)):
+        with tempfile.TemporaryDirectory() as scratch:
+            picture = Path(scratch, SHEET)
+            picture.write_bytes(sheet.jpeg)
+            client.log_artifact(run_id, str(picture))
     for name, text in run.texts.items():
         client.log_text(run_id, text, name)
     for call in run.calls:
         write_trace(client, experiment, run_id, call)
+    steps = max((step for _, step in run.curve), default=0) or 1
     client.log_batch(
         run_id,
         metrics=[
-            *(Metric(name, value, time, 0) for name, value in run.metrics.items()),
-            *(Metric("loss", value, time, step) for value, step in run.curve),
+            *(Metric(name, value, ended, 0) for name, value in run.metrics.items()),
+            *(Metric("loss", value, began + (ended - began) * step // steps, step) for value, step in run.curve),
         ],
         params=[Param(name, value) for name, value in run.params.items()],
         tags=[RunTag(name, value) for name, value in (run.tags | {KEY: run.key}).items()],
     )
-    client.set_terminated(run_id, end_time=time)
+    client.set_terminated(run_id, end_time=ended)
     return run_id
 
 

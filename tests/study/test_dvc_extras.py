@@ -39,6 +39,11 @@ def test_a_workspace_of_an_earlier_version_gets_what_todays_has(screens):
     assert wire_hint(wire_numbers(today)) == today
 
 
+def test_plots_that_a_person_changed_are_not_declared_twice():
+    mine = render_stages(drawn=True).replace("title: Gain over the baseline", "title: Mine")
+    assert wire_numbers(mine) == mine
+
+
 def test_a_persons_own_stage_is_left_alone():
     own = "stages:\n  mine:\n    cmd: python mine.py\n"
     assert wire_hint(wire_numbers(own)) == own

@@ -31,8 +31,9 @@ from metricloop.tracking.registry import (
     uri_for,
     without_password,
 )
-from metricloop.tracking.track import NOTE, track, where_to_look
+from metricloop.tracking.track import track, where_to_look
 from metricloop.tracking.write_run import client_of, database_uri
+from metricloop.tracking.write_study import NOTE
 
 BIN = Path(sys.executable).parent
 TEST = {

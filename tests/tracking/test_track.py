@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from journal_fixture import RECORDED, journal, round_one, write_journal
@@ -17,7 +18,10 @@ from metricloop.study.plan import load_plan
 from metricloop.tracking.arm_runs import CURVE_POINTS, arm_runs, thinned
 from metricloop.tracking.language_model_calls import calls
 from metricloop.tracking.language_model_runs import round_runs
-from metricloop.tracking.track import KEY, NOTE, PARENT, ROUNDS, VIEW, track
+from metricloop.tracking.track import track
+from metricloop.tracking.views import ROUNDS, VIEW
+from metricloop.tracking.write_run import KEY
+from metricloop.tracking.write_study import NOTE, PARENT
 
 ARMS, TRIALS, ROUND_RUNS, CALLS = 5, 15, 3, 8  # the scorecard's run and two rounds
 
@@ -88,8 +92,23 @@ def test_trials_are_children_with_loss_curves(study: Path) -> None:
     assert trial.data.metrics["mAP"] == pytest.approx(0.242)
 
 
-def test_arms_stand_in_order_when_sorted_by_time(study: Path) -> None:
-    client, experiment, _ = client_of(study)
+def test_a_trial_lasted_as_long_as_its_images_took(study: Path) -> None:
+    """30 iterations of 8 images at 41 images/s, in a block that ended when its table of rates was written."""
+    _, _, runs = client_of(study)
+    first, second, third = (runs[f"tightness seed {seed}"].info for seed in range(3))
+    assert second.end_time - second.start_time == pytest.approx(1000 * 30 * 8 / 41, abs=1)
+    assert (first.end_time, second.end_time) == (second.start_time, third.start_time)
+    rates = study / ".metricloop/rates/tightness.0.parquet"
+    assert third.end_time == pytest.approx(1000 * rates.stat().st_mtime, abs=1)
+    arm = runs["tightness"].info
+    assert (arm.start_time, arm.end_time) == (first.start_time, third.end_time)
+
+
+def test_arms_without_clocks_stand_in_order_when_sorted_by_time(study: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study, tmp_path / "study", ignore=shutil.ignore_patterns("mlflow.db", "mlruns")))
+    shutil.rmtree(folder / ".metricloop")
+    track(folder)
+    client, experiment, _ = client_of(folder)
     page = client.search_runs([experiment.experiment_id], "tags.kind = 'arm'", order_by=["attributes.start_time DESC"])
     assert [run.data.tags["arm"] for run in page] == ["random", "object_count", "tightness", "oracle", "inverse"]
 
@@ -109,9 +128,14 @@ def test_saved_view_names_what_the_runs_have(study: Path) -> None:
     assert [run.data.tags["arm"] for run in found] == ["oracle", "object_count", "tightness", "random", "inverse"]
 
 
-def test_report_is_an_artifact_of_the_baseline(study: Path) -> None:
+def test_report_and_pictures_are_artifacts(study: Path) -> None:
     client, _, runs = client_of(study)
-    assert [file.path for file in client.list_artifacts(runs["random (baseline)"].info.run_id)] == ["report.html"]
+    files = {name: [file.path for file in client.list_artifacts(run.info.run_id)] for name, run in runs.items()}
+    assert files["random (baseline)"] == ["report.html", "subset.jpg"]
+    assert files["tightness"] == ["subset.jpg"]
+    assert files["tightness seed 0"] == []
+    picture = cv2.imread(client.download_artifacts(runs["tightness"].info.run_id, "subset.jpg"))
+    assert picture.shape[1] > 6 * 160  # six tiles of 160 pixels in a row
 
 
 def test_again_changes_nothing(study: Path) -> None:
@@ -149,6 +173,8 @@ def test_rebuilt_from_nothing_shows_the_same(study: Path, tmp_path: Path) -> Non
     shown = {run.data.tags[KEY] for run in client_of(folder)[2].values()}
     assert shown == {run.data.tags[KEY] for run in client_of(study)[2].values()}
     assert shown == {run.key for arm, trials in arm_runs(study) for run in [arm, *trials]}
+    shutil.rmtree(folder / ".metricloop")  # the clocks: what was shown before stays
+    assert (track(folder).made, track(folder).deleted) == (0, 0)
 
 
 def test_long_curves_are_averaged() -> None:

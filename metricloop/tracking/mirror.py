@@ -1,0 +1,93 @@
+"""The study at another MLflow, the one that MLFLOW_TRACKING_URI names: a copy of what its own database shows.
+
+An experiment there belongs to the workspace that wrote it first; another workspace with a study of the same name gets
+an experiment of its own. Only runs of this workspace are ever deleted. Where that MLflow does not answer, nothing is
+lost: the next call writes what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from metricloop import layout
+from metricloop.comparison.comparison_file import read_comparison
+from metricloop.text.shell import command_line
+from metricloop.tracking.registry import OWNER, URI, told, without_password, workspace_id
+from metricloop.tracking.track import Summary, scorecards, study_runs
+from metricloop.tracking.views import describe
+from metricloop.tracking.write_run import client_of, experiment_of
+from metricloop.tracking.write_study import write_study
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+REASON = 160  # most characters of an error
+PATIENCE = 3.0  # seconds for a server to answer the first time
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+LIMITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # MLflow's own take minutes
+
+
+def mirror(folder: Path, uri: str) -> Summary:
+    """Write the runs of a tracked study to the MLflow at `uri`. Errors: MlflowException, OSError."""
+    folder = folder.resolve()
+    for name, value in LIMITS.items():
+        os.environ.setdefault(name, value)
+    _answers(uri)
+    comparison, mine = read_comparison(folder), workspace_id(folder)
+    client = client_of(uri)
+    experiment = experiment_there(client, comparison["study"], mine)
+    written = write_study(client, experiment, folder, study_runs(folder), {OWNER: mine})
+    describe(client, experiment, comparison, scorecards(written.runs), promoted=False)
+    return Summary(experiment, written.made, len(written.gone), written.unchanged, folder / layout.MLFLOW)
+
+
+def mirrored(folder: Path, uri: str) -> str:
+    """Do the same, and tell the outcome in a line. An MLflow that is not there, or refuses, costs that line only."""
+    from mlflow.exceptions import MlflowException
+
+    if not uri or is_own(folder, uri):
+        return ""
+    place = f"MLflow at {without_password(uri)} (from {URI})"
+    try:
+        summary = mirror(folder, uri)
+    except (MlflowException, OSError) as error:
+        again = command_line("metricloop", "track", "-C", folder.resolve())
+        return f"{place} was left out: {shorten(told(error, uri), REASON)}; catch up later: {again}"
+    return f"{place}: {summary.made} runs made, {summary.deleted} deleted, {summary.unchanged} unchanged"
+
+
+def is_own(folder: Path, uri: str) -> bool:
+    """Whether an address is that of the workspace's own database."""
+    scheme, _, path = uri.partition(":///")
+    return scheme == "sqlite" and (folder / path).resolve() == (folder / layout.MLFLOW).resolve()
+
+
+def experiment_there(client: MlflowClient, study: str, mine: str) -> str:
+    """The id of this workspace's experiment at another MLflow, which is made where there is none. mine: its id."""
+    found = client.get_experiment_by_name(study)
+    taken = found is not None and found.tags.get(OWNER, mine) != mine
+    experiment = experiment_of(client, f"{study} {mine[:7]}" if taken else study, None)
+    client.set_experiment_tag(experiment, OWNER, mine)
+    return experiment
+
+
+def _answers(uri: str) -> None:
+    """Ask a server for a sign of life, which MLflow itself would do for minutes. Errors: OSError."""
+    import requests
+
+    parts = urlsplit(uri)
+    scheme = parts.scheme.partition("+")[0]
+    if scheme in ("http", "https"):
+        try:
+            requests.get(f"{uri.rstrip('/')}/health", timeout=PATIENCE)  # any answer will do: it may ask for a login
+        except requests.Timeout:
+            raise TimeoutError(f"no answer in {PATIENCE:g} s") from None
+        except requests.ConnectionError:
+            raise ConnectionError("nobody answers there") from None
+    elif parts.hostname and scheme in PORTS:
+        socket.create_connection((parts.hostname, parts.port or PORTS[scheme]), PATIENCE).close()
