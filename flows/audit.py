@@ -12,7 +12,7 @@ from metricloop.study.dvc_commands import outdated, run_stages
 from metricloop.study.environment import hide_keys
 from metricloop.study.graph import downstream, needed_for, stages_of
 from metricloop.study.plan import load_plan
-from metricloop.study.processes import say
+from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
 
 
