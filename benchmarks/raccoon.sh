@@ -9,7 +9,7 @@ python -P "$labels" damage "$clean" "$workspace.data" "$workspace.damaged.json"
 metricloop init "$workspace" --data "$workspace.data" --name raccoon --budget 0.8 --detector fcos_shufflenet \
   --weights "$weights" --image-size 160 --iterations 150
 python -P "$labels" plan "$workspace"
-metricloop audit -C "$workspace"
+metricloop audit --least 0 --most 80 -C "$workspace"  # a queue of eighty pictures, whatever the evidence
 metricloop export suspicious "$workspace.queue.json" --format label-studio --most 80 -C "$workspace"
 python -P "$labels" repair "$clean" "$workspace.damaged.json" "$workspace.queue.json" "$workspace.repaired.json"
 metricloop import-labels "$workspace.repaired.json" -C "$workspace"

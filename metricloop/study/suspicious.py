@@ -20,7 +20,7 @@ SAME = 0.06  # px; the audit's file rounds boxes to one decimal
 def read_suspects(folder: Path, pool: Dataset, most: int | None = None) -> tuple[Dataset, Notes]:
     """The suspicious images of a pool (with its crowd regions), the worst first, with all their boxes; and the notes.
 
-    The lists of the kinds of error are taken in turn: the worst of each kind, then the second of each. most: images.
+    They come in the order of all findings, those first whose repair is worth most per minute. most: images.
     Errors: ExportError without an audit, or when it was made for other labels.
     """
     path = folder / layout.AUDIT / "audit.json"
@@ -31,7 +31,7 @@ def read_suspects(folder: Path, pool: Dataset, most: int | None = None) -> tuple
     found = [row for rows in suspected for row in rows if row.get("split", "pool") == "pool"]
     if not found:
         raise ExportError(f"{path} lists no suspects")
-    found.sort(key=lambda row: (row["place"], -row["suspicion"]))
+    found.sort(key=lambda row: (row.get("order", 0), row["place"], -row["suspicion"]))
     image_row = {int(number): row for row, number in enumerate(pool.image_id)}
     box_row = {int(number): row for row, number in enumerate(pool.box_id)}
     for row in found:
