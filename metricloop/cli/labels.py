@@ -25,8 +25,9 @@ commands = Commands("Study")
 
 
 @commands.add(
-    "metricloop export box_tightness subset.json -C ~/lions",
-    "metricloop export box_tightness yolo-folder --seed 2 -C ~/lions",
+    "metricloop export box_tightness yolo-folder -C ~/lions",
+    "metricloop export box_tightness coco-folder --format coco --copy -C ~/lions",
+    "metricloop export box_tightness subset.json --seed 2 -C ~/lions",
     "metricloop export suspicious queue.json --format label-studio -C ~/lions",
     "metricloop export test test-folder --format voc --copy -C ~/lions",
 )
@@ -43,7 +44,8 @@ def export(
         Path,
         typer.Argument(
             metavar="TARGET",
-            help="A .json file (COCO, Label Studio), an .xml file (CVAT), or a folder (YOLO, VOC, FiftyOne).",
+            help="A folder to train on (YOLO, COCO) or to look at (VOC, FiftyOne), a .json file (COCO, Label Studio), "
+            "or an .xml file (CVAT).",
         ),
     ],
     form: Annotated[
@@ -60,12 +62,17 @@ def export(
         int | None, typer.Option(metavar="N", min=1, help="Only the first N images of suspicious.", show_default="all")
     ] = None,
     copy: Annotated[bool, flag("--copy", "Copy the pictures into the folder instead of linking to them.")] = False,
+    hard: Annotated[bool, flag("--hard-links", "Make hard links to the pictures, which stay when they move.")] = False,
+    with_test: Annotated[
+        bool, flag("--with-test", "In a folder to train on: the test split too, even if it was never opened.")
+    ] = False,
     folder: Workspace = HERE,
 ) -> None:
     """Write a subset, a split or suspicious labels for another tool."""
     from metricloop.study.export import export as write
 
-    print("\n".join(write(folder.resolve(), what, target, seed, form, copy=copy, most=most)))
+    lines = write(folder.resolve(), what, target, seed, form, copy=copy, hard=hard, most=most, with_test=with_test)
+    print("\n".join(lines))
 
 
 @commands.add(

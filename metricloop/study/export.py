@@ -18,18 +18,20 @@ from metricloop.data.formats.export import (
     with_crowds,
     writer_of,
 )
-from metricloop.data.formats.writer import Note, Notes, counted
+from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, counted
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, column, read_table
 from metricloop.params import load_params
 from metricloop.study.data_files import check_there
+from metricloop.study.export_about import README, about, opened_on, write_about
 from metricloop.study.plan import load_plan
 from metricloop.study.suspicious import read_suspects
 
 SPLITS = ("pool", "search", "test")
 SUSPICIOUS = "suspicious"
+WHOLE = ("yolo", "coco-folder")  # formats of a folder that is trained on as it is
 DIGITS = 6  # of a score that is written as a note
 
 
@@ -41,27 +43,61 @@ def export(
     form: str | None = None,
     *,
     copy: bool = False,
+    hard: bool = False,
     most: int | None = None,
+    with_test: bool = False,
 ) -> list[str]:
     """Write a split, the draw of an arm for `seed`, or what the last audit suspects. Returns lines for the terminal.
 
     what: an arm, one of SPLITS, or SUSPICIOUS. form: one of writers.NAMES; by default what the target's name says.
-    copy: copy pictures instead of linking to them. most: the first images of SUSPICIOUS only.
+    copy, hard: copy pictures, or make hard links, instead of links. most: the first images of SUSPICIOUS only.
+    A folder to train on (WHOLE) gets the search split as val, the test split if it was opened or with_test is set, and
+    the numbers behind it.
     Errors: ExportError when no arm or split has this name, or the target cannot be written; MissingDataError when a
     folder is to hold pictures that are gone.
     """
     name = format_of(target, form)
-    data = load_params(folder / layout.PARAMS).data
+    params = load_params(folder / layout.PARAMS)
     if not writer_of(name).suffix:  # a folder with links to the pictures, or copies of them
-        check_there(folder, data, pictures=True)
-    root = folder / data.folder
+        check_there(folder, params.data, pictures=True)
+    root = folder / params.data.folder
     dataset, notes = _content(folder, root, what, seed, most)
     said = [_counts(target, dataset, writer_of(name).title)]
-    if name == "yolo" and set(dataset.split) == {"pool"}:  # a model cannot be trained without a validation split
-        held_out = load(folder / layout.DATA, root, "search")
-        said += [f"val: {counted(len(held_out), 'image')} of the search split"] if len(held_out) else []
-        dataset = joined([dataset, held_out])
-    return said + export_dataset(dataset, target, name, notes, copy=copy)
+    parts, test = [dataset], ""
+    if whole := name in WHOLE and set(dataset.split) == {"pool"} and what != SUSPICIOUS:
+        parts += [load(folder / layout.DATA, root, "search")]
+        test, closed = _test_split(folder, with_test)
+        parts += [] if closed else [load(folder / layout.DATA, root, "test")]
+        parts = [part for part in parts if len(part)]
+        said += [_held_out(part) for part in parts[1:]] + [test]
+    elif name == "yolo" and set(dataset.split) == {"pool"}:  # a model cannot be trained without a validation split
+        parts += [part for part in [load(folder / layout.DATA, root, "search")] if len(part)]
+        said += [_held_out(part) for part in parts[1:]]
+    said += export_dataset(joined(parts), target, name, notes, copy=copy, hard=hard)
+    if whole:
+        sizes = {SPLIT_NAMES[str(part.split[0])]: _sizes(part) for part in parts}
+        write_about(target, about(folder, params, load_plan(folder), what, seed, sizes, test))
+        said.append(f"{target / README}: where this comes from, and what it gained")
+    return said
+
+
+def _test_split(folder: Path, wanted: bool) -> tuple[str, bool]:
+    """A sentence on the test split, and whether it is left out."""
+    opened = opened_on(folder)
+    if opened:
+        return f"The test split is there: it was opened on {opened}.", False
+    if wanted:
+        return "The test split is there because it was asked for; the study has not opened it.", False
+    return "The test split is left out: it was never opened (--with-test adds it).", True
+
+
+def _held_out(part: Dataset) -> str:
+    split = str(part.split[0])
+    return f"{SPLIT_NAMES[split]}: {counted(len(part), 'image')} of the {split} split"
+
+
+def _sizes(part: Dataset) -> dict[str, int]:
+    return {"images": len(part), "boxes": len(part.boxes) - int(part.crowd.sum())}
 
 
 def _counts(target: Path, dataset: Dataset, title: str) -> str:

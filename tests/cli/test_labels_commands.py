@@ -79,6 +79,38 @@ def test_a_yolo_folder_of_an_arm_has_the_search_split_as_val_and_is_quoted(folde
     assert len((target / "val.txt").read_text().splitlines()) == 8
 
 
+@pytest.mark.parametrize(("form", "train"), [("yolo", "images/train"), ("coco", "train")])
+def test_a_folder_to_train_on_has_the_numbers_behind_it_and_no_closed_test_split(folder, tmp_path, capsys, form, train):
+    """object_count gains .07 over .231, with an interval of .03 on both sides."""
+    typed = ["export", "object_count", "--format", form, "-C", str(folder)]
+    assert main([*typed, str(tmp_path / "a")]) == 0
+    out = capsys.readouterr().out
+    assert "The test split is left out: it was never opened (--with-test adds it)." in out
+    found = json.loads((tmp_path / "a/about.json").read_text())
+    assert set(found["splits"]) == {"train", "val"}
+    assert found["splits"]["train"]["images"] == len(list((tmp_path / "a" / train).iterdir())) == 8
+    assert (found["arm"]["metric"], found["arm"]["policy"]["name"], found["arm"]["seed"]) == ("object_count", "best", 0)
+    assert (found["search_split"]["verdict"], found["search_split"]["gain"]["abs"]) == ("better", 0.07)
+    assert found["labels"]["damaged_on_purpose"] is None
+    text = (tmp_path / "a/README.md").read_text()
+    assert "mAP 0.301 over 3 seeds, +0.070 mAP (+30\u00a0%) against random images, 95\u00a0% interval +0.040 to" in text
+    assert "| train | 8 |" in text
+    assert main([*typed, str(tmp_path / "b"), "--with-test", "--seed", "1"]) == 0
+    assert "asked for; the study has not opened it" in capsys.readouterr().out
+    assert set(json.loads((tmp_path / "b/about.json").read_text())["splits"]) == {"train", "val", "test"}
+
+
+def test_an_opened_test_split_comes_along_without_a_number_of_it(folder, tmp_path, capsys):
+    write_json(folder / "confirmation.json", {"arms": {"winner": {"arm": "object_count"}}, "gain": {"mAP": 0.4321}})
+    (folder / "opened.jsonl").write_text('{"opened": "2026-11-20T04:29:13+00:00", "arms": ["random"]}\n')
+    assert main(["export", "pool", str(tmp_path / "a"), "--copy", "-C", str(folder)]) == 0
+    assert "The test split is there: it was opened on 2026-11-20." in capsys.readouterr().out
+    found = (tmp_path / "a/about.json").read_text()
+    assert json.loads(found)["splits"]["test"]["images"] == 8
+    assert "arm" not in json.loads(found)
+    assert "0.4321" not in found + (tmp_path / "a/README.md").read_text()
+
+
 def test_an_arm_is_exported_with_its_scores(folder, tmp_path):
     assert main(["export", "tightness", str(tmp_path / "t.json"), "-C", str(folder)]) == 0
     entries = json.loads((tmp_path / "t.json").read_text())["annotations"]

@@ -16,6 +16,7 @@ from metricloop.data.formats.repair import repair
 
 TARGETS = {"coco": "x.json", "cvat": "x.xml", "label-studio": "x.json"}
 TINY = 1e-9  # px; what arithmetic in float64 loses, far below the last bit of a pixel
+READ_AS = {"coco-folder": "coco"}
 NO_CROWDS = ("yolo",)
 NO_SPLITS = ("fiftyone",)
 
@@ -32,7 +33,7 @@ def there_and_back(data, name, folder):
     """The boxes, labels and crowd flags of every picture after writing and reading, by its file in the data set."""
     target = folder / TARGETS.get(name, "x")
     export_dataset(data, target, name)
-    source = read(target, name, root=data.root, outside=True)
+    source = read(target, READ_AS.get(name, name), root=data.root, outside=True)
     rows = {str(data.root / file): row for row, file in enumerate(data.file)}
     found = {}
     for record in source.records:

@@ -24,6 +24,9 @@ NOTES = Notes(
 )
 
 
+FOLDERS = [("voc", "JPEGImages"), ("yolo", "images/train"), ("fiftyone", "data"), ("coco-folder", "train")]
+
+
 @pytest.fixture
 def data(tmp_path):
     """Two images of the pool; the second box of the first is a crowd region."""
@@ -42,15 +45,16 @@ def test_the_form_follows_from_the_target_or_is_named():
     assert format_of(Path("a.b")) == "yolo"
     assert format_of(Path("a.json"), "label-studio") == "label-studio"
     assert format_of(Path("a"), "voc") == "voc"
+    assert format_of(Path("a"), "coco") == "coco-folder"
     with pytest.raises(ExportError, match=r"CVAT is an \.xml file; name it so, for example a\.xml"):
         format_of(Path("a.json"), "cvat")
     with pytest.raises(ExportError, match=r"Pascal VOC is a folder, and a\.json has the name of a file"):
         format_of(Path("a.json"), "voc")
-    with pytest.raises(ExportError, match="unknown format 'kitti'; known: coco, cvat"):
+    with pytest.raises(ExportError, match="unknown format 'kitti'; known: coco, coco-folder, cvat"):
         format_of(Path("a"), "kitti")
 
 
-@pytest.mark.parametrize("name", ["voc", "yolo", "fiftyone"])
+@pytest.mark.parametrize("name", [name for name, _ in FOLDERS])
 def test_a_folder_with_something_in_it_is_left_alone(data, tmp_path, name):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("x")
@@ -59,7 +63,7 @@ def test_a_folder_with_something_in_it_is_left_alone(data, tmp_path, name):
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize(("name", "place"), [("voc", "JPEGImages"), ("yolo", "images/train"), ("fiftyone", "data")])
+@pytest.mark.parametrize(("name", "place"), FOLDERS)
 def test_pictures_are_linked_or_copied_under_names_that_tell_which_they_are(data, tmp_path, name, place):
     ranks = Notes(images={0: {"rank": 1}, 1: {"rank": 2}})
     export_dataset(data, tmp_path / "linked", name, ranks)
@@ -71,6 +75,38 @@ def test_pictures_are_linked_or_copied_under_names_that_tell_which_they_are(data
     copied = sorted((tmp_path / "copied" / place).iterdir())
     assert not any(path.is_symlink() for path in copied)
     assert [path.read_bytes() for path in copied] == [b"picture"] * 2
+    export_dataset(data, tmp_path / "hard", name, hard=True)
+    for row, path in enumerate(sorted((tmp_path / "hard" / place).iterdir())):
+        assert not path.is_symlink()
+        assert path.samefile(data.root / data.file[row])
+
+
+def test_a_yolo_folder_with_the_pictures_in_it_can_move_and_one_of_links_names_its_place(data, tmp_path):
+    """Without `path`, Ultralytics starts at the folder of data.yaml."""
+    for name, options in (("linked", {}), ("copied", {"copy": True}), ("hard", {"hard": True})):
+        export_dataset(data, tmp_path / name, "yolo", **options)
+    found = {name: yaml.safe_load((tmp_path / name / "data.yaml").read_text()) for name in ("linked", "copied", "hard")}
+    assert found["linked"]["path"] == str(tmp_path / "linked")
+    assert "path" not in found["copied"]
+    assert found["copied"] == found["hard"]
+
+
+def test_a_coco_folder_has_a_file_and_a_folder_of_pictures_for_each_split(data, tmp_path):
+    """The first image has a box and a crowd region; the second is of the search split."""
+    mixed = replace(data, split=np.array(["pool", "search"], object))
+    export_dataset(mixed, tmp_path / "c", "coco-folder")
+    train, val = (
+        json.loads((tmp_path / f"c/annotations/instances_{part}.json").read_text()) for part in ("train", "val")
+    )
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["annotations", "train", "val"]
+    assert [(image["id"], image["file_name"]) for image in train["images"]] == [(1, "000010_0.jpg")]
+    assert [(image["id"], image["file_name"]) for image in val["images"]] == [(2, "000020_1.jpg")]
+    assert [(entry["image_id"], entry["bbox"], entry["iscrowd"]) for entry in train["annotations"]] == [
+        (1, [10, 5, 20.5, 20], 0), (1, [0, 0, 100, 50], 1),
+    ]  # fmt: skip
+    assert [(entry["id"], entry["image_id"], entry["bbox"]) for entry in val["annotations"]] == [(3, 2, [8, 4, 8, 8])]
+    assert train["categories"] == val["categories"] == [{"id": 1, "name": "panda"}, {"id": 2, "name": "football"}]
+    assert (tmp_path / "c/val/000020_1.jpg").resolve() == data.root / data.file[1]
 
 
 def test_a_picture_that_is_gone_is_named_when_it_cannot_be_copied(data, tmp_path):
@@ -219,5 +255,5 @@ def test_crowd_regions_come_back_to_the_images_that_were_chosen(data):
 
 
 def test_every_writer_is_listed_and_has_a_name_for_people():
-    assert writers.NAMES == ("coco", "cvat", "fiftyone", "label-studio", "voc", "yolo")
+    assert writers.NAMES == ("coco", "coco-folder", "cvat", "fiftyone", "label-studio", "voc", "yolo")
     assert picture_name(make(IMAGES), Notes(), 0) == "000010_0.jpg"

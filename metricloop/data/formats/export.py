@@ -14,11 +14,12 @@ import pyarrow.compute
 
 from metricloop.data import writers
 from metricloop.data.dataset import PER_IMAGE, Dataset
-from metricloop.data.formats.writer import ExportError, Notes, Writer
+from metricloop.data.formats.writer import ExportError, Notes, Placing, Writer
 from metricloop.data.tables import column, xyxy
 
 __all__ = ["ExportError", "export_dataset", "format_of", "joined", "of_subset", "writer_of"]
 
+COCO_FOLDER = "coco-folder"  # what COCO is without the name of a file
 FOLDER = "yolo"  # what a target without a known suffix becomes
 PER_BOX = ("box_id", "boxes", "labels", "crowd")
 
@@ -32,13 +33,16 @@ def writer_of(name: str) -> Writer:
 
 def format_of(target: Path, name: str | None = None) -> str:
     """The format to write: the one named, or what the target's suffix says (.json COCO, .xml CVAT, a folder YOLO).
+    COCO without a suffix is a folder with pictures.
 
     Errors: ExportError where the target cannot be what the format needs.
     """
     if name is None:
         return {".json": "coco", ".xml": "cvat"}.get(target.suffix.lower(), FOLDER)
-    form = writer_of(name)
     suffix = target.suffix.lower()
+    if name == "coco" and not suffix:
+        name = COCO_FOLDER
+    form = writer_of(name)
     if form.suffix and (suffix != form.suffix or target.is_dir()):
         raise ExportError(
             f"{form.title} is {form.target}; name it so, for example {target.stem or 'labels'}{form.suffix}"
@@ -49,18 +53,25 @@ def format_of(target: Path, name: str | None = None) -> str:
 
 
 def export_dataset(
-    dataset: Dataset, target: Path | str, name: str, notes: Notes | None = None, *, copy: bool = False
+    dataset: Dataset,
+    target: Path | str,
+    name: str,
+    notes: Notes | None = None,
+    *,
+    copy: bool = False,
+    hard: bool = False,
 ) -> list[str]:
     """Write a data set in a format; rows are written in their order.
 
-    copy: in a folder with pictures, copy them instead of linking to them. Returns sentences about what the format
-    cannot hold, and how to open the result. Errors: ExportError.
+    copy, hard: in a folder with pictures, copy them, or make hard links, instead of links. Returns sentences about what
+    the format cannot hold, and how to open the result. Errors: ExportError.
     """
     target = Path(target)
     form = writer_of(name)
     if not form.suffix and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ExportError(f"{target} is not empty; name another folder, or empty it")
-    return form.write(dataset, Notes() if notes is None else notes, target, copy)
+    placing = Placing.COPY if copy else Placing.HARD if hard else Placing.LINK
+    return form.write(dataset, Notes() if notes is None else notes, target, placing)
 
 
 def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:

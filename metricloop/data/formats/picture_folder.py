@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.writer import ExportError, Note, Notes
+from metricloop.data.formats.writer import ExportError, Note, Notes, Placing
 from metricloop.data.tables import replacing
 
 QUEUE = "queue.csv"
@@ -52,14 +52,17 @@ def original(dataset: Dataset, row: int) -> str:
     return os.path.abspath(dataset.root / dataset.file[row])
 
 
-def place_picture(picture: str, target: Path, copy: bool) -> None:
+def place_picture(picture: str, target: Path, placing: Placing) -> None:
     """Link or copy a picture; where links are impossible, it is copied. Errors: ExportError."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not copy:
+    if placing != Placing.COPY:
         try:
-            target.symlink_to(picture)
+            if placing == Placing.HARD:
+                os.link(os.path.realpath(picture), target)
+            else:
+                target.symlink_to(picture)
             return
-        except OSError:  # a file system without links
+        except OSError:  # a file system without links, or another one
             pass
     try:
         shutil.copyfile(picture, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,16 @@ from metricloop.data.dataset import Dataset
 
 Note = Mapping[str, str | int | float]  # what is known of an image or box beyond its label: rank, suspicion, a score
 SPLIT_NAMES = {"pool": "train", "search": "val", "test": "test"}
+
+
+class Placing(StrEnum):
+    """How a picture comes into a folder that is written. HARD needs the same file system; where links are impossible,
+    pictures are copied.
+    """
+
+    LINK = "link"
+    HARD = "hard link"
+    COPY = "copy"
 
 
 class ExportError(ValueError):
@@ -55,13 +66,13 @@ class Writer:
 
     title: its name in sentences; target: what is written, in words; suffix: of the file, "" where it is a folder;
     write: writes images in the order of the data set's rows, and returns sentences about what the format cannot hold
-    and how to open the result. Its arguments: data set, notes, target, whether pictures are copied instead of linked.
+    and how to open the result. Its arguments: data set, notes, target, and how pictures come there.
     """
 
     title: str
     target: str
     suffix: str
-    write: Callable[[Dataset, Notes, Path, bool], list[str]]
+    write: Callable[[Dataset, Notes, Path, Placing], list[str]]
 
 
 def exact(value: float) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,31 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.picture_folder import original
-from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Writer
+from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Placing, Writer
 from metricloop.data.tables import write_json
 
 
-def write_coco(dataset: Dataset, notes: Notes, path: Path, copy: bool) -> list[str]:
-    """Write one COCO JSON file. `copy` has no meaning: no picture is placed."""
+def write_coco(dataset: Dataset, notes: Notes, path: Path, placing: Placing) -> list[str]:
+    """Write one COCO JSON file. `placing` has no meaning: no picture is placed."""
     start = path.absolute().parent
+    names = [Path(os.path.relpath(original(dataset, row), start)).as_posix() for row in range(len(dataset))]
+    write_json(path, coco_content(dataset, notes, names))
+    return []
+
+
+def coco_content(dataset: Dataset, notes: Notes, names: Sequence[str]) -> dict[str, Any]:
+    """The data set as COCO; names: the file_name of every image."""
     images = [
         {
             "id": row + 1,
-            "file_name": Path(os.path.relpath(original(dataset, row), start)).as_posix(),
+            "file_name": name,
             "width": int(dataset.width[row]),
             "height": int(dataset.height[row]),
             "split": SPLIT_NAMES[dataset.split[row]],
             "group": str(dataset.group[row]),
             **_attributes(notes.images.get(row)),
         }
-        for row in range(len(dataset))
+        for row, name in enumerate(names)
     ]
     # float32 coordinates as doubles: shortest text that reads back the same
     corners = np.asarray(dataset.boxes, np.float64)
@@ -51,8 +59,7 @@ def write_coco(dataset: Dataset, notes: Notes, path: Path, copy: bool) -> list[s
         )
     ]
     categories = [{"id": label + 1, "name": name} for label, name in enumerate(dataset.class_names)]
-    write_json(path, {"images": images, "annotations": annotations, "categories": categories})
-    return []
+    return {"images": images, "annotations": annotations, "categories": categories}
 
 
 def _attributes(note: Any) -> dict[str, Any]:

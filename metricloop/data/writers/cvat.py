@@ -13,15 +13,15 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Writer, exact
+from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Placing, Writer, exact
 from metricloop.data.formats.xml_writer import add, write_xml
 
 TAG = "suspect"
 CORNERS = ("xtl", "ytl", "xbr", "ybr")
 
 
-def write_cvat(dataset: Dataset, notes: Notes, path: Path, copy: bool) -> list[str]:
-    """Write one CVAT XML file. `copy` has no meaning: no picture is placed."""
+def write_cvat(dataset: Dataset, notes: Notes, path: Path, placing: Placing) -> list[str]:
+    """Write one CVAT XML file. `placing` has no meaning: no picture is placed."""
     root = ET.Element("annotations")
     add(root, "version", "1.1")
     _describe(root, dataset, notes)

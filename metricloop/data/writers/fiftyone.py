@@ -13,16 +13,16 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.picture_folder import original, picture_name, place_picture, write_queue
-from metricloop.data.formats.writer import Notes, Writer
+from metricloop.data.formats.writer import Notes, Placing, Writer
 from metricloop.data.tables import write_json
 
 
-def write_fiftyone(dataset: Dataset, notes: Notes, folder: Path, copy: bool) -> list[str]:
+def write_fiftyone(dataset: Dataset, notes: Notes, folder: Path, placing: Placing) -> list[str]:
     """Write the folder; the package fiftyone is not needed."""
     labels: dict[str, list[dict[str, Any]]] = {}
     for row in range(len(dataset)):
         name = picture_name(dataset, notes, row)
-        place_picture(original(dataset, row), folder / "data" / name, copy)
+        place_picture(original(dataset, row), folder / "data" / name, placing)
         labels[Path(name).stem] = _detections(dataset, notes, row)
     write_json(folder / "labels.json", {"classes": list(dataset.class_names), "labels": labels})
     opened = f"fiftyone.Dataset.from_dir({str(folder)!r}, dataset_type=fiftyone.types.FiftyOneImageDetectionDataset)"

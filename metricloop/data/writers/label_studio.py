@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, Writer
+from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, Placing, Writer
 from metricloop.data.formats.xml_writer import add, write_xml
 from metricloop.data.tables import write_json
 from metricloop.text.shell import command_line
@@ -25,8 +25,8 @@ SERVED = "/data/local-files/?d="
 CROWD = "crowd"  # a line of a region's meta text
 
 
-def write_label_studio(dataset: Dataset, notes: Notes, path: Path, copy: bool) -> list[str]:
-    """Write the tasks and, as NAME.config.xml, the labelling configuration. `copy` has no meaning."""
+def write_label_studio(dataset: Dataset, notes: Notes, path: Path, placing: Placing) -> list[str]:
+    """Write the tasks and, as NAME.config.xml, the labelling configuration. `placing` has no meaning."""
     write_json(path, [_task(dataset, notes, row) for row in range(len(dataset))])
     config = path.with_name(f"{path.stem}.config.xml")
     write_xml(config, _config(dataset, notes))

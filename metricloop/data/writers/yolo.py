@@ -1,7 +1,8 @@
 """YOLO: data.yaml, a list per split, labels/SPLIT/*.txt, and images/SPLIT/* as links to the pictures, or copies.
 
-Ultralytics trains on the folder as it is: `path` is absolute, `train` and `val` are always there. YOLO has no crowd
-regions; they are left out. Numbers are written whole, so that pixels survive.
+Ultralytics trains on the folder as it is: `train` and `val` are always there, and `path` is absolute unless the
+pictures are in the folder themselves, which can then move. YOLO has no crowd regions; they are left out. Numbers are
+written whole, so that pixels survive.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ import yaml
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.picture_folder import original, picture_name, place_picture, write_queue
-from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Writer, counted, exact
+from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Placing, Writer, counted, exact
 from metricloop.data.tables import replacing
 from metricloop.text.shell import command_line
 
 
-def write_yolo(dataset: Dataset, notes: Notes, folder: Path, copy: bool) -> list[str]:
+def write_yolo(dataset: Dataset, notes: Notes, folder: Path, placing: Placing) -> list[str]:
     """Write the folder; a split of the data set becomes train, val or test."""
     lists: dict[str, list[str]] = {"train": [], "val": []}
     for row in range(len(dataset)):
         part, name = SPLIT_NAMES[dataset.split[row]], picture_name(dataset, notes, row)
-        place_picture(original(dataset, row), folder / "images" / part / name, copy)
+        place_picture(original(dataset, row), folder / "images" / part / name, placing)
         lists.setdefault(part, []).append(f"./images/{part}/{name}\n")
         label_file = (folder / "labels" / part / name).with_suffix(".txt")
         label_file.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +32,7 @@ def write_yolo(dataset: Dataset, notes: Notes, folder: Path, copy: bool) -> list
     for part, lines in lists.items():
         with replacing(folder / f"{part}.txt") as temporary:
             temporary.write_text("".join(lines), encoding="utf-8")
-    _write_yaml(dataset, folder, lists)
+    _write_yaml(dataset, folder, lists, movable=placing != Placing.LINK)
     said = write_queue(dataset, notes, folder)
     if crowds := int(dataset.crowd.sum()):
         said.append(f"{counted(crowds, 'crowd region')} left out: YOLO has no place for them")
@@ -41,8 +42,10 @@ def write_yolo(dataset: Dataset, notes: Notes, folder: Path, copy: bool) -> list
     return [*said, f"train: {line}"]
 
 
-def _write_yaml(dataset: Dataset, folder: Path, lists: dict[str, list[str]]) -> None:
-    content: dict[str, object] = {"path": str(folder.absolute()), **{part: f"{part}.txt" for part in lists}}
+def _write_yaml(dataset: Dataset, folder: Path, lists: dict[str, list[str]], *, movable: bool) -> None:
+    """movable: leave `path` out; Ultralytics then starts at the folder of data.yaml, wherever that has moved to."""
+    start = {} if movable else {"path": str(folder.absolute())}
+    content: dict[str, object] = {**start, **{part: f"{part}.txt" for part in lists}}
     note = ""
     if lists["train"] and not lists["val"]:  # Ultralytics asks for the key
         content["val"] = "train.txt"
