@@ -15,6 +15,7 @@ from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL
 
 from metricloop.study.kept_outputs import settle_all
+from metricloop.study.live import clear
 from metricloop.study.processes import end_all, no_more
 
 SECONDS = 1.0  # for Prefect to note that the run has been stopped
@@ -38,6 +39,7 @@ def quick_end(said: str) -> Iterator[None]:
     def end() -> None:
         if once.acquire(blocking=False):
             end_all()
+            clear()
             settle_all()
             sys.stdout.flush()
             print(said, file=sys.stderr, flush=True)

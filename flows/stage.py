@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from metricloop.study.dvc_commands import run_stages
 from metricloop.study.environment import network
-from metricloop.study.processes import call, call_model_step, say
+from metricloop.study.processes import call, call_model_step, on_terminal, say
 from metricloop.tracking.registry import server_variables
 
 
@@ -20,7 +20,8 @@ from metricloop.tracking.registry import server_variables
 def stages(workspace: Path, names: Sequence[str], label: str) -> None:
     """Run DVC stages in the order given, if out of date. label: their name in the UI and in the terminal."""
     began = time.monotonic()
-    say(label)
+    if len(names) == 1 and not on_terminal():  # several say their names themselves when they begin
+        say(label)
     run_stages(workspace, names, label, each=len(names) > 1)
     say(f"{label}: done in {time.monotonic() - began:.1f} s")
 

@@ -7,12 +7,15 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metricloop import layout
 from metricloop.cli.command import HERE, STOPPED, Commands, Workspace, existing_result, flag, print_json
+
+if TYPE_CHECKING:
+    from metricloop.llm.settings import LanguageModel
 
 commands = Commands("Study")
 
@@ -47,6 +50,7 @@ def run(
     ] = False,
 ) -> None:
     """Run the study, or go on with it where it stopped."""
+    print(f"{time.strftime('%H:%M:%S')}  {folder.resolve().name}: look for what there is to do", flush=True)
     from metricloop.data.tables import UNSAFE
     from metricloop.scoring.trust import trust
     from metricloop.study.check_study import check_study
@@ -56,6 +60,7 @@ def run(
     from metricloop.study.plan import entry_of
     from metricloop.study.run_record import check_free, describe, last_run
     from metricloop.study.staleness import staleness
+    from metricloop.text.duration import duration
 
     hide_keys()  # before Prefect's server is started, which would inherit them
     folder = folder.resolve()
@@ -86,23 +91,37 @@ def run(
     began = time.monotonic()
     if arm:
         check_there(folder, params.data)
-        from metricloop.flows.experiment import experiment
-        from metricloop.flows.interrupt import quick_end
-
-        with quick_end(STOPPED):
-            experiment(str(folder), arm)
     elif _nothing_left(folder):
         print("nothing to do: every stage, round and seed is done")
-    else:
-        if missing(folder, params.data) and staleness(folder).old:
-            check_there(folder, params.data)
-        from metricloop.flows.improve import improve
+        _show(folder)
+        return
+    elif missing(folder, params.data) and staleness(folder).old:
+        check_there(folder, params.data)
+    _work(folder, params.llm, arm)
+    _show(folder)
+    print(f"took {duration(time.monotonic() - began)}")
+
+
+def _work(folder: Path, model: LanguageModel, arm: str | None) -> None:
+    """Run the flow of the study, or of one arm; on a terminal with bars."""
+    from metricloop.llm.money import money_so_far
+    from metricloop.study.live import shown
+    from metricloop.study.processes import say
+    from metricloop.study.run_record import claimed
+
+    with claimed(folder, "run") as run, shown(run, lambda: money_so_far(folder / layout.JOURNAL, model)):
+        say("start Prefect, which decides what runs next")  # loading it and its server takes seconds
         from metricloop.flows.interrupt import quick_end
 
         with quick_end(STOPPED):
-            improve(str(folder))
-    _show(folder)
-    print(f"took {time.monotonic() - began:.0f} s")
+            if arm:
+                from metricloop.flows.experiment import experiment
+
+                experiment(str(folder), arm)
+            else:
+                from metricloop.flows.improve import improve
+
+                improve(str(folder))
 
 
 def _nothing_left(folder: Path) -> bool:
@@ -110,9 +129,10 @@ def _nothing_left(folder: Path) -> bool:
     from metricloop.flows.decisions import nothing_left
     from metricloop.params import load_params
     from metricloop.study.refresh import refresh_code
+    from metricloop.study.staleness import staleness
 
     refresh_code(folder)
-    return nothing_left(folder, load_params(folder / layout.PARAMS))
+    return not staleness(folder).old and nothing_left(folder, load_params(folder / layout.PARAMS))
 
 
 def _show(folder: Path) -> None:

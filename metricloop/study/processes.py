@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from metricloop.llm.key import HANDED, hand_over
@@ -20,7 +21,18 @@ from metricloop.text.shell import run_line
 
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
 SKIPPED = re.compile(r"Stage '(.+)' (?:didn't change|is cached)")
+
+
+@dataclass
+class Shown:
+    """How lines are shown: printed, unless a display has been set with `show_with`."""
+
+    line: Callable[[str], None] | None = None
+    take: Callable[[str], bool] | None = None
+
+
 _live: set[int] = set()  # process groups of running commands
+_shown = Shown()
 no_more = threading.Event()  # set while a run is being stopped: no command is started then
 
 
@@ -31,7 +43,21 @@ class StageError(RuntimeError):
 def say(text: str) -> None:
     """Print one line of progress, with the time; nothing more while a run is being stopped."""
     if not no_more.is_set():
-        print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+        (_shown.line or _print)(f"{time.strftime('%H:%M:%S')}  {text}")
+
+
+def show_with(line: Callable[[str], None] | None, take: Callable[[str], bool] | None) -> None:
+    """Give all lines to a display. line: prints one; take: whether a line of a stage need not be printed."""
+    _shown.line, _shown.take = line, take
+
+
+def on_terminal() -> bool:
+    """Whether a display shows what runs now."""
+    return _shown.line is not None
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)
 
 
 def call(
@@ -80,8 +106,9 @@ def call(
             lines.append(line)
             stages.read(line)
             if each and (begun := RUNNING.match(line)):
-                say(f"  {begun[1]}")
-            elif _worth_showing(line):
+                if not on_terminal():
+                    say(f"  {begun[1]}")
+            elif (_shown.take is None or not _shown.take(line)) and _worth_showing(line):
                 say(f"  {line}")
         code = process.wait()
     except BaseException:

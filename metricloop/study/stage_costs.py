@@ -41,7 +41,7 @@ class Costs:
             rate = None if training is None else EVALUATED * training * self.params.train.iterations
         if rate is None:
             return None if kind in (*TRAINED, "evaluate") else UNKNOWN.get(kind, PROCESS)
-        return rate * units
+        return (self.start() if kind in (*TRAINED, "evaluate") else 0.0) + rate * units
 
     def units(self, stage: str) -> float:
         """The amount of work of a stage: iterations where it trains, trials where it evaluates, else 1."""
@@ -70,12 +70,17 @@ class Costs:
         evaluated = self._rate(["evaluate"])
         return seconds + (EVALUATED * seconds if evaluated is None else evaluated)
 
+    def start(self) -> float:
+        """Seconds until a stage that trains gets to work: what the quickest stage took from begin to end."""
+        return min((took for name, took in self.seconds.items() if kind_of(name) not in TRAINED), default=0.0)
+
     def _rate(self, kinds: Iterable[str]) -> float | None:
-        """Seconds per unit of the stages of these kinds that have run and are still in the plan."""
+        """Seconds per unit, without the start, of the stages of these kinds that ran and are still in the plan."""
         kinds = set(kinds)
         ran = [name for name in self.seconds if kind_of(name) in kinds and self._is_planned(name)]
         units = sum(self.units(name) for name in ran)
-        return sum(self.seconds[name] for name in ran) / units if units else None
+        start = self.start() if kinds & {*TRAINED, "evaluate"} else 0.0
+        return sum(max(self.seconds[name] - start, 0.0) for name in ran) / units if units else None
 
     def _is_planned(self, stage: str) -> bool:
         kind, _, name = stage.partition("@")

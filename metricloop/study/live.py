@@ -1,0 +1,148 @@
+"""The progress of a run on a terminal: one bar for the study, one for each trial or stage that runs now.
+
+Lines that stay, such as the result of a trial, are printed above the bars. Where the output is no terminal, all lines
+are printed, and there are no bars.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from metricloop.study import processes
+from metricloop.study.progress_lines import Progress, read_progress
+from metricloop.study.run_record import Run, Running
+from metricloop.text.duration import duration
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+SHORT = 30  # characters of a name
+_open: list[Live] = []
+
+
+class Live:
+    """The bars of one run. spent: what the language model has cost so far, in words; "" without one."""
+
+    def __init__(self, run: Run, spent: Callable[[], str], console: Console) -> None:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
+
+        self.run, self.spent = run, spent
+        self.bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[told]}", markup=False),
+            console=console,
+            transient=True,
+            refresh_per_second=4,
+        )
+        self.study = self.bars.add_task("study".ljust(SHORT), total=None, told="")
+        self.rows: dict[str, TaskID] = {}
+        self.began: dict[str, float] = {}
+        self._lock = threading.RLock()
+
+    def start(self) -> None:
+        """Show the bars until `stop`; all lines of the run come here meanwhile."""
+        processes.show_with(self.line, self.take)
+        self.run.changed = self.update
+        self.bars.start()
+        self.update(self.run.state)
+        threading.Thread(target=self._tick, daemon=True, name="time left").start()
+
+    def stop(self) -> None:
+        """Take the bars away; lines are printed as usual from then on."""
+        processes.show_with(None, None)
+        self.run.changed = lambda state: None
+        self.bars.stop()
+
+    def line(self, text: str) -> None:
+        """Print a line that stays."""
+        self.bars.console.print(text, markup=False, highlight=False)
+
+    def take(self, line: str) -> bool:
+        """Whether a line of a stage has become a bar, so that it need not be printed."""
+        found = read_progress(line)
+        if found:
+            self._bar(found)
+        return found is not None
+
+    def update(self, state: Running) -> None:
+        """Show which stages run, and how far the study is."""
+        with self._lock:
+            for name in state.now:
+                trials = any(label.startswith(f"{name.partition('@')[2]} ") for label in self.rows)
+                if name not in self.rows and not trials:
+                    self._add(name, None)
+            for name in [name for name in self.rows if not _belongs(name, state.now)]:
+                self.bars.remove_task(self.rows.pop(name))
+            total = len(state.stages)
+            place = f"stage {len(state.done) + 1} of {total}" if len(state.done) < total else f"{total} stages done"
+            told = f"{place}, {duration(time.time() - state.began)}"
+            if state.until is not None:
+                told += f", about {duration(max(state.until - time.time(), 1))} left"
+            if cost := self.spent():
+                told += f", {cost}"
+            self.bars.update(self.study, completed=len(state.done), total=total or None, told=told if total else "")
+
+    def _bar(self, found: Progress) -> None:
+        with self._lock:
+            for name in [name for name in self.rows if _stands_for(found.label, name)]:
+                self.bars.remove_task(self.rows.pop(name))  # a bar of its own says more than the stage's
+            if found.label not in self.rows:
+                self._add(found.label, found.total)
+            told = f"{found.done}/{found.total} {found.unit}" + (f", {found.note}" if found.note else "")
+            self.bars.update(self.rows[found.label], completed=found.done, total=found.total, told=told)
+            if found.done >= found.total:
+                self.bars.remove_task(self.rows.pop(found.label))
+
+    def _add(self, name: str, total: int | None) -> None:
+        short = name if len(name) <= SHORT - 2 else f"{name[: SHORT - 5]}..."
+        self.rows[name] = self.bars.add_task(f"  {short}".ljust(SHORT), total=total, told="")
+
+    def _tick(self) -> None:
+        """Keep the clock of the study going between two stages."""
+        while self in _open:
+            time.sleep(1)
+            self.update(self.run.state)
+
+
+def _belongs(label: str, now: tuple[str, ...]) -> bool:
+    """Whether a bar is that of a stage that runs now, or of a part of it."""
+    return any(label == name or _stands_for(label, name) for name in now)
+
+
+def _stands_for(label: str, stage: str) -> bool:
+    """Whether the bar `label` is of a part of a stage: `random.0 seed 1` of train@random.0."""
+    kind, _, name = stage.partition("@")
+    return label.startswith((f"{name} ", f"{kind} {name}")) if name else label.startswith(kind)
+
+
+@contextmanager
+def shown(run: Run, spent: Callable[[], str], stream: TextIO | None = None) -> Iterator[None]:
+    """Show a run on a terminal with bars; elsewhere nothing is changed, and lines are printed as they come."""
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    live = Live(run, spent, Console(file=stream))
+    _open.append(live)
+    live.start()
+    try:
+        yield
+    finally:
+        _open.remove(live)
+        live.stop()
+
+
+def clear() -> None:
+    """Take the bars away at once: the process is about to be ended."""
+    for live in _open:
+        live.stop()

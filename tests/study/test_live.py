@@ -1,0 +1,102 @@
+"""On a terminal a run has bars, and lines that stay above them; elsewhere the lines are printed as they come."""
+
+import io
+import sys
+
+import pytest
+from study_fixture import make_study
+
+from metricloop.llm.money import money_so_far
+from metricloop.llm.settings import LanguageModel
+from metricloop.study import live, processes
+from metricloop.study.progress_lines import Progress, read_progress
+from metricloop.study.run_record import claimed
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return make_study(tmp_path_factory.mktemp("live") / "study")
+
+
+def printing(*lines: str) -> list[str]:
+    return [sys.executable, "-c", f"print({chr(10).join(lines)!r})"]
+
+
+TRAINING = (
+    "Running stage 'train@random.0':",
+    "random.0 seed 0: 120/250  loss 0.612  48 images/s",
+    "random.0 seed 0: 250/250  loss 0.512  48 images/s",
+    "Running stage 'evaluate@random.0':",
+    "random.0 seed 0: mAP 0.029  mAP50 0.120  mAR 0.224",
+)
+
+
+def test_lines_of_progress_are_read_and_others_are_not():
+    assert read_progress("  random.0 seed 3: 120/250  loss 0.612  48 images/s") == Progress(
+        "random.0 seed 3", 120, 250, "batches", "loss 0.612"
+    )
+    assert read_progress("score pixels: 50/480 images, 91/s, 5 s left") == Progress("score pixels", 50, 480, "images")
+    assert read_progress("ingest: 480/480 pictures, -/s") == Progress("ingest", 480, 480, "pictures")
+    assert read_progress("random.0 seed 0: mAP 0.029  mAP50 0.120  mAR 0.224") is None
+
+
+def test_on_a_terminal_what_moves_is_a_bar_and_what_stays_is_a_line(study, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = Terminal()
+    seen = []
+    with claimed(study, "run") as run, live.shown(run, lambda: "model $0.12", stream):
+        [bars] = live._open
+        add = bars._add
+        monkeypatch.setattr(bars, "_add", lambda name, total: (seen.append((name, total)), add(name, total)))
+        run.plan(["train@random.0", "evaluate@random.0"])
+        processes.call(study, printing(*TRAINING), "train and evaluate random.0", each=True)
+        processes.say("done")
+        run.left = lambda run: 754.0
+        run.plan(["compare"])
+        told = bars.bars.tasks[0].fields["told"]
+        assert told.startswith("stage 3 of 3, ")
+        assert told.endswith(" s, about 13 min left, model $0.12")
+    assert seen == [("train@random.0", None), ("random.0 seed 0", 250), ("evaluate@random.0", None)]
+    lines = [line for line in stream.getvalue().splitlines() if "mAP 0.029" in line or line.endswith("  done")]
+    assert len(lines) == 2
+    assert "loss" not in "".join(lines)
+    assert not processes.on_terminal()
+
+
+def test_elsewhere_each_line_is_printed_once(study, capsys):
+    with claimed(study, "run") as run, live.shown(run, lambda: ""):
+        processes.call(study, printing(*TRAINING), "train and evaluate random.0", each=True)
+    lines = [line[10:] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "  train@random.0",
+        "  random.0 seed 0: 120/250  loss 0.612  48 images/s",
+        "  random.0 seed 0: 250/250  loss 0.512  48 images/s",
+        "  evaluate@random.0",
+        "  random.0 seed 0: mAP 0.029  mAP50 0.120  mAR 0.224",
+    ]
+
+
+def test_the_bars_are_gone_before_the_process_ends(study):
+    stream = Terminal()
+    with claimed(study, "run") as run, live.shown(run, lambda: "", stream):
+        live.clear()
+        assert stream.getvalue().rstrip().endswith("\x1b[2K")  # the last thing is that a line was cleared
+        assert "\x1b[?25h" in stream.getvalue()  # the cursor is shown again
+
+
+def test_what_the_model_has_cost_is_told_in_a_few_words(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    assert money_so_far(journal, LanguageModel()) == ""
+    journal.write_text("")
+    assert money_so_far(journal, LanguageModel()) == ""
+    journal.write_text(
+        '{"event": "asked", "round": 1, "step": "suggest", "provider": "openai", "model": "m", "tokens": 10}\n'
+        '{"event": "answered", "round": 1, "step": "suggest", "provider": "openai", "model": "m", '
+        '"prompt_tokens": 1000, "completion_tokens": 234, "cost": 0.0456, "seconds": 1}\n'
+    )
+    assert money_so_far(journal, LanguageModel()) == "model $0.05"
