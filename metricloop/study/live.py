@@ -92,7 +92,7 @@ class Live:
 
     def _bar(self, found: Progress) -> None:
         with self._lock:
-            for name in [name for name in self.rows if _stands_for(found.label, name)]:
+            for name in [n for n in self.rows if n != found.label and _stands_for(found.label, n)]:
                 self.bars.remove_task(self.rows.pop(name))  # a bar of its own says more than the stage's
             if found.label not in self.rows:
                 self._add(found.label, found.total)

@@ -72,7 +72,8 @@ class Costs:
 
     def start(self) -> float:
         """Seconds until a stage that trains gets to work: what the quickest stage took from begin to end."""
-        return min((took for name, took in self.seconds.items() if kind_of(name) not in TRAINED), default=0.0)
+        quick = [took for name, took in self.seconds.items() if kind_of(name) not in (*TRAINED, "evaluate")]
+        return min(quick, default=0.0)
 
     def _rate(self, kinds: Iterable[str]) -> float | None:
         """Seconds per unit, without the start, of the stages of these kinds that ran and are still in the plan."""
