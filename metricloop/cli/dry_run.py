@@ -23,12 +23,11 @@ from metricloop.study.look_only import looking_only
 from metricloop.study.looks import looks_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import StageError
+from metricloop.study.run_estimate import Estimate, estimate_run
 from metricloop.study.staleness import staleness
+from metricloop.text.duration import duration, duration_range
 from metricloop.text.numbers import count, signed
 from metricloop.training.parallel import parallel_jobs
-
-DVC_SECONDS = 2.0  # one dvc process with its stages' bookkeeping
-STEP_SECONDS = 20.0  # drawing, ingest, compare, report, MLflow, together
 
 
 def outlook(folder: Path, params_text: str) -> str:
@@ -64,23 +63,15 @@ def outlook(folder: Path, params_text: str) -> str:
     rows.append(("images", _images(folder, params)))
     if not old:
         return rows_of([*rows, ("time", "nothing to do")])
-    seconds, basis = estimate(
-        folder,
-        params_text,
-        blocks=len(blocks),
-        trials=trials,
-        new_arms=new_arms,
-        short=short,
-        folds=folds,
-        confirms=confirms,
-        pictures_to_embed=pictures_to_embed,
-    )
-    rows.append(("time", f"about {_duration(seconds)} ({basis})"))
+    side_by_side = parallel_jobs(params, with_torch=False)
+    timed = _timed(folder, params_text, side_by_side)
+    found_time = estimate_run(
+        folder, params, plan, found, timed, side_by_side,
+        new_arms=new_arms, short=suggested * params.screen.seeds, pictures=pictures_to_embed,
+    )  # fmt: skip
+    rows += time_rows(found_time, f"{1000 * timed['iteration']:.0f} ms an iteration", side_by_side)
     if short:
         rows.append(("", "counted as if no arm stopped after its short trials"))
-    if len(params.looks.arms) > 1:
-        more = f"{params.looks.arms[-1]} seeds, and the baseline {params.looks.baseline[-1]}"
-        rows.append(("", f"undecided arms that are ahead may then get {more}, which is not counted here"))
     return rows_of(rows)
 
 
@@ -155,37 +146,19 @@ def _search_images(folder: Path, params: Params) -> int | None:
     return sum(SPLITS[number % len(SPLITS)] == "val" for number in range(params.scenes.images))
 
 
-def estimate(
-    folder: Path,
-    params_text: str,
-    *,
-    blocks: int,
-    trials: int,
-    new_arms: int,
-    short: int,
-    folds: int,
-    confirms: int,
-    pictures_to_embed: int,
-) -> tuple[float, str]:
-    """Seconds for the whole run, and on what they rest.
-
-    new_arms: those that have no blocks yet. short: short trials. pictures_to_embed: images and boxes; embedding is
-    estimated by the detector's inference time, scaled to its size.
-    """
-    params = check_params(yaml.safe_load(params_text))
-    side_by_side = parallel_jobs(params, with_torch=False)
-    timed = _timed(folder, params_text, side_by_side)
-    start, iteration, inference = timed["start"], timed["iteration"], timed["inference"]
-    trial = params.train.iterations * iteration
-    everything = trials + new_arms * params.looks.arms[0]
-    chains = blocks + new_arms
-    work = everything * (trial + inference) + chains * (2 * start + DVC_SECONDS)
-    work += short * (params.screen.share * trial + inference)
-    work += short / max(params.screen.seeds, 1) * (start + DVC_SECONDS)
-    work += folds * (params.predict.iterations * iteration + start) + confirms * (trial + inference)
-    work += pictures_to_embed * inference / 100 * (params.embed.image_size / params.train.image_size) ** 2
-    total = work / side_by_side + STEP_SECONDS
-    return total, f"{1000 * iteration:.0f} ms an iteration, {side_by_side} trials side by side, timed just now"
+def time_rows(found: Estimate, speed: str, side_by_side: int) -> list[tuple[str, str]]:
+    """The time of a run as a range, on what it rests, and the trials that may follow."""
+    rows = [
+        ("time", f"{duration_range(found.low, found.high)}, probably about {duration(found.likely)}"),
+        ("", f"{speed}, {count(side_by_side, 'trial')} side by side, timed just now on this machine as it is loaded"),
+    ]
+    least, likely, most = (round(number) for number in (found.more.least, found.more.likely, found.more.most))
+    if most > least:
+        more = f"{likely - least} more trials, and at most {most - least}"
+        rows.append(("", f"with {more}, for arms that a look leaves open"))
+    if found.cached:
+        rows.append(("", f"without {count(found.cached, 'trial')} that the run before had finished"))
+    return rows
 
 
 def _timed(folder: Path, params_text: str, side_by_side: int) -> dict[str, float]:
@@ -241,9 +214,3 @@ def _grouped(names: list[str]) -> str:
         stage = name.partition("@")[0]
         groups[stage] = groups.get(stage, 0) + 1
     return ", ".join(f"{stage} x{count}" if count > 1 else stage for stage, count in groups.items()) or "none"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

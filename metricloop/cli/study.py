@@ -50,7 +50,9 @@ def run(
     ] = False,
 ) -> None:
     """Run the study, or go on with it where it stopped."""
-    print(f"{time.strftime('%H:%M:%S')}  {folder.resolve().name}: look for what there is to do", flush=True)
+    doing = "look and time a few iterations" if dry_run else "look for what there is to do"
+    line = f"{time.strftime('%H:%M:%S')}  {folder.resolve().name}: {doing}"
+    print(line, file=sys.stderr if dry_run else sys.stdout, flush=True)  # at once: the next imports take a second
     from metricloop.data.tables import UNSAFE
     from metricloop.scoring.trust import trust
     from metricloop.study.check_study import check_study
