@@ -15,6 +15,7 @@ from metricloop.auditing.suspects import Suspect, suspects
 from metricloop.auditing.suspicion import MetricScores, suspicion
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
+from metricloop.study.judged import Right
 from metricloop.text.numbers import count
 
 LEAST = 0.5  # probability from which on a finding is listed: more likely wrong than right
@@ -37,13 +38,14 @@ def findings(
     *,
     most: int,
     least: float = LEAST,
+    right: Right | None = None,
     jobs: int = 1,
 ) -> Findings:
-    """What is probably wrong with the labels of `data`. scores: of its labels. most, least: as in `suspects`."""
+    """What is probably wrong with the labels of `data`. scores: of its labels. most, least, right: as in `suspects`."""
     by_kind = {kind.name: suspicion(kind, data, scores) for kind in kinds}
     known = {kind.name: calibrate(gather(kind, data, scores, predictions, jobs=jobs)) for kind in kinds}
     sure = {name: one.probability for name, one in known.items() if one and one.told_apart >= TOO_POOR}
-    found = suspects(kinds, by_kind, data, predictions, most, sure, least)
+    found = suspects(kinds, by_kind, data, predictions, most, sure, least, right)
     return Findings(
         found, {kind.name: expected(kind, known[kind.name], found[kind.name], by_kind, predictions) for kind in kinds}
     )

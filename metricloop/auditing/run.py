@@ -35,6 +35,8 @@ from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue, open_batch
 from metricloop.scoring.score_pool import score_pool
 from metricloop.selection.keep_values import relabel, without_crowds
+from metricloop.study.judged import judged_right
+from metricloop.text.numbers import count
 
 NOTHING_KNOWN = (
     "no mistake of these labels is known, so there is nothing to hold the orders against: no mistakes were made on "
@@ -144,8 +146,14 @@ def audit(
         every_prediction = None if predictions is None else {**predictions, **(held_predictions or {})}
     elif len(held):
         notes.append("The held-out labels are not judged: there are no predictions for their pictures.")
-    found = findings(kinds, data, every_score, every_prediction, most=most, least=least, jobs=jobs)
-    copies = repeated_pictures(data, folder / layout.PROBLEMS, most)
+    right = judged_right(folder, data)
+    if judged := int(right.boxes.sum()):
+        notes.append(f"{count(judged, 'label')} not listed: a person judged them right ({layout.JUDGED}).")
+    found = findings(kinds, data, every_score, every_prediction, most=most, least=least, right=right, jobs=jobs)
+    copies = {
+        kind: [one for one in listed if (one.row, kind, one.other) not in right.pictures]
+        for kind, listed in repeated_pictures(data, folder / layout.PROBLEMS, most).items()
+    }
     taken = {"score": scored - began, "rank": ranked - scored, "calibrate": time.monotonic() - ranked}
     return Audit(
         pool,

@@ -13,6 +13,7 @@ from metricloop.auditing.ranking_quality import percentiles
 from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
+from metricloop.study.judged import Right
 
 ModelBox = tuple[tuple[float, float, float, float], int, float]  # a prediction: xyxy, label, score
 
@@ -50,13 +51,14 @@ def suspects(
     most: int,
     probabilities: Mapping[str, np.ndarray] | None = None,
     least: float = 0.0,
+    right: Right | None = None,
 ) -> dict[str, list[Suspect]]:
     """The `most` most probable entries of each kind, the worst first, one per image.
 
     A box is listed once, under the kind for which it is most probable, or most suspicious. An image may be listed for a
     missing label as well. by_kind: suspicion of the boxes (m,) or images (n,). probabilities: the same, that the label
     is wrong; a kind without them lists by suspicion. least: probability from which on an entry is listed; 0: the most
-    suspicious ones, whatever the evidence.
+    suspicious ones, whatever the evidence. right: what a person judged right; it is not listed again.
     """
     known = probabilities or {}
     boxed = [kind for kind in kinds if kind.unit == "box"]
@@ -71,10 +73,12 @@ def suspects(
             open_ &= (0.0 if probable is None else probable) >= least
         elif kind.unit == "box":
             open_ &= scores > 0.5
+        if right is not None and kind.unit == "box":
+            open_ &= ~right.boxes
         candidates = np.flatnonzero(open_)
         order = candidates[np.lexsort((-scores[candidates], -_or_zero(probable, scores)[candidates]))]
         if kind.unit == "image":
-            listed = _images(kind, order, scores, pool, predictions, most)
+            listed = _images(kind, order, scores, pool, predictions, most, right)
         else:
             listed = _boxes(kind, order, scores, pool, predictions, most)
         at = {one: one.box if one.box >= 0 else one.row for one in listed}
@@ -100,10 +104,12 @@ def _images(
     pool: Dataset,
     predictions: Mapping[int, Detections] | None,
     most: int,
+    right: Right | None,
 ) -> list[Suspect]:
     """The first images in which the model sees an object that no label covers. order: rows of images."""
     seen = ((int(row), _unlabelled(pool, int(row), predictions)) for row in order)
-    listed = islice(((row, model) for row, model in seen if model is not None), most)
+    known = ((row, model) for row, model in seen if model is not None and not (right and right.at(row, model[0])))
+    listed = islice(known, most)
     return [Suspect(kind.name, row, -1, float(scores[row]), 0, model) for row, model in listed]
 
 

@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from marked import entry, save
 from tiny_study import dvc, make_tiny
 
 from metricloop.cli.main import main
+from metricloop.data.loading import load
+from metricloop.data.tables import read_json
 from metricloop.study.staleness import staleness
 
 
@@ -62,3 +65,31 @@ def test_repaired_labels_change_what_depends_on_them_and_nothing_else(tmp_path, 
     differs = np.flatnonzero((now["x2"].fillna(0) != before["x2"].fillna(0)).to_numpy())
     assert len(differs)
     assert {now.index[place][1] for place in differs} == {ids[repaired["data"]["image"].partition("?d=")[2]]}
+
+
+@pytest.mark.slow
+def test_marks_of_an_audit_change_the_tables_and_what_was_kept_is_not_listed_again(tmp_path, capsys):
+    folder = make_tiny(tmp_path / "tiny")
+    assert main(["audit", "--no-training", "--least", "0", "-C", str(folder)]) == 0
+    pool = load(folder / "data", folder / "source", "pool")
+    listed = read_json(folder / "audit/audit.json")["suspects"]
+    kept, gone = [row for row in listed["placed"] if row["split"] == "pool"][:2]
+    at = {int(number): box for box, number in enumerate(pool.box_id)}
+    rows = {name: row for row, name in enumerate(pool.file)}
+    marks = save(
+        tmp_path / "marks.json",
+        entry(pool, "keep", rows[kept["file"]], at[kept["box_id"]]),
+        entry(pool, "delete", rows[gone["file"]], at[gone["box_id"]]),
+    )
+    capsys.readouterr()
+    assert main(["fix", str(marks), "-C", str(folder)]) == 0
+    assert "0 added, 1 removed, 0 moved, 0 renamed" in capsys.readouterr().out
+    new = load(folder / "data", folder / "source", "pool")
+    assert new.box_id.tolist() == [number for number in pool.box_id.tolist() if number != gone["box_id"]]
+    assert main(["fix", str(marks), "-C", str(folder)]) == 0
+    assert "1 mark left out: applied before\nno label changes" in capsys.readouterr().out
+    assert main(["audit", "--no-training", "--least", "0", "-C", str(folder)]) == 0
+    assert "1 label not listed: a person judged them right" in " ".join(capsys.readouterr().out.split())
+    again = [row["box_id"] for rows in read_json(folder / "audit/audit.json")["suspects"].values() for row in rows]
+    assert kept["box_id"] not in again
+    assert gone["box_id"] not in again
