@@ -46,6 +46,7 @@ def build(audit: Audit, study: str, folder: Path = Path()) -> str:
         findings=made,
         payload=payload(audit, study, made, whole),
         command=command_line("metricloop", "fix", "marks.json", "-C", folder.absolute()),
+        minutes=max(1.0, sum(one["minutes"] for one in made)),
         ordered=any(one["order"] for one in made),
         kinds_listed=[{"name": name, "title": TITLES[name], "count": count} for name, count in counts.items()],
         kinds_all=[_kind(audit, kind, counts[kind.name]) for kind in looked_for(audit)],

@@ -140,6 +140,8 @@ def test_what_the_model_sees_is_taken_as_the_kind_of_error_asks(page):
     assert wrong["box"] == wrong["was"]
     assert (missing["label"], missing["box"]) == ("football", [40, 40, 60, 58])
     assert page.ask("cards[0].querySelectorAll('.box.repair').length") == 1
+    assert page.ask("act({ ...audit.findings[3], kind: 'spurious' }, 'model')")
+    assert marked(page) == {1: "fix", 2: "fix", 3: "fix", 4: "delete"}  # where the model sees no object
     texts = page.ask("cards.slice(0, 3).map((card) => card.querySelector('.verdict-mark').textContent)")
     assert texts == ["fix: new box", f"fix: class {wrong['label']}", "fix: adds football"]
 
@@ -263,6 +265,16 @@ def test_the_page_fits_the_window_and_can_be_read(page, tmp_path, width, dark):
     )
     assert all(0 <= left < right <= width for left, right in tools)
     press(page, "Escape")
+
+
+def test_a_box_that_is_to_be_deleted_looks_unlike_all_others(page):
+    focus_first(page)
+    press(page, "d", "k")
+    looks = page.ask(
+        "[0, 1, 3].map((at) => getComputedStyle(cards[at].querySelector('.box.label')))"
+        ".map((style) => [style.stroke, style.strokeDasharray === 'none'])"
+    )
+    assert looks == [["rgb(255, 143, 128)", False], ["rgb(0, 229, 255)", True], ["rgb(0, 229, 255)", True]]
 
 
 def test_headings_follow_each_other(page):

@@ -143,7 +143,7 @@ function describe() {
   words4.append(tool("Undo", "z", "Undo", () => { undo(); paint(); }));
   const model = element("div", { class: "row" });
   if (finding.model) {
-    model.append(tool("As the model says", "m", "Take what the model sees", () => { act(finding, "model"); editing.picked = 0; paint(); }));
+    model.append(tool("As the model says", "m", "Take what the model sees", () => { act(finding, "model"); editing.picked = shapes().length ? 0 : -1; paint(); }));
     if (finding.box) {
       const now = drawn && drawn.place < 0 ? drawn : { box: finding.box, label: finding.label };
       model.append(tool("its box", "", "Take the model's box only", () => { repair(finding, { box: inside(finding.model.box, finding), label: now.label }); paint(); }));
@@ -261,7 +261,7 @@ editor.addEventListener("keydown", (event) => {
   const arrow = key.startsWith("Arrow");
   const acts = {
     k: () => choice("keep"), d: () => choice("delete"), u: () => choice("unsure"),
-    m: () => { act(editing.finding, "model"); editing.picked = 0; paint(); },
+    m: () => { act(editing.finding, "model"); editing.picked = shapes().length ? 0 : -1; paint(); },
     n: () => { editing.drawing = !editing.drawing; paint(); }, f: () => {}, z: () => { undo(); paint(); }, s: save,
     x: () => { removeBox(); paint(); }, Delete: () => { removeBox(); paint(); }, Backspace: () => { removeBox(); paint(); },
     r: () => { setMark(editing.finding, null); editing.picked = editing.finding.box ? 0 : -1; paint(); },

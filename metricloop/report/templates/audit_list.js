@@ -106,6 +106,7 @@ function beside(from, by) {
 // Act on a finding by a key or a button; true where the next finding is to follow.
 function act(finding, name) {
   if (name === "model") {
+    if (NO_OBJECT.includes(finding.kind)) return decide(finding, "delete"); // the model sees no object of its own here
     const to = modelRepair(finding);
     if (to) repair(finding, to, []);
     return marks.get(finding.id)?.mark === "fix";

@@ -4,6 +4,7 @@ const audit = JSON.parse(document.getElementById("findings")?.textContent || '{"
 const findings = new Map(audit.findings.map((finding) => [finding.id, finding]));
 const KEPT = `metricloop marks ${audit.audit}`;
 const WORDS = { keep: "keep", fix: "fix", delete: "delete", unsure: "not sure" };
+const NO_OBJECT = ["spurious", "doubled"]; // kinds of error of which the label is too much
 const marks = new Map(); // id -> { mark, to: { box, label } or null, added: [{ box, label }] }
 const past = []; // [id, mark before] of every change, for undo
 const followers = []; // called with the finding that changed, or null for all
