@@ -1,4 +1,4 @@
 """AUDITING: which labels look wrong, and how well each metric finds the mistakes that are known.
 
-Imports `selection`, `scoring`, `params`, `metrics`, `evaluation`, `data`, `text`, `layout`.
+Imports `study`, `selection`, `scoring`, `params`, `metrics`, `evaluation`, `data`, `text`, `layout`.
 """
