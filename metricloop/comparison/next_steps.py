@@ -219,6 +219,12 @@ def _larger_subset(comparison: dict[str, Any], background: Background) -> Steps:
         yield _step(background, "budget", text, *words, trials=all_trials(comparison))
 
 
+def _add_full(comparison: dict[str, Any], background: Background) -> Steps:
+    if not any(arm["policy"]["name"] == "full" for arm in comparison["arms"]):
+        text = "Find out whether anything should be dropped at all: add the whole pool as a control, then run"
+        yield _step(background, "add_full", text, "add-arm", "--full", trials=comparison["looks"][0]["arms"])
+
+
 def _repair(comparison: dict[str, Any], background: Background) -> Steps:
     if background.audited:
         text = "Have a person repair the labels that look wrong, the worst first"
@@ -232,12 +238,13 @@ def _other_metrics(comparison: dict[str, Any], background: Background) -> Steps:
     yield Step("metrics", "See which other metrics there are to try", command_line("metricloop", "score", "--list"))
 
 
-_OPEN = (_train_longer, _more_seeds, _more_images, _whole_is_better, _larger_subset, _repair, _other_metrics)
+_LAST = (_add_full, _repair, _other_metrics)
+_OPEN = (_train_longer, _more_seeds, _more_images, _whole_is_better, _larger_subset, *_LAST)
 _BY_OUTCOME: dict[str, tuple[Callable[[dict[str, Any], Background], Steps], ...]] = {
     "better": (_see_failed_test, _whole_is_better, _many_boxes, _confirm, _use, _see_test),
     "together": _OPEN,
     "undecided": _OPEN,
-    "worse": (_train_longer, _whole_is_better, _larger_subset, _repair, _other_metrics),
-    "no_gain": (_train_longer, _more_seeds, _more_images, _whole_is_better, _larger_subset, _repair, _other_metrics),
+    "worse": (_train_longer, _whole_is_better, _larger_subset, *_LAST),
+    "no_gain": (_train_longer, _more_seeds, _more_images, _whole_is_better, _larger_subset, *_LAST),
     "none": (_whole_is_better, _train_longer, _repair, _other_metrics),
 }

@@ -59,7 +59,7 @@ SIX = arm("random", "baseline", 0.2, None, None, policy="random", seeds=6)
             "8 to 12 seeds would probably decide spread; a look that was not planned is marked (4 trials): metricloop "
             "run -C /work/lions --set 'looks.arms=[3,6,8]'",
         ),
-        ([BASE, WORSE], 2, "see whether labels should be repaired instead of images dropped (2 trials): metricloop"),
+        ([BASE, WORSE], 2, "find out whether anything should be dropped at all: add the whole pool"),
     ],
 )  # fmt: skip
 def test_the_way_on_is_that_of_the_table(entries, looks, way):

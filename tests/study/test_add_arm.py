@@ -4,10 +4,13 @@ import difflib
 
 import pytest
 import yaml
+from study_fixture import make_study
 
+from metricloop.cli.main import main
 from metricloop.metrics.contract import Spec
 from metricloop.study.add_arm import AppendError, append_entries, arm_name, as_yaml, entries_for, with_entries
 from metricloop.study.new_study import demo_plan, render_arms
+from metricloop.study.plan import load_plan
 
 ADDITION = {
     "batches": {"mine-x": {"code": "x.py", "needs": "data/images.parquet", "metrics": ["x"]}},
@@ -141,3 +144,32 @@ def test_a_second_arm_of_a_metric_needs_no_second_batch():
 def test_another_metric_of_the_same_name_is_refused():
     with pytest.raises(AppendError, match=r"called object_count already \(batch labels, metrics/catalogue.yaml\)"):
         entries_for(PLAN, Spec("object_count", "image"), "mine.py", {"name": "best"}, "mine", 3)
+
+
+def test_the_whole_pool_joins_a_study_as_a_control_of_its_own_family(tmp_path, capsys):
+    folder = make_study(tmp_path / "study")
+    before = load_plan(folder)
+    assert main(["add-arm", "--full", "-C", str(folder)]) == 0
+    assert f"next: metricloop run -C {folder} --arm full" in capsys.readouterr().out
+    made = load_plan(folder)
+    assert made["arms"]["full"] == {
+        "role": "control", "automatic": True, "a": "data/images.parquet", "b": "data/images.parquet",
+        "policy": {"name": "full"},
+    }  # fmt: skip
+    assert made["blocks"]["full.0"] == {"arm": "full", "seeds": "0-2"}
+    assert {name: made["arms"][name] for name in before["arms"]} == before["arms"]
+    assert main(["add-arm", "--full", "-C", str(folder)]) == 1
+    assert "the study has the whole pool as an arm already: full" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ([], "say which control: --full, or --relabel N --metric NAME"),
+        (["--relabel", "8"], "say which control"),
+        (["--full", "--relabel", "8", "--metric", "x"], "it adds another arm than --relabel"),
+    ],
+)
+def test_one_control_is_added_at_a_time(tmp_path, capsys, typed, said):
+    assert main(["add-arm", *typed, "-C", str(tmp_path)]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
