@@ -173,6 +173,18 @@ def test_a_picture_opens_large_by_keyboard(browser, report):
     assert browser.ask("document.activeElement === document.querySelector('.thumbs .zoom')")
 
 
+def test_every_picture_and_plot_says_what_it_is(browser, report):
+    browser.look(1200, 900)
+    browser.open(report.as_uri())
+    said = browser.ask(
+        f"[...document.querySelectorAll('.zoom')].map(button => {{ button.click(); return {CAPTION}; }})"
+    )
+    assert len(said) > 40
+    assert min(map(len, said)) > 20
+    assert f"{LONG}: Histogram of {LONG}: 31 images with a score, 8 of them kept" in said
+    browser.press("Escape", 27)
+
+
 def test_a_plot_opens_large_with_its_labels(browser, report):
     browser.look(1200, 900)
     browser.open(report.as_uri())

@@ -78,7 +78,7 @@ function makeZoomable(figures) {
     at = (place + figures.length) % figures.length;
     factor = 1;
     const figure = figures[at], copy = figure.cloneNode(true);
-    const box = figure.querySelector("svg") ?? figure, label = box.getAttribute("aria-label") ?? "";
+    const label = (figure.closest("[aria-label]") ?? figure.querySelector("[aria-label]")).getAttribute("aria-label");
     const picture = copy.matches("[viewBox]");
     shown.replaceChildren(picture ? copy : element("div", { class: "plot" }, copy));
     if (!dialog.open) dialog.showModal();
