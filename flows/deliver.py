@@ -11,13 +11,14 @@ from metricloop.comparison.comparison_file import read_comparison
 from metricloop.delivery.choose import choose
 from metricloop.delivery.promote import Wish
 from metricloop.delivery.promoted import CHAMPION, aliases
+from metricloop.flows.artifacts import flow_name
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import mlflow_step, step
 from metricloop.study.environment import hide_keys
 from metricloop.study.run_record import claimed
 
 
-@flow(name="deliver", log_prints=False, validate_parameters=False)
+@flow(name="deliver", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
 def deliver(workspace: str = ".", arm: str = "", target: str = "", anyway: bool = False) -> None:
     """Make an arm of a finished study into a bundle that has been tried.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from metricloop import layout
+from metricloop.flows.artifacts import flow_name
 from metricloop.flows.improve import present
 from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring
 from metricloop.flows.reaper import end_server_with_me
@@ -23,7 +24,7 @@ from metricloop.study.time_left import time_left
 from metricloop.training.parallel import parallel_jobs
 
 
-@flow(name="experiment", log_prints=False, validate_parameters=False)
+@flow(name="experiment", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
 def experiment(workspace: str = ".", arm: str = "random") -> None:
     """Run one arm and the baseline. No other arm is scored, selected or trained."""
     hide_keys()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, tags
 
 from metricloop import layout
 from metricloop.data.tables import read_json, replacing
+from metricloop.flows.artifacts import flow_name, show_study
 from metricloop.flows.decisions import boxes_control, more_seeds, open_rounds, state_of
 from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages
 from metricloop.flows.reaper import end_server_with_me
@@ -28,7 +29,7 @@ from metricloop.study.time_left import time_left
 from metricloop.training.parallel import parallel_jobs
 
 
-@flow(name="improve", log_prints=False, validate_parameters=False)
+@flow(name="improve", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
 def improve(workspace: str = ".", demo: bool = False) -> None:
     """Run the study of a workspace, or continue it. Stages that are up to date do not run again.
 
@@ -40,7 +41,7 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
     if demo and not folder.exists():
         create(folder, demo_plan(folder.name))
     params = load_params(folder / layout.PARAMS)
-    with claimed(folder, "run") as run:
+    with tags(params.study.name), claimed(folder, "run") as run:
         run.left = partial(time_left, folder, params, parallel_jobs(params, with_torch=False))
         refresh_code(folder)
         record_looks(folder, params)
@@ -97,9 +98,10 @@ def experiments(folder: Path, params: Params) -> list[str]:
 
 
 def present(folder: Path, message: str) -> None:
-    """Show the present state of the study: report, MLflow, and a commit."""
+    """Show the present state of the study: report, MLflow, Prefect's artifacts, and a commit."""
     step(folder, "metricloop.tasks.report")
     mlflow_step(folder, "metricloop.tasks.track")
+    show_study(folder)
     commit(folder, message)
     with replacing(folder / layout.SHOWN) as temporary:  # last: a run that ended before this point shows it all again
         temporary.write_text(state_of(folder))

@@ -10,6 +10,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from metricloop import layout
+from metricloop.flows.artifacts import Progress, flow_name, study_of
 from metricloop.flows.stage import stages, step
 from metricloop.params import Params
 from metricloop.study.dvc_commands import outdated
@@ -114,15 +115,20 @@ def side_by_side(folder: Path, chains: Mapping[str, list[str]], params: Params) 
         chains_flow.with_options(task_runner=runner)(folder, chains)
 
 
-@flow(name="blocks", validate_parameters=False)
+@flow(name="blocks", flow_run_name=flow_name, validate_parameters=False)
 def chains_flow(folder: Path, chains: Mapping[str, list[str]]) -> None:
     """Run chains at the same time. When one fails, the others finish first; an interrupt ends all of them."""
     futures = [
         stages.submit(folder, names, f"{label} ({k} of {len(chains)})")
         for k, (label, names) in enumerate(chains.items(), start=1)
     ]
+    bar = Progress(study_of(folder), f"{len(chains)} chains of stages, from {next(iter(chains))}", len(chains))
+    failed = []
     try:
-        failed = [future.state for future in futures if not future.wait() and future.state.is_failed()]
+        for future in futures:
+            future.wait()
+            failed += [future.state] if future.state.is_failed() else []
+            bar.step()
     except BaseException:
         end_all()
         raise

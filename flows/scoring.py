@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from metricloop.flows.artifacts import flow_name
 from metricloop.flows.pipeline import out_of_date, run_stages
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.study.environment import hide_keys
@@ -14,7 +15,7 @@ from metricloop.study.refresh import refresh_code
 from metricloop.study.run_record import claimed
 
 
-@flow(name="score", log_prints=False, validate_parameters=False)
+@flow(name="score", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
 def scoring(workspace: str, batches: list[str]) -> None:
     """Run the stages `score` of some batches and the stages they depend on, if out of date."""
     hide_keys()

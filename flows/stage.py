@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from metricloop.flows.artifacts import step_name
 from metricloop.study.dvc_commands import run_stages
 from metricloop.study.environment import network
 from metricloop.study.processes import call, call_model_step, on_terminal, say
@@ -26,19 +27,19 @@ def stages(workspace: Path, names: Sequence[str], label: str) -> None:
     say(f"{label}: done in {time.monotonic() - began:.1f} s")
 
 
-@task(task_run_name="{module}", cache_policy=NO_CACHE)
+@task(task_run_name=step_name, cache_policy=NO_CACHE)
 def step(workspace: Path, module: str, *arguments: str) -> None:
     """Run a step that is not a DVC stage, such as report or track."""
     call(workspace, [sys.executable, "-P", "-m", module, *arguments], module)
 
 
-@task(task_run_name="{module} {number}", cache_policy=NO_CACHE)
+@task(task_run_name=step_name, cache_policy=NO_CACHE)
 def model_step(workspace: Path, module: str, number: int) -> None:
     """Run a step of round `number` that asks the language model."""
     call_model_step(workspace, module, number)
 
 
-@task(task_run_name="{module}", cache_policy=NO_CACHE)
+@task(task_run_name=step_name, cache_policy=NO_CACHE)
 def mlflow_step(workspace: Path, module: str) -> None:
     """Run a step that writes to MLflow; only these get the variables with which a server is reached."""
     call(workspace, [sys.executable, "-P", "-m", module], module, variables=server_variables() | network())

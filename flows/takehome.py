@@ -6,13 +6,14 @@ from pathlib import Path
 
 from prefect import flow
 
+from metricloop.flows.artifacts import flow_name
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import model_step
 from metricloop.study.environment import hide_keys
 from metricloop.takehome.prepare import prepare
 
 
-@flow(name="takehome", log_prints=False, validate_parameters=False)
+@flow(name="takehome", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
 def takehome(workspace: str = "", assignment: str = "", rounds: int = 0) -> None:
     """Run the take-home in the folder `workspace`, by default takehome-NAME.
 

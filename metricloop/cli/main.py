@@ -8,7 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from metricloop.cli import arms, deliver, init, labels, language_model, metrics, relocate, show, study, takehome
+from metricloop.cli import (
+    arms,
+    deliver,
+    deploy,
+    doctor,
+    init,
+    labels,
+    language_model,
+    metrics,
+    relocate,
+    show,
+    study,
+    takehome,
+)
 from metricloop.cli.command import SETTINGS, examples_text
 
 app = typer.Typer(
@@ -17,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=examples_text(["metricloop init demo --demo", "metricloop run -C demo", "metricloop run --help"]),
 )
-for module in (init, study, relocate, labels, arms, metrics, language_model, show, deliver, takehome):
+for module in (init, study, relocate, labels, arms, metrics, language_model, show, deliver, deploy, doctor, takehome):
     app.add_typer(module.commands)
 
 

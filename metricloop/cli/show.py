@@ -1,4 +1,4 @@
-"""The commands that show something: the report, MLflow, labels that look wrong, and what this machine offers."""
+"""The commands that show something: the report, MLflow, and labels that look wrong."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def report(folder: Workspace = HERE) -> None:
 
 @commands.add("metricloop track -C ~/lions")
 def track(folder: Workspace = HERE) -> None:
-    """Rebuild the MLflow view of the study, and the one at MLFLOW_TRACKING_URI where that is set."""
+    """Rebuild the study's view in MLflow, its own and that at MLFLOW_TRACKING_URI."""
     from metricloop.study.environment import network
     from metricloop.tracking.registry import server_variables
     from metricloop.tracking.track import where_to_look
@@ -81,21 +81,3 @@ def _step(folder: Path, module: str, variables: Mapping[str, str] | None = None)
 
     read_comparison(folder)
     call(folder, [sys.executable, "-P", "-m", module], module, variables=variables)
-
-
-@commands.add("metricloop doctor", "metricloop doctor --json | jq .missing")
-def doctor(
-    as_json: Annotated[
-        bool,
-        flag("--json", 'Print {"tier": "full" or "none", "missing": reasons, "facts": text by name}.'),
-    ] = False,
-) -> int:
-    """Check whether this machine can run code that nobody has read in a sandbox."""
-    from metricloop.sandbox.doctor import examine, lines
-
-    found = examine()
-    if as_json:
-        print_json({"tier": found.tier, "missing": found.missing, "facts": found.facts})
-    else:
-        print("\n".join(lines(found)))
-    return 1 if found.missing else 0

@@ -21,7 +21,7 @@ TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "relocate", "compare",
        "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add-arm", "promote", "predict",
-       "serve", "bundle", "takehome"]  # fmt: skip
+       "serve", "bundle", "deploy", "takehome"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:

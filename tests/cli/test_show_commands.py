@@ -1,4 +1,4 @@
-"""audit, report, track and doctor as typed."""
+"""audit, report and track as typed."""
 
 import json
 import sys
@@ -9,7 +9,6 @@ from tiny_study import dvc, make_tiny, metricloop
 
 from metricloop.cli.main import main
 from metricloop.data.tables import BOXES, TRUTH, read_table, write_table
-from metricloop.sandbox import doctor, landlock
 
 
 def test_an_audit_trains_out_of_fold_models_and_measures_what_was_put_in(tmp_path):
@@ -79,31 +78,18 @@ def test_a_pool_without_labels_is_refused_before_anything_is_trained(tmp_path):
 def test_report_and_track_run_a_step_of_the_study(tmp_path, monkeypatch, capsys):
     folder = make_study(tmp_path / "study")
     called = []
-    monkeypatch.setattr("metricloop.study.processes.call", lambda *given: called.append(given))
+    monkeypatch.setattr("metricloop.study.processes.call", lambda *given, variables: called.append((*given, variables)))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
+    monkeypatch.setenv("SECRET_OF_OTHERS", "no")
     monkeypatch.setattr("metricloop.tracking.track.where_to_look", lambda folder: f"look in {folder}")
     assert main(["report", "-C", str(folder)]) == 0
     assert main(["track", "-C", str(folder)]) == 0
     python = [sys.executable, "-P", "-m"]
-    assert called == [
+    steps = [
         (folder, [*python, f"metricloop.tasks.{name}"], f"metricloop.tasks.{name}") for name in ("report", "track")
     ]
+    assert [given[:3] for given in called] == steps
+    assert called[0][3] is None
+    assert called[1][3]["MLFLOW_TRACKING_URI"] == "http://localhost:5000"
+    assert "SECRET_OF_OTHERS" not in called[1][3]
     assert capsys.readouterr().out == f"look in {folder}\n"
-
-
-def test_doctor_as_json_says_the_same(walls, capsys):
-    assert main(["doctor", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["tier"], told["missing"]) == ("full", [])
-    assert list(told["facts"]) == ["system", "Landlock", "seccomp", "runs as", "self-test", "projects"]
-    assert told["facts"]["Landlock"] == f"version {landlock.abi()}"
-
-
-def test_doctor_without_a_sandbox(monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "missing", lambda: ["a wall"])
-    assert main(["doctor", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["tier"], told["missing"], list(told["facts"])) == ("none", ["a wall"], ["system"])
-    assert main(["doctor"]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == [f"system      {told['facts']['system']}", "missing     a wall", "tier        none"]
-    assert lines[3].startswith("Without a sandbox")

@@ -57,19 +57,23 @@ def prefect(environment, *arguments, cwd=HOME):
 def test_a_deployment_runs_the_study_through_a_worker(server, tmp_path):
     folder = make_tiny(tmp_path / "tiny")
     assert prefect(server, "work-pool", "create", "local", "--type", "process").returncode == 0
-    deployed = prefect(server, "deploy", "--all")
-    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    for options in (["--all"], ["-C", str(folder)]):
+        command = [sys.executable, "-P", "-m", "metricloop.cli", "deploy", *options]
+        deployed = subprocess.run(command, cwd=tmp_path, env=server, capture_output=True, text=True, check=False)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     listed = prefect(server, "deployment", "ls").stdout
-    for name in ("improve/local", "improve/demo", "experiment/local", "deliver/local"):
+    for name in ("improve/local", "improve/demo", "improve/tiny", "experiment/local", "deliver/local"):
         assert name in re.sub(r"\s", "", listed)
     worker = subprocess.Popen(
-        [str(BIN / "prefect"), "worker", "start", "--pool", "local"], env=server, cwd=HOME,
+        [str(BIN / "prefect"), "worker", "start", "--pool", "local"], env=server, cwd=tmp_path,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        run = prefect(server, "deployment", "run", "improve/local", "--param", f"workspace={folder}", "--watch")
+        run = prefect(server, "deployment", "run", "improve/tiny", "--watch")
         assert run.returncode == 0, run.stdout + run.stderr
         assert (folder / "comparison.json").is_file()
+        shown = prefect(server, "artifact", "ls").stdout
+        assert all(f"{kind}-tiny" in shown for kind in ("comparison", "verdict", "report", "trials"))
         one = prefect(server, "deployment", "run", "experiment/local", "--param", f"workspace={folder}",
                       "--param", "arm=nothing", "--watch")  # fmt: skip
         assert one.returncode == 1  # a flow that fails is seen to fail

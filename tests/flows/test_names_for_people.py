@@ -1,0 +1,69 @@
+"""Names of runs in Prefect, keys of artifacts, and what they hold; and the deployment of one study."""
+
+import pytest
+import yaml
+from study_fixture import comparison, make_study
+
+from metricloop.cli.deploy import arguments
+from metricloop.cli.main import main
+from metricloop.flows import artifacts
+
+
+class Run:
+    """What prefect.runtime says of a run."""
+
+    def __init__(self, flow_name="", **parameters):
+        self.flow_name, self.parameters = flow_name, parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("lions", "lions"), ("Lions 2, new", "lions-2-new"), ("Löwen_1", "l-wen-1"), ("…", "study")]
+)
+def test_a_key_has_the_letters_that_prefect_takes(name, key):
+    assert artifacts.slug(name) == key
+
+
+def test_steps_are_named_in_words(monkeypatch):
+    monkeypatch.setattr(artifacts, "task_run", Run(module="metricloop.tasks.suggest", number=2))
+    assert artifacts.step_name() == "suggest, round 2"
+    monkeypatch.setattr(artifacts, "task_run", Run(module="metricloop.tasks.report"))
+    assert artifacts.step_name() == "report"
+
+
+def test_flows_are_named_for_their_study(monkeypatch, tmp_path):
+    (tmp_path / "params.yaml").write_text("study: {name: lions}\n")
+    for run, name in (
+        (Run("improve", workspace=str(tmp_path)), "improve lions"),
+        (Run("experiment", workspace=str(tmp_path), arm="oracle"), "experiment lions arm oracle"),
+        (Run("blocks", folder=tmp_path, chains={"a": [], "b": []}), "2 blocks of lions"),
+        (Run("improve", workspace=str(tmp_path / "new")), "improve new"),  # the demo, which is still to be made
+        (Run("takehome", workspace="", assignment="headlines"), "takehome takehome-headlines"),
+    ):
+        monkeypatch.setattr(artifacts, "flow_run", run)
+        assert artifacts.flow_name() == name
+
+
+def test_the_artifacts_of_a_study(monkeypatch, tmp_path):
+    made = {}
+    for kind in ("table", "markdown", "link"):
+        monkeypatch.setattr(artifacts, f"create_{kind}_artifact", lambda *given, kind=kind: made.update({kind: given}))
+    folder = make_study(tmp_path / "study")
+    artifacts.show_study(folder)
+    rows, key, _ = made["table"]
+    assert key == "comparison-drawn"
+    assert [row["arm"] for row in rows][:2] == ["random", "object_count"]
+    assert len(rows) == len(comparison()["arms"])
+    assert made["markdown"][0].startswith("**")
+    assert made["link"][:2] == ((folder / "report.html").as_uri(), str(folder / "report.html"))
+
+
+def test_the_deployment_of_a_study_names_its_folder_and_runs_once_at_a_time(tmp_path, capsys):
+    assert main(["deploy", "-C", str(tmp_path)]) == 1
+    assert "params.yaml" in capsys.readouterr().err
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(
+        {"study": {"name": "lions"}, "data": {"source": "a", "root": "a"}}
+    ))  # fmt: skip
+    command = " ".join(arguments(tmp_path, "local", "0 3 * * *", False))
+    assert f"metricloop.flows.improve.improve --name lions --pool local --param workspace={tmp_path}" in command
+    assert command.endswith("--tag lions --concurrency-limit 1 --cron 0 3 * * *")
+    assert arguments(tmp_path, "local", "", True)[-1] == "--all"
