@@ -1,15 +1,19 @@
 """metricloop/comparison/compare.py and tasks/compare.py on a study small enough to work out by hand, and from files."""
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 
+from metricloop.comparison.background import Background
 from metricloop.comparison.compare import compare
 from metricloop.comparison.looks import Look
+from metricloop.comparison.next_steps import next_steps
 from metricloop.comparison.results import CompareError, Result, read_results
 from metricloop.comparison.screening import Screening
 from metricloop.comparison.statistics import holm
@@ -19,6 +23,8 @@ from metricloop.data.loading import load
 from metricloop.data.tables import BOXES, IMAGES, SUBSET, read_json, write_json, write_table
 from metricloop.evaluation.average_precision import count_positives, weighted_ap
 from metricloop.evaluation.coco import coco_evaluate, write_matches
+from metricloop.flows.decisions import more_seeds
+from metricloop.params import Looks
 from metricloop.tasks.compare import main
 
 IMAGES_IN_SPLIT = 12
@@ -485,3 +491,27 @@ def test_an_arm_that_short_trials_stopped_counts_in_the_correction_and_not_in_th
     assert without["screened"] == []
     (mean,) = [entry for entry in found["headlines"] if entry["name"] == "mine"]
     assert (mean["arms"], mean["stopped"]) == (["a", "b"], ["low"])
+
+
+@pytest.mark.parametrize(("ahead", "advised"), [((4, 4, 5, 4, 5, 4), True), ((3, 3, 3, 3, 3, 3), False)])
+def test_the_advised_look_gives_seeds_to_the_arms_that_it_names(truth, ahead, advised):
+    """The command for more seeds, taken at its word: its looks make the study go on, and it never finds nothing to do.
+
+    The second arm, .02 above random, is less than half a standard error ahead: no look would give it more seeds.
+    """
+    found = {"random": (3, 2, 4, 3, 3, 2, 4, 3), "ahead": ahead}
+    plan = study(ahead="best")
+    comparison = compared(truth, plan, found)
+    rows(comparison)["ahead"]["seeds_needed"] = [9, 12]  # as if the images said less
+    words = [word for step in next_steps(comparison, Background(Path())) for word in shlex.split(step.command)]
+    values = dict(word.split("=") for word in words if word.startswith("looks."))
+    assert bool(values) == advised
+    if not advised:
+        return
+    looks = Looks(**{key.removeprefix("looks."): yaml.safe_load(value) for key, value in values.items()})
+    assert (looks.arms, looks.baseline, looks.alpha) == ((3, 6, 9), (4, 8, 12), (0.02, 0.03, 0.03))
+    third = Look(looks.arms[2], looks.baseline[2], looks.alpha[2], planned=False)
+    again = compared(truth, plan, found, looks=(*LOOKS, third))
+    assert rows(again)["ahead"]["goes_on"]
+    blocks = {f"{arm}.0": {"arm": arm, "seeds": f"0-{len(own) - 1}"} for arm, own in found.items()}
+    assert sorted(more_seeds(again, plan | {"blocks": blocks})) == [("ahead", "6-8"), ("random", "8-11")]
