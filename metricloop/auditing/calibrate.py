@@ -25,6 +25,7 @@ LEVELS = np.arange(1, 9) / 10  # shares of the planted errors that are less susp
 TOGETHER = 5  # labels at least whose suspicion is taken together where the density is estimated
 CONFIDENCE = 0.9  # that the true number of labels beyond a level is not lower, one-sided
 SUREST = 0.98  # no probability is higher: real errors are not quite like planted ones
+MOST_WRONG = 0.5  # share of wrong labels; where more look like errors, the evidence is poor: labels are mostly right
 TOO_POOR = 0.8  # AUROC of planted errors against right labels; below it, nothing is said
 
 
@@ -39,63 +40,83 @@ class Calibration:
 
 
 def calibrate(evidence: Evidence) -> Calibration | None:
-    """The probabilities of one kind; None with fewer than FEWEST labels or planted errors."""
-    if min(len(evidence.labels), len(evidence.planted)) < FEWEST:
+    """The probabilities of one kind; None with fewer than FEWEST labels of the pool, or planted errors.
+
+    Held-out labels may be better or worse than those of the pool, and have no say in what is found there. They have a
+    share of their own; fewer than FEWEST are judged together with the pool.
+    """
+    pool, held = ~evidence.held_out, evidence.held_out
+    if min(pool.sum(), len(evidence.planted)) < FEWEST:
         return None
     labels, planted = told_apart(evidence)
-    share = careful_share(labels, planted, evidence.label_image)
-    likely = careful_share(labels, planted)
-    order = np.sort(labels)
+    probability, wrong = np.zeros(len(labels)), 0.0
+    for own in (pool, held):
+        if own.any():
+            among = own if own.sum() >= FEWEST else np.full(len(labels), True)
+            share = careful_share(labels[among], planted, evidence.label_image[among])
+            ratio = density_ratio(labels[among], planted)
+            probability[own] = np.minimum(share * ratio[own[among]], SUREST)
+            wrong += share * float(own.mean())
+    likely, order = min(MOST_WRONG, careful_share(labels[pool], planted)), np.sort(labels[pool])
     above = (np.searchsorted(order, planted, "left") + np.searchsorted(order, planted, "right")) / 2 / len(order)
-    auroc = (float(above.mean()) - likely / 2) / max(1 - likely, 1e-9)
-    probability = np.minimum(share * density_ratio(labels, planted), SUREST)
-    return Calibration(probability, share, min(1.0, auroc))
+    auroc = (float(above.mean()) - likely / 2) / (1 - likely)
+    return Calibration(probability, wrong, min(1.0, auroc))
 
 
 def told_apart(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """How much each label (n,), and each planted error (k,), looks like a planted one: log odds of a classifier that
-    was fitted on other images."""
-    labels, planted = shared_ranks(evidence.labels, evidence.planted)
-    x = np.concatenate([_terms(labels, evidence.sized), _terms(planted, evidence.sized)])
-    y = np.concatenate([np.zeros(len(labels)), np.ones(len(planted))])
-    weight = np.where(y == 1, 1 / len(planted), 1 / len(labels)) * len(y) / 2  # both samples count the same
-    _, image = np.unique(np.concatenate([evidence.label_image, evidence.planted_image]), return_inverse=True)
+    was fitted on other images of the pool."""
+    pool = ~evidence.held_out
+    reference = evidence.labels[pool], evidence.planted
+    x, planted = (
+        _terms(mixture_ranks(values, *reference), evidence.circumstances)
+        for values in (evidence.labels, evidence.planted)
+    )
+    both = np.concatenate([x[pool], planted])
+    y = np.concatenate([np.zeros(pool.sum()), np.ones(len(planted))])
+    weight = np.where(y == 1, 1 / len(planted), 1 / pool.sum()) * len(y) / 2  # both samples count the same
+    _, image = np.unique(np.concatenate([evidence.label_image[pool], evidence.planted_image]), return_inverse=True)
     part = np.random.default_rng(0).permutation(image.max() + 1)[image] % PARTS
-    odds = np.zeros(len(y))
+    odds, held_odds = np.zeros(len(y)), []
     for own in range(PARTS):
         held = part == own
-        odds[held] = x[held] @ _fit(x[~held], y[~held], weight[~held])
-    return odds[: len(labels)], odds[len(labels) :]
+        beta = _fit(both[~held], y[~held], weight[~held])
+        odds[held] = both[held] @ beta
+        held_odds.append(x[~pool] @ beta)
+    found = np.zeros(len(x))
+    found[pool], found[~pool] = odds[: pool.sum()], np.mean(held_odds, axis=0)
+    return found, odds[pool.sum() :]
 
 
-def shared_ranks(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each column of both samples (n, d), (k, d) as ranks from -1 to 1 in a mixture of equal parts; nan becomes 0.
+def mixture_ranks(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Each column of values (m, d) as ranks from -1 to 1 in a mixture of equal parts of two samples (n, d) and (k, d);
+    nan becomes 0.
 
-    >>> [ranks.ravel().tolist() for ranks in shared_ranks(np.array([[1.0], [2.0]]), np.array([[3.0], [3.0]]))]
-    [[-0.75, -0.25], [0.5, 0.5]]
+    >>> first, second = np.array([[1.0], [2.0]]), np.array([[3.0], [3.0]])
+    >>> mixture_ranks(np.array([[1.0], [2.0], [3.0]]), first, second).ravel().tolist()
+    [-0.75, -0.25, 0.5]
     """
-    found = np.zeros_like(first, float), np.zeros_like(second, float)
-    for column in range(first.shape[1]):
-        samples = [np.sort(values[:, column][np.isfinite(values[:, column])]) for values in (first, second)]
-        for values, ranks in zip((first, second), found, strict=True):
-            known = np.isfinite(values[:, column])
-            own = values[known, column]
-            below = [
-                (np.searchsorted(sample, own, "left") + np.searchsorted(sample, own, "right")) / 2 / len(sample)
-                for sample in samples
-                if len(sample)
-            ]
-            ranks[known, column] = 2 * np.mean(below, axis=0) - 1 if below else 0.0
-    return found
+    ranks = np.zeros(values.shape)
+    for column in range(values.shape[1]):
+        known = np.isfinite(values[:, column])
+        samples = [np.sort(sample[:, column][np.isfinite(sample[:, column])]) for sample in (first, second)]
+        own = values[known, column]
+        below = [
+            (np.searchsorted(sample, own, "left") + np.searchsorted(sample, own, "right")) / 2 / len(sample)
+            for sample in samples
+            if len(sample)
+        ]
+        if below:
+            ranks[known, column] = 2 * np.mean(below, axis=0) - 1
+    return ranks
 
 
-def _terms(ranks: np.ndarray, sized: bool) -> np.ndarray:
-    """Polynomials of each column; of the size, only its square and its products with the others."""
-    scores = ranks[:, :-1] if sized else ranks
+def _terms(ranks: np.ndarray, circumstances: int) -> np.ndarray:
+    """Polynomials of each column; of circumstances, their squares and their products with the others."""
+    scores = ranks[:, : ranks.shape[1] - circumstances]
     terms = [np.ones((len(ranks), 1)), scores, scores**2 - 1 / 3, scores**3]
-    if sized:
-        size = ranks[:, -1:]
-        terms += [size, size**2 - 1 / 3, scores * size]
+    for column in ranks[:, scores.shape[1] :].T[:, :, None]:
+        terms += [column, column**2 - 1 / 3, scores * column]
     return np.concatenate(terms, axis=1)
 
 

@@ -11,7 +11,7 @@ from metricloop.auditing.label_errors import Kind
 from metricloop.auditing.planted import Planted, rounds
 from metricloop.auditing.suspicion import MetricScores
 from metricloop.data.boxes import areas
-from metricloop.data.dataset import Dataset
+from metricloop.data.dataset import Dataset, part_of
 from metricloop.data.frame import Detections
 from metricloop.metrics.contract import spec_of
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue, open_batch
@@ -22,18 +22,20 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Evidence:
-    """The scores of one kind's metrics, and for boxes their size.
+    """The scores of one kind's metrics, and what makes an object hard for models, whether its label is right or wrong.
 
-    labels: (n, d) of the labels as they are, or of the images; planted: (k, d) of planted errors. nan: no score.
-    label_image, planted_image: (n,) and (k,) image ids. sized: whether the last column is the size of the box, which
-    is no evidence of its own: small objects are hard for models, whether their labels are right or wrong.
+    labels: (n, d) of the labels as they are, or of the images; planted: (k, d) of errors planted in the pool. nan: no
+    score. label_image, planted_image: (n,) and (k,) image ids. held_out: (n,) bool, not of the pool. circumstances: how
+    many of the last columns are no evidence of their own, such as the size of a box, and only say what to compare a
+    label with.
     """
 
     labels: np.ndarray
     planted: np.ndarray
     label_image: np.ndarray
     planted_image: np.ndarray
-    sized: bool
+    held_out: np.ndarray
+    circumstances: int
 
 
 def gather(
@@ -44,22 +46,24 @@ def gather(
     *,
     jobs: int = 1,
 ) -> Evidence:
-    """Plant errors of a kind and score them. scores: of the labels as they are. jobs: as in `score_pool`."""
+    """Plant errors of a kind in the pool and score them. scores: of the labels as they are. jobs: see `score_pool`."""
     names = [name for name in kind.witnesses(scores) if name in scores]
     boxed = kind.unit == "box"
-    own = np.stack([scores[name].values for name in names], axis=1)
-    parts, images = [np.zeros((0, len(names) + boxed))], [np.zeros(0, np.int64)]
-    for made in rounds(data, kind, SEED):
+    own = np.column_stack([*(scores[name].values for name in names), *circumstances(kind, data)])
+    parts, images = [own[:0]], [np.zeros(0, np.int64)]
+    for made in rounds(part_of(data, np.flatnonzero(data.split == "pool"))[0], kind, SEED):
         values = rescored(made, names, predictions, jobs)
         row = made.data.box_row[made.at] if boxed else made.at
-        parts.append(np.column_stack([values, sizes(made.data)[made.at]]) if boxed else values)
+        parts.append(np.column_stack([values, *(column[made.at] for column in circumstances(kind, made.data))]))
         images.append(made.data.image_id[row])
+    row = data.box_row if boxed else np.arange(len(data))
     return Evidence(
-        np.column_stack([own, sizes(data)]) if boxed else own,
+        own,
         np.concatenate(parts),
-        data.image_id[data.box_row] if boxed else data.image_id,
+        data.image_id[row],
         np.concatenate(images),
-        boxed,
+        data.split[row] != "pool",
+        len(circumstances(kind, data)),
     )
 
 
@@ -90,6 +94,14 @@ def _only(data: Dataset, boxes: np.ndarray) -> Dataset:
         **{name: getattr(data, name)[boxes] for name in ("box_id", "boxes", "labels", "crowd")},
         offsets=np.searchsorted(data.box_row[boxes], np.arange(len(data) + 1)),
     )
+
+
+def circumstances(kind: Kind, data: Dataset) -> list[np.ndarray]:
+    """What makes objects hard: small boxes, and other objects about, where the kind of error leaves their number."""
+    if kind.unit != "box":
+        return []
+    others = np.log1p(data.counts[data.box_row] - 1.0)
+    return [sizes(data), others] if kind.name in ("placed", "class") else [sizes(data)]
 
 
 def sizes(data: Dataset) -> np.ndarray:

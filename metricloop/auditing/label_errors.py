@@ -66,7 +66,7 @@ KINDS = (
         (("class_margin", 1.0),),
         otherwise=(("size_outlier", 1.0),),
         about_otherwise="its size is unusual for its class",
-        also=("class_doubt", "size_outlier"),
+        also=("class_doubt",),
     ),
     Kind(
         "placed",

@@ -18,8 +18,9 @@ from metricloop.data.damage_presets import Corrupt, Mistake
 from metricloop.data.dataset import Dataset, part_of
 
 ENOUGH = 400  # planted errors of a kind; more make the estimate hardly better
-ROUNDS = 3  # at most, each with other labels of the same images
+ROUNDS = 6  # at most, each with other labels
 IMAGES = 1_500  # per round, drawn at random from larger data sets
+CROWDED = 0.9  # the share of images with fewer labels than those that are hit in every round
 RIGHT = 0.75  # IoU: a box changed so little is as right as two careful people agree (data.second_iou)
 MISTAKES: dict[str, tuple[Mistake, ...]] = {  # how a kind is planted: these in equal parts
     "spurious": (
@@ -45,17 +46,25 @@ class Planted:
 
 
 def rounds(data: Dataset, kind: Kind, seed: int) -> Iterator[Planted]:
-    """Rounds of one kind of error until ENOUGH are planted, or ROUNDS are done; other labels are hit in each."""
+    """Rounds of one kind of error until ENOUGH are planted, or ROUNDS are done; other labels are hit in each.
+
+    An image is hit as often as it has labels, so that all labels are about equally often hit.
+    """
     rows = np.flatnonzero(data.counts)
+    if not len(rows):
+        return
+    chance = np.minimum(1, data.counts[rows] / np.quantile(data.counts[rows], CROWDED))
     held = 0
     for number in range(ROUNDS):
-        if held >= ENOUGH or not len(rows):
-            return
         rng = np.random.default_rng((seed, number))
-        chosen = np.sort(rng.choice(rows, min(IMAGES, len(rows)), replace=False))
-        made = plant(part_of(data, chosen)[0], kind, seed=seed + number, rng=rng)
-        held += len(made.at)
-        yield made
+        chosen = rows[rng.random(len(rows)) < chance]
+        chosen = np.sort(rng.choice(chosen, min(IMAGES, len(chosen)), replace=False))
+        if len(chosen):
+            made = plant(part_of(data, chosen)[0], kind, seed=seed + number, rng=rng)
+            held += len(made.at)
+            yield made
+        if held >= ENOUGH:
+            return
 
 
 def plant(data: Dataset, kind: Kind, seed: int, rng: np.random.Generator) -> Planted:

@@ -1,5 +1,7 @@
 """Probabilities of wrong labels: laws of the estimate on samples whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from metricloop.auditing.calibrate import (
     calibrate,
     careful_share,
     density_ratio,
-    shared_ranks,
+    mixture_ranks,
 )
 from metricloop.auditing.evidence import Evidence
 
@@ -21,7 +23,7 @@ def drawn(n: int, wrong: int, apart: float, seed: int = 0, k: int = 400, real: f
     rng = np.random.default_rng(seed)
     labels, planted = rng.normal(size=(n, 2)), rng.normal(apart, 1, (k, 2))
     labels[:wrong] += apart if real is None else real
-    return Evidence(labels, planted, np.arange(n), rng.integers(0, n, k), False), np.arange(n) < wrong
+    return Evidence(labels, planted, np.arange(n), rng.integers(0, n, k), np.zeros(n, bool), 0), np.arange(n) < wrong
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -51,7 +53,28 @@ def test_errors_milder_than_planted_ones_make_it_more_careful():
     assert not listed.any() or wrong[listed].mean() >= found.probability[listed].mean() - 0.05
 
 
+def test_held_out_labels_have_a_share_of_their_own():
+    alone, wrong = drawn(500, 150, 3.0)
+    clean = np.random.default_rng(9).normal(size=(500, 2))
+    both = replace(
+        alone,
+        labels=np.concatenate([alone.labels, clean]),
+        label_image=np.arange(1000),
+        held_out=np.arange(1000) >= 500,
+    )
+    found = calibrate(both)
+    assert found.probability[:500].tolist() == calibrate(alone).probability.tolist()  # whatever is held out
+    assert (found.probability[500:] >= 0.5).sum() <= 5
+    assert found.share == pytest.approx(calibrate(alone).share / 2, abs=0.01)
+    few = replace(alone, held_out=np.arange(500) < FEWEST - 1)  # all of them wrong, and too few for a share
+    judged = calibrate(few)
+    assert (judged.probability[: FEWEST - 1] >= 0.5).mean() > 0.7
+    assert wrong[: FEWEST - 1].all()
+
+
 def test_a_poor_model_is_known_by_what_was_planted():
+    useless = calibrate(drawn(600, 0, 0.0)[0])  # all labels look like errors, so that none of them can be accused
+    assert useless.told_apart < 0.6
     poor, good = (calibrate(drawn(600, 0, apart)[0]).told_apart for apart in (0.3, 3.0))
     assert poor < TOO_POOR < good
     spoilt = calibrate(drawn(600, 240, 3.0)[0]).told_apart  # wrong labels look like planted ones: that is not the model
@@ -86,7 +109,7 @@ def test_the_ratio_never_falls_and_averages_groups():
 
 
 def test_a_missing_score_is_no_evidence():
-    ranks, _ = shared_ranks(np.array([[np.nan], [0.0]]), np.array([[1.0], [np.nan]]))
+    ranks = mixture_ranks(np.array([[np.nan], [0.0]]), np.array([[np.nan], [0.0]]), np.array([[1.0], [np.nan]]))
     assert ranks.ravel().tolist() == [0.0, -0.5]
 
 
@@ -97,6 +120,13 @@ def test_small_objects_are_not_accused_for_being_small():
     doubt = np.where(size < -0.6, 3.0, 0.0) + rng.normal(size=800)
     planted = np.full(400, 3.0) + rng.normal(size=400)
     found = calibrate(
-        Evidence(np.stack([doubt, size], 1), np.stack([planted, planted_size], 1), np.arange(800), np.arange(400), True)
+        Evidence(
+            np.stack([doubt, size], 1),
+            np.stack([planted, planted_size], 1),
+            np.arange(800),
+            np.arange(400),
+            np.zeros(800, bool),
+            1,
+        )
     )
     assert (found.probability >= 0.5).sum() == 0
