@@ -11,6 +11,7 @@ from pathlib import Path
 from metricloop import layout
 from metricloop.comparison.arm_rows import boxes_apart, is_oracle, of_role
 from metricloop.comparison.headlines import headlines
+from metricloop.comparison.next_steps import next_steps
 from metricloop.comparison.phrases import seeds_text
 from metricloop.comparison.table_notes import notes
 from metricloop.comparison.verdict import summarise
@@ -53,6 +54,7 @@ def build(study: ReportData) -> str:
         comparison=study.comparison,
         verdict=summarise(study.comparison),
         headlines=headlines(study.comparison),
+        steps=next_steps(study.comparison, study.background) if study.background else [],
         notes=notes(study.comparison),
         boxes_apart=boxes_apart,
         seeds_text=seeds_text,

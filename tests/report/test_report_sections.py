@@ -169,3 +169,19 @@ def test_of_many_draws_only_the_first_is_carried(study, monkeypatch):
 def test_the_policy_stands_there_in_words(page):
     assert "The best quarter of the pool&#39;s images by object_count." in page
     assert "The best quarter of the pool&#39;s images by the mean tightness of their objects." in page
+
+
+def test_the_verdict_ends_with_what_to_do_next_in_the_workspace(page, study):
+    """The commands hold no path of this machine: the page may be read elsewhere."""
+    start = page.index("Next, in the workspace")
+    section = page[start : page.index("</ul>", start)]
+    commands = re.findall(r"<code>(.*?)</code>", section)
+    assert 1 <= len(commands) <= 3
+    assert all(command.startswith("metricloop ") and " -C ." in command for command in commands)
+    assert str(study) not in page
+
+
+def test_a_study_whose_settings_cannot_be_read_has_no_advice(tmp_path):
+    folder = make_study(tmp_path)
+    (folder / "params.yaml").write_text("nonsense: 1\n")
+    assert "Next, in the workspace" not in build(read_report_data(folder, folder / "pictures"))
