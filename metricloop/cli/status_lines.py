@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from metricloop import layout
@@ -18,11 +18,16 @@ MOST = 5  # names, files or values that are listed one by one
 SHOWN = 60  # characters of a value
 
 
-def status_lines(found: Staleness) -> list[str]:
-    """The state of all stages, those with the same reasons together; lines as wide as the terminal."""
-    waiting = [name for name in found.old if name in found.waiting or _only_waits(found, name)]
-    todo = [name for name in found.old if name not in waiting]
-    lines = list(_entry("up to date", [by_kind(found.fresh)])) if found.fresh else []
+def status_lines(found: Staleness, now: Collection[str] = ()) -> list[str]:
+    """The state of all stages, those with the same reasons together; lines as wide as the terminal.
+
+    now: stages that run now, whose outputs come and go.
+    """
+    running = [name for name in found.stages if name in now]
+    waiting = [name for name in found.old if name not in now and (name in found.waiting or _only_waits(found, name))]
+    todo = [name for name in found.old if name not in now and name not in waiting]
+    lines = list(_entry("runs now", [by_kind(running)])) if running else []
+    lines += list(_entry("up to date", [by_kind(found.fresh)])) if found.fresh else []
     for names, reasons in _alike(todo, found.why):
         lines += _entry("to do", [by_kind(names), *reason_lines(reasons)])
     if waiting:

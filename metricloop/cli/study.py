@@ -67,7 +67,7 @@ def run(
     hide_keys()  # before Prefect's server is started, which would inherit them
     folder = folder.resolve()
     if dry_run and (running := last_run(folder)) and running.alive:
-        print(f"{running.doing} is {describe(running)}")
+        print(describe(running))
         return
     check_free(folder)
     checked = check_study(folder, changes or [])  # a mistake is told before a server is started, or a file changed
@@ -181,8 +181,8 @@ def status(
         print_json(parts)
         return
     if run:
-        print(f"{run.doing} is {describe(run)}" if run.alive else describe_stopped(run, folder))
-    print("\n".join(status_lines(found)))
+        print(describe(run) if run.alive else describe_stopped(run, folder))
+    print("\n".join(status_lines(found, run.now if run and run.alive else ())))
     summary = folder / layout.SUMMARY
     if summary.is_file() and (told := describe_splits(json.loads(summary.read_text()))):
         print(f"data: {told}")

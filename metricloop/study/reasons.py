@@ -159,16 +159,18 @@ def _command(old: Any, new: Any) -> Iterator[Reason]:
     if old == new:
         return
     before, after = _options(str(old)), _options(str(new))
-    for option in dict.fromkeys([*after, *before]):
-        if before.get(option) != after.get(option):
-            yield Reason(COMMAND, option, before.get(option), after.get(option))
+    differing = [option for option in dict.fromkeys([*after, *before]) if before.get(option) != after.get(option)]
+    for option in differing:
+        yield Reason(COMMAND, option, before.get(option), after.get(option))
+    if not differing:
+        yield Reason(COMMAND, "command", old, new)
 
 
 def _options(command: str) -> dict[str, str]:
-    """The words of a command by the option before them; those before the first option are under "program"."""
+    """The words of a command by the option before them, up to `||`; those before the first are under "program"."""
     found: dict[str, list[str]] = {"program": []}
     name = "program"
-    for word in shlex.split(command):
+    for word in shlex.split(command.partition(" || ")[0]):
         if word.startswith("--"):
             name = word
             found[name] = []

@@ -176,15 +176,15 @@ def last_run(folder: Path) -> Running | None:
 def busy(folder: Path) -> str:
     """Why another command has to wait."""
     found = last_run(folder)
-    told = f"{found.doing} is {describe(found)}" if found else "another command is just beginning"
-    return f"in {folder}, {told}; wait for it, or stop it with Ctrl-C where it runs"
+    told = describe(found) if found else "another command that is just beginning"
+    return f"another command works in {folder}: {told}; wait for it, or stop it with Ctrl-C where it runs"
 
 
 def describe(found: Running, now: float | None = None) -> str:
-    """How far a run is, in words, such as: running since 22:47 (process 123), stage 7 of 25, about 12 min left."""
+    """How far a run is, such as: `metricloop run`, running since 22:47 (process 123), stage 7 of 25, 12 min left."""
     now = time.time() if now is None else now
     place = "" if found.host == socket.gethostname() else f" on {found.host}"
-    text = f"running since {clock(found.began, now)} (process {found.pid}{place})"
+    text = f"`metricloop {found.doing}`, running since {clock(found.began, now)} (process {found.pid}{place})"
     if found.stages:
         text += f", stage {min(len(found.done) + 1, len(found.stages))} of {len(found.stages)}"
     if found.now:
@@ -199,7 +199,7 @@ def describe_stopped(found: Running, folder: Path, now: float | None = None) -> 
     now = time.time() if now is None else now
     what = f"failed: {found.failed}" if found.failed else "was stopped"
     reached = f" after {len(found.done)} of {len(found.stages)} stages" if found.stages else ""
-    return f"the {found.doing} of {clock(found.began, now)} {what}{reached}; go on with: {run_line(folder)}"
+    return f"`metricloop {found.doing}` of {clock(found.began, now)} {what}{reached}; go on with: {run_line(folder)}"
 
 
 def clock(moment: float, now: float) -> str:

@@ -45,6 +45,13 @@ def test_a_stage_that_lacks_only_what_another_will_make_waits(monkeypatch):
     assert status_lines(found)[2] == "to do       evaluate (a)"
 
 
+def test_stages_that_run_now_stand_apart(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    why = {"train@a": [Reason(OUTPUT, "models/a", "1", MISSING)]}
+    lines = status_lines(Staleness(["train@a", "evaluate@a"], ["train@a"], ["evaluate@a"], why), ["train@a"])
+    assert lines[:2] == ["runs now    train (a)", "waits       evaluate (a)"]
+
+
 def test_each_reason_has_its_words():
     files = {"files": 960, "bytes": 7_000_000}
     reasons = [

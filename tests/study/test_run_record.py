@@ -58,11 +58,12 @@ def other(study):
 def test_a_second_command_says_who_works_here_and_how_far_it_is(study, other, capsys):
     found = last_run(study)
     assert found.alive
-    said = f"run is running since {time.strftime('%H:%M', time.localtime(found.began))} (process {other.pid}), "
-    said += "stage 2 of 3: train@a"
+    since = time.strftime("%H:%M", time.localtime(found.began))
+    said = f"`metricloop run`, running since {since} (process {other.pid}), stage 2 of 3: train@a"
     with pytest.raises(BusyError) as caught, claimed(study, "audit"):
         pass
-    assert str(caught.value) == f"in {study}, {said}; wait for it, or stop it with Ctrl-C where it runs"
+    waits = "wait for it, or stop it with Ctrl-C where it runs"
+    assert str(caught.value) == f"another command works in {study}: {said}; {waits}"
     for typed in (["run"], ["run", "--arm", "tightness"], ["audit", "--no-training"]):
         assert main([*typed, "-C", str(study)]) == 1
         assert said in capsys.readouterr().err
