@@ -28,8 +28,10 @@ STEPS = {
     "ingest": "reading the data",
     "second_labels": "reading the second labels",
     "predict": "training and predicting",
+    "predict_held_out": "predicting held-out pictures",
     "score": "scoring",
     "rank": "ranking and measuring",
+    "calibrate": "estimating probabilities",
 }  # step of an audit -> its name on the page
 FAMILY_TEXTS = {name: f"{family.title}; uses {family.reads}" for name, family in FAMILIES.items()}
 
