@@ -66,7 +66,7 @@ def _predictions(folder: Path, params: Params, seconds: dict[str, float | None])
     if held_out_detections(folder) is None:
         say("predictions for the held-out pictures")
         began = time.monotonic()
-        call(folder, [sys.executable, "-P", "-m", "metricloop.tasks.predict_held_out"], "predict_held_out")
+        call(folder, [sys.executable, "-P", "-m", "metricloop.tasks.steps.predict_held_out"], "predict_held_out")
         seconds["predict_held_out"] = time.monotonic() - began
 
 

@@ -31,8 +31,8 @@ def deliver(workspace: str = ".", arm: str = "", target: str = "", anyway: bool 
     wish = Wish(arm or None, anyway)
     choose(read_comparison(folder), folder, wish.arm, wish.anyway)
     with claimed(folder, "deliver"):
-        step(folder, "metricloop.tasks.promote", *wish.arguments())
-        mlflow_step(folder, "metricloop.tasks.register")
+        step(folder, "metricloop.tasks.steps.promote", *wish.arguments())
+        mlflow_step(folder, "metricloop.tasks.steps.register")
         bundle = target or layout.bundle_folder(aliases(folder)[CHAMPION])
-        step(folder, "metricloop.tasks.bundle", bundle)
-        step(folder, "metricloop.tasks.check_bundle", bundle)
+        step(folder, "metricloop.tasks.steps.bundle", bundle)
+        step(folder, "metricloop.tasks.steps.check_bundle", bundle)

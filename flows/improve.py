@@ -79,9 +79,9 @@ def rounds(folder: Path, params: Params) -> list[str]:
     """
     left: list[str] = []
     for number in open_rounds(read_journal(folder / layout.JOURNAL), params):
-        model_step(folder, "metricloop.tasks.suggest", number)
+        model_step(folder, "metricloop.tasks.steps.suggest", number)
         left = experiments(folder, params) or left
-        model_step(folder, "metricloop.tasks.reflect", number)
+        model_step(folder, "metricloop.tasks.steps.reflect", number)
         commit(folder, f"round {number}")
     return left
 
@@ -99,8 +99,8 @@ def experiments(folder: Path, params: Params) -> list[str]:
 
 def present(folder: Path, message: str) -> None:
     """Show the present state of the study: report, MLflow, Prefect's artifacts, and a commit."""
-    step(folder, "metricloop.tasks.report")
-    mlflow_step(folder, "metricloop.tasks.track")
+    step(folder, "metricloop.tasks.steps.report")
+    mlflow_step(folder, "metricloop.tasks.steps.track")
     show_study(folder)
     commit(folder, message)
     with replacing(folder / layout.SHOWN) as temporary:  # last: a run that ended before this point shows it all again

@@ -48,7 +48,7 @@ def run_scoring(folder: Path, old: Sequence[str]) -> Plan:
     run_stages(folder, [stage for stage in old if kind_of(stage) in early])
     if not any((folder / layout.SCORES).glob(f"*/{layout.FAILURES}")):
         return plan
-    step(folder, "metricloop.tasks.drop_arms")
+    step(folder, "metricloop.tasks.steps.drop_arms")
     return load_plan(folder)
 
 

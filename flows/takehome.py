@@ -24,4 +24,4 @@ def takehome(workspace: str = "", assignment: str = "", rounds: int = 0) -> None
     end_server_with_me()
     folder = Path(workspace or f"takehome-{assignment}").resolve()
     prepare(folder, assignment, None, None, {})
-    model_step(folder, "metricloop.tasks.takehome", rounds)
+    model_step(folder, "metricloop.tasks.steps.takehome", rounds)

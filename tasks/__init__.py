@@ -1,4 +1,4 @@
-"""TASKS: the pipeline, one short file per step: read files, call the library, write files.
+"""TASKS: the pipeline, one short file per DVC stage: read files, call the library, write files. Other steps: `steps/`.
 
 Imports `tracking`, `report`, `engineer`, `auditing`, `delivery`, `takehome`, `study`, `training`, `comparison`,
 `selection`, `scoring`, `params`, `llm`, `evaluation`, `sandbox`, `drawing`, `runtime`, `data`, `text`, `layout`.

@@ -115,6 +115,10 @@ def test_every_command_has_a_test():
 ONLY_SOME = ("embed", "screen", "second_labels")  # stages that only some studies have
 
 
+def test_tasks_holds_the_stages_and_nothing_else():
+    assert {file.stem for file in (ROOT / "tasks").glob("*.py")} == {*stage_kinds(), "__init__"}
+
+
 def test_every_stage_is_a_file_of_tasks_and_a_part_of_dvc_yaml():
     declared = (ROOT / STAGES).read_text()
     for kind in stage_kinds():

@@ -45,8 +45,8 @@ def promote(
     wish, folder = Wish(arm, anyway, share, seeds), folder.resolve()
     choose(read_comparison(folder), folder, arm, anyway)  # a refusal is told before anything is started
     python = [sys.executable, "-P", "-m"]
-    call(folder, [*python, "metricloop.tasks.promote", *wish.arguments()], "promote")
-    call(folder, [*python, "metricloop.tasks.register"], "register", variables=server_variables() | network())
+    call(folder, [*python, "metricloop.tasks.steps.promote", *wish.arguments()], "promote")
+    call(folder, [*python, "metricloop.tasks.steps.register"], "register", variables=server_variables() | network())
     print(f"\n{where_to_look(folder)}")
     print(f"use it:     {command_line('metricloop', 'predict', champion(folder), 'PHOTOS', '-o', 'found')}")
 

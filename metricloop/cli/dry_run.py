@@ -163,7 +163,7 @@ def time_rows(found: Estimate, speed: str, side_by_side: int) -> list[tuple[str,
 
 def _timed(folder: Path, params_text: str, side_by_side: int) -> dict[str, float]:
     """Time some iterations in as many processes as will train at once; the slowest counts."""
-    command = [sys.executable, "-P", "-m", "metricloop.tasks.estimate"]
+    command = [sys.executable, "-P", "-m", "metricloop.tasks.steps.estimate"]
 
     def once(_: int) -> dict[str, float]:
         done = subprocess.run(

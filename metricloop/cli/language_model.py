@@ -47,7 +47,7 @@ def _suggest_next(folder: Path) -> None:
         raise ValueError(f"this would be round {number}, but llm.rounds is {rounds}; raise llm.rounds first")
     if waiting := untried(events, folder):
         raise ValueError(f"{', '.join(waiting)} of the last round must be run first: {run_line(folder)}")
-    call_model_step(folder, "metricloop.tasks.suggest", number)
+    call_model_step(folder, "metricloop.tasks.steps.suggest", number)
 
 
 @commands.add("metricloop scorecard ~/lions", "metricloop scorecard ~/lions ~/lions-other")

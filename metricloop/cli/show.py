@@ -60,7 +60,7 @@ def audit(
 @commands.add("metricloop report -C ~/lions")
 def report(folder: Workspace = HERE) -> None:
     """Write report.html."""
-    _step(folder.resolve(), "metricloop.tasks.report")
+    _step(folder.resolve(), "metricloop.tasks.steps.report")
 
 
 @commands.add("metricloop track -C ~/lions")
@@ -70,7 +70,7 @@ def track(folder: Workspace = HERE) -> None:
     from metricloop.tracking.registry import server_variables
     from metricloop.tracking.track import where_to_look
 
-    _step(folder.resolve(), "metricloop.tasks.track", server_variables() | network())
+    _step(folder.resolve(), "metricloop.tasks.steps.track", server_variables() | network())
     print(where_to_look(folder))
 
 

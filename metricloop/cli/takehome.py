@@ -101,4 +101,4 @@ def _run(
     prepare(folder, assignment, data, truth, changes)
     load_settings(folder)
     again = command_line("metricloop", "takehome", "-C", folder)
-    call_model_step(folder, "metricloop.tasks.takehome", rounds, again)
+    call_model_step(folder, "metricloop.tasks.steps.takehome", rounds, again)

@@ -41,7 +41,7 @@ def test_suggest_goes_on_after_the_last_round_that_is_complete(asked, tmp_path):
     journal.add("suggested", round=1, accepted=["tried"], refused=[])
     journal.add("accepted", round=2, suggestion="x")  # cut short
     assert main(["suggest", "-C", str(tmp_path)]) == 0
-    assert asked == [(tmp_path, "metricloop.tasks.suggest", 1), (tmp_path, "metricloop.tasks.suggest", 2)]
+    assert asked == [(tmp_path, "metricloop.tasks.steps.suggest", 1), (tmp_path, "metricloop.tasks.steps.suggest", 2)]
 
 
 def test_suggest_waits_for_experiments_and_keeps_to_the_rounds_allowed(asked, tmp_path, capsys):

@@ -86,7 +86,8 @@ def test_report_and_track_run_a_step_of_the_study(tmp_path, monkeypatch, capsys)
     assert main(["track", "-C", str(folder)]) == 0
     python = [sys.executable, "-P", "-m"]
     steps = [
-        (folder, [*python, f"metricloop.tasks.{name}"], f"metricloop.tasks.{name}") for name in ("report", "track")
+        (folder, [*python, f"metricloop.tasks.steps.{name}"], f"metricloop.tasks.steps.{name}")
+        for name in ("report", "track")
     ]
     assert [given[:3] for given in called] == steps
     assert called[0][3] is None

@@ -11,13 +11,13 @@ from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.journal import Journal
 from metricloop.study.plan import load_plan
-from metricloop.tasks import suggest
+from metricloop.tasks.steps import suggest
 
 FRAMES = drawn(12)
 
 
 class Step:
-    """tasks.suggest.main in a folder, with everything around the round replaced."""
+    """tasks.steps.suggest.main in a folder, with everything around the round replaced."""
 
     def __init__(self, folder, monkeypatch, model: Model, lacks=()):
         self.folder = folder

@@ -78,7 +78,7 @@ def test_replayed_code_runs_in_the_sandbox_and_the_study_says_so(tiny, walls):
 def test_without_a_sandbox_a_round_is_skipped_with_one_line(tiny):
     record(tiny)
     change_params(tiny / "params.yaml", list(REPLAY[1:]))
-    step = [sys.executable, "-P", "-m", "metricloop.tasks.suggest", "1"]
+    step = [sys.executable, "-P", "-m", "metricloop.tasks.steps.suggest", "1"]
     done = subprocess.run(step, cwd=tiny, env=without_walls(tiny), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     said = "round 1: left out, because its metrics are unread code and there is no sandbox here: seccomp"

@@ -320,7 +320,7 @@ def test_only_the_step_that_asks_a_model_gets_network_variables(monkeypatch, tmp
     assert not way.keys() & environment().keys()
     for start in (
         lambda: processes.call(tmp_path, ["x"], "x"),
-        lambda: processes.call_model_step(tmp_path, "metricloop.tasks.suggest", 1),
+        lambda: processes.call_model_step(tmp_path, "metricloop.tasks.steps.suggest", 1),
     ):
         with pytest.raises(FileNotFoundError):
             start()
@@ -375,8 +375,8 @@ def test_a_round_with_a_reflection_does_not_run_again(monkeypatch, tmp_path):
     params = PARAMS.model_copy(update={"llm": PARAMS.llm.model_copy(update={"provider": "openai", "rounds": 2})})
     improve.rounds(tmp_path, params)
     assert done == [
-        ("model_step", "metricloop.tasks.suggest", 2), ("experiments", params),
-        ("model_step", "metricloop.tasks.reflect", 2), ("commit", "round 2"),
+        ("model_step", "metricloop.tasks.steps.suggest", 2), ("experiments", params),
+        ("model_step", "metricloop.tasks.steps.reflect", 2), ("commit", "round 2"),
     ]  # fmt: skip
 
 

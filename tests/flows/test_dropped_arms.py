@@ -47,7 +47,7 @@ def study(tmp_path, monkeypatch):
             write_json(folder / "scores/new/failed.json", {"bad": "MemoryError"})
 
     def step(folder, module):
-        if module == "metricloop.tasks.drop_arms":
+        if module == "metricloop.tasks.steps.drop_arms":
             drop_failed_arms(folder)
 
     def train(folder, blocks, params):

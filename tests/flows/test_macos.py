@@ -37,7 +37,7 @@ def test_doctor_says_what_is_missing():
 def test_a_round_of_a_language_model_is_left_out_with_one_line(tiny):
     record(tiny)
     change_params(tiny / "params.yaml", list(REPLAY[1:]))
-    step = [sys.executable, "-P", "-m", "metricloop.tasks.suggest", "1"]
+    step = [sys.executable, "-P", "-m", "metricloop.tasks.steps.suggest", "1"]
     done = subprocess.run(step, cwd=tiny, env=AS_MACOS, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1

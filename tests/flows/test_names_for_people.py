@@ -24,9 +24,9 @@ def test_a_key_has_the_letters_that_prefect_takes(name, key):
 
 
 def test_steps_are_named_in_words(monkeypatch):
-    monkeypatch.setattr(artifacts, "task_run", Run(module="metricloop.tasks.suggest", number=2))
+    monkeypatch.setattr(artifacts, "task_run", Run(module="metricloop.tasks.steps.suggest", number=2))
     assert artifacts.step_name() == "suggest, round 2"
-    monkeypatch.setattr(artifacts, "task_run", Run(module="metricloop.tasks.report"))
+    monkeypatch.setattr(artifacts, "task_run", Run(module="metricloop.tasks.steps.report"))
     assert artifacts.step_name() == "report"
 
 

@@ -55,7 +55,7 @@ def study(tmp_path, monkeypatch):
             note(folder, names)
 
     def step(folder, module):
-        if module == "metricloop.tasks.drop_arms":
+        if module == "metricloop.tasks.steps.drop_arms":
             drop_failed_arms(folder)
 
     stand_ins = {

@@ -61,7 +61,7 @@ def versions(folder: Path, uri: str = ""):
 
 def track_in_a_process(folder: Path) -> None:
     """`metricloop track` as people run it; MLflow keeps the connection to a deleted database within a process."""
-    subprocess.run([sys.executable, "-P", "-m", "metricloop.tasks.track"], cwd=folder, check=True)
+    subprocess.run([sys.executable, "-P", "-m", "metricloop.tasks.steps.track"], cwd=folder, check=True)
 
 
 def test_a_version_says_what_it_is(study):
