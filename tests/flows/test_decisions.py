@@ -111,7 +111,7 @@ def test_a_winner_with_other_box_counts_gets_a_control(arm, needed):
 
 
 def test_the_looks_are_fixed_when_the_first_trial_has_run(tmp_path):
-    create(tmp_path / "w", NewStudy(name="x", source="/y", root="/y"))
+    create(tmp_path / "w", NewStudy(name="x", source="/y/z.json", root="/y"))
     params = check_params({"study": {"name": "x"}, "data": {"source": "y"}})
     later = check_params({"study": {"name": "x"}, "data": {"source": "y"}, "looks": {"arms": [3, 9]}})
 
