@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDE = 100  # columns of a terminal that hold the whole table
 NARROW = (0, 2, 3, 4, 5, 6, 8)  # the columns that 80 hold
+SPREAD = " ± sd"
 HEADER = ("arm", "images", "boxes", "mAP ± sd", "gain", "95 % interval", "p Holm", "mAR", "verdict")
 CONFIRMED = (
     "role", "arm", "mAP", "mAR", "search gain", "expected", "test gain", "95 % interval", "p",
@@ -44,14 +45,15 @@ def print_table(
 
     console = console or _console()
     summary = summarise(comparison)
-    shown = range(len(HEADER)) if console.width >= WIDE else NARROW
+    wide = console.width >= WIDE
+    shown = range(len(HEADER)) if wide else NARROW
     table = Table(title=title(comparison), title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False)
-    for name in (HEADER[place] for place in shown):
+    for name in (HEADER[place] if wide else HEADER[place].removesuffix(SPREAD) for place in shown):
         table.add_column(name, justify="left" if name in ("arm", "verdict") else "right", overflow="fold")
     arms = comparison["arms"]
     for place, arm in enumerate(arms):
         ends = place + 1 < len(arms) and arms[place + 1]["role"] != arm["role"]
-        texts = cells(arm) if console.width >= WIDE else _short_cells(arm)
+        texts = cells(arm) if wide else _short_cells(arm)
         table.add_row(*(texts[place] for place in shown), style=COLOURS.get(arm["verdict"], ""), end_section=ends)
     if background and (mixed := old_labels_text(background)):
         console.print(mixed, style="bold red", highlight=False)

@@ -237,6 +237,7 @@ def test_the_terminal_has_a_verdict_a_table_and_at_most_three_commands_each_on_o
     after = lines[lines.index("Next") :]
     assert 1 <= sum(line.startswith("  metricloop ") for line in after) <= 3
     table = lines[next(k for k, line in enumerate(lines) if line.startswith("arm ")) :]
+    assert table[0].split() == ["arm", "boxes", "mAP", "gain", "95", "%", "interval", "p", "Holm", "verdict"]
     row = next(line for line in table if line.startswith("object_count"))
     assert row.split() == ["object_count", "16", "0.301", "+0.070", "+0.040\u2026+0.100", "0.004", "better"]
     assert all(len(line) <= 80 for line in lines if not line.startswith("  metricloop "))
