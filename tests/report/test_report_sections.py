@@ -6,6 +6,7 @@ import io
 import json
 import re
 
+import cv2
 import numpy as np
 import pytest
 from study_fixture import arm, arms, comparison, make_study, write_detections
@@ -15,7 +16,7 @@ from metricloop.data.frame import Detections
 from metricloop.data.loading import load
 from metricloop.data.tables import SUBSET, read_table, write_table
 from metricloop.evaluation.error_types import find_errors
-from metricloop.report import downloads
+from metricloop.report import downloads, image_gallery
 from metricloop.report.before_after import marks, most
 from metricloop.report.curve_figures import smooth, still_falling
 from metricloop.report.downloads import subset_file, table_file
@@ -185,3 +186,25 @@ def test_a_study_whose_settings_cannot_be_read_has_no_advice(tmp_path):
     folder = make_study(tmp_path)
     (folder / "params.yaml").write_text("nonsense: 1\n")
     assert "Next, in the workspace" not in build(read_report_data(folder, folder / "pictures"))
+
+
+def test_many_pictures_are_stored_smaller_and_none_is_lost(study, monkeypatch):
+    """Six pictures of noise, 700 px high: stored 640 px high, smaller, and at last 150 px high whatever they take."""
+    pool = read_report_data(study, study / "pictures").pool
+    big = np.random.default_rng(0).integers(0, 255, (700, 900, 3)).astype(np.uint8)
+    monkeypatch.setattr(image_gallery, "read_picture", lambda *_: big)
+    stored = {}
+    for most in (10**9, 1_000_000, 1):
+        monkeypatch.setattr(image_gallery, "MOST_BYTES", most)
+        gallery = image_gallery.Gallery(pool)
+        assert all(gallery.has(pool, row) for row in range(6))
+        uris = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', gallery.store())
+        stored[most] = [height_of(base64.b64decode(uri)) for uri in uris]
+        assert most == 1 or sum(len(base64.b64decode(uri)) for uri in uris) <= most
+    assert stored[10**9] == [640] * 6
+    assert set(stored[1_000_000]) < {480, 360, 240}
+    assert stored[1] == [150] * 6
+
+
+def height_of(data):
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[0]
