@@ -38,7 +38,7 @@ def test_some_images_in_another_order_are_told_apart(data, tmp_path, name, copy)
     target.parent.mkdir()
     export_dataset(part, target, name, notes, copy=copy)
     found = read_repaired(target, data)
-    assert found.format == name
+    assert found.format == {"coco-folder": "coco"}.get(name, name)  # one is read, two are written
     assert sorted(found.images) == [0, 1]
     names = ("panda", "football")
     for row in (0, 1):
