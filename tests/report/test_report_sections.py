@@ -194,13 +194,13 @@ def test_many_pictures_are_stored_smaller_and_none_is_lost(study, monkeypatch):
     big = np.random.default_rng(0).integers(0, 255, (700, 900, 3)).astype(np.uint8)
     monkeypatch.setattr(image_gallery, "read_picture", lambda *_: big)
     stored = {}
-    for most in (10**9, 1_000_000, 1):
-        monkeypatch.setattr(image_gallery, "MOST_BYTES", most)
+    for limit in (10**9, 1_000_000, 1):
+        monkeypatch.setattr(image_gallery, "MOST_BYTES", limit)
         gallery = image_gallery.Gallery(pool)
         assert all(gallery.has(pool, row) for row in range(6))
         uris = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', gallery.store())
-        stored[most] = [height_of(base64.b64decode(uri)) for uri in uris]
-        assert most == 1 or sum(len(base64.b64decode(uri)) for uri in uris) <= most
+        stored[limit] = [height_of(base64.b64decode(uri)) for uri in uris]
+        assert limit == 1 or sum(len(base64.b64decode(uri)) for uri in uris) <= limit
     assert stored[10**9] == [640] * 6
     assert set(stored[1_000_000]) < {480, 360, 240}
     assert stored[1] == [150] * 6
