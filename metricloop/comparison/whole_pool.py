@@ -51,7 +51,7 @@ def dropping_text(comparison: dict[str, Any]) -> str:
 
 
 _CONCLUSIONS = {
-    "pays": "yes, the images left out do harm",
+    "pays": "yes, the subset is better than all of them",
     "costs": "no, train on all of them where you can",
     "same": "you may, at little or no loss",
     "open": "that is not decided",

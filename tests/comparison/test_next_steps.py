@@ -193,10 +193,10 @@ def test_the_bottleneck_follows_the_parts_of_the_error():
     ("entries", "word", "said"),
     [
         ([one("undecided", 0.01), full(0.05)], "costs", "no, train on all of them where you can"),
-        ([one("undecided", 0.01), full(-0.05, verdict="worse")], "pays", "yes, the images left out do harm"),
+        ([one("undecided", 0.01), full(-0.05, verdict="worse")], "pays", "yes, the subset is better than all of them"),
         ([one("undecided", 0.01), full(0.005)], "same", "you may, at little or no loss"),
         ([one("undecided", 0.01), full(0.005, half=0.04)], "open", "that is not decided"),
-        ([one("better", 0.07, **lead(0.02)), full(0.05)], "pays", "yes, the images left out do harm"),
+        ([one("better", 0.07, **lead(0.02)), full(0.05)], "pays", "yes, the subset is better than all of them"),
         ([one("better", 0.07, **lead(-0.02)), full(0.09)], "costs", "no, train on all of them where you can"),
         ([one("better", 0.07, **lead(0.0)), full(0.07)], "same", "you may, at little or no loss"),
     ],
@@ -214,7 +214,7 @@ def test_the_sentence_on_the_whole_pool_is_told_from_the_side_of_the_subset():
     assert dropping_text(found) == (
         "Should anything be dropped? With as many iterations, a random 25\u00a0% of the images is \u22120.050 mAP "
         "(\u221218\u00a0%) against all of them (95\u00a0% interval \u22120.060 to \u22120.040), and the 25\u00a0% of "
-        "tight +0.020 mAP (+7\u00a0%) (95\u00a0% interval +0.010 to +0.030): yes, the images left out do harm."
+        "tight +0.020 mAP (+7\u00a0%) (95\u00a0% interval +0.010 to +0.030): yes, the subset is better than all of them."
     )
     assert dropping(comparison([BASELINE, one("better", 0.07)])) is None
 
