@@ -213,8 +213,9 @@ def test_the_sentence_on_the_whole_pool_is_told_from_the_side_of_the_subset():
     found = comparison([BASELINE, one("better", 0.07, **lead(0.02)), full(0.05)])
     assert dropping_text(found) == (
         "Should anything be dropped? With as many iterations, a random 25\u00a0% of the images is \u22120.050 mAP "
-        "(\u221218\u00a0%) against all of them (95\u00a0% interval \u22120.060 to \u22120.040), and the 25\u00a0% of "
-        "tight +0.020 mAP (+7\u00a0%) (95\u00a0% interval +0.010 to +0.030): yes, the subset is better than all of them."
+        "(\u221218\u00a0%) against all of them (95\u00a0% interval \u22120.060 to \u22120.040), and the "
+        "25\u00a0% of tight +0.020 mAP (+7\u00a0%) (95\u00a0% interval +0.010 to +0.030): yes, "
+        "the subset is better than all of them."
     )
     assert dropping(comparison([BASELINE, one("better", 0.07)])) is None
 
