@@ -1,53 +1,157 @@
-"""The command that adds an arm to a study."""
+"""The commands that put a metric to the test: write one of your own, and add an arm to a study."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from metricloop.cli.command import HERE, Commands, Workspace, flag
-from metricloop.text.shell import run_line
+from metricloop import layout
+from metricloop.cli.command import HERE, Commands, Workspace
+from metricloop.text.shell import command_line, run_line
 
-commands = Commands("Study")
+commands = Commands("Metrics")
+
+
+@commands.add("metricloop new-metric glare -C ~/lions", name="new-metric")
+def new_metric(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the metric is called, for example glare.")],
+    level: Annotated[
+        Literal["object", "image"], typer.Option(help="Whether it scores every labelled object, or every image.")
+    ] = "object",
+    folder: Workspace = HERE,
+) -> None:
+    """Write a metric of your own from a template that works and tests itself."""
+    from metricloop.study.new_metric import write_template
+
+    file = folder / write_template(folder.resolve(), name, level)
+    more = () if folder == HERE else ("-C", folder)
+    print(
+        f"{file} is a metric that works; change what it measures, then\n"
+        f"  test it:          {command_line('python', file)}\n"
+        f"  see its scores:   {command_line('metricloop', 'try', file, *more)}\n"
+        f"  put it to a test: {command_line('metricloop', 'add', file, *more)}"
+    )
 
 
 @commands.add(
-    "metricloop add-arm --full -C ~/lions",
-    "metricloop add-arm --relabel 50 --metric object_confidence -C ~/lions",
-    "metricloop add-arm --relabel 100 --metric box_fit --truth planted -C ~/lions",
-    name="add-arm",
+    "metricloop add sharpness -C ~/lions",
+    "metricloop add object_confidence --policy among share=0.4 -C ~/lions",
+    "metricloop add metrics/mine/glare.py -C ~/lions",
+    "metricloop add object_confidence --relabel 50 -C ~/lions",
+    "metricloop add full -C ~/lions",
 )
-def add_arm(
-    full: Annotated[bool, flag("--full", "The whole pool: whether anything should be dropped at all.")] = False,
-    relabel: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="How many images get other labels, with --metric.", show_default=False),
+def add(
+    wanted: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A metric of the catalogue, a file with a metric of your own, or a control: full (all images), "
+            "oracle (the images with right labels), relabelled (the baseline's images with right labels), "
+            "random_by_group (whole recordings).",
+        ),
+    ],
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME OPTION=VALUE...",
+            help="How its scores become a subset, e.g. among share=0.4. How many images: study.budget, for all arms.",
+            show_default="best",
+        ),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The metric that says which are the worst.", show_default=False)
+        str | None, typer.Option(metavar="NAME", help="One of the file's metrics.", show_default="all")
+    ] = None,
+    relabel: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Not a subset: a control that shows what correcting the worst N images gains."
+        ),
     ] = None,
     truth: Annotated[
         Literal["planted", "second"] | None,
         typer.Option(
-            help="Whose labels: the true ones where mistakes were made on purpose, or those of data.second_labels.",
+            help="With --relabel, whose labels: the true ones where mistakes were made on purpose, or those of "
+            "data.second_labels.",
             show_default="second, where it is set",
         ),
     ] = None,
     folder: Workspace = HERE,
-) -> None:
-    """Add a control: the whole pool, or what correcting the worst images gains."""
-    from metricloop.study.add_arm import as_yaml
-    from metricloop.study.full_arm import add_full_arm
-    from metricloop.study.relabel_arm import add_relabel_arm
+) -> int:
+    """Put a metric or a control to the test: add it to the study as an arm."""
+    from metricloop.cli.try_report import read_policy
+    from metricloop.params import load_params
+    from metricloop.study.add_arm import append_entries, as_yaml
+    from metricloop.study.new_arm import CONTROLS, control_arm, cost, metric_arm, metric_of
+    from metricloop.study.plan import load_plan
 
-    if full:
-        if relabel is not None or metric is not None or truth is not None:
-            raise typer.BadParameter("it adds another arm than --relabel; type one of the two", param_hint="'--full'")
-        name, addition = add_full_arm(folder.resolve())
-    elif relabel is None or metric is None:
-        raise typer.BadParameter("say which control: --full, or --relabel N --metric NAME", param_hint="'add-arm'")
+    workspace = folder.resolve()
+    params, plan = load_params(workspace / layout.PARAMS), load_plan(workspace)
+    file = _own_file(wanted, workspace)
+    _fit_together(wanted, file, policy, metric, relabel, truth)
+    name, options = read_policy(policy or ["best"])
+    if file is not None:
+        return _add_own(folder, file, metric, name, options)
+    if relabel is not None:
+        from metricloop.study.relabel_arm import add_relabel_arm
+
+        arm, addition = add_relabel_arm(workspace, wanted, relabel, truth)
+    elif wanted == "full":
+        from metricloop.study.full_arm import add_full_arm
+
+        arm, addition = add_full_arm(workspace)
     else:
-        name, addition = add_relabel_arm(folder.resolve(), metric, relabel, truth)
-    print(f"added to arms.yaml:\n{as_yaml(addition)}")
-    print(f"next: {run_line(folder, '--arm', name)}")
+        arm, addition = (
+            control_arm(params, plan, wanted)
+            if wanted in CONTROLS
+            else metric_arm(params, plan, metric_of(wanted), name, options)
+        )
+        append_entries(workspace / layout.ARMS, addition)
+    print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
+    print(f"it costs: {cost(workspace, params, addition)}")
+    print(f"next: {run_line(folder, '--arm', arm)}")
+    return 0
+
+
+def _own_file(what: str, workspace: Path) -> Path | None:
+    """The file that is meant, from the current folder or from the workspace; None for a name."""
+    if not what.endswith(".py") and "/" not in what:
+        return None
+    tried = [Path(what).resolve(), (workspace / what).resolve()]
+    found = next((file for file in tried if file.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"{tried[0]} does not exist; to write a metric of your own: metricloop new-metric NAME")
+    return found
+
+
+def _fit_together(
+    what: str, file: Path | None, policy: list[str] | None, metric: str | None, relabel: int | None, truth: str | None
+) -> None:
+    """Refuse options that say nothing together."""
+    from metricloop.study.new_arm import CONTROLS
+
+    for given, option, why in (
+        (metric is not None and file is None, "--metric", "it goes with a file of metrics only"),
+        (truth is not None and relabel is None, "--truth", "it goes with --relabel only"),
+        (relabel is not None and policy, "--policy", "with --relabel the images are those of the baseline"),
+        (relabel is not None and file is not None, "--relabel", "it takes a metric of the catalogue"),
+        (what in CONTROLS and (policy or relabel), "WHAT", f"{what} is a control, which takes no metric's options"),
+    ):
+        if given:
+            raise typer.BadParameter(why, param_hint=f"'{option}'")
+
+
+def _add_own(folder: Path, file: Path, metric: str | None, policy: str, options: dict) -> int:
+    """Check the metrics of a file at the gate, and add an arm for each that is accepted."""
+    from metricloop.cli.try_report import TryReport
+    from metricloop.scoring.metric_file import read_source
+    from metricloop.study.try_metric import metrics_to_try, open_sandbox, policy_of, read_try_inputs
+
+    policy_of(policy, options)  # mistakes in what was typed are told before anything takes time
+    inputs = read_try_inputs(folder.resolve())
+    source = read_source(file, folder.resolve())
+    report = TryReport(folder, file, inputs, source, policy, options, add=True)
+    names = metrics_to_try(open_sandbox(inputs, source.filename), source, metric)
+    accepted = [report.on(name) for name in names]  # each, also after one was refused
+    return 0 if all(accepted) else 1

@@ -75,7 +75,6 @@ def _list_catalogue(as_json: bool) -> None:
 @commands.add(
     "metricloop try mine.py -C ~/lions",
     "metricloop try mine.py --metric glare --policy among share=0.4 -C ~/lions",
-    "metricloop try mine.py --add -C ~/lions",
     name="try",
 )
 def try_metric(
@@ -91,8 +90,6 @@ def try_metric(
             show_default="best",
         ),
     ] = None,
-    add: Annotated[bool, flag("--add", "Add it to arms.yaml, after asking.")] = False,
-    yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
     folder: Workspace = HERE,
 ) -> int:
     """Check your own metric at the acceptance gate, and see how it scores the pool.
@@ -106,13 +103,11 @@ def try_metric(
 
     name, options = read_policy(policy or ["best"])
     policy_of(name, options)  # mistakes in what was typed are told before anything takes time
-    if add:
-        confirm_prompt.need_terminal(yes)
     load_plan(folder.resolve())
     inputs = read_try_inputs(folder.resolve())
     source = read_source(file.resolve(), folder.resolve())
     opened = open_sandbox(inputs, source.filename)
-    report = TryReport(folder, file.resolve(), inputs, source, name, options, add=add, yes=yes)
+    report = TryReport(folder, file.resolve(), inputs, source, name, options)
     accepted = [report.on(one) for one in metrics_to_try(opened, source, metric)]
     return 0 if all(accepted) else 1
 

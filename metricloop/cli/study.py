@@ -52,7 +52,8 @@ def run(
     """Run the study, or go on with it where it stopped."""
     doing = "look and time a few iterations" if dry_run else "look for what there is to do"
     line = f"{time.strftime('%H:%M:%S')}  {folder.resolve().name}: {doing}"
-    print(line, file=sys.stderr if dry_run else sys.stdout, flush=True)  # at once: the next imports take a second
+    if (folder / layout.PARAMS).is_file():  # at once: the next imports take a second
+        print(line, file=sys.stderr if dry_run else sys.stdout, flush=True)
     from metricloop.data.tables import UNSAFE
     from metricloop.scoring.trust import trust
     from metricloop.study.check_study import check_study

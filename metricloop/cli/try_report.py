@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from metricloop.cli import confirm_prompt
 from metricloop.data.tables import replacing
 from metricloop.layout import ARMS, METRICS, MINE
 from metricloop.report.metric_page import build, write_page
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.selection.policies import PolicyError
-from metricloop.study.add_arm import AppendError, append_entries, arm_name, as_yaml, entries_for
+from metricloop.study.add_arm import AppendError, append_entries, arm_name, as_yaml
+from metricloop.study.new_arm import cost, metric_arm
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.try_metric import TryInputs, check_rules, open_sandbox, policy_of, rule_lines, score_and_select
 from metricloop.text.shell import command_line, run_line
@@ -31,8 +31,7 @@ class TryReport:
     source: MetricFile
     policy: str
     options: Mapping[str, Any]
-    add: bool
-    yes: bool
+    add: bool = False
 
     @property
     def workspace(self) -> Path:
@@ -56,8 +55,18 @@ class TryReport:
         text = build(result, inputs, checked.spec, policy, rules, source.filename)
         print(f"page: {write_page(self.workspace, metric, text)} (git ignores it)")
         code = self._code(metric)
-        self._offer(entries_for(plan, checked.spec, code, policy, arm, inputs.params.looks.arms[0]), code, arm)
+        if self.add:
+            self._add(*metric_arm(inputs.params, plan, checked.spec, self.policy, self.options, code), code)
+        else:
+            print(f"to put it to the test: {self._add_line(metric)}\n")
         return True
+
+    def _add_line(self, metric: str) -> str:
+        """The command that adds this metric as an arm."""
+        words: list[str | Path] = ["metricloop", "add", self.file, "--metric", metric]
+        if self.policy != "best" or self.options:
+            words += ["--policy", self.policy, *(f"{key}={value}" for key, value in self.options.items())]
+        return command_line(*words, "-C", self.folder)
 
     @property
     def _inside(self) -> bool:
@@ -67,21 +76,17 @@ class TryReport:
         """Where the file is, or is copied to, relative to the workspace."""
         return self.file.relative_to(self.workspace).as_posix() if self._inside else f"{MINE}/{metric}.py"
 
-    def _offer(self, addition: Plan, code: str, arm: str) -> None:
-        """Show the arm, and add it if that is asked for and a person agrees."""
-        print(f"as an arm of this study, in {ARMS}:\n{_indented(as_yaml(addition))}")
+    def _add(self, arm: str, addition: Plan, code: str) -> None:
+        """Write the arm into the plan, and a copy of the file where it lies outside the workspace."""
+        self._write(addition, None if self._inside else self.workspace / code)
         if not self._inside:
-            print(f"{self.file} lies outside the workspace: to be added, it is copied to {self.workspace / code}")
-        if not self.add:
-            print("to add it: the same command with --add\n")
-        elif confirm_prompt.agrees("add it?", self.yes):
-            self._write(addition, None if self._inside else self.workspace / code)
-            print(f"added; it runs in the sandbox. Next: {run_line(self.folder, '--arm', arm)}")
-            tell_git = command_line("git", "-C", self.folder, "add", code)
-            in_metrics = code.startswith(f"{METRICS}/")  # `metricloop run` commits what lies there
-            print("" if in_metrics else f"(git does not track {code} yet: {tell_git})\n")
-        else:
-            print("not added\n")
+            print(f"copied to {self.workspace / code}, which the study scores with: edit it there")
+        print(f"added to {ARMS}:\n{_indented(as_yaml(addition))}")
+        print(f"it runs in the sandbox, and costs: {cost(self.workspace, self.inputs.params, addition)}")
+        print(f"next: {run_line(self.folder, '--arm', arm)}")
+        if not code.startswith(f"{METRICS}/"):  # `metricloop run` commits what lies there
+            print(f"(git does not track {code} yet: {command_line('git', '-C', self.folder, 'add', code)})")
+        print()
 
     def _write(self, addition: Plan, target: Path | None) -> None:
         """First the copy of the file, if one is to be made, then the plan that names it."""

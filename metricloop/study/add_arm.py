@@ -46,7 +46,8 @@ def entries_for(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], ar
         )
     if batch is None:
         batch = f"{MINE}-{spec.name}"
-        needs = layout.PREDICTIONS if "predictions" in spec.needs else layout.IMAGES
+        files = {"views": layout.VIEWS, "predictions": layout.PREDICTIONS, "embedding": layout.EMBEDDINGS}
+        needs = next((file for need, file in files.items() if need in spec.needs), layout.IMAGES)
         addition["batches"][batch] = {"code": code, "needs": needs, "metrics": [spec.name]}
     file = layout.scores_file(batch, spec.name)
     addition["arms"][arm] = {

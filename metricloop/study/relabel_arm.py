@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from metricloop import layout
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import TRUTH, read_table
-from metricloop.metrics.contract import spec_of
 from metricloop.params import Params, load_params
-from metricloop.scoring.open_metrics import CATALOGUE, catalogue
+from metricloop.scoring.open_metrics import CATALOGUE
 from metricloop.selection.corrected import candidates
 from metricloop.selection.keep_values import without_crowds
 from metricloop.study.add_arm import AppendError, append_entries, entries_for
+from metricloop.study.new_arm import metric_of
 from metricloop.study.plan import Plan, load_plan, seeds_of
 
 SOURCES = {"planted": layout.TRUTH, "second": layout.SECOND}  # what the labels are replaced by
@@ -31,13 +30,8 @@ def add_relabel_arm(folder: Path, metric: str, worst: int, source: str | None = 
     source = source or ("second" if params.data.second_labels else "planted")
     if source == "second" and not params.data.second_labels:
         raise AppendError(f"there is no second labelling; name one in data.second_labels of {folder / layout.PARAMS}")
-    known = catalogue()
-    if metric not in known:
-        near = get_close_matches(metric, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "see `metricloop score --list`"
-        raise AppendError(f"no metric {metric!r} in the catalogue; {hint}")
+    spec = metric_of(metric)
     _check_truth(folder, params, SOURCES[source], worst)
-    spec = spec_of(known[metric])
     name = f"relabel_{worst}"
     name = f"{name}_{metric}" if plan["arms"].get(name, {}).get("metric", metric) != metric else name
     if name in plan["arms"]:

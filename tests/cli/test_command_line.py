@@ -20,8 +20,8 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "relocate", "compare",
-       "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add-arm", "promote", "predict",
-       "serve", "bundle", "deploy", "takehome"]  # fmt: skip
+       "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add", "new-metric", "promote",
+       "predict", "serve", "bundle", "deploy", "takehome"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:
@@ -108,7 +108,10 @@ def test_every_command_has_a_test(name):
         ("score --list", {"catalogue": True}),
         ("try f.py --policy among share=0.4 x=1", {"file": Path("f.py"), "policy": ["among", "share=0.4", "x=1"]}),
         ("try --policy best -C d f.py", {"file": Path("f.py"), "policy": ["best"], "folder": Path("d")}),
-        ("try f.py --metric m --add --yes", {"file": Path("f.py"), "metric": "m", "add": True, "yes": True}),
+        ("try f.py --metric m", {"file": Path("f.py"), "metric": "m"}),
+        ("add m --policy among share=0.4 -C d", {"wanted": "m", "policy": ["among", "share=0.4"], "folder": Path("d")}),
+        ("add m --relabel 5 --truth second", {"wanted": "m", "relabel": 5, "truth": "second"}),
+        ("new-metric m --level image", {"name": "m", "level": "image"}),
         ("adopt m --yes", {"name": "m", "yes": True}),
         ("suggest --dry-run -C d", {"dry_run": True, "folder": Path("d")}),
         ("scorecard d e", {"folders": [Path("d"), Path("e")]}),

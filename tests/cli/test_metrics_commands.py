@@ -8,7 +8,6 @@ from study_fixture import make_study
 
 from metricloop.cli import confirm_prompt
 from metricloop.cli.main import main
-from metricloop.study.plan import load_plan
 
 OWN = '''
 from metricloop.metrics.contract import metric
@@ -56,8 +55,8 @@ def test_try_tells_rule_by_rule_scores_and_offers_an_arm(study, walls, capsys):
     assert "held       deterministic    gives the same numbers when asked again" in said
     assert "left: accepted, and scored on all 32 images of the pool" in said
     assert f"page: {study}/try/left.html (git ignores it)" in said
-    assert "      policy: {name: among, direction: higher, share: 0.4}\n" in said
-    assert f"it is copied to {study}/metrics/mine/left.py" in said
+    added = f"metricloop add {study.parent}/own.py --metric left --policy among share=0.4 -C {study}"
+    assert f"to put it to the test: {added}\n" in said
     assert (study / "arms.yaml").read_text() == before
     assert not (study / "metrics").exists()
 
@@ -71,49 +70,9 @@ def test_try_ends_with_1_when_one_of_a_files_metrics_is_refused(study, walls, ca
     assert not (study / "try/same.html").exists()
 
 
-def test_add_asks_copies_the_file_and_writes_the_arm(study, walls, terminal):
-    asked = terminal("y")
-    assert tried(study, "--metric", "left", "--add") == 0
-    assert asked == ["add it? [y/N] "]
-    assert (study / "metrics/mine/left.py").read_text() == OWN
-    plan = load_plan(study)
-    assert plan["batches"]["mine-left"] == {
-        "code": "metrics/mine/left.py", "needs": "data/images.parquet", "metrics": ["left"]
-    }  # fmt: skip
-    assert plan["blocks"]["left.0"] == {"arm": "left", "seeds": "0-2"}
-    assert tried(study, "--metric", "left", "--add", "--policy", "strata") == 0  # another arm of the same scores
-    assert load_plan(study)["arms"]["left_strata"]["a"] == "scores/mine-left/left.parquet"
-
-
-def test_a_no_leaves_everything_as_it_was(study, walls, terminal):
-    before = (study / "arms.yaml").read_text()
-    terminal("n")
-    assert tried(study, "--metric", "left", "--add") == 0
-    assert (study / "arms.yaml").read_text() == before
-    assert not (study / "metrics").exists()
-
-
-def test_a_file_within_the_workspace_is_named_where_it_is(study, walls, capsys):
-    (study / "own.py").write_text(OWN)
-    assert tried(study, "--metric", "left", "--add", "--yes", file="own.py") == 0
-    assert load_plan(study)["batches"]["mine-left"]["code"] == "own.py"
-    assert not (study / "metrics").exists()
-    assert f"git -C {study} add own.py" in capsys.readouterr().out
-
-
-def test_a_copy_does_not_take_the_place_of_another_file(study, walls, capsys):
-    (study / "metrics/mine").mkdir(parents=True)
-    (study / "metrics/mine/left.py").write_text("# another\n")
-    before = (study / "arms.yaml").read_text()
-    assert tried(study, "--metric", "left", "--add", "--yes") == 1
-    assert "metrics/mine/left.py exists with other content" in capsys.readouterr().err
-    assert (study / "arms.yaml").read_text() == before
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--add"], "there is no terminal to ask at; to say yes, add --yes"),
         (["--policy", "amung"], "unknown policy 'amung'; did you mean 'among'?"),
         (["--policy", "among", "0.4"], "--policy takes NAME OPTION=VALUE ..., found '0.4'"),
         (["--policy", "among", "share=["], "--policy among: 'share=[' has no value that can be read"),

@@ -92,7 +92,7 @@ SITUATIONS = [
      f"run {C} --set study.budget=0.5", 9),
     ("add_full", [BASELINE, one("undecided", 0.001, half=0.01)], {}, {},
      "Find out whether anything should be dropped at all: add the whole pool as a control, then run",
-     f"add-arm {C} --full", 3),
+     f"add full {C}", 3),
     ("audit", [BASELINE, one("undecided", 0.001, half=0.01), full(0.0, verdict="undecided")], {}, {},
      "See whether labels should be repaired instead of images dropped", f"audit {C}", 2),
     ("audit", [BASELINE, one("worse", -0.05), full(0.0, verdict="undecided")], {}, {},

@@ -149,7 +149,7 @@ def test_another_metric_of_the_same_name_is_refused():
 def test_the_whole_pool_joins_a_study_as_a_control_of_its_own_family(tmp_path, capsys):
     folder = make_study(tmp_path / "study")
     before = load_plan(folder)
-    assert main(["add-arm", "--full", "-C", str(folder)]) == 0
+    assert main(["add", "full", "-C", str(folder)]) == 0
     assert f"next: metricloop run -C {folder} --arm full" in capsys.readouterr().out
     made = load_plan(folder)
     assert made["arms"]["full"] == {
@@ -158,18 +158,5 @@ def test_the_whole_pool_joins_a_study_as_a_control_of_its_own_family(tmp_path, c
     }  # fmt: skip
     assert made["blocks"]["full.0"] == {"arm": "full", "seeds": "0-2"}
     assert {name: made["arms"][name] for name in before["arms"]} == before["arms"]
-    assert main(["add-arm", "--full", "-C", str(folder)]) == 1
+    assert main(["add", "full", "-C", str(folder)]) == 1
     assert "the study has the whole pool as an arm already: full" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ([], "say which control: --full, or --relabel N --metric NAME"),
-        (["--relabel", "8"], "say which control"),
-        (["--full", "--relabel", "8", "--metric", "x"], "it adds another arm than --relabel"),
-    ],
-)
-def test_one_control_is_added_at_a_time(tmp_path, capsys, typed, said):
-    assert main(["add-arm", *typed, "-C", str(tmp_path)]) == 2
-    assert said in " ".join(capsys.readouterr().err.split())

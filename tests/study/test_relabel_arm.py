@@ -1,4 +1,4 @@
-"""An arm of the policy relabel, as `metricloop add-arm` writes it; and what the plan refuses."""
+"""An arm of the policy relabel, as `metricloop add --relabel` writes it; and what the plan refuses."""
 
 import pytest
 import yaml
@@ -19,7 +19,7 @@ def folder(tmp_path):
 
 def test_the_arm_its_block_and_its_scores_are_added(folder, capsys):
     before = load_plan(folder)
-    assert main(["add-arm", "--relabel", "8", "--metric", "object_confidence", "-C", str(folder)]) == 0
+    assert main(["add", "object_confidence", "--relabel", "8", "-C", str(folder)]) == 0
     told = capsys.readouterr().out
     plan = load_plan(folder)
     assert plan["arms"]["relabel_8"] == {

@@ -1,0 +1,137 @@
+"""The entries of arms.yaml that make an arm of a metric of the catalogue, or of a control; and what the arm costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricloop import layout
+from metricloop.data.seeds import parse_seeds
+from metricloop.data.tables import read_json
+from metricloop.metrics.contract import Spec, spec_of
+from metricloop.params import Params
+from metricloop.scoring.open_metrics import CATALOGUE, catalogue
+from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
+from metricloop.study.add_arm import AppendError, arm_name, entries_for
+from metricloop.study.plan import Plan
+from metricloop.study.screens import first_trials
+from metricloop.text.numbers import count
+
+CONTROLS = ("full", "oracle", "relabelled", "random_by_group")  # arms that need no metric
+MEASURED = 200  # iterations of the latest trials, whose rate an estimate takes
+
+
+def metric_of(name: str) -> Spec:
+    """A metric of the catalogue. Errors: AppendError with the nearest name among metrics and controls."""
+    known = catalogue()
+    if name in known:
+        return spec_of(known[name])
+    near = get_close_matches(name, [*known, *CONTROLS], 1)
+    hint = f"did you mean {near[0]!r}?" if near else "for all metrics: metricloop score --list"
+    raise AppendError(
+        f"{name!r} is no metric of the catalogue, no control ({', '.join(CONTROLS)}) and no file of your own; {hint}"
+    )
+
+
+def metric_arm(
+    params: Params, plan: Plan, spec: Spec, policy: str, options: Mapping[str, Any], code: str = CATALOGUE[1]
+) -> tuple[str, Plan]:
+    """The name of an arm that selects by one metric, and its entries, with the first trials of this study.
+
+    policy, options: as in arms.yaml; the direction is the metric's own unless it is given. code: the metric's file.
+    Errors: PolicyError for a policy or option that is unknown, or needs more than one metric; AppendError when another
+    file has a metric of this name, or an arm selects so already.
+    """
+    given = {"name": policy, "direction": "higher" if spec.higher_is == "better" else "lower", **options}
+    if policy in POLICIES and POLICIES[policy].reads not in ("scores", "object scores", "scores and embeddings"):
+        fit = ", ".join(name for name, one in POLICIES.items() if "scores" in one.reads)
+        raise PolicyError(f"policy {policy} does not select by scores; policies that do: {fit}")
+    name, checked = check_policy(given)
+    if getattr(checked, "combine", None) or getattr(checked, "objectives", None):
+        raise PolicyError(
+            f"a policy of several metrics is written into {layout.ARMS} by hand; docs/policies.md says how"
+        )
+    if POLICIES[name].reads == "object scores" and spec.level != "object":
+        raise PolicyError(
+            f"policy {name} drops single boxes, so it needs a metric of objects; {spec.name} scores images"
+        )
+    arm = arm_name(plan, spec.name, policy)
+    addition = entries_for(plan, spec, code, given, arm, params.looks.arms[0])
+    if needs_embeddings(name, checked):
+        addition["arms"][arm]["b"] = layout.EMBEDDINGS
+    if POLICIES[name].flip:
+        addition["arms"][arm]["role"] = "control"  # it should lose
+    alike = [other for other, entry in plan["arms"].items() if _same(entry, addition["arms"][arm])]
+    if alike:
+        raise AppendError(f"the arm {alike[0]} is this already; for another arm: --policy among share=0.4")
+    return arm, addition | _trials(arm, addition, params, plan)
+
+
+def control_arm(params: Params, plan: Plan, name: str) -> tuple[str, Plan]:
+    """The entries of a control of CONTROLS. Errors: AppendError where it is there, or no truth is known."""
+    if name in plan["arms"]:
+        raise AppendError(f"{layout.ARMS} has the arm {name} already")
+    file = layout.IMAGES
+    if name in ("oracle", "relabelled"):
+        if params.data.second_labels:
+            file = layout.SECOND
+        elif params.data.corrupt.preset != "none":
+            file = layout.TRUTH
+        else:
+            raise AppendError(
+                f"{name} needs labels that are right: name a second labelling in data.second_labels, or have mistakes "
+                "made on purpose (data.corrupt)"
+            )
+    addition: Plan = {"arms": {name: {"role": "control", "a": file, "b": file, "policy": {"name": name}}}}
+    return name, addition | _trials(name, addition, params, plan)
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    def meaning(arm: Mapping[str, Any]) -> Any:
+        return arm["a"], arm["b"], check_policy(arm["policy"])
+
+    return meaning(one) == meaning(other)
+
+
+def _trials(arm: str, addition: Plan, params: Params, plan: Plan) -> Plan:
+    with_it = {**plan, "arms": {**plan["arms"], **addition["arms"]}}
+    return {"blocks": {}, **first_trials(arm, with_it, params)}
+
+
+def cost(folder: Path, params: Params, addition: Plan) -> str:
+    """What the new arm costs, in words: what is scored, how many trials, and how long where this study knows that."""
+    trials = sum(len(parse_seeds(block["seeds"])) for block in addition.get("blocks", {}).values())
+    short = sum(len(parse_seeds(screen["seeds"])) for screen in addition.get("screens", {}).values())
+    summary = folder / layout.SUMMARY
+    pool = read_json(summary).get("splits", {}).get("pool", {}).get("images") if summary.is_file() else None
+    parts = []
+    if addition.get("batches"):
+        parts.append("the pool is scored" if pool is None else f"{count(pool, 'image')} to score")
+    if short:
+        parts.append(f"{count(short, 'short trial')} first")
+    full = trials or params.looks.arms[0]
+    later = params.looks.arms[-1]
+    parts.append(f"{count(full, 'trial')} of {params.train.iterations} iterations")
+    seconds = _iteration_seconds(folder, params)
+    if seconds is not None:
+        work = (full + short * params.screen.share) * params.train.iterations * seconds
+        parts.append(f"about {max(1, round(work / 60))} min of training, one trial after the other")
+    text = ", ".join(parts)
+    more = any(arm["role"] == "treatment" for arm in addition["arms"].values()) and later > full
+    return text + (f"; {later - full} more trials if it is ahead and undecided" if more else "")
+
+
+def _iteration_seconds(folder: Path, params: Params) -> float | None:
+    """Seconds of an iteration of the study's latest trials; None before there are some."""
+    import pyarrow.parquet as pq
+
+    files = sorted((folder / layout.RATES).glob("*.parquet"), key=lambda file: file.stat().st_mtime)
+    if not files:
+        return None
+    rates = pq.read_table(files[-1], columns=["images_per_s"])["images_per_s"].to_numpy()[-MEASURED:]
+    rates = rates[np.isfinite(rates) & (rates > 0)]
+    return float(params.train.batch_size / np.median(rates)) if len(rates) else None
