@@ -68,6 +68,12 @@ def stamps(facts: dict[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
+def short_stamps(facts: dict[str, Any]) -> dict[str, str]:
+    """Those of them that the table of versions shows; the run and the logged model have all."""
+    shown = ("promoted", "arm", "verdict", "anyway", "search_mAP", "test_mAP", "test_gain_mAP", "unsafe_in_process")
+    return {name: text for name, text in stamps(facts).items() if name in shown and (name, text) != ("anyway", "no")}
+
+
 def in_words(facts: dict[str, Any]) -> str:
     """A promoted detector in a sentence or three, for the description of its version."""
     subset, test = facts["subset"], facts["test"]

@@ -21,7 +21,7 @@ from metricloop import layout
 from metricloop.delivery.detector_folder import FACTS, read_facts
 from metricloop.delivery.promoted import CHAMPION, PREVIOUS, aliases, all_facts
 from metricloop.serving.detector import usual_score
-from metricloop.tracking.promoted_runs import in_words, promoted_runs, stamps
+from metricloop.tracking.promoted_runs import in_words, promoted_runs, short_stamps, stamps
 from metricloop.tracking.write_run import KEY, all_runs, client_of, database_uri, experiment_of, write_run
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def _add(client: MlflowClient, experiment: str, source: Path, facts: dict[str, A
     client.finalize_logged_model(model.model_id, "READY")
     with _set_for_the_process(client.tracking_uri):
         return client.create_model_version(
-            facts["name"], f"models:/{model.model_id}", run_id, tags | {KEY: _key(source)},
+            facts["name"], f"models:/{model.model_id}", run_id, short_stamps(facts) | {KEY: _key(source)},
             description=in_words(facts), model_id=model.model_id,
         )  # fmt: skip
 

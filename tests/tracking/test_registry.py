@@ -32,7 +32,7 @@ from metricloop.tracking.registry import (
     without_password,
 )
 from metricloop.tracking.track import track, where_to_look
-from metricloop.tracking.write_run import client_of, database_uri
+from metricloop.tracking.write_run import KEY, client_of, database_uri
 from metricloop.tracking.write_study import NOTE
 
 BIN = Path(sys.executable).parent
@@ -68,8 +68,11 @@ def test_a_version_says_what_it_is(study):
     track(study)
     client, found = versions(study)
     tags = found[1].tags
-    assert (tags["study"], tags["arm"], tags["verdict"], tags["anyway"]) == ("drawn", "object_count", "better", "no")
-    assert (tags["subset_md5"], tags["test_mAP"], tags["test_gain_mAP"]) == ("0" * 32, "0.310", "0.050")
+    del tags[KEY]
+    assert tags == {  # few, because MLflow's table of versions writes them below each other
+        "promoted": "1", "arm": "object_count", "verdict": "better", "search_mAP": "0.300", "test_mAP": "0.310",
+        "test_gain_mAP": "0.050",
+    }  # fmt: skip
     assert (
         "(9 images) 6 other trials of the arm, trained on 25 % of the pool, had mAP 0.310 on average, +0.050"
         in found[1].description
@@ -77,6 +80,7 @@ def test_a_version_says_what_it_is(study):
     assert client.get_registered_model("drawn").aliases == {"champion": found[1].version}
     assert "[the promoted detectors](#/models/drawn)" in client.get_experiment_by_name("drawn").tags[NOTE]
     run = client.get_run(found[1].run_id)
+    assert (run.data.tags["study"], run.data.tags["anyway"], run.data.tags["subset_md5"]) == ("drawn", "no", "0" * 32)
     assert (run.data.tags["kind"], run.data.metrics["mAP"], run.data.metrics["test_mAP"]) == ("promoted", 0.3, 0.31)
     assert [output.model_id for output in run.outputs.model_outputs] == [found[1].source.removeprefix("models:/")]
 
