@@ -130,4 +130,4 @@ def main(target: str, *folders: str) -> None:
 
 
 if __name__ == "__main__":
-    main(str(Path(sys.argv[1]).resolve()), *[str(Path(own).resolve()) for own in sys.argv[2:]])
+    main(str(Path(sys.argv[1]).absolute()), *[str(Path(own).absolute()) for own in sys.argv[2:]])

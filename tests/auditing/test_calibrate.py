@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from metricloop.auditing.calibrate import (
+    CONFIDENCE,
     FEWEST,
     TOGETHER,
     TOO_POOR,
@@ -95,7 +97,8 @@ def test_the_share_is_the_least_of_all_levels():
     assert careful_share(labels, planted) == 0.0
     labels[-10:] = 200.0
     one_by_one = careful_share(labels, planted, np.arange(100))
-    assert 0.05 < one_by_one < 0.09  # Clopper and Pearson: 10 of 100 are at least 6.2 % with 90 %
+    assert one_by_one == pytest.approx(beta.ppf(1 - CONFIDENCE, 10, 91) / 0.9, abs=0.002)  # Clopper and Pearson
+    assert one_by_one < 0.1 / 0.9
     assert careful_share(labels, planted, np.repeat(np.arange(10), 10)) < one_by_one  # all wrong ones in one image
 
 
