@@ -51,16 +51,16 @@ def estimate_run(
     confirmation that waits for a better arm; the highest all of them, for all arms that are still open.
     """
     costs = Costs(plan, params, known_seconds(folder), timed)
-    trial, start = costs.trial() or 0.0, timed["start"]
+    trial, start, slow = costs.trial() or 0.0, timed["start"], costs.slowness()
     more, cached = later_trials(folder, params, plan, new_arms), cached_trials(folder)
     embedding = pictures * timed["inference"] / 100 * (params.embed.image_size / params.train.image_size) ** 2
-    brief = short * params.screen.share * trial + short / max(params.screen.seeds, 1) * (start + DVC)
-    further = new_arms * 2 * (start + DVC) + brief - cached * trial
+    brief = short * params.screen.share * trial + short / max(params.screen.seeds, 1) * (start + slow * DVC)
+    further = new_arms * 2 * (start + slow * DVC) + brief - cached * trial
 
     def total(stages: list[str], trials: float) -> float:
         planned = seconds_of(stages, costs, side_by_side, {}) or 0.0
         embeds = embedding if any(kind_of(name) == "embed" for name in stages) else 0.0
-        return max(planned + embeds + (further + trials * trial) / side_by_side, 0.0) + STARTING + SHOWING
+        return max(planned + embeds + (further + trials * trial) / side_by_side, 0.0) + slow * (STARTING + SHOWING)
 
     surely = [name for name in found.to_do if name != "confirm" or params.confirm.when == "always"]
     ends = (total(surely, more.least), total(found.old, more.likely), total(found.old, more.most))

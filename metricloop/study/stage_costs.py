@@ -14,6 +14,7 @@ TRAINED = ("predict", "screen", "train", "confirm")  # stages that train; their 
 # Seconds of a stage of which nothing is known yet: a Python process that reads tables and writes some.
 UNKNOWN = {"draw": 5.0, "ingest": 8.0, "score": 8.0, "compare": 8.0}
 PROCESS = 4.0
+USUAL_START = 3.0  # seconds until a process has loaded torch and built the detector, on two cores that are free
 EVALUATED = 0.25  # of the seconds that training took: evaluating a trial, when none has been evaluated
 
 
@@ -40,7 +41,7 @@ class Costs:
             training = self._rate(TRAINED)
             rate = None if training is None else EVALUATED * training * self.params.train.iterations
         if rate is None:
-            return None if kind in (*TRAINED, "evaluate") else UNKNOWN.get(kind, PROCESS)
+            return None if kind in (*TRAINED, "evaluate") else UNKNOWN.get(kind, PROCESS) * self.slowness()
         return (self.start() if kind in (*TRAINED, "evaluate") else 0.0) + rate * units
 
     def units(self, stage: str) -> float:
@@ -58,6 +59,10 @@ class Costs:
             seeds = len(parse_seeds(plan["blocks"][name]["seeds"]))
             return seeds * (params.train.iterations if kind == "train" else 1)
         return 1
+
+    def slowness(self) -> float:
+        """How much slower than usual processes start now, on this machine as it is loaded; at least 1."""
+        return max(self.timed["start"] / USUAL_START, 1.0) if self.timed else 1.0
 
     def trial(self) -> float | None:
         """Seconds of one further trial, trained and evaluated; None when nothing is known of training."""

@@ -57,12 +57,13 @@ def later_trials(folder: Path, params: Params, plan: Plan, new_arms: int) -> Mor
 
 def seconds_of(stages: Iterable[str], costs: Costs, side_by_side: int, spent: Mapping[str, float]) -> float | None:
     """Seconds for stages, blocks side by side; None while nothing is known of training. spent: on those that run."""
+    dvc = DVC * costs.slowness()
     alone, chains = 0.0, dict[str, float]()
     for stage in stages:
         cost = costs.of(stage)
         if cost is None:
             return None
-        cost = max(cost + DVC - spent.get(stage, 0.0), 1.0)
+        cost = max(cost + dvc - spent.get(stage, 0.0), 1.0)
         kind, _, name = stage.partition("@")
         if kind in ("train", "evaluate", "screen"):
             chains[name] = chains.get(name, 0.0) + cost

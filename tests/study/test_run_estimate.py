@@ -53,6 +53,14 @@ def test_stages_that_only_wait_may_not_run_at_all(tmp_path):
     assert found.low == pytest.approx(LOAD[0] * (3 * 10 + 2 + DVC + STARTING + SHOWING))
 
 
+def test_on_a_loaded_machine_everything_takes_longer_not_only_training(tmp_path):
+    slow = TIMED | {"start": 9.0}  # three times the usual one
+    found = estimate_run(
+        tmp_path, PARAMS, PLAN, Staleness(["compare"], ["compare"], []), slow, 1, new_arms=0, short=0, pictures=0
+    )
+    assert found.likely == pytest.approx(3 * (8 + DVC + STARTING + SHOWING) + 7.5 * (10 + 1))
+
+
 def test_suggested_arms_and_pictures_to_embed_count(tmp_path):
     found, more = (estimated(tmp_path, Staleness(OLD, OLD, []), new_arms=count) for count in (0, 2))
     assert more.low - found.low == pytest.approx(LOAD[0] * (2 * 3 * 11 + 2 * 2 * (2 + DVC)))
