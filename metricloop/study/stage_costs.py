@@ -14,7 +14,7 @@ TRAINED = ("predict", "screen", "train", "confirm")  # stages that train; their 
 # Seconds of a stage of which nothing is known yet: a Python process that reads tables and writes some.
 UNKNOWN = {"draw": 5.0, "ingest": 8.0, "score": 8.0, "compare": 8.0}
 PROCESS = 4.0
-USUAL_START = 3.0  # seconds until a process has loaded torch and built the detector, on two cores that are free
+USUAL_START = 5.0  # seconds until a process has loaded torch and built the detector, two at once on two free cores
 EVALUATED = 0.25  # of the seconds that training took: evaluating a trial, when none has been evaluated
 
 

@@ -37,12 +37,12 @@ def made(tmp_path, monkeypatch):
     write(tmp_path, 5.0)
     ran: list[list[str]] = []
 
-    def call(folder, command, label, **options):
-        ran.append(command[command.index("--single-item") + 1 :])
+    def run_stages(folder, names, label, **options):
+        ran.append(list(names))
         if label != "ingest":
             write(folder, 4.0)
 
-    monkeypatch.setattr(module, "call", call)
+    monkeypatch.setattr(module, "run_stages", run_stages)
     monkeypatch.setattr(module, "load_plan", lambda folder: PLAN)
     monkeypatch.setattr(module, "stages_of", lambda folder, plan: GRAPH)
     behind = ["score@model", "select@trust"]
@@ -75,11 +75,11 @@ def test_what_was_out_of_date_before_is_no_effect(made):
 def test_a_score_that_fails_is_told_and_the_rest_stands(made, monkeypatch):
     folder, _ = made
 
-    def fail(folder, command, label, **options):
+    def fail(folder, names, label, **options):
         if label != "ingest":
             raise StageError("score@labels failed")
 
-    monkeypatch.setattr(module, "call", fail)
+    monkeypatch.setattr(module, "run_stages", fail)
     found = follow_labels(folder, Staleness(list(GRAPH), [], []))
     assert found.failed == "score@labels failed"
     assert found.same_arms == ["count", "random"]

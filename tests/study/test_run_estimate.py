@@ -54,7 +54,7 @@ def test_stages_that_only_wait_may_not_run_at_all(tmp_path):
 
 
 def test_on_a_loaded_machine_everything_takes_longer_not_only_training(tmp_path):
-    slow = TIMED | {"start": 9.0}  # three times the usual one
+    slow = TIMED | {"start": 15.0}  # three times the usual one
     found = estimate_run(
         tmp_path, PARAMS, PLAN, Staleness(["compare"], ["compare"], []), slow, 1, new_arms=0, short=0, pictures=0
     )
