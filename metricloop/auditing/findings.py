@@ -16,7 +16,7 @@ from metricloop.auditing.suspicion import MetricScores, suspicion
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.study.judged import Right
-from metricloop.text.numbers import count
+from metricloop.text.numbers import count, percent
 
 LEAST = 0.5  # probability from which on a finding is listed: more likely wrong than right
 NOTHING = "no error of this kind stands out"
@@ -65,10 +65,10 @@ def expected(
         return Expected(silent=f"too few to tell wrong labels from right ones: {few}, and it takes {FEWEST}")
     if one.told_apart < TOO_POOR:
         who = "labels and pixels tell" if predictions is None else "the out-of-fold model tells"
-        cure = "an audit with training may" if predictions is None else "more predict.iterations may help"
+        cure = "an audit with training may tell more" if predictions is None else "more predict.iterations may help"
         return Expected(
             silent=f"{who} too little: an error put in on purpose looks worse than a right label in "
-            f"{one.told_apart:.0%} of all pairs, and it takes {TOO_POOR:.0%}; {cure}"
+            f"{percent(one.told_apart)} of all pairs, and it takes {percent(TOO_POOR)}; {cure}"
         )
     known = [suspect.probability for suspect in listed if suspect.probability is not None]
     wrong = one.share * of
