@@ -40,6 +40,7 @@ def folder(tmp_path_factory):
     (folder / "params.yaml").write_text(
         f"study: {{name: s}}\ndata: {{source: {folder / 'set'}, root: {folder / 'set'}}}\n"
     )
+    (folder / "arms.yaml").write_text("arms: {}\n")
     tables = ingest(read(folder / "set"), folder / "set", corrupt=Corrupt())
     write(tables, folder / "data")
     return folder
