@@ -75,6 +75,12 @@ def test_every_page_of_docs_is_in_the_menu():
     assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in menu] == []
 
 
+def test_every_measurement_is_in_the_list_of_measurements():
+    listed = (ROOT / "benchmarks" / "README.md").read_text()
+    results = (ROOT / "benchmarks" / "results").glob("*.md")
+    assert [page.name for page in results if f"(results/{page.name})" not in listed] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_links_of_a_file_lead_to_files_and_headings(page):
     for link in LINK.findall(FENCE.sub("", page.read_text())):
