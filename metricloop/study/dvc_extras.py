@@ -9,6 +9,7 @@ from pathlib import Path
 
 from metricloop import layout
 from metricloop.study.rendering import TEMPLATES, render_stages, write_if_changed
+from metricloop.study.yaml_text import read_lock
 
 OURS = "python -P -m metricloop.tasks."
 COMMAND = re.compile(rf"^( +cmd: {re.escape(OURS)}\w+.*)$", re.MULTILINE)
@@ -42,13 +43,14 @@ def wire_hint(stages: str) -> str:
 
 def wire_lock(path: Path) -> str | None:
     """The text of a dvc.lock of an earlier version with the same commands: the hint changes no result, so no stage is
-    stale. None where there is nothing to change.
+    stale. None where there is nothing to change. Errors: those of read_lock.
     """
     from ruamel.yaml import YAML
 
     text = path.read_text() if path.is_file() else ""
     if text.count(f"cmd: {OURS}") <= text.count(layout.EXPLAIN):
         return None
+    read_lock(text, path)
     editor = YAML()
     document = editor.load(text)
     for stage in document["stages"].values():

@@ -74,10 +74,14 @@ def _unfit(section: str, name: str, entry: dict[str, Any]) -> str:
     for key in ("a", "b") if section == "arms" else ():
         if not FILE.fullmatch(str(entry[key])):
             return f"{section}.{name}: {key} must be a file without spaces or quotes in its name, found {entry[key]!r}"
+    if section == "arms" and not isinstance(entry["policy"], dict):
+        return f"{section}.{name}: policy has a name and options, such as {{name: {entry['policy']}}}"
     if section == "batches":
         if strange := [key for key in entry if key not in REQUIRED[section]]:
             known = ", ".join(REQUIRED[section])
             return f"{section}.{name} has unknown keys {', '.join(map(repr, strange))}; known: {known}"
+        if not isinstance(entry["metrics"], list):
+            return f"{section}.{name}: metrics is a list, such as [{entry['metrics']}]"
         for metric in entry["metrics"]:
             if not str(metric).isidentifier():
                 return f"{section}.{name}: the metric {metric!r} is not the name of a function"

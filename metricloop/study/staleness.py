@@ -20,7 +20,7 @@ from metricloop.study.plan import load_plan
 from metricloop.study.reasons import Comparison, Reason
 from metricloop.study.refresh import fresh_files, refresh_code
 from metricloop.study.stage_list import NotUnderstoodError, list_stages
-from metricloop.study.yaml_text import read_as_dvc
+from metricloop.study.yaml_text import read_as_dvc, read_lock
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _look(folder: Path, params_text: str) -> tuple[Graph, dict[str, list[Reason]
     params = read_as_dvc(params_text)
     graph, stages = wired(content["stages"], plan, params), list_stages(content, plan, params)
     lock = folder / layout.LOCK
-    recorded = read_as_dvc(texts.get(layout.LOCK) or lock.read_text()) if lock.is_file() else {}
+    recorded = read_lock(texts.get(layout.LOCK) or lock.read_text(), lock) if lock.is_file() else {}
     found = Comparison(folder, recorded, texts, params.get("data") or {})
     why = {name: reasons for name in graph if (reasons := found.reasons(name, stages[name]))}
     found.sums.save()

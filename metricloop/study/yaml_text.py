@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from metricloop.text.shell import command_line
 
 
 def read_as_dvc(text: str) -> Any:
@@ -16,3 +20,17 @@ def read_as_dvc(text: str) -> Any:
         return YAML(typ="safe").load(text) or {}
     except YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
+
+
+def read_lock(text: str, path: Path) -> Mapping[str, Any]:
+    """The content of a dvc.lock. path: names it in errors. Errors: ValueError for one that DVC would refuse, too."""
+    try:
+        content, why = read_as_dvc(text), "it is no file of DVC"
+    except ValueError as error:
+        content, why = None, str(error)
+    if not isinstance(content, Mapping) or "schema" not in content or not isinstance(content.get("stages"), Mapping):
+        back = command_line("git", "-C", path.parent, "checkout", "HEAD", "--", path.name)
+        raise ValueError(
+            f"{path} is damaged, or holds both sides of a merge; take the last version with: {back} ({why})"
+        )
+    return content

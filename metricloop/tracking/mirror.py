@@ -12,7 +12,6 @@ import socket
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from metricloop import layout
 from metricloop.comparison.comparison_file import read_comparison
@@ -28,12 +27,13 @@ if TYPE_CHECKING:
 
 REASON = 160  # most characters of an error
 PATIENCE = 3.0  # seconds for a server to answer the first time
-PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+UNREADABLE = "the address cannot be read; in a user or password write / as %2F, @ as %40 and # as %23"
 LIMITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # MLflow's own take minutes
 
 
 def mirror(folder: Path, uri: str) -> Summary:
-    """Write the runs of a tracked study to the MLflow at `uri`. Errors: MlflowException, OSError."""
+    """Write the runs of a tracked study to the MLflow at `uri`. Errors: MlflowException, and those of _answers."""
     folder = folder.resolve()
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
@@ -49,13 +49,14 @@ def mirror(folder: Path, uri: str) -> Summary:
 def mirrored(folder: Path, uri: str) -> str:
     """Do the same, and tell the outcome in a line. An MLflow that is not there, or refuses, costs that line only."""
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     if not uri or is_own(folder, uri):
         return ""
     place = f"MLflow at {without_password(uri)} (from {URI})"
     try:
         summary = mirror(folder, uri)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, SQLAlchemyError, ImportError, ValueError) as error:
         again = command_line("metricloop", "track", "-C", folder.resolve())
         return f"{place} was left out: {shorten(told(error, uri), REASON)}; catch up later: {again}"
     return f"{place}: {summary.made} runs made, {summary.deleted} deleted, {summary.unchanged} unchanged"
@@ -77,11 +78,14 @@ def experiment_there(client: MlflowClient, study: str, mine: str) -> str:
 
 
 def _answers(uri: str) -> None:
-    """Ask a server for a sign of life, which MLflow itself would do for minutes. Errors: OSError."""
+    """Ask a server or database for a sign of life, which MLflow itself would do for minutes.
+
+    Errors: OSError; SQLAlchemyError and ImportError for a database that cannot be opened; ValueError for an address
+    that cannot be read, without the address, which may hold a password.
+    """
     import requests
 
-    parts = urlsplit(uri)
-    scheme = parts.scheme.partition("+")[0]
+    scheme = uri.partition(":")[0].partition("+")[0]
     if scheme in ("http", "https"):
         try:
             requests.get(f"{uri.rstrip('/')}/health", timeout=PATIENCE)  # any answer will do: it may ask for a login
@@ -89,5 +93,28 @@ def _answers(uri: str) -> None:
             raise TimeoutError(f"no answer in {PATIENCE:g} s") from None
         except requests.ConnectionError:
             raise ConnectionError("nobody answers there") from None
-    elif parts.hostname and scheme in PORTS:
-        socket.create_connection((parts.hostname, parts.port or PORTS[scheme]), PATIENCE).close()
+        except ValueError:
+            raise ValueError(UNREADABLE) from None
+    elif scheme in PORTS or scheme == "sqlite":
+        _opens(uri, PORTS.get(scheme))
+
+
+def _opens(uri: str, port: int | None) -> None:
+    """Open a database once. port: of its server, when the address has none; None where it is a file."""
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):
+        raise ValueError(UNREADABLE) from None
+    if port is None:
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)  # as MLflow does
+    elif url.host:
+        socket.create_connection((url.host, url.port or port), PATIENCE).close()
+    engine = create_engine(url)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from metricloop import layout
 from metricloop.delivery.detector_folder import FACTS, read_facts
@@ -172,14 +172,22 @@ def uri_for(folder: Path) -> str:
 
 
 def without_password(uri: str) -> str:
-    """An address without user and password."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
+    """An address without user and password, also one that nobody can read, and a password with a slash in it."""
+    scheme, mark, rest = uri.partition("://")
+    if not mark or rest.startswith("/"):  # a file
+        return uri
+    end = re.search(r"[/?#]|$", rest)
+    assert end
+    place, behind = rest[: end.start()], rest[end.start() :]
+    if "@" in place:
+        return f"{scheme}://{place.rpartition('@')[2]}{behind}"
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def told(error: Exception, uri: str) -> str:
     """The first line of an error, without user and password."""
-    return str(error).splitlines()[0].replace(uri, without_password(uri))
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0].replace(uri, without_password(uri))
 
 
 def _claim(client: MlflowClient, name: str, study: str, folder: Path, uri: str) -> None:

@@ -37,6 +37,8 @@ def test_both_files_make_one_plan(tmp_path):
     [
         ("arm: {}", r"rounds\.yaml: unknown section 'arm'; known: batches, arms, screens, blocks, looks"),
         ("arms: {random: {role: control, a: x, b: x, policy: {}}}", r"arms\.random is already in arms\.yaml"),
+        ("batches: {x: {code: c, needs: n, metrics: glare}}", r"batches\.x: metrics is a list, such as \[glare\]"),
+        ("arms: {new: {role: control, a: x, b: x, policy: best}}", r"arms\.new: policy has .* such as \{name: best\}"),
         ("arms: {new: {role: control, policy: {}}}", r"arms\.new lacks a, b"),
         (
             "blocks: {b: {arm: randon, seeds: 0-2}}",

@@ -208,3 +208,13 @@ def test_a_stage_of_a_persons_own_that_only_dvc_understands_is_asked_of_dvc(fini
 def test_the_texts_of_a_refreshed_workspace_are_those_on_disk(finished):
     for name, text in fresh_files(finished).items():
         assert (finished / name).read_text() == text
+
+
+@pytest.mark.parametrize("damage", ["<<<<<<< HEAD\n{}", "- a list\n", "", "schema: '2.0'\nstages:\n"])
+def test_a_damaged_lock_is_told_with_the_way_back(finished, tmp_path, damage):
+    folder = tmp_path / "ws"
+    shutil.copytree(finished, folder)
+    lock = folder / layout.LOCK
+    lock.write_text(damage.format(lock.read_text().replace("|| sh .dvc/explain.sh", "")))  # of an earlier version, too
+    with pytest.raises(ValueError, match=r"dvc\.lock is damaged.* git -C .*ws checkout HEAD -- dvc\.lock"):
+        staleness(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -123,6 +124,29 @@ def test_a_server_that_is_no_mlflow_costs_one_line(study):
     server.shutdown()
     assert "was left out" in said
     assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://user:secret@[127.0.0.1",
+        "http://user:sec/ret@127.0.0.1:9",
+        "postgresql://user:sec/ret@127.0.0.1:1/runs",
+        "postgresql://user:secret@127.0.0.1:port/runs",
+        "mysql+no_such_driver://user:secret@127.0.0.1:{port}/runs",
+        "sqlite:///{folder}/a folder",
+    ],
+)
+def test_an_address_that_cannot_be_opened_costs_one_line_at_once_and_its_password_is_not_told(study, tmp_path, uri):
+    (tmp_path / "a folder").mkdir()
+    with socket.socket() as there:
+        there.bind(("127.0.0.1", 0))
+        there.listen()
+        began = time.monotonic()
+        said = mirrored(study, uri.format(port=there.getsockname()[1], folder=tmp_path))
+    assert time.monotonic() - began < 10  # MLflow itself tries ten times, for 100 s
+    assert "was left out" in said
+    assert not {"sec", "ret", "secret"} & set(re.split(r"[^a-z]+", said))
 
 
 @contextmanager

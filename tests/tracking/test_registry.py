@@ -291,6 +291,10 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(study, monke
         register(study, "http://me:secret@127.0.0.1:9")
     assert "secret" not in str(caught.value)
     assert without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    assert without_password("sqlite:////a@home/b.db") == "sqlite:////a@home/b.db"
+    assert without_password("https://host/a@b") == "https://b"  # nobody knows whether that is a password
+    assert without_password("postgresql://me:a/b@host/runs") == "postgresql://host/runs"
+    assert without_password("http://me:secret@[host") == "http://[host"
 
 
 @contextmanager
