@@ -28,6 +28,7 @@ def server(tmp_path):
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "200",  # else long names are cut
     }
     command = [str(BIN / "prefect"), "server", "start", "--port", str(port), "--no-ui"]
     log = (tmp_path / "server.log").open("w")
