@@ -51,7 +51,7 @@ class Command(TyperCommand):
             return 130
         except BrokenPipeError:  # the reader of our output, such as `head`, has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+            return 141  # as of a program that SIGPIPE ended: a study that stopped half-way is no success
         except (ValueError, RuntimeError, OSError, KeyError, subprocess.SubprocessError) as error:
             if os.environ.get("METRICLOOP_DEBUG"):
                 raise

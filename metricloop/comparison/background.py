@@ -17,9 +17,10 @@ class Background:
     nothing was measured. side_by_side: how many trials run at the same time. iterations: of a trial.
     old_labels: arms whose trials had other labels than their subset has now. scored: arm -> how many images of the pool
     its metric scores, and how many the pool has. search_share: of the source's images, as asked for; drawn_split:
-    whether the search split was drawn so. audited, promoted: whether that was done. folds: out-of-fold models that an
-    audit would train first. confirms: trials of a confirmation; None where confirm.when is never. tested: the verdict
-    on the winner on the test split; None where that is closed.
+    whether the search split was drawn so. audited, promoted: whether that was done. full_planned: whether the whole
+    pool is an arm already, run or not. folds: out-of-fold models that an audit would train first. confirms: trials of a
+    confirmation; None where confirm.when is never. tested: the verdict on the winner on the test split; None where that
+    is closed.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Background:
     promoted: bool = False
     confirms: int | None = 24
     tested: Outcome | None = None
+    full_planned: bool = False
     folds: int = 2
 
     def minutes(self, trials: float) -> float | None:

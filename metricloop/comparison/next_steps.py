@@ -220,7 +220,7 @@ def _larger_subset(comparison: dict[str, Any], background: Background) -> Steps:
 
 
 def _add_full(comparison: dict[str, Any], background: Background) -> Steps:
-    if not any(arm["policy"]["name"] == "full" for arm in comparison["arms"]):
+    if not background.full_planned and not any(arm["policy"]["name"] == "full" for arm in comparison["arms"]):
         text = "Find out whether anything should be dropped at all: add the whole pool as a control, then run"
         yield _step(background, "add_full", text, "add", "full", trials=comparison["looks"][0]["arms"])
 

@@ -107,6 +107,12 @@ SITUATIONS = [
 ]  # fmt: skip
 
 
+def test_the_whole_pool_is_not_advised_again_once_it_is_planned():
+    undecided = comparison([BASELINE, one("undecided", 0.001, half=0.01)])
+    steps = next_steps(undecided, Background(HERE, full_planned=True))
+    assert "add_full" not in [step.situation for step in steps]
+
+
 @pytest.mark.parametrize(("situation", "entries", "changes", "known", "text", "command", "trials"), SITUATIONS)
 def test_each_situation_has_a_sentence_and_a_command(situation, entries, changes, known, text, command, trials):
     steps = next_steps(comparison(entries, **changes), Background(HERE, **known))
