@@ -18,7 +18,7 @@ from metricloop.data.formats.export import (
     with_crowds,
     writer_of,
 )
-from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, counted
+from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, check_free, counted
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
 from metricloop.data.pool import read_pool
@@ -53,13 +53,15 @@ def export(
     copy, hard: copy pictures, or make hard links, instead of links. most: the first images of SUSPICIOUS only.
     A folder to train on (WHOLE) gets the search split as val, the test split if it was opened or with_test is set, and
     the numbers behind it.
-    Errors: ExportError when no arm or split has this name, or the target cannot be written; MissingDataError when a
-    folder is to hold pictures that are gone.
+    Errors: ExportError when no arm or split has this name, the target cannot be written, or is a file that is there;
+    MissingDataError when a folder is to hold pictures that are gone.
     """
     name = format_of(target, form)
     params = load_params(folder / layout.PARAMS)
     if not writer_of(name).suffix:  # a folder with links to the pictures, or copies of them
         check_there(folder, params.data, pictures=True)
+    else:
+        check_free(target)
     root = folder / params.data.folder
     dataset, notes = _content(folder, root, what, seed, most)
     said = [_counts(target, dataset, writer_of(name).title)]

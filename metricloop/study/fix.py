@@ -13,7 +13,7 @@ from metricloop.data.formats import recognise
 from metricloop.data.formats.coco_patch import patch_coco
 from metricloop.data.formats.export import export_dataset, format_of, writer_of
 from metricloop.data.formats.picture_folder import own_names
-from metricloop.data.formats.writer import Notes
+from metricloop.data.formats.writer import Notes, check_free
 from metricloop.data.label_changes import summary_of
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
@@ -134,6 +134,8 @@ def export_fixed(
     if name == "coco" and _is_coco(source, params):
         rows = {*touched, *_changed_before(folder, params, data)}
         return told, damaged + patch_coco(source, folder / params.data.folder, data, new, rows, target)
+    if suffix:
+        check_free(named)
     return told, damaged + export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
 
 

@@ -130,9 +130,14 @@ def on_labels(marks: MarksFile, data: Dataset, done: Iterable[Entry] = (), again
 
 def _still_there(entry: Entry, data: Dataset, row: int, box: int) -> bool:
     """Whether the label of a finding is as the page showed it; an image needs none."""
-    if entry.box_id is None or entry.box is None:
+    if entry.box_id is None:
         return True
-    if box < 0 or int(data.box_row[box]) != row or data.class_names[data.labels[box]] != entry.label:
+    if (
+        entry.box is None
+        or box < 0
+        or int(data.box_row[box]) != row
+        or data.class_names[data.labels[box]] != entry.label
+    ):
         return False
     return bool(np.abs(data.boxes[box] - np.array(entry.box)).max() <= SAME)
 

@@ -215,6 +215,8 @@ def test_the_template_tests_itself_and_passes_the_gate(study, walls, capsys, lev
         ("3d", "'3d' cannot be the name of a metric: take letters, digits and _, such as glare"),
         ("sharpness", "a metric is called sharpness already (the catalogue); take another name"),
         ("object_count", "a metric is called object_count already (metrics/catalogue.yaml); take another name"),
+        ("class", "'class' means something else in Python; take another name, such as class_score"),
+        ("numpy", "'numpy' means something else in Python; take another name, such as numpy_score"),
         ("mine", "metrics/mine/mine.py exists already; edit it, or take another name"),
     ],
 )

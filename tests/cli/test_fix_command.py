@@ -221,6 +221,19 @@ def test_a_coco_source_is_written_anew_with_only_the_repaired_entries_changed(fo
     assert json.loads((folder / "pictures/annotations.json").read_text()) == old
 
 
+@pytest.mark.parametrize(("name", "to"), [("m.json", "m.json"), ("out/annotations.json", "out")])
+def test_repaired_labels_are_not_written_over_a_file(folder, data, tmp_path, capsys, name, to):
+    coco_source(folder, data)
+    marks = save(tmp_path / "m.json", *four_marks(data))
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text(marks.read_text())
+    before = mine.read_text()
+    assert main(["fix", str(marks), "--to", str(tmp_path / to), "--format", "coco", "-C", str(folder)]) == 1
+    assert f"{mine} exists already; name another file, or delete it first" in capsys.readouterr().err
+    assert mine.read_text() == before
+
+
 def test_labels_that_were_repaired_before_are_in_the_coco_file_too(folder, data, tmp_path, capsys):
     coco_source(folder, data)
     _, first = boxed(data)

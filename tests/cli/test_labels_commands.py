@@ -8,6 +8,7 @@ import pytest
 import yaml
 from study_fixture import make_study
 
+from metricloop import read_dataset
 from metricloop.cli.main import main
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
@@ -66,6 +67,23 @@ def test_export_follows_the_name_of_the_target(folder, tmp_path, capsys):
     assert main(["export", "test", str(tmp_path / "t.json"), "--format", "voc", "-C", str(folder)]) == 1
     assert "Pascal VOC is a folder" in capsys.readouterr().err
     assert not (tmp_path / "t.json").exists()
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.xml"])
+def test_export_does_not_write_over_a_file(folder, tmp_path, capsys, name):
+    (tmp_path / name).write_text("my own labels")
+    assert main(["export", "pool", str(tmp_path / name), "-C", str(folder)]) == 1
+    assert f"{name} exists already; name another file, or delete it first" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "my own labels"
+
+
+def test_an_exported_coco_folder_is_read_again(folder, tmp_path):
+    target = tmp_path / "coco"
+    assert main(["export", "pool", str(target), "--format", "coco", "--copy", "-C", str(folder)]) == 0
+    assert (target / "about.json").is_file()
+    pool = load(folder / "data", folder / "source", "pool")
+    back = read_dataset(target)
+    assert (len(back), len(back.arrays.boxes)) == (len(pool), len(pool.boxes))
 
 
 def test_a_yolo_folder_of_an_arm_has_the_search_split_as_val_and_is_quoted(folder, tmp_path, capsys):
@@ -136,6 +154,7 @@ def test_suspicious_labels_are_a_queue_with_the_worst_first(audited, tmp_path, c
     assert len(labels["result"]) == pool.counts[rows[1]]
     assert ["predictions" in task for task in tasks] == [True, True, False]
     assert "3 images" in capsys.readouterr().out
+    target.unlink()
     assert main([*typed, "--most", "1"]) == 0
     assert len(json.loads(target.read_text())) == 1
 

@@ -172,3 +172,10 @@ def test_what_was_judged_right_is_remembered_until_it_changes(data, tmp_path):
     write_judged(tmp_path, read_judged(tmp_path), [other.entry])
     assert [one.mark for one in read_judged(tmp_path)] == ["fix", "keep", "delete", "keep"]
     assert not judged_right(tmp_path, data).boxes.any()
+
+
+@pytest.mark.parametrize("number", [0, 99])
+def test_a_mark_of_a_label_without_its_box_changes_no_other_label(data, tmp_path, number):
+    marked = entry(data, "delete", 1, 2, "spurious") | {"box": None, "box_id": number}  # edited by hand
+    with pytest.raises(MarksError, match="of other labels than today's"):
+        marks_of(data, tmp_path, marked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from metricloop.data.formats.problem import Problem
 from metricloop.data.formats.values import id_of, name_of
 
 # Files beside instances_*.json that describe the same pictures in another way.
+LISTS = re.compile(r'"(?:images|annotations)"\s*:\s*\[')
 OTHERS = ("captions", "person_keypoints", "image_info", "stuff", "panoptic")
 
 
@@ -41,9 +43,9 @@ def _folders(place: Place) -> list[list[Path]]:
 
 
 def _looks_like_coco(place: Place, path: Path) -> bool:
-    """Whether a file begins as a JSON object and its first megabyte has COCO's keys."""
+    """Whether a file begins as a JSON object and its first megabyte has one of COCO's lists."""
     head = door.text_of(place.head(path))[0].lstrip()
-    return head.startswith("{") and ('"images"' in head or '"annotations"' in head)
+    return head.startswith("{") and LISTS.search(head) is not None
 
 
 def load_coco(place: Place, path: Path, problems: list[Problem]) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from metricloop.data.formats.coco_files import category_names, find_coco, load_c
 from metricloop.data.formats.paths import TailIndex
 from metricloop.data.formats.problem import Problem
 from metricloop.data.formats.values import id_of, truth
-from metricloop.data.formats.writer import ExportError, counted
+from metricloop.data.formats.writer import ExportError, check_free, counted
 from metricloop.data.label_changes import SAME, Labels, match
 from metricloop.data.readers.coco import NAMES
 from metricloop.data.tables import replacing
@@ -66,11 +66,13 @@ def patch_coco(
         added, unnamed = _patch(files, before, after, row, free)
         free += added
         lost += unnamed
-    said = []
-    for file in files:
-        path = target if named else target / os.path.relpath(file.path, place.folder)
+    paths = [target if named else target / os.path.relpath(file.path, place.folder) for file in files]
+    for file, path in zip(files, paths, strict=True):
         if os.path.realpath(path) == os.path.realpath(file.path):
             raise ExportError(f"{path} is the source itself; name another place, so that both can be compared")
+        check_free(path)
+    said = []
+    for file, path in zip(files, paths, strict=True):
         with replacing(path) as temporary:
             text = json.dumps(file.content, indent=file.indent, ensure_ascii=False)
             temporary.write_text(f"{text}\n", encoding="utf-8")

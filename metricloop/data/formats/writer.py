@@ -75,6 +75,12 @@ class Writer:
     write: Callable[[Dataset, Notes, Path, Placing], list[str]]
 
 
+def check_free(path: Path) -> None:
+    """Refuse to write over a file that is there: it may be the data set's own labels. Errors: ExportError."""
+    if path.exists() or path.is_symlink():
+        raise ExportError(f"{path} exists already; name another file, or delete it first")
+
+
 def exact(value: float) -> str:
     """The shortest text that reads back as the same number; whole numbers without a point."""
     value = float(value)
