@@ -56,7 +56,9 @@ def _listed(audit: Audit) -> Group:
         found, told = audit.suspects.get(kind.name, []), audit.expected.get(kind.name, Expected())
         share = "" if told.precision is None else percent(told.precision)
         table.add_row(kind.name, count(len(found)), share, told.silent or kind.title)
-    return under("What is probably wrong. The expected shares are careful: more of a list is usually wrong.", table)
+    return under(
+        "What is probably wrong. The expected shares are estimates, from errors planted into these labels.", table
+    )
 
 
 def _conclusion(audit: Audit) -> str:

@@ -36,7 +36,7 @@ from metricloop.scoring.open_metrics import CATALOGUE, catalogue, open_batch
 from metricloop.scoring.score_pool import score_pool
 from metricloop.selection.keep_values import relabel, without_crowds
 from metricloop.study.judged import judged_right
-from metricloop.text.numbers import count
+from metricloop.text.numbers import count, fixed
 
 NOTHING_KNOWN = (
     "no mistake of these labels is known, so there is nothing to hold the orders against: no mistakes were made on "
@@ -44,6 +44,7 @@ NOTHING_KNOWN = (
     "for example the first of `metricloop export suspicious` and as many at random, or repair them and name the file "
     "that `metricloop import-labels` made, with data.labels set back to what it was before"
 )
+LOW_MAP = 0.1  # of the out-of-fold models against the labels, below which their boxes are poor evidence
 
 
 class AuditError(ValueError):
@@ -162,11 +163,21 @@ def audit(
         in_order(found.suspects | {kind: listed for kind, listed in copies.items() if listed}),
         model,
         {**(seconds or {}), **taken},
-        notes + not_judged,
+        notes + not_judged + weak(model),
         references,
         found.expected,
         data,
     )
+
+
+def weak(model: Mapping[str, Any] | None) -> list[str]:
+    """A warning where the models have hardly learnt."""
+    if model is None or model["mAP"] >= LOW_MAP:
+        return []
+    return [
+        f"The model is weak (mAP {fixed(model['mAP'])} against these labels), so its boxes are poor and the shares "
+        "uncertain: look before you change a label. After more predict.iterations (params.yaml), an audit tells more."
+    ]
 
 
 def label_scores(

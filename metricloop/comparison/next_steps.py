@@ -227,8 +227,8 @@ def _add_full(comparison: dict[str, Any], background: Background) -> Steps:
 
 def _repair(comparison: dict[str, Any], background: Background) -> Steps:
     if background.audited:
-        text = "Have a person repair the labels that look wrong, the worst first"
-        yield _step(background, "repair", text, "export", "suspicious", "queue.json", "--format", "label-studio")
+        text = "Repair the labels that look wrong: mark them in audit/audit.html, save the marks, then"
+        yield _step(background, "repair", text, "fix", "marks.json")
     else:
         text = "See whether labels should be repaired instead of images dropped"
         yield _step(background, "audit", text, "audit", trials=background.folds)

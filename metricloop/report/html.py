@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from metricloop.text import numbers
 
@@ -32,8 +32,15 @@ def render(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    environment.filters["commands"] = commands
     environment.globals |= {"f": numbers, "policy": policy(script), "script": Markup(script)}
     return environment.get_template(template).render(**values)
+
+
+def commands(sentence: str) -> Markup:
+    """A sentence in which what stands between backticks is set as code."""
+    parts = enumerate(sentence.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in parts)
 
 
 def policy(script: str) -> str:

@@ -145,6 +145,8 @@ def claimed(folder: Path, doing: str) -> Iterator[Run]:
         run = _here[folder] = Run(folder, doing)
         try:
             yield run
+        except KeyboardInterrupt:  # a person stopped it, which is no failure
+            raise
         except BaseException as error:
             run.fail(error)
             raise

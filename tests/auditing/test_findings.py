@@ -5,6 +5,7 @@ import numpy as np
 from metricloop.auditing.calibrate import Calibration
 from metricloop.auditing.findings import NOTHING, expected
 from metricloop.auditing.label_errors import KINDS
+from metricloop.auditing.run import weak
 from metricloop.auditing.suspects import Suspect
 
 SPURIOUS, NO_BREAK = KINDS[0], "\N{NO-BREAK SPACE}"
@@ -32,3 +33,10 @@ def test_an_empty_list_says_why():
     assert "74 % of all pairs, and it takes 80 %; more predict.iterations may help" in words
     assert poor.wrong is None
     assert told(Calibration(np.zeros(200), 0.3, 0.74)).silent.endswith("an audit with training may tell more")
+
+
+def test_a_model_that_has_hardly_learnt_is_warned_of():
+    assert weak(None) == []
+    assert weak({"mAP": 0.1}) == []
+    (warning,) = weak({"mAP": 0.078})
+    assert warning.startswith("The model is weak (mAP 0.078 against these labels)")

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from metricloop.report.html import POLICY, TEMPLATES, policy
+from metricloop.report.html import POLICY, TEMPLATES, commands, policy
 
 PAGES = sorted(path.name for path in Path(TEMPLATES).glob("*.j2") if "<head>" in path.read_text())
+
+
+def test_what_stands_between_backticks_is_code_and_the_rest_is_escaped():
+    assert commands("<b> & `run <x>` then") == "&lt;b&gt; &amp; <code>run &lt;x&gt;</code> then"
 
 
 def test_a_page_may_show_its_own_pictures_and_styles_alone():

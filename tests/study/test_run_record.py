@@ -100,6 +100,16 @@ def test_a_failed_run_says_why(study):
     (study / layout.RUN).unlink()
 
 
+def test_a_run_that_a_person_stopped_has_not_failed(study):
+    with pytest.raises(KeyboardInterrupt), claimed(study, "run"):
+        raise KeyboardInterrupt
+    found = replace(last_run(study), pid=2**22 + 1)  # the process has ended since
+    assert not found.alive
+    assert describe_stopped(found, study).startswith("`metricloop run`")
+    assert "was stopped" in describe_stopped(found, study)
+    (study / layout.RUN).unlink()
+
+
 def test_another_process_with_the_number_of_the_old_one_is_not_taken_for_it(study):
     with claimed(study, "run") as run:
         state = run.state
