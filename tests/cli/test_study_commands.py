@@ -140,5 +140,5 @@ def test_export_writes_a_split(tmp_path, capsys):
     written = json.loads(target.read_text())
     assert len(written["images"]) == 8
     assert capsys.readouterr().out == f"{target}: 8 images, {len(written['annotations'])} boxes as COCO\n"
-    assert main(["export", "tset", str(target), "-C", str(folder)]) == 1
+    assert main(["export", "tset", str(tmp_path / "tset.json"), "-C", str(folder)]) == 1
     assert "no arm or split 'tset'; there are: pool, search, test, suspicious" in capsys.readouterr().err
