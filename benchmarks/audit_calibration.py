@@ -28,7 +28,7 @@ FIRST = 50
 
 
 def wrong(kind: Kind, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each box, or image, is wrong in this way, and whether it is wrong in any way."""
+    """Two arrays of bool for the boxes (or images) of a kind of error: wrong in this way, and wrong in any way."""
     if kind.unit == "image":
         return truth.unlabelled, truth.unlabelled
     return np.isin(truth.boxes, kind.mistakes), truth.wrong

@@ -70,7 +70,7 @@ def flow_name() -> str:
 
 
 def step_name() -> str:
-    """Such as "suggest, round 2" or "report", of the task run that begins."""
+    """The name of the task run that begins, such as "suggest, round 2" or "report"."""
     given: dict[str, Any] = task_run.parameters
     name = str(given["module"]).rpartition(".")[2]
     return f"{name}, round {given['number']}" if "number" in given else name

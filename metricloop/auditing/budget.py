@@ -139,7 +139,7 @@ def curve_points(suspicion: np.ndarray, mistakes: np.ndarray) -> tuple[np.ndarra
 
 
 def worst_box(pool: Dataset, suspicion: np.ndarray) -> np.ndarray:
-    """The suspicion of the most suspicious box of each image, (n,); nan without boxes. suspicion: of boxes, (m,)."""
+    """For each image the highest suspicion of its boxes, (n,); nan where it has none. suspicion: of the boxes, (m,)."""
     worst = np.full(len(pool), -np.inf)
     np.maximum.at(worst, pool.box_row, suspicion)
     return np.where(np.isinf(worst), np.nan, worst)

@@ -112,7 +112,10 @@ def mixture_ranks(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
 
 
 def _terms(ranks: np.ndarray, circumstances: int) -> np.ndarray:
-    """Polynomials of each column; of circumstances, their squares and their products with the others."""
+    """Inputs of the regression: powers of each score; each circumstance, its square, its products with the scores.
+
+    circumstances: how many of the last columns are not scores.
+    """
     scores = ranks[:, : ranks.shape[1] - circumstances]
     terms = [np.ones((len(ranks), 1)), scores, scores**2 - 1 / 3, scores**3]
     for column in ranks[:, scores.shape[1] :].T[:, :, None]:

@@ -53,7 +53,7 @@ def suspects(
     least: float = 0.0,
     right: Right | None = None,
 ) -> dict[str, list[Suspect]]:
-    """The `most` most probable entries of each kind, the worst first, one per image.
+    """For each kind the `most` entries with the highest probability, one per image, the most probable first.
 
     A box is listed once, under the kind for which it is most probable, or most suspicious. An image may be listed for a
     missing label as well. by_kind: suspicion of the boxes (m,) or images (n,). probabilities: the same, that the label
@@ -106,7 +106,8 @@ def _images(
     most: int,
     right: Right | None,
 ) -> list[Suspect]:
-    """The first images in which the model sees an object that no label covers. order: rows of images."""
+    """One suspect per image in which the model sees an object without a label, at most `most`. order: rows of images,
+    the worst first."""
     seen = ((int(row), _unlabelled(pool, int(row), predictions)) for row in order)
     known = ((row, model) for row, model in seen if model is not None and not (right and right.at(row, model[0])))
     listed = islice(known, most)
@@ -121,7 +122,7 @@ def _boxes(
     predictions: Mapping[int, Detections] | None,
     most: int,
 ) -> list[Suspect]:
-    """The first box of each image. order: rows of boxes."""
+    """One suspect per image, its worst box, at most `most`. order: rows of boxes, the worst first."""
     _, place = np.unique(pool.box_row[order], return_index=True)
     place = np.sort(place)[:most]
     listed = order[place]

@@ -143,7 +143,7 @@ def _fit_together(
 
 
 def _add_own(folder: Path, file: Path, metric: str | None, policy: str, options: dict) -> int:
-    """Check the metrics of a file at the gate, and add an arm for each that is accepted."""
+    """Check the metrics of a person's file at the gate; each metric that passes becomes an arm."""
     from metricloop.cli.try_report import TryReport
     from metricloop.scoring.metric_file import read_source
     from metricloop.study.try_metric import metrics_to_try, open_sandbox, policy_of, read_try_inputs

@@ -67,7 +67,8 @@ def place_of(data: str, labels: str | None, images: str | None, form: str = "aut
 
 
 def truth_of(truth: str | None, data: str) -> str:
-    """The path of --truth, relative to the data set or to the current folder; "" for none. Errors: WorkspaceError."""
+    """Find the file that --truth names, in the data set or in the current folder; "" if none is named. Errors:
+    WorkspaceError."""
     if truth is None:
         return ""
     tried = [Path(os.path.abspath(truth)), Path(os.path.abspath(data)) / truth]

@@ -147,7 +147,7 @@ def _search_images(folder: Path, params: Params) -> int | None:
 
 
 def time_rows(found: Estimate, speed: str, side_by_side: int) -> list[tuple[str, str]]:
-    """The time of a run as a range, on what it rests, and the trials that may follow."""
+    """Rows for the terminal: how long the run will take, what that rests on, and trials that may be added later."""
     rows = [
         ("time", f"{duration_range(found.low, found.high)}, probably about {duration(found.likely)}"),
         ("", f"{speed}, {count(side_by_side, 'trial')} side by side, timed just now on this machine as it is loaded"),

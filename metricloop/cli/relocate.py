@@ -1,4 +1,4 @@
-"""The command for a data set that has moved."""
+"""`metricloop relocate`: tell a study where its data set lies now."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _few(words: Iterable[str]) -> str:
 
 
 def _only_waits(found: Staleness, name: str) -> bool:
-    """Whether all that a stage lacks are inputs that are gone, which a stage to do will make again."""
+    """Whether a stage is out of date only because inputs are gone that an earlier stage will write again."""
     reasons = found.why.get(name, ())
     lost = {reason.what for own in found.why.values() for reason in own if reason.kind == OUTPUT}
     return bool(reasons) and all(

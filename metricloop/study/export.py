@@ -84,7 +84,7 @@ def export(
 
 
 def _test_split(folder: Path, wanted: bool) -> tuple[str, bool]:
-    """A sentence on the test split, and whether it is left out."""
+    """A sentence that says whether the export holds the test split and why, and whether it is left out."""
     opened = opened_on(folder)
     if opened:
         return f"The test split is there: it was opened on {opened}.", False

@@ -37,9 +37,12 @@ class Drawn(BaseModel):
 
 
 class Entry(BaseModel):
-    """One marked finding, as in the file. label, box: of the label when the page was made, None where the finding is
-    about a whole image; seen: the box of the model; other: the file of the picture that this one repeats; to: the
-    repaired label of a fix; added: boxes that were missing."""
+    """What a person said about one finding, as the file of marks holds it.
+
+    label, box: the label as it was when the page was made; None where the finding is about a whole image. seen: the box
+    of the model. other: the file of the picture that this one repeats. to: the repaired label, where the mark is "fix".
+    added: boxes that were missing and that the person drew.
+    """
 
     model_config = ConfigDict(frozen=True)
     id: Text

@@ -21,7 +21,8 @@ LOAD = (0.85, 1.3)  # the load of the machine may fall, or rise: the times of tw
 
 @dataclass(frozen=True)
 class Estimate:
-    """low, likely, high: seconds. more: trials that may follow. cached: trials that a stopped run has finished."""
+    """How long a run will take. low, likely, high: seconds. more: trials that a later look may add. cached: trials that
+    a stopped run has finished already."""
 
     low: float
     likely: float

@@ -229,7 +229,7 @@ def remember_seconds(folder: Path, stage: str, seconds: float) -> None:
 
 
 def _born(pid: int) -> str:
-    """When a process began, in ticks since the machine's start, and which start that was; "" without such a process."""
+    """Tells a process from a later one with the same number, by when it began; "" if it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         if stat[0] == "Z":

@@ -78,7 +78,7 @@ def experiment_there(client: MlflowClient, study: str, mine: str) -> str:
 
 
 def _answers(uri: str) -> None:
-    """Ask a server or database for a sign of life, which MLflow itself would do for minutes.
+    """Fail within seconds where the server or database does not answer; MLflow itself would try for minutes.
 
     Errors: OSError; SQLAlchemyError and ImportError for a database that cannot be opened; ValueError for an address
     that cannot be read, without the address, which may hold a password.
