@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from metricloop import layout
-from metricloop.cli.command import HERE, Commands, Workspace
+from metricloop.cli.command import HERE, Commands, OwnMetric, Policy, Workspace
 from metricloop.text.shell import command_line, run_line
 
 commands = Commands("Metrics")
@@ -52,17 +52,8 @@ def add(
             "random_by_group (whole recordings).",
         ),
     ],
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME OPTION=VALUE...",
-            help="How its scores become a subset, e.g. among share=0.4. How many images: study.budget, for all arms.",
-            show_default="best",
-        ),
-    ] = None,
-    metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One of the file's metrics.", show_default="all")
-    ] = None,
+    policy: Policy = None,
+    metric: OwnMetric = None,
     relabel: Annotated[
         int | None,
         typer.Option(
@@ -97,10 +88,6 @@ def add(
         from metricloop.study.relabel_arm import add_relabel_arm
 
         arm, addition = add_relabel_arm(workspace, wanted, relabel, truth)
-    elif wanted == "full":
-        from metricloop.study.full_arm import add_full_arm
-
-        arm, addition = add_full_arm(workspace)
     else:
         arm, addition = (
             control_arm(params, plan, wanted)

@@ -19,6 +19,18 @@ from metricloop.text.shell import run_line
 
 Workspace = Annotated[Path, typer.Option("-C", metavar="DIR", help="The workspace.", show_default="here")]
 HERE = Path()
+OwnMetric = Annotated[
+    str | None, typer.Option("--metric", metavar="NAME", help="One of the file's metrics.", show_default="all")
+]
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="NAME OPTION=VALUE...",
+        help="How its scores become a subset, e.g. among share=0.4. How many images: study.budget, for all arms.",
+        show_default="best",
+    ),
+]
 STOPPED = "\nstopped; nothing is lost: the same command goes on from here"
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 

@@ -15,6 +15,7 @@ from metricloop.study.add_arm import append_entries
 from metricloop.study.commits import run_command
 from metricloop.study.data_overview import overview
 from metricloop.study.dvc_commands import dvc
+from metricloop.study.new_arm import control_arm
 from metricloop.study.plan import load_plan
 from metricloop.tasks.ingest import make_tables
 from metricloop.tasks.second_labels import compare_labels, describe
@@ -48,7 +49,6 @@ def make_data(folder: Path, source: Source | None) -> str:
 
 def _add_oracle(params: Params) -> None:
     """A second labelling of the whole pool says which images are right, so there is an upper limit to measure."""
-    if "oracle" not in load_plan()["arms"]:
-        arm = {"role": "control", "a": layout.SECOND, "b": layout.SECOND, "policy": {"name": "oracle"}}
-        block = {"arm": "oracle", "seeds": f"0-{params.looks.arms[0] - 1}"}
-        append_entries(Path(layout.ARMS), {"arms": {"oracle": arm}, "blocks": {"oracle.0": block}})
+    plan = load_plan()
+    if "oracle" not in plan["arms"]:
+        append_entries(Path(layout.ARMS), control_arm(params, plan, "oracle")[1])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from metricloop.cli import confirm_prompt
-from metricloop.cli.command import HERE, STOPPED, Commands, Workspace, flag, print_json
+from metricloop.cli.command import HERE, STOPPED, Commands, OwnMetric, Policy, Workspace, flag, print_json
 from metricloop.text.shell import run_line
 
 commands = Commands("Metrics")
@@ -79,17 +79,8 @@ def _list_catalogue(as_json: bool) -> None:
 )
 def try_metric(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file of metrics; it runs in the sandbox.")],
-    metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One of the file's metrics.", show_default="all")
-    ] = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME OPTION=VALUE...",
-            help="How its scores become a subset, e.g. among share=0.4.",
-            show_default="best",
-        ),
-    ] = None,
+    metric: OwnMetric = None,
+    policy: Policy = None,
     folder: Workspace = HERE,
 ) -> int:
     """Check your own metric at the acceptance gate, and see how it scores the pool.

@@ -72,7 +72,10 @@ def metric_arm(
 
 
 def control_arm(params: Params, plan: Plan, name: str) -> tuple[str, Plan]:
-    """The entries of a control of CONTROLS. Errors: AppendError where it is there, or no truth is known."""
+    """A control of CONTROLS and its entries. Errors: AppendError where it is there, or no truth is known."""
+    whole = name == "full"
+    if whole and (there := [other for other, arm in plan["arms"].items() if arm["policy"]["name"] == name]):
+        raise AppendError(f"the study has the whole pool as an arm already: {there[0]}")
     if name in plan["arms"]:
         raise AppendError(f"{layout.ARMS} has the arm {name} already")
     file = layout.IMAGES
@@ -86,7 +89,10 @@ def control_arm(params: Params, plan: Plan, name: str) -> tuple[str, Plan]:
                 f"{name} needs labels that are right: name a second labelling in data.second_labels, or have mistakes "
                 "made on purpose (data.corrupt)"
             )
-    addition: Plan = {"arms": {name: {"role": "control", "a": file, "b": file, "policy": {"name": name}}}}
+    arm: dict[str, Any] = {"role": "control", "a": file, "b": file, "policy": {"name": name}}
+    if whole:
+        arm["automatic"] = True  # a family of tests of its own, so that no verdict of the study changes
+    addition: Plan = {"arms": {name: arm}}
     return name, addition | _trials(name, addition, params, plan)
 
 
