@@ -51,10 +51,7 @@ def place_of(data: str, labels: str | None, images: str | None, form: str = "aut
     top = Path(os.path.abspath(data))
     source = top
     if labels is not None:
-        tried = [top / labels, Path(os.path.abspath(labels))]
-        source = next((path for path in tried if path.exists()), tried[0])
-        if not source.exists():
-            raise WorkspaceError(f"--labels: {source} does not exist; give a label file, or a folder of label files")
+        source = _label_place("--labels", labels, top)
     root = base_of(top) if source == top or source.is_relative_to(top) else top
     if images is not None:
         root = Path(os.path.abspath(images))
@@ -69,13 +66,16 @@ def place_of(data: str, labels: str | None, images: str | None, form: str = "aut
 def truth_of(truth: str | None, data: str) -> str:
     """Find the file that --truth names, in the data set or in the current folder; "" if none is named. Errors:
     WorkspaceError."""
-    if truth is None:
-        return ""
-    tried = [Path(os.path.abspath(truth)), Path(os.path.abspath(data)) / truth]
+    return "" if truth is None else str(_label_place("--truth", truth, Path(os.path.abspath(data))))
+
+
+def _label_place(option: str, typed: str, top: Path) -> Path:
+    """The label file or folder that an option names, in the data set or else in the current folder."""
+    tried = [*[top / typed] * top.is_dir(), Path(os.path.abspath(typed))]
     found = next((path for path in tried if path.exists()), None)
     if found is None:
-        raise WorkspaceError(f"--truth: {tried[0]} does not exist; give a label file, or a folder of label files")
-    return str(found)
+        raise WorkspaceError(f"{option}: {tried[0]} does not exist; give a label file, or a folder of label files")
+    return found
 
 
 def look(study: NewStudy, yes: bool) -> Looked:

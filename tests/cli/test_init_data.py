@@ -116,6 +116,15 @@ def test_the_truth_is_not_read_as_labels(two):
         look(study_of(two, truth=str(two / "labels.json")), yes=True)
 
 
+def test_a_file_of_the_same_name_in_the_current_folder_is_not_the_truth_of_the_data_set(two, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "labels.json", coco(NAMES[:1]))
+    named = str(two / "labels.json")
+    assert truth_of("labels.json", str(two)) == place_of(str(two), "labels.json", None).source == named
+    (two / "labels.json").unlink()
+    assert truth_of("labels.json", str(two)) == str(tmp_path / "labels.json")
+
+
 def test_pictures_that_lie_elsewhere(tmp_path, capsys, terminal):
     made = make_set(tmp_path / "set/labels", pictures=tmp_path / "elsewhere")
     with pytest.raises(OpenQuestionError, match=r"none of the 8 labelled pictures is found below (.|\n)*--images DIR"):
