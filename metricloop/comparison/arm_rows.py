@@ -21,6 +21,11 @@ def of_role(comparison: dict[str, Any], role: str) -> list[Arm]:
     return sorted(arms, key=lambda arm: (-map_gain(arm), arm["name"]))
 
 
+def winner_of(comparison: dict[str, Any]) -> Arm | None:
+    """The treatment with the highest gain of those that are better than the baseline; None where none is."""
+    return next((arm for arm in of_role(comparison, "treatment") if arm["verdict"] == "better"), None)
+
+
 def family_size(comparison: dict[str, Any], role: str = "treatment") -> int:
     """How many arms p is corrected for: all of this role in the plan, also those without results."""
     return int(comparison["family"][role])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from metricloop.comparison.arm_rows import Arm, boxes_apart, family_size, matched_control, of_role, tried
+from metricloop.comparison.arm_rows import boxes_apart, family_size, matched_control, of_role, tried, winner_of
 from metricloop.comparison.background import Background, minutes_text
 from metricloop.comparison.bottleneck import bottleneck, may_go_on, undertrained
 from metricloop.comparison.phrases import seeds_text
@@ -101,14 +101,10 @@ def _unfinished(comparison: dict[str, Any], background: Background) -> Steps:
     if left > 0:
         yield _step(background, "unfinished", "Go on with the study, which is not finished", "run", trials=left)
         return
-    winner = _winner(comparison)
+    winner = winner_of(comparison)
     if winner and boxes_apart(winner) and matched_control(comparison, winner) is None:
         text = f"Find out whether the number of boxes explains the gain of {winner['name']}"
         yield _step(background, "boxes_control", text, "run", trials=first["arms"])
-
-
-def _winner(comparison: dict[str, Any]) -> Arm | None:
-    return next((arm for arm in of_role(comparison, "treatment") if arm["verdict"] == "better"), None)
 
 
 def _whole_is_better(comparison: dict[str, Any], background: Background) -> Steps:
@@ -121,7 +117,7 @@ def _whole_is_better(comparison: dict[str, Any], background: Background) -> Step
 
 
 def _many_boxes(comparison: dict[str, Any], background: Background) -> Steps:
-    winner = _winner(comparison)
+    winner = winner_of(comparison)
     control = matched_control(comparison, winner) if winner and boxes_apart(winner) else None
     if winner is None or control is None or winner["boxes_ratio"] <= 1 or comparison["budget"] >= 1:
         return
@@ -136,17 +132,16 @@ def _many_boxes(comparison: dict[str, Any], background: Background) -> Steps:
 def _confirm(comparison: dict[str, Any], background: Background) -> Steps:
     if background.tested:
         return
+    text = "Confirm it on the test split, which opens once"
     if background.confirms is None:
-        text = "Confirm it on the test split, which opens once"
         words = ("run", "--set", "confirm.when=better")
         yield _step(background, "confirm_never", text, *words, trials=24)
     else:
-        text = "Confirm it on the test split, which opens once"
         yield _step(background, "confirm", text, "run", trials=background.confirms)
 
 
 def _use(comparison: dict[str, Any], background: Background) -> Steps:
-    winner = _winner(comparison)
+    winner = winner_of(comparison)
     if winner is None:
         return
     if not background.promoted:
@@ -245,6 +240,6 @@ _BY_OUTCOME: dict[str, tuple[Callable[[dict[str, Any], Background], Steps], ...]
     "together": _OPEN,
     "undecided": _OPEN,
     "worse": (_train_longer, _whole_is_better, _larger_subset, *_LAST),
-    "no_gain": (_train_longer, _more_seeds, _more_images, _whole_is_better, _larger_subset, *_LAST),
+    "no_gain": _OPEN,
     "none": (_whole_is_better, _train_longer, _repair, _other_metrics),
 }

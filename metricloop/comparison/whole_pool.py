@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from metricloop.comparison.arm_rows import Arm, in_first_look, of_role
+from metricloop.comparison.arm_rows import Arm, in_first_look, of_role, winner_of
 from metricloop.comparison.phrases import change_text, interval_text
 from metricloop.text.numbers import percent
 
@@ -44,7 +44,7 @@ def dropping_text(comparison: dict[str, Any]) -> str:
         f"Should anything be dropped? With as many iterations, a random {share} of the images is "
         f"{change_text(change)} against all of them ({interval_text(change)})"
     )
-    lead, best = _lead(comparison), _best(comparison)
+    lead, best = _lead(comparison), winner_of(comparison)
     if lead and best:
         text += f", and the {share} of {best['name']} {change_text(lead)} ({interval_text(lead)})"
     return f"{text}: {_CONCLUSIONS[found]}."
@@ -68,11 +68,7 @@ def reverse(change: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _best(comparison: dict[str, Any]) -> Arm | None:
-    return next((arm for arm in of_role(comparison, "treatment") if arm["verdict"] == "better"), None)
-
-
 def _lead(comparison: dict[str, Any]) -> dict[str, Any] | None:
     """The gain of the best metric over the whole pool; None where no metric is better than random."""
-    best = _best(comparison)
+    best = winner_of(comparison)
     return best.get("lead_over_full") if best else None
