@@ -38,7 +38,9 @@ def keep(folder: Path, stages: Iterable[str]) -> None:
 
 def settle(folder: Path, stages: Sequence[str]) -> list[str]:
     """After DVC has ended, well or not: put back what stages that failed had written. Returns these stages."""
-    lost = [name for name in stages if (folder / layout.KEPT / name / ENTRY).is_file() and _put_back(folder, name)]
+    kept = [name for name in stages if (folder / layout.KEPT / name / ENTRY).is_file()]
+    recorded = _lock(folder) if kept else {}
+    lost = [name for name in kept if _put_back(folder, name, recorded.get(name))]
     for name in stages:
         shutil.rmtree(folder / layout.KEPT / name, ignore_errors=True)
         with suppress(ValueError):
@@ -58,11 +60,14 @@ def settle_killed(folder: Path) -> list[str]:
     return settle(folder, sorted(path.name for path in kept.iterdir())) if kept.is_dir() else []
 
 
-def _put_back(folder: Path, name: str) -> bool:
-    """Whether a stage failed, so that its outputs had to be put back: dvc.lock still has its entry of before."""
+def _put_back(folder: Path, name: str, recorded: Any) -> bool:
+    """Whether a stage failed, so that its outputs had to be put back: dvc.lock still has its entry of before.
+
+    recorded: the entry of the stage in dvc.lock now.
+    """
     own = folder / layout.KEPT / name
     entry = json.loads((own / ENTRY).read_text())
-    if _lock(folder).get(name) != entry:
+    if recorded != entry:
         return False
     back = False
     for path in _outputs(entry):
