@@ -55,9 +55,9 @@ def _checks(folder: Path, llm: bool) -> Iterator[Check]:
     from metricloop.study.workspace_checks import check_workspace
 
     yield from check_machine(folder)
-    for variable, path in (("MLFLOW_TRACKING_URI", "/health"), ("PREFECT_API_URL", "/health")):
+    for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
         if (address := os.environ.get(variable, "")).startswith("http"):
-            yield _server(variable, address.rstrip("/") + path)
+            yield _server(variable, f"{address.rstrip('/')}/health")
     if (folder / layout.PARAMS).is_file():
         yield from check_workspace(folder)
     if llm:

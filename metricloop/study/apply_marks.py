@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from metricloop.data.dataset import Dataset
+from metricloop.data.formats.export import PER_BOX
 from metricloop.study.marks import WORDS, Drawn, Mark, new_boxes
-
-PER_BOX = ("box_id", "boxes", "labels", "crowd")
 
 
 def repaired(data: Dataset, marks: Sequence[Mark]) -> tuple[Dataset, list[int]]:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from metricloop import layout
 from metricloop.comparison.background import Background
+from metricloop.comparison.comparison_table import ALPHA
 from metricloop.comparison.statistics import Outcome, verdict
 from metricloop.data.tables import SCORES, column, read_json, read_table
 from metricloop.params import Params, load_params
@@ -18,7 +19,6 @@ from metricloop.study.old_labels import arms_of_old_labels
 from metricloop.study.plan import Plan, load_plan
 from metricloop.training.parallel import parallel_jobs
 
-ALPHA = 0.05  # of the one test on the test split
 EVALUATED = 3  # images are evaluated about so many times as fast as they are trained on
 NEAR = 0.03  # a search split whose share is so near to data.search_share was drawn so
 
