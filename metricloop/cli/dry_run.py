@@ -24,6 +24,7 @@ from metricloop.study.looks import looks_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import StageError
 from metricloop.study.run_estimate import Estimate, estimate_run
+from metricloop.study.split_sizes import split_sizes
 from metricloop.study.staleness import staleness
 from metricloop.text.duration import duration, duration_range
 from metricloop.text.numbers import count, signed
@@ -137,8 +138,8 @@ def _noise(folder: Path) -> tuple[Noise, str]:
 
 def _search_images(folder: Path, params: Params) -> int | None:
     """How many images the search split has; None when the data is not ingested and not drawn."""
-    if (folder / layout.SUMMARY).is_file():
-        return json.loads((folder / layout.SUMMARY).read_text())["splits"]["search"]["images"]
+    if sizes := split_sizes(folder):
+        return sizes["search"]
     if params.data.source != layout.SOURCE:
         return None
     from metricloop.drawing.scenes import SPLITS

@@ -17,6 +17,7 @@ from metricloop.data.tables import SCORES, column, read_json, read_table
 from metricloop.params import Params, load_params
 from metricloop.study.old_labels import arms_of_old_labels
 from metricloop.study.plan import Plan, load_plan
+from metricloop.study.split_sizes import split_sizes
 from metricloop.training.parallel import parallel_jobs
 
 EVALUATED = 3  # images are evaluated about so many times as fast as they are trained on
@@ -26,7 +27,7 @@ NEAR = 0.03  # a search split whose share is so near to data.search_share was dr
 def read_background(folder: Path) -> Background:
     """The background of a workspace with a comparison. What was not made yet counts as not done."""
     params, plan = load_params(folder / layout.PARAMS), load_plan(folder)
-    sizes = _split_sizes(folder)
+    sizes = split_sizes(folder)
     share = params.data.search_share
     return Background(
         folder=folder,
@@ -61,12 +62,6 @@ def trial_seconds(folder: Path, params: Params, search_images: int) -> float | N
         return None
     images = params.train.iterations * params.train.batch_size + search_images / EVALUATED
     return images / float(np.median(rates))
-
-
-def _split_sizes(folder: Path) -> dict[str, int]:
-    summary = folder / layout.SUMMARY
-    found = read_json(summary).get("splits", {}) if summary.is_file() else {}
-    return {name: int(split["images"]) for name, split in found.items()}
 
 
 def _scored(folder: Path, plan: Plan) -> dict[str, tuple[int, int]]:

@@ -11,6 +11,7 @@ from metricloop.data.tables import read_json
 from metricloop.llm.cassette import BUILT_IN
 from metricloop.params import Params, ParamsError
 from metricloop.study.check_plan import nearest
+from metricloop.study.split_sizes import split_sizes
 
 
 def check_stated(folder: Path, params: Params) -> None:
@@ -45,7 +46,7 @@ def faults(folder: Path, params: Params) -> Iterator[str]:
             for name in mistake.classes:
                 if name not in classes:
                     yield f"data.corrupt: {mistake.kind} has the class {name!r}{nearest(name, classes)}"
-    size = _pool_size(folder)
+    size = split_sizes(folder).get("pool")
     if size and round(params.study.budget * size) < 1:
         yield f"study.budget: {params.study.budget:g} of the pool's {size} images is less than one image"
 
@@ -53,9 +54,3 @@ def faults(folder: Path, params: Params) -> Iterator[str]:
 def _classes(folder: Path) -> list[str]:
     file = folder / layout.CATEGORIES
     return list(read_json(file)) if file.is_file() else []
-
-
-def _pool_size(folder: Path) -> int | None:
-    file = folder / layout.SUMMARY
-    pool = read_json(file).get("splits", {}).get("pool", {}) if file.is_file() else {}
-    return pool.get("images")

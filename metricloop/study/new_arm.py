@@ -11,7 +11,6 @@ import numpy as np
 
 from metricloop import layout
 from metricloop.data.seeds import parse_seeds
-from metricloop.data.tables import read_json
 from metricloop.metrics.contract import Spec, spec_of
 from metricloop.params import Params
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue
@@ -19,6 +18,7 @@ from metricloop.selection.policies import POLICIES, PolicyError, check_policy, n
 from metricloop.study.add_arm import AppendError, arm_name, entries_for
 from metricloop.study.plan import Plan
 from metricloop.study.screens import first_trials
+from metricloop.study.split_sizes import split_sizes
 from metricloop.text.numbers import count
 
 CONTROLS = ("full", "oracle", "relabelled", "random_by_group")  # arms that need no metric
@@ -112,8 +112,7 @@ def cost(folder: Path, params: Params, addition: Plan) -> str:
     """What the new arm costs, in words: what is scored, how many trials, and how long where this study knows that."""
     trials = sum(len(parse_seeds(block["seeds"])) for block in addition.get("blocks", {}).values())
     short = sum(len(parse_seeds(screen["seeds"])) for screen in addition.get("screens", {}).values())
-    summary = folder / layout.SUMMARY
-    pool = read_json(summary).get("splits", {}).get("pool", {}).get("images") if summary.is_file() else None
+    pool = split_sizes(folder).get("pool")
     parts = []
     if addition.get("batches"):
         parts.append("the pool is scored" if pool is None else f"{count(pool, 'image')} to score")
