@@ -52,8 +52,9 @@ setup: $(VENV)/ready  ## create .venv with the pinned dependencies (CPU=1: torch
 setup-test: setup $(VENV)/ready-test
 
 demo: setup  ## run a whole study on drawn pictures, in minutes (FULL=1: with all controls; CLEAN=1: with undamaged labels)
-	@test -f $(DEMO)/code.yaml || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full) $(if $(CLEAN),--corrupt none)
+	@test -f $(DEMO)/code.yaml || $(BIN)/metricloop init $(DEMO) --demo $(if $(FULL),--full) $(if $(CLEAN),--corrupt none) > $(VENV)/init.log
 	@$(BIN)/metricloop run -C $(DEMO)
+	@echo "for the commands above, once in this shell: source $(VENV)/bin/activate"
 
 test: setup-test  ## run the tests, except the slow ones
 	$(BIN)/python -P -m pytest $(PARALLEL)
