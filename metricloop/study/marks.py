@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -93,7 +94,7 @@ def read_marks(path: Path) -> MarksFile:
             f"{path} is not a file of marks ({clean(where)}: {first['msg']}); give the marks.json that the page of an "
             "audit saved"
         ) from None
-    twice = [entry.id for entry in found.marks if sum(other.id == entry.id for other in found.marks) > 1]
+    twice = [name for name, times in Counter(entry.id for entry in found.marks).items() if times > 1]
     if twice:
         raise MarksError(f"{path} marks {clean(twice[0])} twice; save it again from the page of the audit")
     return found
