@@ -57,9 +57,9 @@ def calibrate(evidence: Evidence) -> Calibration | None:
             ratio = density_ratio(labels[among], planted)
             probability[own] = np.minimum(share * ratio[own[among]], SUREST)
             wrong += share * float(own.mean())
-    likely, order = min(MOST_WRONG, careful_share(labels[pool], planted)), np.sort(labels[pool])
-    above = (np.searchsorted(order, planted, "left") + np.searchsorted(order, planted, "right")) / 2 / len(order)
-    auroc = (float(above.mean()) - likely / 2) / (1 - likely)
+    likely = min(MOST_WRONG, careful_share(labels[pool], planted))
+    below = _shares_below(planted, np.sort(labels[pool]))
+    auroc = (float(below.mean()) - likely / 2) / (1 - likely)
     return Calibration(probability, wrong, min(1.0, auroc))
 
 
@@ -101,14 +101,15 @@ def mixture_ranks(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
         known = np.isfinite(values[:, column])
         samples = [np.sort(sample[:, column][np.isfinite(sample[:, column])]) for sample in (first, second)]
         own = values[known, column]
-        below = [
-            (np.searchsorted(sample, own, "left") + np.searchsorted(sample, own, "right")) / 2 / len(sample)
-            for sample in samples
-            if len(sample)
-        ]
+        below = [_shares_below(own, sample) for sample in samples if len(sample)]
         if below:
             ranks[known, column] = 2 * np.mean(below, axis=0) - 1
     return ranks
+
+
+def _shares_below(values: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    """The share of a sorted sample that is below each value; equal ones count half."""
+    return (np.searchsorted(sample, values, "left") + np.searchsorted(sample, values, "right")) / 2 / len(sample)
 
 
 def _terms(ranks: np.ndarray, circumstances: int) -> np.ndarray:

@@ -49,7 +49,8 @@ def gather(
     """Plant errors of a kind in the pool and score them. scores: of the labels as they are. jobs: see `score_pool`."""
     names = [name for name in kind.witnesses(scores) if name in scores]
     boxed = kind.unit == "box"
-    own = np.column_stack([*(scores[name].values for name in names), *circumstances(kind, data)])
+    about = circumstances(kind, data)
+    own = np.column_stack([*(scores[name].values for name in names), *about])
     parts, images = [own[:0]], [np.zeros(0, np.int64)]
     for made in rounds(part_of(data, np.flatnonzero(data.split == "pool"))[0], kind, SEED):
         values = rescored(made, names, predictions, jobs)
@@ -63,7 +64,7 @@ def gather(
         data.image_id[row],
         np.concatenate(images),
         data.split[row] != "pool",
-        len(circumstances(kind, data)),
+        len(about),
     )
 
 

@@ -83,9 +83,9 @@ class Audit:
         return sorted((one for found in self.suspects.values() for one in found), key=lambda one: one.order)
 
 
-def check(folder: Path, params: Params, *, budget: bool = False) -> None:
-    """Refuse a pool with nothing to audit, before anything is trained; with `budget` also one of which no mistake is
-    known. Errors: AuditError."""
+def check(folder: Path, params: Params, *, budget: bool = False) -> Dataset:
+    """Read the pool. One with nothing to audit is refused before anything is trained; with `budget` also one of which
+    no mistake is known. Errors: AuditError."""
     pool = read_pool(folder / layout.DATA, folder / params.data.folder)
     if not len(pool):
         raise AuditError(f"the pool of {folder} holds no images; see {folder / layout.PROBLEMS}")
@@ -95,6 +95,7 @@ def check(folder: Path, params: Params, *, budget: bool = False) -> None:
         planted = truth_of(pool, without_crowds(read_table(folder / layout.TRUTH, TRUTH), pool))
         if planted is None and not params.data.second_labels:
             raise AuditError(NOTHING_KNOWN)
+    return pool
 
 
 def audit(
@@ -112,9 +113,8 @@ def audit(
     probability from which on a label is listed; 0: the most suspicious ones, whatever the evidence. seconds: durations
     of the steps that ran before. Errors: AuditError, as in `check`.
     """
-    check(folder, params)
+    pool = check(folder, params)
     began = time.monotonic()
-    pool = read_pool(folder / layout.DATA, folder / params.data.folder)
     predictions = read_predictions(folder / layout.PREDICTIONS) if predicted else None
     jobs, most_failures = params.score.jobs, params.score.max_failures
     store = folder / layout.KNOWN_SCORES

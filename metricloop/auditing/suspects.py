@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -16,6 +16,7 @@ from metricloop.data.frame import Detections
 from metricloop.study.judged import Right
 
 ModelBox = tuple[tuple[float, float, float, float], int, float]  # a prediction: xyxy, label, score
+Entry = tuple[int, int, int, ModelBox | None]  # row, box, more and model of a Suspect
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,21 @@ def suspects(
         candidates = np.flatnonzero(open_)
         order = candidates[np.lexsort((-scores[candidates], -_or_zero(probable, scores)[candidates]))]
         if kind.unit == "image":
-            listed = _images(kind, order, scores, pool, predictions, most, right)
+            listed = _images(order, pool, predictions, right)
         else:
-            listed = _boxes(kind, order, scores, pool, predictions, most)
-        at = {one: one.box if one.box >= 0 else one.row for one in listed}
+            listed = _boxes(kind, order, pool, predictions, most)
         found[kind.name] = [
-            replace(
-                one,
-                split=str(pool.split[one.row]),
-                probability=None if probable is None else float(probable[at[one]]),
+            Suspect(
+                kind.name,
+                row,
+                box,
+                float(scores[at := box if box >= 0 else row]),
+                more,
+                model,
+                split=str(pool.split[row]),
+                probability=None if probable is None else float(probable[at]),
             )
-            for one in listed
+            for row, box, more, model in islice(listed, most)
         ]
     return found
 
@@ -98,46 +103,25 @@ def _or_zero(values: np.ndarray | None, like: np.ndarray) -> np.ndarray:
 
 
 def _images(
-    kind: Kind,
-    order: np.ndarray,
-    scores: np.ndarray,
-    pool: Dataset,
-    predictions: Mapping[int, Detections] | None,
-    most: int,
-    right: Right | None,
-) -> list[Suspect]:
-    """One suspect per image in which the model sees an object without a label, at most `most`. order: rows of images,
-    the worst first."""
-    seen = ((int(row), _unlabelled(pool, int(row), predictions)) for row in order)
-    known = ((row, model) for row, model in seen if model is not None and not (right and right.at(row, model[0])))
-    listed = islice(known, most)
-    return [Suspect(kind.name, row, -1, float(scores[row]), 0, model) for row, model in listed]
+    order: np.ndarray, pool: Dataset, predictions: Mapping[int, Detections] | None, right: Right | None
+) -> Iterator[Entry]:
+    """The images in which the model sees an object without a label. order: rows of images, the worst first."""
+    for row in order.tolist():
+        model = _unlabelled(pool, row, predictions)
+        if model is not None and not (right and right.at(row, model[0])):
+            yield row, -1, 0, model
 
 
 def _boxes(
-    kind: Kind,
-    order: np.ndarray,
-    scores: np.ndarray,
-    pool: Dataset,
-    predictions: Mapping[int, Detections] | None,
-    most: int,
-) -> list[Suspect]:
-    """One suspect per image, its worst box, at most `most`. order: rows of boxes, the worst first."""
+    kind: Kind, order: np.ndarray, pool: Dataset, predictions: Mapping[int, Detections] | None, most: int
+) -> Iterator[Entry]:
+    """The worst box of each image, at most `most`. order: rows of boxes, the worst first."""
     _, place = np.unique(pool.box_row[order], return_index=True)
     place = np.sort(place)[:most]
-    listed = order[place]
     rows = pool.box_row[order[: place[-1] + 1 if len(place) else 0]]
-    return [
-        Suspect(
-            kind.name,
-            row := int(pool.box_row[box]),
-            int(box),
-            float(scores[box]),
-            int((rows == row).sum()) - 1,
-            _instead(kind, pool, int(box), predictions),
-        )
-        for box in listed
-    ]
+    for box in order[place].tolist():
+        row = int(pool.box_row[box])
+        yield row, box, int((rows == row).sum()) - 1, _instead(kind, pool, box, predictions)
 
 
 def _instead(kind: Kind, pool: Dataset, box: int, predictions: Mapping[int, Detections] | None) -> ModelBox | None:

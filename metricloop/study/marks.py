@@ -17,7 +17,6 @@ from metricloop.data.dataset import Dataset
 from metricloop.text.clean import clean
 from metricloop.text.numbers import count
 
-FORMAT = "metricloop marks"
 WORDS = ("keep", "fix", "delete", "unsure")
 SAME = 0.06  # px; as far as a box may differ that went through a file
 ALIKE = 0.9  # IoU from which two boxes of a class are one
