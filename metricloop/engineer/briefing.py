@@ -11,7 +11,8 @@ from metricloop.engineer.data_card import data_card
 from metricloop.engineer.error_card import error_card
 from metricloop.engineer.policy_menu import policy_text
 from metricloop.engineer.progress import next_round, plan_before
-from metricloop.engineer.prompt_text import idea_text, known_text, results_text
+from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text
+from metricloop.engineer.rules import must_open, untried_families
 from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, past_ideas, read_study
 from metricloop.evaluation.error_types import Errors
 from metricloop.figures.example_pictures import error_picture, pool_pictures
@@ -20,6 +21,7 @@ from metricloop.llm.message import Message, Picture
 from metricloop.llm.prices import cost
 from metricloop.llm.prompt import render
 from metricloop.llm.wire import estimate_tokens
+from metricloop.metrics.families import idea_families_text
 from metricloop.params import Params, load_params
 from metricloop.scoring.gate_rules import code_must
 from metricloop.scoring.metric_inputs import read_predictions
@@ -47,6 +49,7 @@ def system_context(study: StudyView) -> dict[str, str]:
         "gate_rules": code_must(),
         "repairs": numbers.count(settings.repairs, "time"),
         "policies": policy_text(),
+        "families": idea_families_text(),
     }
 
 
@@ -55,6 +58,8 @@ def proposal_context(
 ) -> dict[str, str]:
     """What fills the template of the question for ideas. errors: of the baseline; pictures: shown with the question."""
     settings, past = study.params.llm, past_ideas(study)
+    tried = [idea.family for idea in past if idea.state != "refused"]
+    untried = untried_families(tried)
     return {
         "round": str(number),
         "rounds": str(settings.rounds),
@@ -63,9 +68,12 @@ def proposal_context(
         "card": data_card(study.pool, study.params.study.budget),
         "errors": error_card(errors, study.search.class_names) if errors else "",
         "known": known_text(known_metrics(study.folder, study.plan), past),
-        "results": results_text(study.comparison["arms"], study.plan),
+        "results": results_text(study.comparison, study.plan),
         "ideas": "\n\n".join(idea_text(idea) for idea in past),
-        "families": ", ".join(sorted({idea.family for idea in past if idea.state != "refused"})),
+        "families": ", ".join(dict.fromkeys(tried)),
+        "untried": ", ".join(untried),
+        "must_open": str(must_open(settings.suggestions, len(untried))),
+        "best": best_text(past),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
 

@@ -30,9 +30,10 @@ class Idea:
     """One suggestion of one round, and its result. Its texts were written by the model, or by its code.
 
     state: proposed (not decided yet), refused, accepted (not measured yet), dropped (its metric failed on the pool),
-    screened (stopped after short trials) or measured. repairs: number of repairs after the gate. gain: absolute and
-    relative in mAP, interval and p. reason: why it was refused, dropped or stopped. lesson_date: the day on which the
-    lesson was recorded, if it was replayed.
+    screened (stopped after short trials) or measured. adapts: how it adapts its family. repairs: number of repairs
+    after the gate. gain: absolute and relative in mAP, interval and p. expected: the gain without the luck of the best
+    of several arms. reason: why it was refused, dropped or stopped. lesson_date: the day on which the lesson was
+    recorded, if it was replayed.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Idea:
     hypothesis: str = ""
     targets: str = ""
     family: str = ""
+    adapts: str = ""
     parent: str | None = None
     metric: str = ""
     partner: str | None = None
@@ -52,6 +54,7 @@ class Idea:
     reason: str | None = None
     refusal: str | None = None  # its kind: gate, repeat or unusable
     gain: dict[str, Any] | None = None
+    expected: float | None = None
     verdict: str | None = None
     lesson: str | None = None
     lesson_date: str | None = None
@@ -74,6 +77,16 @@ class Idea:
     def measured_gain(self) -> float | None:
         """The measured gain in mAP."""
         return self.gain["abs"] if self.gain else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the measured gain."""
+        return tuple(self.gain["ci95"]) if self.gain and self.gain["ci95"] else None
+
+    @property
+    def refuted(self) -> bool:
+        """It is shown to be worse than random: the whole interval lies below zero. A low mean refutes nothing."""
+        return self.interval is not None and self.interval[1] < 0
 
 
 def ideas(events: Iterable[Event]) -> list[Idea]:
@@ -114,13 +127,14 @@ def _after(idea: Idea, event: Event) -> Idea:
         case "screened":
             return replace(idea, state="screened", reason=screened_text(event["mAP"], event["baseline"]))
         case "measured":
-            return replace(idea, state="measured", gain=_kept(event["gain"]), verdict=event["verdict"])
+            told = {"gain": _kept(event["gain"]), "expected": event.get("expected"), "verdict": event["verdict"]}
+            return replace(idea, state="measured", **told)
     return idea
 
 
 def _described(idea: Idea, words: Mapping[str, Any]) -> Idea:
     """The idea with the fields of its latest version; a repair may change metric and policy."""
-    names = ("hypothesis", "targets", "family", "parent", "metric", "partner", "policy", "predicted_gain")
+    names = ("hypothesis", "targets", "family", "adapts", "parent", "metric", "partner", "policy", "predicted_gain")
     known = {name: words[name] for name in names if name in words}
     return replace(idea, **known, has_code=bool(words.get("code")))
 
@@ -146,8 +160,8 @@ def compared(found: Sequence[Idea], comparison: Mapping[str, Any] | None) -> lis
         if idea.state not in ("accepted", "screened", "measured"):
             return idea
         if arm := arms.get(idea.name):
-            gain, verdict = _kept(arm["gain"]["mAP"]), arm["verdict"]
-            return replace(idea, state="measured", reason=None, gain=gain, verdict=verdict)
+            told = {"gain": _kept(arm["gain"]["mAP"]), "expected": arm.get("shrunken_gain"), "verdict": arm["verdict"]}
+            return replace(idea, state="measured", reason=None, **told)
         return replace(idea, state="screened", reason=stopped[idea.name]) if idea.name in stopped else idea
 
     return [now(idea) for idea in found]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from metricloop.comparison.comparison_table import cells
+from metricloop.comparison.headlines import headlines, sentence
 from metricloop.data.frame import Frame
 from metricloop.engineer.ideas import Idea
 from metricloop.engineer.rules import KnownMetric
 from metricloop.metrics.contract import spec_of
+from metricloop.metrics.families import FAMILIES
 from metricloop.scoring.open_metrics import catalogue
 from metricloop.study.plan import Plan
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
 WORDS = 2000  # most characters of the model's own earlier text in a prompt
-RESULTS = ("arm", "metric", "policy", "images", "boxes", "mAP", "gain", "95 %", "p (Holm)", "mAR", "verdict")
+RESULTS = ("arm", "metric", "policy", "images", "boxes", "expected gain", "95 % interval", "result")
 
 
 def known_text(known: Mapping[str, KnownMetric], past: Sequence[Idea]) -> str:
@@ -31,17 +32,61 @@ def known_text(known: Mapping[str, KnownMetric], past: Sequence[Idea]) -> str:
         about = (ours[name].__doc__ or "").strip().splitlines()[0] if name in ours else ""
         worse = name in ours and spec_of(ours[name]).higher_is == "worse"
         about = about or (f"yours, of `{idea.name}`" if idea else "the person's own")
-        lines.append(f"- `{name}` (per {metric.level}{', higher is worse' if worse else ''}): {about}")
+        family = f", {idea_family(ours[name])}" if name in ours else f", {idea.family}" if idea else ""
+        lines.append(f"- `{name}` (per {metric.level}{family}{', higher is worse' if worse else ''}): {about}")
     return "\n".join(lines) or "None."
 
 
-def results_text(arms: Sequence[Mapping[str, Any]], plan: Plan) -> str:
-    """The comparison as Markdown, with metric and policy of each arm."""
+def results_text(comparison: Mapping[str, Any], plan: Plan) -> str:
+    """The mean gains of groups, and every arm with its expected gain and interval, in the order of the plan.
+
+    Not in the order of their gains: that order is mostly noise, and invites to build on the luckiest arm.
+    """
+    arms = {arm["name"]: arm for arm in comparison["arms"]}
+    told = headlines({"headlines": [one for one in comparison.get("headlines", ()) if arms.keys() >= {*one["arms"]}]})
     rows = [RESULTS, tuple("---" for _ in RESULTS)]
-    for arm in arms:
-        name, *numbers = cells(dict(arm))
-        rows.append((name, _metrics(arm, plan), policy_text_of(arm["policy"]), *numbers))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows += [_result(arms[name], plan) for name in dict.fromkeys([*plan["arms"], *arms]) if name in arms]
+    base = next((arm for arm in arms.values() if arm["role"] == "baseline"), None)
+    lines = [*map(sentence, told)]
+    if base:
+        sd = f" ± {numbers.fixed(base['mAP']['sd'])}" if base["mAP"]["sd"] is not None else ""
+        seeds = numbers.count(len(base["seeds"]), "seed")
+        lines.append(f"Random samples: mAP {numbers.fixed(base['mAP']['mean'])}{sd} over {seeds}.")
+    return "\n".join([*lines, *([""] if lines else []), *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _result(arm: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
+    change = (arm["gain"] or {}).get("mAP") or {}
+    return (
+        arm["name"],
+        _metrics(arm, plan),
+        policy_text_of(arm["policy"]),
+        numbers.count(arm["images"]),
+        numbers.count(arm["boxes"]),
+        numbers.signed(arm.get("shrunken_gain")),
+        numbers.interval(change.get("ci95")),
+        result_word(arm["verdict"], change.get("ci95")) if change else arm["role"],
+    )
+
+
+def result_word(verdict: str | None, bounds: Sequence[float] | None) -> str:
+    """better, refuted (the whole interval lies below zero), or undecided."""
+    return "refuted" if bounds and bounds[1] < 0 else "undecided" if verdict != "better" else "better"
+
+
+def idea_family(metric: Callable[..., Any]) -> str:
+    """The family of ideas that a metric of the catalogue belongs to."""
+    return FAMILIES[metric.__module__.rpartition(".")[2]].idea or "control"
+
+
+def best_text(past: Sequence[Idea], most: int = 4) -> str:
+    """The ideas to build on: those with the highest expected gains above zero, with their intervals."""
+    good = [idea for idea in past if idea.gain and (idea.expected or 0) > 0]
+    good.sort(key=lambda idea: -(idea.expected or 0))
+    return "; ".join(
+        f"`{idea.name}` ({idea.family}, {numbers.signed(idea.expected)}, {numbers.interval(idea.interval)})"
+        for idea in good[:most]
+    )
 
 
 def _metrics(arm: Mapping[str, Any], plan: Plan) -> str:
@@ -66,6 +111,7 @@ def idea_text(idea: Idea) -> str:
     partner = f" with {idea.partner}" if idea.partner else ""
     lines = [
         head + clean(idea.hypothesis, WORDS),
+        *([f"  How it adapts its family: {clean(idea.adapts, WORDS)}"] if idea.adapts else []),
         f"  Metric {idea.metric}{partner}; policy {policy_text_of(idea.policy)}.",
         f"  {outcome_text(idea)}",
     ]
@@ -83,10 +129,11 @@ def outcome_text(idea: Idea) -> str:
         return f"{ran[0].upper()}{ran[1:]}; {idea.reason}. You had predicted {numbers.signed(idea.predicted_gain)}."
     if not idea.gain:
         return f"{ran[0].upper()}{ran[1:]}; not measured yet."
-    change = numbers.gain(idea.gain["abs"], idea.gain["rel"])
+    known = idea.expected if idea.expected is not None else idea.measured_gain
     return (
-        f"{ran[0].upper()}{ran[1:]}. Gain in mAP {change}, 95 % interval {numbers.interval(idea.gain['ci95'])}, "
-        f"{idea.verdict}; you had predicted {numbers.signed(idea.predicted_gain)}."
+        f"{ran[0].upper()}{ran[1:]}. Expected gain in mAP {numbers.signed(known)} (measured "
+        f"{numbers.gain(idea.gain['abs'], idea.gain['rel'])}, 95 % interval {numbers.interval(idea.gain['ci95'])}): "
+        f"{result_word(idea.verdict, idea.interval)}; you had predicted {numbers.signed(idea.predicted_gain)}."
     )
 
 

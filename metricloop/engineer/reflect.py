@@ -74,6 +74,7 @@ def journal_results(study: StudyView, number: int, journal: Journal) -> list[Ide
         change = row["gain"]["mAP"]
         outcome = {
             "gain": {name: change[name] for name in ("abs", "rel", "ci95", "p_holm")},
+            "expected": row.get("shrunken_gain"),
             "gain_mAR": row["gain"]["mAR"]["abs"],
             "verdict": row["verdict"],
             "seeds": len(row["seeds"]),
@@ -81,7 +82,7 @@ def journal_results(study: StudyView, number: int, journal: Journal) -> list[Ide
             "predicted_gain": _accepted_idea(journal, event)["predicted_gain"],
         }
         known = journal.last("measured", round=number, suggestion=event["suggestion"])
-        if known is None or any(known[name] != value for name, value in outcome.items()):
+        if known is None or any(known.get(name) != value for name, value in outcome.items()):
             journal.add("measured", round=number, suggestion=event["suggestion"], **outcome)
     return [idea for idea in ideas(journal.events) if idea.round == number]
 

@@ -23,7 +23,7 @@ from metricloop.engineer.code_gate import load_without_sandbox, open_gate
 from metricloop.engineer.generated_file import metric_text, write_metric
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.prompt_text import shapes
-from metricloop.engineer.rules import KnownIdeas, KnownMetric, check_idea
+from metricloop.engineer.rules import KnownIdeas, KnownMetric, check_idea, must_open
 from metricloop.engineer.study_view import StudyView, known_ideas
 from metricloop.engineer.suggestion import Suggestion, proposal_schema, read_proposal, read_repair, suggestion_schema
 from metricloop.llm.budget import SpentError
@@ -85,7 +85,7 @@ class Round:
 
 def open_round(number: int, study: StudyView, conversation: Conversation, unsafe: bool = False) -> Round:
     """A round that is ready to run. unsafe: code is executed in this process, and the gate does not check it."""
-    known = known_ideas(study)
+    known = known_ideas(study, number)
     gate = open_gate(number, study, known)
     check_code = load_without_sandbox if unsafe else gate.check
     return Round(number, study, conversation, known, check_code, gate.frames)
@@ -119,7 +119,7 @@ def propose(this: Round) -> list[Suggestion]:
 
     def fault_in(answer: str, last: bool) -> str:
         ideas, faults = _read_proposal(this, answer)
-        if ideas and (not faults or (last and this.known.opens_family(ideas))):
+        if ideas and (not faults or last):
             return ""
         return "; ".join(f"{name}: {fault}" if name else fault for name, fault in faults)
 
@@ -148,10 +148,13 @@ def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tup
     ideas, faults = read_proposal(answer, this.study.params.llm.suggestions)
     new = [idea for idea in ideas if idea.name not in this.known.arms]
     faults += [(idea.name, "an arm has this name already") for idea in ideas if idea.name in this.known.arms]
-    if new and not this.known.opens_family(new):
-        tried = ", ".join(sorted(set(this.known.families.values())))
-        faults.append(("", f"every idea is of a family tried before ({tried}): open a new one"))
-    return new, faults
+    if familiar := this.known.too_familiar(new):
+        untried = this.known.untried
+        need = must_open(len(new), len(untried))
+        opened = f"{need} of {numbers.count(len(new), 'idea')} must each open a family that no idea is of yet"
+        fault = f"its family, {{}}, was tried or is named twice, and {opened}: {', '.join(untried)}"
+        faults += [(idea.name, fault.format(idea.family)) for idea in familiar]
+    return [idea for idea in new if idea not in familiar], faults
 
 
 def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:

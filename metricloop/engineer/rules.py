@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.suggestion import Suggestion
 from metricloop.metrics.contract import Spec
+from metricloop.metrics.families import IDEA_FAMILIES
 from metricloop.scoring.gate import BrokenRule, GateResult
 from metricloop.scoring.gate_rules import Rule
 from metricloop.selection.policies import POLICIES, check_policy
@@ -27,28 +29,57 @@ class KnownIdeas:
     """What a new idea is compared with; `add` adds an idea that was accepted.
 
     metrics: metrics with scores, by name; reserved: further metric names that are taken. arms: of the plan, by name.
-    families: of suggested arms, by arm. refuted: of each arm that is shown to gain too little, the evidence in words.
+    families, targets: of suggested arms, by arm. refuted: of each arm that is shown to be worse than random, the
+    evidence in words.
     """
 
     metrics: dict[str, KnownMetric]
     arms: dict[str, Mapping[str, Any]]
     reserved: frozenset[str] = frozenset()
     families: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)
     refuted: Mapping[str, str] = field(default_factory=dict)
 
     def add(self, idea: Suggestion, metric: KnownMetric, arm: Mapping[str, Any]) -> None:
         self.metrics[idea.metric] = metric
         self.arms[idea.name] = arm
-        self.families[idea.name] = idea.family
+        self.families[idea.name], self.targets[idea.name] = idea.family, idea.targets
 
-    def opens_family(self, suggestions: Iterable[Suggestion]) -> bool:
-        """Whether one of these suggestions is of a family that no earlier round has tried."""
-        return bool({idea.family for idea in suggestions} - set(self.families.values()))
+    @property
+    def untried(self) -> list[str]:
+        """The families that no idea of an earlier round is of, in the order of the catalogue."""
+        return untried_families(self.families.values())
+
+    def too_familiar(self, suggestions: Sequence[Suggestion]) -> list[Suggestion]:
+        """The suggestions of a round that are too many, because at least half of a round must open a family each.
+
+        When fewer families are left than that, each of them must be opened.
+        """
+        left, familiar = set(self.untried), []
+        most = len(left)
+        for idea in suggestions:
+            if idea.family in left:
+                left.remove(idea.family)
+            else:
+                familiar.append(idea)
+        opened = len(suggestions) - len(familiar)
+        return [] if opened >= must_open(len(suggestions), most) else familiar[opened:]
 
     @property
     def metric_names(self) -> str:
         """The names of the metrics with scores, for a message."""
         return ", ".join(sorted(self.metrics)) or "none"
+
+
+def untried_families(tried: Iterable[str]) -> list[str]:
+    """The families of the catalogue of ideas that are not among `tried`."""
+    known = set(tried)
+    return [family for family in IDEA_FAMILIES if family not in known]
+
+
+def must_open(ideas: int, untried: int) -> int:
+    """How many of a round's ideas must open a family each: half, rounded up, as long as there are so many families."""
+    return min(math.ceil(ideas / 2), untried)
 
 
 def check_idea(idea: Suggestion, known: KnownIdeas, run_code: Callable[[], GateResult]) -> GateResult:
@@ -103,7 +134,7 @@ def _level(idea: Suggestion, spec: Spec | None) -> list[BrokenRule]:
 
 
 def _repeats(idea: Suggestion, metric: str, known: KnownIdeas) -> list[BrokenRule]:
-    """The same metric and policy as an arm, or the family and policy of an idea that is refuted."""
+    """The same metric and policy as an arm, or the family, target and policy of an idea that is refuted."""
     policy = _rounded(idea.policy)
     partner = known.metrics[idea.partner].scores if idea.partner else None
     for name, arm in known.arms.items():
@@ -112,8 +143,9 @@ def _repeats(idea: Suggestion, metric: str, known: KnownIdeas) -> list[BrokenRul
         evidence = f", which {known.refuted[name]}" if name in known.refuted else ""
         if arm["metric"] == metric and (partner is None or partner == arm["b"]):
             return [BrokenRule(Rule.REPEAT, f"is {name} again: {metric} with the same policy{evidence}")]
-        if evidence and known.families.get(name) == idea.family:
-            return [BrokenRule(Rule.REPEAT, f"is of the family ({idea.family}) and policy of {name}{evidence}")]
+        if evidence and (known.families.get(name), known.targets.get(name)) == (idea.family, idea.targets):
+            said = f"is of the family ({idea.family}), target ({idea.targets}) and policy of {name}{evidence}"
+            return [BrokenRule(Rule.REPEAT, said)]
     return []
 
 

@@ -92,9 +92,9 @@ def known_metrics(folder: Path, plan: Plan) -> dict[str, KnownMetric]:
     return found
 
 
-def known_ideas(study: StudyView) -> KnownIdeas:
-    """What the ideas of a new round are compared with: the metrics, arms and families of this study so far."""
-    past = past_ideas(study)
+def known_ideas(study: StudyView, number: int) -> KnownIdeas:
+    """What the ideas of round `number` are compared with: the metrics, arms and families of this study before it."""
+    past = [idea for idea in past_ideas(study) if idea.round < number]
     metrics = known_metrics(study.folder, study.plan)
     names = {metric for item in study.plan["batches"].values() for metric in item["metrics"]} | set(catalogue())
     return KnownIdeas(
@@ -102,22 +102,14 @@ def known_ideas(study: StudyView) -> KnownIdeas:
         arms=dict(study.plan["arms"]),
         reserved=frozenset(names - set(metrics)),
         families={idea.name: idea.family for idea in past if idea.state != "refused"},
-        refuted=refuted(past, study.comparison.get("smallest_gain", 0.0)),
+        targets={idea.name: idea.targets for idea in past if idea.state != "refused"},
+        refuted=refuted(past),
     )
 
 
-def refuted(past: Sequence[Idea], smallest: float) -> dict[str, str]:
-    """Arms that are shown to gain too little, each with the evidence in a few words.
-
-    smallest: the smallest gain in mAP of interest. The whole 95 % interval of a refuted arm lies below it; a low mean
-    of a few seeds refutes nothing.
-    """
-    said = f"gains less than {numbers.signed(smallest)} mAP" if smallest > 0 else "does worse than random"
-    return {
-        idea.name: f"{said} with 95 % confidence: {numbers.signed(idea.gain['abs'])} ({numbers.interval(bounds)})"
-        for idea in past
-        if idea.gain and (bounds := idea.gain["ci95"]) and bounds[1] < smallest
-    }
+def refuted(past: Sequence[Idea]) -> dict[str, str]:
+    """Arms that are shown to be worse than random, each with the evidence in a few words."""
+    return {idea.name: f"is refuted: 95 % interval {numbers.interval(idea.interval)}" for idea in past if idea.refuted}
 
 
 def baseline_errors(study: StudyView) -> list[Errors]:

@@ -10,12 +10,15 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_va
 from metricloop.config import Section
 from metricloop.data.label_errors import TARGETS
 from metricloop.llm.extract import json_in
+from metricloop.metrics.families import IDEA_FAMILIES
 from metricloop.text.clean import clean, printable
 
 if TYPE_CHECKING:
     Target = str
+    IdeaFamily = str
 else:
     Target = Literal[TARGETS]
+    IdeaFamily = Literal[tuple(IDEA_FAMILIES)]
 Kind = TypeVar("Kind", bound=BaseModel)
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
@@ -32,7 +35,8 @@ class Suggestion(Section):
     name: Word = Field(description="of the idea, snake_case; it will name the arm in every table")
     hypothesis: Prose = Field(description="why training on what this selects gives a better detector")
     targets: Target = Field(description="the kind of label error that it is after")
-    family: str = Field(pattern=r"^[a-z][a-z0-9_-]{2,40}$", description="of ideas that it belongs to, one word")
+    family: str = Field(pattern=r"^[a-z][a-z0-9_-]{2,40}$")
+    adapts: Annotated[str, Field(max_length=2000), AfterValidator(printable)] = ""
     parent: Word | None = Field(None, description="the earlier suggestion that it builds on, if any")
     metric: MetricName = Field(description="the function in `code`; without code, a metric that is known already")
     partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
@@ -60,6 +64,13 @@ class Suggestion(Section):
         """The arm of this suggestion for rounds.yaml. scores, partner: the score files of its metrics."""
         files = {"a": scores, "b": partner or scores}
         return {"role": "treatment", "metric": self.metric, **files, "policy": dict(self.policy)}
+
+
+class NewSuggestion(Suggestion):
+    """A suggestion as it is handed in today. Journals of earlier versions hold families of the model's own."""
+
+    family: IdeaFamily = Field(description="the family that the idea comes from")
+    adapts: Prose = Field(description="how the idea adapts what is known of its family to this data")
 
 
 class Lesson(Section):
@@ -112,7 +123,7 @@ def read_proposal(text: str, most: int) -> tuple[list[Suggestion], list[tuple[st
 
 
 def read_repair(text: str, idea: Suggestion) -> Suggestion:
-    """The repaired idea in the text of an answer. It keeps its name, its family and its parent.
+    """The repaired idea in the text of an answer. It keeps name, family and parent, and `adapts` if that is left out.
 
     Errors: ValueError saying what is wrong with the answer.
     """
@@ -120,13 +131,13 @@ def read_repair(text: str, idea: Suggestion) -> Suggestion:
     if isinstance(answer, dict) and isinstance(answer.get("suggestions"), list) and len(answer["suggestions"]) == 1:
         answer = answer["suggestions"][0]
     if isinstance(answer, dict):
-        answer = answer | {"name": idea.name, "family": idea.family, "parent": idea.parent}
-    return read_suggestion(answer)
+        answer = {"adapts": idea.adapts} | answer | {"name": idea.name, "family": idea.family, "parent": idea.parent}
+    return _read(Suggestion, answer)
 
 
 def read_suggestion(answer: Any) -> Suggestion:
     """A checked answer. Errors: AnswerError listing the wrong fields."""
-    return _read(Suggestion, answer)
+    return _read(NewSuggestion, answer)
 
 
 def read_reflection(answer: Any) -> Reflection:
@@ -150,7 +161,7 @@ def proposal_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
 
 def suggestion_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON schema of one suggestion. policy: the schema of the field `policy`."""
-    schema = Suggestion.model_json_schema()
+    schema = NewSuggestion.model_json_schema()
     schema["properties"]["policy"] = dict(policy)
     return _named("suggestion", schema)
 

@@ -51,6 +51,7 @@ def _node(node: Node, arms: set[str], budget: float, words: Mapping[str, str]) -
         "about": _about(idea),
         "words": clean(words.get(idea.name) or _words(idea, budget), 600),
         "hypothesis": clean(idea.hypothesis, PROSE),
+        "adapts": clean(idea.adapts, PROSE),
         "happened": _happened(idea),
         "failures": [
             {"when": f"repair {attempt.number}" if attempt.number else "as proposed", "rule": clean(rule, 60),

@@ -71,7 +71,7 @@ def chapters(metrics: Iterable[Metric] | None = None) -> list[Chapter]:
         about[name] = inspect.cleandoc(module.__doc__ or "") if module else ""
         found.setdefault(name, []).append(_entry(metric, name))
     return [
-        Chapter(name, FAMILIES.get(name, Family(name, "")), about[name], tuple(found[name]))
+        Chapter(name, FAMILIES.get(name, Family(name, "", None)), about[name], tuple(found[name]))
         for name in sorted(found, key=place_of)
     ]
 

@@ -31,7 +31,7 @@ class Rule(StrEnum):
     POLICY = "policy", "the policy or an option does not exist, or does not fit the metric"
     REPEAT = (
         "repeat",
-        "metric and policy are those of an arm, or family and policy are those of an idea that did not beat random",
+        "metric and policy are those of an arm, or family, target and policy are those of a refuted idea",
     )
     # About the code of a metric, in the order of the checks.
     LOADS = (

@@ -29,7 +29,7 @@ def judge(source, name) -> GateResult:
 @pytest.fixture
 def played(tmp_path):
     """A round with an idea that was tried and one that never ran; and the conversation that goes on with more lines."""
-    ideas = proposal({}, {"name": "never_ran", "code": "crash", "metric": "other", "family": "colour"})
+    ideas = proposal({}, {"name": "never_ran", "code": "crash", "metric": "other", "family": "pixels"})
     model = Model(ideas)
     made, _ = make_round(tmp_path, model, judge, FRAMES, repairs=0)
     run_round(made)
@@ -56,13 +56,13 @@ def test_the_model_is_shown_what_became_of_every_idea_the_failures_too(played):
     model.lines.append(json.dumps(LESSONS))
     learnt = reflect(made.study, 1, made.conversation)
     prompt = model.asked[-1][-1]
-    assert "Gain in mAP +0.031 (+10" in prompt
+    assert "(measured +0.031 (+10" in prompt
     assert "undecided; you had predicted +0.020" in prompt
     assert "## never_ran\n\nRefused: runs: fails." in prompt
     assert "one lesson for each of: wide_ones, never_ran." in prompt
     assert learnt.summary == "Width says little."
     assert model.asked[-1][2] == proposal(
-        {}, {"name": "never_ran", "code": "crash", "metric": "other", "family": "colour"}
+        {}, {"name": "never_ran", "code": "crash", "metric": "other", "family": "pixels"}
     )
 
 

@@ -9,12 +9,14 @@ from round_fixture import CODE, IDEA, REFUTED, Model, drawn, make_round, proposa
 
 from metricloop.engineer.code_gate import CodeGate
 from metricloop.engineer.round import run_round
+from metricloop.engineer.study_view import known_ideas
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import CassetteError, Replay, cassette_of
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.llm.message import Reply
 from metricloop.metrics.contract import MetricError, Spec
+from metricloop.metrics.families import IDEA_FAMILIES
 from metricloop.params import Screen
 from metricloop.sandbox.limits import Limits
 from metricloop.scoring.gate import BrokenRule, GateResult
@@ -163,19 +165,78 @@ def test_a_copy_of_a_refuted_idea_by_its_scores_is_a_repeat_and_of_another_polic
 
 
 def test_the_family_and_policy_of_a_refuted_idea_are_refused(tmp_path):
-    made, _ = make_round(tmp_path, Model(proposal({}, {"name": "new_kind", "family": "colour"})), judge, FRAMES)
-    made.known.families["counted"] = "geometry"
+    made, _ = make_round(tmp_path, Model(proposal({}, {"name": "new_kind", "family": "pixels"})), judge, FRAMES)
+    made.known.families["counted"], made.known.targets["counted"] = "geometry", "mixed"
     assert list(run_round(made)[0]["arms"]) == ["new_kind"]
-    assert "of the family (geometry) and policy of counted" in events(tmp_path, "refused")[0]["reason"]
+    said = f"is of the family (geometry), target (mixed) and policy of counted, which {REFUTED}"
+    assert events(tmp_path, "refused")[0]["reason"] == f"repeat: {said}"
+
+
+def test_the_family_and_policy_of_a_refuted_idea_may_be_tried_against_another_kind_of_error(tmp_path):
+    made, _ = make_round(
+        tmp_path,
+        Model(proposal({"targets": "missing"}, {"name": "new_kind", "metric": "other", "family": "pixels"})),
+        judge,
+        FRAMES,
+    )
+    made.known.families["counted"], made.known.targets["counted"] = "geometry", "mixed"
+    assert "wide_ones" in run_round(made)[0]["arms"]
+
+
+def test_the_family_and_policy_of_an_undecided_idea_may_be_tried_again(tmp_path):
+    made, _ = make_round(
+        tmp_path, Model(proposal({}, {"name": "new_kind", "metric": "other", "family": "pixels"})), judge, FRAMES
+    )
+    made.known.families["counted"], made.known.targets["counted"] = "geometry", "mixed"
+    made.known.refuted = {}
+    assert "wide_ones" in run_round(made)[0]["arms"]
 
 
 def test_a_round_has_to_open_a_family(tmp_path):
-    model = Model(proposal({}), proposal({}), proposal({"family": "colour"}))
+    model = Model(proposal({}), proposal({}), proposal({"family": "pixels"}))
     made, _ = make_round(tmp_path, model, judge, FRAMES)
     made.known.families["counted_low"] = "geometry"
     assert list(run_round(made)[0]["arms"]) == ["wide_ones"]
-    assert "every idea is of a family tried before (geometry): open a new one" in model.asked[1][-1]
+    assert (
+        "wide_ones: its family, geometry, was tried or is named twice, and 1 of 1 idea must each open a family that no "
+        "idea is of yet: agreement, loss_margin, " in model.asked[1][-1]
+    )
     assert len(events(tmp_path, "unusable")) == 2
+
+
+def named(*families: str) -> str:
+    return proposal(*({"name": f"idea_{n}", "metric": f"m_{n}", "family": f} for n, f in enumerate(families)))
+
+
+@pytest.mark.parametrize(
+    ("tried", "families", "kept"),
+    [
+        ((), ("pixels", "pixels", "pixels", "coverage"), [0, 1, 2, 3]),  # two of four are new
+        ((), ("pixels", "pixels", "pixels", "pixels"), [0, 1]),  # one is new: one more may stay
+        (("pixels",), ("pixels", "coverage", "pixels"), [0, 1]),
+        (("pixels",), ("pixels", "pixels"), []),
+        ([f for f in IDEA_FAMILIES if f != "coverage"], ("pixels", "coverage", "pixels"), [0, 1, 2]),  # the last one
+        ([f for f in IDEA_FAMILIES if f != "coverage"], ("pixels", "pixels", "pixels"), []),
+        (list(IDEA_FAMILIES), ("pixels", "pixels"), [0, 1]),  # all were tried: free
+    ],
+)  # fmt: skip
+def test_half_of_a_round_opens_families_until_all_were_tried(tmp_path, tried, families, kept):
+    """A model that does not listen loses the ideas that are too many; it was told twice."""
+    model = Model(*[named(*families)] * 2)
+    made, _ = make_round(tmp_path, model, judge, FRAMES, repairs=1, suggestions=4)
+    made.known.families.update({f"before_{n}": family for n, family in enumerate(tried)})
+    assert list(run_round(made)[0]["arms"]) == [f"idea_{n}" for n in kept]
+    if len(kept) < len(families) and kept:
+        assert {e["kind"] for e in events(tmp_path, "refused")} == {"unusable"}
+        assert "must each open a family" in model.asked[1][-1]
+
+
+def test_a_round_that_is_resumed_does_not_count_its_own_ideas_as_tried(tmp_path):
+    made, _ = make_round(tmp_path, Model(named("pixels", "pixels")), judge, FRAMES, suggestions=2)
+    assert len(run_round(made)[0]["arms"]) == 2
+    study = replace(made.study, events=Journal(tmp_path).events)
+    assert known_ideas(study, 1).families == {}
+    assert known_ideas(study, 2).families == {"idea_0": "pixels", "idea_1": "pixels"}
 
 
 def test_an_answer_that_is_no_proposal_is_asked_for_again_and_the_last_one_is_read_leniently(tmp_path):
@@ -209,7 +270,7 @@ def test_refusal_cut_and_silence_are_told_apart(tmp_path, reply, said, calls):
 def test_killed_anywhere_a_round_goes_on_without_asking_or_judging_twice(tmp_path):
     """Cut the journal after each of its lines: the rest is asked, no more, and the end is the same."""
     lines = [
-        proposal({"code": "crash"}, {"name": "second", "metric": "wide_too", "family": "colour"}),
+        proposal({"code": "crash"}, {"name": "second", "metric": "wide_too", "family": "pixels"}),
         json.dumps(IDEA),
     ]
     whole, _ = make_round(tmp_path, Model(*lines), judge, FRAMES)
@@ -241,7 +302,7 @@ def test_killed_anywhere_a_round_goes_on_without_asking_or_judging_twice(tmp_pat
 
 
 def test_a_limit_in_the_middle_keeps_what_was_paid_for_and_a_raised_one_lets_the_idea_go_on(tmp_path):
-    ideas = proposal({"code": "crash"}, {"name": "second", "metric": "wide_too", "family": "colour"})
+    ideas = proposal({"code": "crash"}, {"name": "second", "metric": "wide_too", "family": "pixels"})
     reached = SpentError("the limit of 9,000 tokens (llm.max_tokens) is reached")
     made, said = make_round(tmp_path, Model(ideas, reached), judge, FRAMES)
     addition, limit = run_round(made)
@@ -309,16 +370,16 @@ def test_a_recording_plays_back_word_for_word_and_a_changed_past_is_shown(tmp_pa
     assert run_round(again)[0] == addition
     (tmp_path / "other").mkdir()
     other, _ = make_round(tmp_path / "other", Model(), judge, FRAMES)
-    other.study.comparison["arms"][1]["gain"]["mAP"]["abs"] = 0.5
+    other.study.comparison["arms"][1]["gain"]["mAP"]["ci95"] = [0.4, 0.6]
     other.conversation = Conversation(other.study.params.llm, Journal(tmp_path / "other"), replay=player)
-    with pytest.raises(CassetteError, match=r"-\| counted .*\S0\.010.*\n(.*\n)*\+\| counted .*\+0\.500"):
+    with pytest.raises(CassetteError, match=r"-\| counted .*\S0\.010.*\n(.*\n)*\+\| counted .*\+0\.400"):
         run_round(other)
 
 
 def test_a_copy_of_an_idea_of_the_same_round_does_not_pass(tmp_path, walls):
     copy = CODE.replace("def wide", "def wide_too").replace("frame.boxes[:, 0]", "frame.boxes[:, 0] + 1")
     ideas = proposal(
-        {}, {"name": "second", "metric": "wide_too", "code": copy, "family": "colour", "policy": {"name": "strata"}}
+        {}, {"name": "second", "metric": "wide_too", "code": copy, "family": "pixels", "policy": {"name": "strata"}}
     )
     made, _ = make_round(tmp_path, Model(ideas), None, FRAMES, repairs=0)
     earlier = {"object_count": [frame.boxes[:0, 0] for frame in FRAMES]}

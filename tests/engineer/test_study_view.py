@@ -7,7 +7,6 @@ from round_fixture import (
     COUNTED,
     IDEA,
     RANDOM,
-    REFUTED,
     Model,
     accepting,
     drawn,
@@ -25,46 +24,44 @@ from metricloop.engineer.study_view import known_ideas, known_metrics, refuted, 
 from metricloop.llm.journal import Journal
 
 FRAMES = drawn(12)
-SURE = "with 95 % confidence"
 ORACLE = {"role": "control", "a": "data/truth.parquet", "b": "data/truth.parquet", "policy": {"name": "oracle"}}
 MATCHED = RANDOM | {"role": "control", "b": "subsets/oracle.parquet", "policy": {"name": "match"}}
 
 
 def test_names_of_the_catalogue_and_of_metrics_without_scores_are_reserved(tmp_path):
     made = study_view(tmp_path, FRAMES)
-    known = known_ideas(made)
+    known = known_ideas(made, 1)
     assert known.metrics == {}  # nothing has been scored in this folder
     assert {"object_count", "label_agreement"} <= known.reserved
 
 
-def test_what_is_shown_to_gain_too_little_is_refuted_and_its_family_stays_tried(tmp_path):
+def test_what_is_shown_to_be_worse_is_refuted_and_its_family_stays_tried(tmp_path):
     """By the comparison as it is, not as it was when the idea was measured."""
     made, _ = make_round(tmp_path, Model(proposal({})), lambda source, name: accepting(name), FRAMES)
     run_round(made)
     journal = Journal(tmp_path)
     journal.add("measured", round=1, suggestion="wide_ones", gain={"abs": 0.01, "rel": None}, verdict="undecided")
     later = replace(made.study, events=journal.events)
-    assert known_ideas(later).refuted == {}
-    later.comparison["arms"].append(row("wide_ones", "treatment", IDEA["policy"], -0.01, "wide"))  # up to +0.010
-    known = known_ideas(later)
+    assert known_ideas(later, 2).refuted == {}
+    later.comparison["arms"].append(row("wide_ones", "treatment", IDEA["policy"], -0.025, "wide"))  # -0.045 to -0.005
+    known = known_ideas(later, 2)
     assert known.families == {"wide_ones": "geometry"}
-    assert known.refuted == {"wide_ones": REFUTED}
+    assert known.refuted == {"wide_ones": "is refuted: 95 % interval \u22120.045 to \u22120.005"}
 
 
 @pytest.mark.parametrize(
-    ("gain", "bounds", "smallest", "said"),
+    ("gain", "bounds", "said"),
     [
-        (-0.03, [-0.08, 0.02], 0.02, None),  # a low mean whose interval reaches the smallest gain of interest
-        (0.001, [-0.01, 0.012], 0.02, f"gains less than +0.020 mAP {SURE}: +0.001 (\u22120.010 to +0.012)"),
-        (-0.03, [-0.08, 0.02], 0.0, None),
-        (-0.03, [-0.05, -0.01], 0.0, f"does worse than random {SURE}: \u22120.030 (\u22120.050 to \u22120.010)"),
-        (-0.03, None, 0.02, None),  # one seed: nothing is known about the error
+        (-0.03, [-0.08, 0.02], None),  # a low mean, and an interval that reaches zero
+        (0.001, [-0.01, 0.012], None),  # gains little, and is not worse
+        (-0.03, [-0.05, -0.01], "is refuted: 95 % interval \u22120.050 to \u22120.010"),
+        (-0.03, None, None),  # one seed: nothing is known about the error
     ],
-)  # fmt: skip
-def test_an_idea_is_refuted_by_its_interval_and_not_by_its_mean(gain, bounds, smallest, said):
+)
+def test_an_idea_is_refuted_by_its_interval_and_not_by_its_mean(gain, bounds, said):
     idea = Idea("wide_ones", 1, gain={"abs": gain, "rel": None, "ci95": bounds, "p_holm": None})
-    assert refuted([idea], smallest) == ({"wide_ones": said} if said else {})
-    assert refuted([Idea("waiting", 1)], smallest) == {}
+    assert refuted([idea]) == ({"wide_ones": said} if said else {})
+    assert refuted([Idea("waiting", 1)]) == {}
 
 
 def test_every_arm_that_is_made_from_the_truth_at_any_remove_is_known():

@@ -12,7 +12,8 @@ from metricloop.engineer.suggestion import (
 )
 
 IDEA = {
-    "name": "many_boxes", "hypothesis": "h", "targets": "missing", "family": "count", "parent": None, "metric": "boxes",
+    "name": "many_boxes", "hypothesis": "h", "targets": "missing", "family": "coverage", "adapts": "Few boxes are far.",
+    "parent": None, "metric": "boxes",
     "partner": None, "code": "x = 1", "policy": {"name": "best", "direction": "higher", "share": None},
     "predicted_gain": 0.02,
 }  # fmt: skip
@@ -32,6 +33,8 @@ def test_code_of_blanks_is_none():
         ({"name": "../x"}, "name: "),
         ({"metric": "x"}, "metric: "),
         ({"targets": "everything"}, "targets: "),
+        ({"family": "my_own"}, "family: Input should be 'agreement', 'loss_margin'"),
+        ({"adapts": ""}, "adapts: "),
         ({"predicted_gain": 5}, "predicted_gain: "),
         ({"predicted_gain": float("nan")}, "predicted_gain: "),
         ({"policy": "best"}, "policy: "),

@@ -29,7 +29,7 @@ def area(frame):
 
 def record(folder) -> None:
     """A recording of one round with two ideas, and no reflection."""
-    answer = proposal(idea("wide_boxes", "width", WIDTH, "geometry"), idea("left_boxes", "left", LEFT, "place"))
+    answer = proposal(idea("wide_boxes", "width", WIDTH, "geometry"), idea("left_boxes", "left", LEFT, "coverage"))
     call = RecordedCall(
         round=1, step="propose", template=template_hash("propose"), prompt="", answer=answer, finish="stop",
         rung="schema", prompt_tokens=1, completion_tokens=1, seconds=1.0,

@@ -65,7 +65,7 @@ def test_a_capable_model_builds_on_what_it_learnt(tiny, walls):
     second = server.bodies[2]["messages"][1]["content"][0]["text"]
     assert "Your conclusion then: wide_boxes is worth another look." in second
     assert "you had predicted +0.020" in second
-    assert "low_and_left (depth, builds on left_boxes): passed the gate at once" in said
+    assert "low_and_left (pixels, builds on left_boxes): passed the gate at once" in said
     combined = read_yaml(tiny / "rounds.yaml")["arms"]["low_and_left"]
     assert (combined["a"], combined["b"]) == ("scores/round2-pool/lowest.parquet", "scores/round1-pool/left.parquet")
     for body in server.bodies:

@@ -7,11 +7,13 @@ import pytest
 
 from metricloop.data.label_errors import label_errors_table
 from metricloop.llm.providers import providers_table
+from metricloop.metrics.families import idea_families_table
 from metricloop.scoring.gate_rules import rules_table
 
 DOC = Path(__file__).parents[2] / "docs" / "language-model.md"
 TABLES: dict[str, Callable[[], str]] = {
     "providers": providers_table,
+    "families": idea_families_table,
     "label errors": label_errors_table,
     "rules": rules_table,
 }

@@ -19,14 +19,17 @@ SYSTEM = {
     "gate_rules": code_must(),
     "repairs": "3 times",
     "policies": "- `best`: keep the best images.",
+    "families": "- `pixels`: what the picture itself says.",
 }
 FIRST = {
     "round": "1", "rounds": "2", "wanted": "3 suggestions", "brief": "Pandas.", "card": "480 images.",
     "errors": "| missed | 12 |", "known": "- `object_count` (per image): Boxes in an image.",
     "results": "| random | 0.291 |", "ideas": "", "families": "", "pictures": "1. smallest objects",
+    "untried": "agreement, pixels", "must_open": "2", "best": "",
 }  # fmt: skip
 LATER = FIRST | {
-    "round": "2", "brief": "", "errors": "", "pictures": "", "families": "model-agreement",
+    "round": "2", "brief": "", "errors": "", "pictures": "", "families": "agreement",
+    "untried": "", "best": "`agreement_among` (agreement, +0.050, +0.010 to +0.090)",
     "ideas": "- `agreement_among` (round 1, family model-agreement, targets mixed): h\n  Policy: among, share 0.45.",
 }  # fmt: skip
 REPAIR = {

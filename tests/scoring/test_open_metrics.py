@@ -164,8 +164,9 @@ def test_what_fails_in_this_process_is_told_with_its_line(tmp_path):
 
 def test_the_longest_code_that_can_be_suggested_makes_a_file_that_can_be_read(tmp_path):
     code = "#" + "\U00024b62" * 49_999  # four bytes each
-    idea = {"name": "longest", "hypothesis": "h", "targets": "none", "family": "fam", "parent": None, "metric": "width",
-            "partner": None, "code": code, "policy": {"name": "best"}, "predicted_gain": 0.0}  # fmt: skip
+    idea = {"name": "longest", "hypothesis": "h", "targets": "none", "family": "pixels", "adapts": "a",
+            "parent": None, "metric": "width", "partner": None,
+            "code": code, "policy": {"name": "best"}, "predicted_gain": 0.0}  # fmt: skip
     assert read_suggestion(idea).code == code
     with pytest.raises(AnswerError, match="at most 50000"):
         read_suggestion(idea | {"code": code + "#"})

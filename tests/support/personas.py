@@ -46,7 +46,8 @@ def idea(name: str, metric: str, value: str, family: str, level: str = "object",
     code = CODE.format(about=f"What {metric} says.", level=level, metric=metric, value=value)
     return {
         "name": name, "hypothesis": f"What {metric} prefers teaches more.", "targets": "mixed", "family": family,
-        "parent": None, "metric": metric, "partner": None, "code": code, "predicted_gain": 0.02,
+        "adapts": f"For drawn pandas, {metric} is enough.", "parent": None,
+        "metric": metric, "partner": None, "code": code, "predicted_gain": 0.02,
         "policy": {"name": "best", "direction": "higher"},
     } | changes  # fmt: skip
 
@@ -66,7 +67,7 @@ def capable(body: dict[str, Any], _: int) -> Answer:
         return completion(
             proposal(
                 idea("wide_boxes", "width", WIDTH, "geometry"),
-                idea("left_boxes", "left", LEFT, "place", policy={"name": "among", "share": 0.6}),
+                idea("left_boxes", "left", LEFT, "coverage", policy={"name": "among", "share": 0.6}),
             )
         )
     combined = {"name": "best", "direction": "higher", "combine": "product", "direction_b": "lower"}
@@ -74,7 +75,7 @@ def capable(body: dict[str, Any], _: int) -> Answer:
         proposal(
             idea("wide_by_size", "width", "", "geometry", parent="wide_boxes", code=None,
                  policy={"name": "strata", "direction": "higher", "by": "size"}),
-            idea("low_and_left", "lowest", LOWEST, "depth", level="image", parent="left_boxes", partner="left",
+            idea("low_and_left", "lowest", LOWEST, "pixels", level="image", parent="left_boxes", partner="left",
                  policy=combined),
         )
     )  # fmt: skip
@@ -89,7 +90,7 @@ def clumsy(body: dict[str, Any], _: int) -> Answer:
         return completion("I would love to help! First, could you tell me more about the pandas?")
     if step in ("propose", "again") and number == 1:
         broken = idea("crooked", "crooked_width", "frame.boxes[:, 2] - frame.boxes[0, 0]", "geometry")
-        hopeless = idea("hopeless", "hopeless_one", "[1, 2, 3]", "nothing")
+        hopeless = idea("hopeless", "hopeless_one", "[1, 2, 3]", "diversity")
         return completion(f"Sure! Here you go:\n\n```json\n{proposal(broken, hopeless)}\n```\nGood luck with it.")
     if step == "repair" and name == "crooked":
         mended = idea("crooked", "crooked_width", WIDTH, "geometry")
@@ -99,7 +100,7 @@ def clumsy(body: dict[str, Any], _: int) -> Answer:
     if step == "reflect" or (step == "again" and "what came of it" in text_of(body["messages"][-3])):
         return completion("All of it went very well.")
     copy = idea("crooked_again", "crooked_width", "", "geometry", code=None)  # the same metric and policy
-    return completion(proposal(copy, idea("slow", "slow_one", "[__import__('time').sleep(60)]", "time")))
+    return completion(proposal(copy, idea("slow", "slow_one", "[__import__('time').sleep(60)]", "pixels")))
 
 
 ESCAPES = (
@@ -119,11 +120,11 @@ def hostile(body: dict[str, Any], _: int) -> Answer:
         return completion(json.dumps({"summary": orders, "lessons": [lesson]}))
     if step == "repair":
         value = ESCAPES[(number + len(body["messages"])) % len(ESCAPES)]
-        return completion(json.dumps(idea("../../arms", f"{name}_m", value, "escape", hypothesis=orders)))
+        return completion(json.dumps(idea("../../arms", f"{name}_m", value, "hard_negatives", hypothesis=orders)))
     if step == "again":
-        good = idea(f"sound_{number}", f"sound_m_{number}", WIDTH if number == 1 else LEFT, f"sound-{number}",
-                    hypothesis=orders)  # fmt: skip
-        return completion(proposal(idea(f"escape_{number}", f"escape_{number}_m", ESCAPES[0], "escape"), good))
-    paths = idea("../../../etc/cron.d/x", "os; import os", ESCAPES[1], "escape", hypothesis=orders)
-    truth = idea("oracle_like", "truth", LEFT, "truth", policy={"name": "oracle"}, verdict="better")
+        good = idea(f"sound_{number}", f"sound_m_{number}", WIDTH if number == 1 else LEFT,
+                    "geometry" if number == 1 else "coverage", hypothesis=orders)  # fmt: skip
+        return completion(proposal(idea(f"escape_{number}", f"escape_{number}_m", ESCAPES[0], "hard_negatives"), good))
+    paths = idea("../../../etc/cron.d/x", "os; import os", ESCAPES[1], "hard_negatives", hypothesis=orders)
+    truth = idea("oracle_like", "truth", LEFT, "agreement", policy={"name": "oracle"}, verdict="better")
     return completion(proposal(paths, truth))

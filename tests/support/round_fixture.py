@@ -28,6 +28,7 @@ def wide(frame):
 """
 IDEA = {
     "name": "wide_ones", "hypothesis": "Wide boxes teach more.", "targets": "mixed", "family": "geometry",
+    "adapts": "Pandas are wide.",
     "parent": None, "metric": "wide", "partner": None, "code": CODE, "policy": {"name": "best", "direction": "higher"},
     "predicted_gain": 0.02,
 }  # fmt: skip
@@ -45,7 +46,7 @@ blocks:
 """
 
 
-REFUTED = "gains less than +0.020 mAP with 95 % confidence: \u22120.010 (\u22120.030 to +0.010)"
+REFUTED = "is refuted: 95 % interval \u22120.040 to \u22120.010"
 
 
 def accepting(name: str) -> GateResult:
