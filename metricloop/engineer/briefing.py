@@ -9,6 +9,7 @@ from metricloop import layout
 from metricloop.engineer.brief import read_brief
 from metricloop.engineer.data_card import data_card
 from metricloop.engineer.error_card import error_card
+from metricloop.engineer.ideas import Idea
 from metricloop.engineer.policy_menu import policy_text
 from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text
@@ -16,7 +17,7 @@ from metricloop.engineer.rules import must_open, untried_families
 from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, past_ideas, read_study
 from metricloop.evaluation.error_types import Errors
 from metricloop.figures.example_pictures import error_picture, pool_pictures
-from metricloop.llm.journal import Journal
+from metricloop.llm.journal import Event, Journal
 from metricloop.llm.message import Message, Picture
 from metricloop.llm.prices import cost
 from metricloop.llm.prompt import render
@@ -27,16 +28,45 @@ from metricloop.scoring.gate_rules import code_must
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import PROBE_FRAMES
 from metricloop.text import numbers
+from metricloop.text.clean import clean
+
+NOTE = 1500  # characters of the model's notes of one call
 
 
 def opening(study: StudyView, number: int) -> list[Message]:
-    """The system message and the user message of round `number`, with pictures if params.yaml allows them."""
+    """The messages that ask for the ideas of round `number`, without exploring; pictures if params.yaml allows them."""
+    system, text, pictures = opening_text(study, number)
+    return [Message("system", system), proposal(study, Message("user", text, pictures))]
+
+
+def opening_text(study: StudyView, number: int) -> tuple[str, str, tuple[Picture, ...]]:
+    """How a round begins: the system message, the data and results, and the pictures that were not sent before."""
     errors = baseline_errors(study)
     pictures = example_pictures(study, errors)
-    return [
-        Message("system", render("system", system_context(study))),
-        Message("user", render("propose", proposal_context(study, number, errors, pictures)), tuple(pictures)),
-    ]
+    new, earlier = unseen(pictures, study.events, number)
+    look = render("look", look_context(study, number, errors, new, earlier))
+    return render("system", system_context(study)), look, tuple(new)
+
+
+def proposal(study: StudyView, before: Message) -> Message:
+    """The question for ideas, after `before`: the opening, or the last answers while exploring."""
+    context = proposal_context(study) | {"before": before.text}
+    return Message("user", render("propose", context), before.pictures)
+
+
+def unseen(
+    pictures: Sequence[Picture], events: Sequence[Event], number: int
+) -> tuple[list[Picture], list[tuple[str, int]]]:
+    """The pictures that no earlier round has sent, and (title, round) of those that one has sent, byte for byte."""
+    sent = {
+        picture["sha256"]: event["round"]
+        for event in reversed(events)
+        if event["event"] == "asked" and event["round"] < number
+        for message in event["messages"]
+        for picture in message["pictures"]
+    }
+    new = [picture for picture in pictures if picture.sha256 not in sent]
+    return new, [(picture.title, sent[picture.sha256]) for picture in pictures if picture.sha256 in sent]
 
 
 def system_context(study: StudyView) -> dict[str, str]:
@@ -53,13 +83,18 @@ def system_context(study: StudyView) -> dict[str, str]:
     }
 
 
-def proposal_context(
-    study: StudyView, number: int, errors: Sequence[Errors], pictures: Sequence[Picture]
+def look_context(
+    study: StudyView,
+    number: int,
+    errors: Sequence[Errors],
+    pictures: Sequence[Picture],
+    earlier: Sequence[tuple[str, int]] = (),
 ) -> dict[str, str]:
-    """What fills the template of the question for ideas. errors: of the baseline; pictures: shown with the question."""
+    """What fills the template of the data and the results. errors: of the baseline; pictures: shown with it; earlier:
+    (title, round) of those that an earlier round has shown."""
     settings, past = study.params.llm, past_ideas(study)
-    tried = [idea.family for idea in past if idea.state != "refused"]
-    untried = untried_families(tried)
+    shown = [f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)]
+    shown += [f"- {title} (shown in round {round_}; see your notes)" for title, round_ in earlier]
     return {
         "round": str(number),
         "rounds": str(settings.rounds),
@@ -70,12 +105,34 @@ def proposal_context(
         "known": known_text(known_metrics(study.folder, study.plan), past),
         "results": results_text(study.comparison, study.plan),
         "ideas": "\n\n".join(idea_text(idea) for idea in past),
-        "families": ", ".join(dict.fromkeys(tried)),
-        "untried": ", ".join(untried),
-        "must_open": str(must_open(settings.suggestions, len(untried))),
-        "best": best_text(past),
-        "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
+        "families": ", ".join(dict.fromkeys(tried_families(past))),
+        "notes": notes_text(study.events, number),
+        "pictures": "\n".join(shown),
     }
+
+
+def proposal_context(study: StudyView) -> dict[str, str]:
+    """What fills the template of the question for ideas, without what comes before it."""
+    past, wanted = past_ideas(study), study.params.llm.suggestions
+    untried = untried_families(tried_families(past))
+    return {
+        "wanted": numbers.count(wanted, "suggestion"),
+        "ideas": "yes" if past else "",
+        "families": ", ".join(dict.fromkeys(tried_families(past))),
+        "untried": ", ".join(untried),
+        "must_open": str(must_open(wanted, len(untried))),
+        "best": best_text(past),
+    }
+
+
+def tried_families(past: Sequence[Idea]) -> list[str]:
+    return [idea.family for idea in past if idea.state != "refused"]
+
+
+def notes_text(events: Sequence[Event], number: int) -> str:
+    """The model's own notes of earlier rounds, each on one line."""
+    notes = [(e["round"], e["notes"]) for e in events if e["event"] in ("explored", "noted") and e["round"] < number]
+    return "\n".join(f"- Round {round_}: {clean(said, NOTE)}" for round_, said in notes if said)
 
 
 def example_pictures(study: StudyView, errors: Sequence[Errors]) -> list[Picture]:

@@ -29,8 +29,19 @@ def policy_text() -> str:
 
 
 def policy_schema() -> dict[str, Any]:
-    """The JSON schema of a policy: one object per policy on offer; every option has a value or is null."""
-    return {"anyOf": [_object(name) for name in OFFERED]}
+    """The JSON schema of a policy: its name, and every option that one of the policies on offer has, or null.
+
+    One object for all policies, so that a shared option stands there once. Whether an option fits the policy is checked
+    when the answer is read.
+    """
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for name in OFFERED:
+        properties = POLICIES[name].options.model_json_schema()["properties"]
+        for option in _fields(name):
+            known = kinds.setdefault(option, [])
+            known += [kind for kind in _kinds(properties[option]) if kind not in known]
+    options = {option: {"anyOf": [*found, {"type": "null"}]} for option, found in kinds.items()}
+    return {"type": "object", "properties": {"name": {"type": "string", "enum": list(OFFERED)}, **options}}
 
 
 def check_offered(policy: Mapping[str, Any]) -> Any:
@@ -50,12 +61,6 @@ def _fields(name: str) -> dict[str, FieldInfo]:
     """The options of a policy that are on offer."""
     fields = POLICIES[name].options.model_fields
     return {option: field for option, field in fields.items() if option not in WITHHELD}
-
-
-def _object(name: str) -> dict[str, Any]:
-    properties = POLICIES[name].options.model_json_schema()["properties"]
-    options = {option: {"anyOf": [*_kinds(properties[option]), {"type": "null"}]} for option in _fields(name)}
-    return {"type": "object", "properties": {"name": {"type": "string", "enum": [name]}, **options}}
 
 
 def _kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:

@@ -18,8 +18,9 @@ from metricloop import layout
 from metricloop.comparison.groups import ROUND
 from metricloop.data.frame import Frame
 from metricloop.engineer.ask import ask_until_usable
-from metricloop.engineer.briefing import opening
+from metricloop.engineer.briefing import proposal
 from metricloop.engineer.code_gate import load_without_sandbox, open_gate
+from metricloop.engineer.explore import explore
 from metricloop.engineer.generated_file import metric_text, write_metric
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.prompt_text import shapes
@@ -123,8 +124,10 @@ def propose(this: Round) -> list[Suggestion]:
             return ""
         return "; ".join(f"{name}: {fault}" if name else fault for name, fault in faults)
 
+    *before, last = explore(this.study, this.number, this.conversation, this.report)
     key = ask_until_usable(
-        this.conversation, this.number, "propose", opening(this.study, this.number), proposal_schema(policy_schema()),
+        this.conversation, this.number, "propose", [*before, proposal(this.study, last)],
+        proposal_schema(policy_schema()),
         fault_in, this.repairs + 1, lambda fault: this.report(f"the proposal cannot be used ({fault[:200]})"),
     )  # fmt: skip
     return _take_proposal(this, key) if key else []

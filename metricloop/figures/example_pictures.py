@@ -57,7 +57,7 @@ def pool_pictures(
         _objects_picture("The smallest labelled objects of the pool", pool, boxes_by_value(pool, sizes), layout),
         _objects_picture("The largest labelled objects of the pool", pool, boxes_by_value(pool, -sizes), layout),
     ]
-    threshold = _best_threshold(pool, predictions)
+    threshold = best_threshold(pool, predictions)
     crowded, empty = shuffled(np.flatnonzero(pool.counts > 1)), shuffled(np.flatnonzero(pool.counts == 0))
     crowded = crowded[np.argsort(-pool.counts[crowded], kind="stable")]
     for title, rows in (
@@ -71,9 +71,14 @@ def pool_pictures(
 def error_picture(search: Dataset, errors: Errors, detail: Detail = "thumbnails") -> Picture | None:
     """The images with the most errors of one detector, with labels, missed labels and wrong detections; None when there
     are no errors."""
-    layout = LAYOUTS[detail]
     rows = shuffled(np.flatnonzero(errors.number > 0))
     rows = rows[np.argsort(-errors.number[rows], kind="stable")]
+    title = f"Held-out images with the most errors (detections with a score of at least {fixed(errors.threshold, 2)})"
+    return error_sheet(title, search, errors, in_turn(rows, search.group[rows]), LAYOUTS[detail])
+
+
+def error_sheet(title: str, search: Dataset, errors: Errors, rows: np.ndarray, layout: Layout) -> Picture | None:
+    """Held-out images, best candidate first, with labels, missed labels and wrong detections; None without rows."""
 
     def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
         found = errors.per_image[row]
@@ -83,19 +88,10 @@ def error_picture(search: Dataset, errors: Errors, detail: Detail = "thumbnails"
         marks = [*(Mark(box, LABEL) for box in objects), *missed, *wrong]
         kinds = Counter(error.kind for error in found).most_common()
         caption = ", ".join(f"{number} {kind}" for kind, number in kinds)
-        return Tile(draw_tile(image, _whole(frame), marks, layout), (f"image {frame.image_id}", caption))
+        return Tile(draw_tile(image, whole(frame), marks, layout), (f"image {frame.image_id}", caption))
 
-    tiles = tiles_of(search, in_turn(rows, search.group[rows]), layout.tiles, tile)
-    return (
-        contact_sheet(
-            f"Held-out images with the most errors (detections with a score of at least {fixed(errors.threshold, 2)})",
-            [("", tiles)],
-            [LABEL, MISSED, WRONG],
-            layout,
-        )
-        if tiles
-        else None
-    )
+    tiles = tiles_of(search, rows, layout.tiles, tile)
+    return contact_sheet(title, [("", tiles)], [LABEL, MISSED, WRONG], layout) if tiles else None
 
 
 def extremes_picture(
@@ -112,8 +108,8 @@ def extremes_picture(
         caption = f"score {score(float(scores.value[index]))}"
         if box < 0:
             marks = [Mark(own, LABEL) for own in frame.boxes]
-            return Tile(draw_tile(image, _whole(frame), marks, layout), (caption, f"image {frame.image_id}"))
-        return _object_tile(pool, box, frame, image, layout, caption)
+            return Tile(draw_tile(image, whole(frame), marks, layout), (caption, f"image {frame.image_id}"))
+        return object_tile(pool, box, frame, image, layout, caption)
 
     ends = extremes(scores, higher, TRIES * layout.columns)
     strips = [
@@ -128,19 +124,22 @@ def extremes_picture(
 def _objects_picture(title: str, pool: Dataset, boxes: np.ndarray, layout: Layout) -> Picture | None:
     def tile(box: int, frame: Frame, image: np.ndarray) -> Tile:
         width, height = (pool.boxes[box, 2:] - pool.boxes[box, :2]).tolist()
-        return _object_tile(pool, box, frame, image, layout, f"{fixed(width, 0)} x {fixed(height, 0)} px")
+        return object_tile(pool, box, frame, image, layout, f"{fixed(width, 0)} x {fixed(height, 0)} px")
 
     tiles = tiles_of(pool, boxes, layout.tiles, tile, pool.box_row[boxes])
     return contact_sheet(title, [("", tiles)], [OBJECT, OTHER], layout) if tiles else None
 
 
-def _object_tile(pool: Dataset, box: int, frame: Frame, image: np.ndarray, layout: Layout, caption: str) -> Tile:
-    """A labelled object with its surroundings; its caption is `caption`, the image id and the class."""
+def object_tile(
+    pool: Dataset, box: int, frame: Frame, image: np.ndarray, layout: Layout, caption: str, marked: bool = True
+) -> Tile:
+    """A labelled object with its surroundings; its caption is `caption`, the image id and the class. marked: with boxes
+    drawn."""
     others = [
         Mark(other, OTHER) for other in np.delete(frame.boxes, box - int(pool.offsets[_row(pool, frame)]), axis=0)
     ]
     window = window_around(pool.boxes[box], frame.width, frame.height, layout.side / ENLARGED)
-    picture = draw_tile(image, window, [*others, Mark(pool.boxes[box], OBJECT)], layout)
+    picture = draw_tile(image, window, [*others, Mark(pool.boxes[box], OBJECT)] if marked else [], layout)
     return Tile(picture, (caption, f"image {frame.image_id}, {class_name(pool.class_names[pool.labels[box]])}"))
 
 
@@ -162,7 +161,7 @@ def _images_picture(
             sure = found.boxes[found.scores >= threshold]
             marks += [Mark(box, predicted) for box in sure]
             caption[1] += f"; {count(len(sure))} predicted"
-        return Tile(draw_tile(image, _whole(frame), marks, layout), tuple(caption))
+        return Tile(draw_tile(image, whole(frame), marks, layout), tuple(caption))
 
     tiles = tiles_of(pool, rows, layout.tiles, tile)
     legend = [LABEL] if predictions is None else [LABEL, predicted]
@@ -205,7 +204,7 @@ def window_around(box: np.ndarray, width: int, height: int, least: float) -> tup
     return left, top, right, bottom
 
 
-def _best_threshold(pool: Dataset, predictions: Mapping[int, Detections] | None) -> float:
+def best_threshold(pool: Dataset, predictions: Mapping[int, Detections] | None) -> float:
     """The score threshold at which predictions agree best with the labels."""
     if predictions is None:
         return 0.0
@@ -226,5 +225,5 @@ def _row(pool: Dataset, frame: Frame) -> int:
     return int(np.searchsorted(pool.image_id, frame.image_id))
 
 
-def _whole(frame: Frame) -> tuple[int, int, int, int]:
+def whole(frame: Frame) -> tuple[int, int, int, int]:
     return 0, 0, frame.width, frame.height

@@ -24,6 +24,8 @@ from metricloop.llm.providers import NONE, Model, choices_text, provider_of, rep
 from metricloop.llm.settings import LanguageModel
 from metricloop.llm.wire import RUNGS, estimate_tokens
 
+STEPS = {"explore": 0, "propose": 1}  # the steps in which a round goes on as one conversation, in their order
+
 
 class NoProviderError(ValueError):
     """The settings name no provider; the message says what to set."""
@@ -156,6 +158,8 @@ def rung_of(journal: Journal, model: str) -> str:
 
 def template_of(key: Key) -> str:
     """The prompt template of a call. The next try after an unusable answer has the template "again"."""
+    if key.step == "explore":
+        return "explore_on" if key.attempt else "explore"
     return "again" if key.attempt and key.step != "repair" else key.step
 
 
@@ -165,26 +169,41 @@ def answer_text(answered: Mapping[str, Any]) -> str:
 
 
 def thread(events: Iterable[Event], key: Key) -> list[Message]:
-    """The messages before the call `key`, oldest first: the proposal of its round, then earlier tries of this step.
+    """The messages before the call `key`, oldest first. Pictures are left out: the model has seen them, and they would
+    cost the same again.
 
-    A repair contains the earlier repairs of the same suggestion. Pictures are left out: the model has seen them, and
-    they would cost the same again.
+    While a round explores and proposes, everything said in it so far. A repair: how the round began, the proposal, and
+    the earlier repairs of the same suggestion. A reflection: the system message, the proposal, and its earlier tries.
     """
     events = list(events)
     asked = {Key.of(event): event for event in events if event["event"] == "asked"}
     answered = {Key.of(event): event for event in events if event["event"] == "answered"}
-    earlier = [k for k in asked if k in answered and k.round == key.round and _leads_to(k, key)]
+    own = sorted(
+        (k for k in asked if k in answered and k.round == key.round), key=lambda k: (STEPS.get(k.step, 2), k.attempt)
+    )
+    opening = [k for k in own if STEPS.get(k.step, 2) < 2]
+    if key.step in STEPS:
+        place = (STEPS[key.step], key.attempt)
+        return _exchanges([k for k in opening if (STEPS[k.step], k.attempt) < place], asked, answered)
+    same = [k for k in own if (k.step, k.suggestion) == (key.step, key.suggestion) and k.attempt < key.attempt]
+    if not opening:
+        return _exchanges(same, asked, answered)
+    began = [Message(m["role"], with_titles(m)) for m in asked[opening[0]]["messages"]]
+    if key.step == "reflect":
+        began = [*(m for m in began if m.role == "system"), Message("user", f"Round {key.round}: hand in suggestions.")]
+    return [*began, _said(answered[opening[-1]]), *_exchanges(same, asked, answered)]
+
+
+def _exchanges(keys: Iterable[Key], asked: Mapping[Key, Event], answered: Mapping[Key, Event]) -> list[Message]:
     messages = []
-    for before in sorted(earlier, key=lambda k: (k.step != "propose", k.attempt)):
-        messages += [Message(m["role"], with_titles(m)) for m in asked[before]["messages"]]
-        messages.append(Message("assistant", str(answered[before]["text"] or answered[before].get("refusal") or "")))
+    for key in keys:
+        messages += [Message(m["role"], with_titles(m)) for m in asked[key]["messages"]]
+        messages.append(_said(answered[key]))
     return messages
 
 
-def _leads_to(earlier: Key, key: Key) -> bool:
-    if earlier.step == "propose":
-        return key.step != "propose" or earlier.attempt < key.attempt
-    return (earlier.step, earlier.suggestion) == (key.step, key.suggestion) and earlier.attempt < key.attempt
+def _said(answered: Event) -> Message:
+    return Message("assistant", str(answered["text"] or answered.get("refusal") or ""))
 
 
 def with_titles(message: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class Key:
     """Identifies a call of a study by round, step, suggestion ("" for all) and attempt."""
 
     round: int
-    step: str  # propose, repair or reflect
+    step: str  # explore, propose, repair or reflect
     suggestion: str = ""
     attempt: int = 0
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 FOLDER = Path(__file__).parent / "prompts"
 EXAMPLE = FOLDER / "example.py"
-STUDY = (FOLDER / "system.j2", EXAMPLE)  # what every call of a study's rounds is told
+STUDY = (FOLDER / "system.j2", FOLDER / "look.j2", FOLDER / "found.j2", EXAMPLE)  # told in a study's rounds
 TAKEHOME = (FOLDER / "takehome_system.j2",)  # what every call of a take-home assignment is told
 
 

@@ -28,6 +28,7 @@ class LanguageModel(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     cassette: str = ""
     rounds: Annotated[int, Field(ge=0, le=50)] = 2
+    explore: Annotated[int, Field(ge=0, le=20)] = 3
     suggestions: Annotated[int, Field(ge=1, le=10)] = 3
     repairs: Annotated[int, Field(ge=0, le=10)] = 3
     pictures: Literal["none", "thumbnails", "full"] = "thumbnails"

@@ -23,7 +23,15 @@ KEY = "sk-test-of-the-study-0123456789"
 
 def settings(server: Server) -> list[str]:
     where = ["llm.provider=record", f"llm.base_url={server.base_url}", "llm.model=stand-in", "llm.max_cost=null"]
-    return ["--set", *where, "llm.rounds=2", "llm.suggestions=2", "llm.repairs=2", "sandbox.frame_seconds=1"]
+    return [
+        "--set",
+        *where,
+        "llm.explore=0",
+        "llm.rounds=2",
+        "llm.suggestions=2",
+        "llm.repairs=2",
+        "sandbox.frame_seconds=1",
+    ]
 
 
 def environment() -> dict[str, str]:

@@ -144,11 +144,26 @@ def test_a_repair_remembers_the_proposal_and_the_repairs_of_its_own_suggestion_w
     assert [message.text for message in stub.asked[3]] == [
         "be brief", "round 1\n\n[picture: smallest objects]", "ideas", "mend a 1", "a1", "mend a 2",
     ]  # fmt: skip
-    assert [message.text for message in stub.asked[4]][2:] == ["ideas", "look"]
+    assert [message.text for message in stub.asked[4]] == [
+        "be brief", "Round 1: hand in suggestions.", "ideas", "look",
+    ]  # fmt: skip
     assert [message.role for message in stub.asked[3]] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert not any(message.pictures for message in stub.asked[3])
     events = Journal(tmp_path).events
     assert [*thread(events, Key(1, "repair", "a", 2)), Message("user", "mend a 2")] == stub.asked[3]
+
+
+def test_a_round_goes_on_from_question_to_proposal_and_a_repair_leaves_the_questions_out(tmp_path):
+    stub = Stub("q1", "q2", "ideas", "a1")
+    talk = conversation(tmp_path, stub)
+    talk.ask(Key(1, "explore"), OPENING, SCHEMA)
+    talk.ask(Key(1, "explore", "", 1), [Message("user", "found 1")], SCHEMA)
+    talk.ask(PROPOSE, [Message("user", "found 2, hand in")], SCHEMA)
+    talk.ask(Key(1, "repair", "a", 1), [Message("user", "mend")], SCHEMA)
+    texts = [[message.text for message in asked] for asked in stub.asked]
+    opening = ["be brief", "round 1\n\n[picture: smallest objects]"]
+    assert texts[2] == [*opening, "q1", "found 1", "q2", "found 2, hand in"]
+    assert texts[3] == [*opening, "ideas", "mend"]
 
 
 def test_a_proposal_asked_for_again_comes_after_the_first_one(tmp_path):

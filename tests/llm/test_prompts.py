@@ -21,15 +21,19 @@ SYSTEM = {
     "policies": "- `best`: keep the best images.",
     "families": "- `pixels`: what the picture itself says.",
 }
+PROPOSE = {"before": "# Round 1 of 2", "wanted": "3 suggestions", "ideas": "", "families": "",
+           "untried": "agreement, pixels", "must_open": "2", "best": ""}  # fmt: skip
+EXPLORE = {"look": "# Round 1 of 2", "calls": "3 calls", "most": "4", "seen": True, "wanted": "3 suggestions",
+           "rows": "40", "characters": "4,000"}  # fmt: skip
+FOUND = {"answers": [{"id": "Q1.1", "kind": "show", "why": "what is missing?", "said": "12 images fit."}],
+         "pictures": "- 1. images, random"}  # fmt: skip
 FIRST = {
     "round": "1", "rounds": "2", "wanted": "3 suggestions", "brief": "Pandas.", "card": "480 images.",
     "errors": "| missed | 12 |", "known": "- `object_count` (per image): Boxes in an image.",
-    "results": "| random | 0.291 |", "ideas": "", "families": "", "pictures": "1. smallest objects",
-    "untried": "agreement, pixels", "must_open": "2", "best": "",
+    "results": "| random | 0.291 |", "ideas": "", "families": "", "notes": "", "pictures": "1. smallest objects",
 }  # fmt: skip
 LATER = FIRST | {
-    "round": "2", "brief": "", "errors": "", "pictures": "", "families": "agreement",
-    "untried": "", "best": "`agreement_among` (agreement, +0.050, +0.010 to +0.090)",
+    "round": "2", "brief": "", "errors": "", "pictures": "", "families": "agreement", "notes": "- Round 1: dark.",
     "ideas": "- `agreement_among` (round 1, family model-agreement, targets mixed): h\n  Policy: among, share 0.45.",
 }  # fmt: skip
 REPAIR = {
@@ -43,8 +47,18 @@ REFLECT = {
 }  # fmt: skip
 CASES = {
     "system": ("system", SYSTEM),
-    "propose_first": ("propose", FIRST),
-    "propose_later": ("propose", LATER),
+    "look_first": ("look", FIRST),
+    "look_later": ("look", LATER),
+    "explore": ("explore", EXPLORE),
+    "explore_without_pictures": ("explore", EXPLORE | {"seen": False}),
+    "explore_on": ("explore_on", {"found": "# Found", "calls": "1 call"}),
+    "found": ("found", FOUND),
+    "propose_first": ("propose", PROPOSE),
+    "propose_later": (
+        "propose",
+        PROPOSE
+        | {"ideas": "yes", "families": "agreement", "untried": "", "best": "`agreement_among` (agreement, +0.050)"},
+    ),
     "again": ("again", {"said": "no JSON in it"}),
     "repair": ("repair", REPAIR),
     "repair_without_code": ("repair", REPAIR | {"code": "", "frames": ""}),
@@ -57,7 +71,7 @@ def test_a_prompt_is_word_for_word_what_was_agreed(case):
     assert render(*CASES[case]) == (GOLDEN / f"{case}.md").read_text()
 
 
-@pytest.mark.parametrize(("case", "name"), [("system", "policies"), ("propose_first", "card"), ("repair", "frames")])
+@pytest.mark.parametrize(("case", "name"), [("system", "policies"), ("look_first", "card"), ("repair", "frames")])
 def test_nothing_is_left_out_silently(case, name):
     template, context = CASES[case]
     with pytest.raises(UndefinedError):
@@ -65,13 +79,18 @@ def test_nothing_is_left_out_silently(case, name):
 
 
 def test_what_is_shown_is_not_taken_for_a_template():
-    assert "{{ 7 * 7 }}" in render("propose", FIRST | {"brief": "{{ 7 * 7 }}"})
+    assert "{{ 7 * 7 }}" in render("look", FIRST | {"brief": "{{ 7 * 7 }}"})
 
 
 def test_the_hash_follows_the_template_and_not_the_numbers():
-    hashes = {name: template_hash(name) for name in ("propose", "repair", "reflect", "again")}
-    assert len(set(hashes.values())) == 4
-    assert {path.stem for path in FOLDER.glob("[!t]*.j2")} == {*hashes, "system"}  # takehome_*: tests/takehome
+    hashes = {name: template_hash(name) for name in ("explore", "explore_on", "propose", "repair", "reflect", "again")}
+    assert len(set(hashes.values())) == 6
+    assert {path.stem for path in FOLDER.glob("[!t]*.j2")} == {
+        *hashes,
+        "system",
+        "look",
+        "found",
+    }  # takehome_*: tests/takehome
 
 
 if __name__ == "__main__":

@@ -101,7 +101,10 @@ def row(name: str, role: str, policy: dict, gain: float | None = None, metric: s
 def study_view(folder: Path, frames: list[Frame], **llm) -> StudyView:
     params = check_params(
         {"study": {"name": "s"}, "data": {"source": "y"}}
-        | {"llm": {"provider": "openai", "model": "stub", "prices": {"stub": [1, 1]}, "pictures": "none"} | llm}
+        | {
+            "llm": {"provider": "openai", "model": "stub", "prices": {"stub": [1, 1]}, "pictures": "none", "explore": 0}
+            | llm
+        }
     )
     plan = {
         "batches": {"labels": {"code": "metrics/catalogue", "needs": "x", "metrics": ["object_count"]}},

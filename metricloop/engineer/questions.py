@@ -1,0 +1,156 @@
+"""The questions that the language model may ask before it proposes: their fields, how they are read, their schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+
+from metricloop.config import Section
+from metricloop.engineer.suggestion import MetricName, Word, strict
+from metricloop.evaluation.error_types import KINDS
+from metricloop.llm.extract import json_in
+from metricloop.text.clean import clean, printable
+
+MOST_QUESTIONS = 4  # in one call
+MOST_TILES = 24  # of one contact sheet
+MOST_IDS = 48
+
+if TYPE_CHECKING:
+    ErrorKind = str
+else:
+    ErrorKind = Literal[KINDS]
+Line = Annotated[str, Field(max_length=400), AfterValidator(clean)]
+Code = Annotated[str, Field(min_length=1, max_length=50_000)]
+Ids = Annotated[tuple[int, ...], Field(max_length=MOST_IDS), BeforeValidator(lambda ids: () if ids is None else ids)]
+
+
+def _default(value: Any) -> BeforeValidator:
+    """null stands for the default."""
+    return BeforeValidator(lambda given: value if given is None else given)
+
+
+class Show(Section):
+    """Show pictures."""
+
+    kind: Literal["show"]
+    why: Line = Field(description="the question that this answers")
+    what: Literal["images", "objects", "errors"] = Field(
+        description="whole images of the pool; labelled objects of the pool with their surroundings; or held-out "
+        "images with errors of the baseline"
+    )
+    order: Annotated[
+        Literal["random", "highest", "lowest", "disagreement", "crowded", "largest", "smallest", "extremes"],
+        _default("random"),
+    ] = Field(
+        "random",
+        description="highest, lowest and extremes (both ends) are those of `metric`; disagreement is with the "
+        "out-of-fold predictions",
+    )
+    ids: Ids = Field((), description="only these images")
+    metric: MetricName | None = Field(None, description="a known metric, to order by or to filter by its scores")
+    score_from: float | None = None
+    score_to: float | None = None
+    class_name: Annotated[str, Field(max_length=200)] | None = Field(None, description="only this class")
+    size_from: float | None = Field(None, description="of objects: root of the box's share of its image, 0 to 1")
+    size_to: float | None = None
+    boxes_from: int | None = Field(None, description="of images: how many boxes")
+    boxes_to: int | None = None
+    error: ErrorKind | None = Field(None, description="of held-out images: only this kind of error")
+    arm: Word | None = Field(None, description="only what the first draw of this arm keeps, or leaves out")
+    kept: Annotated[bool, _default(True)] = Field(True, description="with `arm`: kept, or left out")
+    marks: Annotated[Literal["labels", "predictions", "both", "none"], _default("labels")] = "labels"
+    tiles: Annotated[int, Field(ge=1), _default(12)] = Field(
+        12, description=f"pictures on the sheet, up to {MOST_TILES}"
+    )
+    side: Annotated[int, Field(ge=32), _default(160)] = Field(160, description="of a tile, px")
+    seed: Annotated[int, Field(ge=0, le=2**31), _default(0)] = 0
+
+
+class Analyse(Section):
+    """Run Python of your own over the pool."""
+
+    kind: Literal["analyse"]
+    why: Line = Field(description="the question that this answers")
+    code: Code = Field(description="a whole Python file that defines `analyse(pool)`")
+    pictures: Ids = Field(
+        (), description=f"images whose pixels the code gets as pool.pictures[image_id], up to {MOST_IDS}"
+    )
+
+
+class Preview(Section):
+    """What a metric and a policy would keep, and what that is likely to gain; nothing is trained."""
+
+    kind: Literal["preview"]
+    why: Line = Field(description="the question that this answers")
+    metric: MetricName = Field(description="the function in `code`; without code, a known metric")
+    partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
+    code: Code | None = Field(None, description="a whole Python file that declares `metric`, or null")
+    policy: dict[str, str | float | int] = Field(description="as in a suggestion")
+    pictures: Annotated[bool, _default(True)] = Field(True, description="show the extremes, and what is kept or not")
+
+    @classmethod
+    def without_nulls(cls, entry: Any) -> Any:
+        """The entry with options of its policy that are null left out, so that they keep their defaults."""
+        if isinstance(entry, dict) and isinstance(entry.get("policy"), dict):
+            return entry | {"policy": {k: v for k, v in entry["policy"].items() if v is not None}}
+        return entry
+
+
+Question = Show | Analyse | Preview
+_KINDS: dict[str, TypeAdapter] = {
+    "show": TypeAdapter(Show), "analyse": TypeAdapter(Analyse), "preview": TypeAdapter(Preview)
+}  # fmt: skip
+
+
+def read_exploring(text: str) -> tuple[str, list[Question | str]]:
+    """The notes and the questions in the text of an answer; a question that cannot be read is the fault in words.
+
+    Questions after the first MOST_QUESTIONS are left out. Errors: ValueError saying what is wrong with the answer.
+    """
+    answer = json_in(text)
+    if not isinstance(answer, dict) or not isinstance(answer.get("questions"), list):
+        raise ValueError('the answer must be an object {"notes": "...", "questions": [...]}')
+    notes = answer.get("notes")
+    return printable(notes) if isinstance(notes, str) else "", [
+        _read(entry) for entry in answer["questions"][:MOST_QUESTIONS]
+    ]
+
+
+def _read(entry: Any) -> Question | str:
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    if kind not in _KINDS:
+        return f"kind: {clean(repr(kind), 60)} is none of {', '.join(_KINDS)}"
+    if kind == "preview":
+        entry = Preview.without_nulls(entry)
+    try:
+        return _KINDS[kind].validate_python(entry)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or kind}: {fault['msg']}" for fault in error.errors()[:6]]
+        return clean("; ".join(faults), 600)
+
+
+def exploring_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an answer while exploring. policy: the schema of the field `policy`."""
+    kinds = [_nullable(model.model_json_schema(), policy) for model in (Show, Analyse, Preview)]
+    questions = {"type": "array", "items": {"anyOf": [strict(kind) for kind in kinds]}}
+    notes = {"type": "string", "description": "what the last answers told you, pictures included, for yourself later"}
+    whole = {"type": "object", "properties": {"notes": notes, "questions": questions}}
+    return {
+        "name": "exploring",
+        "schema": whole | {"required": ["notes", "questions"], "additionalProperties": False},
+    }
+
+
+def _nullable(schema: dict[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a kind of question where null stands for every default."""
+    properties = {}
+    for field, entry in schema["properties"].items():
+        if "default" in entry:
+            one = {k: v for k, v in entry.items() if k in ("type", "enum", "items")}
+            kinds = [kind for kind in entry.get("anyOf", [one]) if kind.get("type") != "null"]
+            about = {"description": entry["description"]} if "description" in entry else {}
+            entry = {"anyOf": [*kinds, {"type": "null"}], **about}
+        properties[field] = dict(policy) if field == "policy" else entry
+    return {"type": "object", "properties": properties}

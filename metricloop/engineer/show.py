@@ -1,0 +1,320 @@
+"""Answers the question `show`: pictures of the pool by a query, or held-out pictures with errors of the baseline.
+
+The test split is not in a StudyView, so it cannot be shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from metricloop import layout
+from metricloop.data.boxes import iou
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections
+from metricloop.data.tables import SUBSET, read_table
+from metricloop.engineer.questions import MOST_TILES, Show
+from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, truth_arms
+from metricloop.evaluation.error_types import Errors, find_errors
+from metricloop.figures.asked_pictures import image_sheet, object_sheet, sheet_layout
+from metricloop.figures.choose_examples import relative_sizes
+from metricloop.figures.example_pictures import error_sheet
+from metricloop.figures.subset_changes import first_draw
+from metricloop.llm.message import Picture
+from metricloop.scoring.metric_inputs import read_predictions
+from metricloop.scoring.scores import Scores, read_scores
+from metricloop.text.clean import class_name
+from metricloop.text.numbers import count, listing, score
+
+
+class QuestionError(ValueError):
+    """A question cannot be answered; the message says why, for the model."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question: text, and pictures if there are any."""
+
+    said: str
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass
+class Desk:
+    """What the questions of a round are answered from; read when first needed, then kept."""
+
+    study: StudyView
+    sheets: int = 0
+    _scores: dict[str, Scores] = field(default_factory=dict)
+
+    @property
+    def pool(self) -> Dataset:
+        return self.study.pool
+
+    @cached_property
+    def predictions(self) -> dict[int, Detections] | None:
+        """Out-of-fold predictions by image id; None when the study has none."""
+        file = self.study.folder / layout.PREDICTIONS
+        return read_predictions(file) if file.is_file() else None
+
+    @cached_property
+    def disagreement(self) -> Errors | None:
+        """The predictions against the labels, from the score with the best F1."""
+        if self.predictions is None:
+            return None
+        nothing = Detections.empty()
+        return find_errors(self.pool, [self.predictions.get(int(i), nothing) for i in self.pool.image_id])
+
+    @cached_property
+    def errors(self) -> list[Errors]:
+        return baseline_errors(self.study)
+
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """The known metrics and their files of scores; none is made from the truth."""
+        return {name: known.scores for name, known in known_metrics(self.study.folder, self.study.plan).items()}
+
+    def scores(self, metric: str) -> Scores:
+        """Errors: QuestionError for an unknown metric."""
+        if metric not in self.metrics:
+            known = ", ".join(sorted(self.metrics)) or "none"
+            raise QuestionError(f"no metric {metric} has scores; known: {known}")
+        if metric not in self._scores:
+            self._scores[metric] = read_scores(self.study.folder / self.metrics[metric], self.pool)
+        return self._scores[metric]
+
+    @cached_property
+    def subsets(self) -> dict[str, np.ndarray]:
+        """Of every arm that is not made from the truth: which images of the pool its first draw keeps, (n,) bool."""
+        hidden, found = truth_arms(self.study.plan), {}
+        for arm in self.study.plan["arms"]:
+            file = self.study.folder / layout.subset_file(arm)
+            if arm not in hidden and file.is_file():
+                found[arm] = first_draw(read_table(file, SUBSET), self.pool).images
+        return found
+
+    def image_values(self, metric: str) -> np.ndarray:
+        """Scores of a metric per image, (n,); the mean over the objects for a metric of objects; nan for unknown."""
+        scores = self.scores(metric)
+        known = np.isfinite(scores.value)
+        n = len(self.pool)
+        number = np.bincount(scores.row[known], minlength=n)
+        total = np.bincount(scores.row[known], scores.value[known], n)
+        return np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
+
+
+def show(ask: Show, desk: Desk) -> Answer:
+    """Find and draw what was asked for. Errors: QuestionError."""
+    tiles = min(ask.tiles, MOST_TILES)
+    found = _errors if ask.what == "errors" else _objects if ask.what == "objects" else _images
+    return found(ask, desk, tiles)
+
+
+def _images(ask: Show, desk: Desk, tiles: int) -> Answer:
+    pool = desk.pool
+    keep = _chosen_images(ask, desk)
+    _inside(keep, pool.counts, ask.boxes_from, ask.boxes_to)
+    if ask.class_name is not None or ask.size_from is not None or ask.size_to is not None:
+        hit = np.zeros(len(pool), bool)
+        hit[pool.box_row[_fitting_boxes(ask, pool)]] = True
+        keep &= hit
+    values = None
+    if ask.metric:
+        values = desk.image_values(ask.metric)
+        _inside(keep, values, ask.score_from, ask.score_to)
+    order = _ordered(ask, np.flatnonzero(keep), lambda: _image_order(ask, desk, values))
+    captions = {int(row): f"{_caption(values, int(row))}{count(int(pool.counts[row]), 'label')}" for row in order}
+    predicted = (desk.predictions, desk.disagreement.threshold) if desk.predictions and desk.disagreement else None
+    listed = [f"{int(pool.image_id[row])} ({captions[int(row)]})" for row in order[:tiles]]
+    return _answer(
+        ask, desk, order, tiles, "image", listed,
+        lambda title, form: image_sheet(title, pool, order, captions, ask.marks, predicted, tiles, form),
+    )  # fmt: skip
+
+
+def _objects(ask: Show, desk: Desk, tiles: int) -> Answer:
+    pool = desk.pool
+    keep = _fitting_boxes(ask, pool) & _chosen_images(ask, desk)[pool.box_row]
+    _inside(keep, pool.counts[pool.box_row], ask.boxes_from, ask.boxes_to)
+    values = None
+    if ask.metric:
+        scores = desk.scores(ask.metric)
+        values = desk.image_values(ask.metric)[pool.box_row]
+        if scores.per_object:
+            values = np.full(len(pool.boxes), np.nan)
+            values[scores.box[scores.box >= 0]] = scores.value[scores.box >= 0]
+        _inside(keep, values, ask.score_from, ask.score_to)
+    order = _ordered(ask, np.flatnonzero(keep), lambda: _object_order(ask, desk, values))
+    captions = {
+        int(box): f"{_caption(values, int(box))}{class_name(pool.class_names[pool.labels[box]])}" for box in order
+    }
+    listed = [f"{int(pool.image_id[pool.box_row[box]])} ({captions[int(box)]})" for box in order[:tiles]]
+    return _answer(
+        ask, desk, order, tiles, "object", listed,
+        lambda title, form: object_sheet(title, pool, order, captions, ask.marks, tiles, form),
+    )  # fmt: skip
+
+
+def _errors(ask: Show, desk: Desk, tiles: int) -> Answer:
+    """Held-out images on which the baseline's first detector errs, and no others."""
+    if not desk.errors:
+        raise QuestionError("the baseline has no results yet")
+    errors, search = desk.errors[0], desk.study.search
+    number = errors.number
+    if ask.error:
+        number = np.array([sum(e.kind == ask.error for e in image) for image in errors.per_image], int)
+    rows = np.flatnonzero(number > 0)
+    rows = np.random.default_rng(ask.seed).permutation(rows)
+    if ask.order != "random":
+        rows = rows[np.argsort(-number[rows], kind="stable")]
+    listed = []
+    for row in rows[:tiles]:
+        kinds = Counter(error.kind for error in errors.per_image[row]).most_common()
+        listed.append(f"{int(search.image_id[row])} ({', '.join(f'{k} {kind}' for kind, k in kinds)})")
+    return _answer(
+        ask, desk, rows, tiles, "held-out image", listed,
+        lambda title, form: error_sheet(title, search, errors, rows[: 4 * tiles], form),
+    )  # fmt: skip
+
+
+def _answer(ask: Show, desk: Desk, order: np.ndarray, tiles: int, noun: str, listed: list[str], draw) -> Answer:
+    """The count in words; with the sheet, or without pictures the list."""
+    said = f"{count(len(order), noun)} fit{'s' if len(order) == 1 else ''}."
+    if not len(order):
+        return Answer(f"{said} Nothing to show: widen the query.")
+    detail = desk.study.params.llm.pictures
+    if detail == "none":
+        return Answer(f"{said} The first: {listing(listed)}. No picture may leave this house (llm.pictures is none).")
+    form = sheet_layout(min(tiles, len(order)), ask.side, detail)
+    sheet = draw(f"{desk.sheets + 1}. {query_text(ask)}", form)
+    if sheet is None:
+        return Answer(f"{said} None of their files could be read.")
+    desk.sheets += 1
+    smaller = f" Tiles are {form.side} px, the most here." if ask.side > form.side else ""
+    return Answer(f"{said} {min(tiles, len(order))} on the sheet.{smaller}", (sheet,))
+
+
+def query_text(ask: Show) -> str:
+    """The query in a few words."""
+    words = {"images": "images", "objects": "objects", "errors": "held-out images with errors"}[ask.what]
+    order = f"{ask.order} {ask.metric}" if ask.metric and ask.order in ("highest", "lowest", "extremes") else ask.order
+    parts = [f"{words}, {order}"]
+    if ask.class_name:
+        parts.append(f"class {class_name(ask.class_name)}")
+    for name, low, high in (
+        (ask.metric or "score", ask.score_from, ask.score_to),
+        ("size", ask.size_from, ask.size_to),
+        ("boxes", ask.boxes_from, ask.boxes_to),
+    ):
+        if low is not None or high is not None:
+            parts.append(f"{name} {'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}")
+    if ask.error:
+        parts.append(str(ask.error))
+    if ask.arm:
+        parts.append(f"{'kept' if ask.kept else 'left out'} by {ask.arm}")
+    return ", ".join(parts)
+
+
+def _chosen_images(ask: Show, desk: Desk) -> np.ndarray:
+    """The images of the ids and the arm of a question, (n,) bool. Errors: QuestionError."""
+    pool, keep = desk.pool, np.ones(len(desk.pool), bool)
+    if ask.ids:
+        if strange := sorted(set(ask.ids) - set(pool.image_id.tolist())):
+            raise QuestionError(f"the pool has no image {', '.join(map(str, strange[:6]))}")
+        keep &= np.isin(pool.image_id, ask.ids)
+    if ask.arm:
+        if ask.arm not in desk.subsets:
+            raise QuestionError(f"no arm {ask.arm} has a subset; known: {', '.join(desk.subsets) or 'none'}")
+        keep &= desk.subsets[ask.arm] == ask.kept
+    return keep
+
+
+def _fitting_boxes(ask: Show, pool: Dataset) -> np.ndarray:
+    """The boxes of the class and the sizes of a question, (m,) bool. Errors: QuestionError."""
+    keep = np.ones(len(pool.boxes), bool)
+    if ask.class_name is not None:
+        names = [class_name(name) for name in pool.class_names]
+        if class_name(ask.class_name) not in names:
+            raise QuestionError(f"no class {class_name(ask.class_name)}; known: {', '.join(names[:30])}")
+        keep &= pool.labels == names.index(class_name(ask.class_name))
+    _inside(keep, relative_sizes(pool), ask.size_from, ask.size_to)
+    return keep
+
+
+def _inside(keep: np.ndarray, values: np.ndarray, low: float | None, high: float | None) -> None:
+    """Take out of `keep` what lies outside; nan does, too."""
+    if low is not None:
+        keep &= values >= low
+    if high is not None:
+        keep &= values <= high
+
+
+def _image_order(ask: Show, desk: Desk, values: np.ndarray | None) -> np.ndarray:
+    """What images are ordered by, highest first, (n,). Errors: QuestionError."""
+    pool = desk.pool
+    if ask.order == "crowded":
+        return pool.counts.astype(float)
+    if ask.order in ("largest", "smallest"):
+        size = np.full(len(pool), np.nan)
+        sizes = np.nan_to_num(relative_sizes(pool))
+        has = pool.counts > 0
+        size[has] = np.bincount(pool.box_row, sizes, len(pool))[has] / pool.counts[has]
+        return size if ask.order == "largest" else -size
+    if ask.order == "disagreement":
+        if desk.disagreement is None:
+            raise QuestionError("this study has no out-of-fold predictions")
+        return desk.disagreement.number.astype(float)
+    return _by_score(ask, values)
+
+
+def _object_order(ask: Show, desk: Desk, values: np.ndarray | None) -> np.ndarray:
+    """What objects are ordered by, highest first, (m,). Errors: QuestionError."""
+    pool = desk.pool
+    if ask.order == "crowded":
+        return pool.counts[pool.box_row].astype(float)
+    if ask.order in ("largest", "smallest"):
+        return relative_sizes(pool) if ask.order == "largest" else -relative_sizes(pool)
+    if ask.order == "disagreement":
+        if desk.predictions is None or desk.disagreement is None:
+            raise QuestionError("this study has no out-of-fold predictions")
+        return disagreement_of_boxes(pool, desk.predictions, desk.disagreement.threshold)
+    return _by_score(ask, values)
+
+
+def _by_score(ask: Show, values: np.ndarray | None) -> np.ndarray:
+    if values is None:
+        raise QuestionError(f"order {ask.order} needs a metric; name it as `metric`")
+    return -values if ask.order == "lowest" else values
+
+
+def disagreement_of_boxes(pool: Dataset, predictions: dict[int, Detections], threshold: float) -> np.ndarray:
+    """One minus the greatest IoU of each box with a prediction of its class from `threshold` on, (m,)."""
+    found = np.ones(len(pool.boxes))
+    for row in range(len(pool)):
+        own, said = pool.slice(row), predictions.get(int(pool.image_id[row]), Detections.empty())
+        sure = said.scores >= threshold
+        if sure.any() and own.stop > own.start:
+            same = pool.labels[own][:, None] == said.labels[sure][None]
+            found[own] = 1 - np.where(same, iou(pool.boxes[own], said.boxes[sure]), 0).max(axis=1)
+    return found
+
+
+def _ordered(ask: Show, candidates: np.ndarray, value) -> np.ndarray:
+    """The candidates in the order that was asked for; equal ones, and `random`, in the order of the seed."""
+    mixed = np.random.default_rng(ask.seed).permutation(candidates)
+    if ask.order == "random":
+        return mixed
+    values = value()[mixed]
+    mixed, values = mixed[np.isfinite(values)], values[np.isfinite(values)]
+    ranked = mixed[np.argsort(-values, kind="stable")]
+    if ask.order != "extremes":
+        return ranked
+    half = min(ask.tiles, MOST_TILES) // 2  # the best in the first half of the sheet, the worst in the second
+    return ranked if len(ranked) <= 2 * half else np.concatenate([ranked[: max(half, 1)], ranked[::-1][:half]])
+
+
+def _caption(values: np.ndarray | None, index: int) -> str:
+    return "" if values is None else f"score {score(float(values[index]))}, "

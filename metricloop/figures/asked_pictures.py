@@ -1,0 +1,90 @@
+"""Contact sheets of images or objects that somebody asked for: candidates in their order, with the marks they want."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections, Frame
+from metricloop.figures.contact_sheet import LAYOUTS, Detail, Layout, Mark, Style, Tile, contact_sheet, draw_tile
+from metricloop.figures.example_pictures import LABEL, OBJECT, OTHER, WRONG, object_tile, tally, tiles_of, whole
+from metricloop.llm.message import Picture
+from metricloop.text.clean import class_name
+from metricloop.text.numbers import fixed
+
+WIDE = 1024  # px; about the widest sheet
+Marks = Literal["labels", "predictions", "both", "none"]
+
+
+def sheet_layout(tiles: int, side: int, detail: Detail) -> Layout:
+    """A layout of so many tiles, no larger than the tiles and the file of `detail` allow."""
+    most = LAYOUTS[detail]
+    side = min(side, most.side)
+    columns = max(1, min(tiles, WIDE // side))
+    return Layout(columns, -(-tiles // columns), side, most.text if side == most.side else 0.42, most.max_bytes)
+
+
+def image_sheet(
+    title: str,
+    data: Dataset,
+    rows: np.ndarray,
+    captions: Mapping[int, str],
+    marks: Marks,
+    predictions: tuple[Mapping[int, Detections], float] | None,
+    wanted: int,
+    layout: Layout,
+) -> Picture | None:
+    """Whole images. rows: candidates; captions: by row; predictions: by image id, and the score from which they are
+    drawn; wanted: the most tiles. None when no picture can be read."""
+    predicted = Style(
+        f"prediction, score from {fixed(predictions[1], 2)}" if predictions else "", WRONG.colour, 1, True
+    )
+
+    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
+        drawn = [Mark(box, LABEL) for box in frame.boxes] if marks in ("labels", "both") else []
+        if predictions and marks in ("predictions", "both"):
+            found = predictions[0].get(frame.image_id, Detections.empty())
+            drawn += [Mark(box, predicted) for box in found.boxes[found.scores >= predictions[1]]]
+        picture = draw_tile(image, whole(frame), drawn, layout)
+        return Tile(picture, (f"image {frame.image_id}", captions.get(row) or tally(frame)))
+
+    legend = [LABEL] if marks in ("labels", "both") else []
+    legend += [predicted] if predictions and marks in ("predictions", "both") else []
+    tiles = tiles_of(data, rows, wanted, tile)
+    return contact_sheet(title, [("", tiles)], legend, layout) if tiles else None
+
+
+def object_sheet(
+    title: str,
+    data: Dataset,
+    boxes: np.ndarray,
+    captions: Mapping[int, str],
+    marks: Marks,
+    wanted: int,
+    layout: Layout,
+) -> Picture | None:
+    """Labelled objects with their surroundings. boxes: box rows, candidates in their order; captions: by box row."""
+
+    def tile(box: int, frame: Frame, image: np.ndarray) -> Tile:
+        name = class_name(data.class_names[data.labels[box]])
+        return object_tile(data, box, frame, image, layout, captions.get(box) or name, marked=marks != "none")
+
+    tiles = tiles_of(data, boxes, wanted, tile, data.box_row[boxes])
+    return contact_sheet(title, [("", tiles)], [] if marks == "none" else [OBJECT, OTHER], layout) if tiles else None
+
+
+def strips_of_images(
+    title: str, data: Dataset, strips: Sequence[tuple[str, np.ndarray]], layout: Layout
+) -> Picture | None:
+    """Rows of whole images with their labels, each row under its heading; strips: (heading, image rows)."""
+
+    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
+        drawn = [Mark(box, LABEL) for box in frame.boxes]
+        return Tile(draw_tile(image, whole(frame), drawn, layout), (f"image {frame.image_id}", tally(frame)))
+
+    made = [(heading, tiles_of(data, rows, layout.columns, tile)) for heading, rows in strips]
+    made = [(heading, tiles) for heading, tiles in made if tiles]
+    return contact_sheet(title, made, [LABEL], layout) if made else None
