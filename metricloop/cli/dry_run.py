@@ -24,6 +24,7 @@ from metricloop.study.looks import looks_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import StageError
 from metricloop.study.run_estimate import Estimate, estimate_run
+from metricloop.study.screens import short_trials
 from metricloop.study.split_sizes import split_sizes
 from metricloop.study.staleness import staleness
 from metricloop.text.duration import duration, duration_range
@@ -68,7 +69,7 @@ def outlook(folder: Path, params_text: str) -> str:
     timed = _timed(folder, params_text, side_by_side)
     found_time = estimate_run(
         folder, params, plan, found, timed, side_by_side,
-        new_arms=new_arms, short=suggested * params.screen.seeds, pictures=pictures_to_embed,
+        new_arms=new_arms, short=suggested * short_trials(params), pictures=pictures_to_embed,
     )  # fmt: skip
     rows += time_rows(found_time, f"{1000 * timed['iteration']:.0f} ms an iteration", side_by_side)
     if short:
@@ -93,8 +94,8 @@ def _short_trials(plan: Plan, params: Params, old: list[str], suggested: int) ->
     """How many short trials are left, those of suggested arms too, and how many arms of the plan wait for theirs."""
     left = [screen for name, screen in plan["screens"].items() if f"screen@{name}" in old]
     trained = {block["arm"] for block in plan["blocks"].values()}
-    short = sum(len(parse_seeds(screen["seeds"])) for screen in left) + suggested * params.screen.seeds
-    if suggested and params.screen.seeds and not plan["screens"]:
+    short = sum(len(parse_seeds(screen["seeds"])) for screen in left) + suggested * short_trials(params)
+    if suggested and short_trials(params) and not plan["screens"]:
         short += params.screen.baseline
     return short, len({screen["arm"] for screen in left} - trained)
 

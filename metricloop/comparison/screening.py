@@ -1,11 +1,13 @@
-"""Screening: an arm whose short trials stay below the baseline's gets no full trials.
+"""Screening: an arm whose short trials stay below the baseline's gets no full trials. Of the variants of an idea, the
+one that does best in short trials goes on, and the others stop.
 
-It was tried, so it stays in its family of tests and counts with p = 1. Arms that pass are tested with full trials only.
+An arm that stops was tried, so it stays in its family of tests and counts with p = 1. Arms that pass are tested with
+full trials only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from metricloop.data.tables import read_json
 class Screening:
     """What short trials decided. All numbers are mean mAP over short trials.
 
-    baseline: None while it has none. passed, stopped: arms without full trials that go on, and that do not.
+    baseline: None while it has none. passed, stopped: arms without full trials that go on, and that do not. A variant
+    waits until all variants of its idea have short trials.
     """
 
     baseline: float | None
@@ -56,8 +59,34 @@ def screened(plan: Mapping[str, Mapping[str, Any]], short: Mapping[str, float]) 
         return NONE
     trained = {block["arm"] for block in plan["blocks"].values()}
     waiting = {arm: mean for arm, mean in short.items() if arm not in trained}
+    goes_on = {arm: _goes_on(arm, plan, short, trained, baseline) for arm in waiting}
     return Screening(
         baseline,
-        passed={arm: mean for arm, mean in waiting.items() if mean >= baseline},
-        stopped={arm: mean for arm, mean in waiting.items() if mean < baseline},
+        passed={arm: mean for arm, mean in waiting.items() if goes_on[arm]},
+        stopped={arm: mean for arm, mean in waiting.items() if goes_on[arm] is False},
     )
+
+
+def _goes_on(
+    arm: str,
+    plan: Mapping[str, Mapping[str, Any]],
+    short: Mapping[str, float],
+    trained: Collection[str],
+    baseline: float,
+) -> bool | None:
+    """Whether an arm gets full trials; None while that is open. Of equal variants the first in the plan goes on."""
+    rivals = variants_of(arm, plan)
+    if len(rivals) == 1:
+        return short[arm] >= baseline
+    if any(rival in trained for rival in rivals):
+        return False
+    if any(rival not in short for rival in rivals):
+        return None
+    return arm == max(rivals, key=lambda rival: short[rival])
+
+
+def variants_of(arm: str, plan: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The arms of the plan that are variants of the same idea, this one too, in the order of the plan."""
+    arms = plan["arms"]
+    first = arms[arm].get("variant_of", arm)
+    return [name for name, entry in arms.items() if first in (name, entry.get("variant_of"))]

@@ -200,10 +200,13 @@ def _undecided(comparison: dict[str, Any]) -> list[str]:
 
 def _screened(stopped: Sequence[dict[str, Any]]) -> str:
     """The arms that got no full trials, and what that means for the numbers above."""
+    rivals = [arm["mAP"] >= arm["baseline"] for arm in stopped]
+    below, rival = f"below random's {fixed(stopped[0]['baseline'])} mAP", "another variant did better"
+    why = below if not any(rivals) else rival if all(rivals) else f"{below}, or {rival}"
     named = [f"{arm['name']} ({fixed(arm['mAP'])} mAP)" for arm in stopped]
     one = len(stopped) == 1
     return (
-        f"Stopped after short trials, below random's {fixed(stopped[0]['baseline'])} mAP: {listing(named)}. "
+        f"Stopped after short trials, {why}: {listing(named)}. "
         f"{'It was' if one else 'They were'} tried, so {'it counts' if one else 'they count'} in the correction of p, "
         "but cannot be called better."
     )

@@ -120,6 +120,7 @@ def proposal_context(study: StudyView) -> dict[str, str]:
         "ideas": "yes" if past else "",
         "families": ", ".join(dict.fromkeys(tried_families(past))),
         "untried": ", ".join(untried),
+        "variants": str(study.params.llm.variants),
         "must_open": str(must_open(wanted, len(untried))),
         "best": best_text(past),
     }

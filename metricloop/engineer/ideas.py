@@ -30,10 +30,10 @@ class Idea:
     """One suggestion of one round, and its result. Its texts were written by the model, or by its code.
 
     state: proposed (not decided yet), refused, accepted (not measured yet), dropped (its metric failed on the pool),
-    screened (stopped after short trials) or measured. adapts: how it adapts its family. repairs: number of repairs
-    after the gate. gain: absolute and relative in mAP, interval and p. expected: the gain without the luck of the best
-    of several arms. reason: why it was refused, dropped or stopped. lesson_date: the day on which the lesson was
-    recorded, if it was replayed.
+    screened (stopped after short trials) or measured. adapts: how it adapts its family. variant_of: the idea of the
+    same round whose metric it uses with another policy. repairs: number of repairs after the gate. gain: absolute and
+    relative in mAP, interval and p. expected: the gain without the luck of the best of several arms. reason: why it was
+    refused, dropped or stopped. lesson_date: the day on which the lesson was recorded, if it was replayed.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Idea:
     family: str = ""
     adapts: str = ""
     parent: str | None = None
+    variant_of: str | None = None
     metric: str = ""
     partner: str | None = None
     has_code: bool = False
@@ -134,7 +135,18 @@ def _after(idea: Idea, event: Event) -> Idea:
 
 def _described(idea: Idea, words: Mapping[str, Any]) -> Idea:
     """The idea with the fields of its latest version; a repair may change metric and policy."""
-    names = ("hypothesis", "targets", "family", "adapts", "parent", "metric", "partner", "policy", "predicted_gain")
+    names = (
+        "hypothesis",
+        "targets",
+        "family",
+        "adapts",
+        "parent",
+        "variant_of",
+        "metric",
+        "partner",
+        "policy",
+        "predicted_gain",
+    )
     known = {name: words[name] for name in names if name in words}
     return replace(idea, **known, has_code=bool(words.get("code")))
 
@@ -168,8 +180,28 @@ def compared(found: Sequence[Idea], comparison: Mapping[str, Any] | None) -> lis
 
 
 def screened_text(short: float, baseline: float) -> str:
-    """Why an idea was stopped: its mean mAP in short trials, and that of the random baseline."""
-    return f"stopped after short trials: mAP {fixed(short)} against {fixed(baseline)} of random"
+    """Why an idea was stopped: its mean mAP in short trials, and that of the random baseline.
+
+    What is not below the baseline was stopped because another variant of the same idea did better.
+    """
+    why = "" if short < baseline else ", in which another variant of it did better"
+    return f"stopped after short trials{why}: mAP {fixed(short)} against {fixed(baseline)} of random"
+
+
+def with_variants(found: Sequence[Idea]) -> list[Idea]:
+    """The ideas without the entries of their variants: an idea has the result of the variant that was tried in full.
+
+    An idea none of whose variants was measured keeps its own result.
+    """
+    tried = {(one.round, one.variant_of): one for one in found if one.variant_of and one.gain}
+    whole = []
+    for idea in found:
+        if idea.variant_of:
+            continue
+        best = tried.get((idea.round, idea.name))
+        told = ("state", "reason", "gain", "expected", "verdict", "policy", "partner")
+        whole.append(replace(idea, **{name: getattr(best, name) for name in told}) if best else idea)
+    return whole
 
 
 def parent_of(found: Sequence[Idea], place: int) -> int | None:

@@ -105,14 +105,19 @@ def policy_text_of(policy: Mapping[str, Any]) -> str:
 def idea_text(idea: Idea) -> str:
     """One earlier idea: its hypothesis, metric and policy, its outcome, and the model's own conclusion.
 
-    Each text of the model is put on one line, so that it cannot imitate a line of ours."""
+    Each text of the model is put on one line, so that it cannot imitate a line of ours. A variant is
+    told by its policy.
+    """
     origin = f", builds on `{idea.parent}`" if idea.parent else ""
     head = f"- `{idea.name}` (round {idea.round}, family {idea.family}{origin}, targets {idea.targets}): "
     partner = f" with {idea.partner}" if idea.partner else ""
+    chosen = f"etric {idea.metric}{partner}; policy {policy_text_of(idea.policy)}."
+    if idea.variant_of:
+        return f"- `{idea.name}`, a variant of `{idea.variant_of}`: m{chosen}\n  {outcome_text(idea)}"
     lines = [
         head + clean(idea.hypothesis, WORDS),
         *([f"  How it adapts its family: {clean(idea.adapts, WORDS)}"] if idea.adapts else []),
-        f"  Metric {idea.metric}{partner}; policy {policy_text_of(idea.policy)}.",
+        f"  M{chosen}",
         f"  {outcome_text(idea)}",
     ]
     return "\n".join(lines + ([f"  Your conclusion then: {clean(idea.lesson, WORDS)}"] if idea.lesson else []))

@@ -41,7 +41,7 @@ def reflect(study: StudyView, number: int, conversation: Conversation) -> Reflec
     context = {
         "round": str(number),
         "ideas": [{"name": idea.name, "facts": idea_facts(study, idea, base)} for idea in tried],
-        "names": ", ".join(idea.name for idea in tried),
+        "names": ", ".join(idea.name for idea in tried if not idea.variant_of),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
     question = [Message("user", render("reflect", context), tuple(pictures))]

@@ -108,7 +108,10 @@ def run_round(this: Round) -> tuple[Plan, SpentError | None]:
             this.report(f"{idea.name} waits for its repair")
             continue
         if passed:
-            accept(this, *passed, addition)
+            idea, spec = passed
+            accept(this, idea, spec, addition)
+            variants = accept_variants(this, idea, spec, addition)
+            plan_trials(this, [idea.name, *variants], addition)
     return addition, limit
 
 
@@ -253,7 +256,7 @@ def _report_passed(this: Round, idea: Suggestion, repairs: int) -> None:
 
 
 def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
-    """Add the idea's batch, arm and first trials to `addition`, write its metric to a file, and journal it.
+    """Add the idea's batch and arm to `addition`, write its metric to a file, and journal it.
 
     Errors: MetricError when a link would lead the file elsewhere.
     """
@@ -267,8 +270,6 @@ def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
         known = KnownMetric(spec.level, layout.scores_file(batch, idea.metric))
     arm = idea.arm(known.scores, this.known.metrics[idea.partner].scores if idea.partner else None)
     addition["arms"][idea.name] = arm | {"group": f"{ROUND}{this.number}"}
-    for section, entries in first_trials(idea.name, this.study.plan, this.study.params).items():
-        addition.setdefault(section, {}).update(entries)
     this.known.add(idea, known, arm)
     checked = this.journal.last("gate", **this.about(idea.name))
     attempt = checked["attempt"] if checked else 0
@@ -276,3 +277,36 @@ def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
     this.journal.once(
         "accepted", this.about(idea.name), attempt=attempt, metric=idea.metric, arm=dict(arm), file=file, sha256=sha256
     )
+
+
+def accept_variants(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> list[str]:
+    """Add the arms of the idea's further variants; return their names. A variant that breaks a rule is not repaired.
+
+    In the journal a variant is an idea of its own, with `variant_of`.
+    """
+    names = []
+    for place, variant in enumerate(idea.as_variants(), start=2):
+        about = this.about(variant.name)
+        self_made = variant.model_dump() | {"variant_of": idea.name}
+        this.journal.once("proposed", about, attempt=0, idea=self_made)
+        if place > this.study.params.llm.variants:
+            fault = f"one variant too many: {this.study.params.llm.variants} of an idea are allowed, itself included"
+            _refuse(this, variant.name, "unusable", fault)
+            continue
+        _, _, broken = _gate(this, variant, 0)
+        if broken:
+            _refuse(this, variant.name, "gate", "; ".join(f"{rule.rule}: {rule.said}" for rule in broken))
+            continue
+        accept(this, variant, spec, addition)
+        addition["arms"][variant.name]["variant_of"] = idea.name
+        this.report(f"{variant.name}: a variant of {idea.name}; {numbers.policy(dict(variant.policy))}")
+        names.append(variant.name)
+    return names
+
+
+def plan_trials(this: Round, names: Sequence[str], addition: Plan) -> None:
+    """Add the first trials of an idea's arms: short ones when it has variants, which decide between them."""
+    for name in names:
+        trials = first_trials(name, this.study.plan, this.study.params, variant=len(names) > 1)
+        for section, entries in trials.items():
+            addition.setdefault(section, {}).update(entries)

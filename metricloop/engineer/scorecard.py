@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from metricloop.engineer.ideas import Event, Idea, compared, ideas, parent_of
+from metricloop.engineer.ideas import Event, Idea, compared, ideas, parent_of, with_variants
 from metricloop.scoring.gate_rules import Rule
 from metricloop.text.numbers import DASH, fixed, percent
 
@@ -112,7 +112,7 @@ def scorecard(
 
     comparison: the present gains; folder: the workspace, to find the files that a person changed.
     """
-    found = compared(ideas(events), comparison)
+    found = with_variants(compared(ideas(events), comparison))
     settled = [idea for idea in found if idea.state != "proposed"]
     answers = [event for event in events if event["event"] == "answered"]
     measured = [(idea, idea.measured_gain) for idea in found if idea.measured_gain is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from metricloop.config import Section
 from metricloop.data.label_errors import TARGETS
@@ -25,8 +25,26 @@ MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
 Prose = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(printable)]
 
 
+MOST_VARIANTS = 3  # of an idea, itself included
+
+
+def _without_nulls(policy: Any) -> Any:
+    """Leave out options that are null, so that they keep their defaults."""
+    return {k: v for k, v in policy.items() if v is not None} if isinstance(policy, dict) else policy
+
+
+Policy = Annotated[dict[str, str | float | int], BeforeValidator(_without_nulls)]
+
+
 class AnswerError(ValueError):
     """An answer cannot be used; the message lists every fault for the model."""
+
+
+class Variant(Section):
+    """Another way from the scores of an idea's metric to a subset."""
+
+    policy: Policy = Field(description="how its scores become a subset")
+    partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
 
 
 class Suggestion(Section):
@@ -43,14 +61,11 @@ class Suggestion(Section):
     code: Annotated[str, Field(max_length=50_000)] | None = Field(
         None, description="a whole Python file that declares `metric`; null to use a known metric in another way"
     )
-    policy: dict[str, str | float | int] = Field(description="how its scores become a subset")
+    policy: Policy = Field(description="how its scores become a subset")
+    variants: Annotated[tuple[Variant, ...], Field(max_length=MOST_VARIANTS - 1)] = Field(
+        (), description="other policies or partners for the same metric; short trials decide which one is tried in full"
+    )
     predicted_gain: float = Field(ge=-1, le=1, description="over random, in absolute mAP: 0.03 is three points")
-
-    @field_validator("policy", mode="before")
-    @classmethod
-    def _without_nulls(cls, policy: Any) -> Any:
-        """Leave out options that are null, so that they keep their defaults."""
-        return {k: v for k, v in policy.items() if v is not None} if isinstance(policy, dict) else policy
 
     @field_validator("code")
     @classmethod
@@ -64,6 +79,18 @@ class Suggestion(Section):
         """The arm of this suggestion for rounds.yaml. scores, partner: the score files of its metrics."""
         files = {"a": scores, "b": partner or scores}
         return {"role": "treatment", "metric": self.metric, **files, "policy": dict(self.policy)}
+
+    def as_variants(self) -> list[Suggestion]:
+        """The idea's further variants as ideas that use its metric, which must be known by then; at most two."""
+        return [
+            self.model_copy(
+                update={
+                    "name": f"{self.name[: 41 - len(f'_v{number}')]}_v{number}", "parent": self.name, "code": None,
+                    "policy": variant.policy, "partner": variant.partner, "variants": (),
+                }
+            )
+            for number, variant in enumerate(self.variants, start=2)
+        ]  # fmt: skip
 
 
 class NewSuggestion(Suggestion):
@@ -163,6 +190,7 @@ def suggestion_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON schema of one suggestion. policy: the schema of the field `policy`."""
     schema = NewSuggestion.model_json_schema()
     schema["properties"]["policy"] = dict(policy)
+    schema["$defs"]["Variant"]["properties"]["policy"] = dict(policy)
     return _named("suggestion", schema)
 
 

@@ -23,7 +23,7 @@ from metricloop.study.plan import Plan, PlanError
 NEEDS = (layout.IMAGES, layout.PREDICTIONS, layout.VIEWS, layout.EMBEDDINGS)  # of a batch
 TRUTHS = (layout.TRUTH, layout.SECOND, layout.BEFORE)
 KEYS = {
-    "arms": ("role", "automatic", "group", "metric", "a", "b", "policy"),
+    "arms": ("role", "automatic", "group", "variant_of", "metric", "a", "b", "policy"),
     "screens": ("arm", "seeds"),
     "blocks": ("arm", "seeds"),
 }

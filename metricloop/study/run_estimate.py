@@ -11,6 +11,7 @@ from metricloop.params import Params
 from metricloop.study.graph import kind_of
 from metricloop.study.plan import Plan
 from metricloop.study.run_record import known_seconds, last_run
+from metricloop.study.screens import VARIANT_SEEDS
 from metricloop.study.stage_costs import Costs
 from metricloop.study.staleness import Staleness
 from metricloop.study.time_left import DVC, SHOWING, More, later_trials, seconds_of
@@ -55,7 +56,7 @@ def estimate_run(
     trial, start, slow = costs.trial() or 0.0, timed["start"], costs.slowness()
     more, cached = later_trials(folder, params, plan, new_arms), cached_trials(folder)
     embedding = pictures * timed["inference"] / 100 * (params.embed.image_size / params.train.image_size) ** 2
-    brief = short * params.screen.share * trial + short / max(params.screen.seeds, 1) * (start + slow * DVC)
+    brief = short * params.screen.share * trial + short / (params.screen.seeds or VARIANT_SEEDS) * (start + slow * DVC)
     further = new_arms * 2 * (start + slow * DVC) + brief - cached * trial
 
     def total(stages: list[str], trials: float) -> float:

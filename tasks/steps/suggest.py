@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from metricloop.data.tables import UNSAFE
+from metricloop.engineer.ideas import ideas
 from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.round import open_round, run_round
 from metricloop.engineer.study_view import read_study
@@ -18,6 +19,7 @@ from metricloop.params import load_params
 from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
 from metricloop.sandbox.tiers import missing
 from metricloop.study.plan import write_rounds
+from metricloop.text import numbers
 
 
 def main(number: int) -> None:
@@ -49,11 +51,13 @@ def main(number: int) -> None:
         journal.once("stopped", {"round": number, "reason": str(limit)})
         print(f"round {number}: stopped: {limit}; raise it in params.yaml to go on")
         return
-    refused = sorted({event["suggestion"] for event in journal.about("refused", round=number)})
+    own = [name for name, arm in addition["arms"].items() if "variant_of" not in arm]
+    variants = numbers.count(len(addition["arms"]) - len(own), "variant")
+    found = [idea for idea in ideas(journal.events) if idea.round == number and not idea.variant_of]
+    refused = sorted(idea.name for idea in found if idea.state == "refused")
     journal.add("suggested", round=number, accepted=list(addition["arms"]), refused=refused)  # last: the round is done
-    print(
-        f"round {number}: {len(addition['arms'])} of {len(addition['arms']) + len(refused)} suggestions will be tried"
-    )
+    more = f", and {variants}; short trials choose among them" if len(own) < len(addition["arms"]) else ""
+    print(f"round {number}: {len(own)} of {numbers.count(len(own) + len(refused), 'suggestion')} will be tried{more}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,40 @@ def test_an_arm_below_the_baseline_stops_and_any_other_goes_on():
     assert found.stopped == {"low": 0.19}  # `trained` has full trials already, and `waiting` no short ones
 
 
+VARIANTS = {
+    "arms": {"random": {"role": "baseline"}, "idea": {"role": "treatment"}}
+    | {name: {"role": "treatment", "variant_of": "idea"} for name in ("idea_v2", "idea_v3")},
+    "screens": {}, "blocks": {"random.0": {"arm": "random"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("short", "passed", "stopped"),
+    [
+        ({"idea": 0.3, "idea_v2": 0.31, "idea_v3": 0.29}, ["idea_v2"], ["idea", "idea_v3"]),
+        ({"idea": 0.1, "idea_v2": 0.12, "idea_v3": 0.11}, ["idea_v2"], ["idea", "idea_v3"]),  # all below random's
+        ({"idea": 0.3, "idea_v2": 0.3, "idea_v3": 0.3}, ["idea"], ["idea_v2", "idea_v3"]),  # the first of equals
+        ({"idea": 0.3, "idea_v2": 0.31}, [], []),  # one has no short trials yet
+    ],
+)
+def test_the_best_variant_of_an_idea_goes_on_and_the_others_stop(short, passed, stopped):
+    found = screened(VARIANTS, short | {"random": 0.2})
+    assert (list(found.passed), list(found.stopped)) == (passed, stopped)
+
+
+def test_when_a_variant_has_full_trials_the_others_stay_stopped():
+    plan = VARIANTS | {"blocks": {name: {"arm": name} for name in ("random", "idea_v2")}}
+    found = screened(plan, {"random": 0.2, "idea": 0.9, "idea_v2": 0.31, "idea_v3": 0.29})
+    assert (found.passed, found.stopped) == ({}, {"idea": 0.9, "idea_v3": 0.29})
+
+
+def test_a_variant_that_is_left_alone_is_held_against_the_baseline():
+    """The metric of the others' partner failed, so their arms are gone."""
+    arms = {name: arm for name, arm in VARIANTS["arms"].items() if name not in ("idea", "idea_v3")}
+    found = screened(VARIANTS | {"arms": arms}, {"random": 0.2, "idea_v2": 0.19})
+    assert found.stopped == {"idea_v2": 0.19}
+
+
 def test_nothing_is_decided_before_the_baseline_has_short_trials():
     assert screened(PLAN, {"low": 0.19}) == NONE
 

@@ -6,7 +6,19 @@ import pytest
 from journal_fixture import CROWDED, OBJECT_COUNT, event, gate, idea, journal, measured, proposed, round_one
 from study_fixture import arm, comparison
 
-from metricloop.engineer.ideas import Attempt, Idea, compared, ideas, outcome_line, parent_of, tree, tree_text, walk
+from metricloop.engineer.ideas import (
+    Attempt,
+    Idea,
+    compared,
+    ideas,
+    outcome_line,
+    parent_of,
+    screened_text,
+    tree,
+    tree_text,
+    walk,
+    with_variants,
+)  # fmt: skip
 
 MINUS = "\u2212"
 
@@ -148,3 +160,21 @@ def test_an_idea_that_short_trials_stopped_says_so_until_it_has_full_trials() ->
     assert (now.state, now.reason) == ("screened", said)
     (later,) = compared([now], comparison([arm("dim", "treatment", 0.25, 0.02, "better")]))
     assert (later.state, later.reason, later.measured_gain) == ("measured", None, 0.02)
+
+
+def test_an_idea_has_the_result_of_the_variant_that_was_tried_in_full():
+    gain = {"abs": 0.04, "rel": None, "ci95": [0.01, 0.07], "p_holm": 0.01}
+    first = Idea("idea", 1, state="screened", reason="stopped after short trials", policy={"name": "best"})
+    second = Idea(
+        "idea_v2", 1, variant_of="idea", state="measured", gain=gain, verdict="better", policy={"name": "strata"}
+    )
+    third = Idea("idea_v3", 1, variant_of="idea", state="screened", reason="stopped")
+    (whole, other) = with_variants([first, second, third, Idea("idea", 2)])
+    assert (whole.name, whole.state, whole.gain, whole.policy) == ("idea", "measured", gain, {"name": "strata"})
+    assert other == Idea("idea", 2)  # another round's idea of the same name
+    assert with_variants([first, third]) == [first]
+
+
+def test_a_variant_that_stops_above_random_was_worse_than_another():
+    assert screened_text(0.1, 0.2) == "stopped after short trials: mAP 0.100 against 0.200 of random"
+    assert "another variant of it did better: mAP 0.300" in screened_text(0.3, 0.2)

@@ -8,6 +8,7 @@ import pytest
 from round_fixture import CODE, IDEA, REFUTED, Model, drawn, make_round, proposal
 
 from metricloop.engineer.code_gate import CodeGate
+from metricloop.engineer.ideas import ideas
 from metricloop.engineer.round import run_round
 from metricloop.engineer.study_view import known_ideas
 from metricloop.llm.budget import SpentError
@@ -397,3 +398,65 @@ def test_in_a_study_that_screens_an_idea_begins_with_short_trials(tmp_path):
     assert addition["screens"] == {
         "random": {"arm": "random", "seeds": "34-39"}, "wide_ones": {"arm": "wide_ones", "seeds": "38-39"}
     }  # fmt: skip
+
+
+STRATA = {"policy": {"name": "strata", "by": "size"}, "partner": None}
+INTERSECTION = {"policy": {"name": "best", "combine": "intersection"}, "partner": "object_count"}
+
+
+def test_the_variants_of_an_idea_become_arms_and_short_trials_decide_between_them(tmp_path):
+    made, said = make_round(tmp_path, Model(proposal({"variants": [STRATA, INTERSECTION]})), judge, FRAMES)
+    addition, _ = run_round(made)
+    assert list(addition["arms"]) == ["wide_ones", "wide_ones_v2", "wide_ones_v3"]
+    second, third = addition["arms"]["wide_ones_v2"], addition["arms"]["wide_ones_v3"]
+    assert (second["variant_of"], second["policy"]) == ("wide_ones", {"name": "strata", "by": "size"})
+    assert (third["a"], third["b"]) == ("scores/round1-pool/wide.parquet", "scores/labels/object_count.parquet")
+    assert "variant_of" not in addition["arms"]["wide_ones"]
+    assert addition["batches"]["round1-pool"]["metrics"] == ["wide"]
+    assert addition["blocks"] == {}
+    assert {name: entry["seeds"] for name, entry in addition["screens"].items()} == {
+        "random": "34-39", "wide_ones": "38-39", "wide_ones_v2": "38-39", "wide_ones_v3": "38-39",
+    }  # fmt: skip
+    assert "round 1: wide_ones_v2: a variant of wide_ones; strata, by size" in said
+    known = {idea.name: idea.variant_of for idea in ideas(Journal(tmp_path).events)}
+    assert known == {"wide_ones": None, "wide_ones_v2": "wide_ones", "wide_ones_v3": "wide_ones"}
+
+
+def test_a_faulty_variant_is_left_out_and_the_idea_goes_on_without_it(tmp_path):
+    same, unknown = {"policy": IDEA["policy"], "partner": None}, {"policy": {"name": "oracle"}, "partner": None}
+    made, _ = make_round(tmp_path, Model(proposal({"variants": [same, unknown]})), judge, FRAMES)
+    addition, _ = run_round(made)
+    assert list(addition["arms"]) == ["wide_ones"]
+    assert addition["blocks"] == {"wide_ones.0": {"arm": "wide_ones", "seeds": "0-2"}}  # nothing to choose from
+    copy, truth = events(tmp_path, "refused")
+    assert copy["reason"] == "repeat: is wide_ones again: wide with the same policy"
+    assert truth["reason"].startswith("policy: unknown policy 'oracle'")
+
+
+def test_variants_use_the_metric_as_it_is_after_a_repair(tmp_path):
+    mended = json.dumps(IDEA | {"metric": "wider", "variants": [STRATA]})
+    model = Model(proposal({"code": "crash", "variants": [INTERSECTION]}), mended)
+    made, _ = make_round(tmp_path, model, judge, FRAMES)
+    arms = run_round(made)[0]["arms"]
+    assert {name: arm["metric"] for name, arm in arms.items()} == {"wide_ones": "wider", "wide_ones_v2": "wider"}
+    assert arms["wide_ones_v2"]["policy"]["name"] == "strata"
+
+
+def test_more_variants_than_are_allowed_are_refused(tmp_path):
+    made, _ = make_round(tmp_path, Model(proposal({"variants": [STRATA, INTERSECTION]})), judge, FRAMES, variants=2)
+    assert list(run_round(made)[0]["arms"]) == ["wide_ones", "wide_ones_v2"]
+    assert "2 of an idea are allowed" in events(tmp_path, "refused")[0]["reason"]
+
+
+def test_killed_anywhere_a_round_with_variants_ends_the_same(tmp_path):
+    line = proposal({"variants": [STRATA, {"policy": {"name": "oracle"}, "partner": None}]})
+    whole, _ = make_round(tmp_path, Model(line), judge, FRAMES)
+    addition, _ = run_round(whole)
+    journal = (tmp_path / "journal.jsonl").read_text().splitlines(keepends=True)
+    for cut in range(2, len(journal) + 1):
+        folder = tmp_path / f"cut{cut}"
+        folder.mkdir()
+        (folder / "journal.jsonl").write_text("".join(journal[:cut]))
+        again, _ = make_round(folder, Model(), judge, FRAMES)
+        assert run_round(again)[0] == addition
+        assert len(Journal(folder).events) == len(journal)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from personas import capable, clumsy, hostile
+from personas import capable, chooser, clumsy, hostile
 from server import Server
 from tiny_study import metricloop
 
@@ -174,3 +174,25 @@ def kill(process: subprocess.Popen) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+@pytest.mark.slow
+def test_short_trials_decide_between_the_variants_of_an_idea(tiny, walls):
+    with Server(chooser) as server:
+        changes = [*settings(server)[1:], "llm.rounds=1", "llm.suggestions=1"]
+        done = metricloop("run", "-C", str(tiny), "--set", *changes, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 suggestion will be tried, and 1 variant; short trials choose among them" in done.stdout
+    comparison, plan = read_json(tiny / "comparison.json"), read_yaml(tiny / "rounds.yaml")
+    (stopped,) = [arm["name"] for arm in comparison["screened"]]
+    (chosen,) = {"choice_1", "choice_1_v2"} - {stopped}
+    assert chosen in arms(tiny)
+    short = {name: read_json(tiny / f"screening/{name}.json")["seeds"] for name in (stopped, chosen)}
+    means = {name: sum(seed["mAP"] for seed in seeds.values()) / len(seeds) for name, seeds in short.items()}
+    assert means[chosen] >= means[stopped]
+    assert {block["arm"] for block in plan["blocks"].values()} >= {chosen}
+    assert stopped not in {block["arm"] for block in plan["blocks"].values()}
+    assert comparison["family"]["treatment"] == 3  # object_count, and both variants
+    events = read_journal(tiny / "journal.jsonl")
+    assert kinds(events, suggestion=chosen)["measured"] == kinds(events, suggestion=stopped)["screened"] == 1
+    assert kinds(events, suggestion="choice_1_v3")["refused"] == 1

@@ -22,7 +22,7 @@ SYSTEM = {
     "families": "- `pixels`: what the picture itself says.",
 }
 PROPOSE = {"before": "# Round 1 of 2", "wanted": "3 suggestions", "ideas": "", "families": "",
-           "untried": "agreement, pixels", "must_open": "2", "best": ""}  # fmt: skip
+           "untried": "agreement, pixels", "must_open": "2", "variants": "3", "best": ""}  # fmt: skip
 EXPLORE = {"look": "# Round 1 of 2", "calls": "3 calls", "most": "4", "seen": True, "wanted": "3 suggestions",
            "rows": "40", "characters": "4,000"}  # fmt: skip
 FOUND = {"answers": [{"id": "Q1.1", "kind": "show", "why": "what is missing?", "said": "12 images fit."}],

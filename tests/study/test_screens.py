@@ -2,10 +2,10 @@
 
 import yaml
 
-from metricloop.params import Looks, Screen
+from metricloop.params import Looks, Screen, check_params
 from metricloop.study.new_study import NewStudy, render_arms
 from metricloop.study.plan import load_plan
-from metricloop.study.screens import first_trials, screen_seeds
+from metricloop.study.screens import first_trials, screen_seeds, short_trials
 
 PLAN = {
     "arms": {
@@ -52,3 +52,22 @@ def test_a_new_study_that_screens_has_full_trials_of_the_baseline_and_the_contro
     treatments = {name for name, arm in plan["arms"].items() if arm["role"] == "treatment"}
     assert set(plan["screens"]) == {"random", *treatments}
     assert "screens" not in yaml.safe_load(render_arms(study()))
+
+
+def test_variants_get_short_trials_in_any_study_and_the_estimate_counts_them():
+    assert first_trials("count", PLAN, study(), variant=True) == {
+        "screens": {"random": {"arm": "random", "seeds": "34-39"}, "count": {"arm": "count", "seeds": "38-39"}}
+    }
+    params = check_params({"study": {"name": "s"}, "data": {"source": "y"}})
+    counts = {
+        (seeds, variants): short_trials(
+            params.model_copy(
+                update={
+                    "screen": Screen(seeds=seeds),
+                    "llm": params.llm.model_copy(update={"variants": variants}),
+                }
+            )
+        )
+        for seeds in (0, 3) for variants in (1, 3)
+    }  # fmt: skip
+    assert counts == {(0, 1): 0, (0, 3): 6, (3, 1): 3, (3, 3): 9}

@@ -128,3 +128,16 @@ def hostile(body: dict[str, Any], _: int) -> Answer:
     paths = idea("../../../etc/cron.d/x", "os; import os", ESCAPES[1], "hard_negatives", hypothesis=orders)
     truth = idea("oracle_like", "truth", LEFT, "agreement", policy={"name": "oracle"}, verdict="better")
     return completion(proposal(paths, truth))
+
+
+def chooser(body: dict[str, Any], _: int) -> Answer:
+    """One idea per round with two further variants, of which one breaks a rule."""
+    step, number, _ = step_of(body)
+    if step == "reflect":
+        return completion(json.dumps({"summary": "One variant was best.", "lessons": []}))
+    family = ("geometry", "coverage", "pixels")[number - 1]
+    variants = [
+        {"policy": {"name": "strata", "direction": "higher", "by": "size"}, "partner": None},
+        {"policy": {"name": "oracle"}, "partner": None},
+    ]
+    return completion(proposal(idea(f"choice_{number}", f"width_{number}", WIDTH, family, variants=variants)))
