@@ -73,3 +73,28 @@ def scorecard(
 
     cards = [(folder, *read_card(folder)) for folder in resolved]
     print_json([{"study": study, "folder": str(folder), "card": asdict(card)} for folder, study, card in cards])
+
+
+@commands.add(
+    "metricloop learn ~/lions ~/bears",
+    "metricloop learn ~/lions ~/bears --out lessons.md",
+)
+def learn(
+    folders: Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Workspaces whose results are there.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page to this file.")] = None,
+    words: Annotated[
+        bool, flag("--words", "Add the names of studies and ideas, and what the model wrote: it may name your classes.")
+    ] = False,
+    force: Annotated[bool, flag("--force", "Write over a file that is there.")] = False,
+) -> None:
+    """Distil studies into a page of lessons for llm.lessons."""
+    from metricloop.engineer.lessons import LessonsError, lessons_page, read_study_lessons
+
+    if out and out.exists() and not force:
+        raise LessonsError(f"{out} is there already; give another --out, or add --force to write over it")
+    page = lessons_page([read_study_lessons(folder.resolve()) for folder in folders], words)
+    if out is None:
+        print(page, end="")
+        return
+    out.write_text(page, encoding="utf-8")
+    print(f"wrote {out} ({len(page):,} characters); give it to a study with --set llm.lessons={out.resolve()}")

@@ -73,6 +73,10 @@ def run(
     check_free(folder)
     checked = check_study(folder, changes or [])  # a mistake is told before a server is started, or a file changed
     params = checked.params
+    if params.llm.lessons:
+        from metricloop.engineer.lessons import read_lessons
+
+        read_lessons(folder, params.llm.lessons)
     if arm:
         entry_of(checked.plan, "arms", arm)
     would = "would change " if dry_run else ""

@@ -10,6 +10,7 @@ from metricloop.engineer.brief import read_brief
 from metricloop.engineer.data_card import data_card
 from metricloop.engineer.error_card import error_card
 from metricloop.engineer.ideas import Idea
+from metricloop.engineer.lessons import read_lessons
 from metricloop.engineer.policy_menu import policy_text
 from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text
@@ -100,6 +101,7 @@ def look_context(
         "rounds": str(settings.rounds),
         "wanted": numbers.count(settings.suggestions, "suggestion"),
         "brief": read_brief(study.folder),
+        "lessons": read_lessons(study.folder, settings.lessons),
         "card": data_card(study.pool, study.params.study.budget),
         "errors": error_card(errors, study.search.class_names) if errors else "",
         "known": known_text(known_metrics(study.folder, study.plan), past),

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
+from metricloop.text import numbers
 
 OFFERED = ("best", "drop_worst", "among", "strata", "band")  # `inverse` is `best` with the other direction
 # Options that need what a suggestion cannot give (image names, score folders, embeddings), or that a person decides.
@@ -57,6 +58,22 @@ def check_offered(policy: Mapping[str, Any]) -> Any:
     return check_policy(policy)[1]
 
 
+def offered_text(policy: Mapping[str, Any]) -> str:
+    """A policy with those of its options that hold a number, or one of the words that we offer for it."""
+    name = str(policy.get("name"))
+    if name not in POLICIES:
+        return "a policy"
+    fields = POLICIES[name].options.model_fields
+    kept = {
+        option: value
+        for option, value in policy.items()
+        if option in fields and option not in WITHHELD
+        and (isinstance(value, int | float) or value in _words(fields[option]))
+    }  # fmt: skip
+    direction = f", {kept['direction']} is better" if "direction" in kept else ""
+    return numbers.policy({"name": name, **kept}) + direction
+
+
 def _fields(name: str) -> dict[str, FieldInfo]:
     """The options of a policy that are on offer."""
     fields = POLICIES[name].options.model_fields
@@ -75,6 +92,11 @@ def _option(name: str, field: FieldInfo) -> str:
 
 def _values(field: FieldInfo) -> str:
     """The values of an option that has only a few; "" otherwise."""
-    parts = get_args(field.annotation) if get_origin(field.annotation) is not Literal else (field.annotation,)
-    words = [str(word) for part in parts if get_origin(part) is Literal for word in get_args(part)]
+    words = _words(field)
     return f"{', '.join(words)}; " if words else ""
+
+
+def _words(field: FieldInfo) -> list[str]:
+    """The words that an option may be; none for one that is a number."""
+    parts = get_args(field.annotation) if get_origin(field.annotation) is not Literal else (field.annotation,)
+    return [str(word) for part in parts if get_origin(part) is Literal for word in get_args(part)]

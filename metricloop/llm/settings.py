@@ -30,6 +30,7 @@ class LanguageModel(Section):
     rounds: Annotated[int, Field(ge=0, le=50)] = 2
     explore: Annotated[int, Field(ge=0, le=20)] = 3
     suggestions: Annotated[int, Field(ge=1, le=10)] = 3
+    lessons: str = ""
     variants: Annotated[int, Field(ge=1, le=3)] = 3
     repairs: Annotated[int, Field(ge=0, le=10)] = 3
     pictures: Literal["none", "thumbnails", "full"] = "thumbnails"

@@ -19,9 +19,9 @@ from metricloop.study.new_study import NewStudy, render_arms
 TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
-ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "status", "relocate", "compare",
-       "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add", "new-metric", "promote",
-       "predict", "serve", "bundle", "deploy", "takehome"]  # fmt: skip
+ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "learn", "status", "relocate",
+       "compare", "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add", "new-metric",
+       "promote", "predict", "serve", "bundle", "deploy", "takehome"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:

@@ -7,8 +7,10 @@ from types import ModuleType
 
 import pytest
 from journal_fixture import write_journal
+from study_fixture import make_study
 
 from metricloop.cli.main import main
+from metricloop.data.tables import write_json
 from metricloop.llm.journal import Journal
 from metricloop.study import processes
 
@@ -78,3 +80,19 @@ def test_a_workspace_without_a_journal_is_named(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"metricloop scorecard: {tmp_path}: no journal.jsonl")
+
+
+def test_learn_writes_a_page_and_over_no_file(tmp_path, capsys):
+    study = make_study(tmp_path / "study")
+    pool = {"images": 40, "boxes": 60, "crowd": 0, "images_without_boxes": 4, "per_class": {"x": 60}}
+    write_json(study / "data/summary.json", {"splits": {"pool": pool}, "classes": 1})
+    page = tmp_path / "lessons.md"
+    assert main(["learn", str(study), "--out", str(page)]) == 0
+    assert "give it to a study with --set llm.lessons=" in capsys.readouterr().out
+    written = page.read_text()
+    assert main(["learn", str(study)]) == 0
+    assert capsys.readouterr().out == written
+    assert main(["learn", str(study), "--out", str(page)]) != 0
+    assert "add --force to write over it" in capsys.readouterr().err
+    assert main(["learn", str(tmp_path)]) != 0
+    assert "run the study first" in capsys.readouterr().err

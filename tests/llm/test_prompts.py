@@ -28,12 +28,13 @@ EXPLORE = {"look": "# Round 1 of 2", "calls": "3 calls", "most": "4", "seen": Tr
 FOUND = {"answers": [{"id": "Q1.1", "kind": "show", "why": "what is missing?", "said": "12 images fit."}],
          "pictures": "- 1. images, random"}  # fmt: skip
 FIRST = {
-    "round": "1", "rounds": "2", "wanted": "3 suggestions", "brief": "Pandas.", "card": "480 images.",
+    "round": "1", "rounds": "2", "wanted": "3 suggestions", "brief": "Pandas.", "lessons": "", "card": "480 images.",
     "errors": "| missed | 12 |", "known": "- `object_count` (per image): Boxes in an image.",
     "results": "| random | 0.291 |", "ideas": "", "families": "", "notes": "", "pictures": "1. smallest objects",
 }  # fmt: skip
 LATER = FIRST | {
-    "round": "2", "brief": "", "errors": "", "pictures": "", "families": "agreement", "notes": "- Round 1: dark.",
+    "round": "2", "brief": "", "lessons": "> # Lessons of earlier studies",
+    "errors": "", "pictures": "", "families": "agreement", "notes": "- Round 1: dark.",
     "ideas": "- `agreement_among` (round 1, family model-agreement, targets mixed): h\n  Policy: among, share 0.45.",
 }  # fmt: skip
 REPAIR = {
