@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metricloop.engineer.analyse import analyse
 from metricloop.engineer.briefing import opening_text
 from metricloop.engineer.policy_menu import policy_schema
+from metricloop.engineer.preview import preview
 from metricloop.engineer.questions import MOST_QUESTIONS, Question, exploring_schema, read_exploring
 from metricloop.engineer.show import Answer, Desk, QuestionError, show
 from metricloop.engineer.study_view import StudyView
@@ -22,6 +24,7 @@ from metricloop.llm.incomplete import REFUSED, incomplete
 from metricloop.llm.journal import Journal, Key
 from metricloop.llm.message import Message, Picture
 from metricloop.llm.prompt import render
+from metricloop.sandbox.errors import SandboxError
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
@@ -107,15 +110,15 @@ def answer_to(asked: Question | str, name: str, desk: Desk) -> Found:
     if isinstance(asked, str):
         return Found(name, "unreadable", "", f"This question cannot be used: {clean(asked, 600)}", ())
     try:
-        if asked.kind not in ANSWERS:
-            raise QuestionError(f"{asked.kind} cannot be answered yet")
         answer = ANSWERS[asked.kind](asked, desk)
     except QuestionError as error:
         answer = Answer(f"Not answered: {clean(str(error), 1000)}.")
+    except SandboxError as error:
+        answer = Answer(f"Not answered: no code of yours can run here, because {clean(str(error), 300)}.")
     return Found(name, asked.kind, asked.why, answer.said[:MOST_SAID], answer.pictures)
 
 
-ANSWERS: dict[str, Callable[..., Answer]] = {"show": show}
+ANSWERS: dict[str, Callable[..., Answer]] = {"show": show, "analyse": analyse, "preview": preview}
 
 
 def _question(study: StudyView, messages: Sequence[Message], left: int, attempt: int) -> list[Message]:

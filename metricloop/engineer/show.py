@@ -22,7 +22,7 @@ from metricloop.evaluation.error_types import Errors, find_errors
 from metricloop.figures.asked_pictures import image_sheet, object_sheet, sheet_layout
 from metricloop.figures.choose_examples import relative_sizes
 from metricloop.figures.example_pictures import error_sheet
-from metricloop.figures.subset_changes import first_draw
+from metricloop.figures.subset_changes import FirstDraw, first_draw
 from metricloop.llm.message import Picture
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.scores import Scores, read_scores
@@ -87,14 +87,19 @@ class Desk:
         return self._scores[metric]
 
     @cached_property
-    def subsets(self) -> dict[str, np.ndarray]:
-        """Of every arm that is not made from the truth: which images of the pool its first draw keeps, (n,) bool."""
+    def draws(self) -> dict[str, FirstDraw]:
+        """What the first draw of every arm that is not made from the truth keeps."""
         hidden, found = truth_arms(self.study.plan), {}
         for arm in self.study.plan["arms"]:
             file = self.study.folder / layout.subset_file(arm)
             if arm not in hidden and file.is_file():
-                found[arm] = first_draw(read_table(file, SUBSET), self.pool).images
+                found[arm] = first_draw(read_table(file, SUBSET), self.pool)
         return found
+
+    @cached_property
+    def subsets(self) -> dict[str, np.ndarray]:
+        """The images of these draws, (n,) bool by arm."""
+        return {arm: draw.images for arm, draw in self.draws.items()}
 
     def image_values(self, metric: str) -> np.ndarray:
         """Scores of a metric per image, (n,); the mean over the objects for a metric of objects; nan for unknown."""
@@ -312,8 +317,8 @@ def _ordered(ask: Show, candidates: np.ndarray, value) -> np.ndarray:
     ranked = mixed[np.argsort(-values, kind="stable")]
     if ask.order != "extremes":
         return ranked
-    half = min(ask.tiles, MOST_TILES) // 2  # the best in the first half of the sheet, the worst in the second
-    return ranked if len(ranked) <= 2 * half else np.concatenate([ranked[: max(half, 1)], ranked[::-1][:half]])
+    half = max(1, min(ask.tiles, MOST_TILES, len(ranked)) // 2)  # the best, then the worst, on one sheet
+    return np.concatenate([ranked[:half], ranked[half:][::-1]])
 
 
 def _caption(values: np.ndarray | None, index: int) -> str:

@@ -1,0 +1,205 @@
+"""Answers the question `preview`: what a metric and a policy would keep, and what that is likely to gain; no training.
+
+The scores of its code are kept in the store of known scores, so the same preview is not computed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.stats import rankdata, spearmanr
+
+from metricloop import layout
+from metricloop.data.dataset import Dataset
+from metricloop.data.tables import SCORES, read_table
+from metricloop.engineer.forecast import forecast, forecast_text, properties
+from metricloop.engineer.policy_menu import check_offered
+from metricloop.engineer.questions import Preview
+from metricloop.engineer.reflect import histogram_text
+from metricloop.engineer.show import Answer, Desk, QuestionError
+from metricloop.figures import subset_changes
+from metricloop.figures.asked_pictures import strips_of_images
+from metricloop.figures.choose_examples import shuffled
+from metricloop.figures.contact_sheet import LAYOUTS
+from metricloop.figures.example_pictures import extremes_picture
+from metricloop.llm.message import Picture
+from metricloop.metrics.contract import MetricError, Spec
+from metricloop.sandbox.limits import Limits
+from metricloop.scoring.batch import SandboxedBatch, sandbox
+from metricloop.scoring.gate_rules import COPY
+from metricloop.scoring.metric_file import MetricFile
+from metricloop.scoring.sandboxed import declared
+from metricloop.scoring.score_pool import patience, score_pool
+from metricloop.scoring.scores import Scores
+from metricloop.selection.keep_values import align
+from metricloop.selection.select import select
+from metricloop.text.clean import clean
+from metricloop.text.numbers import count, fixed, percent
+
+MOST_LIKE = 8  # known metrics, those most alike
+NEEDS = {"image", "predictions"}
+FILE = "preview.py"
+
+
+def preview(ask: Preview, desk: Desk) -> Answer:
+    """Score the pool, select, and describe. Errors: QuestionError."""
+    study, pool = desk.study, desk.pool
+    try:
+        options = check_offered(ask.policy)
+    except ValueError as error:
+        raise QuestionError(f"policy: {error}") from None
+    table = _table(ask, desk)
+    partner = _known_table(ask.partner, desk) if ask.partner else None
+    if bool(options.combine) != (partner is not None):
+        raise QuestionError("a policy with `combine` needs a known metric as partner, and one without it has none")
+    try:
+        subset = select(
+            pool, ask.policy, table, partner, study=(study.params.study.name, study.params.study.seed), arm="preview",
+            budget=study.params.study.budget, seeds=[0],
+        )  # fmt: skip
+    except ValueError as error:  # PolicyError: too few images are left, or the metric is of the wrong level
+        raise QuestionError(str(error)) from None
+    scores = _scores(pool, table)
+    draw = subset_changes.first_draw(subset, pool)
+    profiles = subset_changes.pool_profile(pool), subset_changes.subset_profile(subset, pool)
+    parts = [
+        histogram_text(scores, ask.metric),
+        "\n".join(
+            ["| what the subset would change | pool | subset |", "| --- | --- | --- |"]
+            + [f"| {c.name} | {c.pool} | {c.subset} |" for c in subset_changes.changes(*profiles, pool.class_names)]
+        ),
+        overlap_text(draw.images, desk.subsets),
+        _likeness(scores, ask.metric, desk),
+        _forecast(draw, desk),
+    ]
+    return Answer("\n\n".join(part for part in parts if part), _pictures(ask, desk, scores, draw.images))
+
+
+def overlap_text(images: np.ndarray, subsets: Mapping[str, np.ndarray]) -> str:
+    """How many of the images each earlier subset holds, the most alike first; images: (n,) bool."""
+    size, n = int(images.sum()), len(images)
+    shares = {arm: float(kept[images].mean()) for arm, kept in subsets.items() if 0 < kept.sum() < n}
+    if not shares or not size:
+        return ""
+    told = sorted(shares.items(), key=lambda item: -item[1])[:MOST_LIKE]
+    return f"Overlap of its {count(size, 'image')} with earlier subsets (by chance {percent(size / n)}): " + ", ".join(
+        f"{arm} {percent(share)}" for arm, share in told
+    )
+
+
+def image_means(scores: Scores, pool: Dataset) -> np.ndarray:
+    """Scores per image, (n,): the mean over objects; nan for unknown."""
+    known, n = np.isfinite(scores.value), len(pool)
+    number = np.bincount(scores.row[known], minlength=n)
+    total = np.bincount(scores.row[known], scores.value[known], n)
+    return np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
+
+
+def _table(ask: Preview, desk: Desk) -> pa.Table:
+    return _known_table(ask.metric, desk) if ask.code is None else _scored(ask, desk)
+
+
+def _known_table(metric: str, desk: Desk) -> pa.Table:
+    desk.scores(metric)  # refuses an unknown metric
+    return read_table(desk.study.folder / desk.metrics[metric], SCORES)
+
+
+def _scored(ask: Preview, desk: Desk) -> pa.Table:
+    """Scores of the pool by the code of a question, in the sandbox. Errors: QuestionError with the line of the code."""
+    params, pool = desk.study.params, desk.pool
+    limits, source = Limits.of(params.sandbox), MetricFile(ask.code or "", FILE)
+    try:
+        specs = declared(sandbox(limits), source)
+    except MetricError as error:
+        raise QuestionError(clean(str(error), 1000)) from None
+    if ask.metric not in specs:
+        raise QuestionError(f"the code declares {', '.join(specs) or 'no metric'}, not {ask.metric}")
+    spec = specs[ask.metric]
+    if strange := set(spec.needs) - NEEDS:
+        raise QuestionError(f"{spec.name} needs {', '.join(sorted(strange))}; it may need image and predictions")
+    if "predictions" in spec.needs and desk.predictions is None:
+        raise QuestionError("this study has no out-of-fold predictions")
+    batch = SandboxedBatch(((source, spec),), limits, pace=patience(params, len(pool)))
+    failed: dict[str, str] = {}
+    columns = score_pool(
+        pool, batch, desk.predictions, store=desk.study.folder / layout.KNOWN_SCORES, jobs=params.score.jobs,
+        max_failures=params.score.max_failures, give_up=failed.__setitem__,
+    )[spec.name]  # fmt: skip
+    if failed:
+        raise QuestionError(_why(spec, columns, failed[spec.name]))
+    return pa.table({name: pa.array(columns[name], type=SCORES.field(name).type) for name in SCORES.names}, SCORES)
+
+
+def _why(spec: Spec, columns: Mapping[str, Any], said: str) -> str:
+    """Why a metric was given up, without the names of files."""
+    if spec.scope == "dataset":
+        return clean(f"{spec.name} {said}", 1000)
+    errors = [(int(image), error) for image, error in zip(columns["image_id"], columns["error"], strict=True) if error]
+    first = "; ".join(f"image {image}: {clean(error, 200)}" for image, error in errors[:2])
+    return f"{spec.name} fails on too many images: {first}"
+
+
+def _scores(pool: Dataset, table: pa.Table) -> Scores:
+    objects, value = align(pool, table)
+    if objects:
+        return Scores(pool.box_row, np.arange(len(pool.boxes)), value, ())
+    return Scores(np.arange(len(pool)), np.full(len(pool), -1), value, ())
+
+
+def _likeness(scores: Scores, name: str, desk: Desk) -> str:
+    """Spearman's rank correlation with the known metrics, over images; the most alike first."""
+    own, found = image_means(scores, desk.pool), {}
+    for metric in desk.metrics:
+        other = desk.image_values(metric)
+        both = np.isfinite(own) & np.isfinite(other)
+        if metric != name and both.sum() >= 8 and np.ptp(own[both]) > 0 and np.ptp(other[both]) > 0:
+            found[metric] = float(spearmanr(own[both], other[both]).statistic)
+    if not found:
+        return ""
+    told = sorted(found.items(), key=lambda item: -abs(item[1]))[:MOST_LIKE]
+    copy = f"; from {COPY:g} on the gate takes it for a copy" if abs(told[0][1]) > 0.8 else ""
+    return "Rank correlation per image with known metrics: " + ", ".join(f"{m} {fixed(r, 2)}" for m, r in told) + copy
+
+
+def _forecast(draw: subset_changes.FirstDraw, desk: Desk) -> str:
+    ranks = {name: _rank(desk.image_values(name)) for name in desk.metrics}
+    gains = {
+        arm["name"]: arm["gain"]["mAP"]["abs"]
+        for arm in desk.study.comparison["arms"]
+        if arm["gain"] and arm["name"] in desk.draws
+    }
+    size = int(draw.images.sum())
+    same = [arm for arm in gains if abs(int(desk.draws[arm].images.sum()) - size) <= 1]  # not the whole pool
+    known = [properties(desk.draws[arm], desk.pool, ranks) for arm in same]
+    new = properties(draw, desk.pool, ranks)
+    found = forecast(np.array(known).reshape(len(same), len(new)), np.array([gains[arm] for arm in same]), new)
+    return forecast_text(found, len(same))
+
+
+def _rank(values: np.ndarray) -> np.ndarray:
+    """Ranks from 0 to 1; ties share theirs, unknown values are in the middle."""
+    ranks, known = np.full(len(values), 0.5), np.isfinite(values)
+    if known.sum() > 1:
+        ranks[known] = (rankdata(values[known]) - 1) / (known.sum() - 1)
+    return ranks
+
+
+def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray) -> tuple[Picture, ...]:
+    """The extremes of the metric, and some pictures that the policy keeps and leaves out; none without leave."""
+    detail = desk.study.params.llm.pictures
+    if not ask.pictures or detail == "none":
+        return ()
+    desk.sheets += 2
+    policy, higher = ask.policy.get("name", ""), ask.policy.get("direction", "higher") == "higher"
+    title = f"{desk.sheets - 1}. What {ask.metric} scores best, and worst"
+    extremes = extremes_picture(desk.pool, scores, higher, title, detail)
+    title = f"{desk.sheets}. What {policy} by {ask.metric} would keep"
+    strips = [
+        ("Kept, at random", shuffled(np.flatnonzero(images))),
+        ("Left out, at random", shuffled(np.flatnonzero(~images))),
+    ]
+    kept = strips_of_images(title, desk.pool, strips, LAYOUTS[detail])
+    return tuple(sheet for sheet in (extremes, kept) if sheet)
