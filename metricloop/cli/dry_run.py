@@ -25,6 +25,7 @@ from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import StageError
 from metricloop.study.run_estimate import Estimate, estimate_run
 from metricloop.study.split_sizes import split_sizes
+from metricloop.study.stage_costs import IMAGES
 from metricloop.study.staleness import staleness
 from metricloop.text.duration import duration, duration_range
 from metricloop.text.numbers import count, signed
@@ -69,6 +70,7 @@ def outlook(folder: Path, params_text: str) -> str:
     found_time = estimate_run(
         folder, params, plan, found, timed, side_by_side,
         new_arms=new_arms, short=suggested * params.screen.seeds, pictures=pictures_to_embed,
+        search_images=_search_images(folder, params) or IMAGES,
     )  # fmt: skip
     rows += time_rows(found_time, f"{1000 * timed['iteration']:.0f} ms an iteration", side_by_side)
     if short:

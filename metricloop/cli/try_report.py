@@ -82,7 +82,8 @@ class TryReport:
         if not self._inside:
             print(f"copied to {self.workspace / code}, which the study scores with: edit it there")
         print(f"added to {ARMS}:\n{_indented(as_yaml(addition))}")
-        print(f"it runs in the sandbox, and costs: {cost(self.workspace, self.inputs.params, addition)}")
+        told = cost(self.workspace, self.inputs.params, load_plan(self.workspace), addition)
+        print(f"it runs in the sandbox, and costs: {told}")
         print(f"next: {run_line(self.folder, '--arm', arm)}")
         if not code.startswith(f"{METRICS}/"):  # `metricloop run` commits what lies there
             print(f"(git does not track {code} yet: {command_line('git', '-C', self.folder, 'add', code)})")

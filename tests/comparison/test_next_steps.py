@@ -10,10 +10,11 @@ from rich.console import Console
 from study_fixture import arm, arms, comparison
 
 from metricloop.cli.main import app
-from metricloop.comparison.background import Background, minutes_text
+from metricloop.comparison.background import Background
 from metricloop.comparison.bottleneck import bottleneck, bottleneck_text, may_go_on, share_of_images
 from metricloop.comparison.comparison_table import print_table
 from metricloop.comparison.next_steps import next_steps
+from metricloop.comparison.pace import Pace
 from metricloop.comparison.table_notes import scored_notes
 from metricloop.comparison.verdict import summarise
 from metricloop.comparison.whole_pool import dropping, dropping_text
@@ -144,19 +145,30 @@ def test_every_command_that_is_advised_can_be_typed(row):
             assert context.params.get("folder") in (HERE, Path()) if name == "score" else HERE
 
 
-def test_minutes_are_those_of_this_study():
-    """40 s a trial, two side by side: 3 trials take a minute, and trials four times as long four."""
-    (step, *_) = next_steps(
-        comparison([BASELINE, one("better", 0.07)]), Background(HERE, trial_seconds=40, side_by_side=2, tested="better")
+PACE = Pace(30, 10, 2, block=20, kinds={"ingest": 40, "score": 10, "select": 10, "compare": 5}, around=35)
+
+
+def test_the_time_is_a_range_for_the_whole_run_by_what_this_study_took():
+    """12 trials are 4 blocks: 2 x (20 s + 3 x 40 s) side by side = 280 s; with compare and what is around it 320 s."""
+    assert PACE.of_run(12) == pytest.approx((0.75 * 320, 1.5 * 320))
+    assert PACE.of_run(12, "select") == pytest.approx((0.75 * 330, 1.5 * 330))
+    assert PACE.of_run(12, "ingest", times=2) == pytest.approx((0.75 * 560, 1.5 * 560))  # 12 x 30 / 2 s more to train
+    assert PACE.of_run(3) == pytest.approx((0.75 * 180, 1.5 * 180))  # one block trains in one process
+    assert PACE.of_trials(3) == pytest.approx((0.75 * 80, 1.5 * 80))  # promote: side by side, and no run
+
+
+def test_a_step_tells_how_long_its_command_takes():
+    won = comparison([BASELINE, one("better", 0.07)])
+    (step, *_) = next_steps(won, Background(HERE, pace=PACE, tested="better"))
+    assert step.sentence == "Use it: train the detector of tight (3 trials, 60 s to 2 min)"
+    longer = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE, pace=PACE))
+    assert longer[0].sentence.endswith("(12 trials, 11 to 22 min)")  # 4 times 30 s: 280 + 540 + 40 = 860 s
+    wider = next_steps(
+        comparison([BASE6, one("undecided", 0.03, seeds=6)], **LAST, **IMAGES), Background(HERE, pace=PACE)
     )
-    assert step.sentence == "Use it: train the detector of tight (3 trials, about 1 min)"
-    longer = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE, trial_seconds=40, side_by_side=2))
-    assert longer[0].sentence.endswith("(12 trials, about 16 min)")
+    assert wider[0].seconds == pytest.approx((0.75 * 380, 1.5 * 380))  # ingest, score and select too
     untimed = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE))
     assert untimed[0].sentence.endswith("(12 trials)")
-    assert [minutes_text(value) for value in (0.5, 1.4, 59.4, 61)] == [
-        "under a minute", "about 1 min", "about 59 min", "about 1 h 1 min",
-    ]  # fmt: skip
 
 
 def test_no_more_seeds_than_a_study_may_have_are_advised():
