@@ -102,8 +102,7 @@ class Conversation:
         reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # no half surrogate pairs
         answered = self.journal.add(
             "answered", **asdict(key), provider=self.settings.provider, recorded=recorded,
-            cost=cost(self.settings.model, reply.prompt_tokens, reply.completion_tokens, self.settings.prices)
-            if recorded is None else 0.0,
+            cost=self._cost(reply) if recorded is None else 0.0,
             **asdict(reply),
         )  # fmt: skip
         self._write_recording()
@@ -117,6 +116,12 @@ class Conversation:
             seconds = self._clock() - began
             self.journal.add("call_failed", **asdict(key), kind=error.kind, said=str(error), seconds=seconds)
             raise
+
+    def _cost(self, reply: Reply) -> float | None:
+        return cost(
+            self.settings.model, reply.prompt_tokens, reply.completion_tokens, self.settings.prices,
+            cached=reply.cached_tokens, tier=reply.tier,
+        )  # fmt: skip
 
     def _write_recording(self) -> None:
         if self._records and self.journal.last("answered"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-PATH = "/v1/chat/completions"
+PATHS = ("/v1/chat/completions", "/v1/responses")
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,19 @@ def completion(
     finish: str | None = "stop",
     usage: tuple[int, int] | None = (11, 7),
     refusal: str | None = None,
+    cached: int = 0,
+    reasoning: int = 0,
     **message: Any,
 ) -> Answer:
-    """A chat completion with one choice. usage: tokens read and written; message: further fields of it."""
+    """A chat completion with one choice. usage: tokens read and written; cached, reasoning: of them; message: further
+    fields of it.
+    """
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text, "refusal": refusal, **message},
         "finish_reason": finish,
     }
-    return _completion([choice], usage)
+    return _completion([choice], usage, cached, reasoning)
 
 
 def no_choices() -> Answer:
@@ -68,7 +72,7 @@ SILENCE = Answer(trouble="silent")
 
 
 class Server:
-    """Serves /v1/chat/completions on a port of 127.0.0.1 during its `with` block.
+    """Serves /v1/chat/completions and /v1/responses on a port of 127.0.0.1 during its `with` block.
 
     answer: called with a request's body and its number, from 0; one call at a time. If it raises, the response is a 500
     and the error is in `errors`. requests: all received requests, oldest first.
@@ -98,7 +102,7 @@ class Server:
         return [asked.body for asked in self.requests]
 
     def reply_to(self, asked: Asked) -> Answer:
-        if asked.path != PATH:
+        if asked.path not in PATHS:
             return failure(404, f"no such page: {asked.path}")
         with self._one_call:
             self.requests.append(asked)
@@ -114,11 +118,16 @@ def script(*answers: Answer) -> Callable[[dict[str, Any], int], Answer]:
     return lambda _, number: answers[min(number, len(answers) - 1)]
 
 
-def _completion(choices: list[dict[str, Any]], usage: tuple[int, int] | None) -> Answer:
+def _completion(
+    choices: list[dict[str, Any]], usage: tuple[int, int] | None, cached: int = 0, reasoning: int = 0
+) -> Answer:
     body: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "stand-in-1"}
     body["choices"] = choices
     if usage is not None:
         body["usage"] = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+        if cached or reasoning:
+            body["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
+            body["usage"]["completion_tokens_details"] = {"reasoning_tokens": reasoning}
     return Answer(json.dumps(body).encode())
 
 
