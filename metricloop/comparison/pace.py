@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 AS_MEASURED = (0.75, 1.5)  # a machine is seldom as busy as it was: docs/running.md has real runs beside their estimates
 
 
+ALONE = 10.0  # seconds of a command that trains and is no run, before and after: loading, scoring or MLflow
 SEEDS = 3  # trials of a block, mostly; its two stages start once
 
 
@@ -38,7 +39,7 @@ class Pace:
 
     def of_trials(self, trials: float) -> tuple[float, float]:
         """The range of seconds of a command that trains so many detectors in one process and is no run."""
-        return _range(self.block + trials * (self.training + self.evaluation) / self._at_once(trials))
+        return _range(ALONE + self.block + trials * (self.training + self.evaluation) / self._at_once(trials))
 
     def _trials(self, trials: float, times: float) -> float:
         blocks = math.ceil(trials / SEEDS)
