@@ -23,7 +23,9 @@ from metricloop.text.shell import command_line, run_line
 
 @dataclass(frozen=True)
 class TryReport:
-    """What is asked for. folder: the workspace as typed; file: full path; policy: its name, with `options`."""
+    """What is asked for. folder: the workspace as typed; file: full path; policy: its name, with `options`.
+    alone: whether the file has one metric only, so that it need not be named.
+    """
 
     folder: Path
     file: Path
@@ -32,6 +34,7 @@ class TryReport:
     policy: str
     options: Mapping[str, Any]
     add: bool = False
+    alone: bool = False
 
     @property
     def workspace(self) -> Path:
@@ -63,7 +66,9 @@ class TryReport:
 
     def _add_line(self, metric: str) -> str:
         """The command that adds this metric as an arm."""
-        words: list[str | Path] = ["metricloop", "add", self.file, "--metric", metric]
+        words: list[str | Path] = ["metricloop", "add", self.file]
+        if not self.alone:
+            words += ["--metric", metric]
         if self.policy != "best" or self.options:
             words += ["--policy", self.policy, *(f"{key}={value}" for key, value in self.options.items())]
         return command_line(*words, "-C", self.folder)

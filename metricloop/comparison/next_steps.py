@@ -108,6 +108,12 @@ def _unfinished(comparison: dict[str, Any], background: Background) -> Steps:
     if left > 0:
         yield _step(background, "unfinished", "Go on with the study, which is not finished", "run", trials=left)
         return
+    known = {arm["name"] for arm in (*comparison["arms"], *comparison["screened"])}
+    if added := [name for name in background.planned if name not in known]:
+        verbs = ("was", "has") if len(added) == 1 else ("were", "have")
+        text = f"Run {listing(added)}, which {verbs[0]} added and {verbs[1]} no results"
+        yield _step(background, "added", text, "run", trials=len(added) * first["arms"])
+        return
     winner = winner_of(comparison)
     if winner and boxes_apart(winner) and matched_control(comparison, winner) is None:
         text = f"Find out whether the number of boxes explains the gain of {winner['name']}"

@@ -39,6 +39,7 @@ def read_background(folder: Path) -> Background:
         promoted=(folder / layout.ALIASES).is_file(),
         confirms=None if params.confirm.when == "never" else params.confirm.baseline + 2 * params.confirm.seeds,
         tested=_tested(folder),
+        planned=tuple(dict.fromkeys(one["arm"] for one in (*plan["blocks"].values(), *plan["screens"].values()))),
         full_planned=any(arm["policy"]["name"] == "full" for arm in plan["arms"].values()),
         folds=0 if (folder / layout.PREDICTIONS).is_file() else params.predict.folds,
     )

@@ -60,6 +60,11 @@ SITUATIONS = [
      "Go on with the study, which is not finished", f"run {C}", 6),  # 3 of tight, and 3 of random
     ("unfinished", [BASELINE, one("undecided", 0.03)], {"family": {"treatment": 3, "control": 0}}, {},
      "Go on with the study, which is not finished", f"run {C}", 6),  # 3 of each of the other two
+    ("added", [BASELINE, one("better", 0.07)], {}, {"planned": ("random", "tight", "full")},
+     "Run full, which was added and has no results", f"run {C}", 3),
+    ("added", [BASELINE, one("undecided", 0.001)], {"screened": [{"name": "a", "mAP": 0.1, "baseline": 0.12}],
+     "family": {"treatment": 2, "control": 0}}, {"planned": ("a", "b", "c")},
+     "Run b and c, which were added and have no results", f"run {C}", 6),
     ("boxes_control", [BASELINE, one("better", 0.07, boxes_ratio=1.31)], {}, {},
      "Find out whether the number of boxes explains the gain of tight", f"run {C}", 3),
     ("boxes", with_boxes(0.01), {}, {},
