@@ -80,11 +80,11 @@ def test_without_room_nothing_is_asked_for_and_one_line_says_how_much_is_needed(
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import install_packages
 
-    for free, enough in ((6.8e9, False), (7.0e9, True)):
+    for free, enough in ((6.8e9, False), (7.1e9, True)):
         monkeypatch.setattr(install_packages.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
         assert install_packages.fits(tmp_path, "cuda") == enough
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("no room for the packages: they need 6.9 GB")
+    assert line.startswith("no room for the packages: they need 7.0 GB")
     assert "6.8 GB are free" in line
     assert "CPU=1" in line
     monkeypatch.setattr(install_packages.shutil, "disk_usage", lambda _: SimpleNamespace(free=1e6))
