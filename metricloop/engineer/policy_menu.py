@@ -11,7 +11,7 @@ from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 
 OFFERED = ("best", "drop_worst", "among", "strata", "band")  # `inverse` is `best` with the other direction
 # Options that need what a suggestion cannot give (image names, score folders, embeddings), or that a person decides.
-WITHHELD = frozenset({"always", "distinct", "objectives", "strength", "strength_b"})
+WITHHELD = frozenset({"always", "distinct", "objectives", "strength", "strength_b", "mend"})
 
 
 def policy_text() -> str:

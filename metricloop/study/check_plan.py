@@ -115,7 +115,8 @@ def _arms(params: Params, plan: Plan) -> Iterator[str]:
     }
     folders = [f"{layout.SCORES}/{name}" for name in plan["batches"]]
     subsets = [layout.subset_file(name) for name in plan["arms"]]
-    everything = [*NEEDS, *TRUTHS, *scores, *folders, *subsets]
+    edits = [layout.edits_file(name) for name in plan["repairs"]]
+    everything = [*NEEDS, *edits, *TRUTHS, *scores, *folders, *subsets]
     lacking = {
         layout.TRUTH: params.data.corrupt.preset == "none"
         and "no mistakes are made on purpose (data.corrupt.preset is none), so no truth is known",
@@ -136,9 +137,12 @@ def _arms(params: Params, plan: Plan) -> Iterator[str]:
                 yield f"{where} reads {file}, but {why}"
         for key, wanted in _inputs(policy, options).items():
             groups = {"scores": scores, "folders of scores": folders, "the truth": TRUTHS, "a subset": subsets,
-                      "the embeddings": [layout.EMBEDDINGS]}  # fmt: skip
+                      "the embeddings": [layout.EMBEDDINGS], "the edits of the repair": edits}  # fmt: skip
             if arm[key] not in groups[wanted]:
                 yield f"{where}: the policy {policy} reads {wanted} as {key}, found {arm[key]!r}"
+        mend = getattr(options, "mend", None)
+        if mend and arm["b"] != (file := layout.edits_file(mend.repair)):
+            yield f"{where}: mend names the repair {mend.repair}, so b is {file}, found {arm['b']!r}"
         named, read = arm.get("metric"), scores.get(arm["b"] if policy == "relabel" else arm["a"])
         if named and read and named != read:
             yield f"{where}: metric is {named}, but its scores are those of {read}"
@@ -156,6 +160,8 @@ def _inputs(policy: str, options: Any) -> dict[str, str]:
         kinds["b"] = "a subset"
     if policy == "relabel" or getattr(options, "combine", None):
         kinds["b"] = "scores"
+    if getattr(options, "mend", None):
+        kinds["b"] = "the edits of the repair"
     if needs_embeddings(policy, options):
         kinds["b"] = "the embeddings"
     return kinds

@@ -1,4 +1,4 @@
-"""The plan of a study: the batches, arms, screens, blocks and looks of arms.yaml and rounds.yaml together."""
+"""The plan of a study: the batches, repairs, arms, screens, blocks and looks of arms.yaml and rounds.yaml together."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from metricloop.selection.policies import check_policy
 FILES = (layout.ARMS, layout.ROUNDS)  # written by a person, written by the flow
 REQUIRED = {
     "batches": ("code", "needs", "metrics"),
+    "repairs": ("code", "needs"),
     "arms": ("role", "a", "b", "policy"),
     "screens": ("arm", "seeds"),
     "blocks": ("arm", "seeds"),
@@ -76,10 +77,12 @@ def _unfit(section: str, name: str, entry: dict[str, Any]) -> str:
             return f"{section}.{name}: {key} must be a file without spaces or quotes in its name, found {entry[key]!r}"
     if section == "arms" and not isinstance(entry["policy"], dict):
         return f"{section}.{name}: policy has a name and options, such as {{name: {entry['policy']}}}"
+    if section in ("batches", "repairs") and (strange := [key for key in entry if key not in REQUIRED[section]]):
+        known = ", ".join(REQUIRED[section])
+        return f"{section}.{name} has unknown keys {', '.join(map(repr, strange))}; known: {known}"
+    if section == "repairs" and not name.isidentifier():
+        return f"{section}.{name}: a repair has the name of its function, of letters, digits and _"
     if section == "batches":
-        if strange := [key for key in entry if key not in REQUIRED[section]]:
-            known = ", ".join(REQUIRED[section])
-            return f"{section}.{name} has unknown keys {', '.join(map(repr, strange))}; known: {known}"
         if not isinstance(entry["metrics"], list):
             return f"{section}.{name}: metrics is a list, such as [{entry['metrics']}]"
         for metric in entry["metrics"]:
