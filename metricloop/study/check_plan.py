@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from metricloop.scoring.open_metrics import CATALOGUE, catalogue
 from metricloop.selection.policies import POLICIES, check_policy, needs_embeddings
 from metricloop.selection.select import BASELINE, SAME_IMAGES
 from metricloop.study.plan import Plan, PlanError
+from metricloop.text.nearest import did_you_mean
 
 NEEDS = (layout.IMAGES, layout.PREDICTIONS, layout.VIEWS, layout.EMBEDDINGS)  # of a batch
 TRUTHS = (layout.TRUTH, layout.SECOND, layout.BEFORE)
@@ -180,7 +180,5 @@ def _seeds(plan: Plan) -> Iterator[str]:
 
 def nearest(name: str, known: Any) -> str:
     """`; did you mean 'x'?`, or the known names where none is near and they are few."""
-    near = get_close_matches(name, known, 1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(known) or 'none'}" if len(known) < 9 else "; for all of them: metricloop score --list"
+    few = f"known: {', '.join(known) or 'none'}" if len(known) < 9 else "for all of them: metricloop score --list"
+    return f"; {did_you_mean(name, known, few, cutoff=0.5)}"

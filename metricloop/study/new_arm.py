@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from metricloop.study.plan import Plan
 from metricloop.study.screens import first_trials
 from metricloop.study.split_sizes import split_sizes
 from metricloop.text.duration import duration_range
+from metricloop.text.nearest import did_you_mean
 from metricloop.text.numbers import count
 
 CONTROLS = ("full", "oracle", "relabelled", "random_by_group")  # arms that need no metric
@@ -29,8 +29,7 @@ def metric_of(name: str) -> Spec:
     known = catalogue()
     if name in known:
         return spec_of(known[name])
-    near = get_close_matches(name, [*known, *CONTROLS], 1)
-    hint = f"did you mean {near[0]!r}?" if near else "for all metrics: metricloop score --list"
+    hint = did_you_mean(name, [*known, *CONTROLS], "for all metrics: metricloop score --list")
     raise AppendError(
         f"{name!r} is no metric of the catalogue, no control ({', '.join(CONTROLS)}) and no file of your own; {hint}"
     )

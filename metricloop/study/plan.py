@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from metricloop.comparison.groups import ALL, MODEL
 from metricloop.data.seeds import STUDY_SEEDS, parse_seeds
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.selection.policies import check_policy
+from metricloop.text.nearest import did_you_mean
 
 FILES = (layout.ARMS, layout.ROUNDS)  # written by a person, written by the flow
 REQUIRED = {
@@ -135,8 +135,7 @@ def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, 
     """One entry of the plan. Errors: PlanError with the nearest known name."""
     if name in plan[section]:
         return plan[section][name]
-    near = get_close_matches(name, plan[section], 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(plan[section]) or 'none'}"
+    hint = did_you_mean(name, plan[section], f"known: {', '.join(plan[section]) or 'none'}")
     raise PlanError(f"no {name!r} among the {section} of {' and '.join(FILES)}{where and f' ({where})'}; {hint}")
 
 
