@@ -55,6 +55,7 @@ def run(
     line = f"{time.strftime('%H:%M:%S')}  {folder.resolve().name}: {doing}"
     if (folder / layout.PARAMS).is_file():  # at once: the next imports take a second
         print(line, file=sys.stderr if dry_run else sys.stdout, flush=True)
+    from metricloop.cli.price_question import ask_price
     from metricloop.data.tables import UNSAFE
     from metricloop.scoring.trust import trust
     from metricloop.study.check_study import check_study
@@ -72,6 +73,9 @@ def run(
         return
     check_free(folder)
     checked = check_study(folder, changes or [])  # a mistake is told before a server is started, or a file changed
+    if not dry_run and (asked := ask_price(folder, checked.params.llm)):
+        changes = [*(changes or []), *asked]
+        checked = check_study(folder, changes)
     params = checked.params
     if arm:
         entry_of(checked.plan, "arms", arm)

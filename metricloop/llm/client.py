@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +13,11 @@ from pydantic import SecretStr
 
 from metricloop.llm.answer import Answer, NoChoiceError, Usage
 from metricloop.llm.budget import LEAST_ANSWER
+from metricloop.llm.check_endpoint import Listed, list_models
 from metricloop.llm.connection import ConnectionSetupError, call_within, sdk_client
 from metricloop.llm.key import clean_key, how_to_give
 from metricloop.llm.message import Message, Reply
+from metricloop.llm.pauses import asked_wait, pause_before
 from metricloop.llm.room import Room
 from metricloop.llm.settings import LanguageModel
 from metricloop.llm.wire import RUNGS, RequestForm, estimate_tokens, fits, tokens_in, too_large
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     import openai
 
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between attempts, unless the server names a time
 SHORTEST_SECRET = 8  # shorter keys are not masked: they are dummy keys of local servers and occur in normal text
 LOOKS_SECRET = re.compile(r"\bsk-[\w*.-]{8,}")  # OpenAI quotes a refused key with its middle masked
 NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached")
@@ -96,6 +93,15 @@ class Client:
         """How structured output is asked for: schema, json or fenced."""
         return self._form.rung
 
+    def listed(self) -> Listed | None:
+        """The models that the server names; None when it does not answer, or names none."""
+        import openai
+
+        try:
+            return list_models(self.settings.base_url, self._key, self._key_header)
+        except (openai.APIError, ConnectionSetupError, TimeoutError, ValueError):
+            return None
+
     def complete(
         self, messages: Sequence[Message], schema: Mapping[str, Any], *, most_tokens: int, seconds: float
     ) -> Reply:
@@ -127,7 +133,7 @@ class Client:
                 if otherwise := form.fallback(failure.reason, failure.status):
                     form = otherwise
                     continue
-            pause = _pause(messages, retries) if failure is None or failure.wait is None else failure.wait
+            pause = pause_before(messages, retries) if failure is None or failure.wait is None else failure.wait
             last = retries >= self.settings.retries or self._clock() + pause >= ends
             if failure and (last or not failure.again):
                 if answer is None:
@@ -238,7 +244,7 @@ class Client:
             return ClientError("quota", f"{where}: the account has no credit left{says}")
         if status in (400, 413, 422, 429) and too_large(f"{whole} {said}" if status != 413 else "too large"):
             return _RequestFormError("request", f"{where} refuses the question{says}; {SMALLER}", whole, status)
-        wait = _asked_wait(error.response.headers)
+        wait = asked_wait(error.response.headers)
         if status == 429:
             waits = "" if wait is None else f", and asks to wait {wait:.3g} s"
             return ClientError("busy", f"{where} is busy{waits}{says}", again=True, wait=wait)
@@ -278,26 +284,3 @@ def _counted(failure: ClientError, retries: int) -> ClientError:
     if retries:
         failure.args = (f"{failure} (asked {retries + 1} times)",)
     return failure
-
-
-def _pause(messages: Sequence[Message], retries: int) -> float:
-    """Seconds before the next attempt: twice as many each time, varied by the question, so that threads whose calls
-    failed together do not retry together; the same in every run."""
-    seed = hashlib.sha256(f"{retries} {messages[-1].text if messages else ''}".encode(errors="replace")).digest()
-    return min(FIRST_PAUSE * 2.0**retries, LONGEST_PAUSE) * (0.75 + 0.5 * seed[0] / 255)
-
-
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait, or None; a date is compared with the server's own clock."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if math.isfinite(wait):
-            return max(0.0, wait)
-    try:
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return max(0.0, (parsedate_to_datetime(headers["retry-after"]) - now).total_seconds())
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return None

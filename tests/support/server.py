@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -58,6 +59,13 @@ def no_choices() -> Answer:
     return _completion([], (11, 0))
 
 
+def model_list(*names: str, **ends: str) -> Answer:
+    """The models of a server. ends: a model's shutdown_date; its name with _ for every other character."""
+    plain = {name: re.sub(r"\W", "_", name) for name in names}
+    data = [{"id": name, "object": "model", "shutdown_date": ends.get(plain[name])} for name in names]
+    return Answer(json.dumps({"object": "list", "data": data}).encode())
+
+
 def failure(status: int, message: str = "", headers: Mapping[str, str] | None = None, **error: Any) -> Answer:
     """An error in the form of OpenAI. error: further fields, such as code and param."""
     body = {"error": {"message": message, "type": None, "param": None, "code": None, **error}}
@@ -75,11 +83,12 @@ class Server:
     """Serves /v1/chat/completions and /v1/responses on a port of 127.0.0.1 during its `with` block.
 
     answer: called with a request's body and its number, from 0; one call at a time. If it raises, the response is a 500
-    and the error is in `errors`. requests: all received requests, oldest first.
+    and the error is in `errors`. models: the response to GET /v1/models; None: it does not know
+    that page. requests: all received POST requests, oldest first.
     """
 
-    def __init__(self, answer: Callable[[dict[str, Any], int], Answer]) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable[[dict[str, Any], int], Answer], models: Answer | None = None) -> None:
+        self.answer, self.models = answer, models
         self.requests: list[Asked] = []
         self.errors: list[Exception] = []
         self.closing = threading.Event()
@@ -141,6 +150,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self._send(answer)
             except OSError:  # the client closed the connection
                 self.close_connection = True
+
+        def do_GET(self) -> None:
+            self._send(server.models if server.models and self.path == "/v1/models" else failure(404, "Not Found"))
 
         def _send(self, answer: Answer) -> None:
             if answer.trouble == "silent":
