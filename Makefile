@@ -8,7 +8,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CPU ?= $(if $(wildcard $(PACKAGES)/torch-*+cpu.dist-info),1)
 LINUX := $(filter Linux,$(shell uname -s))
 CUDA_BUILD := $(and $(CPU),$(LINUX),$(wildcard $(PACKAGES)/nvidia))
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python -P scripts/install_packages.py $(VENV)
 DEMO := demo$(if $(FULL),-full)$(if $(CLEAN),-clean)
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -27,24 +27,16 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	  { echo "metricloop needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "installing the packages into $(VENV): some minutes, $(if $(LINUX),$(if $(CPU),2.0,6.4),2) GB"
 	@$(PYTHON) -m venv $(VENV)
-	@$(if $(and $(CPU),$(LINUX)),$(cpu_torch))
-	@$(PIP) --no-compile --editable '.[bundle,heif,takehome]'
+	@$(INSTALL) bundle,heif,takehome $(if $(CPU),--torch-index $(TORCH_INDEX))
 	@$(BIN)/python -P scripts/compile_imported.py
 	@$(BIN)/python -P -m metricloop.study.refresh
 	@touch $@
 
 $(VENV)/ready-test: $(VENV)/ready
 	@echo "installing what the tests need beside that: 0.6 GB"
-	@$(PIP) --editable '.[test]'
+	@$(INSTALL) test
 	@$(BIN)/python -m compileall -qq -j 0 $(PACKAGES) || true  # some packages hold files for other versions of Python
 	@touch $@
-
-# Of torch's own index only builds with the label +cpu count: pip must not find others in its place, in silence.
-define cpu_torch
-$(PIP) --no-compile --no-deps --retries 2 --timeout 30 --index-url $(TORCH_INDEX) \
-  $$(sed -n -E 's/^torch(vision)?==.*/&+cpu/p' constraints.txt) >$(VENV)/cpu-torch.log 2>&1 || \
-  echo "torch without CUDA could not be had from $(TORCH_INDEX) (see $(VENV)/cpu-torch.log); taking the ordinary builds, 6.4 GB"
-endef
 
 setup: $(VENV)/ready  ## create .venv with the pinned dependencies (CPU=1: torch without CUDA)
 	@$(if $(CUDA_BUILD),test -f $(VENV)/cpu-torch.log || echo "$(VENV) has torch with CUDA already; CPU=1 takes effect after: rm -r $(VENV)")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from metricloop import layout
-from metricloop.auditing.calibrate import TOO_POOR, calibrate
+from metricloop.auditing.calibrate import calibrate
 from metricloop.auditing.evidence import gather
 from metricloop.auditing.label_errors import KINDS, Kind
 from metricloop.auditing.run import Audit, audit, label_scores
@@ -65,9 +65,9 @@ def reliability(folder: Path, found: Audit) -> np.ndarray:
     scores, _ = label_scores(found.pool, predictions, store=folder / layout.KNOWN_SCORES, jobs=params.score.jobs)
     parts = [np.zeros((0, 3))]
     for kind in KINDS:
-        if kind.name in found.expected:
+        if kind.name in found.expected and found.expected[kind.name].wrong is not None:
             made = calibrate(gather(kind, found.pool, scores, predictions, jobs=params.score.jobs))
-            if made is not None and made.told_apart >= TOO_POOR:
+            if made is not None:
                 known = truth.judged if kind.unit == "image" else truth.judged_boxes
                 parts.append(np.stack([made.probability, *wrong(kind, truth)], axis=1)[known])
     return np.concatenate(parts)

@@ -31,7 +31,7 @@ from metricloop.sandbox.child import Child
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import SandboxedBatch
-from metricloop.scoring.sandboxed import ENTRIES, INSIDE, Source, _packed, declared
+from metricloop.scoring.sandboxed import ENTRIES, INSIDE, Source, declared, packed
 from metricloop.scoring.score_pool import CHUNK, score_pool
 
 FRAMES, ROUNDS, STARTS, BATCHES = 1400, 5, 7, 100
@@ -126,8 +126,8 @@ def batch_milliseconds(walled: bool) -> float:
     with (
         contextlib.nullcontext() if walled else no_walls(),
         Sandbox(ENTRIES) as sandbox,
-        _packed(source) as code,
-        _packed([]) as payload,
+        packed(source) as code,
+        packed([]) as payload,
     ):
         for _ in range(BATCHES):
             began = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,12 @@ class Progress:
 
 
 def slug(name: str) -> str:
-    """A name as Prefect's keys want it: lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
+    """A name as Prefect's keys want it: lower-case letters, digits and dashes.
+
+    Where that changes the name, a few digits of its hash follow, so that a.b and A_B do not share their artifacts.
+    """
+    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
+    return key if key == name else f"{key}-{sha256(name.encode()).hexdigest()[:6]}"
 
 
 def study_of(workspace: Path | str) -> str:

@@ -29,7 +29,7 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
     from metricloop.auditing.print_audit import print_audit
     from metricloop.auditing.run import audit as examine
     from metricloop.auditing.run import check
-    from metricloop.report.audit_page import build
+    from metricloop.report.audit_page import STEPS, build
 
     hide_keys()
     params = load_params(folder / layout.PARAMS)
@@ -51,7 +51,8 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
         found.notes.append("Without a model: nothing was trained, so there are no predictions for these labels.")
     target = write(folder, found, build(found, params.study.name, folder))
     print_audit(found, budget=budget)
-    print(", ".join(f"{step} {'up to date' if s is None else f'{s:.0f} s'}" for step, s in found.seconds.items()))
+    took = ((STEPS.get(step, step), seconds) for step, seconds in found.seconds.items())
+    print(", ".join(f"{name} {'up to date' if s is None else f'{s:.0f} s'}" for name, s in took))
     print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")
     return target
 
@@ -59,6 +60,7 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
 def _predictions(folder: Path, params: Params, seconds: dict[str, float | None]) -> None:
     """Make the predictions for the present labels where they are out of date: of the pool, and of the held-out ones."""
     from metricloop.auditing.everything import held_out_detections
+    from metricloop.report.audit_page import STEPS
 
     say(f"out-of-fold predictions: {params.predict.folds} folds of {params.predict.iterations} iterations")
     later = update_stage(folder, "predict")
@@ -66,7 +68,7 @@ def _predictions(folder: Path, params: Params, seconds: dict[str, float | None])
     if held_out_detections(folder) is None:
         say("predictions for the held-out pictures")
         began = time.monotonic()
-        call(folder, [sys.executable, "-P", "-m", "metricloop.tasks.steps.predict_held_out"], "predict_held_out")
+        call(folder, [sys.executable, "-P", "-m", "metricloop.tasks.steps.predict_held_out"], STEPS["predict_held_out"])
         seconds["predict_held_out"] = time.monotonic() - began
 
 

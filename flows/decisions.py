@@ -16,8 +16,6 @@ from metricloop.data.seeds import STUDY_SEEDS, blocks_from, blocks_of
 from metricloop.data.tables import read_json
 from metricloop.llm.journal import Event, read_journal
 from metricloop.params import Params
-from metricloop.study.dvc_commands import outdated
-from metricloop.study.graph import stages_of
 from metricloop.study.plan import Plan, load_plan, seeds_of
 
 STATE = (
@@ -93,7 +91,7 @@ def _names(first: str) -> Iterator[str]:
 
 
 def nothing_left(folder: Path, params: Params) -> bool:
-    """Whether the study is finished and shown as it is now. Asks DVC once, and last."""
+    """Whether a study whose stages are up to date is finished, and shown as it is now. DVC is not asked."""
     shown, report, database = (folder / name for name in (layout.SHOWN, layout.REPORT, layout.MLFLOW))
     if not all(path.is_file() for path in (shown, report, database)) or shown.read_text() != state_of(folder):
         return False
@@ -103,9 +101,7 @@ def nothing_left(folder: Path, params: Params) -> bool:
     if full_trials(read_screening(plan, folder), params):
         return False
     comparison = read_json(folder / layout.COMPARISON)
-    if more_seeds(comparison, plan) or boxes_control(comparison, plan):
-        return False
-    return not outdated(folder, list(stages_of(folder, plan)))
+    return not more_seeds(comparison, plan) and boxes_control(comparison, plan) is None
 
 
 def state_of(folder: Path) -> str:

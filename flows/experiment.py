@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from prefect import flow
@@ -10,7 +9,7 @@ from prefect import flow
 from metricloop import layout
 from metricloop.flows.artifacts import flow_name
 from metricloop.flows.improve import present
-from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring
+from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring, running
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.screening import screening
 from metricloop.llm.journal import Journal
@@ -19,9 +18,6 @@ from metricloop.study.environment import hide_keys
 from metricloop.study.looks import record_looks
 from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
 from metricloop.study.refresh import refresh_code
-from metricloop.study.run_record import claimed
-from metricloop.study.time_left import time_left
-from metricloop.training.parallel import parallel_jobs
 
 
 @flow(name="experiment", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
@@ -31,8 +27,7 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     end_server_with_me()
     folder = Path(workspace).resolve()
     params = load_params(folder / layout.PARAMS)
-    with claimed(folder, "run") as run:
-        run.left = partial(time_left, folder, params, parallel_jobs(params, with_torch=False))
+    with running(folder, params):
         plan = load_plan(folder)
         check_arm(folder, plan, arm)
         refresh_code(folder)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from prefect import flow, tags
+from prefect import flow
 
 from metricloop import layout
 from metricloop.data.tables import read_json, replacing
 from metricloop.flows.artifacts import flow_name, show_study
 from metricloop.flows.decisions import boxes_control, more_seeds, open_rounds, state_of
-from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages
+from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages, running
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.screening import screening
 from metricloop.flows.stage import mlflow_step, model_step, step
@@ -24,9 +23,6 @@ from metricloop.study.new_study import create, demo_plan
 from metricloop.study.plan import add_block, load_plan, write_rounds
 from metricloop.study.processes import StageError, say
 from metricloop.study.refresh import refresh_code
-from metricloop.study.run_record import claimed
-from metricloop.study.time_left import time_left
-from metricloop.training.parallel import parallel_jobs
 
 
 @flow(name="improve", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
@@ -41,8 +37,7 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
     if demo and not folder.exists():
         create(folder, demo_plan(folder.name))
     params = load_params(folder / layout.PARAMS)
-    with tags(params.study.name), claimed(folder, "run") as run:
-        run.left = partial(time_left, folder, params, parallel_jobs(params, with_torch=False))
+    with running(folder, params):
         refresh_code(folder)
         record_looks(folder, params)
         confirm = experiments(folder, params)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
+from prefect import flow, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from metricloop import layout
@@ -17,8 +19,17 @@ from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import end_all
-from metricloop.study.run_record import current
+from metricloop.study.run_record import claimed, current
+from metricloop.study.time_left import time_left
 from metricloop.training.parallel import parallel_jobs
+
+
+@contextmanager
+def running(folder: Path, params: Params) -> Iterator[None]:
+    """Hold the workspace for a run that knows the time left; its tasks carry the study's name as a tag."""
+    with tags(params.study.name), claimed(folder, "run") as run:
+        run.left = partial(time_left, folder, params, parallel_jobs(params, with_torch=False))
+        yield
 
 
 def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]:

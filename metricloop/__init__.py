@@ -31,11 +31,14 @@ if TYPE_CHECKING:
     from metricloop.data.frame import Detections as Detections
     from metricloop.data.frame import Frame as Frame
     from metricloop.metrics.contract import metric as metric
+    from metricloop.metrics.repair_contract import Edit as Edit
+    from metricloop.metrics.repair_contract import repair as repair
 
 HOMES = {
     "read_dataset": "metricloop.api.data",
     "score": "metricloop.api.scores",
     "metric": "metricloop.metrics.contract",
+    "repair": "metricloop.metrics.repair_contract",
     "select": "metricloop.api.subset",
     "audit": "metricloop.api.labels",
     "damage": "metricloop.api.data",
@@ -47,6 +50,7 @@ HOMES = {
     "Scores": "metricloop.api.scores",
     "Evaluation": "metricloop.api.evaluation",
     "Study": "metricloop.api.study",
+    "Edit": "metricloop.metrics.repair_contract",
     "Frame": "metricloop.data.frame",
     "Detections": "metricloop.data.frame",
     "Dataset": "metricloop.data.dataset",
@@ -55,6 +59,7 @@ __all__ = [
     "Data",
     "Dataset",
     "Detections",
+    "Edit",
     "Evaluation",
     "Frame",
     "Score",
@@ -67,6 +72,7 @@ __all__ = [
     "metric",
     "open_study",
     "read_dataset",
+    "repair",
     "score",
     "select",
 ]

@@ -33,6 +33,7 @@ PREDICTIONS = "data/predictions.parquet"
 VIEWS = "data/views.parquet"
 EMBEDDINGS = "data/embeddings.parquet"
 SCORES = "scores"
+EDITS = "edits"  # what repairs propose for the pool's labels
 TRUST = "trust.json"  # of a batch, in its folder of scores
 FAILURES = "failed.json"  # of a batch, in its folder of scores
 SUBSETS = "subsets"
@@ -91,6 +92,11 @@ def boxes_file(split: str) -> str:
 def scores_file(batch: str, metric: str) -> str:
     """The scores of one metric of a batch."""
     return f"{SCORES}/{batch}/{metric}.parquet"
+
+
+def edits_file(repair: str) -> str:
+    """The edits that a repair proposes for the labels of the pool."""
+    return f"{EDITS}/{repair}.parquet"
 
 
 def trust_file(batch: str) -> str:

@@ -7,6 +7,7 @@ if __name__ == "select":  # a script's own folder comes first on sys.path, befor
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +24,21 @@ from metricloop.selection.select import box_counts, select
 from metricloop.study.plan import entry_of, load_plan
 
 
-def arguments(argv: Sequence[str]) -> tuple[str, dict[str, str]]:
+def arguments(argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The arm and the policy, from `ARM --name best --keep 0.25` as DVC writes a dict. Errors: PolicyError."""
     arm, *rest = argv or ("",)
     if not arm or arm.startswith("--") or len(rest) % 2 or not all(key.startswith("--") for key in rest[::2]):
         raise PolicyError(
             f"usage: python -P -m metricloop.tasks.select ARM --name POLICY [--OPTION VALUE ...]; got {' '.join(argv)}"
         )
-    return arm, {key.removeprefix("--"): value for key, value in zip(rest[::2], rest[1::2], strict=True)}
+    policy: dict[str, Any] = {}
+    for key, value in zip(rest[::2], rest[1::2], strict=True):
+        section, _, option = key.removeprefix("--").partition(".")  # DVC writes {mend: {repair: x}} as --mend.repair x
+        if option:
+            policy.setdefault(section, {})[option] = value
+        else:
+            policy[section] = value
+    return arm, policy
 
 
 def main(argv: Sequence[str]) -> None:
@@ -50,6 +58,7 @@ def main(argv: Sequence[str]) -> None:
         inputs.a,
         inputs.b,
         inputs.embeddings,
+        inputs.edits,
         study=(params.study.name, params.study.seed),
         arm=arm,
         budget=params.study.budget,

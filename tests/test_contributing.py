@@ -112,7 +112,7 @@ def test_every_command_has_a_test():
     assert [name for name in names if name.replace("-", "_") not in tested and name not in tested] == []
 
 
-ONLY_SOME = ("embed", "screen", "second_labels")  # stages that only some studies have
+ONLY_SOME = ("embed", "screen", "second_labels", "mend")  # stages that only some studies have
 
 
 def test_tasks_holds_the_stages_and_nothing_else():

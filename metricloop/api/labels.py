@@ -39,7 +39,8 @@ def audit(
     the detector sees instead), other (missing here), truth (what `damage` did: "none" for a false alarm, missing where
     nothing was damaged). Rows are ordered by place, so that head() shows the worst of each kind.
     `table.attrs["expected"]` says by kind how many are wrong, as a careful estimate, and why a list is empty.
-    Errors: AuditError where there are no labels; InputError for `most` below 1 and for predictions that do not fit.
+    Errors: AuditError where there are no labels; InputError for `most` below 1, for `least` beyond 0 to 1, and for
+    predictions that do not fit.
 
     >>> table = ml.audit(ml.damage(data, "custom", 1.0), least=0)
     >>> table[["kind", "place", "label"]].head(3)
@@ -52,6 +53,8 @@ def audit(
     """
     if most < 1:
         raise InputError(f"most={most}; it must be at least 1")
+    if not 0 <= least <= 1:
+        raise InputError(f"least={least:g}; it is a probability, 0 to 1")
     pool = objects_of(data)
     if not len(pool.boxes):
         raise AuditError(f"none of the {len(pool)} images has a label, so there is nothing to audit")

@@ -11,14 +11,17 @@ from metricloop.auditing.calibrate import FEWEST, TOO_POOR, Calibration, calibra
 from metricloop.auditing.evidence import gather
 from metricloop.auditing.expected import Expected
 from metricloop.auditing.label_errors import Kind
+from metricloop.auditing.planted import RIGHT
 from metricloop.auditing.suspects import Suspect, suspects
 from metricloop.auditing.suspicion import MetricScores, suspicion
+from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.study.judged import Right
 from metricloop.text.numbers import count, percent
 
 LEAST = 0.5  # probability from which on a finding is listed: more likely wrong than right
+WELL_PLACED = 0.2  # of the labels must have a box of the model that fits, or right ones look badly placed, too
 NOTHING = "no error of this kind stands out"
 
 
@@ -44,33 +47,66 @@ def findings(
     """What is probably wrong with the labels of `data`. scores: of its labels. most, least, right: as in `suspects`."""
     by_kind = {kind.name: suspicion(kind, data, scores) for kind in kinds}
     known = {kind.name: calibrate(gather(kind, data, scores, predictions, jobs=jobs)) for kind in kinds}
-    sure = {name: one.probability for name, one in known.items() if one and one.told_apart >= TOO_POOR}
+    silent = {kind.name: too_poor(kind, known[kind.name], data, predictions) for kind in kinds}
+    sure = {name: one.probability for name, one in known.items() if one and silent[name] is None}
     found = suspects(kinds, by_kind, data, predictions, most, sure, least, right)
     return Findings(
-        found, {kind.name: expected(kind, known[kind.name], found[kind.name], by_kind, predictions) for kind in kinds}
+        found,
+        {
+            kind.name: expected(known[kind.name], found[kind.name], by_kind[kind.name], silent[kind.name])
+            for kind in kinds
+        },
     )
 
 
-def expected(
-    kind: Kind,
-    one: Calibration | None,
-    listed: Sequence[Suspect],
-    by_kind: Mapping[str, np.ndarray],
-    predictions: Mapping[int, Detections] | None,
-) -> Expected:
-    """What is to be expected of the list of a kind, and why it is empty."""
-    of = len(by_kind[kind.name])
+def too_poor(
+    kind: Kind, one: Calibration | None, data: Dataset, predictions: Mapping[int, Detections] | None
+) -> str | None:
+    """Why nothing can be said of one kind of error; None where something can."""
     if one is None:
-        few = count(of, "label") if kind.unit == "box" else count(of, "image")
-        return Expected(silent=f"too few to tell wrong labels from right ones: {few}, and it takes {FEWEST}")
+        few = count(len(data.boxes), "label") if kind.unit == "box" else count(len(data), "image")
+        return f"too few to tell wrong labels from right ones: {few}, and it takes {FEWEST}"
     if one.told_apart < TOO_POOR:
         who = "labels and pixels tell" if predictions is None else "the out-of-fold model tells"
         cure = "an audit with training may tell more" if predictions is None else "more predict.iterations may help"
-        return Expected(
-            silent=f"{who} too little: an error put in on purpose looks worse than a right label in "
-            f"{percent(one.told_apart)} of all pairs, and it takes {percent(TOO_POOR)}; {cure}"
+        return (
+            f"{who} too little: an error put in on purpose looks worse than a right label in "
+            f"{_down(one.told_apart)} of all pairs, and it takes {percent(TOO_POOR)}; {cure}"
         )
+    fitting = 1.0 if kind.name != "placed" or predictions is None else well_placed(data, predictions)
+    if fitting < WELL_PLACED:
+        return (
+            f"the out-of-fold model places its boxes too badly: {_down(fitting)} of the labels have one that fits (IoU "
+            f"{RIGHT}), and it takes {percent(WELL_PLACED)}; more predict.iterations may help"
+        )
+    return None
+
+
+def well_placed(data: Dataset, predictions: Mapping[int, Detections]) -> float:
+    """The share of the pool's labels that the model's box fits as well as two careful people agree: the prediction
+    with the highest score * IoU has an IoU of at least RIGHT. Labels are mostly right, so where few have one, it is the
+    model that is wrong, and what it says of the place of a box is no evidence."""
+    fitting, labels = 0, 0
+    for row in np.flatnonzero((data.split == "pool") & (data.counts > 0)).tolist():
+        labels += int(data.counts[row])
+        found = predictions.get(int(data.image_id[row]))
+        if found is not None and len(found.scores):
+            overlap = iou(data.boxes[data.slice(row)], found.boxes)
+            own = (overlap * found.scores).argmax(axis=1)
+            fitting += int((overlap[np.arange(len(own)), own] >= RIGHT).sum())
+    return fitting / labels if labels else 0.0
+
+
+def _down(share: float) -> str:
+    """A percentage, rounded down: what is below a limit must not look equal to it."""
+    return percent(int(100 * share) / 100)
+
+
+def expected(one: Calibration | None, listed: Sequence[Suspect], judged: np.ndarray, silent: str | None) -> Expected:
+    """What is to be expected of the list of a kind, and why it is empty. judged: a value for each label or image."""
+    if one is None or silent is not None:
+        return Expected(silent=silent)
     known = [suspect.probability for suspect in listed if suspect.probability is not None]
-    wrong = one.share * of
+    wrong = one.share * len(judged)
     why = NOTHING if wrong < 1 else f"some {wrong:.0f} may be wrong, but no single one is likely enough to be listed"
     return Expected(round(wrong, 1), round(float(np.mean(known)), 3) if known else None, None if listed else why)

@@ -96,7 +96,7 @@ def add(
         )
         append_entries(workspace / layout.ARMS, addition)
     print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
-    print(f"it costs: {cost(workspace, params, addition)}")
+    print(f"it costs: {cost(workspace, params, plan, addition)}")
     print(f"next: {run_line(folder, '--arm', arm)}")
     return 0
 

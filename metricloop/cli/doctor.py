@@ -51,7 +51,7 @@ def doctor(
 
 
 def _checks(folder: Path, llm: bool) -> Iterator[Check]:
-    from metricloop.study.machine_checks import Check, check_machine
+    from metricloop.study.machine_checks import check_machine
     from metricloop.study.workspace_checks import check_workspace
 
     yield from check_machine(folder)
@@ -61,14 +61,24 @@ def _checks(folder: Path, llm: bool) -> Iterator[Check]:
     if (folder / layout.PARAMS).is_file():
         yield from check_workspace(folder)
     if llm:
-        from metricloop.llm.check_endpoint import check_endpoint
-        from metricloop.llm.settings import LanguageModel
-        from metricloop.params import load_params
+        yield _model(folder)
 
-        there = (folder / layout.PARAMS).is_file()
-        settings = load_params(folder / layout.PARAMS).llm if there else LanguageModel()
-        sound, told = check_endpoint(settings.base_url, settings.model)
-        yield Check("model", "ok" if sound else "fail", told, "" if sound else "see docs/language-model.md")
+
+def _model(folder: Path) -> Check:
+    """Whether the language model's server answers, takes the key and has the model, and whether the model ends soon."""
+    from metricloop.llm.check_endpoint import check_endpoint
+    from metricloop.llm.providers import provider_names, provider_of
+    from metricloop.llm.settings import LanguageModel
+    from metricloop.params import load_params
+    from metricloop.study.machine_checks import Check
+
+    there = (folder / layout.PARAMS).is_file()
+    settings = load_params(folder / layout.PARAMS).llm if there else LanguageModel()
+    header = provider_of(settings.provider).key_header if settings.provider in provider_names() else ""
+    found = check_endpoint(settings.base_url, settings.model, key_header=header)
+    return Check(
+        "model", found.state, found.said, found.warning or ("" if found.sound else "see docs/language-model.md")
+    )
 
 
 def _server(variable: str, address: str) -> Check:

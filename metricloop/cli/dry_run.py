@@ -26,6 +26,7 @@ from metricloop.study.processes import StageError
 from metricloop.study.run_estimate import Estimate, estimate_run
 from metricloop.study.screens import short_trials
 from metricloop.study.split_sizes import split_sizes
+from metricloop.study.stage_costs import IMAGES
 from metricloop.study.staleness import staleness
 from metricloop.text.duration import duration, duration_range
 from metricloop.text.numbers import count, signed
@@ -70,6 +71,7 @@ def outlook(folder: Path, params_text: str) -> str:
     found_time = estimate_run(
         folder, params, plan, found, timed, side_by_side,
         new_arms=new_arms, short=suggested * short_trials(params), pictures=pictures_to_embed,
+        search_images=_search_images(folder, params) or IMAGES,
     )  # fmt: skip
     rows += time_rows(found_time, f"{1000 * timed['iteration']:.0f} ms an iteration", side_by_side)
     if short:

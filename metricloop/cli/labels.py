@@ -22,6 +22,7 @@ else:
     ReadName = Literal["auto", *READ]
 
 commands = Commands("Study")
+NAMED = 6  # scores, subsets or stages at most that are named in one line
 
 
 @commands.add(
@@ -105,7 +106,7 @@ def import_labels(
         print(f"  {line}")
     if made.added:
         print(f"new arm {ARM}: the baseline's images with the labels before any repair, to see what it was worth")
-    print("\n".join(_effects(made.effects)))
+    print("\n".join(_effects(made.effects, folder)))
     print(f"go on: {run_line(folder)}")
 
 
@@ -158,7 +159,7 @@ def fix(
                 "--dry-run, --held-out and --no-arm are for the workspace; leave them out with --to"
             )
         done, lines = export_fixed(folder, file, to, form, copy=copy)
-        print("\n".join([*summary(file, done), *lines]))
+        print("\n".join([*summary(file, done, to), *lines]))
         return
     if form is not None or copy:
         raise typer.BadParameter("--format and --copy need --to TARGET")
@@ -171,22 +172,28 @@ def fix(
         print(f"labels {done.made.version}: {folder / done.made.path}")
         if done.made.added:
             print(f"new arm {ARM}: the baseline's images with the labels before any repair, to see what it was worth")
-        print("\n".join(_effects(done.made.effects)))
+        print("\n".join(_effects(done.made.effects, folder)))
         print(f"list what is left: {command_line('metricloop', 'audit', '-C', folder)}")
         print(f"go on: {run_line(folder)}")
 
 
-def _effects(found: Effects) -> list[str]:
+def _effects(found: Effects, folder: Path) -> list[str]:
     """Which scores, subsets and trials depend on the changed labels, and which do not, as lines."""
+    from metricloop.text.shell import command_line
 
     def listed(title: str, names: Sequence[str]) -> list[str]:
-        return [f"{title}: {', '.join(names)}"] if names else []
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return [f"{title}: {', '.join(names[:NAMED])}{more}"] if names else []
 
     again = [f"{arm} ({count} of {total})" for arm, (count, total) in found.trials.items()]
     lines = listed("scores that differ now", found.scores) + listed("scores as before", found.same_scores)
     lines += listed("subsets that differ now", found.arms) + listed("subsets as before", found.same_arms)
     lines += listed("trials with changed labels", again or ["none"] * bool(found.same_arms))
-    lines += listed("out of date now", found.later)
+    if len(found.later) > NAMED:
+        told = command_line("metricloop", "status", "-C", folder)
+        lines.append(f"out of date now: {len(found.later)} stages; {told} lists them")
+    else:
+        lines += listed("out of date now", found.later)
     return [*lines, f"scores and subsets are not all made again: {found.failed}"] if found.failed else lines
 
 

@@ -34,19 +34,24 @@ def _suggest_next(folder: Path) -> None:
 
     Errors: ValueError where params.yaml allows no further round, or metrics of the last one have not been tried.
     """
+    from metricloop.cli.price_question import ask_price
     from metricloop.engineer.progress import next_round, untried
     from metricloop.llm.journal import Journal
     from metricloop.params import load_params
+    from metricloop.study.edit_params import change_params
     from metricloop.study.environment import hide_keys
     from metricloop.study.processes import call_model_step
 
     hide_keys()
     existing_result(folder, layout.COMPARISON)
-    events, rounds = Journal(folder).events, load_params(folder / layout.PARAMS).llm.rounds
+    events, settings = Journal(folder).events, load_params(folder / layout.PARAMS).llm
+    rounds = settings.rounds
     if (number := next_round(events)) > rounds:
         raise ValueError(f"this would be round {number}, but llm.rounds is {rounds}; raise llm.rounds first")
     if waiting := untried(events, folder):
         raise ValueError(f"{', '.join(waiting)} of the last round must be run first: {run_line(folder)}")
+    for line in change_params(folder / layout.PARAMS, ask_price(folder, settings)):
+        print(line)
     call_model_step(folder, "metricloop.tasks.steps.suggest", number)
 
 

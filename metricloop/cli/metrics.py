@@ -98,8 +98,10 @@ def try_metric(
     inputs = read_try_inputs(folder.resolve())
     source = read_source(file.resolve(), folder.resolve())
     opened = open_sandbox(inputs, source.filename)
-    report = TryReport(folder, file.resolve(), inputs, source, name, options)
-    accepted = [report.on(one) for one in metrics_to_try(opened, source, metric)]
+    names = metrics_to_try(opened, source, metric)
+    alone = metric is None and len(names) == 1
+    report = TryReport(folder, file.resolve(), inputs, source, name, options, alone=alone)
+    accepted = [report.on(one) for one in names]
     return 0 if all(accepted) else 1
 
 

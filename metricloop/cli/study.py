@@ -16,6 +16,7 @@ from metricloop.cli.command import HERE, STOPPED, Commands, Workspace, existing_
 
 if TYPE_CHECKING:
     from metricloop.llm.settings import LanguageModel
+    from metricloop.params import Params
 
 commands = Commands("Study")
 
@@ -54,6 +55,7 @@ def run(
     line = f"{time.strftime('%H:%M:%S')}  {folder.resolve().name}: {doing}"
     if (folder / layout.PARAMS).is_file():  # at once: the next imports take a second
         print(line, file=sys.stderr if dry_run else sys.stdout, flush=True)
+    from metricloop.cli.price_question import ask_price
     from metricloop.data.tables import UNSAFE
     from metricloop.scoring.trust import trust
     from metricloop.study.check_study import check_study
@@ -62,7 +64,6 @@ def run(
     from metricloop.study.environment import hide_keys, set_by_options
     from metricloop.study.plan import entry_of
     from metricloop.study.run_record import check_free, describe, last_run
-    from metricloop.study.staleness import staleness
     from metricloop.text.duration import duration
 
     hide_keys()  # before Prefect's server is started, which would inherit them
@@ -72,6 +73,9 @@ def run(
         return
     check_free(folder)
     checked = check_study(folder, changes or [])  # a mistake is told before a server is started, or a file changed
+    if not dry_run and (asked := ask_price(folder, checked.params.llm)):
+        changes = [*(changes or []), *asked]
+        checked = check_study(folder, changes)
     params = checked.params
     if params.llm.lessons:
         from metricloop.engineer.lessons import read_lessons
@@ -98,11 +102,11 @@ def run(
     began = time.monotonic()
     if arm:
         check_there(folder, params.data)
-    elif _nothing_left(folder):
+    elif not (old := _old(folder)) and _nothing_left(folder, params):
         print("nothing to do: every stage, round and seed is done")
         _show(folder)
         return
-    elif missing(folder, params.data) and staleness(folder).old:
+    elif old and missing(folder, params.data):
         check_there(folder, params.data)
     _work(folder, params.llm, arm)
     _show(folder)
@@ -131,15 +135,20 @@ def _work(folder: Path, model: LanguageModel, arm: str | None) -> None:
                 improve(str(folder))
 
 
-def _nothing_left(folder: Path) -> bool:
-    """Whether the study is finished; found out before Prefect, which takes seconds to start."""
-    from metricloop.flows.decisions import nothing_left
-    from metricloop.params import load_params
+def _old(folder: Path) -> list[str]:
+    """The stages that are out of date; found out before Prefect, which takes seconds to start."""
     from metricloop.study.refresh import refresh_code
     from metricloop.study.staleness import staleness
 
     refresh_code(folder)
-    return not staleness(folder).old and nothing_left(folder, load_params(folder / layout.PARAMS))
+    return staleness(folder).old
+
+
+def _nothing_left(folder: Path, params: Params) -> bool:
+    """Whether a study whose stages are up to date has nothing left to do or to show."""
+    from metricloop.flows.decisions import nothing_left
+
+    return nothing_left(folder, params)
 
 
 def _show(folder: Path) -> None:
@@ -176,6 +185,7 @@ def status(
     from metricloop.study.data_files import missing
     from metricloop.study.run_record import describe, describe_stopped, last_run
     from metricloop.study.staleness import staleness
+    from metricloop.text.shell import command_line
 
     folder = folder.resolve()
     found, run = staleness(folder), last_run(folder)
@@ -191,6 +201,9 @@ def status(
     summary = folder / layout.SUMMARY
     if summary.is_file() and (told := describe_splits(json.loads(summary.read_text()))):
         print(f"data: {told}")
+    if not (folder / layout.REPORT).is_file():
+        line = command_line("metricloop", "compare", "-C", folder)
+        print(f"no {layout.REPORT} yet: it is written when a run ends; after the first comparison: {line}")
     if said := missing(folder, load_params(folder / layout.PARAMS).data):
         print(said)
 

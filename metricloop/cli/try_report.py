@@ -23,7 +23,9 @@ from metricloop.text.shell import command_line, run_line
 
 @dataclass(frozen=True)
 class TryReport:
-    """What is asked for. folder: the workspace as typed; file: full path; policy: its name, with `options`."""
+    """What is asked for. folder: the workspace as typed; file: full path; policy: its name, with `options`.
+    alone: whether the file has one metric only, so that it need not be named.
+    """
 
     folder: Path
     file: Path
@@ -32,6 +34,7 @@ class TryReport:
     policy: str
     options: Mapping[str, Any]
     add: bool = False
+    alone: bool = False
 
     @property
     def workspace(self) -> Path:
@@ -63,7 +66,9 @@ class TryReport:
 
     def _add_line(self, metric: str) -> str:
         """The command that adds this metric as an arm."""
-        words: list[str | Path] = ["metricloop", "add", self.file, "--metric", metric]
+        words: list[str | Path] = ["metricloop", "add", self.file]
+        if not self.alone:
+            words += ["--metric", metric]
         if self.policy != "best" or self.options:
             words += ["--policy", self.policy, *(f"{key}={value}" for key, value in self.options.items())]
         return command_line(*words, "-C", self.folder)
@@ -82,7 +87,8 @@ class TryReport:
         if not self._inside:
             print(f"copied to {self.workspace / code}, which the study scores with: edit it there")
         print(f"added to {ARMS}:\n{_indented(as_yaml(addition))}")
-        print(f"it runs in the sandbox, and costs: {cost(self.workspace, self.inputs.params, addition)}")
+        told = cost(self.workspace, self.inputs.params, load_plan(self.workspace), addition)
+        print(f"it runs in the sandbox, and costs: {told}")
         print(f"next: {run_line(self.folder, '--arm', arm)}")
         if not code.startswith(f"{METRICS}/"):  # `metricloop run` commits what lies there
             print(f"(git does not track {code} yet: {command_line('git', '-C', self.folder, 'add', code)})")

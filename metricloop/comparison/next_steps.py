@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from metricloop.comparison.arm_rows import boxes_apart, family_size, matched_control, of_role, tried, winner_of
-from metricloop.comparison.background import Background, minutes_text
+from metricloop.comparison.background import Background
 from metricloop.comparison.bottleneck import bottleneck, may_go_on, undertrained
 from metricloop.comparison.phrases import seeds_text
 from metricloop.comparison.verdict import summarise
 from metricloop.comparison.whole_pool import dropping, whole_pool
 from metricloop.data.seeds import STUDY_SEEDS
+from metricloop.text.duration import duration_range
 from metricloop.text.numbers import count, fixed, listing, percent
 from metricloop.text.shell import command_line
 
@@ -27,14 +28,15 @@ QUICK = 0.0  # trials of a command that trains nothing
 @dataclass(frozen=True)
 class Step:
     """Something to do. situation: its key, for tests and pages; text: why, in words that a colon may follow; command:
-    the line to type; minutes: how long that takes, where it is known; trials: how many it trains, as far as planned.
+    the line to type; trials: how many it trains, as far as planned; seconds: the range of how long all of it takes,
+    where that is known.
     """
 
     situation: str
     text: str
     command: str
     trials: float = QUICK
-    minutes: float | None = None
+    seconds: tuple[float, float] | None = None
 
     @property
     def sentence(self) -> str:
@@ -42,7 +44,7 @@ class Step:
         if not self.trials:
             return self.text
         cost = count(round(self.trials), "trial")
-        return f"{self.text} ({cost if self.minutes is None else f'{cost}, {minutes_text(self.minutes)}'})"
+        return f"{self.text} ({cost if self.seconds is None else f'{cost}, {duration_range(*self.seconds)}'})"
 
 
 def next_steps(comparison: dict[str, Any], background: Background) -> list[Step]:
@@ -54,14 +56,19 @@ def next_steps(comparison: dict[str, Any], background: Background) -> list[Step]
 
 
 def _step(
-    background: Background, situation: str, text: str, *words: str, trials: float = QUICK, times: float = 1
-) -> Step:
-    """A step; words: of its command after `metricloop`. times: how much longer than now a trial takes."""
+    background: Background, situation: str, text: str, *words: str,
+    trials: float = QUICK, first: str = "compare", times: float = 1,
+) -> Step:  # fmt: skip
+    """A step; words: of its command after `metricloop`. first, times: of a run, as in `Pace.of_run`."""
     name, *rest = words
     line = command_line(
         "metricloop", name, *rest[: _positional(rest)], "-C", background.folder, *rest[_positional(rest) :]
     )
-    return Step(situation, text, line, trials, background.minutes(trials * times) if trials else None)
+    pace = background.pace
+    if not trials or pace is None:
+        return Step(situation, text, line, trials)
+    seconds = pace.of_trials(trials) if name in ("promote", "audit") else pace.of_run(trials, first, times)
+    return Step(situation, text, line, trials, seconds)
 
 
 def _positional(words: list[str]) -> int:
@@ -101,6 +108,12 @@ def _unfinished(comparison: dict[str, Any], background: Background) -> Steps:
     if left > 0:
         yield _step(background, "unfinished", "Go on with the study, which is not finished", "run", trials=left)
         return
+    known = {arm["name"] for arm in (*comparison["arms"], *comparison["screened"])}
+    if added := [name for name in background.planned if name not in known]:
+        verbs = ("was", "has") if len(added) == 1 else ("were", "have")
+        text = f"Run {listing(added)}, which {verbs[0]} added and {verbs[1]} no results"
+        yield _step(background, "added", text, "run", trials=len(added) * first["arms"])
+        return
     winner = winner_of(comparison)
     if winner and boxes_apart(winner) and matched_control(comparison, winner) is None:
         text = f"Find out whether the number of boxes explains the gain of {winner['name']}"
@@ -126,7 +139,7 @@ def _many_boxes(comparison: dict[str, Any], background: Background) -> Steps:
         share = min(1.0, math.ceil(comparison["budget"] * winner["boxes_ratio"] * 100) / 100)
         text = f"The gain may be one of boxes, not of choice: see what {percent(share)} of the images give, chosen anew"
         words = ("run", "--set", f"study.budget={share:g}")
-        yield _step(background, "boxes", text, *words, trials=all_trials(comparison))
+        yield _step(background, "boxes", text, *words, trials=all_trials(comparison), first="select")
 
 
 def _confirm(comparison: dict[str, Any], background: Background) -> Steps:
@@ -181,10 +194,10 @@ def _more_images(comparison: dict[str, Any], background: Background) -> Steps:
     if background.drawn_split and share > background.search_share:
         text = f"Compare on more than {images}; every arm is trained anew"
         words = ("run", "--set", f"data.search_share={share:g}")
-        yield _step(background, "images", text, *words, trials=all_trials(comparison))
+        yield _step(background, "images", text, *words, trials=all_trials(comparison), first="ingest")
     else:
         text = f"Compare on more than {images}: add labelled images to the split val of your data, then"
-        yield _step(background, "images_given", text, "run", trials=all_trials(comparison))
+        yield _step(background, "images_given", text, "run", trials=all_trials(comparison), first="ingest")
 
 
 def _more_seeds(comparison: dict[str, Any], background: Background) -> Steps:
@@ -211,7 +224,7 @@ def _larger_subset(comparison: dict[str, Any], background: Background) -> Steps:
         share = min(1.0, 2 * comparison["budget"])
         text = f"More images help more than choosing them: compare at {percent(share)} of the pool"
         words = ("run", "--set", f"study.budget={share:g}")
-        yield _step(background, "budget", text, *words, trials=all_trials(comparison))
+        yield _step(background, "budget", text, *words, trials=all_trials(comparison), first="select")
 
 
 def _add_full(comparison: dict[str, Any], background: Background) -> Steps:

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from metricloop.comparison.arm_rows import Arm, in_first_look, of_role, winner_of
 from metricloop.comparison.phrases import change_text, interval_text
-from metricloop.text.numbers import percent
+from metricloop.text.numbers import fixed, percent
 
-Dropping = Literal["pays", "costs", "same", "open"]
+Dropping = Literal["pays", "costs", "open"]
 
 
 def whole_pool(comparison: dict[str, Any]) -> Arm | None:
@@ -19,19 +19,15 @@ def whole_pool(comparison: dict[str, Any]) -> Arm | None:
 
 
 def dropping(comparison: dict[str, Any]) -> Dropping | None:
-    """Whether a subset is better than the whole pool (pays), worse (costs), no worse by the smallest gain of interest
-    (same), or whether that is open. None without the control `full`. The subset is that of the best metric that is
-    better than random, or else a random one.
+    """Whether a subset is better than the whole pool (pays), worse (costs), or whether that is open: by the ends of the
+    interval alone. None without the control `full`. The subset is that of the best metric that is better than random,
+    or else a random one.
     """
-    whole = whole_pool(comparison)
-    if whole is None:
+    found = _ends(comparison)
+    if found is None:
         return None
-    low, high = (_lead(comparison) or reverse(whole["gain"]["mAP"]))["ci95"] or (-1.0, 1.0)
-    if low > 0:
-        return "pays"
-    if high < 0:
-        return "costs"
-    return "same" if low > -comparison["smallest_gain"] else "open"
+    low, high = found
+    return "pays" if low > 0 else "costs" if high < 0 else "open"
 
 
 def dropping_text(comparison: dict[str, Any]) -> str:
@@ -47,15 +43,31 @@ def dropping_text(comparison: dict[str, Any]) -> str:
     lead, best = _lead(comparison), winner_of(comparison)
     if lead and best:
         text += f", and the {share} of {best['name']} {change_text(lead)} ({interval_text(lead)})"
-    return f"{text}: {_CONCLUSIONS[found]}."
+    return f"{text}: {_conclusion(*(_ends(comparison) or (-1.0, 1.0)))}."
 
 
-_CONCLUSIONS = {
-    "pays": "yes, the subset is better than all of them",
-    "costs": "no, train on all of them where you can",
-    "same": "you may, at little or no loss",
-    "open": "that is not decided",
-}
+def _conclusion(low: float, high: float) -> str:
+    """What the interval says of dropping, with its ends: a small change of a number changes little of the words.
+
+    >>> _conclusion(0.01, 0.03)
+    'yes, that gains 0.010 to 0.030 mAP'
+    >>> _conclusion(-0.004, 0.03)
+    'not decided; it costs at most 0.004 mAP and gains at most 0.030'
+    """
+    if low > 0:
+        return f"yes, that gains {fixed(low)} to {fixed(high)} mAP"
+    if high < 0:
+        return f"no, that costs {fixed(-high)} to {fixed(-low)} mAP; train on all of them where you can"
+    return f"not decided; it costs at most {fixed(-low)} mAP and gains at most {fixed(high)}"
+
+
+def _ends(comparison: dict[str, Any]) -> tuple[float, float] | None:
+    """The interval of the gain of the subset over the whole pool."""
+    whole = whole_pool(comparison)
+    if whole is None:
+        return None
+    low, high = (_lead(comparison) or reverse(whole["gain"]["mAP"]))["ci95"] or (-1.0, 1.0)
+    return low, high
 
 
 def reverse(change: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from metricloop.comparison.arm_rows import Arm, of_role
 from metricloop.comparison.background import Background
 from metricloop.comparison.next_steps import next_steps
 from metricloop.study.background import read_background
+from metricloop.text.nearest import did_you_mean
 from metricloop.text.shell import command_line
 
 SAID = {
@@ -65,7 +65,6 @@ def _winner(comparison: dict[str, Any], folder: Path) -> Arm:
 def _named(comparison: dict[str, Any], name: str) -> Arm:
     rows = {arm["name"]: arm for arm in comparison["arms"]}
     if name not in rows:
-        near = get_close_matches(name, rows, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(rows)}"
+        hint = did_you_mean(name, rows, f"there are: {', '.join(rows)}")
         raise ArmRefusedError(f"the study has no results of an arm {name!r}; {hint}")
     return rows[name]

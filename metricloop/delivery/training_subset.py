@@ -77,6 +77,7 @@ def larger_subset(params: Params, arm: str, share: float, draws: Sequence[int]) 
         inputs.a,
         inputs.b,
         inputs.embeddings,
+        inputs.edits,
         study=(params.study.name, params.study.seed),
         arm=arm,
         budget=share,

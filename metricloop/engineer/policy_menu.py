@@ -12,7 +12,7 @@ from metricloop.text import numbers
 
 OFFERED = ("best", "drop_worst", "among", "strata", "band")  # `inverse` is `best` with the other direction
 # Options that need what a suggestion cannot give (image names, score folders, embeddings), or that a person decides.
-WITHHELD = frozenset({"always", "distinct", "objectives", "strength", "strength_b"})
+WITHHELD = frozenset({"always", "distinct", "objectives", "strength", "strength_b", "mend"})
 
 
 def policy_text() -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from metricloop.llm.prices import Price, cost, price_of
+from metricloop.llm.model_table import Price
+from metricloop.llm.prices import cost, price_of
 from metricloop.llm.providers import replays
 from metricloop.llm.settings import LanguageModel
 
@@ -24,12 +25,15 @@ class SpentError(RuntimeError):
 
 @dataclass(frozen=True)
 class Spent:
-    """tokens: read and written; minutes: waiting for answers; unpriced: models without a known price."""
+    """tokens: read and written; reasoning: of these, the model's own reasoning; minutes: waiting for answers;
+    unpriced: models without a known price.
+    """
 
     tokens: int = 0
     dollars: float = 0.0
     minutes: float = 0.0
     unpriced: tuple[str, ...] = ()
+    reasoning: int = 0
 
 
 NOTHING = Spent()
@@ -48,7 +52,7 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
 
     An answer without a known price at its time gets the model's present price.
     """
-    bills, seconds = list[_Bill](), 0.0
+    bills, seconds, reasoning = list[_Bill](), 0.0, 0
     open_calls = dict[tuple, Mapping[str, Any]]()
     for event in events:
         if replays(event.get("provider")):
@@ -61,7 +65,9 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
         elif event["event"] == "answered":
             asked = open_calls.pop(key, event)
             models = (asked.get("model", ""), event.get("model", ""))
-            bills.append(_Bill(models, event["prompt_tokens"], event["completion_tokens"], event["cost"]))
+            tokens = (event["prompt_tokens"], event["completion_tokens"], event.get("cached_tokens", 0))
+            bills.append(_Bill(models, *tokens, event.get("tier", ""), event["cost"]))
+            reasoning += event.get("reasoning_tokens", 0)
             seconds += event["seconds"]
         elif event["event"] == "call_failed":
             seconds += event.get("seconds", 0.0)  # early journals have no seconds here
@@ -73,6 +79,7 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
         dollars=sum(amount or 0.0 for amount in dollars),
         minutes=seconds / 60,
         unpriced=tuple(dict.fromkeys(unpriced)),
+        reasoning=reasoning,
     )
 
 
@@ -84,7 +91,7 @@ def allowance(used: Spent, prompt_tokens: int, settings: LanguageModel) -> Allow
     seconds = 60 * (settings.max_minutes - used.minutes)
     if seconds <= 0:
         raise _reached("llm.max_minutes", f"{settings.max_minutes:g} minutes", f"{used.minutes:.1f} are spent")
-    price = price_of(settings.model, settings.prices)
+    price = _dearest(settings)
     if settings.max_cost is not None and price is not None and price[1] > 0:
         left = settings.max_cost - used.dollars - prompt_tokens * price[0] / MILLION
         affordable = int(left * MILLION / price[1])
@@ -94,34 +101,62 @@ def allowance(used: Spent, prompt_tokens: int, settings: LanguageModel) -> Allow
     return Allowance(tokens, seconds)
 
 
-def check_price(settings: LanguageModel, used: Spent = NOTHING) -> None:
+def check_price(settings: LanguageModel, used: Spent = NOTHING) -> str:
     """Check that llm.max_cost can be checked: the price of the model, and of every model asked so far, is known.
 
-    Errors: BudgetError saying what to set.
+    Returns "", or one line saying what is not known and how to go on, where the person has set a limit of tokens too.
+    Errors: BudgetError, with such a line, where there is no other limit that the person has set.
     """
     if settings.max_cost is None:
-        return
-    for model in (settings.model, *used.unpriced):
-        if price_of(model, settings.prices) is None:
+        return ""
+    for model in unpriced_models(settings, used):
+        how = (
+            f"llm.prices: {{{model}: [1.0, 4.0]}}, in US dollars per million tokens read and written "
+            "([0, 0] for your own server)"
+        )
+        if "max_tokens" not in settings.model_fields_set:
             raise BudgetError(
-                f"llm.max_cost cannot be checked: the price of {model} is not known; set it in US dollars per million "
-                f"tokens, read and written, as llm.prices: {{{model}: [1.0, 4.0]}} (for your own server: [0, 0]), "
-                "or set llm.max_cost to null"
+                f"llm.max_cost cannot be checked: the price of {model} is not known; set it as {how}, "
+                "or set llm.max_tokens, or set llm.max_cost to null"
             )
+        return (
+            f"the price of {model} is not known, so llm.max_cost is not checked and llm.max_tokens "
+            f"({settings.max_tokens:,}) is the limit; for a limit of money set {how}"
+        )
+    return ""
+
+
+def unpriced_models(settings: LanguageModel, used: Spent = NOTHING) -> list[str]:
+    """The model of the settings and those asked so far, as far as their price is not known."""
+    prices = {model: price_of(model, settings.prices) for model in used.unpriced}
+    prices[settings.model] = _dearest(settings)
+    return [model for model in (settings.model, *used.unpriced) if prices[model] is None]
+
+
+def _dearest(settings: LanguageModel) -> Price | None:
+    """The highest price that a call may have: the server may serve it in its usual tier instead of llm.service_tier."""
+    asked = price_of(settings.model, settings.prices, settings.service_tier or "")
+    usual = price_of(settings.model, settings.prices)
+    return max(asked, usual) if asked and usual else None
 
 
 @dataclass(frozen=True)
 class _Bill:
-    """Tokens of one call. models: our name of the model, then the server's; paid: dollars, if known at the time."""
+    """Tokens of one call. models: our name of the model, then the server's; cached: of those read; tier: of service;
+    paid: dollars, if known at the time.
+    """
 
     models: tuple[str, ...]
     read: int
     written: int
+    cached: int = 0
+    tier: str = ""
     paid: float | None = None
 
     def dollars(self, prices: Mapping[str, Price]) -> float | None:
         """None when no price is known even now."""
-        now = (cost(model, self.read, self.written, prices) for model in self.models)
+        extra: dict[str, Any] = {"cached": self.cached, "tier": self.tier}
+        now = (cost(model, self.read, self.written, prices, **extra) for model in self.models)
         return self.paid if self.paid is not None else next((amount for amount in now if amount is not None), None)
 
 

@@ -1,34 +1,128 @@
-"""Ask a language model's server which models it has: a test of address and key that costs nothing."""
+"""Ask a language model's server which models it has: a test of address, key and model that costs nothing."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, Literal, NamedTuple
 
 from pydantic import SecretStr
 
-from metricloop.llm.connection import ConnectionSetupError, sdk_client
+from metricloop.llm.answer import parsed, word
+from metricloop.llm.connection import ConnectionSetupError, call_within, on_azure, sdk_client
 from metricloop.llm.key import NoKeyError, api_key
+from metricloop.llm.model_table import model_table, names_of
 from metricloop.text.clean import clean
 
 SECONDS = 3.0
+NAMED = 8  # most models that a line names
+SOON = 120  # days before the end of a model from which on it is a warning
 
 
-def check_endpoint(base_url: str, model: str, keys: Mapping[str, str] = os.environ) -> tuple[bool, str]:
-    """(whether the server answers and takes the key, one line on it). The key is never a part of the line."""
+@dataclass(frozen=True)
+class Listed:
+    """The models that a server names. ends: the day on which a model ends, where the server gives one."""
+
+    names: tuple[str, ...]
+    ends: Mapping[str, date]
+
+
+class Endpoint(NamedTuple):
+    """sound: whether the server answers, takes the key and has the model. said: one line on it; warning: or ""."""
+
+    sound: bool
+    said: str
+    warning: str = ""
+
+    @property
+    def state(self) -> Literal["ok", "warn", "fail"]:
+        return "fail" if not self.sound else "warn" if self.warning else "ok"
+
+
+def list_models(base_url: str, key: SecretStr, key_header: str = "") -> Listed:
+    """What the server answers to GET models; nothing in it contains the key.
+
+    Errors: openai.APIError, ConnectionSetupError, TimeoutError; ValueError when it is not a list of models.
+    """
+    client = sdk_client(base_url, key, key_header).with_options(timeout=SECONDS)
+    body: str = call_within(SECONDS, lambda: client.models.with_raw_response.list().text)
+    secret = key.get_secret_value()
+    found = parsed(body.replace(json.dumps(secret)[1:-1], "***") if secret else body)
+    data = found.get("data") if isinstance(found, dict) else None
+    if not isinstance(data, list):
+        raise ValueError("it is no list of models")
+    models = {name: one for one in data if isinstance(one, dict) and (name := word(one.get("id"), 200))}
+    ends = {name: day for name, one in models.items() if (day := _day(one.get("shutdown_date")))}
+    return Listed(tuple(models), ends)
+
+
+def check_endpoint(
+    base_url: str, model: str, keys: Mapping[str, str] = os.environ, key_header: str = "", today: date | None = None
+) -> Endpoint:
+    """Whether the server answers, takes the key and has the model. The key is never a part of a line."""
     import openai
 
+    where = clean(base_url)
     try:
         key = api_key(base_url, keys)
-        client = sdk_client(base_url, SecretStr(key or "")).with_options(timeout=SECONDS)
-        names = [found.id for found in client.models.list().data]
+        listed = list_models(base_url, SecretStr(key or ""), key_header)
     except (NoKeyError, ConnectionSetupError) as error:
-        return False, str(error)
+        return Endpoint(False, str(error))
     except openai.APIStatusError as error:
-        refused = error.status_code in (401, 403)
-        why = "it refuses the key" if refused else f"it answers with status {error.status_code}"
-        return not refused and error.status_code == 404, f"{clean(base_url)}: {why}"
-    except openai.APIError as error:
-        return False, f"{clean(base_url)} does not answer ({type(error).__name__})"
-    there = "has" if model in names else "does not list"
-    return model in names, f"{clean(base_url)}: {'with' if key else 'without'} a key; it {there} {clean(model)}"
+        if error.status_code in (401, 403):
+            return Endpoint(False, f"{where}: it refuses the key")
+        if error.status_code in (404, 405, 501):
+            said = f"{where}: it does not tell which models it has, so {clean(model)} is not checked"
+            return Endpoint(True, said, ending(model, today=today))
+        return Endpoint(False, f"{where}: it answers with status {error.status_code}")
+    except (openai.APIError, TimeoutError) as error:
+        return Endpoint(False, f"{where} does not answer ({type(error).__name__})")
+    except ValueError as error:
+        return Endpoint(True, f"{where}: to the question which models it has, {error}", ending(model, today=today))
+    begin, warning = f"{where}: {'with' if key else 'without'} a key", ending(model, listed, today)
+    if model in listed.names:
+        return Endpoint(True, f"{begin}; it has {clean(model)}", warning)
+    if on_azure(base_url):
+        said = f"{begin}; Azure names its models, not your deployments, so {clean(model)} is not checked"
+        return Endpoint(True, said, warning)
+    return Endpoint(False, f"{begin}; it {not_listed(model, listed)}", warning)
+
+
+def not_listed(model: str, listed: Listed) -> str:
+    """That a server does not list a model, and what it has instead: `does not list gpt-6; did you mean gpt-6-sol?`"""
+    near = get_close_matches(model, listed.names, n=3, cutoff=0.5)
+    others = [name for name in listed.names if name not in near]
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    said = f"does not list {clean(model)}"
+    has = f"has {', '.join(others[:NAMED])}{more}"
+    if near:
+        return f"{said}; did you mean {' or '.join(near)}?" + (f" It also {has}" if others else "")
+    return f"{said}; it {has}" if others else f"{said}, nor any other model"
+
+
+def ending(model: str, listed: Listed | None = None, today: date | None = None) -> str:
+    """A line when a model has ended, or ends soon; else "". The server's own date goes before that of the table."""
+    now = today or date.today()
+    table = model_table()
+    day = (listed.ends if listed else {}).get(model)
+    source = "its server says" if day else f"known since {table.looked_up}"
+    day = day or next((table.shutdown[name] for name in names_of(model) if name in table.shutdown), None)
+    if day is None or (left := (day - now).days) > SOON:
+        return ""
+    when = f"was to be shut down on {day}" if left < 0 else f"is to be shut down on {day}, {_days(left)}"
+    return f"{clean(model)} {when} ({source}); name another model in llm.model"
+
+
+def _days(left: int) -> str:
+    return "today" if left == 0 else "tomorrow" if left == 1 else f"in {left} days"
+
+
+def _day(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(value[:10])
+    except (TypeError, ValueError):
+        return None

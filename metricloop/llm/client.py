@@ -1,36 +1,37 @@
-"""Asks a language model, over any server that speaks the OpenAI chat-completions API."""
+"""Asks a language model, over any server that speaks OpenAI's Responses or chat-completions API."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from metricloop.llm.answer import Answer, NoChoiceError, Usage
 from metricloop.llm.budget import LEAST_ANSWER
+from metricloop.llm.check_endpoint import Listed, list_models
 from metricloop.llm.connection import ConnectionSetupError, call_within, sdk_client
 from metricloop.llm.key import clean_key, how_to_give
 from metricloop.llm.message import Message, Reply
+from metricloop.llm.pauses import asked_wait, pause_before
+from metricloop.llm.room import Room
 from metricloop.llm.settings import LanguageModel
-from metricloop.llm.wire import RUNGS, Answer, NoChoiceError, RequestForm, estimate_tokens, read_answer, tokens_in
+from metricloop.llm.wire import RUNGS, RequestForm, estimate_tokens, fits, tokens_in, too_large
 from metricloop.text.clean import clean
 
 if TYPE_CHECKING:
     import openai
 
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between attempts, unless the server names a time
 SHORTEST_SECRET = 8  # shorter keys are not masked: they are dummy keys of local servers and occur in normal text
 LOOKS_SECRET = re.compile(r"\bsk-[\w*.-]{8,}")  # OpenAI quotes a refused key with its middle masked
 NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached")
+UNFIT = 2  # answers in a row without the JSON that was asked for, after which it is asked for in another way
+SMALLER = "it is too large: show fewer pictures (llm.pictures), or lower llm.answer_tokens"
 
 
 class ClientError(RuntimeError):
@@ -46,11 +47,11 @@ class ClientError(RuntimeError):
 
 
 class _RequestFormError(ClientError):
-    """The server refuses the form of the request; `reason` is the whole text of its answer."""
+    """The server refuses the form of the request, or lacks the API; `reason` is the whole text of its answer."""
 
-    def __init__(self, said: str, reason: str) -> None:
-        super().__init__("request", said)
-        self.reason = reason
+    def __init__(self, kind: str, said: str, reason: str, status: int) -> None:
+        super().__init__(kind, said)
+        self.reason, self.status = reason, status
 
 
 class Client:
@@ -66,10 +67,11 @@ class Client:
         key: str | None,
         *,
         rung: str = RUNGS[0],
+        key_header: str = "",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """rung: how to ask for structured output at first (see wire.RUNGS).
+        """rung: how to ask for structured output at first (see wire.RUNGS). key_header: see connection.sdk_client.
 
         sleep, clock: replacements for the pauses between attempts and for the clock, both in seconds.
 
@@ -77,7 +79,10 @@ class Client:
         """
         self.settings = settings
         self._key = SecretStr(clean_key(key or ""))
-        self._form = RequestForm(rung, temperature=settings.temperature)
+        self._form = RequestForm.of(settings, rung)
+        self._room = Room(settings.answer_tokens)
+        self._unfit = 0  # answers in a row without the JSON that was asked for
+        self._key_header = key_header
         self._sleep, self._clock = sleep, clock
 
     def __repr__(self) -> str:
@@ -88,59 +93,94 @@ class Client:
         """How structured output is asked for: schema, json or fenced."""
         return self._form.rung
 
+    def listed(self) -> Listed | None:
+        """The models that the server names; None when it does not answer, or names none."""
+        import openai
+
+        try:
+            return list_models(self.settings.base_url, self._key, self._key_header)
+        except (openai.APIError, ConnectionSetupError, TimeoutError, ValueError):
+            return None
+
     def complete(
         self, messages: Sequence[Message], schema: Mapping[str, Any], *, most_tokens: int, seconds: float
     ) -> Reply:
         """The model's answer: JSON that fits the schema, if the model follows it (see `llm.extract`).
 
         schema: {"name": ..., "schema": JSON schema}. most_tokens: for the answer with its hidden reasoning, and for all
-        retries with their prompts; one answer gets at most llm.answer_tokens of them. seconds: wall time for all
-        attempts and the pauses between them. The reply counts the tokens of all answered attempts, empty ones too.
+        retries with their prompts; one answer gets at most llm.answer_tokens of them, or more where its reasoning took
+        all (see llm.room). seconds: wall time for all attempts and the pauses between them. The reply counts the tokens
+        of all answered attempts, empty ones too.
         Errors: ClientError.
         """
         began = self._clock()
         ends = began + seconds
-        left = most_tokens
-        form, retries, counted = self._form, 0, True
-        bills: list[tuple[int, int]] = []
+        form, room, retries, widened, counted = self._form, self._room, 0, 0, True
+        bills: list[Usage] = []
+        answer: Answer | None = None
         while True:
-            answer, failure = None, None
-            most = min(left, self.settings.answer_tokens)
+            failure = None
+            left = most_tokens - sum(bill.read + bill.written for bill in bills)
             try:
-                answer = self._attempt(form.request(self.settings.model, messages, schema, most), ends)
+                body = form.request(self.settings.model, messages, schema, min(left, room.tokens))
+                answer = self._attempt(form, body, ends)
             except ClientError as error:
-                if isinstance(error, _RequestFormError) and (other := form.fallback(error.reason)):
-                    form = other
-                    continue
                 failure = error
-            pause = _pause(messages, retries) if failure is None or failure.wait is None else failure.wait
+            if isinstance(failure, _RequestFormError):
+                if widened and too_large(failure.reason) and (other := room.refused(form, self.settings.answer_tokens)):
+                    form, room = other
+                    continue
+                if otherwise := form.fallback(failure.reason, failure.status):
+                    form = otherwise
+                    continue
+            pause = pause_before(messages, retries) if failure is None or failure.wait is None else failure.wait
             last = retries >= self.settings.retries or self._clock() + pause >= ends
             if failure and (last or not failure.again):
-                raise _counted(failure, retries)
-            if answer:
-                self._form = form
-                counted = counted and answer.tokens is not None
+                if answer is None:
+                    raise _counted(failure, retries)
+                break  # an earlier attempt was answered, without any text: what it took is to be counted
+            if failure is None and answer:
+                self._form, self._room = form, room
+                counted = counted and answer.usage is not None
                 asked = estimate_tokens(form.messages(messages, schema))
-                bills.append(answer.tokens or (asked, tokens_in(answer.text)))
-                left -= sum(bills[-1])
+                bills.append(answer.usage or Usage(asked, tokens_in(answer.text)))
+                left -= bills[-1].read + bills[-1].written
+                wider = room.after(form, left - bills[-1].read) if _only_thoughts(answer) else None
+                if wider and left >= LEAST_ANSWER and self._clock() < ends:
+                    (form, room), widened = wider, widened + 1
+                    continue
                 if last or left < LEAST_ANSWER or answer.finish != "empty":
                     break
             self._sleep(pause)
             retries += 1
+        self._judge(form, answer, schema)
         return Reply(
             text=answer.text,
             model=answer.model or self.settings.model,
             finish=answer.finish,
             rung=form.rung,
-            prompt_tokens=sum(read for read, _ in bills),
-            completion_tokens=sum(written for _, written in bills),
+            prompt_tokens=sum(bill.read for bill in bills),
+            completion_tokens=sum(bill.written for bill in bills),
             estimated=not counted,
             seconds=self._clock() - began,
-            retries=retries,
+            retries=retries + widened,
             refusal=answer.refusal,
+            cached_tokens=sum(bill.cached for bill in bills),
+            reasoning_tokens=sum(bill.reasoning for bill in bills),
+            api=form.api,
+            effort=form.effort,
+            tier=answer.tier or form.tier or "",
         )
 
-    def _attempt(self, request: Mapping[str, Any], ends: float) -> Answer:
+    def _judge(self, form: RequestForm, answer: Answer, schema: Mapping[str, Any]) -> None:
+        """Ask for JSON in another way from now on, after answers without it: the server may ignore how it was asked."""
+        if answer.finish in ("refusal", "length", "empty"):
+            return
+        self._unfit = 0 if fits(answer.text, schema) else self._unfit + 1
+        if self._unfit >= UNFIT:
+            self._form, self._unfit = form.stepped_down(), 0
+
+    def _attempt(self, form: RequestForm, request: Mapping[str, Any], ends: float) -> Answer:
         """One call that ends by `ends`. Errors: ClientError."""
         import openai
 
@@ -148,9 +188,10 @@ class Client:
         if left <= 0:
             raise ClientError("timeout", f"{where}: no time is left for this call")
         timeout = min(self.settings.call_seconds, left)
-        send = self._sdk.chat.completions.with_raw_response.create
+        sdk = self._sdk
+        send: Any = (sdk.responses if form.api == "responses" else sdk.chat.completions).with_raw_response.create
         try:
-            answer = read_answer(call_within(timeout, lambda: send(**request, timeout=timeout).text))
+            answer = form.read(call_within(timeout, lambda: send(**request, timeout=timeout).text))
         except (TimeoutError, openai.APITimeoutError):
             raise ClientError("timeout", f"{where}: no answer within {timeout:.3g} s", again=True) from None
         except openai.APIConnectionError as error:
@@ -159,7 +200,8 @@ class Client:
         except openai.APIStatusError as error:
             raise self._refused(error) from None
         except (ValueError, RecursionError) as error:
-            said = f"the answer of {where} is not a chat completion: {self._clean(str(error))}"
+            what = "a response of the Responses API" if form.api == "responses" else "a chat completion"
+            said = f"the answer of {where} is not {what}: {self._clean(str(error))}"
             raise ClientError("nonsense", said, again=isinstance(error, NoChoiceError)) from None
         return replace(
             answer,
@@ -167,12 +209,13 @@ class Client:
             finish=self._hide(answer.finish),
             model=self._hide(answer.model),
             refusal=answer.refusal and self._hide(answer.refusal),
+            tier=self._hide(answer.tier),
         )
 
     @cached_property
     def _sdk(self) -> openai.OpenAI:
         try:
-            return sdk_client(self.settings.base_url, self._key)
+            return sdk_client(self.settings.base_url, self._key, self._key_header)
         except ConnectionSetupError as error:
             raise ClientError("unreachable", f"{self.settings.base_url}: {error}") from None
 
@@ -187,8 +230,10 @@ class Client:
             said = f"{where} redirects ({status}) to {to}, which is not followed; llm.base_url may name it"
             return ClientError("request", said)
         if status == 404 or "model_not_found" in whole:
-            hint = "check llm.model and llm.base_url"
-            return ClientError("model", f"no model {self.settings.model!r} at {where}{says}; {hint}")
+            hint = "check llm.model and llm.base_url, or see what there is: metricloop doctor --llm"
+            return _RequestFormError(
+                "model", f"no model {self.settings.model!r} at {where}{says}; {hint}", whole, status
+            )
         if status == 401:  # the server's text may contain parts of the key
             return ClientError(
                 "key", f"{where} {'refuses the key' if self._secret else 'wants a key'} (401); {self._give}"
@@ -197,16 +242,20 @@ class Client:
             return ClientError("key", f"{where} does not accept this key{says}; {self._give}")
         if status == 402 or any(word in whole for word in NO_QUOTA):
             return ClientError("quota", f"{where}: the account has no credit left{says}")
-        wait = _asked_wait(error.response.headers)
+        if status in (400, 413, 422, 429) and too_large(f"{whole} {said}" if status != 413 else "too large"):
+            return _RequestFormError("request", f"{where} refuses the question{says}; {SMALLER}", whole, status)
+        wait = asked_wait(error.response.headers)
         if status == 429:
             waits = "" if wait is None else f", and asks to wait {wait:.3g} s"
             return ClientError("busy", f"{where} is busy{waits}{says}", again=True, wait=wait)
         if status == 408:
             return ClientError("timeout", f"{where} timed out{says}", again=True, wait=wait)
+        if status == 501:
+            return _RequestFormError("server", f"{where} failed{says}", whole, status)
         if status >= 500:
             return ClientError("server", f"{where} failed{says}", again=True, wait=wait)
-        if status in (400, 422):
-            return _RequestFormError(f"{where} refuses the question{says}", whole)
+        if status in (400, 405, 422):
+            return _RequestFormError("request", f"{where} refuses the question{says}", whole, status)
         return ClientError("request", f"{where} refuses the question{says}")
 
     @property
@@ -225,31 +274,13 @@ class Client:
         return clean(LOOKS_SECRET.sub("***", self._hide(said)))
 
 
+def _only_thoughts(answer: Answer) -> bool:
+    """Whether the model's reasoning took the whole answer: it was cut off before any text."""
+    return answer.finish == "length" and not answer.text.strip()
+
+
 def _counted(failure: ClientError, retries: int) -> ClientError:
     """The failure, with the number of attempts in its message."""
     if retries:
         failure.args = (f"{failure} (asked {retries + 1} times)",)
     return failure
-
-
-def _pause(messages: Sequence[Message], retries: int) -> float:
-    """Seconds before the next attempt: twice as many each time, varied by the question, so that threads whose calls
-    failed together do not retry together; the same in every run."""
-    seed = hashlib.sha256(f"{retries} {messages[-1].text if messages else ''}".encode(errors="replace")).digest()
-    return min(FIRST_PAUSE * 2.0**retries, LONGEST_PAUSE) * (0.75 + 0.5 * seed[0] / 255)
-
-
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait, or None; a date is compared with the server's own clock."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if math.isfinite(wait):
-            return max(0.0, wait)
-    try:
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return max(0.0, (parsedate_to_datetime(headers["retry-after"]) - now).total_seconds())
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return None

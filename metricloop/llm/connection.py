@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import openai
 
 PORTS = {"http": 80, "https": 443}
+BEARER, AZURE_HEADER = "Authorization", "api-key"  # headers with the key
+AZURE = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 MOST_BYTES = 4_000_000  # of a server's response
 SENT = {"host", "accept", "connection", "user-agent", "content-type", "content-length"}
 SENT.add("x-stainless-raw-response")  # tells the SDK that its caller wants the raw response
@@ -34,9 +36,10 @@ class ConnectionSetupError(RuntimeError):
     """The environment's proxy or certificates cannot be used; the message names the variables."""
 
 
-def sdk_client(base_url: str, key: SecretStr) -> openai.OpenAI:
+def sdk_client(base_url: str, key: SecretStr, key_header: str = "") -> openai.OpenAI:
     """An OpenAI SDK client that sends the key only to base_url's host, follows no redirect and does not retry.
 
+    key_header: the header with the key; "" for `api-key` at Azure's hosts, and `Authorization: Bearer` elsewhere.
     The SDK never gets the key, so it cannot log it. Headers that the SDK adds from environment variables
     (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and others) are removed. The environment's proxy and certificates are used for
     https only, where a proxy cannot read the traffic.
@@ -47,6 +50,7 @@ def sdk_client(base_url: str, key: SecretStr) -> openai.OpenAI:
 
     split = urlsplit(base_url)
     secure = split.scheme == "https"
+    header = key_header or (AZURE_HEADER if on_azure(base_url) else BEARER)
     home = (split.scheme, split.hostname, split.port or PORTS[split.scheme])
 
     def check_request(request: httpx2.Request) -> None:
@@ -58,7 +62,7 @@ def sdk_client(base_url: str, key: SecretStr) -> openai.OpenAI:
         request.headers["Host"] = url.netloc.decode("ascii")
         request.headers["Accept-Encoding"] = "identity"  # so that a small response cannot decompress into a huge one
         if secret := key.get_secret_value():
-            request.headers["Authorization"] = f"Bearer {secret}"
+            request.headers[header] = f"Bearer {secret}" if header == BEARER else secret
 
     def read_response(response: httpx2.Response) -> None:
         """Read the body here, with limits on its size and time."""
@@ -90,6 +94,11 @@ def sdk_client(base_url: str, key: SecretStr) -> openai.OpenAI:
     return openai.OpenAI(
         base_url=base_url, api_key="none", organization="", project="", max_retries=0, http_client=client
     )
+
+
+def on_azure(base_url: str) -> bool:
+    """Whether the server is one of Azure's, judged by its name."""
+    return (urlsplit(base_url).hostname or "").endswith(AZURE)
 
 
 def _trusted() -> ssl.SSLContext | bool:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from metricloop import layout
 from metricloop.data.tables import replacing
 from metricloop.llm.budget import Allowance, allowance, check_price, spent
 from metricloop.llm.cassette import Replay, cassette_of, save_cassette
-from metricloop.llm.client import ClientError
+from metricloop.llm.check_endpoint import ending, not_listed
+from metricloop.llm.client import Client, ClientError
+from metricloop.llm.connection import on_azure
 from metricloop.llm.journal import Event, Journal, Key
 from metricloop.llm.key import HANDED, api_key, read_keys, take_keys
 from metricloop.llm.message import Message, Reply
@@ -25,6 +28,7 @@ from metricloop.llm.settings import LanguageModel
 from metricloop.llm.wire import RUNGS, estimate_tokens
 
 STEPS = {"explore": 0, "propose": 1}  # the steps in which a round goes on as one conversation, in their order
+CHECKED_FOR = timedelta(days=1)  # how long a look at the server's models holds
 
 
 class NoProviderError(ValueError):
@@ -56,9 +60,10 @@ class Conversation:
         model: Model | None = None,
         replay: Replay | None = None,
         clock: Callable[[], float] = time.monotonic,
+        say: Callable[[str], None] = print,
     ) -> None:
         """memory: that of a study's rounds by default. model, replay: replace those of the provider. clock: seconds, to
-        measure failed calls.
+        measure failed calls. say: is told what the person should know of the model before its first call.
 
         Also writes the recording, in case a kill came before it was written.
         Errors: NoProviderError; CassetteError; BudgetError; NoKeyError when the key cannot be a key.
@@ -70,10 +75,11 @@ class Conversation:
         provider = provider_of(settings.provider)
         self.memory = memory or STUDY
         self.settings, self.journal, self.folder = settings, journal, journal.path.parent
-        self._records, self._clock = provider.records, clock
+        self._records, self._clock, self._say = provider.records, clock, say
         self.replay = replay or (provider.replay(settings) if provider.replay else None)
         if self.replay is None:
-            check_price(settings, spent(journal.events, settings))
+            self._open = check_price(settings, spent(journal.events, settings))
+            self._looked = self._told_effort = False
             connect = provider.connect
             assert connect is not None  # a provider connects or replays
             self.model: Model = model or connect(settings, key, rung_of(journal, settings.model))
@@ -100,25 +106,61 @@ class Conversation:
             provider=self.settings.provider, model=self.settings.model, tokens=tokens,
         )  # fmt: skip
         if self.replay is None:
+            self._before_the_first_call(key)
             reply = self._call(key, [*before, *new], schema, allowed)
         reply = replace(reply, text=reply.text.encode(errors="replace").decode())  # no half surrogate pairs
         answered = self.journal.add(
             "answered", **asdict(key), provider=self.settings.provider, recorded=recorded,
-            cost=cost(self.settings.model, reply.prompt_tokens, reply.completion_tokens, self.settings.prices)
-            if recorded is None else 0.0,
+            cost=self._cost(reply) if recorded is None else 0.0,
             **asdict(reply),
         )  # fmt: skip
         self._write_recording()
         return answer_text(answered)
 
+    def _before_the_first_call(self, key: Key) -> None:
+        """Tell whether the server has the model, when it ends, and an unknown price; once a day of a study."""
+        if self._looked:
+            return
+        self._looked = True
+        settings, told = self.settings, [self._open] if self._open else []
+        about = {"base_url": settings.base_url, "model": settings.model}
+        last = self.journal.last("checked", None, **about)
+        if last and datetime.now(UTC) - datetime.fromisoformat(last["at"]) < CHECKED_FOR:
+            return
+        if isinstance(self.model, Client):
+            listed = self.model.listed()
+            if listed and listed.names and settings.model not in listed.names and not on_azure(settings.base_url):
+                told.append(f"{settings.base_url} {not_listed(settings.model, listed)}")
+            told += [line] if (line := ending(settings.model, listed)) else []
+            self.journal.add("checked", **asdict(key), **about, listed=len(listed.names) if listed else None, said=told)
+        for line in told:
+            self._say(f"warning: {line}")
+
+    def _tell_other_effort(self, reply: Reply) -> None:
+        asked = self.settings.reasoning_effort
+        if asked and reply.effort != asked and not self._told_effort:
+            self._say(
+                f"warning: asked with reasoning effort {reply.effort or 'unset'}, not llm.reasoning_effort {asked}"
+            )
+            self._told_effort = True
+
     def _call(self, key: Key, messages: Sequence[Message], schema: Mapping[str, Any], allowed: Allowance) -> Reply:
         began = self._clock()
         try:
-            return self.model.complete(messages, schema, most_tokens=allowed.tokens, seconds=allowed.seconds)
+            reply = self.model.complete(messages, schema, most_tokens=allowed.tokens, seconds=allowed.seconds)
         except ClientError as error:
             seconds = self._clock() - began
             self.journal.add("call_failed", **asdict(key), kind=error.kind, said=str(error), seconds=seconds)
             raise
+        if isinstance(self.model, Client):
+            self._tell_other_effort(reply)
+        return reply
+
+    def _cost(self, reply: Reply) -> float | None:
+        return cost(
+            self.settings.model, reply.prompt_tokens, reply.completion_tokens, self.settings.prices,
+            cached=reply.cached_tokens, tier=reply.tier,
+        )  # fmt: skip
 
     def _write_recording(self) -> None:
         if self._records and self.journal.last("answered"):

@@ -34,7 +34,9 @@ class Reply:
 
     text: the answer; "" when the model refused or the answer was empty. finish: stop, length, refusal, empty, or
     another word of the server. rung: how structured output was asked for (schema, json, fenced). prompt_tokens,
-    completion_tokens: counted by the server, or by us when `estimated`.
+    completion_tokens: counted by the server, or by us when `estimated`; cached_tokens: of those read, reasoning_tokens:
+    of those written. api: chat or responses. effort: the reasoning effort asked for, None for the server's own. tier:
+    the service tier that the server names, or that was asked for; "" for none.
     """
 
     text: str
@@ -47,3 +49,8 @@ class Reply:
     seconds: float
     retries: int = 0
     refusal: str | None = None
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    api: str = "chat"
+    effort: str | None = None
+    tier: str = ""

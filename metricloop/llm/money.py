@@ -12,7 +12,10 @@ _last: dict[Path, tuple[int, str]] = {}  # journal -> its size, and what was sai
 
 
 def money_so_far(journal: Path, settings: LanguageModel) -> str:
-    """Such as `model $0.12`, or the tokens where no price is known; "" before anything was asked, and in a replay."""
+    """Such as `model $0.12, 6,100 tokens of reasoning`, or all tokens where no price is known.
+
+    "" before anything was asked, and in a replay.
+    """
     try:
         size = journal.stat().st_size
     except OSError:
@@ -20,5 +23,6 @@ def money_so_far(journal: Path, settings: LanguageModel) -> str:
     if _last.get(journal, (-1, ""))[0] != size:
         used = spent(read_journal(journal), settings)
         said = f"model ${used.dollars:.2f}" if used.dollars else f"model {used.tokens:,} tokens"
+        said += f", {used.reasoning:,} tokens of reasoning" if used.reasoning else ""
         _last[journal] = (size, said if used.tokens else "")
     return _last[journal][1]

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
-from metricloop.data.tables import read_yaml
-
-TABLE = Path(__file__).parent / "prices.yaml"
-SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")  # 2026-01-01, 20260101, or 0613 of older models
-
-Price = tuple[float, float]  # USD per million tokens: read, written
+from metricloop.llm.model_table import Price, model_table, names_of
 
 
-def price_of(model: str, overrides: Mapping[str, Price] | None = None) -> Price | None:
-    """The price of a model; None when it is not known. A dated snapshot has the price of its model.
+def price_of(model: str, overrides: Mapping[str, Price] | None = None, tier: str = "") -> Price | None:
+    """USD per million tokens, read and written, perhaps read from the server's cache; None when not known.
+
+    A dated snapshot has the price of its model. tier: the service tier, which changes the published prices only.
 
     >>> price_of("gpt-5-mini-2026-01-01")
-    (0.25, 2.0)
+    (0.25, 2.0, 0.025)
     """
-    base = SNAPSHOT.sub("", model)
-    for prices in (overrides or {}, _published()):
-        for name in (model, base):
-            if name in prices:
-                return prices[name]
+    for name in names_of(model):
+        if overrides and name in overrides:
+            return overrides[name]
+    table = model_table()
+    for name in names_of(model):
+        if name in table.usd_per_million_tokens:
+            times = table.service_tiers | table.service_tiers_of.get(name, {}) | {"": 1.0}
+            known = table.usd_per_million_tokens[name]
+            return tuple(amount * times[tier] for amount in known) if tier in times else None  # type: ignore[return-value]
     return None
 
 
 def cost(
-    model: str, prompt_tokens: int, completion_tokens: int, overrides: Mapping[str, Price] | None = None
+    model: str,
+    prompt_tokens: int,
+    completion_tokens: int,
+    overrides: Mapping[str, Price] | None = None,
+    *,
+    cached: int = 0,
+    tier: str = "",
 ) -> float | None:
-    """USD for one call; None when the model's price is not known."""
-    price = price_of(model, overrides)
-    return None if price is None else (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
-
-
-@cache
-def _published() -> dict[str, Price]:
-    table = read_yaml(TABLE)["usd_per_million_tokens"]
-    return {model: (float(read), float(written)) for model, (read, written) in table.items()}
+    """USD for one call; None when the model's price is not known. cached: how many tokens of the prompt were cached."""
+    price = price_of(model, overrides, tier)
+    if price is None:
+        return None
+    from_cache = price[2] if len(price) == 3 else price[0]
+    return ((prompt_tokens - cached) * price[0] + cached * from_cache + completion_tokens * price[1]) / 1e6

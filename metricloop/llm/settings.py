@@ -8,9 +8,11 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from metricloop.config import Section
+from metricloop.llm.model_table import Amount, Price
 from metricloop.llm.providers import NONE, provider_choices, provider_names, provider_of
 
-Amount = Annotated[float, Field(ge=0)]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Tier = Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"]
 
 
 def _known_provider(name: str) -> str:
@@ -24,7 +26,11 @@ class LanguageModel(Section):
 
     provider: Annotated[str, AfterValidator(_known_provider)] = NONE
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.openai.com/v1"  # without a key
-    model: str = "gpt-5.4-mini"
+    api: Literal["auto", "responses", "chat"] = "auto"
+    model: str = "gpt-6.1-sol"  # checked by `doctor --llm` and before a study's first call
+    reasoning_effort: Effort | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    service_tier: Tier | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     cassette: str = ""
     rounds: Annotated[int, Field(ge=0, le=50)] = 2
@@ -34,13 +40,14 @@ class LanguageModel(Section):
     variants: Annotated[int, Field(ge=1, le=3)] = 3
     repairs: Annotated[int, Field(ge=0, le=10)] = 3
     pictures: Literal["none", "thumbnails", "full"] = "thumbnails"
+    picture_detail: Literal["auto", "low", "high", "original"] | None = None
     answer_tokens: Annotated[int, Field(ge=256)] = 16_000
     call_seconds: Annotated[float, Field(gt=0)] = 300
     retries: Annotated[int, Field(ge=0, le=10)] = 4
     max_tokens: Annotated[int, Field(ge=0)] = 500_000
     max_cost: Amount | None = 5.0
     max_minutes: Amount = 120
-    prices: dict[str, tuple[Amount, Amount]] = Field(default_factory=dict)
+    prices: dict[str, Price] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _provider_has_its_settings(self) -> LanguageModel:

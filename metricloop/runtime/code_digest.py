@@ -36,7 +36,7 @@ NEUTRAL = frozenset(
     )
 )
 # Packages that find their modules by listing their folder: no import statement names them.
-FOUND_BY_FOLDER = frozenset(f"{PACKAGE}.{name}" for name in ("selection.policies", "data.readers"))
+FOUND_BY_FOLDER = frozenset(f"{PACKAGE}.{name}" for name in ("selection.policies", "data.readers", "metrics.repairs"))
 # Of these only the one that a study uses counts, under a key of its own: see `detector_digest`.
 ARCHITECTURES = f"{PACKAGE}.detector.architectures"
 CATALOGUE = f"{PACKAGE}.metrics.catalogue"
@@ -51,7 +51,7 @@ def sources(stage: str) -> tuple[str, ...]:
     """`tasks/STAGE.py` and all files that it imports, directly or not; relative to HOME, sorted."""
     catalogue = [f"{CATALOGUE}.{path.stem}" for path in _catalogue()] if stage == "score" else []
     files = {_name(path) for path in closure([f"{TASKS}.{stage}", *catalogue], NEUTRAL)}
-    if stage == "score":
+    if stage in ("score", "mend"):
         # Started as programs, so no import names them.
         files |= {f"{PACKAGE}/sandbox/zygote.py", f"{PACKAGE}/sandbox/selftest_inside.py"}
     if f"{PACKAGE}/detector/detectors.py" in files:

@@ -89,8 +89,8 @@ def pass_gate(
         Rule.FAST: lambda: _fast(frames, took, patience, ask),
         Rule.DETERMINISTIC: lambda: _deterministic(spec, frames, first, ask),
         Rule.ORDER: lambda: _order(spec, frames, first, ask),
-        Rule.NO_BOXES: lambda: _survives([_without_boxes(frame) for frame in frames[:2]], ask),
-        Rule.ONE_PIXEL_BOXES: lambda: _survives([_with_tiny_boxes(frame) for frame in frames[:2]], ask),
+        Rule.NO_BOXES: lambda: _survives([without_boxes(frame) for frame in frames[:2]], ask),
+        Rule.ONE_PIXEL_BOXES: lambda: _survives([with_tiny_boxes(frame) for frame in frames[:2]], ask),
         Rule.KNOWN: lambda: _known(first),
         Rule.VARIES: lambda: _varies(first),
     }
@@ -180,12 +180,12 @@ def _ask(sandbox: Sandbox, source: MetricFile, spec: Spec, frames: Sequence[Fram
     return [MetricResult(scores, answer.error) for scores in np.split(answer.scores, ends)]
 
 
-def _without_boxes(frame: Frame) -> Frame:
+def without_boxes(frame: Frame) -> Frame:
     predictions = None if frame.predictions is None else Detections.empty()
     return replace(frame, boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), predictions=predictions)
 
 
-def _with_tiny_boxes(frame: Frame) -> Frame:
+def with_tiny_boxes(frame: Frame) -> Frame:
     """Boxes: one pixel in the middle, one in each of two corners, and the whole image."""
     w, h = frame.width, frame.height
     boxes = [[w // 2, h // 2, w // 2 + 1, h // 2 + 1], [0, 0, 1, 1], [w - 1, h - 1, w, h], [0, 0, w, h]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 COPY = 0.95  # |Spearman's rho| with an earlier metric from which on a metric is its copy
 
 
-class Rule(StrEnum):
-    """One rule. Its value is its name in journals and messages.
+class WordedRule(StrEnum):
+    """One rule of a gate. Its value is its name in journals and messages.
 
     broken_when: a sentence for the docs. passed: a sentence for `metricloop try`; "" for rules about an idea.
     code_must: a phrase for the prompt, "your code must ..."; "" when another rule's phrase includes it, or another
@@ -19,11 +20,15 @@ class Rule(StrEnum):
     passed: str
     code_must: str
 
-    def __new__(cls, name: str, broken_when: str, passed: str = "", code_must: str = "") -> Rule:
+    def __new__(cls, name: str, broken_when: str, passed: str = "", code_must: str = "") -> Self:
         rule = str.__new__(cls, name)
         rule._value_ = name
         rule.broken_when, rule.passed, rule.code_must = broken_when, passed, code_must
         return rule
+
+
+class Rule(WordedRule):
+    """The rules for metrics, and for the ideas that a language model has."""
 
     # About an idea, before its code runs.
     ANSWER = "answer", "the model's repair cannot be read; the idea stays as it was"

@@ -33,7 +33,7 @@ WORDS = 2000  # bytes of an error message at most
 def send_declarations(descriptors: list[int], arguments: dict[str, Any]) -> None:
     """Send the Specs of a file's metrics as a JSON list. arguments: filename, memory_mb."""
     report, code = descriptors
-    _guarded(report, arguments, lambda: os.write(report, READY + _declarations(code, arguments["filename"])))
+    guarded(report, arguments, lambda: os.write(report, READY + _declarations(code, arguments["filename"])))
 
 
 def send_scores(descriptors: list[int], arguments: dict[str, Any]) -> None:
@@ -52,12 +52,12 @@ def send_scores(descriptors: list[int], arguments: dict[str, Any]) -> None:
             try:
                 values = call_metric(metric, subject)
             except BaseException as error:  # the code may also raise SystemExit and KeyboardInterrupt
-                os.write(report, FAILED + PLACE.pack(row, 0) + _explain(error, arguments))
+                os.write(report, FAILED + PLACE.pack(row, 0) + explained(error, arguments))
                 continue
             for start in range(0, len(values), CHUNK):
                 os.write(report, VALUES + PLACE.pack(row, start) + values[start : start + CHUNK].tobytes())
 
-    _guarded(report, arguments, work)
+    guarded(report, arguments, work)
 
 
 def explain(error: BaseException, filename: str, memory_mb: int) -> str:
@@ -82,16 +82,17 @@ def _declarations(code: int, filename: str) -> bytes:
     return json.dumps([asdict(spec_of(metric)) for metric in _load(code, filename).values()]).encode()
 
 
-def _guarded(report: int, arguments: dict[str, Any], work: Callable[[], object]) -> None:
+def guarded(report: int, arguments: dict[str, Any], work: Callable[[], object]) -> None:
     """Do the work, report an error, and end the process without running exit functions."""
     try:
         work()
     except BaseException as error:
-        os.write(report, BROKEN + _explain(error, arguments))
+        os.write(report, BROKEN + explained(error, arguments))
     os._exit(0)
 
 
-def _explain(error: BaseException, arguments: dict[str, Any]) -> bytes:
+def explained(error: BaseException, arguments: dict[str, Any]) -> bytes:
+    """The error in words as the end of a packet."""
     try:
         return explain(error, arguments["filename"], arguments["memory_mb"]).encode(errors="replace")[:WORDS]
     except BaseException:  # an exception that cannot even be printed
@@ -105,10 +106,11 @@ def _subjects(payload: int, first: int) -> Iterator[tuple[int, Frame | Dataset]]
         yield 0, Dataset(root=Path(), class_names=names, **arrays)
         return
     for row in range(first, len(meta["frames"])):
-        yield row, _frame(meta, row, arrays)
+        yield row, frame_of(meta, row, arrays)
 
 
-def _frame(meta: dict[str, Any], row: int, arrays: dict[str, np.ndarray]) -> Frame:
+def frame_of(meta: dict[str, Any], row: int, arrays: dict[str, np.ndarray]) -> Frame:
+    """One frame of a payload."""
     own: dict[str, Any] = {name: arrays[f"{row}.{name}"] for name in meta["frames"][row]["arrays"]}
     predicted = None
     if "predicted_boxes" in own:

@@ -40,6 +40,11 @@ def read_source(path: Path, root: Path) -> MetricFile:
 
 def load(code: str, filename: str) -> dict[str, Metric]:
     """Execute a file's text as a new module; returns the metrics it defines, by name."""
+    return metrics_in(execute(code, filename))
+
+
+def execute(code: str, filename: str) -> ModuleType:
+    """Execute a file's text as a new module."""
     module = ModuleType(f"_metric_file_{Path(filename).stem}")
     module.__file__ = filename
     linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # for tracebacks
@@ -48,7 +53,7 @@ def load(code: str, filename: str) -> dict[str, Metric]:
         builtins.exec(compile(code, filename, "exec"), module.__dict__)
     finally:
         del sys.modules[module.__name__]  # ... and joblib sends a function by value only if its module is unknown
-    return metrics_in(module)
+    return module
 
 
 def metrics_in(module: ModuleType) -> dict[str, Metric]:

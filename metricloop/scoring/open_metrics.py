@@ -66,21 +66,26 @@ def open_batch(
     paths = {name: (place / f"{name}.py").resolve() if place.is_dir() else place for name in names}
     # Read once: the text that is checked is the text that is executed.
     sources = _each(names, lambda name: read_source(paths[name], root), give_up)
-    trusts: tuple[tuple[Trust, bool], ...] = (
-        # Before and after links are resolved: no link turns generated code into adopted code, or leaves the folder.
-        ("adopted", all(_beneath(path, root / layout.ADOPTED) for path in (root / code, *paths.values()))),
-        ("trusted", bool(sources) and all(is_trusted(source, root) for source in sources.values())),
-        ("unsafe-in-process", unsafe),
-    )
-    for trust, given in trusts:
-        if given:
-            return InProcessBatch(
-                tuple(_each(sources, lambda name: _loaded(sources[name], name), give_up).values()), trust
-            )
+    trust = trust_in(root, (root / code, *paths.values()), list(sources.values()), unsafe)
+    if trust != "sandbox":
+        return InProcessBatch(tuple(_each(sources, lambda name: _loaded(sources[name], name), give_up).values()), trust)
     walls = limits or Limits()
     return SandboxedBatch(
         tuple(_each(sources, lambda name: _declared(sources[name], name, walls), give_up).values()), walls
     )
+
+
+def trust_in(root: Path, paths: Iterable[Path], sources: Sequence[MetricFile], unsafe: bool) -> Trust:
+    """How far the files of a workspace are trusted; "sandbox" unless a person said otherwise.
+
+    paths: before and after links are resolved, so that no link turns generated code into adopted code, or leaves the
+    folder. sources: what these files hold.
+    """
+    if all(_beneath(path, root / layout.ADOPTED) for path in paths):
+        return "adopted"
+    if sources and all(is_trusted(source, root) for source in sources):
+        return "trusted"
+    return "unsafe-in-process" if unsafe else "sandbox"
 
 
 def _each(

@@ -40,15 +40,15 @@ def declared(sandbox: Sandbox, source: MetricFile) -> dict[str, Spec]:
 
     Errors: MetricError with the reason and the line of the file, when it cannot be loaded or a declaration is wrong.
     """
-    with _packed(source) as code:
+    with packed(source) as code:
         try:
-            with sandbox.child("score", f"{INSIDE}:send_declarations", _arguments(sandbox, source), [code]) as child:
+            with sandbox.child("score", f"{INSIDE}:send_declarations", arguments_of(sandbox, source), [code]) as child:
                 packet = child.receive(sandbox.limits.start_seconds, "importing the code")
                 end = "" if packet else child.end()
         except ChildEndedError as ended:
             packet, end = b"", ended.reason
     if not packet.startswith(READY):
-        raise MetricError(f"{source.filename}: {_error_of(packet, end)}")
+        raise MetricError(f"{source.filename}: {error_of(packet, end)}")
     try:
         specs = [_spec(entry) for entry in json.loads(packet[1:])]
     except (ValueError, TypeError, RecursionError) as error:
@@ -81,9 +81,9 @@ def run_metrics(
     `seconds` in all, the remaining frames are given up.
     """
     results = []
-    with _packed(subjects) as payload:
+    with packed(subjects) as payload:
         for source, spec in metrics:
-            with _packed(source) as code:
+            with packed(source) as code:
                 results.append(_scored(sandbox, source, spec, subjects, code, payload, seconds))
     return results
 
@@ -102,12 +102,12 @@ def _scored(
     rows = [row for row, size in enumerate(sizes) if size]  # `scoring.inside_sandbox` skips the same ones
     deaths, deadline = 0, time.monotonic() + seconds
     while rows:
-        arguments = _arguments(sandbox, source) | {"metric": spec.name, "first": rows[0]}
+        arguments = arguments_of(sandbox, source) | {"metric": spec.name, "first": rows[0]}
         size = os.fstat(payload).st_size + os.fstat(code).st_size
         try:
             with (
-                _own(code) as own_code,
-                _own(payload) as own_payload,
+                own_memory(code) as own_code,
+                own_memory(payload) as own_payload,
                 sandbox.child(
                     "score",
                     f"{INSIDE}:send_scores",
@@ -116,7 +116,7 @@ def _scored(
                     size=size,
                 ) as child,
             ):
-                if (failure := _started(child, sandbox)) is not None:
+                if (failure := started(child, sandbox)) is not None:
                     for row in rows:
                         results[row] = MetricResult(results[row].scores, failure)
                     break
@@ -134,13 +134,13 @@ def _scored(
     return results
 
 
-def _started(child: Child, sandbox: Sandbox) -> str | None:
+def started(child: Child, sandbox: Sandbox) -> str | None:
     """Wait until the code is imported; returns an error in words, or None."""
     try:
         packet = child.receive(sandbox.limits.start_seconds, "importing the code")
     except ChildEndedError as ended:
         return ended.reason
-    return None if packet == READY else _error_of(packet, "" if packet else child.end())
+    return None if packet == READY else error_of(packet, "" if packet else child.end())
 
 
 def _answer(child: Child, sandbox: Sandbox, spec: Spec, row: int, size: int, deadline: float) -> MetricResult:
@@ -174,11 +174,11 @@ def _sizes(spec: Spec, subjects: Sequence[Frame] | Dataset) -> list[int]:
     return [len(frame.boxes) if spec.level == "object" else 1 for frame in subjects]
 
 
-def _arguments(sandbox: Sandbox, source: MetricFile) -> dict[str, Any]:
+def arguments_of(sandbox: Sandbox, source: MetricFile) -> dict[str, Any]:
     return {"filename": source.filename, "memory_mb": sandbox.limits.memory_mb}
 
 
-def _error_of(packet: bytes, end: str) -> str:
+def error_of(packet: bytes, end: str) -> str:
     message = clean(packet[1:]) or "failed without a message"
     return message if packet.startswith((BROKEN, WALLS_FAILED)) else end or "ended before it had answered"
 
@@ -197,7 +197,7 @@ def _spec(entry: Any) -> Spec:
 
 
 @contextmanager
-def _own(descriptor: int) -> Iterator[int]:
+def own_memory(descriptor: int) -> Iterator[int]:
     """Open the same memory again for reading: through a shared offset one child could pass data to the next."""
     own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -207,7 +207,7 @@ def _own(descriptor: int) -> Iterator[int]:
 
 
 @contextmanager
-def _packed(what: MetricFile | Sequence[Frame] | Dataset) -> Iterator[int]:
+def packed(what: MetricFile | Sequence[Frame] | Dataset) -> Iterator[int]:
     """A sealed memory file with the inputs; closed at the end."""
     sealed = "seals" in walls.WALLS
     if isinstance(what, MetricFile):

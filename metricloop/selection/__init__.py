@@ -1,2 +1,2 @@
 """SELECTION: scores become subsets: policies, their options, and the draw. Imports `data`, `text`,
-`config`."""
+`config`, `layout`."""

@@ -9,7 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
+from metricloop.data.edits import EDITS
 from metricloop.data.embeddings import ImageEmbeddings, read_embeddings
 from metricloop.data.tables import SCORES, SUBSET, TRUTH, read_table
 from metricloop.selection.keep_values import ScoreTables
@@ -24,6 +26,7 @@ class ArmInputs:
     a: ScoreTables | None
     b: pa.Table | None
     embeddings: ImageEmbeddings | None
+    edits: pa.Table | None
     files: tuple[Path, ...]
 
 
@@ -31,14 +34,17 @@ def read_arm_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset
     """Read from the files a and b of an arm what the policy `name` needs, and nothing else.
 
     a: scores, with `objectives` a folder of scores, or the truth. b: the second scores, another arm's subset, the
-    embeddings, or the scores of relabel; with `objectives` a second folder of scores, unless it is the embeddings.
+    embeddings, the scores of relabel, or with `mend` the edits; with `objectives` a second folder of scores, unless it
+    is one of these.
     Errors: TableError for a missing table or one of another kind; PolicyError for a metric that no folder holds.
     """
     first, second = map(Path, files)
     reads, embeddings, a, b = POLICIES[name].reads, None, None, None
     used: list[Path] = []
+    mend, edits = getattr(options, "mend", None), None
     if strengths := getattr(options, "strengths", None):
-        folders = [first] if needs_embeddings(name, options) or second == first else [first, second]
+        other = needs_embeddings(name, options) or mend
+        folders = [first] if other or second == first else [first, second]
         found = {metric: _scores_of(metric, folders) for metric in strengths}
         a = {metric: read_table(file, SCORES) for metric, file in found.items()}
         used += found.values()
@@ -51,7 +57,14 @@ def read_arm_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset
     if needs_embeddings(name, options):
         embeddings = read_embeddings(second, replace(pool, box_id=pool.box_id[:0])).pool  # of pictures, not of boxes
         used.append(second)
-    return ArmInputs(a, b, embeddings, tuple(dict.fromkeys(used)))
+    if mend:
+        if second.stem != mend.repair:
+            raise PolicyError(
+                f"mend names the repair {mend.repair}, so input b is {layout.edits_file(mend.repair)}, not {second}"
+            )
+        edits = read_table(second, EDITS)
+        used.append(second)
+    return ArmInputs(a, b, embeddings, edits, tuple(dict.fromkeys(used)))
 
 
 def _scores_of(metric: str, folders: Sequence[Path]) -> Path:

@@ -16,6 +16,7 @@ __all__ = [
     "Capped",
     "Drawn",
     "Fraction",
+    "Mended",
     "PolicyError",
     "PositiveShare",
     "Scored",
@@ -81,7 +82,30 @@ def strengths_in(line: str | None) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
-class Capped(Section):
+class Mend(Section):
+    """The option `mend`: the edits of a repair, applied to the labels that a subset is made of.
+
+    repair: the name of its entry in `repairs`, whose edits are the arm's input b. when: before, so that the policy sees
+    the mended labels, and the score of a dropped box does not count; or after, so that it chooses by the labels as they
+    were.
+    """
+
+    repair: str
+    least_confidence: Annotated[float, Field(ge=0, le=1)] = 0.6
+    when: Literal["before", "after"] = "before"
+
+
+class Mended(Section):
+    """The options of every policy whose labels may be mended."""
+
+    mend: Mend | None = Field(
+        None,
+        description="apply the edits of a repair to the labels: {repair, least_confidence, when: before or after the "
+        "policy}; they are input b",
+    )
+
+
+class Capped(Mended):
     """The options of every policy that draws to a budget."""
 
     per_group: Annotated[int, Field(ge=1)] | None = Field(None, description="at most so many images of one video")

@@ -114,6 +114,11 @@ def _extras(options: Any) -> list[str]:
         said.append(f"of images {alike} only the best is eligible")
     if getattr(options, "per_group", None):
         said.append(f"at most {count(options.per_group, 'image')} of one group")
+    if mend := getattr(options, "mend", None):
+        seen = {"before": "", "after": ", after the images are chosen"}[mend.when]
+        said.append(
+            f"with the labels mended by {mend.repair} where it is {percent(mend.least_confidence, 0)} sure{seen}"
+        )
     if getattr(options, "always", None):
         names = [name.strip() for name in options.always.split(",")]
         said.append(f"always with {listing(names)}" if len(names) <= 3 else f"always with {len(names)} named images")

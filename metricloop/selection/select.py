@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricloop.data.dataset import Dataset, part_of
+from metricloop.data.edits import apply_edits
 from metricloop.data.embeddings import ImageEmbeddings
 from metricloop.data.manifest import draw_of, manifest
 from metricloop.data.tables import column
@@ -32,6 +33,7 @@ from metricloop.selection.keep_values import (
     relabel,
     without_crowds,
 )
+from metricloop.selection.mended import scores_of_mended, use_of_mended
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
 from metricloop.selection.policy import NONE, Chosen, Draw
 
@@ -45,6 +47,7 @@ def select(
     a: ScoreTables | None = None,
     b: pa.Table | None = None,
     embeddings: ImageEmbeddings | None = None,
+    edits: pa.Table | None = None,
     *,
     study: Sequence[Any],
     arm: str,
@@ -57,6 +60,8 @@ def select(
     a, b: SCORES for policies that read scores (b only with `combine`); with `objectives`, a is {metric: SCORES};
         for oracle, relabelled and relabel, a is TRUTH; for relabel, b is SCORES; for match, b is another arm's SUBSET.
     embeddings: the embeddings of the pool's images, for diverse and distinct=looks.
+    edits: EDITS of the pool, for the option mend. Their labels are in the table; what the policy sees of them says
+        `when`.
     study: name and seed of the study. A draw depends only on (study, arm, seed), the pool and the inputs, so more
         seeds never change earlier draws. `relabelled` and `relabel` draw the images of the arm `random`; equally
         bad images are corrected in an order that is drawn for this arm and seed.
@@ -66,6 +71,12 @@ def select(
     """
     name, options = check_policy(policy)
     _check_inputs(pool, name, options, a, b, embeddings)
+    if mend := getattr(options, "mend", None):
+        if edits is None:
+            raise PolicyError(f"policy {name} with mend needs the edits of {mend.repair} as its input b")
+        mended, source = apply_edits(pool, edits, mend.least_confidence)
+        if mend.when == "before":
+            pool, a, source = mended, scores_of_mended(pool, mended, source, a), np.arange(len(mended.boxes))
     chosen = POLICIES[name]
     reads, cap = chosen.reads, getattr(options, "per_group", None)
     truth = without_crowds(a, pool) if reads == "truth" else None
@@ -95,7 +106,10 @@ def select(
         order, use = _ordered(chosen.order, draw, same)
         if correct is not None:
             labels = correct(draw_rng(study, arm, seed).permutation(len(pool)))
-        subsets.append(manifest(labels, take(order, count, group, cap, fixed), use))
+        rows = take(order, count, group, cap, fixed)
+        if mend:
+            labels, use = mended, use_of_mended(use, source)
+        subsets.append(manifest(labels, rows, use))
     if len(subsets) > 1 and all(subset.equals(subsets[0]) for subset in subsets):
         subsets, seeds = subsets[:1], [0]
     draws = [

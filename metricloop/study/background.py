@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from metricloop import layout
 from metricloop.comparison.background import Background
 from metricloop.comparison.comparison_table import ALPHA
 from metricloop.comparison.statistics import Outcome, verdict
 from metricloop.data.tables import SCORES, column, read_json, read_table
-from metricloop.params import Params, load_params
+from metricloop.params import load_params
 from metricloop.study.old_labels import arms_of_old_labels
+from metricloop.study.pace import read_pace
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.split_sizes import split_sizes
-from metricloop.training.parallel import parallel_jobs
 
-EVALUATED = 3  # images are evaluated about so many times as fast as they are trained on
 NEAR = 0.03  # a search split whose share is so near to data.search_share was drawn so
 
 
@@ -31,8 +29,7 @@ def read_background(folder: Path) -> Background:
     share = params.data.search_share
     return Background(
         folder=folder,
-        trial_seconds=trial_seconds(folder, params, sizes.get("search", 0)),
-        side_by_side=parallel_jobs(params, with_torch=False),
+        pace=read_pace(folder, params, plan),
         iterations=params.train.iterations,
         old_labels=arms_of_old_labels(folder, plan),
         scored=_scored(folder, plan),
@@ -42,26 +39,10 @@ def read_background(folder: Path) -> Background:
         promoted=(folder / layout.ALIASES).is_file(),
         confirms=None if params.confirm.when == "never" else params.confirm.baseline + 2 * params.confirm.seeds,
         tested=_tested(folder),
+        planned=tuple(dict.fromkeys(one["arm"] for one in (*plan["blocks"].values(), *plan["screens"].values()))),
         full_planned=any(arm["policy"]["name"] == "full" for arm in plan["arms"].values()),
         folds=0 if (folder / layout.PREDICTIONS).is_file() else params.predict.folds,
     )
-
-
-def trial_seconds(folder: Path, params: Params, search_images: int) -> float | None:
-    """Seconds of one trial with its evaluation, by the training rates that the study has measured; None without any.
-
-    A rate is in images per second of one process, while as many trials ran side by side as usual.
-    """
-    rates = []
-    for file in sorted((folder / layout.RATES).glob("*.parquet")):
-        table = pq.read_table(file)
-        seed, rate = column(table, "seed"), column(table, "images_per_s").astype(float)
-        last = np.append(seed[1:] != seed[:-1], True)  # the mean rate of the whole trial
-        rates += rate[last & (rate > 0)].tolist()
-    if not rates:
-        return None
-    images = params.train.iterations * params.train.batch_size + search_images / EVALUATED
-    return images / float(np.median(rates))
 
 
 def _scored(folder: Path, plan: Plan) -> dict[str, tuple[int, int]]:

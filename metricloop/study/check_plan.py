@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from metricloop.scoring.open_metrics import CATALOGUE, catalogue
 from metricloop.selection.policies import POLICIES, check_policy, needs_embeddings
 from metricloop.selection.select import BASELINE, SAME_IMAGES
 from metricloop.study.plan import Plan, PlanError
+from metricloop.text.nearest import did_you_mean
 
 NEEDS = (layout.IMAGES, layout.PREDICTIONS, layout.VIEWS, layout.EMBEDDINGS)  # of a batch
 TRUTHS = (layout.TRUTH, layout.SECOND, layout.BEFORE)
@@ -115,7 +115,8 @@ def _arms(params: Params, plan: Plan) -> Iterator[str]:
     }
     folders = [f"{layout.SCORES}/{name}" for name in plan["batches"]]
     subsets = [layout.subset_file(name) for name in plan["arms"]]
-    everything = [*NEEDS, *TRUTHS, *scores, *folders, *subsets]
+    edits = [layout.edits_file(name) for name in plan["repairs"]]
+    everything = [*NEEDS, *edits, *TRUTHS, *scores, *folders, *subsets]
     lacking = {
         layout.TRUTH: params.data.corrupt.preset == "none"
         and "no mistakes are made on purpose (data.corrupt.preset is none), so no truth is known",
@@ -136,9 +137,12 @@ def _arms(params: Params, plan: Plan) -> Iterator[str]:
                 yield f"{where} reads {file}, but {why}"
         for key, wanted in _inputs(policy, options).items():
             groups = {"scores": scores, "folders of scores": folders, "the truth": TRUTHS, "a subset": subsets,
-                      "the embeddings": [layout.EMBEDDINGS]}  # fmt: skip
+                      "the embeddings": [layout.EMBEDDINGS], "the edits of the repair": edits}  # fmt: skip
             if arm[key] not in groups[wanted]:
                 yield f"{where}: the policy {policy} reads {wanted} as {key}, found {arm[key]!r}"
+        mend = getattr(options, "mend", None)
+        if mend and arm["b"] != (file := layout.edits_file(mend.repair)):
+            yield f"{where}: mend names the repair {mend.repair}, so b is {file}, found {arm['b']!r}"
         named, read = arm.get("metric"), scores.get(arm["b"] if policy == "relabel" else arm["a"])
         if named and read and named != read:
             yield f"{where}: metric is {named}, but its scores are those of {read}"
@@ -156,6 +160,8 @@ def _inputs(policy: str, options: Any) -> dict[str, str]:
         kinds["b"] = "a subset"
     if policy == "relabel" or getattr(options, "combine", None):
         kinds["b"] = "scores"
+    if getattr(options, "mend", None):
+        kinds["b"] = "the edits of the repair"
     if needs_embeddings(policy, options):
         kinds["b"] = "the embeddings"
     return kinds
@@ -174,7 +180,5 @@ def _seeds(plan: Plan) -> Iterator[str]:
 
 def nearest(name: str, known: Any) -> str:
     """`; did you mean 'x'?`, or the known names where none is near and they are few."""
-    near = get_close_matches(name, known, 1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(known) or 'none'}" if len(known) < 9 else "; for all of them: metricloop score --list"
+    few = f"known: {', '.join(known) or 'none'}" if len(known) < 9 else "for all of them: metricloop score --list"
+    return f"; {did_you_mean(name, known, few, cutoff=0.5)}"

@@ -12,7 +12,8 @@ from metricloop.study.environment import environment
 COMMITTED = (
     ".gitignore", layout.STAGES, layout.LOCK, layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.CODE, layout.BRIEF,
     layout.FINGERPRINT,
-    layout.METRICS, layout.DATA, layout.SCORES, layout.SUBSETS, layout.SCREENING, layout.MODELS, layout.RESULTS,
+    layout.METRICS, layout.DATA, layout.SCORES, layout.EDITS, layout.SUBSETS, layout.SCREENING, layout.MODELS,
+    layout.RESULTS,
     layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.OPENINGS, layout.JOURNAL, layout.RECORDING,
     layout.PICTURES, layout.LABELS, layout.HEADLINE, layout.NUMBERS, layout.PLOTS,
     layout.PLOT_TEMPLATES, layout.EXPLAIN,

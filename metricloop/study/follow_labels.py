@@ -24,7 +24,7 @@ from metricloop.study.processes import StageError
 from metricloop.study.staleness import Staleness, staleness
 
 SLOW = ("predict", "embed")  # stages before the scores that train, or look at every box
-QUICK = ("second_labels", "score", "select")
+QUICK = ("second_labels", "score", "mend", "select")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from metricloop.study.follow_labels import Effects, follow_labels
 from metricloop.study.plan import load_plan
 from metricloop.study.refresh import refresh_code
 from metricloop.study.staleness import Staleness, staleness
+from metricloop.text.nearest import did_you_mean
 from metricloop.text.shell import command_line
 
 ARM = "before_repair"
@@ -174,8 +174,7 @@ def compare(data: Dataset, found: Mapping[int, Rows], params: Params, notes: lis
 
 def _unknown(dropped: Counter[str], known: Sequence[str]) -> str:
     name, count = dropped.most_common(1)[0]
-    near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the study has {', '.join(known[:20])}"
+    hint = did_you_mean(name, known, f"the study has {', '.join(known[:20])}")
     return (
         f"{count} boxes have the class {name!r}, which the study does not have; {hint} Rename it in the file. "
         "A new class needs a new study, because every arm would have to be trained anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from metricloop.text.numbers import count
 
 WORDS = ("keep", "fix", "delete", "unsure")
 SAME = 0.06  # px; as far as a box may differ that went through a file
+LOAD = '"Load marks"'  # the button of the page
 ALIKE = 0.9  # IoU from which two boxes of a class are one
 Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]  # xyxy, pixels
 Text = Annotated[str, Field(max_length=4096)]
@@ -85,7 +87,7 @@ def read_marks(path: Path) -> MarksFile:
     if not path.is_file():
         raise MarksError(f"{path} does not exist; press Save on the page of the audit, and give the file that it saves")
     try:
-        found = MarksFile.model_validate_json(path.read_bytes())
+        found = MarksFile.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -124,8 +126,9 @@ def on_labels(marks: MarksFile, data: Dataset, done: Iterable[Entry] = (), again
             raise MarksError(f"the marks are of another audit: none of their pictures is in this study ({marks.study})")
         more = f" and {count(len(stale) - 1, 'more finding')} have" if stale[1:] else " has"
         raise MarksError(
-            f"the marks are of other labels than today's: {clean(stale[0], 80)}{more} changed since that audit; make a "
-            f"new one: {again}"
+            f"the marks are of other labels than today's: {clean(stale[0], 80)}{more} changed since that audit, "
+            f"perhaps by other marks; make a new one: {again} ({LOAD} on its page takes the marks of what is listed "
+            "again)"
         )
     _one_way_each(found)
     return found
@@ -179,7 +182,7 @@ def _one_way_each(marks: list[Mark]) -> None:
         if (first.mark, first.to) != (mark.entry.mark, mark.entry.to):
             raise MarksError(
                 f"box {mark.entry.box_id} of {clean(mark.entry.file, 80)} is marked in two ways ({first.id}, "
-                f"{mark.entry.id}); undo one of them on the page"
+                f"{mark.entry.id}); open the file with {LOAD} on the page, undo one of them, and save"
             )
 
 

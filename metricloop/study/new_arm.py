@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from metricloop import layout
 from metricloop.data.seeds import parse_seeds
@@ -16,13 +13,15 @@ from metricloop.params import Params
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
 from metricloop.study.add_arm import AppendError, arm_name, entries_for
+from metricloop.study.pace import read_pace
 from metricloop.study.plan import Plan
 from metricloop.study.screens import first_trials
 from metricloop.study.split_sizes import split_sizes
+from metricloop.text.duration import duration_range
+from metricloop.text.nearest import did_you_mean
 from metricloop.text.numbers import count
 
 CONTROLS = ("full", "oracle", "relabelled", "random_by_group")  # arms that need no metric
-MEASURED = 200  # iterations of the latest trials, whose rate an estimate takes
 
 
 def metric_of(name: str) -> Spec:
@@ -30,8 +29,7 @@ def metric_of(name: str) -> Spec:
     known = catalogue()
     if name in known:
         return spec_of(known[name])
-    near = get_close_matches(name, [*known, *CONTROLS], 1)
-    hint = f"did you mean {near[0]!r}?" if near else "for all metrics: metricloop score --list"
+    hint = did_you_mean(name, [*known, *CONTROLS], "for all metrics: metricloop score --list")
     raise AppendError(
         f"{name!r} is no metric of the catalogue, no control ({', '.join(CONTROLS)}) and no file of your own; {hint}"
     )
@@ -108,7 +106,7 @@ def _trials(arm: str, addition: Plan, params: Params, plan: Plan) -> Plan:
     return {"blocks": {}, **first_trials(arm, with_it, params)}
 
 
-def cost(folder: Path, params: Params, addition: Plan) -> str:
+def cost(folder: Path, params: Params, plan: Plan, addition: Plan) -> str:
     """What the new arm costs, in words: what is scored, how many trials, and how long where this study knows that."""
     trials = sum(len(parse_seeds(block["seeds"])) for block in addition.get("blocks", {}).values())
     short = sum(len(parse_seeds(screen["seeds"])) for screen in addition.get("screens", {}).values())
@@ -121,22 +119,9 @@ def cost(folder: Path, params: Params, addition: Plan) -> str:
     full = trials or params.looks.arms[0]
     later = params.looks.arms[-1]
     parts.append(f"{count(full, 'trial')} of {params.train.iterations} iterations")
-    seconds = _iteration_seconds(folder, params)
-    if seconds is not None:
-        work = (full + short * params.screen.share) * params.train.iterations * seconds
-        parts.append(f"about {max(1, round(work / 60))} min of training, one trial after the other")
+    pace = read_pace(folder, params, plan)
+    if pace is not None:
+        parts.append(f"{duration_range(*pace.of_run(full + short * params.screen.share))} with all that goes with it")
     text = ", ".join(parts)
     more = any(arm["role"] == "treatment" for arm in addition["arms"].values()) and later > full
     return text + (f"; {later - full} more trials if it is ahead and undecided" if more else "")
-
-
-def _iteration_seconds(folder: Path, params: Params) -> float | None:
-    """Seconds of an iteration of the study's latest trials; None before there are some."""
-    import pyarrow.parquet as pq
-
-    files = sorted((folder / layout.RATES).glob("*.parquet"), key=lambda file: file.stat().st_mtime)
-    if not files:
-        return None
-    rates = pq.read_table(files[-1], columns=["images_per_s"])["images_per_s"].to_numpy()[-MEASURED:]
-    rates = rates[np.isfinite(rates) & (rates > 0)]
-    return float(params.train.batch_size / np.median(rates)) if len(rates) else None

@@ -1,9 +1,8 @@
-"""The plan of a study: the batches, arms, screens, blocks and looks of arms.yaml and rounds.yaml together."""
+"""The plan of a study: the batches, repairs, arms, screens, blocks and looks of arms.yaml and rounds.yaml together."""
 
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,12 @@ from metricloop.comparison.groups import ALL, MODEL
 from metricloop.data.seeds import STUDY_SEEDS, parse_seeds
 from metricloop.data.tables import read_yaml, replacing
 from metricloop.selection.policies import check_policy
+from metricloop.text.nearest import did_you_mean
 
 FILES = (layout.ARMS, layout.ROUNDS)  # written by a person, written by the flow
 REQUIRED = {
     "batches": ("code", "needs", "metrics"),
+    "repairs": ("code", "needs"),
     "arms": ("role", "a", "b", "policy"),
     "screens": ("arm", "seeds"),
     "blocks": ("arm", "seeds"),
@@ -76,10 +77,12 @@ def _unfit(section: str, name: str, entry: dict[str, Any]) -> str:
             return f"{section}.{name}: {key} must be a file without spaces or quotes in its name, found {entry[key]!r}"
     if section == "arms" and not isinstance(entry["policy"], dict):
         return f"{section}.{name}: policy has a name and options, such as {{name: {entry['policy']}}}"
+    if section in ("batches", "repairs") and (strange := [key for key in entry if key not in REQUIRED[section]]):
+        known = ", ".join(REQUIRED[section])
+        return f"{section}.{name} has unknown keys {', '.join(map(repr, strange))}; known: {known}"
+    if section == "repairs" and not name.isidentifier():
+        return f"{section}.{name}: a repair has the name of its function, of letters, digits and _"
     if section == "batches":
-        if strange := [key for key in entry if key not in REQUIRED[section]]:
-            known = ", ".join(REQUIRED[section])
-            return f"{section}.{name} has unknown keys {', '.join(map(repr, strange))}; known: {known}"
         if not isinstance(entry["metrics"], list):
             return f"{section}.{name}: metrics is a list, such as [{entry['metrics']}]"
         for metric in entry["metrics"]:
@@ -132,8 +135,7 @@ def entry_of(plan: Plan, section: str, name: str, where: str = "") -> dict[str, 
     """One entry of the plan. Errors: PlanError with the nearest known name."""
     if name in plan[section]:
         return plan[section][name]
-    near = get_close_matches(name, plan[section], 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(plan[section]) or 'none'}"
+    hint = did_you_mean(name, plan[section], f"known: {', '.join(plan[section]) or 'none'}")
     raise PlanError(f"no {name!r} among the {section} of {' and '.join(FILES)}{where and f' ({where})'}; {hint}")
 
 

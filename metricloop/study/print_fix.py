@@ -12,8 +12,11 @@ from metricloop.text.numbers import DASH, count
 TITLES = {"unsure": "not sure"}
 
 
-def summary(file: Path, done: Fixed) -> list[str]:
-    """What the marks say per kind of error, what changes because of them, and what is remembered or left."""
+def summary(file: Path, done: Fixed, target: Path | None = None) -> list[str]:
+    """What the marks say per kind of error, what changes because of them, and what is remembered or left.
+
+    target: where the labels were written for other tools.
+    """
     marked = sum(sum(own.values()) for own in done.by_kind.values())
     lines = [f"{file.name}: {count(marked, 'mark')} for {count(done.findings, 'finding')} of the audit"]
     if done.by_kind:
@@ -35,6 +38,8 @@ def summary(file: Path, done: Fixed) -> list[str]:
         new = f" (labels {done.version})" if done.version else ""
         lines.append(f"labels of {count(done.images, 'image')} change{new}: {changed}")
         lines += [f"  renamed {pair}: {number}" for pair, number in done.changes["renamed_from"].items()]
+    elif target is not None and done.before:
+        lines.append(f"no more labels change: {target} has those that these marks changed before")
     else:
         lines.append("no label changes")
     if done.right:

@@ -20,6 +20,7 @@ from metricloop.study.run_record import Run, current
 from metricloop.text.shell import run_line
 
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
+RESUMED = re.compile(r": (?:continues at iteration \d|already trained before)")  # as training.trial says it
 SKIPPED = re.compile(r"Stage '(.+)' (?:didn't change|is cached)")
 
 
@@ -131,22 +132,24 @@ class _Stages:
     """Tells the run of this process which stages a DVC command begins and ends."""
 
     def __init__(self, run: Run | None) -> None:
-        self.run, self.now = run, ""
+        self.run, self.now, self.whole = run, "", True
 
     def read(self, line: str) -> None:
         """Take notice of a line that DVC has printed."""
         if begun := RUNNING.match(line):
             self.end()
-            self.now = begun[1]
+            self.now, self.whole = begun[1], True
             if self.run:
                 self.run.begin(self.now)
+        elif RESUMED.search(line):
+            self.whole = False
         elif (skipped := SKIPPED.match(line)) and self.run:
             self.run.end(skipped[1], ran=False)
 
     def end(self) -> None:
         """The stage that was begun last has ended well."""
         if self.run and self.now:
-            self.run.end(self.now)
+            self.run.end(self.now, whole=self.whole)
         self.now = ""
 
 

@@ -19,7 +19,9 @@ from metricloop.study.plan import Plan, load_plan
 from metricloop.study.rendering import render_stages, write_if_changed
 
 NOTE = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
-READS = dict.fromkeys(("predict", "embed", "score", "select"), ("pool",))  # stage -> splits whose labels it reads
+READS = dict.fromkeys(
+    ("predict", "embed", "score", "mend", "select"), ("pool",)
+)  # stage -> splits whose labels it reads
 READS |= dict.fromkeys(("screen", "evaluate", "compare"), ("search",)) | {"confirm": ("test",)}
 
 
@@ -38,6 +40,11 @@ def wire_screens(stages: str, wanted: bool) -> str:
     if text == stages:
         return stages
     return text.replace(alone, with_screening, 1) if wanted else text.replace(with_screening, alone, 1)
+
+
+def wire_repairs(stages: str, wanted: bool) -> str:
+    """The text of dvc.yaml with or without the stage `mend`. A stage that a person has edited is not removed."""
+    return _with_stage(stages, "mend", "select", wanted)
 
 
 def wire_labels(stages: str, wanted: bool) -> str:
@@ -74,7 +81,7 @@ def _with_stage(stages: str, name: str, following: str, wanted: bool) -> str:
     """The text of dvc.yaml with or without a stage, which stands before the stage `following`."""
     if wanted == (f"\n  {name}:\n" in stages):
         return stages
-    text = render_stages(drawn=False, embeds=True, screens=True, second=True)
+    text = render_stages(drawn=False, embeds=True, screens=True, second=True, mends=True)
     block = text[text.index(f"  {name}:\n") : text.index(f"  {following}:\n")]
     if wanted:
         return stages.replace(f"\n  {following}:\n", f"\n{block}  {following}:\n", 1)
@@ -99,7 +106,8 @@ def fresh_files(folder: Path, params: Params | None = None) -> dict[str, str]:
     For a workspace of an earlier version, dvc.lock is among them.
 
     A data set outside the workspace is looked through for fingerprint.yaml; where it is gone, that file is left out.
-    dvc.yaml has the stage `embed` when the plan reads embeddings, and `screen` when it has screens; `ingest` reads
+    dvc.yaml has the stage `embed` when the plan reads embeddings, `screen` when it has screens, and `mend` when it has
+    repairs; `ingest` reads
     repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set. What
     dvc_extras has for DVC's own commands is there always.
     Errors: GraphError for a workspace of an old version; SecondLabelsError for a second labelling that is not there.
@@ -113,6 +121,7 @@ def fresh_files(folder: Path, params: Params | None = None) -> dict[str, str]:
         text = wire_parts(
             wire_screens(wire_embeddings(wire_source(text, True), reads_embeddings(plan)), bool(plan["screens"]))
         )
+        text = wire_repairs(text, bool(plan["repairs"]))
         _check_second(folder, params.data, plan)
         text = wire_labels(wire_second(text, bool(params.data.second_labels)), bool(params.data.labels))
         texts[layout.STAGES] = wire_source(wire_hint(wire_numbers(text)), is_inside(folder, params.data))

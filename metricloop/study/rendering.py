@@ -21,18 +21,21 @@ def align_comments(text: str, column: int = 28) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_stages(*, drawn: bool, embeds: bool = False, screens: bool = False, second: bool = False) -> str:
+def render_stages(
+    *, drawn: bool, embeds: bool = False, screens: bool = False, second: bool = False, mends: bool = False
+) -> str:
     """The text of dvc.yaml. drawn: with the stage `draw`, which draws the demo's data set.
 
     embeds: with the stage `embed`, which takes long and is needed only when a batch or an arm reads embeddings.
     screens: with the stage `screen`, for a plan with screens. second: with the stage `second_labels`.
+    mends: with the stage `mend`, for a plan with repairs.
     """
-    return render("dvc.yaml.j2", drawn=drawn, embeds=embeds, screens=screens, second=second)
+    return render("dvc.yaml.j2", drawn=drawn, embeds=embeds, screens=screens, second=second, mends=mends)
 
 
 def stage_kinds() -> list[str]:
     """All kinds of stages, in the order of dvc.yaml."""
-    return list(yaml.safe_load(render_stages(drawn=True, embeds=True, screens=True, second=True))["stages"])
+    return list(yaml.safe_load(render_stages(drawn=True, embeds=True, screens=True, second=True, mends=True))["stages"])
 
 
 def render(template: str, **values: Any) -> str:

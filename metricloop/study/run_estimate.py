@@ -12,7 +12,7 @@ from metricloop.study.graph import kind_of
 from metricloop.study.plan import Plan
 from metricloop.study.run_record import known_seconds, last_run
 from metricloop.study.screens import VARIANT_SEEDS
-from metricloop.study.stage_costs import Costs
+from metricloop.study.stage_costs import IMAGES, Costs
 from metricloop.study.staleness import Staleness
 from metricloop.study.time_left import DVC, SHOWING, More, later_trials, seconds_of
 
@@ -43,6 +43,7 @@ def estimate_run(
     new_arms: int,
     short: int,
     pictures: int,
+    search_images: int = IMAGES,
 ) -> Estimate:
     """The seconds that a run will take.
 
@@ -52,7 +53,7 @@ def estimate_run(
     The lowest value counts no arm that goes on to a further look, no stage that only waits for others, and no
     confirmation that waits for a better arm; the highest all of them, for all arms that are still open.
     """
-    costs = Costs(plan, params, known_seconds(folder), timed)
+    costs = Costs(plan, params, known_seconds(folder), timed, side_by_side, search_images)
     trial, start, slow = costs.trial() or 0.0, timed["start"], costs.slowness()
     more, cached = later_trials(folder, params, plan, new_arms), cached_trials(folder)
     embedding = pictures * timed["inference"] / 100 * (params.embed.image_size / params.train.image_size) ** 2
@@ -60,7 +61,7 @@ def estimate_run(
     further = new_arms * 2 * (start + slow * DVC) + brief - cached * trial
 
     def total(stages: list[str], trials: float) -> float:
-        planned = seconds_of(stages, costs, side_by_side, {}) or 0.0
+        planned = seconds_of(stages, costs, {}) or 0.0
         embeds = embedding if any(kind_of(name) == "embed" for name in stages) else 0.0
         return max(planned + embeds + (further + trials * trial) / side_by_side, 0.0) + slow * (STARTING + SHOWING)
 

@@ -83,11 +83,14 @@ class Run:
             done = tuple(name for name in self.state.done if name != stage)
             self._set(stages=known, done=done, now=(*self.state.now, stage))
 
-    def end(self, stage: str, ran: bool = True) -> None:
-        """A stage has ended well; ran: False where it turned out to be up to date."""
+    def end(self, stage: str, ran: bool = True, whole: bool = True) -> None:
+        """A stage has ended well. ran: False where it turned out to be up to date. whole: False where it went on with
+        what a stopped run had done, so that its time says nothing.
+        """
         with self._lock:
-            if ran and stage in self.clocks:
-                remember_seconds(self.folder, stage, time.monotonic() - self.clocks.pop(stage))
+            began = self.clocks.pop(stage, None)
+            if ran and whole and began is not None:
+                remember_seconds(self.folder, stage, time.monotonic() - began)
             known = self.state.stages if stage in self.state.stages else (*self.state.stages, stage)
             now = tuple(name for name in self.state.now if name != stage)
             self._set(stages=known, done=tuple(dict.fromkeys((*self.state.done, stage))), now=now)

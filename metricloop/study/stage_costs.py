@@ -15,17 +15,25 @@ TRAINED = ("predict", "screen", "train", "confirm")  # stages that train; their 
 UNKNOWN = {"draw": 5.0, "ingest": 8.0, "score": 8.0, "compare": 8.0}
 PROCESS = 4.0
 USUAL_START = 5.0  # seconds until a process has loaded torch and built the detector, two at once on two free cores
+USUAL_QUICK = 1.0  # seconds of the quickest stage there, which does next to nothing
 EVALUATED = 0.25  # of the seconds that training took: evaluating a trial, when none has been evaluated
+IMAGES = 100  # search images, as long as their number is not known
 
 
 @dataclass(frozen=True)
 class Costs:
-    """seconds: of stages that have run. start, iteration, inference: as `time_detector` measures them; None if not."""
+    """What is known of the seconds of a study's stages; every estimate of a trial's time is made here.
+
+    seconds: of stages that have run. timed: start, iteration and inference of 100 images, as `time_detector` measures
+    them; {} if it did not. side_by_side: trials at the same time. search_images: to evaluate a trial on.
+    """
 
     plan: Plan
     params: Params
     seconds: Mapping[str, float]
     timed: Mapping[str, float] = field(default_factory=dict)
+    side_by_side: int = 1
+    search_images: int = IMAGES
 
     def of(self, stage: str) -> float | None:
         """Seconds that a stage will probably take; None for one that trains, when nothing is known of training."""
@@ -34,15 +42,19 @@ class Costs:
             return self._from_timing(kind, stage)
         if stage in self.seconds and kind not in (*TRAINED, "evaluate"):
             return self.seconds[stage]
+        if kind in (*TRAINED, "evaluate"):
+            return self._from_stages(kind, stage)
         rate = self._rate([kind])
-        if rate is None and kind in TRAINED:
-            rate = self._rate(TRAINED)
-        if rate is None and kind == "evaluate":
-            training = self._rate(TRAINED)
-            rate = None if training is None else EVALUATED * training * self.params.train.iterations
+        return UNKNOWN.get(kind, PROCESS) * self.slowness() if rate is None else rate * units
+
+    def _from_stages(self, kind: str, stage: str) -> float | None:
+        rate, units = self._rate([kind]), self.units(stage) / self._at_once(kind)
+        if rate is None and kind in ("evaluate", "confirm"):
+            each = self.evaluation() if kind == "evaluate" else self.trial()
+            rate = None if each is None else each / (1 if kind == "evaluate" else self.params.train.iterations)
         if rate is None:
-            return None if kind in (*TRAINED, "evaluate") else UNKNOWN.get(kind, PROCESS) * self.slowness()
-        return (self.start() if kind in (*TRAINED, "evaluate") else 0.0) + rate * units
+            rate = self._rate(TRAINED)
+        return None if rate is None else self.start() + rate * units
 
     def units(self, stage: str) -> float:
         """The amount of work of a stage: iterations where it trains, trials where it evaluates, else 1."""
@@ -66,27 +78,44 @@ class Costs:
 
     def trial(self) -> float | None:
         """Seconds of one further trial, trained and evaluated; None when nothing is known of training."""
+        training, evaluation = self.training(), self.evaluation()
+        return None if training is None or evaluation is None else training + evaluation
+
+    def training(self) -> float | None:
+        """Seconds of training one further trial; None when nothing is known of training."""
+        rate = self.timed["iteration"] if self.timed else self._rate(["train"]) or self._rate(TRAINED)
+        return None if rate is None else rate * self.params.train.iterations
+
+    def evaluation(self) -> float | None:
+        """Seconds of evaluating one further trial; None when nothing is known of training."""
         if self.timed:
-            return self.params.train.iterations * self.timed["iteration"] + self.timed["inference"]
-        rate = self._rate(["train"]) or self._rate(TRAINED)
-        if rate is None:
-            return None
-        seconds = rate * self.params.train.iterations
-        evaluated = self._rate(["evaluate"])
-        return seconds + (EVALUATED * seconds if evaluated is None else evaluated)
+            return self.timed["inference"] * self.search_images / 100
+        known, training = self._rate(["evaluate"]), self.training()
+        return known if known is not None or training is None else EVALUATED * training
 
     def start(self) -> float:
-        """Seconds until a stage that trains gets to work: what the quickest stage took from begin to end."""
+        """Seconds until a stage that trains or evaluates gets to work, in proportion to what the quickest stage took;
+        at most half of what the quickest such stage took.
+        """
+        heavy = [took for name, took in self.seconds.items() if kind_of(name) in (*TRAINED, "evaluate")]
         quick = [took for name, took in self.seconds.items() if kind_of(name) not in (*TRAINED, "evaluate")]
-        return min(quick, default=0.0)
+        usual = USUAL_START * min(quick, default=0.0) / USUAL_QUICK
+        return min(usual, min(heavy) / 2) if heavy else usual
 
     def _rate(self, kinds: Iterable[str]) -> float | None:
-        """Seconds per unit, without the start, of the stages of these kinds that ran and are still in the plan."""
+        """Seconds per unit of one trial at a time, without the start, by the stages that ran and are in the plan."""
         kinds = set(kinds)
         ran = [name for name in self.seconds if kind_of(name) in kinds and self._is_planned(name)]
         units = sum(self.units(name) for name in ran)
         start = self.start() if kinds & {*TRAINED, "evaluate"} else 0.0
-        return sum(max(self.seconds[name] - start, 0.0) for name in ran) / units if units else None
+        took = sum(max(self.seconds[name] - start, 0.0) * self._at_once(kind_of(name)) for name in ran)
+        return took / units if units else None
+
+    def _at_once(self, kind: str) -> int:
+        """How many trials one stage of this kind trains at the same time."""
+        params = self.params
+        tasks = {"predict": params.predict.folds, "confirm": params.confirm.baseline + 2 * params.confirm.seeds}
+        return max(1, min(self.side_by_side, tasks.get(kind, 1)))
 
     def _is_planned(self, stage: str) -> bool:
         kind, _, name = stage.partition("@")
@@ -94,10 +123,13 @@ class Costs:
         return kind not in sections or name in self.plan[sections[kind]]
 
     def _from_timing(self, kind: str, stage: str) -> float:
-        start, iteration, inference = (self.timed[name] for name in ("start", "iteration", "inference"))
-        seconds = start + self.units(stage) * (inference if kind == "evaluate" else iteration)
-        trials = self.units(stage) / self.params.train.iterations
-        return seconds + (inference * trials if kind == "confirm" else 0)
+        start, iteration, evaluation = self.timed["start"], self.timed["iteration"], self.evaluation() or 0.0
+        if kind == "evaluate":
+            return start + self.units(stage) * evaluation
+        seconds = self.units(stage) * iteration
+        if kind == "confirm":
+            seconds += self.units(stage) / self.params.train.iterations * evaluation
+        return start + seconds / self._at_once(kind)
 
 
 def of_this_run(seconds: Mapping[str, float], done: Iterable[str]) -> dict[str, float]:

@@ -55,7 +55,7 @@ def later_trials(folder: Path, params: Params, plan: Plan, new_arms: int) -> Mor
     return More(first, likely, most)
 
 
-def seconds_of(stages: Iterable[str], costs: Costs, side_by_side: int, spent: Mapping[str, float]) -> float | None:
+def seconds_of(stages: Iterable[str], costs: Costs, spent: Mapping[str, float]) -> float | None:
     """Seconds for stages, blocks side by side; None while nothing is known of training. spent: on those that run."""
     dvc = DVC * costs.slowness()
     alone, chains = 0.0, dict[str, float]()
@@ -69,16 +69,16 @@ def seconds_of(stages: Iterable[str], costs: Costs, side_by_side: int, spent: Ma
             chains[name] = chains.get(name, 0.0) + cost
         else:
             alone += cost
-    return alone + in_turn(chains.values(), side_by_side)
+    return alone + in_turn(chains.values(), costs.side_by_side)
 
 
 def time_left(folder: Path, params: Params, side_by_side: int, run: Run, new_arms: int = 0) -> float | None:
     """Seconds until the run ends, probably; None while nothing is known of training."""
     state, plan = run.state, load_plan(folder)
-    costs = Costs(plan, params, of_this_run(known_seconds(folder), state.done))
+    costs = Costs(plan, params, of_this_run(known_seconds(folder), state.done), side_by_side=side_by_side)
     left = [name for name in state.stages if name not in state.done]
     spent = {name: time.monotonic() - run.clocks[name] for name in state.now if name in run.clocks}
-    known = seconds_of(left, costs, side_by_side, spent)
+    known = seconds_of(left, costs, spent)
     trial = costs.trial()
     if known is None or trial is None:
         return None

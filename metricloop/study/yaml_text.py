@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,15 @@ def read_lock(text: str, path: Path) -> Mapping[str, Any]:
     except ValueError as error:
         content, why = None, str(error)
     if not isinstance(content, Mapping) or "schema" not in content or not isinstance(content.get("stages"), Mapping):
-        back = command_line("git", "-C", path.parent, "checkout", "HEAD", "--", path.name)
-        raise ValueError(
-            f"{path} is damaged, or holds both sides of a merge; take the last version with: {back} ({why})"
-        )
+        raise ValueError(f"{path} is damaged, or holds both sides of a merge; {_way_back(path)} ({why})")
     return content
+
+
+def _way_back(path: Path) -> str:
+    """How to get a good dvc.lock: the committed one, or none, as before the first commit of a study."""
+    git = ("git", "-C", str(path.parent))
+    if not subprocess.run([*git, "cat-file", "-e", f"HEAD:./{path.name}"], capture_output=True, check=False).returncode:
+        return f"take the last version with: {command_line(*git, 'checkout', 'HEAD', '--', path.name)}"
+    return (
+        f"none is committed yet, so delete it, and `metricloop run` makes the stages again: {command_line('rm', path)}"
+    )

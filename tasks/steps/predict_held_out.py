@@ -26,7 +26,7 @@ from metricloop.training.trial import train_trial
 
 def main() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"  # for worker processes, as in every stage
-    tell_errors_briefly("predict_held_out")
+    tell_errors_briefly("predicting held-out pictures")
     die_with_ancestors()
     hold_lock(Path(layout.LOCKS, "predict_held_out.lock"))
     params = load_params()

@@ -1,19 +1,27 @@
 """What is said of the list of a kind: how much of it is wrong, or why it is empty."""
 
 import numpy as np
+import pytest
 
 from metricloop.auditing.calibrate import Calibration
-from metricloop.auditing.findings import NOTHING, expected
+from metricloop.auditing.findings import NOTHING, expected, too_poor, well_placed
 from metricloop.auditing.label_errors import KINDS
 from metricloop.auditing.run import weak
 from metricloop.auditing.suspects import Suspect
+from metricloop.data.dataset import pool_of
+from metricloop.data.frame import Detections, Frame
 
-SPURIOUS, NO_BREAK = KINDS[0], "\N{NO-BREAK SPACE}"
-BY_KIND = {SPURIOUS.name: np.zeros(200)}
+SPURIOUS, PLACED, NO_BREAK = KINDS[0], KINDS[2], "\N{NO-BREAK SPACE}"
+BOX = [10, 10, 20, 30]
+DATA = pool_of([Frame(n, 100, 80, np.array([BOX], np.float32), np.zeros(1, int), ("panda",)) for n in range(200)])
 
 
-def told(one, listed=(), predictions=None):
-    return expected(SPURIOUS, one, listed, BY_KIND, predictions)
+def told(one, listed=(), predictions=None, kind=SPURIOUS):
+    return expected(one, listed, np.zeros(200), too_poor(kind, one, DATA, predictions))
+
+
+def seen(*boxes, scores=(1.0,)):
+    return Detections(np.array(boxes, np.float32), np.array(scores, np.float32), np.zeros(len(boxes), int))
 
 
 def test_the_precision_is_the_mean_probability_of_what_is_listed():
@@ -33,6 +41,24 @@ def test_an_empty_list_says_why():
     assert "74 % of all pairs, and it takes 80 %; more predict.iterations may help" in words
     assert poor.wrong is None
     assert told(Calibration(np.zeros(200), 0.3, 0.74)).silent.endswith("an audit with training may tell more")
+
+
+def test_a_model_that_places_its_boxes_badly_judges_no_place():
+    known, loose, fitting = Calibration(np.zeros(200), 0.05, 0.95), seen([10, 10, 20, 39]), seen([10, 10, 20, 36])
+    poor = {n: fitting if n < 39 else loose for n in range(200)}  # IoU 20/26 and 20/29
+    assert well_placed(DATA, poor) == pytest.approx(39 / 200)
+    silent = told(known, predictions=poor, kind=PLACED).silent.replace(NO_BREAK, " ")
+    assert silent.startswith("the out-of-fold model places its boxes too badly: 19 % of the labels have one that fits")
+    assert "and it takes 20 %" in silent
+    assert told(known, predictions=poor).wrong == 10  # other kinds are judged
+    assert told(known, predictions=poor | {39: fitting}, kind=PLACED).wrong == 10
+    assert told(known, predictions=None, kind=PLACED).wrong == 10  # from pixels alone
+
+
+def test_the_box_of_the_model_is_the_one_it_believes_in():
+    both = seen(BOX, [10, 10, 20, 40], scores=(0.1, 0.9))  # 1 * 0.1 is less than 2/3 * 0.9
+    assert well_placed(DATA, dict.fromkeys(range(200), both)) == 0
+    assert well_placed(DATA, dict.fromkeys(range(50), seen(BOX))) == 0.25  # the others have none
 
 
 def test_a_model_that_has_hardly_learnt_is_warned_of():

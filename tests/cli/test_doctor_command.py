@@ -114,6 +114,6 @@ def test_the_server_of_a_language_model(model_server, key, model, sound, words):
 def test_openai_without_a_key_is_not_asked():
     from metricloop.llm.check_endpoint import check_endpoint
 
-    sound, said = check_endpoint("https://api.openai.com/v1", "any", {})
+    sound, said, _ = check_endpoint("https://api.openai.com/v1", "any", {})
     assert not sound
     assert "needs a key and none is set" in said

@@ -135,6 +135,26 @@ def test_marks_of_other_labels_change_nothing(folder, data, tmp_path, capsys):
     assert "need --to TARGET" in capsys.readouterr().err
 
 
+def test_marks_that_were_applied_before_are_in_what_is_written(folder, data, tmp_path, capsys):
+    rows, first = boxed(data)
+    marks = save(tmp_path / "m.json", entry(data, "delete", rows[0], first[0]))
+    marks.write_bytes(b"\xef\xbb\xbf" + marks.read_bytes())  # as some editors save it
+    assert main(["fix", str(marks), "-C", str(folder)]) == 0
+    write_labels(folder, data, np.delete(np.arange(len(data.boxes)), first[0]), data.boxes)
+    target = tmp_path / "again"
+    assert main(["fix", str(marks), "--to", str(target), "--format", "yolo", "-C", str(folder)]) == 0
+    assert f"no more labels change: {target} has those that these marks changed before" in capsys.readouterr().out
+    assert len(read_repaired(target, data, "yolo").images[rows[0]]) == data.counts[rows[0]] - 1
+
+
+def write_labels(folder, data, kept, boxes):
+    """Write labels as `ingest` would: those at `kept` of the data, with other boxes."""
+    columns = {"box_id": data.box_id[kept], "image_id": data.image_id[data.box_row][kept], "label": data.labels[kept]}
+    columns |= {name: boxes[kept, place] for place, name in enumerate(("x1", "y1", "x2", "y2"))}
+    columns["crowd"] = data.crowd[kept]
+    write_boxes(folder / "data", {"image_id": data.image_id, "split": data.split}, columns)
+
+
 @pytest.mark.parametrize("form", NAMES)
 def test_repaired_labels_come_back_from_every_format(folder, data, tmp_path, form, capsys):
     target = tmp_path / "out"
@@ -243,10 +263,7 @@ def test_labels_that_were_repaired_before_are_in_the_coco_file_too(folder, data,
     kept = np.delete(np.arange(len(data.boxes)), first[1])
     boxes = data.boxes.copy()
     boxes[first[0]] = wider(data, first[0])
-    columns = {"box_id": data.box_id[kept], "image_id": data.image_id[data.box_row][kept], "label": data.labels[kept]}
-    columns |= {name: boxes[kept, place] for place, name in enumerate(("x1", "y1", "x2", "y2"))}
-    columns["crowd"] = data.crowd[kept]
-    write_boxes(folder / "data", {"image_id": data.image_id, "split": data.split}, columns)
+    write_labels(folder, data, kept, boxes)
     target = tmp_path / "again.json"
     assert main(["fix", str(marks), "--to", str(target), "-C", str(folder)]) == 0
     assert "2 marks left out: applied before" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import yaml
 from study_fixture import make_study
 
 from metricloop import read_dataset
+from metricloop.cli.labels import _effects
 from metricloop.cli.main import main
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
@@ -188,6 +189,16 @@ def exported(folder, tmp_path):
     target = tmp_path / "pool.json"
     assert main(["export", "pool", str(target), "-C", str(folder)]) == 0
     return target, json.loads(target.read_text())
+
+
+def test_long_lists_of_what_depends_on_the_labels_are_cut():
+    stages = [f"train@{number}" for number in range(20)]
+    lines = _effects(Effects(scores=list("abcdefgh"), later=stages), Path("/lions"))
+    assert lines == [
+        "scores that differ now: a, b, c, d, e, f and 2 more",
+        "out of date now: 20 stages; metricloop status -C /lions lists them",
+    ]
+    assert _effects(Effects(later=stages[:2]), Path("/lions")) == ["out of date now: train@0, train@1"]
 
 
 def test_repaired_labels_come_back_as_a_version(folder, no_dvc, tmp_path, capsys):

@@ -35,9 +35,11 @@ def test_a_folder_with_blanks_is_quoted_and_its_status_is_told(tmp_path, capsys)
     assert main(["status", "-C", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("to do       draw, ingest, predict, score (labels, pixels), select (random")
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "            never ran",
         f"0 of {len(told['stages'])} stages up to date, {len(told['stages'])} to do",
+        "no report.html yet: it is written when a run ends; after the first comparison: "
+        f"metricloop compare -C '{folder}'",
     ]
     assert main(["init", str(folder), "--demo"]) == 1
     assert f"there: metricloop run -C '{folder}'\n" in capsys.readouterr().err
@@ -85,7 +87,8 @@ def test_run_hands_over_to_the_flow_of_the_study_or_of_one_arm(tmp_path, monkeyp
     called = []
     left = iter([False, True])
     monkeypatch.setattr("metricloop.study.check_study.check_ties", lambda *given: None)  # its scores are made up
-    monkeypatch.setattr("metricloop.cli.study._nothing_left", lambda folder: next(left))
+    monkeypatch.setattr("metricloop.cli.study._old", lambda folder: [] if next(left) else ["compare"])
+    monkeypatch.setattr("metricloop.cli.study._nothing_left", lambda folder, params: True)
     monkeypatch.setattr("metricloop.tracking.track.where_to_look", lambda folder: "")
     monkeypatch.setattr("metricloop.flows.improve.improve", lambda *given: called.append(given))
     monkeypatch.setattr("metricloop.flows.experiment.experiment", lambda *given: called.append(given))

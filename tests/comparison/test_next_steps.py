@@ -10,10 +10,11 @@ from rich.console import Console
 from study_fixture import arm, arms, comparison
 
 from metricloop.cli.main import app
-from metricloop.comparison.background import Background, minutes_text
+from metricloop.comparison.background import Background
 from metricloop.comparison.bottleneck import bottleneck, bottleneck_text, may_go_on, share_of_images
 from metricloop.comparison.comparison_table import print_table
 from metricloop.comparison.next_steps import next_steps
+from metricloop.comparison.pace import Pace
 from metricloop.comparison.table_notes import scored_notes
 from metricloop.comparison.verdict import summarise
 from metricloop.comparison.whole_pool import dropping, dropping_text
@@ -59,6 +60,11 @@ SITUATIONS = [
      "Go on with the study, which is not finished", f"run {C}", 6),  # 3 of tight, and 3 of random
     ("unfinished", [BASELINE, one("undecided", 0.03)], {"family": {"treatment": 3, "control": 0}}, {},
      "Go on with the study, which is not finished", f"run {C}", 6),  # 3 of each of the other two
+    ("added", [BASELINE, one("better", 0.07)], {}, {"planned": ("random", "tight", "full")},
+     "Run full, which was added and has no results", f"run {C}", 3),
+    ("added", [BASELINE, one("undecided", 0.001)], {"screened": [{"name": "a", "mAP": 0.1, "baseline": 0.12}],
+     "family": {"treatment": 2, "control": 0}}, {"planned": ("a", "b", "c")},
+     "Run b and c, which were added and have no results", f"run {C}", 6),
     ("boxes_control", [BASELINE, one("better", 0.07, boxes_ratio=1.31)], {}, {},
      "Find out whether the number of boxes explains the gain of tight", f"run {C}", 3),
     ("boxes", with_boxes(0.01), {}, {},
@@ -144,19 +150,30 @@ def test_every_command_that_is_advised_can_be_typed(row):
             assert context.params.get("folder") in (HERE, Path()) if name == "score" else HERE
 
 
-def test_minutes_are_those_of_this_study():
-    """40 s a trial, two side by side: 3 trials take a minute, and trials four times as long four."""
-    (step, *_) = next_steps(
-        comparison([BASELINE, one("better", 0.07)]), Background(HERE, trial_seconds=40, side_by_side=2, tested="better")
+PACE = Pace(30, 10, 2, block=20, kinds={"ingest": 40, "score": 10, "select": 10, "compare": 5}, around=35)
+
+
+def test_the_time_is_a_range_for_the_whole_run_by_what_this_study_took():
+    """12 trials are 4 blocks: 2 x (20 s + 3 x 40 s) side by side = 280 s; with compare and what is around it 320 s."""
+    assert PACE.of_run(12) == pytest.approx((0.75 * 320, 1.5 * 320))
+    assert PACE.of_run(12, "select") == pytest.approx((0.75 * 330, 1.5 * 330))
+    assert PACE.of_run(12, "ingest", times=2) == pytest.approx((0.75 * 560, 1.5 * 560))  # 12 x 30 / 2 s more to train
+    assert PACE.of_run(3) == pytest.approx((0.75 * 180, 1.5 * 180))  # one block trains in one process
+    assert PACE.of_trials(3) == pytest.approx((0.75 * 90, 1.5 * 90))  # promote: side by side, and no run
+
+
+def test_a_step_tells_how_long_its_command_takes():
+    won = comparison([BASELINE, one("better", 0.07)])
+    (step, *_) = next_steps(won, Background(HERE, pace=PACE, tested="better"))
+    assert step.sentence == "Use it: train the detector of tight (3 trials, 68 s to 2 min)"
+    longer = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE, pace=PACE))
+    assert longer[0].sentence.endswith("(12 trials, 11 to 22 min)")  # 4 times 30 s: 280 + 540 + 40 = 860 s
+    wider = next_steps(
+        comparison([BASE6, one("undecided", 0.03, seeds=6)], **LAST, **IMAGES), Background(HERE, pace=PACE)
     )
-    assert step.sentence == "Use it: train the detector of tight (3 trials, about 1 min)"
-    longer = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE, trial_seconds=40, side_by_side=2))
-    assert longer[0].sentence.endswith("(12 trials, about 16 min)")
+    assert wider[0].seconds == pytest.approx((0.75 * 380, 1.5 * 380))  # ingest, score and select too
     untimed = next_steps(comparison([poor(BASE6), AHEAD], **LAST), Background(HERE))
     assert untimed[0].sentence.endswith("(12 trials)")
-    assert [minutes_text(value) for value in (0.5, 1.4, 59.4, 61)] == [
-        "under a minute", "about 1 min", "about 59 min", "about 1 h 1 min",
-    ]  # fmt: skip
 
 
 def test_no_more_seeds_than_a_study_may_have_are_advised():
@@ -195,16 +212,25 @@ def test_the_bottleneck_follows_the_parts_of_the_error():
     assert bottleneck_text(comparison([BASELINE])) == ""
 
 
+ALL = "train on all of them where you can"
+OPEN = "not decided; it costs at most"
+
+
 @pytest.mark.parametrize(
     ("entries", "word", "said"),
     [
-        ([one("undecided", 0.01), full(0.05)], "costs", "no, train on all of them where you can"),
-        ([one("undecided", 0.01), full(-0.05, verdict="worse")], "pays", "yes, the subset is better than all of them"),
-        ([one("undecided", 0.01), full(0.005)], "same", "you may, at little or no loss"),
-        ([one("undecided", 0.01), full(0.005, half=0.04)], "open", "that is not decided"),
-        ([one("better", 0.07, **lead(0.02)), full(0.05)], "pays", "yes, the subset is better than all of them"),
-        ([one("better", 0.07, **lead(-0.02)), full(0.09)], "costs", "no, train on all of them where you can"),
-        ([one("better", 0.07, **lead(0.0)), full(0.07)], "same", "you may, at little or no loss"),
+        ([one("undecided", 0.01), full(0.05)], "costs", f"no, that costs 0.040 to 0.060 mAP; {ALL}"),
+        ([one("undecided", 0.01), full(-0.05, verdict="worse")], "pays", "yes, that gains 0.040 to 0.060 mAP"),
+        ([one("undecided", 0.01), full(0.005)], "open", f"{OPEN} 0.015 mAP and gains at most 0.005"),
+        ([one("better", 0.07, **lead(0.02)), full(0.05)], "pays", "yes, that gains 0.010 to 0.030 mAP"),
+        ([one("better", 0.07, **lead(-0.02)), full(0.09)], "costs", f"no, that costs 0.010 to 0.030 mAP; {ALL}"),
+        # at the borders: 0 itself is open, and the words name a number that is next to nothing on either side of it
+        ([one("better", 0.07, **lead(0.0101)), full(0.05)], "pays", "yes, that gains 0.000 to 0.020 mAP"),
+        ([one("better", 0.07, **lead(0.01)), full(0.05)], "open", f"{OPEN} 0.000 mAP and gains at most 0.020"),
+        ([one("better", 0.07, **lead(-0.01)), full(0.05)], "open", f"{OPEN} 0.020 mAP and gains at most 0.000"),
+        ([one("better", 0.07, **lead(-0.0101)), full(0.05)], "costs", f"no, that costs 0.000 to 0.020 mAP; {ALL}"),
+        # just inside the smallest gain of interest, .02, the same words as just outside
+        ([one("better", 0.07, **lead(-0.0099)), full(0.05)], "open", f"{OPEN} 0.020 mAP and gains at most 0.000"),
     ],
 )
 def test_the_whole_pool_says_whether_to_drop_anything(entries, word, said):
@@ -220,8 +246,8 @@ def test_the_sentence_on_the_whole_pool_is_told_from_the_side_of_the_subset():
     assert dropping_text(found) == (
         "Should anything be dropped? With as many iterations, a random 25\u00a0% of the images is \u22120.050 mAP "
         "(\u221218\u00a0%) against all of them (95\u00a0% interval \u22120.060 to \u22120.040), and the "
-        "25\u00a0% of tight +0.020 mAP (+7\u00a0%) (95\u00a0% interval +0.010 to +0.030): yes, "
-        "the subset is better than all of them."
+        "25\u00a0% of tight +0.020 mAP (+7\u00a0%) (95\u00a0% interval +0.010 to +0.030): yes, that gains "
+        "0.010 to 0.030 mAP."
     )
     assert dropping(comparison([BASELINE, one("better", 0.07)])) is None
 

@@ -71,5 +71,5 @@ def test_the_way_on_is_that_of_the_table(entries, looks, way):
 def test_a_study_without_arms_and_an_unknown_arm_are_told():
     with pytest.raises(ArmRefusedError, match="no arm with a metric"):
         choose(comparison([BASE]), HERE)
-    with pytest.raises(ArmRefusedError, match="no results of an arm 'tigth'; did you mean tight"):
+    with pytest.raises(ArmRefusedError, match="no results of an arm 'tigth'; did you mean 'tight'"):
         choose(comparison([BASE, BETTER]), HERE, "tigth")

@@ -381,8 +381,6 @@ def test_a_round_with_a_reflection_does_not_run_again(monkeypatch, tmp_path):
 
 
 def test_a_study_that_changed_since_it_was_shown_is_not_finished(tmp_path, monkeypatch):
-    monkeypatch.setattr(decisions, "outdated", lambda folder, names: [])
-    monkeypatch.setattr(decisions, "stages_of", lambda folder, plan: {})
     monkeypatch.setattr(decisions, "more_seeds", lambda *arguments: [])
     monkeypatch.setattr(decisions, "boxes_control", lambda *arguments: None)
     (tmp_path / "arms.yaml").write_text("arms: {}\n")

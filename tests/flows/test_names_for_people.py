@@ -1,5 +1,7 @@
 """Names of runs in Prefect, keys of artifacts, and what they hold; and the deployment of one study."""
 
+import re
+
 import pytest
 import yaml
 from study_fixture import comparison, make_study
@@ -17,10 +19,22 @@ class Run:
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("lions", "lions"), ("Lions 2, new", "lions-2-new"), ("Löwen_1", "l-wen-1"), ("…", "study")]
+    ("name", "key"),
+    [
+        ("lions", "lions"),
+        ("lions-2", "lions-2"),
+        ("Lions 2, new", "lions-2-new-[0-9a-f]{6}"),
+        ("Löwen_1", "l-wen-1-[0-9a-f]{6}"),
+        ("…", "study-[0-9a-f]{6}"),
+    ],
 )
 def test_a_key_has_the_letters_that_prefect_takes(name, key):
-    assert artifacts.slug(name) == key
+    assert re.fullmatch(key, artifacts.slug(name))
+
+
+def test_no_two_studies_share_a_key():
+    names = ["a-b", "a.b", "A_B", "a_b", "-a-b", "a--b"]
+    assert len({artifacts.slug(name) for name in names}) == len(names)
 
 
 def test_steps_are_named_in_words(monkeypatch):

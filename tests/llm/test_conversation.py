@@ -108,7 +108,7 @@ def test_the_time_of_a_failed_call_is_in_the_journal_and_counts(tmp_path):
 
 def test_without_a_provider_nobody_is_asked(tmp_path):
     stub = Stub("one")
-    with pytest.raises(NoProviderError, match=r"llm\.provider is none.*set it in params\.yaml to openai .* replay"):
+    with pytest.raises(NoProviderError, match=r"llm\.provider is none.*set it in params\.yaml to azure .* replay"):
         conversation(tmp_path, stub, provider="none")
     assert isinstance(NoProviderError(), ValueError)
     assert stub.asked == []

@@ -10,7 +10,7 @@ from metricloop.llm.settings import LanguageModel
 
 
 def test_every_module_is_a_choice_and_either_connects_or_replays():
-    assert provider_names() == ("openai", "record", "replay")
+    assert provider_names() == ("azure", "openai", "record", "replay")
     for name in provider_names():
         found = provider_of(name)
         assert isinstance(found, Provider)
@@ -22,9 +22,11 @@ def test_only_a_recording_costs_nothing():
     assert [name for name in (*provider_names(), "none", "gone", None) if replays(name)] == ["replay"]
 
 
-@pytest.mark.parametrize("name", ["openai", "record"])
+@pytest.mark.parametrize("name", ["azure", "openai", "record"])
 def test_a_server_is_asked_in_the_way_it_understood_last(name):
-    client = provider_of(name).connect(LanguageModel(provider=name), "k", "fenced")
+    client = provider_of(name).connect(
+        LanguageModel(provider=name, base_url="https://me.openai.azure.com/openai/v1"), "k", "fenced"
+    )
     assert isinstance(client, Client)
     assert client.rung == "fenced"
 
@@ -32,7 +34,9 @@ def test_a_server_is_asked_in_the_way_it_understood_last(name):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"provider": "opnai"}, "should be none, openai, record or replay"),
+        ({"provider": "opnai"}, "should be none, azure, openai, record or replay"),
+        ({"provider": "azure"}, "llm.base_url: azure needs its v1 endpoint, such as https://NAME"),
+        ({"provider": "azure", "base_url": "https://me.openai.azure.com/openai/deployments/m"}, "its v1 endpoint"),
         ({"provider": "replay"}, "llm.cassette: replay needs a recording"),
     ],
 )

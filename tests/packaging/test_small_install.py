@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ FAKE = """#!/bin/sh
 # stands for python: writes down what pip is asked for, and has no package on the index named "nowhere"
 case "$*" in
   "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
+  *scripts/install_packages.py*) exec "$REAL_PYTHON" "$@";;
   *"-m pip"*) echo "$*" >> "$PIP_LOG"; case "$*" in *nowhere*) echo "ERROR: no host" >&2; exit 1;; esac;;
 esac
 """
@@ -30,6 +32,8 @@ def make(tmp_path):
     """Run make in a folder with our Makefile, with a Python that only writes down what it is asked: (output, pip)."""
     for name in ("Makefile", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "install_packages.py", tmp_path / "scripts")
     python, log = tmp_path / "python", tmp_path / "pip.log"
     python.write_text(FAKE)
     python.chmod(0o755)
@@ -39,7 +43,8 @@ def make(tmp_path):
         log.write_text("")
         done = subprocess.run(
             ["make", "--no-print-directory", f"PYTHON={python}", *words],
-            cwd=tmp_path, env=inherited | {"PIP_LOG": str(log)}, capture_output=True, text=True, check=True,
+            cwd=tmp_path, env=inherited | {"PIP_LOG": str(log), "REAL_PYTHON": sys.executable},
+            capture_output=True, text=True, check=True,
         )  # fmt: skip
         return done.stdout, log.read_text().splitlines()
 
@@ -51,10 +56,41 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch's or
 
 def test_setup_installs_what_a_study_needs_and_nothing_that_only_tests_need(make):
     _, asked = make("setup")
-    assert [line.split("--editable ")[1] for line in asked] == [".[bundle,heif,takehome]"]
-    _, asked = make("setup-test")
-    assert [line.split("--editable ")[1] for line in asked] == [".[test]"]
-    assert all("--constraint constraints.txt" in line for line in asked)
+    assert asked[-1].split("--editable ")[1] == ".[bundle,heif,takehome]"
+    _, asked_for_tests = make("setup-test")
+    assert [line.split("--editable ")[1] for line in asked_for_tests] == [".[test]"]
+    assert all("--constraint constraints.txt" in line for line in asked + asked_for_tests)
+
+
+@linux
+def test_the_large_packages_come_in_parts_of_their_own_so_that_fewer_downloads_lie_on_the_disk(make, tmp_path):
+    said, (cuda, torch, _) = make("setup")
+    packages = re.findall(r"\S+==\S+", cuda)
+    assert len(packages) >= 10
+    assert all(name.startswith("nvidia-") for name in packages)
+    assert re.findall(r"(\S+)==", torch) == ["torch", "torchvision", "triton"]
+    assert "--no-deps" in cuda
+    assert "--no-deps" in torch
+    assert len(re.findall(r"^  .+: done in \d+ s$", said, re.MULTILINE)) == 3  # a line for each, in a pipe
+    assert "\033" not in said
+    assert not (tmp_path / ".venv" / "tmp").exists()
+
+
+def test_without_room_nothing_is_asked_for_and_one_line_says_how_much_is_needed(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import install_packages
+
+    for free, enough in ((6.8e9, False), (7.1e9, True)):
+        monkeypatch.setattr(install_packages.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        assert install_packages.fits(tmp_path, "cuda") == enough
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("no room for the packages: they need 7.0 GB")
+    assert "6.8 GB are free" in line
+    assert "CPU=1" in line
+    monkeypatch.setattr(install_packages.shutil, "disk_usage", lambda _: SimpleNamespace(free=1e6))
+    monkeypatch.setattr(sys, "argv", ["install_packages.py", str(tmp_path), "test"])
+    assert install_packages.main() == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @linux
@@ -68,7 +104,7 @@ def test_cpu_takes_pinned_builds_without_cuda_and_no_others(make):
 @linux
 def test_where_such_builds_cannot_be_had_one_line_says_so_and_the_ordinary_ones_are_taken(make, tmp_path):
     said, asked = make("setup", "CPU=1", "TORCH_INDEX=http://nowhere")
-    assert len(asked) == 2
+    assert len(asked) == 4
     (line,) = [line for line in said.splitlines() if "nowhere" in line]
     assert "could not be had" in line
     assert "taking the ordinary builds" in line

@@ -69,6 +69,19 @@ SOURCES = {
         tasks: score
         text: clean
     """,
+    "mend": """
+        data: __init__ boxes dataset door edits embeddings frame heif loading picture_header pictures pool tables
+        mending: inside_sandbox mend_pool open_repair repair_file sandboxed
+        metrics/catalogue: __init__
+        metrics/repairs: *
+        metrics: contract repair_contract
+        sandbox: __init__ child errors landlock libc limits payload places proc selftest selftest_inside standstill
+        sandbox: supervisor syscalls tiers tree walls zygote
+        scoring: __init__ batch inside_sandbox metric_digest metric_file metric_inputs open_metrics sandboxed
+        scoring: score_column score_in_parts score_pool score_store trust
+        tasks: mend
+        text: clean
+    """,
     "screen": """
         data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
@@ -100,8 +113,8 @@ SOURCES = {
     """,
     "select": """
         data: __init__ dataset embeddings frame k_center loading manifest near_links pool seeds splits tables
-        data: label_errors
-        selection: always_and_distinct arm_files corrected greedy keep_values options policy select
+        data: edits label_errors
+        selection: always_and_distinct arm_files corrected greedy keep_values mended options policy select
         selection/policies: *
         tasks: select
     """,

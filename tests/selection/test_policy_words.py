@@ -92,6 +92,11 @@ TABLE = [
      "a.jpg and 17."),
     ({"name": "random", "always": "1, 2, 3, 4"}, 0.25, {},
      "A quarter of the pool's images, drawn at random; always with 4 named images."),
+    ({"name": "random", "mend": {"repair": "consensus", "least_confidence": 0.7, "when": "after"}}, 0.25, {},
+     "A quarter of the pool's images, drawn at random; with the labels mended by consensus where it is "
+     "70\N{NO-BREAK SPACE}% sure, after the images are chosen."),
+    ({"name": "full", "mend": {"repair": "tighten"}}, 0.25, {},
+     "The whole pool; with the labels mended by tighten where it is 60\N{NO-BREAK SPACE}% sure."),
 ]  # fmt: skip
 
 

@@ -1,16 +1,17 @@
 """What advice needs of a workspace, read from its files; and which arms were trained on other labels."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import yaml
-from study_fixture import RATES, make_study
+from study_fixture import make_study
 
 from metricloop.data.tables import SCORES, read_table, write_json, write_table
 from metricloop.params import load_params
-from metricloop.study.background import read_background, trial_seconds
+from metricloop.study.background import read_background
 from metricloop.study.old_labels import arms_of_old_labels
+from metricloop.study.pace import read_pace
 from metricloop.study.plan import load_plan
+from metricloop.study.time_left import DVC
 
 
 @pytest.fixture
@@ -18,16 +19,20 @@ def study(tmp_path):
     return make_study(tmp_path / "study")
 
 
-def test_a_trial_takes_its_images_at_the_measured_rate(study):
-    """250 iterations of 8 are 2,000 images, and 30 search images count as 10; the last rates are 20, 10 and 10."""
-    rows = {"seed": [0, 0, 1, 1], "iteration": [1, 2, 1, 2], "images_per_s": [5.0, 20.0, 5.0, 10.0]}
-    for file in (study / ".metricloop/rates").glob("*"):
-        file.unlink()
-    assert trial_seconds(study, load_params(study / "params.yaml"), 30) is None
-    write_table(study / ".metricloop/rates/a.0.parquet", pa.schema(RATES), rows)
-    one = {name: values[2:] for name, values in rows.items()}
-    write_table(study / ".metricloop/rates/b.0.parquet", pa.schema(RATES), one)
-    assert trial_seconds(study, load_params(study / "params.yaml"), 30) == pytest.approx(2010 / 10)
+def test_the_pace_is_that_of_the_stages_that_ran(study):
+    """Two blocks of 3 trials in 35 and 25 s, evaluated in 7 s each; the start is half of 7 s."""
+    file = study / ".metricloop/rates/seconds.json"
+    params, plan = load_params(study / "params.yaml"), load_plan(study)
+    assert read_pace(study, params, plan) is None
+    plan["blocks"] = {"random.0": {"arm": "random", "seeds": "0-2"}, "a.0": {"arm": "a", "seeds": "0-2"}}
+    seconds = {"ingest": 8.0, "score@x": 3.0, "score@y": 2.0, "compare": 3.0}
+    blocks = {"train@random.0": 35.0, "train@a.0": 25.0, "evaluate@random.0": 7.0, "evaluate@a.0": 7.0, "confirm": 90.0}
+    write_json(file, seconds | blocks)
+    found = read_pace(study, params, plan)
+    assert (found.training, found.evaluation) == pytest.approx(((31.5 + 21.5) / 6, (3.5 + 3.5) / 6))
+    assert found.block == pytest.approx(2 * (3.5 + DVC))
+    assert found.kinds == {"ingest": 8 + DVC, "score": 5 + DVC, "compare": 3 + DVC}  # confirm follows from its trials
+    assert read_background(study).pace is not None
 
 
 def test_what_was_done_in_a_workspace_is_seen(study):

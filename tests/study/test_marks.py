@@ -84,7 +84,7 @@ def test_keep_and_not_sure_change_nothing(data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"box": [10.0, 10.0, 30.0, 31.0]}, "1.jpg has changed since that audit; make a new one: metricloop audit"),
+        ({"box": [10.0, 10.0, 30.0, 31.0]}, 'make a new one: metricloop audit ("Load marks" on its page'),
         ({"label": "football"}, "has changed since that audit"),
         ({"box_id": 7}, "has changed since that audit"),
         ({"sha256": "0" * 64}, "has changed since that audit"),

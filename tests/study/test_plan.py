@@ -35,7 +35,7 @@ def test_both_files_make_one_plan(tmp_path):
 @pytest.mark.parametrize(
     ("rounds", "message"),
     [
-        ("arm: {}", r"rounds\.yaml: unknown section 'arm'; known: batches, arms, screens, blocks, looks"),
+        ("arm: {}", r"rounds\.yaml: unknown section 'arm'; known: batches, repairs, arms, screens, blocks, looks"),
         ("arms: {random: {role: control, a: x, b: x, policy: {}}}", r"arms\.random is already in arms\.yaml"),
         ("batches: {x: {code: c, needs: n, metrics: glare}}", r"batches\.x: metrics is a list, such as \[glare\]"),
         ("arms: {new: {role: control, a: x, b: x, policy: best}}", r"arms\.new: policy has .* such as \{name: best\}"),
@@ -106,7 +106,7 @@ def test_names_and_files_that_people_use_are_fine(tmp_path):
 def test_empty_files_and_sections_are_legal(tmp_path):
     (tmp_path / "rounds.yaml").write_text("")
     (tmp_path / "arms.yaml").write_text("arms:\nblocks:\n")
-    assert load_plan(tmp_path) == {"batches": {}, "arms": {}, "screens": {}, "blocks": {}, "looks": {}}
+    assert load_plan(tmp_path) == {"batches": {}, "repairs": {}, "arms": {}, "screens": {}, "blocks": {}, "looks": {}}
 
 
 def test_a_folder_without_a_plan_is_no_workspace(tmp_path):

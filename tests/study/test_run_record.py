@@ -148,6 +148,20 @@ def test_stages_are_counted_once_and_again_when_they_are_planned_again(study):
     assert 0 <= known_seconds(study)["a"] < 1
 
 
+@pytest.mark.parametrize(
+    "line", ["a.0 seed 1: continues at iteration 40 of 100", "a.0 seed 0: already trained before the interruption"]
+)
+def test_the_time_of_a_stage_that_went_on_from_a_stopped_run_is_not_kept(study, line):
+    with claimed(study, "run") as run:
+        stages = processes._Stages(run)
+        for one in ("Running stage 'train@a.0':", line, "Running stage 'compare':"):
+            stages.read(one)
+        stages.end()
+        assert run.state.done == ("train@a.0", "compare")
+    assert "compare" in known_seconds(study)
+    assert "train@a.0" not in known_seconds(study)
+
+
 def test_what_dvc_prints_moves_the_run_on(study):
     lines = ["Stage 'ingest' didn't change, skipping", "Running stage 'score@a':", "> python", "Running stage 'b':"]
     with claimed(study, "run") as run:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from contextlib import chdir
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from metricloop.study.reasons import CODE, COMMAND, DATA, INPUT, LABELS, NEVER, 
 from metricloop.study.refresh import fresh_files, refresh_code
 from metricloop.study.stage_list import list_stages
 from metricloop.study.staleness import staleness
-from metricloop.study.yaml_text import read_as_dvc
+from metricloop.study.yaml_text import read_as_dvc, read_lock
 
 BLOCKS = ("random.0", "object_count.0")
 FOLDERS = {"source", "scores/labels", *(f"{kind}/{block}" for kind in ("models", "results") for block in BLOCKS)}
@@ -210,11 +211,20 @@ def test_the_texts_of_a_refreshed_workspace_are_those_on_disk(finished):
         assert (finished / name).read_text() == text
 
 
+def test_a_damaged_lock_that_was_never_committed_is_deleted_not_checked_out(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    with pytest.raises(ValueError, match=r"dvc\.lock is damaged.*none is committed yet, so delete it.* rm .*dvc\.lock"):
+        read_lock("- a list\n", tmp_path / layout.LOCK)
+
+
 @pytest.mark.parametrize("damage", ["<<<<<<< HEAD\n{}", "- a list\n", "", "schema: '2.0'\nstages:\n"])
 def test_a_damaged_lock_is_told_with_the_way_back(finished, tmp_path, damage):
     folder = tmp_path / "ws"
     shutil.copytree(finished, folder)
     lock = folder / layout.LOCK
+    git = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "add", "-f", layout.LOCK], check=True)
+    subprocess.run([*git, "commit", "-qm", "done", "--", layout.LOCK], check=True)
     lock.write_text(damage.format(lock.read_text().replace("|| sh .dvc/explain.sh", "")))  # of an earlier version, too
     with pytest.raises(ValueError, match=r"dvc\.lock is damaged.* git -C .*ws checkout HEAD -- dvc\.lock"):
         staleness(folder)

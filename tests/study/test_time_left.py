@@ -32,6 +32,19 @@ def test_a_stage_costs_what_its_like_took_in_proportion_to_its_trials():
     assert costs.trial() == pytest.approx(10)
 
 
+def test_the_start_of_a_process_is_counted_once_a_stage_and_not_by_the_trial():
+    """Of the demo, two trials at once: .9 s for the quickest stage, 6 trials in 36 and 9 s, 3 in 21 and 7 s."""
+    seconds = {"compare": 0.9, "train@random.0": 36.0, "train@a.0": 21.0, "evaluate@random.0": 9.0, "evaluate@a.0": 7.0}
+    plan = PLAN | {"blocks": BLOCKS | {"random.0": {"arm": "random", "seeds": "0-5"}}}
+    costs = Costs(plan, PARAMS, seconds, side_by_side=2)
+    assert costs.start() == 3.5  # half of the 7 s; by the quickest stage it would be 4.5
+    assert costs.trial() == pytest.approx((36 + 21 - 7) / 9 + (9 + 7 - 7) / 9)
+    assert costs.of("confirm") == pytest.approx(3.5 + 24 * costs.trial() / 2)  # 12 + 2 x 6 trials, two at once
+    assert Costs(plan, PARAMS, {"compare": 0.9, "confirm": 84.5}, side_by_side=2).of("train@a.0") == pytest.approx(
+        4.5 + 80 * 2 / 24 * 3  # confirm evaluates, too: its trials are a little long
+    )
+
+
 def test_training_costs_what_the_out_of_fold_models_took_before_anything_else_has_trained():
     costs = Costs(PLAN, PARAMS, {"predict": 10.0})  # 100 iterations
     assert costs.of("train@a.0") == pytest.approx(30)
@@ -78,11 +91,11 @@ def test_later_looks_ask_for_trials_of_the_arms_that_are_still_open(tmp_path):
 
 def test_the_time_left_is_that_of_the_stages_and_of_the_trials_that_may_follow(tmp_path):
     (tmp_path / "arms.yaml").write_text("{}")
-    costs = Costs(PLAN, PARAMS, {"train@a.0": 30.0, "evaluate@a.0": 6.0, "compare": 3.0})
+    costs = Costs(PLAN, PARAMS, {"train@a.0": 30.0, "evaluate@a.0": 6.0, "compare": 3.0}, side_by_side=2)
     stages = ["train@random.0", "evaluate@random.0", "train@b.0", "evaluate@b.0", "compare"]
-    known = seconds_of(stages, costs, 2, {"train@random.0": 20.0})
+    known = seconds_of(stages, costs, {"train@random.0": 20.0})
     assert known == pytest.approx(111 + DVC - 20 + 15 + DVC + 3 + DVC)  # the longer chain, then compare
-    assert seconds_of(["train@a.0"], Costs(PLAN, PARAMS, {}), 2, {}) is None
+    assert seconds_of(["train@a.0"], Costs(PLAN, PARAMS, {}), {}) is None
 
 
 def test_nothing_is_said_while_nothing_is_known_of_training(tmp_path, monkeypatch):
@@ -94,5 +107,6 @@ def test_nothing_is_said_while_nothing_is_known_of_training(tmp_path, monkeypatc
     run.clocks["predict"] -= 10
     run.end("predict")
     found = time_left(tmp_path, PARAMS, 2, run)
-    trained, compared = 3 * 100 * 0.1 + DVC, 8 + DVC  # then 9 more trials, two at a time
-    assert found == pytest.approx(trained + compared + 9 * 12.5 / 2 + SHOWING, abs=0.5)
+    # two folds of 50 iterations at once in 10 s: .2 s an iteration, 25 s a trial; then 9 more trials, two at a time
+    trained, compared = 3 * 100 * 0.2 + DVC, 8 + DVC
+    assert found == pytest.approx(trained + compared + 9 * 25 / 2 + SHOWING, abs=0.5)

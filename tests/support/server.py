@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-PATH = "/v1/chat/completions"
+PATHS = ("/v1/chat/completions", "/v1/responses")
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,30 @@ def completion(
     finish: str | None = "stop",
     usage: tuple[int, int] | None = (11, 7),
     refusal: str | None = None,
+    cached: int = 0,
+    reasoning: int = 0,
     **message: Any,
 ) -> Answer:
-    """A chat completion with one choice. usage: tokens read and written; message: further fields of it."""
+    """A chat completion with one choice. usage: tokens read and written; cached, reasoning: of them; message: further
+    fields of it.
+    """
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text, "refusal": refusal, **message},
         "finish_reason": finish,
     }
-    return _completion([choice], usage)
+    return _completion([choice], usage, cached, reasoning)
 
 
 def no_choices() -> Answer:
     return _completion([], (11, 0))
+
+
+def model_list(*names: str, **ends: str) -> Answer:
+    """The models of a server. ends: a model's shutdown_date; its name with _ for every other character."""
+    plain = {name: re.sub(r"\W", "_", name) for name in names}
+    data = [{"id": name, "object": "model", "shutdown_date": ends.get(plain[name])} for name in names]
+    return Answer(json.dumps({"object": "list", "data": data}).encode())
 
 
 def failure(status: int, message: str = "", headers: Mapping[str, str] | None = None, **error: Any) -> Answer:
@@ -68,14 +80,15 @@ SILENCE = Answer(trouble="silent")
 
 
 class Server:
-    """Serves /v1/chat/completions on a port of 127.0.0.1 during its `with` block.
+    """Serves /v1/chat/completions and /v1/responses on a port of 127.0.0.1 during its `with` block.
 
     answer: called with a request's body and its number, from 0; one call at a time. If it raises, the response is a 500
-    and the error is in `errors`. requests: all received requests, oldest first.
+    and the error is in `errors`. models: the response to GET /v1/models; None: it does not know
+    that page. requests: all received POST requests, oldest first.
     """
 
-    def __init__(self, answer: Callable[[dict[str, Any], int], Answer]) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable[[dict[str, Any], int], Answer], models: Answer | None = None) -> None:
+        self.answer, self.models = answer, models
         self.requests: list[Asked] = []
         self.errors: list[Exception] = []
         self.closing = threading.Event()
@@ -98,7 +111,7 @@ class Server:
         return [asked.body for asked in self.requests]
 
     def reply_to(self, asked: Asked) -> Answer:
-        if asked.path != PATH:
+        if asked.path not in PATHS:
             return failure(404, f"no such page: {asked.path}")
         with self._one_call:
             self.requests.append(asked)
@@ -114,11 +127,16 @@ def script(*answers: Answer) -> Callable[[dict[str, Any], int], Answer]:
     return lambda _, number: answers[min(number, len(answers) - 1)]
 
 
-def _completion(choices: list[dict[str, Any]], usage: tuple[int, int] | None) -> Answer:
+def _completion(
+    choices: list[dict[str, Any]], usage: tuple[int, int] | None, cached: int = 0, reasoning: int = 0
+) -> Answer:
     body: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "stand-in-1"}
     body["choices"] = choices
     if usage is not None:
         body["usage"] = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+        if cached or reasoning:
+            body["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
+            body["usage"]["completion_tokens_details"] = {"reasoning_tokens": reasoning}
     return Answer(json.dumps(body).encode())
 
 
@@ -132,6 +150,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self._send(answer)
             except OSError:  # the client closed the connection
                 self.close_connection = True
+
+        def do_GET(self) -> None:
+            self._send(server.models if server.models and self.path == "/v1/models" else failure(404, "Not Found"))
 
         def _send(self, answer: Answer) -> None:
             if answer.trouble == "silent":

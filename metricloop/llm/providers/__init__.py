@@ -35,7 +35,8 @@ class Provider:
     about: what it does, for docs and messages. connect: takes the settings, the key and the way in which the model was
     last asked for structured output (see wire.RUNGS), and returns the model; its answers cost money and count towards
     the limits. replay: takes the settings and returns a recording, which costs nothing. records: every answer is also
-    written to cassette.yaml. fault: what is missing in the settings, or "".
+    written to cassette.yaml. fault: what is missing in the settings, or "". key_header: the header with the key, "" for
+    the usual one of the server.
     """
 
     about: str
@@ -43,6 +44,7 @@ class Provider:
     replay: Callable[[LanguageModel], Replay] | None = None
     records: bool = False
     fault: Callable[[LanguageModel], str] = lambda settings: ""
+    key_header: str = ""
 
 
 @cache

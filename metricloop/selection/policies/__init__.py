@@ -40,7 +40,7 @@ def check_policy(given: Mapping[str, Any]) -> tuple[str, Any]:
         raise PolicyError(f"unknown policy {name!r}{_nearest(name, POLICIES)}")
     model = POLICIES[name].options
     try:
-        return name, model.model_validate(options)
+        checked = model.model_validate(options)
     except ValidationError as error:
         faults = []
         for fault in error.errors():
@@ -50,6 +50,21 @@ def check_policy(given: Mapping[str, Any]) -> tuple[str, Any]:
             else:
                 faults.append(f"{key}={fault['input']!r}: {fault['msg']}" if key else fault["msg"])
         raise PolicyError(f"policy {name}: {'; '.join(faults)}") from None
+    if getattr(checked, "mend", None):
+        _check_mend(name, checked)
+    return name, checked
+
+
+def _check_mend(name: str, options: Any) -> None:
+    """Check that the edits can be input b. Errors: PolicyError when something else is, or the labels are others."""
+    reads = POLICIES[name].reads
+    if reads == "truth":
+        raise PolicyError(f"policy {name} knows the true labels, so there is nothing to mend: take `mend` out")
+    taken = (
+        "combine" if getattr(options, "combine", None) else "the embeddings" if needs_embeddings(name, options) else ""
+    )
+    if other := "the subset to match" if reads == "subset" else taken:
+        raise PolicyError(f"policy {name}: input b cannot serve {other} and mend; use only one of them")
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""The catalogue of repairs, one module each; see metrics/repair_contract.py for what a repair is."""
