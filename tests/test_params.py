@@ -130,3 +130,14 @@ def test_data_folder_is_the_root_or_the_sources_folder(tmp_path):
     assert data.model_copy(update={"source": str(tmp_path)}).folder == tmp_path
     assert data.model_copy(update={"source": str(tmp_path / "annotations.json")}).folder == tmp_path
     assert data.model_copy(update={"root": "pictures"}).folder == Path("pictures")
+
+
+def test_engineers_have_a_model_each():
+    def models(**llm):
+        return check_params({"study": {"name": "s"}, "data": {"source": "y"}, "llm": llm}).llm.engineer_models
+
+    assert models(model="a") == ("a",)
+    assert models(model="a", engineers=2) == ("a", "a")
+    assert models(model="a", models=["b", "c"]) == models(models=["b", "c"], engineers=2) == ("b", "c")
+    with pytest.raises(ParamsError, match=r"llm.engineers is 3, but llm.models names 2"):
+        models(models=["b", "c"], engineers=3)

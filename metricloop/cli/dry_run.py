@@ -44,7 +44,7 @@ def outlook(folder: Path, params_text: str) -> str:
     names, old = found.stages, found.old
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
-    suggested = _rounds_left(folder, params) * params.llm.suggestions
+    suggested = _rounds_left(folder, params) * params.llm.suggestions * len(params.llm.engineer_models)
     folds = params.predict.folds if "predict" in old else 0
     confirms = params.confirm.baseline + 2 * params.confirm.seeds if "confirm" in old else 0
     first = params.looks.arms[0]

@@ -74,9 +74,9 @@ def scorecard(
         return
     from dataclasses import asdict
 
-    from metricloop.engineer.scorecard_table import read_card
+    from metricloop.engineer.scorecard_table import read_cards
 
-    cards = [(folder, *read_card(folder)) for folder in resolved]
+    cards = [(folder, *card) for folder in resolved for card in read_cards(folder)]
     print_json([{"study": study, "folder": str(folder), "card": asdict(card)} for folder, study, card in cards])
 
 

@@ -34,7 +34,7 @@ def reflect(study: StudyView, number: int, conversation: Conversation) -> Reflec
 
     Errors: SpentError at a limit; NotRecordedError in a replay; ClientError when the model cannot be reached.
     """
-    tried = journal_results(study, number, conversation.journal)
+    tried = journal_results(study, number, conversation.journal.of_engineer(None))
     if not tried:
         return None  # no idea was proposed
     pictures, base = extreme_sheets(study, tried), baseline_errors(study)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from metricloop import layout
@@ -25,7 +25,7 @@ from metricloop.engineer.generated_file import metric_text, write_metric
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.prompt_text import shapes
 from metricloop.engineer.rules import KnownIdeas, KnownMetric, check_idea, must_open
-from metricloop.engineer.study_view import StudyView, known_ideas
+from metricloop.engineer.study_view import StudyView, before_round, known_ideas
 from metricloop.engineer.suggestion import Suggestion, proposal_schema, read_proposal, read_repair, suggestion_schema
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
@@ -73,7 +73,8 @@ class Round:
         return self.study.params.llm.repairs
 
     def report(self, text: str) -> None:
-        self.say(f"round {self.number}: {text}")
+        who = f", engineer {self.journal.engineer}" if self.journal.engineer else ""
+        self.say(f"round {self.number}{who}: {text}")
 
     def metric_text(self, idea: Suggestion, attempt: int) -> str:
         """The file of an idea's metric after so many repairs; "" when the idea has no code of its own."""
@@ -92,15 +93,25 @@ def open_round(number: int, study: StudyView, conversation: Conversation, unsafe
     return Round(number, study, conversation, known, check_code, gate.frames)
 
 
-def run_round(this: Round) -> tuple[Plan, SpentError | None]:
+def run_round(this: Round, *others: Conversation) -> tuple[Plan, SpentError | None]:
     """Run a round to its end. Returns what to add to rounds.yaml, and the limit that stopped repairs, if one did.
 
-    Errors: SpentError when even the proposal costs more than is left; ClientError when the model cannot be reached;
-    NotRecordedError when a replay has no proposal.
+    others: of further engineers. All propose before any idea is checked, so they are independent; then their ideas are
+    pooled, and the rules refuse copies. Errors: SpentError when even the first proposal costs more than is left;
+    ClientError when the model cannot be reached; NotRecordedError when a replay has no first proposal.
     """
     addition: Plan = {"batches": {}, "arms": {}, "blocks": {}}
-    limit = None
-    for idea in propose(this):
+    limit, pool = None, [(this, idea) for idea in propose(this)]
+    for other in others:
+        that = replace(this, conversation=other)
+        try:
+            pool += [(that, idea) for idea in propose(that)]
+        except SpentError as error:
+            limit = error
+            that.report("waits for its proposal")
+        except NotRecordedError as error:
+            that.report(f"left out: {error}")
+    for this, idea in pool:
         try:
             passed = gate_and_repair(this, idea)
         except SpentError as error:
@@ -127,9 +138,10 @@ def propose(this: Round) -> list[Suggestion]:
             return ""
         return "; ".join(f"{name}: {fault}" if name else fault for name, fault in faults)
 
-    *before, last = explore(this.study, this.number, this.conversation, this.report)
+    study = before_round(this.study, this.number)
+    *before, last = explore(study, this.number, this.conversation, this.report)
     key = ask_until_usable(
-        this.conversation, this.number, "propose", [*before, proposal(this.study, last)],
+        this.conversation, this.number, "propose", [*before, proposal(study, last)],
         proposal_schema(policy_schema()),
         fault_in, this.repairs + 1, lambda fault: this.report(f"the proposal cannot be used ({fault[:200]})"),
     )  # fmt: skip
@@ -152,6 +164,7 @@ def _take_proposal(this: Round, key: Key) -> list[Suggestion]:
 def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tuple[str, str]]]:
     """The ideas that this study can use, and the faults: (suggestion or "" for all, what is wrong)."""
     ideas, faults = read_proposal(answer, this.study.params.llm.suggestions)
+    ideas = [_renamed(this, idea) for idea in ideas]
     new = [idea for idea in ideas if idea.name not in this.known.arms]
     faults += [(idea.name, "an arm has this name already") for idea in ideas if idea.name in this.known.arms]
     if familiar := this.known.too_familiar(new):
@@ -161,6 +174,17 @@ def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tup
         fault = f"its family, {{}}, was tried or is named twice, and {opened}: {', '.join(untried)}"
         faults += [(idea.name, fault.format(idea.family)) for idea in familiar]
     return [idea for idea in new if idea not in familiar], faults
+
+
+def _renamed(this: Round, idea: Suggestion) -> Suggestion:
+    """The idea, under another name if an engineer before this one has proposed that name in this round."""
+    own = this.journal.engineer or 1
+    before = {
+        event["suggestion"]
+        for event in this.journal.events
+        if event["event"] == "proposed" and event["round"] == this.number and event.get("engineer", own) < own
+    }
+    return idea.model_copy(update={"name": f"{idea.name[:38]}_e{own}"}) if idea.name in before else idea
 
 
 def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:

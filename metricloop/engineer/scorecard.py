@@ -162,6 +162,18 @@ def scorecard(
     )
 
 
+def of_engineer(events: Sequence[Event], number: int) -> list[Event]:
+    """The events of one of several engineers: what it was asked and said, and what became of its ideas."""
+    own = {(event["round"], event["suggestion"]) for event in events if event["event"] == "proposed"
+           and event.get("engineer") == number}  # fmt: skip
+    return [
+        event
+        for event in events
+        if event.get("engineer") == number
+        or ("engineer" not in event and (event.get("round"), event.get("suggestion")) in own)
+    ]
+
+
 def _names(answers: Iterable[Event], field: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(event[field]) for event in answers if event.get(field)))
 

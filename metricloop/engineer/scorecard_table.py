@@ -9,7 +9,7 @@ from pathlib import Path
 
 from metricloop import layout
 from metricloop.data.tables import read_json, read_yaml
-from metricloop.engineer.scorecard import Proportion, Scorecard, scorecard
+from metricloop.engineer.scorecard import Proportion, Scorecard, of_engineer, scorecard
 from metricloop.llm.journal import read_journal
 from metricloop.text.clean import clean
 from metricloop.text.numbers import DASH, count, fixed, signed
@@ -30,6 +30,16 @@ def read_card(folder: Path) -> tuple[str, Scorecard]:
     comparison = read_json(table) if table.is_file() else None
     study = (read_yaml(params).get("study") or {}).get("name") if params.is_file() else None
     return clean(str(study or folder.resolve().name)), scorecard(events, comparison, folder)
+
+
+def read_cards(folder: Path) -> list[tuple[str, Scorecard]]:
+    """The scorecard of a study, and then one of each of its engineers where it asked several. Errors: NoRoundsError."""
+    name, whole = read_card(folder)
+    events, table = read_journal(folder / layout.JOURNAL), folder / layout.COMPARISON
+    comparison = read_json(table) if table.is_file() else None
+    numbers = sorted({event["engineer"] for event in events if event.get("engineer")})
+    own = [(f"{name}, engineer {k}", scorecard(of_engineer(events, k), comparison, folder)) for k in numbers]
+    return [(name, whole), *own]
 
 
 def table(cards: Mapping[str, Scorecard]) -> list[tuple[str, ...]]:
@@ -110,7 +120,8 @@ def print_scorecards(folders: Sequence[Path]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    cards = named([read_card(folder) for folder in folders], folders)
+    read = [(folder, card) for folder in folders for card in read_cards(folder)]
+    cards = named([card for _, card in read], [folder for folder, _ in read])
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     shown.add_column("study", no_wrap=True)
     for name in cards:

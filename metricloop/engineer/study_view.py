@@ -6,7 +6,7 @@ Never the truth about deliberate mistakes or anything computed from it, and neve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,11 @@ def read_study(folder: Path, params: Params, plan: Plan, events: Sequence[Event]
         folder, params, plan, read_pool(folder / layout.DATA, root), load(folder / layout.DATA, root, "search"),
         comparison | shown, events,
     )  # fmt: skip
+
+
+def before_round(study: StudyView, number: int) -> StudyView:
+    """The study as every engineer sees it when round `number` begins: without what was said in it already."""
+    return replace(study, events=[event for event in study.events if event.get("round", 0) < number])
 
 
 def truth_arms(plan: Plan) -> set[str]:

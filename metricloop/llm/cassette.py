@@ -37,13 +37,15 @@ class NotRecordedError(LookupError):
 class RecordedCall(Section):
     """One recorded call. prompt: its new messages, as text; pictures: the titles of the pictures in them.
 
-    model, recorded: the model that answered and the day, when they differ from those of the cassette.
+    engineer: its number, in a study that asked several. model, recorded: the model that answered and the day, when they
+    differ from those of the cassette.
     """
 
     round: int
     step: str
     suggestion: str = ""
     attempt: int = 0
+    engineer: int | None = None
     template: str
     prompt: str
     pictures: tuple[str, ...] = ()
@@ -59,7 +61,7 @@ class RecordedCall(Section):
 
     @property
     def key(self) -> Key:
-        return Key(self.round, self.step, self.suggestion, self.attempt)
+        return Key(self.round, self.step, self.suggestion, self.attempt, self.engineer)
 
 
 class Cassette(Section):

@@ -91,6 +91,7 @@ class Conversation:
         Errors: SpentError at a limit; ClientError when there is no answer, which is journaled too; NotRecordedError and
         CassetteError in a replay.
         """
+        key = replace(key, engineer=self.journal.engineer)
         if known := self.journal.last("answered", key):
             return answer_text(known)
         template = self.memory.template(key)
@@ -183,9 +184,27 @@ def open_conversation(journal: Journal, settings: LanguageModel, memory: Memory 
 
     Errors: those of llm.key, llm.cassette and llm.budget; each says what to do.
     """
+    return Conversation(settings, journal, _study_key(settings), memory=memory)
+
+
+def open_engineers(journal: Journal, settings: LanguageModel) -> list[Conversation]:
+    """The conversations of a study's engineers, each with its model and its own memory; the limits are shared.
+
+    Errors: as of `open_conversation`.
+    """
+    key, models = _study_key(settings), settings.engineer_models
+    several = len(models) > 1
+    return [
+        Conversation(settings.model_copy(update={"model": model}), journal.of_engineer(k if several else None), key)
+        for k, model in enumerate(models, start=1)
+    ]
+
+
+def _study_key(settings: LanguageModel) -> str | None:
+    """The key from the environment or from the parent process; None where nothing is sent."""
     keys = read_keys(sys.stdin) if os.environ.get(HANDED) == "stdin" else take_keys()
     live = settings.provider != NONE and not replays(settings.provider)
-    return Conversation(settings, journal, api_key(settings.base_url, keys) if live else None, memory=memory)
+    return api_key(settings.base_url, keys) if live else None
 
 
 def rung_of(journal: Journal, model: str) -> str:
@@ -221,7 +240,8 @@ def thread(events: Iterable[Event], key: Key) -> list[Message]:
     asked = {Key.of(event): event for event in events if event["event"] == "asked"}
     answered = {Key.of(event): event for event in events if event["event"] == "answered"}
     own = sorted(
-        (k for k in asked if k in answered and k.round == key.round), key=lambda k: (STEPS.get(k.step, 2), k.attempt)
+        (k for k in asked if k in answered and (k.round, k.engineer) == (key.round, key.engineer)),
+        key=lambda k: (STEPS.get(k.step, 2), k.attempt),
     )
     opening = [k for k in own if STEPS.get(k.step, 2) < 2]
     if key.step in STEPS:

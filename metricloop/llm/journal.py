@@ -5,6 +5,7 @@ Append-only. A study that was killed goes on from its journal: no answer in it i
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -24,32 +25,51 @@ class JournalError(ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """Identifies a call of a study by round, step, suggestion ("" for all) and attempt."""
+    """Identifies a call of a study by round, step, suggestion ("" for all) and attempt.
+
+    engineer: its number, in a study that asks several; else None.
+    """
 
     round: int
     step: str  # explore, propose, repair or reflect
     suggestion: str = ""
     attempt: int = 0
+    engineer: int | None = None
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Key:
         """The call of an event "asked", "answered", "call_failed" or "unusable"."""
-        return cls(event["round"], event["step"], event["suggestion"], event["attempt"])
+        return cls(event["round"], event["step"], event["suggestion"], event["attempt"], event.get("engineer"))
 
     def __str__(self) -> str:
         about = f" {self.suggestion}" if self.suggestion else ""
-        return f"round {self.round}, {self.step}{about}, attempt {self.attempt}"
+        who = f", engineer {self.engineer}" if self.engineer else ""
+        return f"round {self.round}, {self.step}{about}, attempt {self.attempt}{who}"
 
 
 class Journal:
-    """The events of journal.jsonl in `folder`, oldest first. New events are added only through this class."""
+    """The events of journal.jsonl in `folder`, oldest first. New events are added only through this class.
+
+    engineer: None, or the number of the engineer whose events `about`, `last` and `once` find, and `add` adds.
+    """
+
+    engineer: int | None = None
 
     def __init__(self, folder: Path | str = ".") -> None:
         self.path = Path(folder) / layout.JOURNAL
         self.events = read_journal(self.path)
 
+    def of_engineer(self, number: int | None) -> Journal:
+        """The same journal as one of several engineers sees it; None: all of it. The events are shared."""
+        view = copy.copy(self)
+        view.engineer = number
+        return view
+
     def add(self, event: str, **fields: Any) -> Event:
         """Append an event; it is on disk when this returns."""
+        if self.engineer or fields.get("engineer") is None:
+            fields = {name: value for name, value in fields.items() if name != "engineer"}
+            fields |= {"engineer": self.engineer} if self.engineer else {}
         entry = {"event": event, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
         with self.path.open("ab+") as stream:
             _cut_torn_line(stream)
@@ -65,7 +85,7 @@ class Journal:
 
     def about(self, event: str, key: Key | None = None, **fields: Any) -> Iterator[Event]:
         """The events of one kind whose fields are as given, oldest first."""
-        wanted = (asdict(key) if key else {}) | fields
+        wanted = (asdict(key) if key else {}) | fields | ({"engineer": self.engineer} if self.engineer else {})
         return (e for e in self.events if e["event"] == event and all(e.get(n) == v for n, v in wanted.items()))
 
     def last(self, event: str, key: Key | None = None, **fields: Any) -> Event | None:

@@ -33,6 +33,8 @@ class LanguageModel(Section):
     service_tier: Tier | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     cassette: str = ""
+    engineers: Annotated[int, Field(ge=1, le=5)] = 1
+    models: Annotated[tuple[str, ...], Field(max_length=5)] = ()
     rounds: Annotated[int, Field(ge=0, le=50)] = 2
     explore: Annotated[int, Field(ge=0, le=20)] = 3
     suggestions: Annotated[int, Field(ge=1, le=10)] = 3
@@ -48,6 +50,19 @@ class LanguageModel(Section):
     max_cost: Amount | None = 5.0
     max_minutes: Amount = 120
     prices: dict[str, Price] = Field(default_factory=dict)
+
+    @property
+    def engineer_models(self) -> tuple[str, ...]:
+        """The model of each engineer: those of llm.models, or llm.model as often as there are engineers."""
+        return self.models or (self.model,) * self.engineers
+
+    @model_validator(mode="after")
+    def _engineers_have_their_models(self) -> LanguageModel:
+        if self.models and self.engineers not in (1, len(self.models)):
+            raise ValueError(
+                f"llm.engineers is {self.engineers}, but llm.models names {len(self.models)}; give each its model"
+            )
+        return self
 
     @model_validator(mode="after")
     def _provider_has_its_settings(self) -> LanguageModel:

@@ -10,7 +10,7 @@ from metricloop.engineer.reflect import reflect
 from metricloop.engineer.study_view import read_study
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
-from metricloop.llm.conversation import open_conversation
+from metricloop.llm.conversation import open_engineers
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
@@ -28,7 +28,7 @@ def main(number: int) -> None:
     if journal.last("suggested", round=number) is None or journal.last("reflected", round=number):
         return
     study = read_study(folder, params, load_plan(folder), journal.events)
-    conversation = open_conversation(journal, params.llm)
+    conversation = open_engineers(journal, params.llm)[0]  # the first engineer concludes for all
     try:
         learnt = reflect(study, number, conversation)
     except SpentError as error:

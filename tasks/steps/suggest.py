@@ -13,7 +13,7 @@ from metricloop.engineer.round import open_round, run_round
 from metricloop.engineer.study_view import read_study
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
-from metricloop.llm.conversation import open_conversation
+from metricloop.llm.conversation import open_engineers
 from metricloop.llm.journal import Journal
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import ROUNDS_LOCK, die_with_ancestors, hold_lock, tell_errors_briefly
@@ -38,9 +38,9 @@ def main(number: int) -> None:
         print(f"round {number}: left out, because round {number - 1} is not finished")
         return
     study = read_study(folder, params, plan_before(number, journal, folder), journal.events)
-    conversation = open_conversation(journal, params.llm)
     try:
-        addition, limit = run_round(open_round(number, study, conversation, unsafe))
+        conversation, *others = open_engineers(journal, params.llm)
+        addition, limit = run_round(open_round(number, study, conversation, unsafe), *others)
     except SpentError as error:
         addition, limit = {}, error
     except NotRecordedError as error:

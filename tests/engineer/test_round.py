@@ -460,3 +460,74 @@ def test_killed_anywhere_a_round_with_variants_ends_the_same(tmp_path):
         again, _ = make_round(folder, Model(), judge, FRAMES)
         assert run_round(again)[0] == addition
         assert len(Journal(folder).events) == len(journal)
+
+
+def several(folder, *models, **llm):
+    """A round of as many engineers as there are models, and the conversations of the further ones."""
+    made, said = make_round(folder, models[0], judge, FRAMES, **llm)
+    journal = made.journal
+    views = [Conversation(made.study.params.llm, journal.of_engineer(k), model=m) for k, m in enumerate(models, 1)]
+    made.conversation = views[0]
+    return made, views[1:], said
+
+
+SECOND = {"family": "pixels", "metric": "other", "policy": {"name": "strata"}}
+
+
+def test_the_ideas_of_several_engineers_are_pooled_and_the_journal_says_who_said_what(tmp_path):
+    first, second = Model(proposal({})), Model(proposal(SECOND, SECOND | {"name": "free", "metric": "third"}))
+    made, others, said = several(tmp_path, first, second)
+    addition, _ = run_round(made, *others)
+    assert list(addition["arms"]) == ["wide_ones", "wide_ones_e2", "free"]  # the same name is no copy
+    journal = Journal(tmp_path)
+    who = {(e["event"], e["suggestion"]): e["engineer"] for e in journal.events if e.get("suggestion")}
+    assert who["proposed", "wide_ones"] == who["accepted", "wide_ones"] == 1
+    assert who["proposed", "wide_ones_e2"] == who["gate", "free"] == who["accepted", "free"] == 2
+    assert [event["engineer"] for event in journal.about("answered")] == [1, 2]
+    assert all("wide_ones" not in text for text in second.asked[0][1:2])  # asked before the first one's were pooled
+    assert "round 1, engineer 2: free (pixels): passed the gate at once; third, strata" in said
+
+
+def test_a_copy_among_the_ideas_of_several_engineers_is_refused(tmp_path):
+    known = {"metric": "object_count", "code": None, "policy": {"name": "strata", "by": "size"}}
+    made, others, _ = several(tmp_path, Model(proposal(known)), Model(proposal(known | {"name": "mine"})))
+    assert list(run_round(made, *others)[0]["arms"]) == ["wide_ones"]
+    (refused,) = events(tmp_path, "refused")
+    assert (refused["engineer"], refused["kind"]) == (2, "repeat")
+    assert "is wide_ones again" in refused["reason"]
+
+
+def test_engineers_repair_in_their_own_conversations(tmp_path):
+    fixed = json.dumps(IDEA | SECOND)
+    first, second = Model(proposal({})), Model(proposal(SECOND | {"code": "crash"}), fixed)
+    made, others, _ = several(tmp_path, first, second)
+    assert list(run_round(made, *others)[0]["arms"]) == ["wide_ones", "wide_ones_e2"]
+    assert (len(first.asked), len(second.asked)) == (1, 2)
+    assert second.asked[1][2] == proposal(SECOND | {"code": "crash"})  # its own answer, not that of the first
+
+
+def test_a_recording_of_several_engineers_is_replayed_and_a_killed_round_ends_the_same(tmp_path):
+    lines = [proposal({}), proposal(SECOND, SECOND | {"name": "free", "metric": "third", "code": "crash"})]
+    mended = json.dumps(IDEA | SECOND | {"metric": "third"})
+    made, others, _ = several(tmp_path, Model(lines[0]), Model(lines[1], mended))
+    addition, _ = run_round(made, *others)
+    cassette = cassette_of(made.journal.events)
+    assert [(call.step, call.engineer) for call in cassette.calls] == [("propose", 1), ("propose", 2), ("repair", 2)]
+    journal = (tmp_path / "journal.jsonl").read_text().splitlines(keepends=True)
+    for cut in range(len(journal) + 1):
+        folder = tmp_path / f"cut{cut}"
+        folder.mkdir()
+        (folder / "journal.jsonl").write_text("".join(journal[:cut]))
+        again, more, _ = several(folder, Model(), Model())
+        for view in (again.conversation, *more):
+            view.replay = Replay(cassette, strict=True)
+        assert run_round(again, *more)[0] == addition
+
+
+def test_the_limits_are_shared_by_all_engineers(tmp_path):
+    large = Reply(proposal({}), "stub-1", "stop", "schema", 9_000, 50, False, 1.0)
+    made, others, said = several(tmp_path, Model(large), Model(proposal(SECOND)), max_tokens=10_000)
+    addition, limit = run_round(made, *others)
+    assert list(addition["arms"]) == ["wide_ones"]
+    assert "llm.max_tokens" in str(limit)
+    assert "round 1, engineer 2: waits for its proposal" in said

@@ -21,6 +21,7 @@ from metricloop.engineer.scorecard_table import (
     named,
     print_scorecards,
     read_card,
+    read_cards,
     table,
 )
 
@@ -213,3 +214,24 @@ def test_studies_of_one_name_are_told_apart() -> None:
 def test_a_workspace_without_a_journal_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NoRoundsError, match=r"no journal.jsonl.*llm.provider.*metricloop run"):
         read_card(tmp_path)
+
+
+def test_engineers_are_compared_with_their_own_ideas_calls_and_gains(tmp_path):
+    """object_count is of engineer 1; tightness and edges are of engineer 2. Gains are journaled for all at once."""
+    of = {"object_count": 1, "tightness": 2, "edges": 2}
+    events = [
+        one | {"engineer": of[one["suggestion"]]}
+        if one.get("suggestion") in of and one["event"] not in ("measured",) else one
+        for one in round_one()
+    ]  # fmt: skip
+    write_journal(tmp_path, events)
+    (whole, first, second) = (card for _, card in read_cards(tmp_path))
+    assert [name for name, _ in read_cards(tmp_path)][1:] == [f"{tmp_path.name}, engineer {k}" for k in (1, 2)]
+    assert (whole.proposed, first.proposed, second.proposed) == (3, 1, 2)
+    assert (first.mean_gain, second.mean_gain) == (0.07, 0.011)
+    assert (first.never.k, second.never.k) == (0, 1)
+    assert first.calls + second.calls + 2 == whole.calls  # the proposal and the reflection are marked with nobody here
+
+
+def test_a_study_of_one_engineer_has_one_card(tmp_path):
+    assert len(read_cards(write_journal(tmp_path))) == 1

@@ -31,7 +31,7 @@ class Step:
             "hold_lock": lambda path: None,
             "tell_errors_briefly": lambda name: None,
             "read_study": lambda *_: made.study,
-            "open_conversation": lambda journal, settings: made.conversation,
+            "open_engineers": lambda journal, settings: [made.conversation],
             "open_round": lambda number, *_: replace(made, number=number, say=print),
         }.items():
             monkeypatch.setattr(suggest, name, value)

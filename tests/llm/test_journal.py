@@ -1,6 +1,7 @@
 """The journal: what is added is on the disk, what a kill cut short does not count, and nothing else is ever lost."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -48,3 +49,19 @@ def test_a_line_that_is_no_event_is_an_error_that_names_it(tmp_path, line):
 def test_any_text_that_a_model_may_send_survives(tmp_path, text):
     Journal(tmp_path).add("answered", round=1, text=text)
     assert Journal(tmp_path).events[0]["text"] == text
+
+
+def test_an_engineer_sees_its_own_events_and_the_whole_journal_sees_all(tmp_path):
+    journal = Journal(tmp_path)
+    first, second = journal.of_engineer(1), journal.of_engineer(2)
+    key = Key(1, "propose")
+    first.add("asked", **asdict(key), said="one")
+    second.add("asked", **asdict(key), said="two")
+    journal.add("suggested", round=1)
+    assert (first.last("asked", key)["said"], second.last("asked", key)["said"]) == ("one", "two")
+    assert [Key.of(event).engineer for event in Journal(tmp_path).about("asked")] == [1, 2]
+    assert first.events is second.events
+    assert first.last("suggested", round=1) is None
+    assert "engineer" not in journal.last("suggested")
+    assert second.of_engineer(None).last("suggested", round=1)
+    assert str(Key.of(second.last("asked"))) == "round 1, propose, attempt 0, engineer 2"
