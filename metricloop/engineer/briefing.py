@@ -15,6 +15,7 @@ from metricloop.engineer.policy_menu import policy_text
 from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text
 from metricloop.engineer.rules import must_open, untried_families
+from metricloop.engineer.study_facts import facts
 from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, past_ideas, read_study
 from metricloop.evaluation.error_types import Errors
 from metricloop.figures.example_pictures import error_picture, pool_pictures
@@ -80,6 +81,8 @@ def system_context(study: StudyView) -> dict[str, str]:
         "gate_rules": code_must(),
         "repairs": numbers.count(settings.repairs, "time"),
         "policies": policy_text(),
+        "floor": f"{study.params.evaluate.score_threshold:g}",
+        "most": numbers.count(study.params.evaluate.max_detections),
         "families": idea_families_text(),
     }
 
@@ -110,6 +113,7 @@ def look_context(
         "families": ", ".join(dict.fromkeys(tried_families(past))),
         "notes": notes_text(study.events, number),
         "pictures": "\n".join(shown),
+        **facts(study, past),
     }
 
 

@@ -42,6 +42,7 @@ class Idea:
     targets: str = ""
     family: str = ""
     adapts: str = ""
+    rests_on: tuple[str, ...] = ()  # ids of the model's questions whose answers led to it
     parent: str | None = None
     variant_of: str | None = None
     metric: str = ""
@@ -140,6 +141,7 @@ def _described(idea: Idea, words: Mapping[str, Any]) -> Idea:
         "targets",
         "family",
         "adapts",
+        "rests_on",
         "parent",
         "variant_of",
         "metric",

@@ -25,6 +25,7 @@ MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
 Prose = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(printable)]
 
 
+QuestionId = Annotated[str, Field(pattern=r"^Q\d{1,3}\.\d{1,3}$")]
 MOST_VARIANTS = 3  # of an idea, itself included
 
 
@@ -55,6 +56,9 @@ class Suggestion(Section):
     targets: Target = Field(description="the kind of label error that it is after")
     family: str = Field(pattern=r"^[a-z][a-z0-9_-]{2,40}$")
     adapts: Annotated[str, Field(max_length=2000), AfterValidator(printable)] = ""
+    rests_on: Annotated[tuple[Annotated[str, Field(pattern=r"^Q\d{1,3}\.\d{1,3}$")], ...], Field(max_length=12)] = (
+        Field((), description="your questions whose answers led to it, such as Q1.2")
+    )
     parent: Word | None = Field(None, description="the earlier suggestion that it builds on, if any")
     metric: MetricName = Field(description="the function in `code`; without code, a metric that is known already")
     partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")

@@ -19,6 +19,8 @@ SYSTEM = {
     "gate_rules": code_must(),
     "repairs": "3 times",
     "policies": "- `best`: keep the best images.",
+    "floor": "0.01",
+    "most": "100",
     "families": "- `pixels`: what the picture itself says.",
 }
 PROPOSE = {"before": "# Round 1 of 2", "wanted": "3 suggestions", "ideas": "", "families": "",
@@ -31,10 +33,14 @@ FIRST = {
     "round": "1", "rounds": "2", "wanted": "3 suggestions", "brief": "Pandas.", "lessons": "", "card": "480 images.",
     "errors": "| missed | 12 |", "known": "- `object_count` (per image): Boxes in an image.",
     "results": "| random | 0.291 |", "ideas": "", "families": "", "notes": "", "pictures": "1. smallest objects",
+    "measured": "- Seeds: 3.", "arm_errors": "", "alike": "a and b 0.90", "shifts": "", "children": "",
+    "earlier_code": "",
 }  # fmt: skip
 LATER = FIRST | {
     "round": "2", "brief": "", "lessons": "> # Lessons of earlier studies",
     "errors": "", "pictures": "", "families": "agreement", "notes": "- Round 1: dark.",
+    "measured": "", "alike": "", "arm_errors": "| arm | correct |", "shifts": "- `a`: more boxes", "children": "- `b`",
+    "earlier_code": "`wide`:",
     "ideas": "- `agreement_among` (round 1, family model-agreement, targets mixed): h\n  Policy: among, share 0.45.",
 }  # fmt: skip
 REPAIR = {
