@@ -31,6 +31,7 @@ from metricloop.text.clean import clean
 MOST_SAID = 6000  # characters of one answer
 MOST_NOTES = 4000  # characters of the model's notes of one call
 STEP = "explore"
+EACH = 100  # ids of questions of one engineer in a round, so that those of several differ
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def explore(study: StudyView, number: int, conversation: Conversation, say: Call
         return [Message("user", "")]  # the proposal is there; nothing is asked any more
     system, text, pictures = opening_text(study, number)
     messages = [Message("system", system), Message("user", text, pictures)]
-    desk, asked = Desk(study), 0
+    desk, asked = Desk(study), EACH * ((journal.engineer or 1) - 1)
     for attempt in range(calls):
         key = Key(number, STEP, "", attempt)
         try:

@@ -11,9 +11,10 @@ from metricloop.engineer.scorecard import scorecard
 from metricloop.engineer.scorecard_table import table
 from metricloop.report.policy_text import policy_text
 from metricloop.text import numbers
-from metricloop.text.clean import clean
+from metricloop.text.clean import clean, printable
 
 PROSE = 2000  # most characters of a hypothesis or a lesson
+FOUND = 3000  # most characters of what a question found
 REASON = 300  # most characters of a broken rule's message
 
 
@@ -28,17 +29,37 @@ def language_model_section(
     if not found:
         return None
     arms = {arm["name"] for arm in comparison["arms"] if arm["role"] == "treatment"}
+    asked = explored(events)
+    known = {question["id"] for one in asked for question in one["questions"]}
     card = scorecard(events, comparison, folder)
     return {
         "who": clean(", ".join(card.models)),
         "recorded": ", ".join(card.recorded),
-        "nodes": [_node(node, arms, comparison["budget"], words) for node in tree(found)],
+        "explored": asked,
+        "nodes": [_node(node, arms, comparison["budget"], words, known) for node in tree(found)],
         "edited": card.edited,
         "rows": table({"": card}),
     }
 
 
-def _node(node: Node, arms: set[str], budget: float, words: Mapping[str, str]) -> dict[str, Any]:
+def explored(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """What the model asked before it proposed, call by call: its notes, and each question with what was found."""
+    return [
+        {
+            "round": event["round"],
+            "notes": clean(event["notes"], PROSE),
+            "questions": [
+                {"id": clean(one["id"], 20), "kind": clean(one["kind"], 20), "why": clean(one["why"], REASON),
+                 "said": printable(one["said"])[:FOUND], "pictures": [clean(title) for title in one["pictures"]]}
+                for one in event["questions"]
+            ],
+        }
+        for event in events
+        if event["event"] == "explored" and (event["questions"] or event["notes"])
+    ]  # fmt: skip
+
+
+def _node(node: Node, arms: set[str], budget: float, words: Mapping[str, str], known: set[str]) -> dict[str, Any]:
     idea = node.idea
     return {
         "id": f"idea-{idea.round}-{idea.name}",
@@ -52,6 +73,7 @@ def _node(node: Node, arms: set[str], budget: float, words: Mapping[str, str]) -
         "words": clean(words.get(idea.name) or _words(idea, budget), 600),
         "hypothesis": clean(idea.hypothesis, PROSE),
         "adapts": clean(idea.adapts, PROSE),
+        "rests_on": [name for name in idea.rests_on if name in known],
         "happened": _happened(idea),
         "failures": [
             {"when": f"repair {attempt.number}" if attempt.number else "as proposed", "rule": clean(rule, 60),
@@ -60,7 +82,7 @@ def _node(node: Node, arms: set[str], budget: float, words: Mapping[str, str]) -
         ],
         "lesson": clean(idea.lesson, PROSE) if idea.lesson else None,
         "learnt": idea.lesson_date,
-        "children": [_node(child, arms, budget, words) for child in node.children],
+        "children": [_node(child, arms, budget, words, known) for child in node.children],
     }  # fmt: skip
 
 

@@ -32,3 +32,17 @@ def test_the_policy_of_an_idea_is_a_sentence_that_of_its_arm_where_there_is_one(
     assert said["object_count"] == "The words of its arm."
     assert said["tightness"].startswith("The best quarter of the pool's images by ")
     assert not any("policy" in node["about"] for node in nodes)
+
+
+def test_the_questions_of_the_model_are_shown_and_an_idea_leads_to_those_it_rests_on(tmp_path):
+    question = {"id": "Q2.1", "kind": "show", "why": "</script>\x1b why", "said": "a\nb", "pictures": ["1. images"]}
+    asked = {"event": "explored", "round": 2, "attempt": 0, "notes": "dark", "questions": [question]}
+    events = journal()
+    for event in events:
+        if event["event"] == "proposed" and event["suggestion"] == "crowded":
+            event["idea"] = event["idea"] | {"rests_on": ["Q2.1", "Q9.9"]}
+    found = language_model_section([*events, asked], comparison(), tmp_path)
+    assert found["explored"] == [
+        {"round": 2, "notes": "dark", "questions": [question | {"why": "</script>? why"}]}  # the template escapes it
+    ]
+    assert crowded([*events, asked], comparison(), tmp_path)["rests_on"] == ["Q2.1"]

@@ -26,12 +26,14 @@ LOWEST = "float(frame.boxes[:, 3].max(initial=0)) + 0.001 * frame.image_id"
 
 
 def step_of(body: dict[str, Any]) -> tuple[str, int, str]:
-    """A request as (propose | repair | reflect | again, round, suggestion)."""
+    """A request as (explore | propose | repair | reflect | again, round, suggestion)."""
     texts = [text_of(message) for message in body["messages"]]
     last, whole = texts[-1], "\n".join(texts)
     number = int(re.findall(r"^# Round (\d+)", whole, re.M)[-1])
     if repaired := re.match(r"Your suggestion `(\w+)` did not pass", last):
         return "repair", number, repaired.group(1)
+    if '{"notes": "...", "questions": [...]}' in last:
+        return "explore", number, ""
     if last.startswith("That answer cannot be used"):
         return "again", number, ""
     return ("reflect" if "what came of it" in last.splitlines()[0] else "propose"), number, ""
@@ -56,6 +58,13 @@ def proposal(*ideas: dict[str, Any]) -> str:
     return json.dumps({"suggestions": ideas})
 
 
+def questions(*asked: dict[str, Any], notes: str = "") -> str:
+    return json.dumps({"notes": notes, "questions": asked})
+
+
+ANALYSIS = "import numpy as np\n\n\ndef analyse(pool):\n    return {{'boxes': {value}}}\n"
+
+
 def capable(body: dict[str, Any], _: int) -> Answer:
     """Two working ideas per round; those of round 2 build on round 1."""
     step, number, _ = step_of(body)
@@ -63,6 +72,19 @@ def capable(body: dict[str, Any], _: int) -> Answer:
         names = re.findall(r"^## (\w+)$", text_of(body["messages"][-1]), re.M)[:2]
         lessons = [{"suggestion": name, "lesson": f"{name} is worth another look."} for name in names]
         return completion(json.dumps({"summary": f"Round {number} taught a little.", "lessons": lessons}))
+    if step == "explore" and "# What your questions found" not in text_of(body["messages"][-1]):
+        wide = idea("x", "width", WIDTH, "x")
+        return completion(
+            questions(
+                {"kind": "show", "why": "Are boxes loose?", "what": "objects", "order": "largest", "tiles": 6},
+                {"kind": "analyse", "why": "How many boxes?", "code": ANALYSIS.format(value="len(pool.boxes)")},
+                {"kind": "preview", "why": "What do wide boxes keep?", "metric": f"width_{number}",
+                 "code": wide["code"].replace("def width", f"def width_{number}"), "policy": {"name": "best"}},
+                notes=f"Round {number}: nothing seen yet.",
+            )
+        )  # fmt: skip
+    if step == "explore":
+        return completion(questions(notes=f"Round {number}: wide boxes are whole."))
     if number == 1:
         return completion(
             proposal(
@@ -86,6 +108,10 @@ def clumsy(body: dict[str, Any], _: int) -> Answer:
     if "response_format" in body:
         return failure(400, "response_format is not supported", param="response_format")
     step, number, name = step_of(body)
+    if step == "explore":
+        code = ANALYSIS.format(value="pool.pandas")
+        asked = {"kind": "analyse", "why": "Any pandas?", "code": code}, {"kind": "show", "what": "everything"}
+        return completion(f"Let me look!\n```json\n{questions(*asked)}\n```" if number == 1 else "I see pandas.")
     if step == "propose" and number == 1:
         return completion("I would love to help! First, could you tell me more about the pandas?")
     if step in ("propose", "again") and number == 1:
@@ -118,6 +144,18 @@ def hostile(body: dict[str, Any], _: int) -> Answer:
     if step == "reflect":
         lesson = {"suggestion": "escape_1", "lesson": orders, "verdict": "better", "gain": 0.9}
         return completion(json.dumps({"summary": orders, "lessons": [lesson]}))
+    if step == "explore":
+        read = "import os\ndef analyse(pool):\n    return {value}\n"
+        return completion(
+            questions(
+                {"kind": "show", "why": orders, "what": "errors", "tiles": 10**6, "side": 10**6},
+                {"kind": "show", "why": "the test split", "what": "images", "ids": list(range(40)), "arm": "oracle"},
+                {"kind": "analyse", "why": orders, "code": read.format(value="open('data/truth.parquet').read()")},
+                {"kind": "preview", "why": "the truth", "metric": "truth", "policy": {"name": "oracle"}},
+                *[{"kind": "analyse", "why": "more", "code": read.format(value="'x' * 10**9")}] * 20,
+                notes=f"{orders} " * 500,
+            )
+        )  # fmt: skip
     if step == "repair":
         value = ESCAPES[(number + len(body["messages"])) % len(ESCAPES)]
         return completion(json.dumps(idea("../../arms", f"{name}_m", value, "hard_negatives", hypothesis=orders)))
