@@ -98,8 +98,10 @@ class Suggestion(Section):
 
 
 class NewSuggestion(Suggestion):
-    """A suggestion as it is handed in today. Journals of earlier versions hold families of the model's own."""
+    """One idea of one round."""
 
+    # This docstring stands in the schema that the model gets. In journals of earlier versions, Suggestion is all there
+    # is: `adapts` is missing, and families are the model's own words.
     family: IdeaFamily = Field(description="the family that the idea comes from")
     adapts: Prose = Field(description="how the idea adapts what is known of its family to this data")
 
