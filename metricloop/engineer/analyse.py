@@ -127,7 +127,7 @@ def _told(packet: bytes, end: str) -> str:
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict) and isinstance(found.get("text"), str):
-        body = printable(found["text"][:MOST_TEXT])
+        body = printable(found["text"][:MOST_TEXT].replace("\u00a0", " "))
     elif isinstance(found, dict) and isinstance(found.get("table"), list):
         body = "\n".join(_line(row) for row in found["table"][:MOST_ROWS])[:MOST_TEXT]
     else:

@@ -50,7 +50,8 @@ def explored(events: Sequence[Event]) -> list[dict[str, Any]]:
             "notes": clean(event["notes"], PROSE),
             "questions": [
                 {"id": clean(one["id"], 20), "kind": clean(one["kind"], 20), "why": clean(one["why"], REASON),
-                 "said": printable(one["said"])[:FOUND], "pictures": [clean(title) for title in one["pictures"]]}
+                 "said": printable(one["said"].replace("\u00a0", " "))[:FOUND],
+                 "pictures": [clean(title) for title in one["pictures"]]}
                 for one in event["questions"]
             ],
         }
