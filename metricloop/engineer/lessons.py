@@ -88,9 +88,8 @@ def read_study_lessons(folder: Path) -> Studied:
     tried = [_of_idea(idea, events, base) for idea in found if idea.gain]
     tried += [_of_arm(arm, base) for name, arm in arms.items() if _counts(arm) and name not in named]
     tried.sort(key=lambda one: (ORDER.index(one.result), -one.expected))
-    broken = Counter(
-        rule for idea in found if idea.state == "refused" for rule, _ in idea.failures[-1].broken[:1]
-    ) if found else Counter()  # fmt: skip
+    last = [idea.failures[-1] for idea in found if idea.state == "refused" and idea.failures]
+    broken = Counter(attempt.broken[0][0] for attempt in last)
     about = _about(read_json(folder / layout.SUMMARY), params, comparison, base)
     known = {rule: count for rule, count in broken.items() if rule in set(Rule)}
     return Studied(clean(params.study.name, 60), about, tuple(tried), known)

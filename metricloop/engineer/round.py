@@ -308,11 +308,12 @@ def accept_variants(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -
 
     In the journal a variant is an idea of its own, with `variant_of`.
     """
-    names = []
+    names, proposed = [], this.journal.last("proposed", **this.about(idea.name))
+    assert proposed is not None
     for place, variant in enumerate(idea.as_variants(), start=2):
         about = this.about(variant.name)
         self_made = variant.model_dump() | {"variant_of": idea.name}
-        this.journal.once("proposed", about, attempt=0, idea=self_made)
+        this.journal.once("proposed", about, attempt=proposed["attempt"], idea=self_made)
         if place > this.study.params.llm.variants:
             fault = f"one variant too many: {this.study.params.llm.variants} of an idea are allowed, itself included"
             _refuse(this, variant.name, "unusable", fault)

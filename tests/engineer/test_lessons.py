@@ -83,6 +83,7 @@ def test_an_old_journal_and_a_hostile_one_bring_no_words_of_their_own(studied):
         event("gate", 3, 1, suggestion="bad", attempt=0, idea=evil, spec=None,
               broken=[{"rule": "pandaclass", "said": "secret", "like": None}]),
         event("refused", 3, 2, suggestion="bad", kind="gate", reason="secret"),
+        event("refused", 3, 2, suggestion="suggestion 3", kind="unusable", reason="secret"),
     ]  # fmt: skip
     write_journal(studied, [*journal(), *events[:1], *events[2:]])
     (studied / "journal.jsonl").open("a").write(json.dumps(events[1]) + "\n")

@@ -450,16 +450,18 @@ def test_more_variants_than_are_allowed_are_refused(tmp_path):
 
 def test_killed_anywhere_a_round_with_variants_ends_the_same(tmp_path):
     line = proposal({"variants": [STRATA, {"policy": {"name": "oracle"}, "partner": None}]})
-    whole, _ = make_round(tmp_path, Model(line), judge, FRAMES)
+    whole, _ = make_round(tmp_path, Model("Which pandas?", line), judge, FRAMES)  # the second try is used
     addition, _ = run_round(whole)
     journal = (tmp_path / "journal.jsonl").read_text().splitlines(keepends=True)
-    for cut in range(2, len(journal) + 1):
+    for cut in range(len(journal) + 1):
         folder = tmp_path / f"cut{cut}"
         folder.mkdir()
         (folder / "journal.jsonl").write_text("".join(journal[:cut]))
-        again, _ = make_round(folder, Model(), judge, FRAMES)
+        answers = ["Which pandas?", line][sum('"answered"' in entry for entry in journal[:cut]) :]
+        again, _ = make_round(folder, Model(*answers), judge, FRAMES)
         assert run_round(again)[0] == addition
-        assert len(Journal(folder).events) == len(journal)
+        ends = [event["event"] for event in Journal(folder).events]
+        assert (ends.count("proposed"), ends.count("accepted"), ends.count("gate")) == (3, 2, 3)
 
 
 def several(folder, *models, **llm):
