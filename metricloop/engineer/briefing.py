@@ -172,7 +172,9 @@ def _cost_text(messages: Sequence[Message], params: Params) -> str:
     least = cost(settings.model, tokens, 0, settings.prices)
     most = cost(settings.model, tokens, settings.answer_tokens, settings.prices)
     money = "its price is not known" if least is None or most is None else f"${least:.4f} to ${most:.4f}"
+    asks = f"Before it, up to {numbers.count(settings.explore, 'call')} of questions. " if settings.explore else ""
     return (
         f"-----\nabout {tokens:,} tokens to {settings.model}, and at most {settings.answer_tokens:,} back: {money} for "
-        f"the proposal. Up to {settings.repairs} repairs per suggestion and a reflection follow. Nothing was sent."
+        f"the proposal. {asks}Up to {settings.repairs} repairs per suggestion and a reflection follow. "
+        "Nothing was sent."
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metricloop.engineer.analyse import analyse
+from metricloop.engineer.analysis_inside import MOST_ROWS, MOST_TEXT
 from metricloop.engineer.briefing import opening_text
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.preview import preview
@@ -132,7 +133,8 @@ def _question(study: StudyView, messages: Sequence[Message], left: int, attempt:
     else:
         context = {
             "look": last.text, "calls": calls, "most": str(MOST_QUESTIONS), "seen": settings.pictures != "none",
-            "wanted": numbers.count(settings.suggestions, "suggestion"), "rows": "40", "characters": "4,000",
+            "wanted": numbers.count(settings.suggestions, "suggestion"),
+            "rows": numbers.count(MOST_ROWS), "characters": numbers.count(MOST_TEXT),
         }  # fmt: skip
         text = render("explore", context)
     return [*before, Message(last.role, text, last.pictures)]
