@@ -21,6 +21,7 @@ from metricloop.data.tables import read_json
 from metricloop.engineer.ideas import Event, Idea, compared, ideas, with_variants
 from metricloop.engineer.policy_menu import offered_text
 from metricloop.engineer.prompt_text import idea_family, result_word
+from metricloop.engineer.scorecard_table import escaped
 from metricloop.engineer.study_view import truth_arms
 from metricloop.llm.journal import read_journal
 from metricloop.metrics.families import IDEA_FAMILIES
@@ -128,7 +129,7 @@ def _of_idea(idea: Idea, events: Sequence[Event], base: Mapping[str, Any]) -> Tr
         f"code of its own (labels{''.join(f', {need}' for need in needs)})" if idea.has_code else _metric(idea.metric),
         offered_text(idea.policy) + (f" with {_metric(idea.partner)}" if idea.partner else ""),
         idea.gain, idea.expected, idea.verdict, base,
-        (f"`{clean(idea.name, 60)}`", *(f"{what}: {clean(text, WORDS)}" for what, text in texts.items() if text)),
+        (escaped(clean(idea.name, 60)), *(f"{k}: {escaped(clean(text, WORDS))}" for k, text in texts.items() if text)),
     )  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def _of_arm(arm: Mapping[str, Any], base: Mapping[str, Any]) -> Tried:
     metric = catalogue().get(arm["metric"] or "")
     return _tried(
         idea_family(metric) if metric else "other", "none", _metric(arm["metric"]), offered_text(arm["policy"]),
-        arm["gain"]["mAP"], arm["shrunken_gain"], arm["verdict"], base, (f"`{clean(arm['name'], 60)}`",),
+        arm["gain"]["mAP"], arm["shrunken_gain"], arm["verdict"], base, (escaped(clean(arm["name"], 60)),),
     )  # fmt: skip
 
 

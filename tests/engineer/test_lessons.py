@@ -94,6 +94,15 @@ def test_an_old_journal_and_a_hostile_one_bring_no_words_of_their_own(studied):
     assert "| other | none | a metric of its own | best with a metric of its own |" in page
 
 
+def test_words_of_the_model_make_no_link_picture_or_html(studied):
+    changed = {"hypothesis": "![x](http://evil) <script>alert(1)</script>\n# Title"}
+    events = [one | {"idea": one["idea"] | changed} if "idea" in one else one for one in journal()]
+    write_journal(studied, events)
+    page = lessons_page([read_study_lessons(studied)], words=True)
+    assert "\\!\\[x\\](http://evil) \\<script\\>" in page
+    assert "\n# Title" not in page
+
+
 def test_an_arm_that_is_made_from_the_truth_is_left_out(studied):
     """Whatever role somebody gave it."""
     found = read_json(studied / "comparison.json")
