@@ -65,16 +65,12 @@ def arms(folder: Path) -> dict:
 def test_a_capable_model_builds_on_what_it_learnt(tiny, walls):
     server, said, events = study(tiny, capable)
     assert set(arms(tiny)) == {"random", "object_count", "wide_boxes", "left_boxes", "wide_by_size", "low_and_left"}
-    assert len(server.requests) == 8  # four calls of questions, two proposals, two reflections
+    assert len(server.requests) == 4  # two proposals, two reflections
     assert kinds(events) == {
-        "asked": 8, "answered": 8, "explored": 4, "proposed": 4, "gate": 4, "accepted": 4, "suggested": 2,
+        "asked": 4, "answered": 4, "proposed": 4, "gate": 4, "accepted": 4, "suggested": 2,
         "measured": 4, "reflected": 2,
     }  # fmt: skip
-    found = [one for e in events if e["event"] == "explored" for one in e["questions"]]
-    assert [one["id"] for one in found] == ["Q1.1", "Q1.2", "Q1.3", "Q2.1", "Q2.2", "Q2.3"]
-    assert all(one["said"] and not one["said"].startswith(("Not", "It failed")) for one in found)
-    second = text_of(server.bodies[4]["messages"][1])
-    assert "- Round 1: Round 1: wide boxes are whole." in second
+    second = text_of(server.bodies[2]["messages"][1])
     assert "Your conclusion then: wide_boxes is worth another look." in second
     assert "you had predicted +0.020" in second
     assert "low_and_left (pixels, builds on left_boxes): passed the gate at once" in said
@@ -125,10 +121,6 @@ def test_a_hostile_model_fails_and_the_journal_records_its_attempts(tiny, walls)
     assert "\x1b" not in said
     report = (tiny / "report.html").read_text()
     assert "<script>alert" not in report
-    found = [one for e in events if e["event"] == "explored" for one in e["questions"]]
-    assert len(found) == 2 * 2 * 4  # of two dozen questions in each of four calls
-    assert all(one["said"].startswith(("Not answered", "It failed")) for one in found if one["kind"] != "show")
-    assert not any("oracle" in one["said"].replace("no arm oracle has a subset", "") for one in found[:3])
     gates = [finding["said"] for e in events if e["event"] == "gate" for finding in e["broken"]]
     assert any("the sandbox forbids it" in text for text in gates)
     reasons = " ".join(e["said"] for e in events if e["event"] == "unusable")
