@@ -79,6 +79,11 @@ def test_a_key_that_the_list_echoes_is_in_no_line():
     assert KEY not in str(found)
 
 
+def test_a_key_that_is_a_word_changes_no_name():
+    with Server(script(YES), model_list("small")) as server:
+        assert check_endpoint(server.base_url, "small", {"METRICLOOP_API_KEY": "small"}).sound
+
+
 def test_the_servers_own_day_goes_before_that_of_the_table():
     found = checked(model_list("gpt-5-mini", gpt_5_mini="2026-12-20"), "gpt-5-mini")
     assert found.state == "warn"
@@ -147,9 +152,8 @@ def test_an_unknown_price_is_a_line_where_there_is_a_limit_of_tokens(tmp_path):
     with Server(script(YES)) as server:
         told, talk = ask(tmp_path, server, model="my-own")
     assert told == [
-        "warning: the price of my-own is not known, so llm.max_cost is not checked and llm.max_tokens (90,000) is the "
-        "limit; for a limit of money set llm.prices: {my-own: [1.0, 4.0]}, in US dollars per million tokens read and "
-        "written ([0, 0] for your own server)"
+        "warning: the price of my-own is not known, so only llm.max_tokens (90,000) is a limit; for llm.max_cost set "
+        "llm.prices: {my-own: [1.0, 4.0]} (US dollars per million tokens, read and written; [0, 0] for your own server)"
     ]
     assert talk.journal.last("answered")["cost"] is None
 
