@@ -140,7 +140,7 @@ def open_repair(
 
 
 def read_only(frame: Frame) -> Frame:
-    """The frame with arrays of its own that nobody can write: no repair changes what the next one gets."""
+    """The same frame, its arrays read-only from now on: no repair changes what the next one gets."""
     arrays = [frame.boxes, frame.labels, frame.image, frame.embedding]
     for found in (frame.predictions, *(frame.views or {}).values()):
         arrays += [] if found is None else [found.boxes, found.scores, found.labels]
