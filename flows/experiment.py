@@ -7,17 +7,23 @@ from pathlib import Path
 from prefect import flow
 
 from metricloop import layout
+from metricloop.data.tables import read_json
 from metricloop.flows.artifacts import flow_name
 from metricloop.flows.improve import present
 from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring, running
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.screening import screening
 from metricloop.llm.journal import Journal
-from metricloop.params import load_params
+from metricloop.params import Params, load_params
 from metricloop.study.environment import hide_keys
 from metricloop.study.looks import record_looks
 from metricloop.study.plan import Plan, PlanError, entry_of, load_plan
 from metricloop.study.refresh import refresh_code
+
+COMPARED = {
+    "train": ("detector", "image_size", "iterations", "batch_size", "learning_rate"),
+    "evaluate": ("score_threshold", "max_detections"),
+}  # settings that all arms of a comparison share, by their section of params.yaml
 
 
 @flow(name="experiment", flow_run_name=flow_name, log_prints=False, validate_parameters=False)
@@ -33,6 +39,7 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
         refresh_code(folder)
         record_looks(folder, params)
         arms = {arm} | {name for name, item in plan["arms"].items() if item["role"] == "baseline"}
+        check_settings(folder, plan, arms, params)
         screening(folder, params, arms)
         plan = load_plan(folder)
         check_arm(folder, plan, arm)
@@ -52,3 +59,24 @@ def check_arm(folder: Path, plan: Plan, arm: str) -> None:
         metric = dropped.get("metric", "its metric")
         raise PlanError(f"{arm} was dropped because {metric} failed while the pool was scored: {dropped['reason']}")
     entry_of(plan, "arms", arm)
+
+
+def check_settings(folder: Path, plan: Plan, arms: set[str], params: Params) -> None:
+    """Check, before anything is trained, that `arms` will be comparable with the results of the other arms.
+
+    Errors: PlanError for a setting that is another one now than when those were trained.
+    """
+    for name, block in plan["blocks"].items():
+        path = folder / layout.recipe_file(name)
+        if block["arm"] in arms or not path.is_file():
+            continue
+        fields = read_json(path)["fields"]
+        for section, settings in COMPARED.items():
+            for setting in settings:
+                now, then = getattr(getattr(params, section), setting), fields.get(setting)
+                if now != then:
+                    raise PlanError(
+                        f"{section}.{setting} is {now} now, but {then} made the results of {block['arm']}, and arms "
+                        "are compared under equal settings; run all arms (without --arm), or go back: "
+                        f"--set {section}.{setting}={then}"
+                    )

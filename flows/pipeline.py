@@ -14,6 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from metricloop import layout
 from metricloop.flows.artifacts import Progress, flow_name, study_of
 from metricloop.flows.stage import stages, step
+from metricloop.mending.failed_edits import failed_edits
 from metricloop.params import Params
 from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
@@ -57,7 +58,7 @@ def run_scoring(folder: Path, old: Sequence[str]) -> Plan:
     plan = load_plan(folder)
     early = kinds_before(stages_of(folder, plan), "select")
     run_stages(folder, [stage for stage in old if kind_of(stage) in early])
-    if not any((folder / layout.SCORES).glob(f"*/{layout.FAILURES}")):
+    if not any((folder / layout.SCORES).glob(f"*/{layout.FAILURES}")) and not failed_edits(folder):
         return plan
     step(folder, "metricloop.tasks.steps.drop_arms")
     return load_plan(folder)

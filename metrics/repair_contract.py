@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from metricloop.data.edits import ADD, COLUMNS, KINDS, MOVE, RELABEL
+from metricloop.data.edit_rows import ADD, COLUMNS, KINDS, MOVE, RELABEL
 from metricloop.data.frame import Frame
 from metricloop.metrics.contract import NEEDS
 
@@ -76,7 +76,7 @@ class RepairSpec:
 
 @dataclass(frozen=True)
 class RepairResult:
-    """The edits of one frame: rows (k, 8) float64, see data.edits; none when `error` says why it failed."""
+    """The edits of one frame: rows (k, 8) float64, see data.edit_rows; none when `error` says why it failed."""
 
     rows: np.ndarray
     error: str | None = None
@@ -136,7 +136,7 @@ def most_edits(frame: Frame) -> int:
 def check_rows(name: str, rows: np.ndarray, frame: Frame) -> np.ndarray:
     """Rows of edits, checked against the frame and sorted: edits of boxes by box, then added boxes by place.
 
-    rows: (k, 8) float64, the columns of data.edits.COLUMNS; nan or -1 for what a kind does not have.
+    rows: (k, 8) float64, the columns of data.edit_rows.COLUMNS; nan or -1 for what a kind does not have.
     Errors: RepairError that names the first edit that breaks the contract.
     """
     if len(rows) > most_edits(frame):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from metricloop import layout
-from metricloop.data.edits import EDITS, edit_columns
+from metricloop.data.edits import EDITS, FAILED, edit_columns
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import UNSAFE, write_table
 from metricloop.mending.mend_pool import MendError, mend_pool
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
     generated = item.code.startswith(f"{layout.GENERATED}/")  # a failure drops its arms and does not stop the study
     pool = read_pool(layout.DATA, params.data.folder)
     inputs = MetricInputs(pool, **read_inputs(item.needs, pool))
-    unsafe, stamp = os.environ.get(UNSAFE) == "1", {"failed": "", "trust": "sandbox"}
+    unsafe, stamp = os.environ.get(UNSAFE) == "1", {FAILED: "", "trust": "sandbox"}
     try:
         repair = open_repair(item.code, item.repair, limits=Limits.of(params.sandbox), unsafe=unsafe)
         stamp["trust"] = repair.trust
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
     except (MendError, RepairError, MetricError) as error:
         if not generated:
             raise
-        stamp["failed"] = clean(str(error))
+        stamp[FAILED] = clean(str(error))
         columns = edit_columns(pool, {}, {})
     if stamp["trust"] == "unsafe-in-process":
         print(f"unsafe: {item.code}, which nobody has read, ran in this process without the sandbox", file=sys.stderr)
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
     write_table(layout.edits_file(item.repair), EDITS, columns, stamp)
     kinds = Counter(kind or "failed" for kind in columns["kind"])
     said = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())) or "no edits"
-    print(f"mend {item.repair}: {stamp['failed'] or said}, {len(pool)} images")
+    print(f"mend {item.repair}: {stamp[FAILED] or said}, {len(pool)} images")
 
 
 if __name__ == "__main__":

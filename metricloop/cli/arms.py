@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from metricloop import layout
 from metricloop.cli.command import HERE, Commands, OwnMetric, Policy, Workspace
 from metricloop.text.shell import command_line, run_line
+
+if TYPE_CHECKING:
+    from metricloop.metrics.repair_contract import RepairSpec
+    from metricloop.scoring.metric_file import MetricFile
 
 commands = Commands("Metrics")
 
@@ -40,6 +44,7 @@ def new_metric(
     "metricloop add object_confidence --policy among share=0.4 -C ~/lions",
     "metricloop add metrics/mine/glare.py -C ~/lions",
     "metricloop add object_confidence --relabel 50 -C ~/lions",
+    "metricloop add consensus -C ~/lions",
     "metricloop add full -C ~/lions",
 )
 def add(
@@ -47,7 +52,7 @@ def add(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="A metric of the catalogue, a file with a metric of your own, or a control: full (all images), "
+            help="A metric or a repair of the catalogue, a file with your own, or a control: full (all images), "
             "oracle (the images with right labels), relabelled (the baseline's images with right labels), "
             "random_by_group (whole recordings).",
         ),
@@ -70,7 +75,7 @@ def add(
     ] = None,
     folder: Workspace = HERE,
 ) -> int:
-    """Put a metric or a control to the test: add it to the study as an arm."""
+    """Put a metric, a repair or a control to the test, as an arm of the study."""
     from metricloop.cli.try_report import read_policy
     from metricloop.params import load_params
     from metricloop.study.add_arm import append_entries, as_yaml
@@ -89,11 +94,16 @@ def add(
 
         arm, addition = add_relabel_arm(workspace, wanted, relabel, truth)
     else:
-        arm, addition = (
-            control_arm(params, plan, wanted)
-            if wanted in CONTROLS
-            else metric_arm(params, plan, metric_of(wanted), name, options)
-        )
+        from metricloop.study.repair_arm import catalogue_repair_arm, known_repairs
+
+        if wanted in CONTROLS:
+            arm, addition = control_arm(params, plan, wanted)
+        elif wanted in known_repairs():
+            if policy:
+                raise typer.BadParameter("a repair is tried on random images", param_hint="'--policy'")
+            arm, addition = catalogue_repair_arm(params, plan, wanted)
+        else:
+            arm, addition = metric_arm(params, plan, metric_of(wanted), name, options)
         append_entries(workspace / layout.ARMS, addition)
     print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
     print(f"it costs: {cost(workspace, params, plan, addition)}")
@@ -133,12 +143,40 @@ def _add_own(folder: Path, file: Path, metric: str | None, policy: str, options:
     """Check the metrics of a person's file at the gate; each metric that passes becomes an arm."""
     from metricloop.cli.try_report import TryReport
     from metricloop.scoring.metric_file import read_source
-    from metricloop.study.try_metric import metrics_to_try, open_sandbox, policy_of, read_try_inputs
+    from metricloop.study.try_metric import metrics_to_try, only_repair, open_sandbox, policy_of, read_try_inputs
 
     policy_of(policy, options)  # mistakes in what was typed are told before anything takes time
     inputs = read_try_inputs(folder.resolve())
     source = read_source(file, folder.resolve())
+    if spec := only_repair(source, inputs.limits):
+        return _add_own_repair(folder, source, spec, metric)
     report = TryReport(folder, file, inputs, source, policy, options, add=True)
     names = metrics_to_try(open_sandbox(inputs, source.filename), source, metric)
     accepted = [report.on(name) for name in names]  # each, also after one was refused
     return 0 if all(accepted) else 1
+
+
+def _add_own_repair(folder: Path, source: MetricFile, spec: RepairSpec, metric: str | None) -> int:
+    """Check the repair of a person's file at the gate; where it passes it becomes an arm."""
+    from metricloop.auditing.try_repair import check_repair, read_mend_inputs, repair_to_try
+    from metricloop.params import load_params
+    from metricloop.study.add_arm import append_entries, as_yaml
+    from metricloop.study.new_arm import cost
+    from metricloop.study.plan import load_plan
+    from metricloop.study.repair_arm import repair_arm
+
+    if metric:
+        raise typer.BadParameter(f"{source.filename} declares a repair and no metric", param_hint="'--metric'")
+    workspace = folder.resolve()
+    params, inputs = read_mend_inputs(workspace)
+    result = check_repair(repair_to_try(params, source, spec.name), params, inputs)
+    for broken in result.broken:
+        print(f"{spec.name}: {broken.rule}: {broken.said}")
+    if not result.accepted:
+        return 1
+    arm, addition = repair_arm(load_params(workspace / layout.PARAMS), load_plan(workspace), spec, source.filename)
+    append_entries(workspace / layout.ARMS, addition)
+    print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
+    print(f"it costs: {cost(workspace, params, load_plan(workspace), addition)}")
+    print(f"next: {run_line(folder, '--arm', arm)}")
+    return 0

@@ -18,6 +18,7 @@ from metricloop.cli import (
     language_model,
     metrics,
     relocate,
+    repairs,
     show,
     study,
     takehome,
@@ -30,7 +31,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=examples_text(["metricloop init demo --demo", "metricloop run -C demo", "metricloop run --help"]),
 )
-for module in (init, study, relocate, labels, arms, metrics, language_model, show, deliver, deploy, doctor, takehome):
+for module in (
+    init,
+    study,
+    relocate,
+    labels,
+    arms,
+    metrics,
+    repairs,
+    language_model,
+    show,
+    deliver,
+    deploy,
+    doctor,
+    takehome,
+):
     app.add_typer(module.commands)
 
 

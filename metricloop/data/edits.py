@@ -1,8 +1,6 @@
 """Edits of the pool's labels, as a repair proposes them: the table they are kept in, and how they are applied.
 
-In memory the edits of one image are rows of float64, (k, 8), the columns of COLUMNS. kind: index into KINDS; box: row
-among the boxes of the image, -1 for an added one; xyxy in pixels, nan where the kind has none; label: class index, -1
-where the kind has none; confidence: 0 to 1.
+In memory the edits of one image are rows of numbers, see data.edit_rows.
 """
 
 from __future__ import annotations
@@ -15,11 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from metricloop.data.dataset import Dataset
+from metricloop.data.edit_rows import ADD, DROP, KINDS, MOVE, RELABEL
 from metricloop.data.tables import TableError, column, xyxy
 
-KINDS = ("drop", "move", "relabel", "add")
-DROP, MOVE, RELABEL, ADD = range(len(KINDS))
-COLUMNS = ("kind", "box", "x1", "y1", "x2", "y2", "label", "confidence")
+FAILED = "failed"  # in the stamp of EDITS: why there are none
 # One row per edit; box_id null: the box is added. One row with an error, all else null, per image where the repair
 # failed; its labels stay as they are.
 EDITS = pa.schema(
@@ -36,7 +33,7 @@ EDITS = pa.schema(
 
 
 def edit_columns(pool: Dataset, rows: Mapping[int, np.ndarray], errors: Mapping[int, str]) -> dict[str, Any]:
-    """The columns of EDITS. rows: by image row, (k, 8) as above; errors: by image row, where the repair failed."""
+    """The columns of EDITS. rows: by image row, (k, 8); errors: by image row, where the repair failed."""
     found: dict[str, list[Any]] = {name: [] for name in EDITS.names}
     for row in sorted({*rows, *errors}):
         image_id, own = int(pool.image_id[row]), pool.box_id[pool.slice(row)]

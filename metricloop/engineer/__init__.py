@@ -1,5 +1,5 @@
 """ENGINEER: the rounds of the language model: what it sees, proposes and may try.
 
-Imports `study`, `figures`, `training`, `comparison`, `selection`, `scoring`, `params`, `llm`, `metrics`, `evaluation`,
-`sandbox`, `data`, `text`, `config`, `layout`.
+Imports `study`, `figures`, `training`, `comparison`, `selection`, `mending`, `scoring`, `params`, `llm`, `metrics`,
+`evaluation`, `sandbox`, `data`, `text`, `config`, `layout`.
 """

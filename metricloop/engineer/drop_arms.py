@@ -7,6 +7,7 @@ from pathlib import Path
 from metricloop import layout
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.llm.journal import Journal
+from metricloop.mending.failed_edits import failed_edits
 from metricloop.study.plan import FILES, replace_rounds
 
 
@@ -30,12 +31,13 @@ def failed_file(arm: dict, failures: dict[str, str]) -> str | None:
 
 
 def read_failures(folder: Path) -> dict[str, str]:
-    """File of scores -> what went wrong, for every metric that failed on the pool."""
-    return {
+    """File of scores or edits -> what went wrong, for every metric or repair that failed on the pool."""
+    scores = {
         file.relative_to(folder).with_name(f"{metric}.parquet").as_posix(): said
         for file in sorted(folder.glob(layout.failures_file("*")))
         for metric, said in read_json(file).items()
     }
+    return scores | failed_edits(folder)
 
 
 def drop_failed_arms(folder: Path) -> None:

@@ -100,6 +100,8 @@ class Scorecard:
     cost: float | None
     seconds: float
     points: float | None
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def per_point(self, amount: float | None) -> float | None:
         return amount / self.points if amount is not None and self.points else None
@@ -159,6 +161,8 @@ def scorecard(
         cost=None if None in costs else float(sum(costs)),
         seconds=float(sum(event["seconds"] for event in answers)),
         points=max(won) / POINT if won else None,
+        cached_tokens=sum(event.get("cached_tokens", 0) for event in answers),
+        reasoning_tokens=sum(event.get("reasoning_tokens", 0) for event in answers),
     )
 
 

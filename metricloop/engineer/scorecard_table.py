@@ -89,6 +89,7 @@ def _column(card: Scorecard) -> dict[str, str]:
         "of these, gained more than the parent": str(card.improved),
         "calls answered, unusable, failed": f"{count(card.calls)}, {count(card.unusable)}, {count(card.failed)}",
         "tokens in + out": f"{count(card.prompt_tokens)} + {count(card.completion_tokens)}{about}",
+        **({"of these cached, reasoning": _parts(card)} if card.cached_tokens or card.reasoning_tokens else {}),
         "money": _money(card.cost),
         "minutes of the model": fixed(card.seconds / 60, 1),
         "per significant point of mAP": DASH
@@ -96,6 +97,11 @@ def _column(card: Scorecard) -> dict[str, str]:
         else f"{count(round(card.per_point(tokens) or 0))} tokens, {_money(card.per_point(card.cost))}, "
         f"{fixed(card.per_point(card.seconds / 60), 1)} min",
     }
+
+
+def _parts(card: Scorecard) -> str:
+    """How many tokens the server had in its cache, and how many the model spent on its own reasoning."""
+    return f"{count(card.cached_tokens)}, {count(card.reasoning_tokens)}"
 
 
 def _money(cost: float | None) -> str:

@@ -111,8 +111,8 @@ def check_price(settings: LanguageModel, used: Spent = NOTHING) -> str:
         return ""
     for model in unpriced_models(settings, used):
         how = (
-            f"llm.prices: {{{model}: [1.0, 4.0]}}, in US dollars per million tokens read and written "
-            "([0, 0] for your own server)"
+            f"llm.prices: {{{model}: [1.0, 4.0]}} (US dollars per million tokens, read and written; "
+            "[0, 0] for your own server)"
         )
         if "max_tokens" not in settings.model_fields_set:
             raise BudgetError(
@@ -120,8 +120,8 @@ def check_price(settings: LanguageModel, used: Spent = NOTHING) -> str:
                 "or set llm.max_tokens, or set llm.max_cost to null"
             )
         return (
-            f"the price of {model} is not known, so llm.max_cost is not checked and llm.max_tokens "
-            f"({settings.max_tokens:,}) is the limit; for a limit of money set {how}"
+            f"the price of {model} is not known, so only llm.max_tokens ({settings.max_tokens:,}) is a limit; "
+            f"for llm.max_cost set {how}"
         )
     return ""
 

@@ -14,12 +14,12 @@ from pydantic import SecretStr
 
 from metricloop.llm.answer import parsed, word
 from metricloop.llm.connection import ConnectionSetupError, call_within, on_azure, sdk_client
-from metricloop.llm.key import NoKeyError, api_key
+from metricloop.llm.key import SHORTEST_SECRET, NoKeyError, api_key
 from metricloop.llm.model_table import model_table, names_of
 from metricloop.text.clean import clean
 
 SECONDS = 3.0
-NAMED = 8  # most models that a line names
+NAMED = 5  # most models that a line names
 SOON = 120  # days before the end of a model from which on it is a warning
 
 
@@ -32,7 +32,9 @@ class Listed:
 
 
 class Endpoint(NamedTuple):
-    """sound: whether the server answers, takes the key and has the model. said: one line on it; warning: or ""."""
+    """sound: whether the server answers, takes the key and has the model. said: one line on it. warning: what else to
+    know, such as the models that there are, or "".
+    """
 
     sound: bool
     said: str
@@ -51,7 +53,7 @@ def list_models(base_url: str, key: SecretStr, key_header: str = "") -> Listed:
     client = sdk_client(base_url, key, key_header).with_options(timeout=SECONDS)
     body: str = call_within(SECONDS, lambda: client.models.with_raw_response.list().text)
     secret = key.get_secret_value()
-    found = parsed(body.replace(json.dumps(secret)[1:-1], "***") if secret else body)
+    found = parsed(body.replace(json.dumps(secret)[1:-1], "***") if len(secret) >= SHORTEST_SECRET else body)
     data = found.get("data") if isinstance(found, dict) else None
     if not isinstance(data, list):
         raise ValueError("it is no list of models")
@@ -89,19 +91,19 @@ def check_endpoint(
     if on_azure(base_url):
         said = f"{begin}; Azure names its models, not your deployments, so {clean(model)} is not checked"
         return Endpoint(True, said, warning)
-    return Endpoint(False, f"{begin}; it {not_listed(model, listed)}", warning)
+    there = instead(model, listed)
+    return Endpoint(False, f"{begin}; it does not list {clean(model)}", f"{there}; {warning}" if warning else there)
 
 
-def not_listed(model: str, listed: Listed) -> str:
-    """That a server does not list a model, and what it has instead: `does not list gpt-6; did you mean gpt-6-sol?`"""
-    near = get_close_matches(model, listed.names, n=3, cutoff=0.5)
+def instead(model: str, listed: Listed) -> str:
+    """What a server has in place of a model: `did you mean gpt-6-sol? It also has gpt-6-luna`"""
+    near = get_close_matches(model, listed.names, n=2, cutoff=0.5)
     others = [name for name in listed.names if name not in near]
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-    said = f"does not list {clean(model)}"
     has = f"has {', '.join(others[:NAMED])}{more}"
     if near:
-        return f"{said}; did you mean {' or '.join(near)}?" + (f" It also {has}" if others else "")
-    return f"{said}; it {has}" if others else f"{said}, nor any other model"
+        return f"did you mean {' or '.join(near)}?" + (f" It also {has}" if others else "")
+    return f"it {has}" if others else "it has no model"
 
 
 def ending(model: str, listed: Listed | None = None, today: date | None = None) -> str:

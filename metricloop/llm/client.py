@@ -15,7 +15,7 @@ from metricloop.llm.answer import Answer, NoChoiceError, Usage
 from metricloop.llm.budget import LEAST_ANSWER
 from metricloop.llm.check_endpoint import Listed, list_models
 from metricloop.llm.connection import ConnectionSetupError, call_within, sdk_client
-from metricloop.llm.key import clean_key, how_to_give
+from metricloop.llm.key import SHORTEST_SECRET, clean_key, how_to_give
 from metricloop.llm.message import Message, Reply
 from metricloop.llm.pauses import asked_wait, pause_before
 from metricloop.llm.room import Room
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import openai
 
 
-SHORTEST_SECRET = 8  # shorter keys are not masked: they are dummy keys of local servers and occur in normal text
 LOOKS_SECRET = re.compile(r"\bsk-[\w*.-]{8,}")  # OpenAI quotes a refused key with its middle masked
 NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached")
 UNFIT = 2  # answers in a row without the JSON that was asked for, after which it is asked for in another way

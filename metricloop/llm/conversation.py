@@ -15,7 +15,7 @@ from metricloop import layout
 from metricloop.data.tables import replacing
 from metricloop.llm.budget import Allowance, allowance, check_price, spent
 from metricloop.llm.cassette import Replay, cassette_of, save_cassette
-from metricloop.llm.check_endpoint import ending, not_listed
+from metricloop.llm.check_endpoint import ending, instead
 from metricloop.llm.client import Client, ClientError
 from metricloop.llm.connection import on_azure
 from metricloop.llm.journal import Event, Journal, Key
@@ -131,7 +131,7 @@ class Conversation:
         if isinstance(self.model, Client):
             listed = self.model.listed()
             if listed and listed.names and settings.model not in listed.names and not on_azure(settings.base_url):
-                told.append(f"{settings.base_url} {not_listed(settings.model, listed)}")
+                told.append(f"{settings.base_url} does not list {settings.model}; {instead(settings.model, listed)}")
             told += [line] if (line := ending(settings.model, listed)) else []
             self.journal.add("checked", **asdict(key), **about, listed=len(listed.names) if listed else None, said=told)
         for line in told:

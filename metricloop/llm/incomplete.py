@@ -21,6 +21,10 @@ def incomplete_answer(answered: Mapping[str, Any]) -> str:
     """The same for an event "answered"."""
     if answered["finish"] == "refusal":
         return f"{REFUSED}: {clean(answered['refusal'] or 'without a word')}"
+    if answered["finish"] == "length" and not answered["text"].strip():
+        return (
+            f"its reasoning took all {answered['completion_tokens']} tokens before any text: reason less, answer sooner"
+        )
     if answered["finish"] == "length":
         return f"it was cut off after {answered['completion_tokens']} tokens: hand in less, or shorter code"
     return "it was empty" if answered["finish"] == "empty" else ""

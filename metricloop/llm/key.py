@@ -16,6 +16,7 @@ OPENAI = "api.openai.com"
 ANY_SERVER, OPENAI_ONLY = "METRICLOOP_API_KEY", "OPENAI_API_KEY"
 HOST = "METRICLOOP_API_HOST"  # HOST or HOST:PORT of the server that gets ANY_SERVER; not a secret
 HANDED = "METRICLOOP_KEYS"  # set to "stdin" for a step that reads the keys from standard input
+SHORTEST_SECRET = 8  # shorter keys are not masked: they are dummy keys of local servers and occur in normal text
 LONGEST_LINE = 20_000  # characters of the line with the keys
 
 

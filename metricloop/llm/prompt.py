@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -27,6 +28,26 @@ def template_hash(template: str, told: Sequence[Path] = STUDY) -> str:
     """
     files = [*told, FOLDER / f"{template}.j2"]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+class Template(NamedTuple):
+    """A template without what fills it. messages: (role, text), what every call is told and then the template."""
+
+    name: str
+    messages: tuple[tuple[str, str], ...]
+
+
+@cache
+def known_templates() -> dict[str, Template]:
+    """The templates of this version of metricloop, by the hash that `template_hash` gives."""
+    found = {}
+    for told in (STUDY, TAKEHOME):
+        system = "\n\n".join(file.read_text(encoding="utf-8") for file in told)
+        for file in sorted(FOLDER.glob("*.j2")):
+            if file not in told:
+                messages = (("system", system), ("user", file.read_text(encoding="utf-8")))
+                found[template_hash(file.stem, told)] = Template(file.stem, messages)
+    return found
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from metricloop.data.boxes import iou
-from metricloop.data.edits import ADD, DROP, MOVE, RELABEL
+from metricloop.data.edit_rows import ADD, DROP, MOVE, RELABEL
 from metricloop.data.frame import Frame
 from metricloop.mending.gate_rules import COPY, RepairRule
 from metricloop.mending.sandboxed import declared_repairs, run_repair
@@ -33,7 +33,7 @@ Answers = list[RepairResult]
 class RepairGateResult:
     """The result of the gate. spec: the repair's declaration, None if it cannot be loaded. broken: the broken rules.
 
-    edits: of every frame, rows as in data.edits; () unless it ran on all of them.
+    edits: of every frame, rows as in data.edit_rows; () unless it ran on all of them.
     """
 
     spec: RepairSpec | None

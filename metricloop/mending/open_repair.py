@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 import metricloop.metrics.repairs
-from metricloop.data.edits import COLUMNS
+from metricloop.data.edit_rows import COLUMNS
 from metricloop.data.frame import Frame
 from metricloop.mending.repair_file import load_repairs, repairs_in
 from metricloop.mending.sandboxed import declared_repairs, repair_sandbox, run_repair
@@ -95,6 +95,16 @@ def repair_catalogue() -> dict[str, Repair]:
     return {name: function for module in modules for name, function in repairs_in(module).items()}
 
 
+def catalogue_edits(frames: Sequence[Frame]) -> dict[str, list[np.ndarray]]:
+    """The edits of the catalogue's repairs on some frames, for the gate; without repairs that fail on one of them."""
+    found = {}
+    for name, repair in repair_catalogue().items():
+        results = InProcessRepair(repair).run(frames)
+        if not any(result.error for result in results):
+            found[name] = [result.rows for result in results]
+    return found
+
+
 def open_repair(
     code: str, name: str, workspace: Path | str = ".", limits: Limits | None = None, unsafe: bool = False
 ) -> Opened:
@@ -130,7 +140,7 @@ def open_repair(
 
 
 def read_only(frame: Frame) -> Frame:
-    """The frame with arrays of its own that nobody can write: no repair changes what the next one gets."""
+    """The same frame, its arrays read-only from now on: no repair changes what the next one gets."""
     arrays = [frame.boxes, frame.labels, frame.image, frame.embedding]
     for found in (frame.predictions, *(frame.views or {}).values()):
         arrays += [] if found is None else [found.boxes, found.scores, found.labels]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from metricloop.data.edits import COLUMNS
+from metricloop.data.edit_rows import COLUMNS
 from metricloop.data.frame import Frame
 from metricloop.mending.inside_sandbox import CHUNK, PLACE
 from metricloop.metrics.repair_contract import RepairError, RepairResult, RepairSpec, check_rows, most_edits

@@ -28,7 +28,8 @@ from metricloop.scoring.metric_file import MetricFile
 from metricloop.text.clean import clean
 
 INSIDE = "metricloop.scoring.inside_sandbox"
-ENTRIES = (INSIDE,)  # the entries of a Sandbox for metrics
+# The entries of a Sandbox for metrics; a file of metrics may hold repairs, too.
+ENTRIES = (INSIDE, "metricloop.metrics.repair_contract")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_METRICS = 32  # in one file
 MOST_DEATHS = 3  # children that may end early per metric and batch before the metric is given up

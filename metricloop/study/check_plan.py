@@ -11,7 +11,9 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.data.seeds import parse_seeds
+from metricloop.mending.open_repair import repair_catalogue
 from metricloop.metrics.contract import spec_of
+from metricloop.metrics.repair_contract import repair_spec_of
 from metricloop.params import Params
 from metricloop.scoring.declared_metrics import declared_in
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue
@@ -42,6 +44,7 @@ def faults(folder: Path, params: Params, plan: Plan) -> Iterator[str]:
     """What is wrong, one line each."""
     yield from _keys(plan)
     yield from _batches(folder, plan)
+    yield from _repairs(folder, plan)
     yield from _arms(params, plan)
     yield from _seeds(plan)
 
@@ -103,6 +106,25 @@ def _batches(folder: Path, plan: Plan) -> Iterator[str]:
                 yield f"{where}: {file} does not exist{nearest(code, CATALOGUE)}"
             elif metric not in known:
                 yield f"{where}: no metric {metric!r} in {file}{nearest(metric, known)}"
+
+
+def _repairs(folder: Path, plan: Plan) -> Iterator[str]:
+    for name, entry in plan["repairs"].items():
+        where, code, needs = f"repairs.{name}", str(entry["code"]), str(entry["needs"])
+        if needs not in NEEDS:
+            yield f"{where}: needs is {needs!r}{nearest(needs, NEEDS)}"
+        if code not in CATALOGUE:
+            file = folder / code / f"{name}.py" if (folder / code).is_dir() else folder / code
+            if not file.is_file():
+                yield f"{where}: {file} does not exist{nearest(code, CATALOGUE)}"
+            continue
+        ours = repair_catalogue()
+        if name not in ours:
+            yield f"{where}: no repair {name!r} in the catalogue{nearest(name, ours)}"
+            continue
+        for need in repair_spec_of(ours[name]).needs:
+            if (file_needed := FILE_OF.get(need)) and not _covers(needs, file_needed):
+                yield f"{where}: {name} needs {file_needed}, but the entry names {needs}"
 
 
 def _covers(needs: str, file: str) -> bool:

@@ -20,7 +20,7 @@ from metricloop.study.run_record import Run, current
 from metricloop.text.shell import run_line
 
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
-RESUMED = re.compile(r": (?:continues at iteration \d|already trained before)")  # as training.trial says it
+RESUMED = re.compile(r": (?:continues at iteration \d|already trained)")  # as training.trial says it
 SKIPPED = re.compile(r"Stage '(.+)' (?:didn't change|is cached)")
 
 

@@ -15,7 +15,9 @@ from metricloop.data.dataset import Dataset, part_of
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, column
+from metricloop.mending.sandboxed import declared_repairs, repair_sandbox
 from metricloop.metrics.contract import MetricError, Spec
+from metricloop.metrics.repair_contract import RepairError, RepairSpec
 from metricloop.params import Params, load_params
 from metricloop.sandbox.errors import SandboxError
 from metricloop.sandbox.limits import Limits
@@ -32,6 +34,7 @@ from metricloop.scoring.scores import Scores
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 from metricloop.selection.select import select
 from metricloop.text.clean import clean
+from metricloop.text.shell import command_line
 
 MOST_IMAGES = 500  # images of the pool that are scored, evenly spaced
 
@@ -91,13 +94,31 @@ def open_sandbox(inputs: TryInputs, filename: str) -> Sandbox:
         ) from None
 
 
+def only_repair(source: MetricFile, limits: Limits) -> RepairSpec | None:
+    """The repair of a file whose text declares one; None for a file of metrics.
+
+    Errors: RepairError when it declares several, or cannot be loaded.
+    """
+    if "@repair" not in source.code and ".repair(" not in source.code:
+        return None
+    specs = declared_repairs(repair_sandbox(limits), source)
+    if len(specs) > 1:
+        raise RepairError(f"{source.filename} declares {len(specs)} repairs ({', '.join(specs)}); one file holds one")
+    return next(iter(specs.values()), None)
+
+
 def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> list[str]:
     """Names of the metrics in a file: all, or only `wanted`. Errors: MetricError when none is found."""
     specs = list(declared(opened, source))
     if wanted and wanted not in specs:
         raise MetricError(f"{source.filename} declares no metric {wanted!r}; it declares: {', '.join(specs) or 'none'}")
     if not specs:
-        raise MetricError(f"{source.filename} declares no metric: decorate a function with @metric(...)")
+        repair = (
+            ""
+            if "@repair" not in source.code
+            else "; for a repair: " + command_line("metricloop", "mend", source.filename)
+        )
+        raise MetricError(f"{source.filename} declares no metric: decorate a function with @metric(...){repair}")
     return [wanted] if wanted else specs
 
 

@@ -51,6 +51,12 @@ def _call(events: Sequence[Event], asked: Event, ended: Event, before: Before) -
         recorded=ended.get("recorded"),
         start=start,
         end=end,
+        template=asked.get("template", ""),
+        cached_tokens=ended.get("cached_tokens", 0),
+        reasoning_tokens=ended.get("reasoning_tokens", 0),
+        api=ended.get("api", ""),
+        effort=ended.get("effort") or "",
+        tier=ended.get("tier", ""),
     )
 
 

@@ -16,6 +16,7 @@ from metricloop.engineer.scorecard_table import escaped, markdown, read_card, ta
 from metricloop.llm.journal import read_journal
 from metricloop.text import numbers
 from metricloop.text.clean import clean, printable
+from metricloop.tracking.assessments import assessed
 from metricloop.tracking.language_model_calls import calls
 from metricloop.tracking.records import ModelCall, RunRecord
 from metricloop.tracking.times import during
@@ -49,14 +50,16 @@ def language_model_runs(folder: Path) -> list[tuple[RunRecord, list[RunRecord]]]
         texts={CARD: json.dumps({"columns": ["figure", name], "data": rows}, ensure_ascii=False)},
         rank=AFTER_ARMS,
     )  # fmt: skip
-    rounds = round_runs(events)
+    rounds = round_runs(events, now)
     return [(during(run, rounds), rounds)]
 
 
-def round_runs(events: Sequence[Event]) -> list[RunRecord]:
-    """A run for every round in which the model was asked, with its calls. events: of the journal."""
+def round_runs(events: Sequence[Event], now: Sequence[Idea] = ()) -> list[RunRecord]:
+    """A run for every round in which the model was asked, with its calls. events: of the journal; now: ideas with their
+    present gains, for the assessments of the calls.
+    """
     numbers = sorted({event["round"] for event in events if event["event"] in ("asked", "proposed")})
-    made = calls(events)
+    made = assessed(calls(events), now)
     return [_round_run(events, number, [call for call in made if call.key[0] == number]) for number in numbers]
 
 
@@ -73,6 +76,11 @@ def _round_run(events: Sequence[Event], number: int, made: Sequence[ModelCall]) 
         "prompt_tokens": sum(call.prompt_tokens for call in answered),
         "completion_tokens": sum(call.completion_tokens for call in answered),
         "seconds": sum(call.end - call.start for call in answered) / SECOND,
+        **{
+            name: count
+            for name in ("cached_tokens", "reasoning_tokens")
+            if (count := sum(getattr(c, name) for c in answered))
+        },
         **({} if None in costs else {"cost": sum(cost for cost in costs if cost is not None)}),
     }
     params = {

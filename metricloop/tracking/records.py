@@ -10,12 +10,23 @@ RATE = "images_per_s"  # a metric of a run that no stage writes into its outputs
 
 
 @dataclass(frozen=True)
+class Assessment:
+    """What became of one suggestion of a call. name: passed, repaired (how often) or gain (in mAP). why: in words."""
+
+    name: str
+    suggestion: str
+    value: bool | int | float
+    why: str
+
+
+@dataclass(frozen=True)
 class ModelCall:
     """One call of the language model. key: round, step, suggestion, attempt. messages: (role, text), the whole thread.
 
     answer: None when the call failed; `error` then says why. rung: how JSON was asked for. estimated: whether the token
     counts are estimates. cost: USD, None when the price is unknown. recorded: the date of the recording for a replayed
-    answer. start, end: nanoseconds since 1970.
+    answer. start, end: nanoseconds since 1970. template: the hash of its prompt template. cached_tokens: of the prompt;
+    reasoning_tokens: of the answer. effort, tier: reasoning effort and service tier, "" where not known.
     """
 
     key: tuple[int, str, str, int]
@@ -34,6 +45,13 @@ class ModelCall:
     recorded: str | None
     start: int
     end: int
+    template: str = ""
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    api: str = ""
+    effort: str = ""
+    tier: str = ""
+    assessments: tuple[Assessment, ...] = ()
 
     @property
     def name(self) -> str:

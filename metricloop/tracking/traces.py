@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from metricloop.text.clean import printable
+from metricloop.tracking.prompts import registered_prompt
 from metricloop.tracking.records import ModelCall
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ PREVIEW = 300  # most characters of a question or an answer in a list of traces
 
 def write_trace(client: MlflowClient, experiment: str, run_id: str, call: ModelCall) -> str:
     """Write one call as a trace with one span, linked to its run; returns the trace id, always the same for a call."""
-    from mlflow.entities import Span, TraceInfo, TraceLocation, TraceState
+    from mlflow.entities import AssessmentSource, Feedback, Span, TraceInfo, TraceLocation, TraceState
     from mlflow.tracing.client import TracingClient
     from mlflow.tracing.constant import TraceMetadataKey, TraceTagKey
 
@@ -37,8 +38,11 @@ def write_trace(client: MlflowClient, experiment: str, run_id: str, call: ModelC
         "provider": call.provider,
         "recorded": call.recorded or "",
         "tokens": "estimated" if call.estimated else "",
+        "reasoning_tokens": str(call.reasoning_tokens or ""),
         "cost": "" if call.answer is None else "unknown" if call.cost is None else f"${call.cost:.4f}",
     }
+    if prompt := registered_prompt(client, call):
+        tags[TraceTagKey.LINKED_PROMPTS] = json.dumps([prompt])
     info = TraceInfo(
         trace_id=trace_id,
         trace_location=TraceLocation.from_experiment_id(experiment),
@@ -54,6 +58,7 @@ def write_trace(client: MlflowClient, experiment: str, run_id: str, call: ModelC
         },
         tags={TraceTagKey.TRACE_NAME: call.name, **{name: text for name, text in tags.items() if text}},
     )
+    source = AssessmentSource("CODE", "metricloop")
     span = Span.from_dict(
         {
             "trace_id": trace_id,
@@ -71,6 +76,12 @@ def write_trace(client: MlflowClient, experiment: str, run_id: str, call: ModelC
     tracing = TracingClient(client.tracking_uri)
     tracing.start_trace(info)
     tracing.log_spans(experiment, [span])
+    for one in call.assessments:
+        about = {"suggestion": one.suggestion}
+        tracing.log_assessment(
+            trace_id,
+            Feedback(one.name, one.value, source=source, metadata=about, rationale=f"{one.suggestion}: {one.why}"),
+        )
     return trace_id
 
 
@@ -89,6 +100,8 @@ def span_attributes(call: ModelCall) -> dict[str, Any]:
             "prompt_tokens": call.prompt_tokens,
             "completion_tokens": call.completion_tokens,
             "total_tokens": call.prompt_tokens + call.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": call.cached_tokens},
+            "completion_tokens_details": {"reasoning_tokens": call.reasoning_tokens},
         },
     }
     return {
@@ -101,13 +114,21 @@ def span_attributes(call: ModelCall) -> dict[str, Any]:
         "language model": call.model,
         "output rung": call.rung,
         "retries": call.retries,
+        "reasoning tokens": call.reasoning_tokens,
+        "cached tokens": call.cached_tokens,
+        **{
+            name: text
+            for name, text in (("api", call.api), ("reasoning effort", call.effort), ("tier", call.tier))
+            if text
+        },
     }
 
 
 def usage(call: ModelCall) -> dict[str, int]:
     """The token counts of a call, with MLflow's names."""
     both = {"input_tokens": call.prompt_tokens, "output_tokens": call.completion_tokens}
-    return both | {"total_tokens": sum(both.values())}
+    cached = {"cache_read_input_tokens": call.cached_tokens} if call.cached_tokens else {}
+    return both | {"total_tokens": sum(both.values())} | cached
 
 
 def delete_traces(client: MlflowClient, experiment: str, run_id: str) -> int:

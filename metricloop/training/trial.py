@@ -75,7 +75,7 @@ def train_trial(
     scratch = CACHE / "resume" / key
     final, resume = scratch / "final.pt", scratch / "state.pt"
     if final.is_file():
-        print(f"{label}: already trained before the interruption", file=sys.stderr, flush=True)
+        print(f"{label}: already trained", file=sys.stderr, flush=True)
         return Trained(**torch.load(final, map_location="cpu", weights_only=True), scratch=scratch)
     if resume.is_file():
         done = len(torch.load(resume, map_location="cpu", weights_only=True)["history"]["loss"])

@@ -11,6 +11,7 @@ from metricloop.metrics.repair_contract import Edit, repair
 MARGIN = 0.3  # of each side: how far around a box the object may reach
 SIDE = 96  # px, the long side of the picture that is cut out and looked at
 ROUNDS = 3  # of GrabCut
+SPECK = 0.05  # of the largest piece in front: smaller ones are no part of the object
 LEAST, MOST = 0.3, 0.95  # IoU of the old and the new box, between which a box is moved
 
 
@@ -61,14 +62,14 @@ def tight_box(frame: Frame, box: np.ndarray) -> tuple[np.ndarray, float] | None:
 
 
 def _in_front(part: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The largest connected part that GrabCut takes for foreground, (h, w) bool."""
+    """What GrabCut takes for foreground, (h, w) bool, without specks smaller than SPECK of the largest piece."""
     cv2.setRNGSeed(0)  # its first clusters are drawn
     cv2.grabCut(part, mask, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
     front = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    count, which, stats, _ = cv2.connectedComponentsWithStats(front, connectivity=4)
-    if count < 2:
-        return np.zeros(front.shape, bool)
-    return which == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    _, which, stats, _ = cv2.connectedComponentsWithStats(front, connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA].copy()
+    area[0] = 0  # the background
+    return (area >= max(1, SPECK * area.max()))[which] & (which > 0)
 
 
 def _unlike(part: np.ndarray, front: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from metricloop import layout
 from metricloop.data.tables import write_json
 from metricloop.engineer.drop_arms import drop_failed_arms
 from metricloop.flows import experiment, improve, pipeline
@@ -86,6 +87,24 @@ def test_another_arm_of_the_same_batch_runs(study):
     experiment.experiment.fn(str(folder), "kept")
     assert ran == ["ingest", "score@new", "select@random", "select@kept", "train@random.0", "train@kept.0", "compare"]
     assert list(load_plan(folder)["arms"]) == ["random", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "then"), [("train", "iterations", 7), ("evaluate", "max_detections", 3)]
+)
+def test_an_arm_that_could_not_be_compared_is_refused_before_anything_runs(study, section, setting, then):
+    folder, ran = study
+    params = check_params(PARAMS)
+    fields = params.train.model_dump() | params.evaluate.model_dump()
+    path = folder / layout.recipe_file("lost.0")
+    path.parent.mkdir(parents=True)
+    write_json(path, {"hash": "a", "fields": fields | {setting: then}})
+    with pytest.raises(PlanError, match=rf"{section}.{setting} is \d+ now, but {then} made the results of lost"):
+        experiment.experiment.fn(str(folder), "kept")
+    assert ran == []
+    write_json(path, {"hash": "a", "fields": fields})
+    experiment.experiment.fn(str(folder), "kept")
+    assert ran[-1] == "compare"
 
 
 def test_the_error_for_an_unknown_arm_names_the_nearest(study):

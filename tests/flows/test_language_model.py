@@ -67,8 +67,8 @@ def test_a_capable_model_builds_on_what_it_learnt(tiny, walls):
     assert set(arms(tiny)) == {"random", "object_count", "wide_boxes", "left_boxes", "wide_by_size", "low_and_left"}
     assert len(server.requests) == 4  # two proposals, two reflections
     assert kinds(events) == {
-        "asked": 4, "answered": 4, "proposed": 4, "gate": 4, "accepted": 4, "suggested": 2,
-        "measured": 4, "reflected": 2,
+        "asked": 4, "answered": 4, "proposed": 4, "gate": 4, "accepted": 4, "suggested": 2, "measured": 4, "checked": 1,
+        "reflected": 2,
     }  # fmt: skip
     second = text_of(server.bodies[2]["messages"][1])
     assert "Your conclusion then: wide_boxes is worth another look." in second

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from server import Answer, Server, completion, failure, model_list, script
 
-from metricloop.llm.check_endpoint import Listed, check_endpoint, ending, list_models, not_listed
+from metricloop.llm.check_endpoint import Listed, check_endpoint, ending, instead, list_models
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal, Key
 from metricloop.llm.message import Message
@@ -32,19 +32,20 @@ def test_a_model_that_is_there():
 def test_a_model_that_is_not_there_is_told_with_those_like_it_and_the_others():
     found = checked(model_list("gpt-6-sol", "gpt-6-luna", "other"), "gpt-6-soll")
     assert found.state == "fail"
-    assert "it does not list gpt-6-soll; did you mean gpt-6-sol or gpt-6-luna? It also has other" in found.said
+    assert found.said.endswith("with a key; it does not list gpt-6-soll")
+    assert found.warning == "did you mean gpt-6-sol or gpt-6-luna? It also has other"
 
 
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ((), "does not list x, nor any other model"),
-        (("qqq",), "does not list x; it has qqq"),
-        (tuple(f"m{n}" for n in range(10)), "does not list x; it has m0, m1, m2, m3, m4, m5, m6, m7 and 2 more"),
+        ((), "it has no model"),
+        (("qqq",), "it has qqq"),
+        (tuple(f"m{n}" for n in range(10)), "it has m0, m1, m2, m3, m4 and 5 more"),
     ],
 )
 def test_what_there_is_instead(names, said):
-    assert not_listed("x", Listed(names, {})) == said
+    assert instead("x", Listed(names, {})) == said
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,13 @@ def test_a_server_that_fails_is_a_fault(answer, said):
 def test_a_key_that_the_list_echoes_is_in_no_line():
     with Server(script(YES), model_list(KEY, "b")) as server:
         found = check_endpoint(server.base_url, "small", {"METRICLOOP_API_KEY": KEY})
-    assert "***" in found.said
-    assert KEY not in found.said
+    assert found.warning == "it has ***, b"
+    assert KEY not in str(found)
+
+
+def test_a_key_that_is_a_word_changes_no_name():
+    with Server(script(YES), model_list("small")) as server:
+        assert check_endpoint(server.base_url, "small", {"METRICLOOP_API_KEY": "small"}).sound
 
 
 def test_the_servers_own_day_goes_before_that_of_the_table():
@@ -146,9 +152,8 @@ def test_an_unknown_price_is_a_line_where_there_is_a_limit_of_tokens(tmp_path):
     with Server(script(YES)) as server:
         told, talk = ask(tmp_path, server, model="my-own")
     assert told == [
-        "warning: the price of my-own is not known, so llm.max_cost is not checked and llm.max_tokens (90,000) is the "
-        "limit; for a limit of money set llm.prices: {my-own: [1.0, 4.0]}, in US dollars per million tokens read and "
-        "written ([0, 0] for your own server)"
+        "warning: the price of my-own is not known, so only llm.max_tokens (90,000) is a limit; for llm.max_cost set "
+        "llm.prices: {my-own: [1.0, 4.0]} (US dollars per million tokens, read and written; [0, 0] for your own server)"
     ]
     assert talk.journal.last("answered")["cost"] is None
 

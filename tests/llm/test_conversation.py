@@ -18,6 +18,7 @@ from metricloop.llm.cassette import (
 )
 from metricloop.llm.client import ClientError
 from metricloop.llm.conversation import Conversation, NoProviderError, rung_of, thread
+from metricloop.llm.incomplete import incomplete_answer
 from metricloop.llm.journal import Journal, Key
 from metricloop.llm.message import Message, Picture, Reply
 from metricloop.llm.settings import LanguageModel
@@ -316,3 +317,9 @@ def test_a_refusal_is_an_answer_without_text(tmp_path):
     talk = conversation(tmp_path, Stub(refusal))
     assert talk.ask(PROPOSE, OPENING, SCHEMA) == ""
     assert talk.journal.last("answered", PROPOSE)["refusal"] == "I will not"
+
+
+def test_an_answer_that_was_all_reasoning_is_not_asked_for_in_shorter_code():
+    told = incomplete_answer({"finish": "length", "text": " ", "completion_tokens": 900, "refusal": None})
+    assert told == "its reasoning took all 900 tokens before any text: reason less, answer sooner"
+    assert "shorter code" in incomplete_answer({"finish": "length", "text": "{", "completion_tokens": 900})

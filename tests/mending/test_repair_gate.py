@@ -5,7 +5,9 @@ import pytest
 
 from metricloop.data.frame import Detections, Frame
 from metricloop.mending.gate import pass_repair_gate
+from metricloop.mending.gate_rules import repair_rules_table
 from metricloop.mending.sandboxed import ENTRIES, declared_repairs, run_repair
+from metricloop.runtime.code_digest import HOME
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.metric_file import MetricFile
@@ -121,3 +123,7 @@ def test_hostile_packets_are_refused(sandbox):
     results = run_repair(sandbox, code, declared_repairs(sandbox, code)["it"], FRAMES[:1])
     assert results[0].error
     assert not len(results[0].rows)
+
+
+def test_the_page_lists_the_rules():
+    assert repair_rules_table() in (HOME / "docs" / "repair.md").read_text()

@@ -70,7 +70,8 @@ SOURCES = {
         text: clean
     """,
     "mend": """
-        data: __init__ boxes dataset door edits embeddings frame heif loading picture_header pictures pool tables
+        data: __init__ boxes dataset door edit_rows edits embeddings frame heif loading picture_header pictures
+        data: pool tables
         mending: inside_sandbox mend_pool open_repair repair_file sandboxed
         metrics/catalogue: __init__
         metrics/repairs: *
@@ -113,7 +114,7 @@ SOURCES = {
     """,
     "select": """
         data: __init__ dataset embeddings frame k_center loading manifest near_links pool seeds splits tables
-        data: edits label_errors
+        data: edit_rows edits label_errors
         selection: always_and_distinct arm_files corrected greedy keep_values mended options policy select
         selection/policies: *
         tasks: select

@@ -148,9 +148,7 @@ def test_stages_are_counted_once_and_again_when_they_are_planned_again(study):
     assert 0 <= known_seconds(study)["a"] < 1
 
 
-@pytest.mark.parametrize(
-    "line", ["a.0 seed 1: continues at iteration 40 of 100", "a.0 seed 0: already trained before the interruption"]
-)
+@pytest.mark.parametrize("line", ["a.0 seed 1: continues at iteration 40 of 100", "a.0 seed 0: already trained"])
 def test_the_time_of_a_stage_that_went_on_from_a_stopped_run_is_not_kept(study, line):
     with claimed(study, "run") as run:
         stages = processes._Stages(run)

@@ -1,0 +1,156 @@
+"""What a repair does to labels: against planted truth, and where there is none, against out-of-fold predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.optimize import linear_sum_assignment
+
+from metricloop.data.boxes import iou
+from metricloop.data.dataset import Dataset, part_of
+from metricloop.data.edit_rows import KINDS
+from metricloop.data.edits import apply_edits
+from metricloop.data.frame import Detections
+from metricloop.data.label_errors import UNJUDGED
+from metricloop.data.tables import column, xyxy
+
+THRESHOLDS = (0.5, 0.75, 0.9)  # IoU from which on a label counts as right
+RIGHT = 0.75  # the one of them by which kinds of error are counted
+CONFIDENCES = (0.2, 0.4, 0.6, 0.8)  # for the table of how strong a repair should be
+CLAIM = 0.3  # score from which on a prediction counts as an object, where no truth is known
+
+
+def measure_repair(
+    pool: Dataset,
+    edits: pa.Table,
+    least_confidence: float,
+    truth: pa.Table | None = None,
+    predictions: Mapping[int, Detections] | None = None,
+) -> dict[str, Any]:
+    """The labels before a repair and after it: "edits" by kind, "f1", "kinds", "strength" and "agreement".
+
+    edits: EDITS. truth: TRUTH rows; "f1" (by IoU, {"before", "after"}), "kinds" (per kind of error the number of
+    "cases", and how many are right "before" and "after") and "strength" (F1 by least confidence) are [] without it.
+    predictions: out of fold, by image id; "agreement" is the F1 of labels and predictions from a score of CLAIM on, []
+    without them. It rises by itself when a repair follows the predictions, so it is no proof.
+    """
+    mended, _ = apply_edits(pool, edits, least_confidence)
+    applied = edits.filter(pa.array(column(edits, "confidence") >= least_confidence))
+    names = applied["kind"].to_pylist()
+    found: dict[str, Any] = {
+        "least_confidence": least_confidence,
+        "edits": {kind: names.count(kind) for kind in KINDS},
+        "f1": [],
+        "kinds": [],
+        "strength": [],
+        "agreement": [],
+    }
+    if truth is not None and len(truth):
+        rows = judged_rows(pool, truth)
+        true = objects_of(truth)
+        found["f1"] = _before_after(pool, mended, true, rows)
+        found["kinds"] = by_kind(pool, mended, truth, rows)
+        for confidence in CONFIDENCES:
+            other, _ = apply_edits(pool, edits, confidence)
+            f1 = {str(at): label_f1(other, true, rows, at) for at in THRESHOLDS}
+            found["strength"].append({"least_confidence": confidence, "f1": f1})
+    if predictions is not None:
+        claims = {
+            image: (one.boxes[one.scores >= CLAIM], one.labels[one.scores >= CLAIM])
+            for image, one in predictions.items()
+        }
+        found["agreement"] = _before_after(pool, mended, claims, np.arange(len(pool)))
+    return found
+
+
+Objects = Mapping[int, tuple[np.ndarray, np.ndarray]]  # image id -> boxes (k, 4) and labels (k,)
+
+
+def objects_of(truth: pa.Table) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """The true objects of each image; rows without coordinates are labels without an object."""
+    real = truth.filter(pa.array(~np.isnan(column(truth, "x1"))))
+    image, boxes, labels = column(real, "image_id"), xyxy(real), column(real, "label").astype(int)
+    order = np.argsort(image, kind="stable")
+    known, starts = np.unique(image[order], return_index=True)
+    return {
+        int(k): (boxes[own], labels[own]) for k, own in zip(known, np.split(order, starts[1:]), strict=True) if len(own)
+    }
+
+
+def judged_rows(pool: Dataset, truth: pa.Table) -> np.ndarray:
+    """The image rows of which the truth leaves nothing open."""
+    image = column(truth, "image_id")
+    unjudged = np.array([mistake == UNJUDGED for mistake in truth["mistake"].to_pylist()], bool)
+    return np.flatnonzero(~np.isin(pool.image_id, image[unjudged]))
+
+
+def label_f1(pool: Dataset, true: Objects, rows: np.ndarray, threshold: float) -> float:
+    """F1 of the labels of some image rows: a label is right with an object of its class and an IoU of `threshold`.
+
+    2 * right / (labels + objects), labels and objects paired one to one so that as many as possible are right.
+    """
+    part, _ = part_of(pool, rows)
+    right = sum(len(matched(part, row, true, threshold)[0]) for row in range(len(part)))
+    objects = sum(len(true[int(image)][0]) for image in part.image_id if int(image) in true)
+    return 2 * right / max(len(part.boxes) + objects, 1)
+
+
+def matched(pool: Dataset, row: int, true: Objects, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of labels (places in the image) and true objects that agree, as two arrays of the same length."""
+    own = pool.slice(row)
+    boxes, labels = true.get(int(pool.image_id[row]), (np.zeros((0, 4)), np.zeros(0, int)))
+    shared = iou(pool.boxes[own], boxes) * (pool.labels[own][:, None] == labels[None])
+    fits = shared >= threshold
+    one, two = linear_sum_assignment(-(fits + 1e-6 * shared))  # as many as possible, then the nearest
+    agree = fits[one, two]
+    return one[agree], two[agree]
+
+
+def by_kind(pool: Dataset, mended: Dataset, truth: pa.Table, rows: np.ndarray) -> list[dict[str, Any]]:
+    """Per kind of error: cases, and how many are right before and after; "none" counts what was right at first.
+
+    A case with an object is right when a label of its class fits it by IoU RIGHT. A label without an object is put
+    right when it is gone, or stands on an object that no other label fits.
+    """
+    true, images = objects_of(truth), set(pool.image_id[rows].tolist())
+    image, box_id = column(truth, "image_id"), column(truth, "box_id")
+    mistakes = np.array([mistake or "none" for mistake in truth["mistake"].to_pylist()], object)
+    real = ~np.isnan(column(truth, "x1"))
+    place = np.zeros(len(truth), int)  # of an object within its image, in the order of objects_of
+    for number in np.unique(image):
+        at = np.flatnonzero((image == number) & real)
+        place[at] = np.arange(len(at))
+    right = {}
+    for name, labels in (("before", pool), ("after", mended)):
+        objects, boxes = set[tuple[int, int]](), set[int]()
+        for row, number in enumerate(labels.image_id.tolist()):
+            one, two = matched(labels, row, true, RIGHT)
+            objects |= {(number, int(k)) for k in two}
+            boxes |= set(labels.box_id[labels.slice(row)][one].tolist())
+        there = set(labels.box_id.tolist())
+        right[name] = np.array(
+            [
+                (int(number), int(k)) in objects if has else box not in there or box in boxes
+                for number, k, has, box in zip(image, place, real, box_id.tolist(), strict=True)
+            ],
+            bool,
+        )
+    judged = np.isin(image, list(images))
+    return [
+        {
+            "kind": kind,
+            "cases": int((own := judged & (mistakes == kind)).sum()),
+            **{name: int(fits[own].sum()) for name, fits in right.items()},
+        }
+        for kind in sorted(set(mistakes[judged].tolist()), key=lambda kind: (kind == "none", kind))
+    ]
+
+
+def _before_after(pool: Dataset, mended: Dataset, true: Objects, rows: np.ndarray) -> list[dict[str, float]]:
+    return [
+        {"iou": at, "before": label_f1(pool, true, rows, at), "after": label_f1(mended, true, rows, at)}
+        for at in THRESHOLDS
+    ]
