@@ -20,8 +20,8 @@ TESTS = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "learn", "status", "relocate",
-       "compare", "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add", "new-metric", "mend",
-       "promote", "predict", "serve", "bundle", "deploy", "takehome"]  # fmt: skip
+       "compare", "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add", "new-metric",
+       "mend", "promote", "predict", "serve", "bundle", "deploy", "takehome"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:
