@@ -205,6 +205,20 @@ def test_a_box_is_dragged_and_another_drawn(page):
     assert page.ask("findingOf(document.activeElement).number") == 1
 
 
+def test_undo_in_the_editor_shows_the_finding_that_it_took_back(page):
+    focus_first(page)
+    press(page, "f")
+    page.wait_for("editor.open")
+    press(page, "k")  # and on to the second finding
+    assert page.ask("editing.finding.number") == 2
+    press(page, "z")
+    assert marked(page) == {}
+    assert page.ask("editing.finding.number") == 1
+    press(page, "Escape")
+    page.wait_for("!editor.open")
+    assert page.ask("findingOf(document.activeElement).number") == 1
+
+
 def test_saved_marks_can_be_loaded_again_and_applied(page, folder, tmp_path, capsys, monkeypatch):
     focus_first(page)
     press(page, "m", "k", "m", "d", "u")

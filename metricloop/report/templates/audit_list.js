@@ -74,7 +74,7 @@ function sortCards() {
   const key = { number: () => 0, kind: (one) => [...control("kind").options].findIndex((option) => option.value === one.kind), file: (one) => one.file }[way];
   const ordered = [...cards].sort((a, b) => {
     const [one, other] = [findingOf(a), findingOf(b)], [left, right] = [key(one), key(other)];
-    return left < right ? -1 : left > right ? 1 : (way === "kind" ? one.place - other.place : 0) || one.number - other.number;
+    return left < right ? -1 : left > right ? 1 : one.number - other.number;
   });
   list.append(...ordered);
 }
