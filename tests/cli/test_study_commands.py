@@ -144,4 +144,4 @@ def test_export_writes_a_split(tmp_path, capsys):
     assert len(written["images"]) == 8
     assert capsys.readouterr().out == f"{target}: 8 images, {len(written['annotations'])} boxes as COCO\n"
     assert main(["export", "tset", str(tmp_path / "tset.json"), "-C", str(folder)]) == 1
-    assert "no arm or split 'tset'; there are: pool, search, test, suspicious" in capsys.readouterr().err
+    assert "no arm or split 'tset'; did you mean 'test'?" in capsys.readouterr().err
