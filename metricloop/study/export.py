@@ -57,6 +57,8 @@ def export(
     Errors: ExportError when no arm or split has this name, the target cannot be written, or is a file that is there;
     MissingDataError when a folder is to hold pictures that are gone.
     """
+    if most is not None and what != SUSPICIOUS:
+        raise ExportError(f"--most is for {SUSPICIOUS} only, which has an order; leave it out for {what}")
     name = format_of(target, form)
     params = load_params(folder / layout.PARAMS)
     if not writer_of(name).suffix:  # a folder with links to the pictures, or copies of them
