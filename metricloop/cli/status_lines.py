@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from metricloop import layout
-from metricloop.study.graph import kind_of
+from metricloop.study.graph import by_kind
 from metricloop.study.reasons import CODE, COMMAND, DATA, INPUT, LABELS, MISSING, NEVER, OUTPUT, PARAMETER, Reason
 from metricloop.study.staleness import Staleness
 from metricloop.text.numbers import count
@@ -51,21 +51,6 @@ def describe_splits(summary: dict[str, Any]) -> str:
         line = f"{name} {count(own['images'], 'image')}, {count(own['boxes'] - crowds, 'box', 'boxes')}"
         parts.append(line + (f" and {count(crowds, 'crowd region')}" if crowds else ""))
     return "; ".join(parts)
-
-
-def by_kind(names: Sequence[str]) -> str:
-    """Stages in short: of many of one kind the number, of a few their names.
-
-    >>> by_kind(["ingest", "score@a", "score@b"])
-    'ingest, score (a, b)'
-    """
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        kinds.setdefault(kind_of(name), []).append(name.partition("@")[2])
-    return ", ".join(
-        kind if items == [""] else f"{kind} ({', '.join(items)})" if len(items) <= MOST else f"{kind} ({len(items)})"
-        for kind, items in kinds.items()
-    )
 
 
 def reason_lines(reasons: Iterable[Reason]) -> list[str]:
