@@ -1,6 +1,6 @@
 """How far the probabilities of an audit can be believed: false alarms, precision of its lists, and a calibration curve.
 
-usage: audit_calibration.py PLOT.png WORKSPACE...   (workspaces that `metricloop audit` has been run in)
+python -P benchmarks/audit_calibration.py PLOT.png WORKSPACE...   (workspaces that `metricloop audit` has been run in)
 
 Prints Markdown. Nothing is trained: the predictions on disk are used. Where nothing is known of the mistakes, what is
 listed is counted as a false alarm.

@@ -51,8 +51,8 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
         found.notes.append("Without a model: nothing was trained, so there are no predictions for these labels.")
     target = write(folder, found, build(found, params.study.name, folder))
     print_audit(found, budget=budget)
-    took = ((STEPS.get(step, step), seconds) for step, seconds in found.seconds.items())
-    print(", ".join(f"{name} {'up to date' if s is None else f'{s:.0f} s'}" for name, s in took))
+    took = {STEPS.get(step, step): "up to date" if s is None else f"{s:.0f} s" for step, s in found.seconds.items()}
+    print(", ".join(f"{name} {said}" for name, said in took.items()))
     print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")
     return target
 

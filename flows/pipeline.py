@@ -17,7 +17,7 @@ from metricloop.flows.stage import stages, step
 from metricloop.mending.failed_edits import failed_edits
 from metricloop.params import Params
 from metricloop.study.dvc_commands import outdated
-from metricloop.study.graph import downstream, kind_of, kinds_before, needed_for, stages_of
+from metricloop.study.graph import by_kind, downstream, kind_of, kinds_before, needed_for, stages_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import end_all
 from metricloop.study.run_record import claimed, current
@@ -91,18 +91,9 @@ def of_kind(stages: Iterable[str], kind: str) -> list[str]:
 
 
 def run_stages(folder: Path, names: Sequence[str], label: str = "") -> None:
-    """Run stages in the order given, in one DVC process. label: for people; by default the names."""
+    """Run stages in the order given, in one DVC process. label: for people; by default the names, in short."""
     if names:
-        stages(folder, names, label or described(names))
-
-
-def described(names: Sequence[str]) -> str:
-    """A label for people: ["ingest", "score@a", "score@b"] -> "ingest, score (a, b)"."""
-    items: dict[str, list[str]] = {}
-    for name in names:
-        kind, _, item = name.partition("@")
-        items.setdefault(kind, []).extend([item] if item else [])
-    return ", ".join(f"{kind} ({', '.join(own)})" if own else kind for kind, own in items.items())
+        stages(folder, names, label or by_kind(names))
 
 
 def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metricloop.auditing.disagreement import interval
+from metricloop.auditing.disagreement import interval_of, members
 from metricloop.auditing.evidence import Evidence
 
 FEWEST = 30  # labels, and planted errors, from which on anything is estimated
@@ -145,12 +145,12 @@ def careful_share(labels: np.ndarray, planted: np.ndarray, image: np.ndarray | N
     labels, planted: (n,), (k,) suspicion. image: (n,) of the labels, which tend to be wrong together; then the lower
     bound of a confidence interval counts in place of the share of labels.
     """
-    least = 1.0
+    least, member = 1.0, None if image is None else members(image)
     for level in np.quantile(planted, LEVELS):
         beyond, of_planted = labels > level, float((planted > level).mean())
         found = float(beyond.mean())
-        if found and image is not None:
-            bounds = interval(beyond, image, 2 * CONFIDENCE - 1)
+        if found and member is not None:
+            bounds = interval_of(beyond, member, 2 * CONFIDENCE - 1)
             found = bounds[0] if bounds else 0.0
         least = min(least, found / of_planted) if of_planted else least
     return least

@@ -34,6 +34,7 @@ def measure(
     """
     rows = []
     boxed = {kind.name: by_kind[kind.name] for kind in kinds if kind.unit == "box"}
+    places = {name: percentiles(it.values, it.spec.higher_is) for name, it in scores.items()}
     for kind in (*KINDS, ANY):
         asked, wrong = _cases(kind, truth)
         if not wrong[asked].any() or wrong[asked].all():
@@ -43,7 +44,7 @@ def measure(
         for name, it in scores.items():
             if it.spec.level == LEVELS[kind.unit]:
                 unknown = float(np.isnan(it.values[asked]).mean())
-                ranked[name] = (it.family, percentiles(it.values, it.spec.higher_is), unknown)
+                ranked[name] = (it.family, places[name], unknown)
         found = [
             {
                 "kind": kind.name,

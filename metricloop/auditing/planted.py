@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from metricloop.auditing.label_errors import Kind
-from metricloop.data.boxes import iou
+from metricloop.data.boxes import areas, iou
 from metricloop.data.damage import Damaged, damage
 from metricloop.data.damage_presets import Corrupt, Mistake
 from metricloop.data.dataset import Dataset, part_of
@@ -102,6 +102,8 @@ def plant(data: Dataset, kind: Kind, seed: int, rng: np.random.Generator) -> Pla
 def _wrong(data: Dataset, done: Damaged) -> np.ndarray:
     """Which labels after the damage are wrong: invented, of another class, or of another place, (k,) bool."""
     before = data.boxes[done.origin]
-    same = np.array([iou(a[None], b[None])[0, 0] for a, b in zip(done.boxes, before, strict=True)])
+    same = np.ones(len(before))  # most boxes are as they were; one without an area overlaps nothing, not even itself
+    for row in np.flatnonzero((done.boxes != before).any(axis=1) | (areas(before) == 0)):
+        same[row] = iou(done.boxes[row][None], before[row][None])[0, 0]
     changed = (same < RIGHT) | (done.labels != data.labels[done.origin])
     return (done.origin < 0) | changed

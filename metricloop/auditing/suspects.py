@@ -118,10 +118,10 @@ def _boxes(
     """The worst box of each image, at most `most`. order: rows of boxes, the worst first."""
     _, place = np.unique(pool.box_row[order], return_index=True)
     place = np.sort(place)[:most]
-    rows = pool.box_row[order[: place[-1] + 1 if len(place) else 0]]
+    of_image = np.bincount(pool.box_row[order[: place[-1] + 1 if len(place) else 0]], minlength=len(pool))
     for box in order[place].tolist():
         row = int(pool.box_row[box])
-        yield row, box, int((rows == row).sum()) - 1, _instead(kind, pool, box, predictions)
+        yield row, box, int(of_image[row]) - 1, _instead(kind, pool, box, predictions)
 
 
 def _instead(kind: Kind, pool: Dataset, box: int, predictions: Mapping[int, Detections] | None) -> ModelBox | None:

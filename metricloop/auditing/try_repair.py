@@ -25,6 +25,7 @@ from metricloop.scoring.metric_inputs import MetricInputs, read_predictions, rea
 from metricloop.scoring.probe_frames import probe_frames
 from metricloop.scoring.score_pool import patience
 from metricloop.selection.keep_values import without_crowds
+from metricloop.text.nearest import did_you_mean
 
 
 class MendHereError(ValueError):
@@ -64,7 +65,8 @@ def catalogue_repair(name: str) -> InProcessRepair:
     """A repair of the catalogue. Errors: RepairError with the names there are."""
     known = repair_catalogue()
     if name not in known:
-        raise RepairError(f"no repair {name!r} in the catalogue; it has {', '.join(sorted(known))}")
+        hint = did_you_mean(name, known, f"it has {', '.join(sorted(known))}; a file with one of your own ends in .py")
+        raise RepairError(f"no repair {name!r} in the catalogue; {hint}")
     return InProcessRepair(known[name])
 
 

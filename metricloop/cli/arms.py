@@ -13,7 +13,9 @@ from metricloop.text.shell import command_line, run_line
 
 if TYPE_CHECKING:
     from metricloop.metrics.repair_contract import RepairSpec
+    from metricloop.params import Params
     from metricloop.scoring.metric_file import MetricFile
+    from metricloop.study.plan import Plan
 
 commands = Commands("Metrics")
 
@@ -78,8 +80,8 @@ def add(
     """Put a metric, a repair or a control to the test, as an arm of the study."""
     from metricloop.cli.try_report import read_policy
     from metricloop.params import load_params
-    from metricloop.study.add_arm import append_entries, as_yaml
-    from metricloop.study.new_arm import CONTROLS, control_arm, cost, metric_arm, metric_of
+    from metricloop.study.add_arm import append_entries
+    from metricloop.study.new_arm import CONTROLS, control_arm, metric_arm, metric_of
     from metricloop.study.plan import load_plan
 
     workspace = folder.resolve()
@@ -99,16 +101,22 @@ def add(
         if wanted in CONTROLS:
             arm, addition = control_arm(params, plan, wanted)
         elif wanted in known_repairs():
-            if policy:
-                raise typer.BadParameter("a repair is tried on random images", param_hint="'--policy'")
             arm, addition = catalogue_repair_arm(params, plan, wanted)
         else:
             arm, addition = metric_arm(params, plan, metric_of(wanted), name, options)
         append_entries(workspace / layout.ARMS, addition)
-    print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
-    print(f"it costs: {cost(workspace, params, plan, addition)}")
-    print(f"next: {run_line(folder, '--arm', arm)}")
+    _tell_added(folder, params, plan, arm, addition)
     return 0
+
+
+def _tell_added(folder: Path, params: Params, plan: Plan, arm: str, addition: Plan) -> None:
+    """Print what was added to the plan, what it costs, and the command that runs it."""
+    from metricloop.study.add_arm import as_yaml
+    from metricloop.study.new_arm import cost
+
+    print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
+    print(f"it costs: {cost(folder.resolve(), params, plan, addition)}")
+    print(f"next: {run_line(folder, '--arm', arm)}")
 
 
 def _own_file(what: str, workspace: Path) -> Path | None:
@@ -127,12 +135,15 @@ def _fit_together(
 ) -> None:
     """Refuse options that say nothing together."""
     from metricloop.study.new_arm import CONTROLS
+    from metricloop.study.repair_arm import known_repairs
 
+    is_repair = what in known_repairs()
     for given, option, why in (
         (metric is not None and file is None, "--metric", "it goes with a file of metrics only"),
         (truth is not None and relabel is None, "--truth", "it goes with --relabel only"),
         (relabel is not None and policy, "--policy", "with --relabel the images are those of the baseline"),
-        (relabel is not None and file is not None, "--relabel", "it takes a metric of the catalogue"),
+        (relabel is not None and (file or is_repair), "--relabel", "it takes a metric of the catalogue"),
+        (is_repair and policy, "--policy", "a repair is tried on random images"),
         (what in CONTROLS and (policy or relabel), "WHAT", f"{what} is a control, which takes no metric's options"),
     ):
         if given:
@@ -159,9 +170,7 @@ def _add_own(folder: Path, file: Path, metric: str | None, policy: str, options:
 def _add_own_repair(folder: Path, source: MetricFile, spec: RepairSpec, metric: str | None) -> int:
     """Check the repair of a person's file at the gate; where it passes it becomes an arm."""
     from metricloop.auditing.try_repair import check_repair, read_mend_inputs, repair_to_try
-    from metricloop.params import load_params
-    from metricloop.study.add_arm import append_entries, as_yaml
-    from metricloop.study.new_arm import cost
+    from metricloop.study.add_arm import append_entries
     from metricloop.study.plan import load_plan
     from metricloop.study.repair_arm import repair_arm
 
@@ -174,9 +183,8 @@ def _add_own_repair(folder: Path, source: MetricFile, spec: RepairSpec, metric: 
         print(f"{spec.name}: {broken.rule}: {broken.said}")
     if not result.accepted:
         return 1
-    arm, addition = repair_arm(load_params(workspace / layout.PARAMS), load_plan(workspace), spec, source.filename)
+    plan = load_plan(workspace)
+    arm, addition = repair_arm(params, plan, spec, source.filename)
     append_entries(workspace / layout.ARMS, addition)
-    print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
-    print(f"it costs: {cost(workspace, params, load_plan(workspace), addition)}")
-    print(f"next: {run_line(folder, '--arm', arm)}")
+    _tell_added(folder, params, plan, arm, addition)
     return 0

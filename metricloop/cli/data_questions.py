@@ -178,7 +178,10 @@ def _where(study: NewStudy, gone: Missing, yes: bool, nothing_left: str = "") ->
         raise OpenQuestionError("\n".join([f"{said}:", *_lines(options)]))
     print(f"{said}.")
     tail = "" if nothing_left else "; nothing: go on without them"
-    answer = input(f"In which folder are they{tail}? ").strip()
+    try:
+        answer = input(f"In which folder are they{tail}? ").strip()
+    except EOFError:
+        raise RuntimeError("no answer was given, so nothing is done") from None
     if not answer and not nothing_left:
         return study
     folder = Path(os.path.abspath(os.path.expanduser(answer)))

@@ -57,7 +57,7 @@ def _checks(folder: Path, llm: bool) -> Iterator[Check]:
     yield from check_machine(folder)
     for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
         if (address := os.environ.get(variable, "")).startswith("http"):
-            yield _server(variable, f"{address.rstrip('/')}/health")
+            yield _server(variable, address)
     if (folder / layout.PARAMS).is_file():
         yield from check_workspace(folder)
     if llm:
@@ -90,7 +90,7 @@ def _server(variable: str, address: str) -> Check:
 
     place = f"{variable}: {without_password(address)}"
     try:
-        requests.get(address, timeout=PATIENCE)
+        requests.get(f"{address.rstrip('/')}/health", timeout=PATIENCE)
     except requests.RequestException:
         return Check("server", "warn", f"{place} does not answer", f"start it, or unset {variable}")
     return Check("server", "ok", place)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from metricloop.llm.journal import read_journal
 from metricloop.params import Params, check_params
 from metricloop.sandbox.tiers import missing
 from metricloop.study.environment import environment
+from metricloop.study.graph import kind_of
 from metricloop.study.look_only import looking_only
 from metricloop.study.looks import looks_of
 from metricloop.study.plan import Plan, load_plan
@@ -196,9 +198,7 @@ def _images(folder: Path, params: Params) -> str:
     if not summary.is_file():
         return f"not ingested yet; {budget}"
     splits = json.loads(summary.read_text())["splits"]
-    counts = ", ".join(
-        f"{name} {value['images'] if isinstance(value, dict) else value}" for name, value in splits.items()
-    )
+    counts = ", ".join(f"{name} {split['images']}" for name, split in splits.items())
     return f"{counts}; {budget}"
 
 
@@ -213,8 +213,5 @@ def _pictures_to_embed(folder: Path) -> int:
 
 
 def _grouped(names: list[str]) -> str:
-    groups: dict[str, int] = {}
-    for name in names:
-        stage = name.partition("@")[0]
-        groups[stage] = groups.get(stage, 0) + 1
-    return ", ".join(f"{stage} x{count}" if count > 1 else stage for stage, count in groups.items()) or "none"
+    kinds = Counter(map(kind_of, names))
+    return ", ".join(f"{kind} x{number}" if number > 1 else kind for kind, number in kinds.items()) or "none"

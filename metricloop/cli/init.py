@@ -30,6 +30,7 @@ else:
 
 commands = Commands("Study")
 SHORT_TRIALS = 2  # of each metric, with --screen
+FOR_DEMO = ("folder", "demo", "name", "full", "corrupt", "screen", "changes", "yes")  # what --demo goes with
 
 
 @commands.add(
@@ -39,6 +40,7 @@ SHORT_TRIALS = 2  # of each metric, with --screen
     "metricloop init demo --demo",
 )
 def init(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder, anywhere on disk.")],
     data: Annotated[
         str | None,
@@ -132,6 +134,8 @@ def init(
     from metricloop.study.commits import WorkspaceError
     from metricloop.study.new_study import NewStudy, check_folder, demo_plan, looks_from
 
+    if demo:
+        _refuse_options_of_data(context)
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
     if demo:
         study = replace(demo_plan(name, full, corrupt or "article"), changes=tuple(changes or ()))
@@ -173,6 +177,17 @@ def init(
         f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
         f"  look first:  {run_line(folder, '--dry-run')}\n  run:         {run_line(folder)}"
     )
+
+
+def _refuse_options_of_data(context: typer.Context) -> None:
+    """The demo has its own pictures and settings. Errors: BadParameter for an option that would say nothing."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE" and parameter.name not in FOR_DEMO:
+            raise typer.BadParameter(
+                "it says nothing with --demo; settings of the demo are changed with --set KEY=VALUE",
+                param_hint=repr(parameter.opts[0]),
+            )
 
 
 def _create(folder: Path, study: NewStudy, yes: bool) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from metricloop import layout
 from metricloop.cli import confirm_prompt
 from metricloop.cli.command import HERE, STOPPED, Commands, OwnMetric, Policy, Workspace, flag, print_json
 from metricloop.text.shell import run_line
@@ -46,7 +47,7 @@ def score(
     with quick_end(STOPPED):
         scoring(str(folder), names)
     for name in names:
-        print(f"{folder / 'scores' / name}: {', '.join(plan['batches'][name]['metrics'])}")
+        print(f"{folder / layout.SCORES / name}: {', '.join(plan['batches'][name]['metrics'])}")
 
 
 def _list_catalogue(as_json: bool) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from metricloop.params import Params
 
 commands = Commands("Study")
-MOST = 5  # names that are listed
 
 
 @commands.add("metricloop relocate /mnt/new-disk/lions -C ~/lions", "metricloop relocate ../pictures")
@@ -26,6 +25,7 @@ def relocate(
     folder: Workspace = HERE,
 ) -> int:
     """Say where a data set that has moved lies now."""
+    from metricloop.cli.status_lines import few
     from metricloop.params import load_params
     from metricloop.study.data_files import MissingDataError, is_inside
     from metricloop.study.edit_params import change_params
@@ -47,12 +47,12 @@ def relocate(
         print("\n".join([*lines, f"nothing was read from it yet; go on with: {run_line(folder)}"]))
         return 0
     if found.lost:
-        print(_not_the_same(place, f"{count(len(found.lost), 'picture')} of the study not there: {_few(found.lost)}"))
+        print(_not_the_same(place, f"{count(len(found.lost), 'picture')} of the study not there: {few(found.lost)}"))
         return 1
     print(f"reading {place} to compare it with the study's tables ...", flush=True)
     with claimed(folder, "relocate"):
         if differing := _differing(folder, params.model_copy(update={"data": found.data})):
-            print(_not_the_same(place, f"it makes other tables than the study has: {_few(differing)}"))
+            print(_not_the_same(place, f"it makes other tables than the study has: {few(differing)}"))
             other = command_line("metricloop", "run", "-C", folder, "--set", *assignments)
             print(f"to go on with these data all the same, which makes stages out of date: {other}")
             return 1
@@ -97,7 +97,3 @@ def _yaml(value: str | tuple[str, ...]) -> str:
 
 def _not_the_same(place: Path, why: str) -> str:
     return f"{place} is not the data set of this study, and params.yaml stays as it is: {why}"
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")

@@ -53,17 +53,22 @@ def mend(
     from metricloop.scoring.metric_file import read_source
 
     if catalogue:
+        if as_json:
+            raise typer.BadParameter("the list has no such form; leave it out", param_hint="'--json'")
         _list_catalogue()
         return 0
     if wanted is None:
         raise typer.BadParameter(
             "name a repair or a file; for those there are: metricloop mend --list", param_hint="'WHAT'"
         )
+    own = wanted.endswith(".py")
+    if repair is not None and not own:
+        raise typer.BadParameter("it goes with a file of your own only", param_hint="'--repair'")
     workspace = folder.resolve()
     with output_to_stderr() if as_json else nullcontext():
         params, inputs = read_mend_inputs(workspace)
         opened: Opened
-        if wanted.endswith(".py"):
+        if own:
             opened = repair_to_try(params, read_source(Path(wanted).resolve(), workspace), repair)
             result = check_repair(opened, params, inputs)
             print(f"{opened.spec.name}: {'accepted by the gate' if result.accepted else 'refused by the gate'}")

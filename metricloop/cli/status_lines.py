@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from metricloop import layout
-from metricloop.study.graph import kind_of
+from metricloop.study.graph import by_kind
 from metricloop.study.reasons import CODE, COMMAND, DATA, INPUT, LABELS, MISSING, NEVER, OUTPUT, PARAMETER, Reason
 from metricloop.study.staleness import Staleness
 from metricloop.text.numbers import count
@@ -16,6 +16,7 @@ from metricloop.text.numbers import count
 INDENT = " " * 12
 MOST = 5  # names, files or values that are listed one by one
 SHOWN = 60  # characters of a value
+READ = {DATA: "data", LABELS: "labels", INPUT: "input"}  # kinds of reasons in what a stage reads
 
 
 def status_lines(found: Staleness, now: Collection[str] = ()) -> list[str]:
@@ -52,21 +53,6 @@ def describe_splits(summary: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def by_kind(names: Sequence[str]) -> str:
-    """Stages in short: of many of one kind the number, of a few their names.
-
-    >>> by_kind(["ingest", "score@a", "score@b"])
-    'ingest, score (a, b)'
-    """
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        kinds.setdefault(kind_of(name), []).append(name.partition("@")[2])
-    return ", ".join(
-        kind if items == [""] else f"{kind} ({', '.join(items)})" if len(items) <= MOST else f"{kind} ({len(items)})"
-        for kind, items in kinds.items()
-    )
-
-
 def reason_lines(reasons: Iterable[Reason]) -> list[str]:
     """The reasons in words, one line each; files of code and outputs of one state share a line."""
     lines, code = list[str](), list[str]()
@@ -81,8 +67,8 @@ def reason_lines(reasons: Iterable[Reason]) -> list[str]:
     lines = list(dict.fromkeys(lines))
     if len(lines) > 2 * MOST:
         lines = [*lines[: 2 * MOST], f"and {len(lines) - 2 * MOST} more"]
-    lines = [f"code changed: {_few(code)}"] * bool(code) + lines
-    return lines + [f"output {state}: {_few(paths)}" for state, paths in outputs.items()]
+    lines = [f"code changed: {few(code)}"] * bool(code) + lines
+    return lines + [f"output {state}: {few(paths)}" for state, paths in outputs.items()]
 
 
 def _line(reason: Reason) -> str:
@@ -95,7 +81,7 @@ def _line(reason: Reason) -> str:
     state = reason.new if isinstance(reason.new, str) else "changed"
     if reason.what == layout.FINGERPRINT:
         return f"data {state}: {_files(reason.old)} -> {_files(reason.new)}"
-    return f"{ {DATA: 'data', LABELS: 'labels', INPUT: 'input'}[reason.kind] } {state}: {reason.what}"
+    return f"{READ[reason.kind]} {state}: {reason.what}"
 
 
 def _code(reason: Reason) -> str:
@@ -113,7 +99,8 @@ def _value(value: Any) -> str:
     return "not set" if value is None else textwrap.shorten(str(value) or "empty", SHOWN, placeholder=" ...")
 
 
-def _few(words: Iterable[str]) -> str:
+def few(words: Iterable[str]) -> str:
+    """The first words, and how many more there are."""
     words = list(dict.fromkeys(words))
     return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
 

@@ -41,10 +41,9 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
     """
     data, found = audit.data, findings(audit)
     shown = pictures(data, found)
-    rows = [row for it in found for row in suspect_rows(audit, [it])]
     made: list[dict[str, Any]] = []
     used: dict[str, int] = {}
-    for place, (it, row) in enumerate(zip(found, rows, strict=True)):
+    for place, (it, row) in enumerate(zip(found, suspect_rows(audit, found), strict=True)):
         name = f"{it.kind}-{row['box_id']}" if it.box >= 0 else f"{it.kind}-image{row['image_id']}"
         used[name] = used.get(name, 0) + 1
         made.append(
@@ -96,7 +95,7 @@ def _record(data: Dataset, one: dict[str, Any]) -> dict[str, Any]:
     model = None
     if one["model_box"] is not None:
         model = {"box": one["model_box"], "label": one["model_label"], "score": one["model_score"]}
-    keys = ("id", "kind", "number", "place", "suspicion", "split", "file", "other")
+    keys = ("id", "kind", "number", "split", "file", "other")
     return {key: one[key] for key in keys} | {
         "image": one["row"],
         "sha256": str(data.sha256[one["row"]]),

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from metricloop.comparison.arm_rows import Arm
+from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
-from metricloop.evaluation.error_types import Errors, find_errors
+from metricloop.evaluation.error_types import FOREGROUND, Errors, find_errors
 from metricloop.figures.choose_examples import in_turn, shuffled
 from metricloop.figures.svg import Outline
 from metricloop.report.image_gallery import Gallery
@@ -74,19 +75,19 @@ def marks(search: Dataset, row: int, found: Detections, errors: Errors) -> tuple
     mistakes = errors.per_image[row]
     missed = {error.box for error in mistakes if error.score is None}
     wrong = {(error.box, error.label): error.kind for error in mistakes if error.score is not None}
-    own = search.slice(row)
+    own = np.flatnonzero(~search.crowd[search.slice(row)]) + search.slice(row).start
     objects = [(_corners(box), int(label)) for box, label in zip(search.boxes[own], search.labels[own], strict=True)]
-    objects = [each for each, crowd in zip(objects, search.crowd[own], strict=True) if not crowd]
+    fits = (iou(found.boxes, search.boxes[own]) >= FOREGROUND) & (found.labels[:, None] == search.labels[own])
 
     def name(label: int) -> str:
         return class_name(search.class_names[label])
 
     outlines = [Outline(box, "truth", f"label: {name(label)}") for box, label in objects if box not in missed]
     right = 0
-    for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
-        if score < errors.threshold:
-            continue
+    for box, score, label, fit in zip(found.boxes, found.scores, found.labels, fits.any(axis=1), strict=True):
         kind = wrong.get((_corners(box), int(label)))
+        if score < errors.threshold or not (kind or fit):  # neither right nor wrong: it lies in a crowd region
+            continue
         right += kind is None
         text = f"{name(int(label))} {fixed(float(score), 2)}"
         outlines.append(Outline(box, "wrong", f"{text}, wrong: {kind}") if kind else Outline(box, "hit", text))

@@ -33,7 +33,7 @@ class Gallery:
         judged: row in the pool of the box to draw bold, or None. label: the text for screen readers.
         """
         pool = self.pool
-        if not self.has(pool, row):
+        if not self.read(pool, row):
             return None
         boxes = pool.slice(row)
         inside = None if judged is None else judged - boxes.start
@@ -44,11 +44,11 @@ class Gallery:
 
     def show_marked(self, data: Dataset, row: int, outlines: Sequence[Outline], label: str) -> Markup | None:
         """The picture of row `row` of any split with these boxes; None when the file cannot be read."""
-        if not self.has(data, row):
+        if not self.read(data, row):
             return None
         return svg.marked_picture(int(data.image_id[row]), int(data.width[row]), int(data.height[row]), outlines, label)
 
-    def has(self, data: Dataset, row: int) -> bool:
+    def read(self, data: Dataset, row: int) -> bool:
         """Read a picture, if that was not done before; whether it could be read."""
         key = int(data.image_id[row])
         if key not in self.pictures:

@@ -18,7 +18,7 @@ from metricloop.data.formats.export import (
     with_crowds,
     writer_of,
 )
-from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, check_free, counted
+from metricloop.data.formats.writer import SPLIT_NAMES, Notes, check_free, counted
 from metricloop.data.loading import load
 from metricloop.data.manifest import read_draw
 from metricloop.data.pool import read_pool
@@ -28,6 +28,7 @@ from metricloop.study.data_files import check_there
 from metricloop.study.export_about import README, about, opened_on, write_about
 from metricloop.study.plan import load_plan
 from metricloop.study.suspicious import read_suspects
+from metricloop.text.nearest import did_you_mean
 
 SPLITS = ("pool", "search", "test")
 SUSPICIOUS = "suspicious"
@@ -56,6 +57,8 @@ def export(
     Errors: ExportError when no arm or split has this name, the target cannot be written, or is a file that is there;
     MissingDataError when a folder is to hold pictures that are gone.
     """
+    if most is not None and what != SUSPICIOUS:
+        raise ExportError(f"--most is for {SUSPICIOUS} only, which has an order; leave it out for {what}")
     name = format_of(target, form)
     params = load_params(folder / layout.PARAMS)
     if not writer_of(name).suffix:  # a folder with links to the pictures, or copies of them
@@ -118,8 +121,9 @@ def _content(folder: Path, root: Path, what: str, seed: int, most: int | None) -
     manifest = folder / layout.subset_file(what)
     if not manifest.is_file():
         arms = sorted(path.stem for path in (folder / layout.SUBSETS).glob("*.parquet"))
-        known = ", ".join([*SPLITS, SUSPICIOUS, *arms])
-        raise ExportError(f"no arm or split {what!r}; there are: {known}")
+        known = [*SPLITS, SUSPICIOUS, *arms]
+        hint = did_you_mean(what, known, f"there are: {', '.join(known)}")
+        raise ExportError(f"no arm or split {what!r}; {hint}")
     draw = read_draw(manifest, seed)
     chosen = of_subset(read_pool(folder / layout.DATA, root), draw, int(draw["draw"][0].as_py()))
     chosen = with_crowds(chosen, load(folder / layout.DATA, root, "pool"))
@@ -130,8 +134,8 @@ def _scores(folder: Path, arm: str, chosen: Dataset) -> Notes:
     """The scores by which the arm was selected, as notes of its boxes or images."""
     entry: dict[str, Any] = load_plan(folder)["arms"].get(arm, {})
     files = [folder / entry[key] for key in ("a", "b") if str(entry.get(key, "")).startswith(f"{layout.SCORES}/")]
-    images: dict[int, dict[str, float]] = {}
-    boxes: dict[int, dict[str, float]] = {}
+    images: dict[int, dict[str, str | int | float]] = {}
+    boxes: dict[int, dict[str, str | int | float]] = {}
     for file in dict.fromkeys(path for path in files if path.is_file()):
         table = read_table(file, SCORES)
         box_id, image_id, score = (column(table, name) for name in ("box_id", "image_id", "score"))
@@ -142,8 +146,4 @@ def _scores(folder: Path, arm: str, chosen: Dataset) -> Notes:
             for row, number in enumerate(ids.tolist()):
                 if np.isfinite(known.get(number, np.nan)):
                     notes.setdefault(row, {})[file.stem] = float(f"{known[number]:.{DIGITS}g}")
-    return Notes(images=_plain(images), boxes=_plain(boxes))
-
-
-def _plain(notes: dict[int, dict[str, float]]) -> dict[int, Note]:
-    return dict(notes)
+    return Notes(images=images, boxes=boxes)

@@ -72,7 +72,7 @@ def readme(found: Mapping[str, Any]) -> str:
     lines = [f"# {found['what']}, from the study {found['study']}", ""]
     lines += ["| split | images | boxes |", "|---|---:|---:|"]
     lines += [f"| {name} | {count(own['images'])} | {count(own['boxes'])} |" for name, own in found["splits"].items()]
-    lines += ["", f"{found['test']}"]
+    lines += ["", found["test"]]
     if arm := found.get("arm"):
         metric = f"by the metric {arm['metric']}, " if arm["metric"] else ""
         if arm["second_metric"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +15,7 @@ from metricloop.study.yaml_text import read_as_dvc
 
 Graph = dict[str, set[str]]  # stage -> the stages whose outputs it reads; each stage comes after those
 OUTPUTS = ("outs", "metrics", "plots")
+NAMED = 5  # stages of one kind that are named one by one
 VARIABLE = re.compile(r"\$\{([\w.]+)\}")
 
 
@@ -85,6 +86,21 @@ def kinds_before(graph: Graph, kind: str) -> list[str]:
 def kind_of(stage: str) -> str:
     """`train` for train@random.0."""
     return stage.partition("@")[0]
+
+
+def by_kind(names: Sequence[str]) -> str:
+    """Stages in short: of many of one kind the number, of a few their names.
+
+    >>> by_kind(["ingest", "score@a", "score@b"])
+    'ingest, score (a, b)'
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        kinds.setdefault(kind_of(name), []).append(name.partition("@")[2])
+    return ", ".join(
+        kind if items == [""] else f"{kind} ({', '.join(items)})" if len(items) <= NAMED else f"{kind} ({len(items)})"
+        for kind, items in kinds.items()
+    )
 
 
 def reads_embeddings(plan: Mapping[str, Any]) -> bool:

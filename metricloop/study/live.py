@@ -6,7 +6,9 @@ are printed, and there are no bars.
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,7 +65,8 @@ class Live:
 
     def line(self, text: str) -> None:
         """Print a line that stays."""
-        self.bars.console.print(text, markup=False, highlight=False)
+        console = self.bars.console
+        console.print(hanging(text, console.width), markup=False, highlight=False, soft_wrap=True)
 
     def take(self, line: str) -> bool:
         """Whether a line of a stage has become a bar, so that it need not be printed."""
@@ -110,6 +113,22 @@ class Live:
         while self in _open:
             time.sleep(1)
             self.update(self.run.state)
+
+
+def hanging(text: str, width: int) -> str:
+    """A line of progress as lines of at most `width` characters, those after the first set below its text.
+
+    A word that is longer, such as a path, stays whole.
+
+    >>> print(hanging("21:58:26  ingest: 960 images, none bad", width=28))
+    21:58:26  ingest: 960
+                images, none bad
+    """
+    lead = re.match(r"(\d\d:\d\d:\d\d)?\s*", text)
+    indent = " " * (len(lead[0]) + 2 if lead else 2)
+    return "\n".join(
+        textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    )
 
 
 def _belongs(label: str, now: tuple[str, ...]) -> bool:

@@ -1,5 +1,5 @@
 """TRACKING: the study in MLflow; only `write_run`, `traces`, `mirror`, `registry` and `served_model` import mlflow.
 
-Imports `delivery`, `engineer`, `takehome`, `study`, `figures`, `comparison`, `scoring`, `params`, `llm`, `serving`,
+Imports `delivery`, `engineer`, `takehome`, `study`, `figures`, `comparison`, `params`, `llm`, `serving`,
 `data`, `text`, `layout`.
 """

@@ -17,10 +17,10 @@ from metricloop import layout
 from metricloop.comparison.comparison_file import read_comparison
 from metricloop.text.shell import command_line
 from metricloop.tracking.registry import OWNER, URI, told, without_password, workspace_id
-from metricloop.tracking.track import Summary, scorecards, study_runs
+from metricloop.tracking.track import scorecards, study_runs
 from metricloop.tracking.views import describe
 from metricloop.tracking.write_run import client_of, experiment_of
-from metricloop.tracking.write_study import write_study
+from metricloop.tracking.write_study import Written, write_study
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -32,7 +32,7 @@ UNREADABLE = "the address cannot be read; in a user or password write / as %2F, 
 LIMITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # MLflow's own take minutes
 
 
-def mirror(folder: Path, uri: str) -> Summary:
+def mirror(folder: Path, uri: str) -> Written:
     """Write the runs of a tracked study to the MLflow at `uri`. Errors: MlflowException, and those of _answers."""
     folder = folder.resolve()
     for name, value in LIMITS.items():
@@ -43,7 +43,7 @@ def mirror(folder: Path, uri: str) -> Summary:
     experiment = experiment_there(client, comparison["study"], mine)
     written = write_study(client, experiment, folder, study_runs(folder), {OWNER: mine})
     describe(client, experiment, comparison, scorecards(written.runs), promoted=False)
-    return Summary(experiment, written.made, len(written.gone), written.unchanged, folder / layout.MLFLOW)
+    return written
 
 
 def mirrored(folder: Path, uri: str) -> str:
@@ -55,11 +55,11 @@ def mirrored(folder: Path, uri: str) -> str:
         return ""
     place = f"MLflow at {without_password(uri)} (from {URI})"
     try:
-        summary = mirror(folder, uri)
+        written = mirror(folder, uri)
     except (MlflowException, OSError, SQLAlchemyError, ImportError, ValueError) as error:
         again = command_line("metricloop", "track", "-C", folder.resolve())
         return f"{place} was left out: {shorten(told(error, uri), REASON)}; catch up later: {again}"
-    return f"{place}: {summary.made} runs made, {summary.deleted} deleted, {summary.unchanged} unchanged"
+    return f"{place}: {written.made} runs made, {len(written.gone)} deleted, {written.unchanged} unchanged"
 
 
 def is_own(folder: Path, uri: str) -> bool:

@@ -40,7 +40,7 @@ class RegistryError(RuntimeError):
 
 
 def server_variables() -> dict[str, str]:
-    """The environment variables for MLflow. Only the step that registers gets them: some are secrets."""
+    """The environment variables for MLflow. Only steps that write to MLflow get them: some are secrets."""
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIXES)}
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from metricloop import layout
+from metricloop.data.frame import Frame
 from metricloop.data.manifest import draw_of
 from metricloop.data.pool import read_pool
-from metricloop.data.tables import SUBSET, TableError, column, read_table
+from metricloop.data.tables import SUBSET, TableError, column, read_table, xyxy
 from metricloop.figures.choose_examples import shuffled
 from metricloop.figures.contact_sheet import LAYOUTS, Mark, Tile, contact_sheet, draw_tile
-from metricloop.figures.example_pictures import LABEL, TRIES
+from metricloop.figures.example_pictures import LABEL, tiles_of
 from metricloop.llm.message import Picture
 from metricloop.params import load_params
-from metricloop.scoring.metric_inputs import MetricInputs, read_frame, unread_frame
 from metricloop.text.numbers import count
 
 SHOWN = LAYOUTS["thumbnails"]
@@ -31,20 +31,15 @@ def subset_sheet(folder: Path, subset: str) -> Picture | None:
         draw = draw_of(read_table(folder / subset, SUBSET), 0, subset)
     except (TableError, FileNotFoundError):
         return None
-    images = column(draw, "image_id")
-    kept = np.flatnonzero(column(draw, "use") == "keep")
-    boxes = np.stack(
-        [np.asarray(draw[axis].to_numpy(zero_copy_only=False), float) for axis in ("x1", "y1", "x2", "y2")], 1
-    )
-    tiles: dict[int, Tile] = {}
-    for row in shuffled(np.flatnonzero(np.isin(pool.image_id, images)))[: TRIES * SHOWN.tiles]:
-        frame, _ = read_frame(unread_frame(MetricInputs(pool), int(row)), pixels=True)
-        if frame.image is None:
-            continue
-        own = boxes[kept[images[kept] == frame.image_id]]
-        picture = draw_tile(frame.image, (0, 0, frame.width, frame.height), [Mark(box, LABEL) for box in own], SHOWN)
-        tiles[int(row)] = Tile(picture, (f"image {frame.image_id}", count(len(own), "box", "boxes")))
-        if len(tiles) == SHOWN.tiles:
-            break
+    images, kept, boxes = column(draw, "image_id"), column(draw, "use") == "keep", xyxy(draw)
+    rows: list[int] = []  # of the tiles
+
+    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
+        rows.append(row)
+        own = boxes[kept & (images == frame.image_id)]
+        picture = draw_tile(image, (0, 0, frame.width, frame.height), [Mark(box, LABEL) for box in own], SHOWN)
+        return Tile(picture, (f"image {frame.image_id}", count(len(own), "box", "boxes")))
+
+    tiles = tiles_of(pool, shuffled(np.flatnonzero(np.isin(pool.image_id, images))), SHOWN.tiles, tile)
     title = f"{Path(subset).stem}: {len(tiles)} of the {count(len(np.unique(images)), 'image')} it trains on"
-    return contact_sheet(title, [("", [tiles[row] for row in sorted(tiles)])], [LABEL], SHOWN) if tiles else None
+    return contact_sheet(title, [("", [tiles[at] for at in np.argsort(rows)])], [LABEL], SHOWN) if tiles else None

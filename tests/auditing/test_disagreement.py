@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metricloop.auditing.disagreement import disagreement, interval
+from metricloop.auditing.disagreement import disagreement, interval, members
 from metricloop.auditing.truth import Truth, known_truth
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Frame
@@ -51,6 +51,11 @@ def test_independent_labels_give_the_exact_interval_of_a_share():
     # 8 of 40, each label a group of its own: Clopper and Pearson, from tables: 9.05 to 35.65 %
     found = interval(np.arange(40) < 8, np.arange(40))
     assert found == pytest.approx([0.0905, 0.3565], abs=0.003)
+
+
+def test_groups_are_numbered_in_the_order_of_their_names():
+    assert members(np.array([100, 20, 3, 20])).tolist() == [0, 1, 2, 1]  # as text, 100 comes first
+    assert members(np.array(["b", "a", "b"], object)).tolist() == [1, 0, 1]
 
 
 def test_labels_that_are_wrong_together_say_less():

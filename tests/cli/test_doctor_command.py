@@ -65,7 +65,7 @@ def test_a_server_that_does_not_answer_is_a_warning_without_its_password(monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
     main(["doctor", "-C", str(tmp_path)])
     said = capsys.readouterr().out
-    assert f"warn  server      MLFLOW_TRACKING_URI: http://127.0.0.1:{port}/health does not answer" in said
+    assert f"warn  server      MLFLOW_TRACKING_URI: http://127.0.0.1:{port} does not answer" in said
     assert "secret" not in said
 
 

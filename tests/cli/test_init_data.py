@@ -142,6 +142,19 @@ def test_pictures_that_lie_elsewhere(tmp_path, capsys, terminal):
     assert len(look(study_of(made), yes=False).source.records) == 1
 
 
+def test_an_input_that_ends_without_an_answer_is_told_in_a_sentence(tmp_path, capsys, monkeypatch, terminal):
+    def closed(question):
+        raise EOFError
+
+    made = make_set(tmp_path / "set/labels", pictures=tmp_path / "elsewhere")
+    noise(tmp_path / "set/0.jpg", 0)
+    terminal()
+    monkeypatch.setattr("builtins.input", closed)  # Ctrl-D
+    assert main(["init", str(tmp_path / "new"), "--data", str(made)]) == 1
+    assert capsys.readouterr().err == "metricloop init: no answer was given, so nothing is done\n"
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_lies_apart_is_copied_together(tmp_path):
     pictures, truth = tmp_path / "elsewhere", write(tmp_path / "truth.json", coco(NAMES))
     made = make_set(tmp_path / "set/labels", pictures=pictures)

@@ -40,7 +40,23 @@ def test_the_list_and_unknown_names(study, capsys):
     assert main(["mend", "--list"]) == 0
     assert "drop_unsupported (needs predictions)" in capsys.readouterr().out
     assert main(["mend", "consensos", "-C", str(study)]) == 1
+    assert "no repair 'consensos' in the catalogue; did you mean 'consensus'?" in capsys.readouterr().err
+    assert main(["mend", "xyz", "-C", str(study)]) == 1
     assert "it has consensus, drop_unsupported, tighten" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["mend", "consensus", "--repair", "x"], "'--repair': it goes with a file of your own only"),
+        (["mend", "--list", "--json"], "'--json': the list has no such form"),
+        (["add", "consensus", "--relabel", "5"], "'--relabel': it takes a metric of the catalogue"),
+        (["add", "consensus", "--policy", "best"], "'--policy': a repair is tried on random images"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(study, capsys, typed, said):
+    assert main([*typed, "-C", str(study)]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_file_of_ones_own(study, walls, capsys):

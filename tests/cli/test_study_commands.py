@@ -68,6 +68,13 @@ def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
     assert (study.detector, study.weights) == ("fcos_resnet50_fpn", str(tmp_path / "w.pt"))
 
 
+def test_options_that_say_nothing_to_the_demo_are_refused(tmp_path, capsys):
+    for given in (["--budget", "0.5"], ["--data", "x"], ["--format", "auto"], ["--import"]):
+        assert main(["init", str(tmp_path / "new"), "--demo", *given]) == 2
+        assert f"'{given[0]}': it says nothing with --demo" in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
@@ -143,5 +150,7 @@ def test_export_writes_a_split(tmp_path, capsys):
     written = json.loads(target.read_text())
     assert len(written["images"]) == 8
     assert capsys.readouterr().out == f"{target}: 8 images, {len(written['annotations'])} boxes as COCO\n"
+    assert main(["export", "test", str(tmp_path / "few.json"), "--most", "3", "-C", str(folder)]) == 1
+    assert "--most is for suspicious only" in capsys.readouterr().err
     assert main(["export", "tset", str(tmp_path / "tset.json"), "-C", str(folder)]) == 1
-    assert "no arm or split 'tset'; there are: pool, search, test, suspicious" in capsys.readouterr().err
+    assert "no arm or split 'tset'; did you mean 'test'?" in capsys.readouterr().err

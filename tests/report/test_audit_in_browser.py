@@ -205,6 +205,20 @@ def test_a_box_is_dragged_and_another_drawn(page):
     assert page.ask("findingOf(document.activeElement).number") == 1
 
 
+def test_undo_in_the_editor_shows_the_finding_that_it_took_back(page):
+    focus_first(page)
+    press(page, "f")
+    page.wait_for("editor.open")
+    press(page, "k")  # and on to the second finding
+    assert page.ask("editing.finding.number") == 2
+    press(page, "z")
+    assert marked(page) == {}
+    assert page.ask("editing.finding.number") == 1
+    press(page, "Escape")
+    page.wait_for("!editor.open")
+    assert page.ask("findingOf(document.activeElement).number") == 1
+
+
 def test_saved_marks_can_be_loaded_again_and_applied(page, folder, tmp_path, capsys, monkeypatch):
     focus_first(page)
     press(page, "m", "k", "m", "d", "u")
@@ -230,13 +244,47 @@ def test_saved_marks_can_be_loaded_again_and_applied(page, folder, tmp_path, cap
     other["marks"][0]["box"][0] += 1  # of another label than today's
     (tmp_path / "other.json").write_text(json.dumps(other))
     page.choose_file("#file", tmp_path / "other.json")
-    page.wait_for("control('shown').textContent.startsWith('4 marks')")
-    assert "1 left out: of findings that are not on this page" in page.ask("control('shown').textContent")
+    page.wait_for("control('shown').textContent.includes('left out')")
+    told = "0 marks loaded. 4 as they are here. 1 left out: of findings that are not on this page."
+    assert page.ask("control('shown').textContent") == told
     monkeypatch.setattr("metricloop.study.import_labels.staleness", lambda folder: Staleness(["ingest"], [], []))
     assert main(["fix", str(file), "--dry-run", "-C", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "5 marks for 7 findings of the audit" in out
     assert "1 added, 1 removed, 1 moved, 0 renamed" in out
+
+
+def test_what_two_people_decided_differently_is_decided_once_more(page, tmp_path):
+    focus_first(page)
+    press(page, "m", "k", "m", "d")  # one person: fix, keep, fix, delete of 1 to 4
+    theirs = page.ask("JSON.parse(asFile())")
+    theirs["marks"][1] |= {"mark": "delete"}
+    theirs["marks"][2]["to"]["box"][0] += 2
+    theirs["marks"][3] |= {"mark": "keep"}
+    theirs["marks"].append(theirs["marks"][3] | page.ask("(({ id, kind, split, file, sha256, box_id, label, box }) => "
+                                                         "({ id, kind, split, file, sha256, box_id, label, box }))"
+                                                         "(audit.findings[4])"))  # fmt: skip
+    (tmp_path / "theirs.json").write_text(json.dumps(theirs))
+    page.choose_file("#file", tmp_path / "theirs.json")
+    page.wait_for("differing.size === 3")
+    assert page.ask("control('shown').textContent") == (
+        "1 mark loaded. 1 as they are here. 3 differ from the mark here, which stays until you decide."
+    )
+    assert page.ask("visible().map((card) => findingOf(card).number)") == [2, 3, 4]  # what is to be decided, alone
+    assert marked(page) == {1: "fix", 2: "keep", 3: "fix", 4: "delete", 5: "keep"}
+    texts = page.ask("visible().map((card) => card.querySelector('.theirs').firstChild.textContent.trim())")
+    assert texts[::2] == ["the loaded file: delete", "the loaded file: keep"]
+    assert page.ask("visible()[1].querySelectorAll('.box.loaded').length") == 1  # a box of its own, to compare
+    assert page.ask("control('told').textContent").endswith("3 to decide")
+    focus_first(page)
+    press(page, "k")  # as before: the same word does not take the mark back here
+    press(page, "d", "ArrowRight", "l")  # 3 cannot be deleted; 4 as the file says
+    assert marked(page) == {1: "fix", 2: "keep", 3: "fix", 4: "keep", 5: "keep"}
+    page.ask("control('state').value = 'differs'; control('state').dispatchEvent(new Event('change'))")
+    assert page.ask("visible().map((card) => findingOf(card).number)") == [3]
+    page.ask("visible()[0].querySelector('.theirs button').click()")
+    assert page.ask("marks.get(audit.findings[2].id).to.box[0]") == theirs["marks"][2]["to"]["box"][0]
+    assert page.ask("differing.size + document.querySelectorAll('.theirs').length") == 0
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -5,10 +5,12 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from small_dataset import make
 from study_fixture import arm, arms, comparison, make_study, write_detections
 
 from metricloop.comparison.arm_rows import map_gain
@@ -117,6 +119,15 @@ def test_marks_of_an_image(study):
     assert said == f"1 of {len(own)} objects found, 1 wrong"
 
 
+def test_a_detection_in_a_crowd_region_is_neither_right_nor_wrong():
+    labelled = make([(64, 64, "a", [(0, 0, 20, 20, 0), (30, 30, 60, 60, 0)])], split="search")
+    search = replace(labelled, crowd=np.array([False, True]))
+    found = Detections(np.array([[0, 0, 20, 20], [32, 32, 50, 50]], np.float32), np.array([0.9, 0.9]), np.zeros(2, int))
+    outlines, said = marks(search, 0, found, find_errors(search, [found]))
+    assert said == "1 of 1 object found"
+    assert sorted(outline.kind for outline in outlines) == ["hit", "truth"]
+
+
 def test_the_most_changed_image_of_every_group_comes_first():
     """Groups a (5, 4), b (1), c (-3): b's before a's second; what did not change for the better is left out."""
     assert most(np.array([5, 4, 1, -3, 0]), np.array(["a", "a", "b", "c", "d"])).tolist() == [0, 2, 1]
@@ -197,7 +208,7 @@ def test_many_pictures_are_stored_smaller_and_none_is_lost(study, monkeypatch):
     for limit in (10**9, 1_000_000, 1):
         monkeypatch.setattr(image_gallery, "MOST_BYTES", limit)
         gallery = image_gallery.Gallery(pool)
-        assert all(gallery.has(pool, row) for row in range(6))
+        assert all(gallery.read(pool, row) for row in range(6))
         uris = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', gallery.store())
         stored[limit] = [height_of(base64.b64decode(uri)) for uri in uris]
         assert limit == 1 or sum(len(base64.b64decode(uri)) for uri in uris) <= limit

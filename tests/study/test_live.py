@@ -1,6 +1,7 @@
 """On a terminal a run has bars, and lines that stay above them; elsewhere the lines are printed as they come."""
 
 import io
+import re
 import sys
 
 import pytest
@@ -66,6 +67,25 @@ def test_on_a_terminal_what_moves_is_a_bar_and_what_stays_is_a_line(study, monke
     assert len(lines) == 2
     assert "loss" not in "".join(lines)
     assert not processes.on_terminal()
+
+
+def test_a_long_line_goes_on_below_its_own_text(study, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    stream, path = Terminal(), "/a/" + "long" * 25
+    with claimed(study, "run") as run, live.shown(run, lambda: "", stream):
+        long = "  ingest: 960 images, 1733 boxes, 1 class; pool 480, search 288; mistakes put into the pool: 13.2%"
+        processes.say(f"{long}; listed in {path}")
+        processes.say("short")
+    lines = [re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", line).strip("\r") for line in stream.getvalue().splitlines()]
+    first = next(place for place, line in enumerate(lines) if "ingest" in line)
+    rest = lines[first + 1 : first + 3]
+    assert lines[first].endswith("  ingest: 960 images, 1733 boxes, 1 class; pool 480, search 288;")  # 74 of 80
+    under = " " * 14  # below the text, and a little further in
+    assert [line.rstrip() for line in rest] == [
+        f"{under}mistakes put into the pool: 13.2%; listed in",
+        f"{under}{path}",
+    ]
+    assert any(re.fullmatch(r"\d\d:\d\d:\d\d  short", line) for line in lines)
 
 
 def test_elsewhere_each_line_is_printed_once(study, capsys):

@@ -140,7 +140,7 @@ function describe() {
     if (word === "delete") button.disabled = finding.box_id === null;
     return button;
   }));
-  words4.append(tool("Undo", "z", "Undo", () => { undo(); paint(); }));
+  words4.append(tool("Undo", "z", "Undo", takeBackHere));
   const model = element("div", { class: "row" });
   if (finding.model) {
     model.append(tool("As the model says", "m", "Take what the model sees", () => { act(finding, "model"); editing.picked = shapes().length ? 0 : -1; paint(); }));
@@ -176,6 +176,14 @@ function choice(word) {
   const { finding } = editing;
   if (act(finding, word)) go(1);
   else paint();
+}
+
+// Undo, and show what was taken back: it may be the mark of another finding.
+function takeBackHere() {
+  const finding = undo();
+  if (!finding || finding === editing.finding) return paint();
+  choose(cards.find((card) => card.dataset.id === finding.id));
+  openEditor(finding);
 }
 
 // Where the pointer is, in pixels of the picture.
@@ -262,7 +270,7 @@ editor.addEventListener("keydown", (event) => {
   const acts = {
     k: () => choice("keep"), d: () => choice("delete"), u: () => choice("unsure"),
     m: () => { act(editing.finding, "model"); editing.picked = shapes().length ? 0 : -1; paint(); },
-    n: () => { editing.drawing = !editing.drawing; paint(); }, f: () => {}, z: () => { undo(); paint(); }, s: save,
+    n: () => { editing.drawing = !editing.drawing; paint(); }, f: () => {}, z: takeBackHere, s: save,
     x: () => { removeBox(); paint(); }, Delete: () => { removeBox(); paint(); }, Backspace: () => { removeBox(); paint(); },
     r: () => { setMark(editing.finding, null); editing.picked = editing.finding.box ? 0 : -1; paint(); },
     w: () => { look(!editing.close); paint(); },

@@ -39,15 +39,27 @@ function refresh(card) {
   card.classList.toggle("deleted", mark?.mark === "delete");
   const told = card.querySelector(".verdict-mark");
   told.className = `verdict-mark ${mark?.mark ?? ""}`;
-  told.textContent = toldOf(finding, mark);
+  const other = differing.get(finding.id);
+  told.replaceChildren(toldOf(finding, mark));
+  card.querySelector(".theirs")?.remove();
+  if (other) told.after(theirs(finding, other));
   for (const button of card.querySelectorAll(".acts button")) button.setAttribute("aria-pressed", button.classList[0] === mark?.mark);
-  card.querySelector(".repairs")?.replaceChildren(...repairsOf(mark).flatMap((one) => shape("repair", one.box)));
+  const drawn = [...repairsOf(mark).map((one) => ["repair", one]), ...repairsOf(other).map((one) => ["repair loaded", one])];
+  card.querySelector(".repairs")?.replaceChildren(...drawn.flatMap(([kind, one]) => shape(kind, one.box)));
+}
+
+// What a loaded file says of a finding that has another mark here, and a button that decides so.
+function theirs(finding, other) {
+  const button = element("button", { type: "button", class: "tool", tabindex: "-1", title: "Decide as the loaded file says (l)" }, "Take this");
+  button.addEventListener("click", () => act(finding, "loaded"));
+  return element("p", { class: "theirs" }, `the loaded file: ${toldOf(finding, other)} `, button);
 }
 
 function progress() {
   const found = Object.keys(WORDS).map((word) => [word, [...marks.values()].filter((one) => one.mark === word).length]);
   control("progress").value = marks.size;
   const parts = found.filter(([, number]) => number).map(([word, number]) => `${number} ${WORDS[word]}`);
+  if (differing.size) parts.push(`${differing.size} to decide`);
   control("told").textContent = `${marks.size} of ${cards.length} marked${parts.length ? `: ${parts.join(", ")}` : ""}${stored ? "" : " (this browser does not keep them: save often)"}`;
   control("undo").disabled = !past.length;
 }
@@ -60,7 +72,8 @@ function filter() {
     const finding = findingOf(card), mark = marks.get(finding.id)?.mark ?? "none";
     card.hidden = Boolean(
       (wanted.kind && finding.kind !== wanted.kind) || (wanted.split && finding.split !== wanted.split)
-      || (wanted.class && ![finding.label, finding.model?.label].includes(wanted.class)) || (wanted.state && mark !== wanted.state),
+      || (wanted.class && ![finding.label, finding.model?.label].includes(wanted.class))
+      || (wanted.state && (wanted.state === "differs" ? !differing.has(finding.id) : mark !== wanted.state)),
     );
   }
   const number = visible().length;
@@ -74,7 +87,7 @@ function sortCards() {
   const key = { number: () => 0, kind: (one) => [...control("kind").options].findIndex((option) => option.value === one.kind), file: (one) => one.file }[way];
   const ordered = [...cards].sort((a, b) => {
     const [one, other] = [findingOf(a), findingOf(b)], [left, right] = [key(one), key(other)];
-    return left < right ? -1 : left > right ? 1 : (way === "kind" ? one.place - other.place : 0) || one.number - other.number;
+    return left < right ? -1 : left > right ? 1 : one.number - other.number;
   });
   list.append(...ordered);
 }
@@ -105,6 +118,10 @@ function beside(from, by) {
 
 // Act on a finding by a key or a button; true where the next finding is to follow.
 function act(finding, name) {
+  if (name === "loaded") {
+    if (differing.has(finding.id)) setMark(finding, differing.get(finding.id));
+    return true;
+  }
   if (name === "model") {
     if (NO_OBJECT.includes(finding.kind)) return decide(finding, "delete"); // the model sees no object of its own here
     const to = modelRepair(finding);
@@ -114,7 +131,7 @@ function act(finding, name) {
   return decide(finding, name);
 }
 
-const KEYS = { k: "keep", d: "delete", u: "unsure", m: "model" };
+const KEYS = { k: "keep", d: "delete", u: "unsure", m: "model", l: "loaded" };
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) {
@@ -177,6 +194,12 @@ if (cards.length) {
     const [file] = control("file").files;
     const said = file ? take(await file.text()) : "";
     control("file").value = "";
+    if (said && differing.size) {
+      for (const name of ["kind", "class", "split"]) if (control(name)) control(name).value = "";
+      control("state").value = "differs"; // what is to be decided, and nothing else
+      filter();
+    }
+    document.querySelector(".bar").classList.toggle("open", Boolean(said)); // on a phone, where the sentence stands
     if (said) control("shown").textContent = said;
   });
   control("all").addEventListener("click", () => {

@@ -7,6 +7,7 @@ const WORDS = { keep: "keep", fix: "fix", delete: "delete", unsure: "not sure" }
 const NO_OBJECT = ["spurious", "doubled"]; // kinds of error of which the label is too much
 const marks = new Map(); // id -> { mark, to: { box, label } or null, added: [{ box, label }] }
 const past = []; // [id, mark before] of every change, for undo
+const differing = new Map(); // id -> the mark of a loaded file, where a person decided otherwise on this page
 const followers = []; // called with the finding that changed, or null for all
 let stored = true; // whether this browser keeps marks
 
@@ -26,6 +27,7 @@ function put(id, mark) {
 }
 
 function setMark(finding, mark) {
+  differing.delete(finding.id); // decided now
   past.push([finding.id, marks.get(finding.id) ?? null]);
   put(finding.id, mark);
 }
@@ -37,10 +39,15 @@ function undo() {
   return findings.get(last[0]);
 }
 
-// Decide with one word; the same word again takes it back. Returns whether the finding has a mark now.
+// Decide with one word; the same word again takes it back, or stands against what a loaded file says. Returns whether the
+// finding has a mark now.
 function decide(finding, word) {
   const now = marks.get(finding.id);
   if (word === "delete" && finding.box_id === null) return false;
+  if (now?.mark === word && differing.has(finding.id)) {
+    setMark(finding, now);
+    return true;
+  }
   const same = now?.mark === word;
   setMark(finding, same ? null : { mark: word, to: null, added: word === "delete" ? (now?.added ?? []) : [] });
   return !same;
@@ -87,7 +94,11 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-// Take the marks of a file; returns a sentence. A mark is of the same finding if its label has not changed.
+const alike = (one, other) => JSON.stringify(decision(one)) === JSON.stringify(decision(other));
+const decision = ({ mark, to, added }) => [mark, ...[to, ...added].map((each) => each && [each.label, ...each.box])];
+
+// Take the marks of a file; returns a sentence. A mark is of the same finding if its label has not changed. Where this
+// page has another mark, that one stays, and the other is shown beside it until a person decides.
 function take(text) {
   let content;
   try {
@@ -96,7 +107,7 @@ function take(text) {
     return "This is not a file of marks: it is no JSON.";
   }
   if (content?.format !== "metricloop marks" || !Array.isArray(content.marks)) return "This is not a file of marks.";
-  let taken = 0;
+  let [taken, equal, differ] = [0, 0, 0];
   for (const one of content.marks) {
     const finding = findings.get(one.id);
     const same = finding && finding.file === one.file && finding.sha256 === one.sha256 && finding.box_id === (one.box_id ?? null)
@@ -104,13 +115,25 @@ function take(text) {
     if (!same || !(one.mark in WORDS)) continue;
     const drawn = (each) => Array.isArray(each?.box) && each.box.length === 4 && each.box.every(Number.isFinite) && audit.classes.includes(each.label);
     const added = (Array.isArray(one.added) ? one.added : []).filter(drawn);
-    marks.set(one.id, { mark: one.mark, to: drawn(one.to) ? one.to : null, added });
-    taken += 1;
+    const mine = marks.get(one.id), theirs = { mark: one.mark, to: drawn(one.to) ? one.to : null, added };
+    if (mine && alike(mine, theirs)) equal += 1;
+    else if (mine) {
+      differing.set(one.id, theirs);
+      differ += 1;
+    } else {
+      marks.set(one.id, theirs);
+      taken += 1;
+    }
   }
   past.length = 0;
   changed(null);
-  const rest = content.marks.length - taken;
-  return `${taken} mark${taken === 1 ? "" : "s"} loaded.${rest ? ` ${rest} left out: of findings that are not on this page.` : ""}`;
+  const rest = content.marks.length - taken - equal - differ;
+  return [
+    `${taken} mark${taken === 1 ? "" : "s"} loaded.`,
+    equal ? `${equal} as they are here.` : "",
+    differ ? `${differ} differ${differ === 1 ? "s" : ""} from the mark here, which stays until you decide.` : "",
+    rest ? `${rest} left out: of findings that are not on this page.` : "",
+  ].filter(Boolean).join(" ");
 }
 
 try {

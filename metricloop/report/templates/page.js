@@ -42,8 +42,8 @@ function makeSortable(table) {
 
 function sorted(rows, column, numeric, direction) {
   if (!direction) return rows;
-  const fixed = rows.filter((row) => row.cells.length <= column); // headings within the table
-  const known = rows.filter((row) => row.cells.length > column).map((row) => {
+  const isHeading = (row) => row.cells[0].scope === "rowgroup"; // it stays above its rows
+  const known = rows.filter((row) => !isHeading(row)).map((row) => {
     const text = row.cells[column].textContent.trim();
     return { row, key: numeric ? numberIn(text) : text };
   });
@@ -52,7 +52,7 @@ function sorted(rows, column, numeric, direction) {
     if (a.key === null || b.key === null) return (a.key === null) - (b.key === null); // unknown ones last
     return sign * (numeric ? a.key - b.key : a.key.localeCompare(b.key, undefined, { numeric: true }));
   });
-  return [...fixed, ...known.map((entry) => entry.row)];
+  return [...rows.filter(isHeading), ...known.map((entry) => entry.row)];
 }
 
 // --- Pictures and plots -------------------------------------------------------------------------------------------
