@@ -62,7 +62,7 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
     if baseline is None or not treatments:
         whole = bool(stopped) and not pending
         headline = _all_stopped(stopped) if whole else "No metric was tested yet."
-        details = [*([] if whole or not stopped else [_below(stopped)]), *pending, *_oracle(comparison, oracle, None)]
+        details = [*([] if whole else _not_trained(stopped)), *pending, *_oracle(comparison, oracle, None)]
         return Verdict("no_gain" if whole else "none", headline, tuple(details))
     better, worse, open_ = (
         [arm for arm in treatments if arm["verdict"] == word] for word in ("better", "worse", "undecided")
@@ -76,7 +76,7 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
     if worse:
         details.append(f"Worse than random: {named(worse)}.")
     if stopped:
-        details.append(_below(stopped))
+        details += _not_trained(stopped)
     if better and open_:
         details.append(f"Still undecided: {named(open_, NAMED)}.")
     if going := [arm for arm in treatments if arm["goes_on"]]:
@@ -104,12 +104,18 @@ def _pending(comparison: dict[str, Any]) -> list[str]:
 
 
 def _short(stopped: Sequence[Mapping[str, Any]]) -> str:
-    """The arms that short trials stopped, each with how far it was below the baseline there."""
+    """The arms that short trials stopped, each with its gain over the baseline there."""
     return listing([f"{arm['name']} ({signed(arm['mAP'] - arm['baseline'])} mAP)" for arm in stopped])
 
 
-def _below(stopped: Sequence[Mapping[str, Any]]) -> str:
-    return f"Below random in short trials, and not trained further: {_short(stopped)}."
+def _not_trained(stopped: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why arms that have short trials were not trained further: they are below random, or another variant is better."""
+    below = [arm for arm in stopped if arm["mAP"] < arm["baseline"]]
+    behind = [arm for arm in stopped if arm["mAP"] >= arm["baseline"]]
+    lines = [f"Below random in short trials, and not trained further: {_short(below)}."] if below else []
+    if behind:
+        lines.append(f"Not trained further, as another variant did better in short trials: {_short(behind)}.")
+    return lines
 
 
 def _all_stopped(stopped: Sequence[Mapping[str, Any]]) -> str:

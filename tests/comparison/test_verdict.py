@@ -326,6 +326,11 @@ def test_metrics_that_short_trials_stopped_are_counted_and_named():
         f"Below random in short trials, and not trained further: dim ({MINUS}0.030 mAP) and far ({MINUS}0.010 mAP)."
         in (said.details)
     )
+    rival = {"name": "twin", "mAP": 0.25, "baseline": 0.2}
+    assert verdict_on(one("better", 0.07), screened=[rival, STOPPED[1]]).details[1:3] == (
+        f"Below random in short trials, and not trained further: far ({MINUS}0.010 mAP).",
+        "Not trained further, as another variant did better in short trials: twin (+0.050 mAP).",
+    )
     worse = verdict_on(one("worse", -0.06), screened=STOPPED)
     assert worse.headline == f"No gain: every metric that was trained in full does worse than {LIKE}."
 

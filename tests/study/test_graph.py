@@ -1,8 +1,11 @@
 """The stage graph as dvc.yaml declares it: what is read from what, in which order, and what is refused."""
 
 import pytest
+import yaml
 
+from metricloop.params import Train
 from metricloop.study.graph import GraphError, kinds_before, stages_of, wired
+from metricloop.study.rendering import render_stages
 
 PLAN = {
     "batches": {"labels": {"needs": "data/images.parquet"}},
@@ -73,3 +76,10 @@ def test_the_workspace_of_an_earlier_version_is_refused_with_advice(tmp_path):
         match=r"earlier version of metricloop.*metricloop init.*params.yaml, arms.yaml.*from metricloop import metric",
     ):
         stages_of(tmp_path, PLAN)
+
+
+def test_more_iterations_of_the_trials_predict_nothing_anew():
+    """predict has iterations of its own; every other setting of training makes its models too."""
+    read = yaml.safe_load(render_stages(drawn=True))["stages"]["predict"]["params"]
+    settings = {one for one in read if isinstance(one, str) and one.startswith("train")}
+    assert settings == {f"train.{name}" for name in Train.model_fields if name != "iterations"}
