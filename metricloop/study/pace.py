@@ -19,7 +19,7 @@ BY_TRIALS = {*TRAINED, "evaluate"} - {"predict"}  # their time follows from the 
 
 def read_pace(folder: Path, params: Params, plan: Plan) -> Pace | None:
     """The pace of a study; None before it has trained anything."""
-    costs = Costs(plan, params, known_seconds(folder), side_by_side=parallel_jobs(params, with_torch=False))
+    costs = Costs(plan, params, known_seconds(folder, params), side_by_side=parallel_jobs(params, with_torch=False))
     training, evaluation = costs.training(), costs.evaluation()
     if training is None or evaluation is None:
         return None

@@ -13,6 +13,7 @@ from metricloop.study.plan import Plan
 from metricloop.study.run_record import known_seconds, last_run
 from metricloop.study.screens import VARIANT_SEEDS
 from metricloop.study.stage_costs import IMAGES, Costs
+from metricloop.study.stage_work import trials_of
 from metricloop.study.staleness import Staleness
 from metricloop.study.time_left import DVC, SHOWING, More, later_trials, seconds_of
 
@@ -53,9 +54,9 @@ def estimate_run(
     The lowest value counts no arm that goes on to a further look, no stage that only waits for others, and no
     confirmation that waits for a better arm; the highest all of them, for all arms that are still open.
     """
-    costs = Costs(plan, params, known_seconds(folder), timed, side_by_side, search_images)
+    costs = Costs(plan, params, known_seconds(folder, params), timed, side_by_side, search_images)
     trial, start, slow = costs.trial() or 0.0, timed["start"], costs.slowness()
-    more, cached = later_trials(folder, params, plan, new_arms), cached_trials(folder)
+    more, cached = later_trials(folder, params, plan, new_arms), cached_trials(folder, params)
     embedding = pictures * timed["inference"] / 100 * (params.embed.image_size / params.train.image_size) ** 2
     brief = short * params.screen.share * trial + short / (params.screen.seeds or VARIANT_SEEDS) * (start + slow * DVC)
     further = new_arms * 2 * (start + slow * DVC) + brief - cached * trial
@@ -70,10 +71,13 @@ def estimate_run(
     return Estimate(ends[0] * LOAD[0], ends[1], ends[2] * LOAD[1], more, cached)
 
 
-def cached_trials(folder: Path) -> int:
-    """The trials that a run had finished when it was stopped, in stages that had not: they are not trained again."""
+def cached_trials(folder: Path, params: Params) -> int:
+    """The trials that a run had finished when it was stopped, in stages that had not: they are not trained again.
+
+    Those of a run with other settings than these are.
+    """
     last = last_run(folder)
-    if last is None or last.alive:
+    if last is None or last.alive or last.trials not in ("", trials_of(params)):
         return 0
     finished = (folder / layout.CACHE / "resume").glob("*/final.pt")
     return sum(path.stat().st_mtime >= last.began for path in finished)

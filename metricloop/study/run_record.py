@@ -18,10 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from metricloop import layout
-from metricloop.params import load_params
+from metricloop.params import Params, load_params
+from metricloop.study.graph import kind_of
 from metricloop.study.kept_outputs import settle_killed
+from metricloop.study.stage_work import detector_of, trials_of, work_of
 from metricloop.text.duration import duration
 from metricloop.text.shell import run_line
+
+BY_DETECTOR = ("predict", "screen", "train", "evaluate", "confirm")  # kinds of stages whose time depends on it
 
 
 class BusyError(RuntimeError):
@@ -35,6 +39,7 @@ class Running:
     born: when the process began, in the kernel's ticks, so that a later process of the same number is not taken for it.
     stages, done: those of this run so far, and those that have ended. now: the stages that run now.
     failed: the first line of what ended it; "" while it runs, or when it was killed.
+    trials: `trials_of` its settings; "" where they are not known.
     """
 
     pid: int
@@ -47,6 +52,7 @@ class Running:
     now: tuple[str, ...] = ()
     until: float | None = None
     failed: str = ""
+    trials: str = ""
 
     @property
     def alive(self) -> bool:
@@ -57,11 +63,16 @@ class Running:
 
 
 class Run:
-    """The run of this process. `plan`, `begin` and `end` are called as it goes on, from any thread."""
+    """The run of this process. `plan`, `begin` and `end` are called as it goes on, from any thread.
 
-    def __init__(self, folder: Path, doing: str) -> None:
-        self.folder = folder
+    params: its settings, so that later runs know whether theirs are the same.
+    """
+
+    def __init__(self, folder: Path, doing: str, params: Params | None = None) -> None:
+        self.folder, self.params = folder, params
         self.state = Running(os.getpid(), _born(os.getpid()), socket.gethostname(), doing, time.time())
+        if params is not None:
+            self.state = replace(self.state, trials=trials_of(params))
         self.left: Callable[[Run], float | None] = lambda run: None  # estimates the seconds that are left
         self.changed: Callable[[Running], None] = lambda state: None  # called after each change, by a display
         self.clocks: dict[str, float] = {}
@@ -90,7 +101,7 @@ class Run:
         with self._lock:
             began = self.clocks.pop(stage, None)
             if ran and whole and began is not None:
-                remember_seconds(self.folder, stage, time.monotonic() - began)
+                remember_seconds(self.folder, stage, time.monotonic() - began, self.params)
             known = self.state.stages if stage in self.state.stages else (*self.state.stages, stage)
             now = tuple(name for name in self.state.now if name != stage)
             self._set(stages=known, done=tuple(dict.fromkeys((*self.state.done, stage))), now=now)
@@ -135,7 +146,7 @@ def claimed(folder: Path, doing: str) -> Iterator[Run]:
     if folder in _here:
         yield _here[folder]
         return
-    load_params(folder / layout.PARAMS)
+    params = load_params(folder / layout.PARAMS)
     path = folder / layout.RUN_LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -145,7 +156,7 @@ def claimed(folder: Path, doing: str) -> Iterator[Run]:
         except BlockingIOError:
             raise BusyError(busy(folder)) from None
         settle_killed(folder)
-        run = _here[folder] = Run(folder, doing)
+        run = _here[folder] = Run(folder, doing, params)
         try:
             yield run
         except KeyboardInterrupt:  # a person stopped it, which is no failure
@@ -213,22 +224,41 @@ def clock(moment: float, now: float) -> str:
     return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", time.localtime(moment))
 
 
-def known_seconds(folder: Path) -> dict[str, float]:
-    """Stage -> seconds that it took when it last ran here."""
+def known_seconds(folder: Path, params: Params | None = None) -> dict[str, float]:
+    """Stage -> seconds that it took when it last ran here.
+
+    params: those of now; a stage that had fewer iterations counts in proportion, and one that trained or evaluated
+    another detector, or pictures of another size, is left out.
+    """
+    found: dict[str, float] = {}
+    for stage, value in _times(folder).items():
+        if isinstance(value, float | int):  # its settings are not known
+            found[stage] = value
+        elif params is None:
+            found[stage] = value["seconds"]
+        elif value["detector"] == detector_of(params) or kind_of(stage) not in BY_DETECTOR:
+            found[stage] = value["seconds"] * work_of(stage, params) / value["work"]
+    return found
+
+
+def remember_seconds(folder: Path, stage: str, seconds: float, params: Params | None = None) -> None:
+    """Keep what a stage took, with these settings; only the process that has claimed the workspace calls this."""
+    target = folder / layout.SECONDS
+    value: Any = round(seconds, 2)
+    if params is not None:
+        value = {"seconds": value, "work": work_of(stage, params), "detector": detector_of(params)}
+    with suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}")
+        part.write_text(json.dumps(_times(folder) | {stage: value}))
+        part.replace(target)
+
+
+def _times(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / layout.SECONDS).read_text())
     except (OSError, ValueError):
         return {}
-
-
-def remember_seconds(folder: Path, stage: str, seconds: float) -> None:
-    """Keep what a stage took; only the process that has claimed the workspace calls this."""
-    target = folder / layout.SECONDS
-    with suppress(OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}")
-        part.write_text(json.dumps(known_seconds(folder) | {stage: round(seconds, 2)}))
-        part.replace(target)
 
 
 def _born(pid: int) -> str:

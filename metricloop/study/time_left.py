@@ -75,7 +75,7 @@ def seconds_of(stages: Iterable[str], costs: Costs, spent: Mapping[str, float]) 
 def time_left(folder: Path, params: Params, side_by_side: int, run: Run, new_arms: int = 0) -> float | None:
     """Seconds until the run ends, probably; None while nothing is known of training."""
     state, plan = run.state, load_plan(folder)
-    costs = Costs(plan, params, of_this_run(known_seconds(folder), state.done), side_by_side=side_by_side)
+    costs = Costs(plan, params, of_this_run(known_seconds(folder, params), state.done), side_by_side=side_by_side)
     left = [name for name in state.stages if name not in state.done]
     spent = {name: time.monotonic() - run.clocks[name] for name in state.now if name in run.clocks}
     known = seconds_of(left, costs, spent)

@@ -71,16 +71,19 @@ def test_suggested_arms_and_pictures_to_embed_count(tmp_path):
 
 
 def test_trials_that_a_stopped_run_had_finished_are_not_counted(tmp_path):
-    run = Run(tmp_path, "run")
+    run = Run(tmp_path, "run", PARAMS)
     states = tmp_path / layout.CACHE / "resume"
     for name, age in (("now", 0), ("unfinished", 0), ("long ago", 9999)):
         (states / name).mkdir(parents=True)
         file = states / name / ("state.pt" if name == "unfinished" else "final.pt")
         file.write_bytes(b"")
         os.utime(file, (time.time() + 5 - age,) * 2)
-    assert cached_trials(tmp_path) == 0  # it still runs
+    assert cached_trials(tmp_path, PARAMS) == 0  # it still runs
     (tmp_path / layout.RUN).write_text(json.dumps(asdict(replace(run.state, pid=2**22 + 1))))
-    assert cached_trials(tmp_path) == 1
+    assert cached_trials(tmp_path, PARAMS) == 1
+    shorter = check_params(PARAMS.model_dump(mode="json") | {"train": {"iterations": 99}})
+    assert cached_trials(tmp_path, shorter) == 0  # its trials are others
+    assert cached_trials(tmp_path, check_params(PARAMS.model_dump(mode="json") | {"run": {"parallel": 1}})) == 1
     found = estimated(tmp_path, Staleness(OLD, OLD, []))
     (tmp_path / layout.RUN).unlink()
     assert estimated(tmp_path, Staleness(OLD, OLD, [])).likely - found.likely == pytest.approx(11)

@@ -4,7 +4,7 @@ import pytest
 
 from metricloop.data.tables import write_json
 from metricloop.params import check_params
-from metricloop.study.run_record import Run
+from metricloop.study.run_record import Run, known_seconds, remember_seconds
 from metricloop.study.stage_costs import Costs, in_turn, of_this_run
 from metricloop.study.time_left import DVC, SHOWING, later_trials, seconds_of, time_left
 
@@ -70,6 +70,23 @@ def test_of_a_kind_that_ran_in_this_run_older_times_do_not_count():
     seconds = {"train@a.0": 30.0, "train@b.0": 90.0, "ingest": 5.0}
     assert of_this_run(seconds, ["train@b.0"]) == {"train@b.0": 90.0, "ingest": 5.0}
     assert of_this_run(seconds, []) == seconds
+
+
+def test_what_a_stage_took_with_other_iterations_counts_in_proportion(tmp_path):
+    took = {"train@a.0": 20.0, "evaluate@a.0": 6.0, "predict": 10.0, "confirm": 80.0, "compare": 3.0}
+    for stage, seconds in took.items():
+        remember_seconds(tmp_path, stage, seconds, PARAMS)
+    remember_seconds(tmp_path, "train@b.0", 7)  # by a version that did not keep the settings
+    assert known_seconds(tmp_path, PARAMS) == took | {"train@b.0": 7}
+    content = PARAMS.model_dump(mode="json")
+    train, confirm = content["train"] | {"iterations": 400}, {"seeds": 1, "baseline": 4}
+    longer = check_params(content | {"train": train, "confirm": confirm})
+    assert longer.predict == PARAMS.predict
+    more = {"train@a.0": 80.0, "confirm": 80.0}  # 24 trials of 100 before, 6 of 400 now
+    assert known_seconds(tmp_path, longer) == took | {"train@b.0": 7} | more
+    larger = check_params(content | {"train": train | {"image_size": 448}})
+    assert known_seconds(tmp_path, larger) == {"compare": 3, "train@b.0": 7}
+    assert known_seconds(tmp_path) == took | {"train@b.0": 7}
 
 
 def test_work_side_by_side_takes_the_first_free_place():
