@@ -46,12 +46,12 @@ def group_by_name(files: Sequence[str], thumbnails: np.ndarray, pattern: str = A
     copies = _shared(_copies(files))
     if any(copies):
         return NameGroups(copies, _told("augmented copies", copies))
-    frames = _recordings(files)
+    frames = recordings(files)
     names = {frame[0] for frame in frames if frame}
     if len(names) < RECORDINGS or not _frames_look_alike(frames, thumbnails):
         return NameGroups([None] * len(files), "")
-    recordings = _shared([frame[0] if frame else None for frame in frames])
-    return NameGroups(recordings, _told("frames of recordings", recordings))
+    found = _shared([frame[0] if frame else None for frame in frames])
+    return NameGroups(found, _told("frames of recordings", found))
 
 
 def _by_pattern(files: Sequence[str], pattern: str) -> NameGroups:
@@ -86,7 +86,7 @@ def _told(what: str, groups: Sequence[str | None]) -> str:
     return f"{what}, by their names: {count} pictures in {len(names)} groups (such as {names[0]})"
 
 
-def _recordings(files: Sequence[str]) -> list[tuple[str, int] | None]:
+def recordings(files: Sequence[str]) -> list[tuple[str, int] | None]:
     """(recording, number of the frame) of each name that ends in a number. Folders of splits are no recordings."""
     found: list[tuple[str, int] | None] = []
     for file in files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from metricloop.data.damage import Corrupt, Damaged, damage
+from metricloop.data.films import film_in_two_splits, told
 from metricloop.data.formats.problem import Problem, RefusedError, limited, reasons
 from metricloop.data.formats.source import Record, Source, merge
 from metricloop.data.group_words import AUTO
@@ -20,7 +22,7 @@ from metricloop.data.likeness import belonging_together
 from metricloop.data.picture_check import NothingReadableError, check_pictures, objects_of
 from metricloop.data.problem_list import write_problems
 from metricloop.data.splits import PARTS, SplitError, assign, leaks
-from metricloop.data.summary import summarise
+from metricloop.data.summary import FILM, KEEP, summarise
 from metricloop.data.tables import IMAGES, TRUTH, write_boxes, write_json, write_table
 
 
@@ -124,6 +126,8 @@ def _tables(
         kept, split = _assigned([records[k] for k in kept], kept, split, groups, how, problems, root)
 
     records, facts, files = [records[k] for k in kept], [facts[k] for k in kept], [files[k] for k in kept]
+    if how.group == AUTO and how.assign:
+        problems += _films(files, facts, split, root)
     image_id = np.arange(1, len(kept) + 1)
     labels = _labels(records, groups[kept], image_id, split, source.class_names, corrupt)
     images = {
@@ -187,6 +191,15 @@ def _assigned(
                 f"with data.{part}_share, or label more. {reasons(shown)}"
             )
     return kept, split
+
+
+def _films(files: Sequence[str], facts: list, split: np.ndarray, root: Path) -> list[Problem]:
+    """That neighbouring frames of a film are in several splits, and the parameter that keeps them together."""
+    film = film_in_two_splits(files, np.stack([own.thumbnail for own in facts]), split)
+    if film is None:
+        return []
+    advice = f"--set {shlex.quote(f'data.group={film.pattern}')}" if film.pattern else "data.group"
+    return [Problem(str(root), FILM, f"{told(film)}{KEEP}{advice}")]
 
 
 def _labels(

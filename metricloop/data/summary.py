@@ -11,7 +11,9 @@ import numpy as np
 from metricloop.data.formats.source import Problem, Record, Source
 from metricloop.data.tables import SPLITS
 
-GROUPINGS = ("pictures grouped by their names", "pictures of a fixed camera")  # problems that also the line tells
+FILM = "frames of a film in several splits"
+KEEP = "; keep runs of frames together by "  # between what was found and the parameter that helps
+GROUPINGS = ("pictures grouped by their names", "pictures of a fixed camera", FILM)  # problems that also the line tells
 
 
 def summarise(

@@ -17,6 +17,7 @@ from metricloop.comparison.power import FEW_IMAGES
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.source import Source
 from metricloop.data.loading import load
+from metricloop.data.summary import FILM, KEEP
 from metricloop.data.tables import SPLITS, read_json
 from metricloop.params import Data
 from metricloop.text.clean import class_name, clean
@@ -33,14 +34,19 @@ def overview(folder: Path, data: Data, source: Source, second: str = "") -> str:
     source: the data set as it was read. second: what a second labelling says of the labels, in one line.
     """
     made, summary = load(folder / layout.DATA, folder / data.folder), read_json(folder / layout.SUMMARY)
+    film = next((said.partition(": ")[2] for said in summary["grouping"] if said.startswith(FILM)), "")
     rows = [
         ("labels", _label_files(source, data)),
         ("pictures", _pictures(made)),
         ("boxes", _boxes(made)),
         ("classes", _classes(made)),
         ("splits", _splits(made, source)),
-        ("groups", _groups(made)),
+        ("groups", _groups(made, film)),
     ]
+    if film:
+        said, _, option = film.partition(KEEP)
+        told = f"{said}. To keep runs of frames together, add this to init or run:"
+        rows += [("warning", told), ("", option)]
     if summary["damage"]:
         rates = ", ".join(f"{rate:.1%} {kind}" for kind, rate in summary["damage"]["rates"].items())
         rows.append(("mistakes", f"made in the pool's labels on purpose: {rates}"))
@@ -120,13 +126,14 @@ def _splits(made: Dataset, source: Source) -> str:
     return f"{told}; {count(sizes['search'], 'search picture')} can decide large gains only" if few else told
 
 
-def _groups(made: Dataset) -> str:
+def _groups(made: Dataset, film: str) -> str:
     _, sizes = np.unique(made.group.astype(str), return_counts=True)
     several = sizes[sizes > 1]
     if not len(several):
-        return "none: no two pictures look alike or belong to one recording"
+        return "none: no two pictures look alike" + ("" if film else " or belong to one recording")
     most = f"{several.min()}" if several.min() == several.max() else f"{several.min()} to {several.max()}"
-    return f"{len(several):,} of {most} pictures that look alike or belong to one recording; none is split"
+    told = f"{len(several):,} of {most} pictures that look alike"
+    return told if film else f"{told} or belong to one recording; none is split"
 
 
 def _problems(folder: Path, summary: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import yaml
 from coco_set import coco, make_set, noise, write
@@ -223,3 +224,30 @@ def test_a_flat_drawing_is_no_photo(tmp_path):
             cv2.rectangle(cv2.imread(str(made / "images" / name)) * 0, (5, 5), (9, 9), 255, -1),
         )
     assert flat(replace(data, root=made))
+
+
+def test_frames_of_a_film_are_told_with_the_option_that_keeps_them_together(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"clip{12 * number:04d}.jpg" for number in range(60)]
+    wide = cv2.resize(np.random.default_rng(0).integers(0, 256, (3, 20, 3), np.uint8), (240, 30))
+    (tmp_path / "set/images").mkdir(parents=True)
+    for number, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / "set/images" / name), wide[:, 3 * number : 3 * number + 40])
+    write(tmp_path / "set/labels.json", coco(names))
+
+    def beside(folder):
+        made = load(folder / "data", tmp_path / "set")
+        pool = np.pad(made.split == "pool", 1)
+        return int(((made.split != "pool") & (pool[:-2] | pool[2:])).sum())
+
+    assert main(["init", str(tmp_path / "ws"), "--data", str(tmp_path / "set")]) == 0
+    out = capsys.readouterr().out
+    told = " ".join(out.split())
+    assert "60 files such as clipNNNN.jpg look like frames of a film" in told
+    assert f"{beside(tmp_path / 'ws')} of 18 search and test pictures have the frame before or after" in told
+    assert "belong to one recording" not in told
+    option = "data.group=clip([0-9][0-9])"  # 0 to 708: 8 runs of 100 numbers
+    assert f"  --set '{option}'\n" in out
+    assert main(["init", str(tmp_path / "runs"), "--data", str(tmp_path / "set"), "--set", option]) == 0
+    assert beside(tmp_path / "runs") < beside(tmp_path / "ws") / 2
+    assert "frames of a film" not in capsys.readouterr().out

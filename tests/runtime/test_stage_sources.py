@@ -17,7 +17,8 @@ SOURCES = {
         tasks: draw
     """,
     "ingest": """
-        data: __init__ boxes damage damage_presets door group_words grouping heif held_out ingest label_errors leaks
+        data: __init__ boxes damage damage_presets door films group_words grouping heif held_out ingest label_errors
+        data: leaks
         data: label_changes label_versions likeness near_links picture_check picture_header pictures problem_list
         data: repaired_truth splits summary tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups label_pictures paths picture_index
