@@ -33,6 +33,7 @@ INSIDE = "metricloop.engineer.analysis_inside"
 FILE = "analysis.py"
 FENCE = "~~~"  # around words of the code; a line of it that begins so is moved in
 SECONDS = 60.0  # of one analysis, if sandbox.batch_seconds allows so many
+MOST_LEFT = 10**12  # rows or characters that the code may say were left out
 SIDE = 1024  # px; a larger picture is halved until its long side fits
 
 
@@ -108,7 +109,7 @@ def run(code: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], li
             packet = child.receive(limits.start_seconds, "starting")
             if packet == READY:
                 packet = child.receive(min(SECONDS, limits.batch_seconds), "the analysis")
-            return _told(packet, "" if packet else child.end())
+            return told(packet, "" if packet else child.end())
     except ChildEndedError as ended:
         return f"It failed: {clean(ended.reason)}."
     finally:
@@ -116,7 +117,7 @@ def run(code: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], li
         os.close(payload)
 
 
-def _told(packet: bytes, end: str) -> str:
+def told(packet: bytes, end: str) -> str:
     """The packet in words; nothing in it is trusted."""
     if packet[:1] in (BROKEN, WALLS_FAILED):
         return f"It failed: {clean(packet[1:], 1000) or 'without a message'}."
@@ -133,9 +134,9 @@ def _told(packet: bytes, end: str) -> str:
     else:
         return "It failed: it answered out of turn; only what `analyse` returns may leave the sandbox."
     left = found.get("left_out")
-    cut = type(left) is int and left > 0
+    cut = type(left) is int and 0 < left < MOST_LEFT
     more = f"\n({left} more {'characters' if 'text' in found else 'rows'} were left out)" if cut else ""
-    return f"{FENCE}\n{_unfenced(body) or '(nothing)'}\n{FENCE}{more}"
+    return f"{FENCE}\n{_unfenced(body)[:MOST_TEXT] or '(nothing)'}\n{FENCE}{more}"
 
 
 def _line(row: Any) -> str:
@@ -144,5 +145,6 @@ def _line(row: Any) -> str:
 
 
 def _unfenced(body: str) -> str:
-    """The text without a line that could end its fence or look like a heading of ours."""
-    return "\n".join(f" {line}" if line.startswith((FENCE, "#", "```")) else line for line in body.splitlines())
+    """The text without a line that could end its fence or look like a heading of ours, also not after a few blanks."""
+    lines = body.splitlines()
+    return "\n".join(f"    {line}" if line.lstrip(" ").startswith((FENCE, "#", "```")) else line for line in lines)

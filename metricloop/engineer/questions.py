@@ -16,6 +16,7 @@ from metricloop.text.clean import clean, printable
 MOST_QUESTIONS = 4  # in one call
 MOST_TILES = 24  # of one contact sheet
 MOST_IDS = 48
+MOST_BOXES = 10**6  # of one image
 
 if TYPE_CHECKING:
     ErrorKind = str
@@ -24,6 +25,14 @@ else:
 Line = Annotated[str, Field(max_length=400), AfterValidator(clean)]
 Code = Annotated[str, Field(min_length=1, max_length=50_000)]
 Ids = Annotated[tuple[int, ...], Field(max_length=MOST_IDS), BeforeValidator(lambda ids: () if ids is None else ids)]
+
+
+def _countable(number: int) -> int:
+    """A number of boxes that can stand for any number beyond it; a model may write one of hundreds of digits."""
+    return max(0, min(number, MOST_BOXES))
+
+
+Boxes = Annotated[int, AfterValidator(_countable)]
 
 
 def _default(value: Any) -> BeforeValidator:
@@ -55,8 +64,8 @@ class Show(Section):
     class_name: Annotated[str, Field(max_length=200)] | None = Field(None, description="only this class")
     size_from: float | None = Field(None, description="of objects: root of the box's share of its image, 0 to 1")
     size_to: float | None = None
-    boxes_from: int | None = Field(None, description="of images: how many boxes")
-    boxes_to: int | None = None
+    boxes_from: Boxes | None = Field(None, description="of images: how many boxes")
+    boxes_to: Boxes | None = None
     error: ErrorKind | None = Field(None, description="of held-out images: only this kind of error")
     arm: Word | None = Field(None, description="only what the first draw of this arm keeps, or leaves out")
     kept: Annotated[bool, _default(True)] = Field(True, description="with `arm`: kept, or left out")
@@ -120,7 +129,7 @@ def read_exploring(text: str) -> tuple[str, list[Question | str]]:
 
 def _read(entry: Any) -> Question | str:
     kind = entry.get("kind") if isinstance(entry, dict) else None
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         return f"kind: {clean(repr(kind), 60)} is none of {', '.join(_KINDS)}"
     if kind == "preview":
         entry = Preview.without_nulls(entry)

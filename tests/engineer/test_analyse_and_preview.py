@@ -120,7 +120,7 @@ def analyse(pool):
     lines = told.splitlines()
     assert (lines[0], lines[-2]) == ("~~~", "~~~")
     assert not any(line.startswith(("##", "```")) for line in lines)
-    assert lines[1] == " ~~~"
+    assert lines[1] == "    ~~~"
     assert "\x1b" not in told
     assert lines[-1].endswith("more characters were left out)")
     assert len(told) < 4_200
