@@ -48,8 +48,14 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
             raise
         while add_trials(folder):
             confirm = experiments(folder, params) or confirm
-        run_stages(folder, confirm, "confirm on the test split")
+        run_stages(folder, confirm, confirm_label(params))
         present(folder, "study finished")
+
+
+def confirm_label(params: Params) -> str:
+    """What the stage confirm is called; it runs in any case, to write that there is nothing to confirm."""
+    never = params.confirm.when == "never"
+    return "confirm: nothing to do, confirm.when is never" if never else "confirm on the test split"
 
 
 def add_trials(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
 from metricloop.auditing.print_references import budget_table, disagreement_table, simple_table, under
 from metricloop.auditing.reference import Reference
 from metricloop.auditing.run import Audit
+from metricloop.text.console import console_of
 from metricloop.text.numbers import count, fixed, percent
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = 
     """Print the model's mAP, how far a second labelling disagrees, the AUROC of each metric by kind of mistake where
     the truth is known, and the number of suspects. budget: print what a budget of corrected labels finds, in place of
     the AUROC."""
-    from rich.console import Console
-
-    console = console or Console()
-    console = console if console.is_terminal else Console(width=118)
+    console = console or console_of()
     if audit.model:
         true = audit.model["mAP_of_truth"]
         true_labels = "" if true is None else f", {fixed(true)} against the true labels"

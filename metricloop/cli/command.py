@@ -138,7 +138,11 @@ def flag(name: str, help: str) -> Any:
 
 
 def existing_result(folder: Path, name: str) -> Path:
-    """The path of a file that a study writes. Errors: FileNotFoundError saying how it is made."""
+    """The path of a file that a study writes. Errors: FileNotFoundError saying how it is made, or that it is being."""
+    from metricloop.study.run_record import describe, last_run
+
+    if not (folder / name).is_file() and (running := last_run(folder)) and running.alive:
+        raise FileNotFoundError(f"{folder / name} does not exist yet: wait for {describe(running)}")
     if not (folder / name).is_file():
         raise FileNotFoundError(f"{folder / name} does not exist yet; run the study first: {run_line(folder)}")
     return folder / name

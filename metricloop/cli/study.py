@@ -232,6 +232,7 @@ def compare(
     if as_json:
         print_json(read_json(existing_result(folder, layout.CONFIRMATION if confirmed else layout.COMPARISON)))
         return
+    existing_result(folder, layout.CONFIRMATION if confirmed else layout.COMPARISON)
     comparison = read_comparison(folder)
     if confirmed:
         openings = folder / layout.OPENINGS

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from metricloop.comparison.arm_rows import Arm, in_first_look, of_role
 from metricloop.comparison.looks import FEW_ON, LEAST_T, MOST_ON
 from metricloop.comparison.open_questions import noise_of, why_no_seeds
-from metricloop.text.numbers import count, fixed, percent
+from metricloop.comparison.phrases import groups_text
+from metricloop.text.numbers import fixed, percent
 
 LOW_MAP = 0.1  # a baseline below it has hardly learnt: its subsets differ by less than its trials
 Bottleneck = Literal["training", "images", "seeds"]
@@ -77,7 +78,7 @@ def bottleneck_text(comparison: dict[str, Any]) -> str:
             f"The bottleneck is the detector: with {base['name']} images it reaches mAP {fixed(base['mAP']['mean'])} "
             "only, too little to tell subsets apart."
         )
-    images = count(comparison["search_images"], "search image")
+    images = groups_text(comparison)
     if found == "images":
         part = "" if share is None else f" (they make {percent(share)} of the squared error of a gain)"
         return f"The bottleneck is the {images}{part}: more seeds would change little."

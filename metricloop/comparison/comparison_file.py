@@ -22,9 +22,17 @@ class OtherVersionError(ValueError):
 
 
 def read_comparison(folder: Path) -> dict[str, Any]:
-    """comparison.json of the workspace `folder`. Errors: OtherVersionError; FileNotFoundError where nothing has run."""
+    """comparison.json of the workspace `folder`. Errors: OtherVersionError; FileNotFoundError where nothing has run.
+
+    search_images counts groups of images that belong together; where there are fewer of them than search images,
+    search_pictures is the number of the latter.
+    """
     path = _there(folder, layout.COMPARISON)
-    return check_comparison(read_json(path), path)
+    comparison = check_comparison(read_json(path), path)
+    summary = folder / layout.SUMMARY
+    splits = read_json(summary).get("splits", {}) if summary.is_file() else {}
+    pictures = splits.get("search", {}).get("images", 0)
+    return comparison | ({"search_pictures": pictures} if pictures > comparison["search_images"] else {})
 
 
 def read_confirmation(folder: Path) -> dict[str, Any]:

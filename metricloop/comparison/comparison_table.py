@@ -10,6 +10,7 @@ from metricloop.comparison.phrases import OTHERS, change_text, interval_text
 from metricloop.comparison.statistics import verdict
 from metricloop.comparison.table_notes import APART, notes, old_labels_text, scored_notes, warnings
 from metricloop.comparison.verdict import summarise
+from metricloop.text.console import console_of
 from metricloop.text.numbers import count, fixed, gain, interval, p_value, percent, probability, signed
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def print_table(
     from rich.markup import escape
     from rich.table import Table
 
-    console = console or _console()
+    console = console or console_of()
     summary = summarise(comparison)
     wide = console.width >= WIDE
     shown = range(len(HEADER)) if wide else NARROW
@@ -104,7 +105,7 @@ def print_confirmation(
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    console = console or _console()
+    console = console or console_of()
     arms = confirmation["arms"]
     other = other_openings(confirmation, openings)
     if not arms:
@@ -212,11 +213,3 @@ def _short_cells(arm: dict[str, Any]) -> list[str]:
     change = (arm["gain"] or {}).get("mAP") or {}
     texts = cells(arm)
     return [*texts[:3], fixed(arm["mAP"]["mean"]), signed(change.get("abs")), *texts[5:]]
-
-
-def _console() -> Console:
-    """A console as wide as the terminal; 118 columns if the output is not a terminal."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=118)

@@ -11,6 +11,7 @@ from metricloop.comparison.phrases import (
     OTHERS,
     SURE,
     change_text,
+    groups_text,
     interval_text,
     levels,
     none_of,
@@ -125,10 +126,9 @@ def _future(comparison: dict[str, Any], arm: Arm) -> str:
     """What would decide an arm; "" while it is too early to say."""
     if arm["seeds_needed"]:
         return f"{seeds_text(arm['seeds_needed'])} would probably decide"
-    images = count(comparison["search_images"], "search image")
     reasons = {
-        "small": "its gain is too small for any reasonable number of seeds to decide",
-        "images": f"{images} (or groups of images) are too few for any number of seeds to decide",
+        "small": "its gain so far is too small for any reasonable number of seeds to decide",
+        "images": f"{groups_text(comparison)} are too few for any number of seeds to decide",
         "scatter": "its trials differ too much to say how many seeds would decide",
     }
     return reasons.get(why_no_seeds(comparison, arm) or "", "")

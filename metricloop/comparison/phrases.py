@@ -53,6 +53,14 @@ def seeds_text(needed: Sequence[int | None]) -> str:
     return count(low, "seed") if low == high else f"{low} to {high} seeds"
 
 
+def groups_text(comparison: dict[str, Any]) -> str:
+    """400 search images, or 39 groups of search images where some belong together, such as those of one recording."""
+    units = comparison["search_images"]
+    if comparison.get("search_pictures", units) > units:
+        return f"{count(units, 'group')} of search images"
+    return count(units, "search image")
+
+
 def unplanned_mark(comparison: dict[str, Any]) -> str:
     """What a verdict carries when a look was taken that was not planned before the first trial; else ""."""
     return " (unplanned look)" if unplanned_looks(comparison) else ""

@@ -9,7 +9,7 @@ from metricloop.comparison.arm_rows import BOXES_APART, Arm, boxes_apart, family
 from metricloop.comparison.groups import ROUND
 from metricloop.comparison.looks import Look
 from metricloop.comparison.open_questions import noise_of, why_no_seeds
-from metricloop.comparison.phrases import AS_MANY_BOXES, SURE, change_text, interval_text, seeds_text
+from metricloop.comparison.phrases import AS_MANY_BOXES, SURE, change_text, groups_text, interval_text, seeds_text
 from metricloop.comparison.power import FEW_IMAGES, detectable_gain, least_gain
 from metricloop.comparison.verdict import summarise
 from metricloop.selection.policies import POLICIES
@@ -33,6 +33,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
             f"Each mean gain ({SURE} interval, p) takes the seeds of the first look of every metric. It is a test of "
             "its own, corrected for the looks and not for the other means."
         )
+    lines += _other_mean(comparison)
     if later := [arm["name"] for arm in arms if _later_round(arm)]:
         lines.append(
             f"The model had seen results of this search split when it proposed {listing(later)}: their p is "
@@ -51,7 +52,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
 def warnings(comparison: dict[str, Any]) -> list[str]:
     """Those of the notes that a reader of the table must not miss."""
     arms = comparison["arms"]
-    return [*_looks(comparison), *_collapsed(arms), *_boxes(arms), *_unsafe(arms)]
+    return [*_looks(comparison), *_other_mean(comparison), *_collapsed(arms), *_boxes(arms), *_unsafe(arms)]
 
 
 def scored_notes(comparison: dict[str, Any], scored: Mapping[str, tuple[int, int]]) -> list[str]:
@@ -147,6 +148,25 @@ def _looks(comparison: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _other_mean(comparison: dict[str, Any]) -> list[str]:
+    """A line where the mean gain of all metrics is not the mean of the column, because it takes other seeds."""
+    rows = {arm["name"]: arm for arm in comparison["arms"]}
+    told = max(comparison["headlines"], key=lambda entry: len(entry["arms"]), default=None)
+    if told is None or not comparison["looks_taken"] or not all(name in rows for name in told["arms"]):
+        return []
+    column = [rows[name]["gain"]["mAP"]["abs"] for name in told["arms"]]
+    mean, shown = sum(column) / len(column), told["gain"]["mAP"]["abs"]
+    if signed(mean) == signed(shown):
+        return []
+    looks, base = comparison["looks"], _baseline(comparison)
+    last = min(looks[comparison["looks_taken"] - 1]["baseline"], len(base["seeds"]))
+    return [
+        f"The mean gain, {signed(shown)}, is not the mean of the gains in the table, {signed(mean)}: it takes the "
+        f"first {looks[0]['arms']} seeds of every metric, so that no metric counts by more seeds because it was ahead, "
+        f"and {last} of {base['name']}; the table takes the seeds of each arm's last look."
+    ]
+
+
 def _seeds_beyond(comparison: dict[str, Any]) -> list[str]:
     """Seeds that count in no test, because their arm has more than its looks take."""
     last, over = comparison["looks"][-1], comparison["looks_taken"] == len(comparison["looks"])
@@ -186,10 +206,10 @@ def _undecided(comparison: dict[str, Any]) -> list[str]:
     arms, lines = comparison["arms"], []
     if needed := [f"{arm['name']} {seeds_text(arm['seeds_needed'])}" for arm in arms if arm["seeds_needed"]]:
         lines.append(f"Would probably decide the undecided arms: {listing(needed)}.")
-    images = count(comparison["search_images"], "image")
     told = {
-        "small": "Too small a gain for any reasonable number of seeds",
-        "images": f"Too few search images ({images}, or groups of images) for any number of seeds",
+        "small": "The gain so far is too small for any reasonable number of seeds to decide, though one up to the "
+        "upper end of its interval is not ruled out",
+        "images": f"Too few search images ({groups_text(comparison)}) for any number of seeds",
         "scatter": "Trials differ too much to say how many seeds would decide",
     }
     for reason, text in told.items():
@@ -243,7 +263,7 @@ def _out_of_reach(comparison: dict[str, Any]) -> str:
     planned = detectable_gain(looks, family, images, noise_of(comparison))
     ever = least_gain(looks, family, images, noise_of(comparison))
     return (
-        f"Only {count(images, 'search image')} (or groups of images): the planned seeds decide a gain of "
+        f"Only {groups_text(comparison)}: the planned seeds decide a gain of "
         f"{signed(planned)} mAP four times in five; below {signed(ever)} mAP no number of seeds would, more images "
         "would."
     )

@@ -12,6 +12,7 @@ from metricloop.data.tables import read_json, read_yaml
 from metricloop.engineer.scorecard import Proportion, Scorecard, of_engineer, scorecard
 from metricloop.llm.journal import read_journal
 from metricloop.text.clean import clean
+from metricloop.text.console import console_of
 from metricloop.text.numbers import DASH, count, fixed, signed
 
 
@@ -122,7 +123,6 @@ def escaped(words: str) -> str:
 def print_scorecards(folders: Sequence[Path]) -> None:
     """The models of several workspaces side by side, in the terminal. Errors: NoRoundsError."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -134,8 +134,7 @@ def print_scorecards(folders: Sequence[Path]) -> None:
         shown.add_column(Text(name), overflow="fold")  # as Text, so that markup and emoji codes are shown literally
     for row in table(cards):
         shown.add_row(*map(Text, row))
-    console = Console()
-    (console if console.is_terminal else Console(width=max(100, 60 + 30 * (len(cards) - 1)))).print(shown)
+    console_of(max(100, 60 + 30 * (len(cards) - 1))).print(shown)
 
 
 def named(read: Sequence[tuple[str, Scorecard]], folders: Sequence[Path]) -> dict[str, Scorecard]:

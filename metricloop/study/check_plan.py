@@ -21,6 +21,7 @@ from metricloop.selection.policies import POLICIES, check_policy, needs_embeddin
 from metricloop.selection.select import BASELINE, SAME_IMAGES
 from metricloop.study.plan import Plan, PlanError
 from metricloop.text.nearest import did_you_mean
+from metricloop.text.numbers import count
 
 NEEDS = (layout.IMAGES, layout.PREDICTIONS, layout.VIEWS, layout.EMBEDDINGS)  # of a batch
 TRUTHS = (layout.TRUTH, layout.SECOND, layout.BEFORE)
@@ -49,8 +50,10 @@ def faults(folder: Path, params: Params, plan: Plan) -> Iterator[str]:
     yield from _seeds(plan)
 
 
-def warnings(plan: Plan) -> Iterator[str]:
+def warnings(plan: Plan, params: Params | None = None) -> Iterator[str]:
     """What runs, but does not show what a person may think it shows, one line each."""
+    if params is not None:
+        yield from _more_than_looks(plan, params)
     baseline = next((name for name, arm in plan["arms"].items() if arm["role"] == "baseline"), None)
     if baseline is not None:
         policy = dict(plan["arms"][baseline]["policy"])
@@ -71,6 +74,25 @@ def warnings(plan: Plan) -> Iterator[str]:
         for metric in batch["metrics"]:
             if not used & {layout.scores_file(name, metric), f"{layout.SCORES}/{name}"}:
                 yield f"batches.{name}: {metric} is scored, but no arm reads its scores"
+
+
+def _more_than_looks(plan: Plan, params: Params) -> Iterator[str]:
+    """Arms with more seeds in the plan than the last look takes: they train, and count in no test."""
+    for role, most in (("arm", params.looks.arms[-1]), ("baseline", params.looks.baseline[-1])):
+        planned: dict[str, int] = {}
+        for block in plan["blocks"].values():
+            name = block["arm"]
+            if (plan["arms"][name]["role"] == "baseline") == (role == "baseline"):
+                planned[name] = planned.get(name, 0) + len(parse_seeds(block["seeds"]))
+        over = [name for name, seeds in planned.items() if seeds > most]
+        if over:
+            key = "looks.arms" if role == "arm" else "looks.baseline"
+            who = f"{over[0]} has" if len(over) == 1 else f"{count(len(over), 'arm')} have"
+            yield (
+                f"the looks take {most} seeds of {'an arm' if role == 'arm' else 'the baseline'} ({key}), but {who} up "
+                f"to {max(planned[name] for name in over)} in arms.yaml, and all of them are trained; edit `seeds` of "
+                "its blocks there, such as 0-1, or make the study anew with `init --seeds 2`"
+            )
 
 
 def _keys(plan: Plan) -> Iterator[str]:

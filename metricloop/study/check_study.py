@@ -42,4 +42,4 @@ def check_study(folder: Path, assignments: Sequence[str] = ()) -> Checked:
     params, plan = check_params(values, str(path)), load_plan(folder)
     check_stated(folder, params)
     check_ties(folder, params, plan)
-    return Checked(text, params, plan, changes, list(warnings(plan)))
+    return Checked(text, params, plan, changes, list(warnings(plan, params)))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from metricloop.takehome.scorecard import ARTICLE_FIXES, ARTICLE_SHARE, Row
 from metricloop.text import numbers
 from metricloop.text.clean import clean
+from metricloop.text.console import console_of
 
 
 def check_rows(card: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -69,8 +69,7 @@ def markdown(card: Mapping[str, Any]) -> str:
 
 def print_card(card: Mapping[str, Any]) -> None:
     """Print the scorecard as tables."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=110)
+    console = console_of(110)
     checks = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for column in ("check", "passed", "why not"):
         checks.add_column(column, overflow="fold")

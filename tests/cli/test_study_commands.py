@@ -10,6 +10,7 @@ from tiny_study import dvc, make_tiny
 
 from metricloop.cli.main import main
 from metricloop.data.tables import read_json, read_yaml
+from metricloop.study.run_record import claimed
 
 
 def test_init_writes_a_brief_and_commits_it(tmp_path):
@@ -119,6 +120,28 @@ def test_compare_as_json_is_the_file(tmp_path, capsys):
     (folder / "confirmation.json").write_text('{"study": "drawn", "seeds": [], "arms": {}}')
     assert main(["compare", "-C", str(folder), "--json", "--confirmed"]) == 0
     assert json.loads(capsys.readouterr().out) == {"study": "drawn", "seeds": [], "arms": {}}
+
+
+def test_compare_during_the_first_run_says_that_it_is_going_on(tmp_path, capsys):
+    folder = make_study(tmp_path / "study")
+    (folder / "comparison.json").unlink()
+    with claimed(folder, "run") as run:
+        run.plan(["ingest", "compare"])
+        assert main(["compare", "-C", str(folder)]) == 1
+    err = capsys.readouterr().err
+    assert "comparison.json does not exist yet: wait for `metricloop run`, running since " in " ".join(err.split())
+    assert "stage 1 of 2" in err
+
+
+def test_compare_in_a_pipe_is_as_wide_as_columns_says(tmp_path, capsys, monkeypatch):
+    folder = make_study(tmp_path / "study")
+    widest = {}
+    for columns in ("80", "110", ""):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert main(["compare", "-C", str(folder), "--notes"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        widest[columns] = max(len(line.rstrip()) for line in lines if str(folder) not in line)
+    assert 70 < widest["80"] <= 80 < widest["110"] <= 110 < widest[""] <= 118
 
 
 def test_compare_prints_a_table_and_markdown(tmp_path, capsys):

@@ -17,6 +17,16 @@ def test_files_of_this_version_are_read(tmp_path):
     assert read_confirmation(tmp_path) == CONFIRMATION
 
 
+def test_groups_of_search_images_are_told_beside_their_images(tmp_path):
+    (tmp_path / "comparison.json").write_text(json.dumps(comparison() | {"search_images": 39}))
+    (tmp_path / "data").mkdir()
+    summary = tmp_path / "data/summary.json"
+    summary.write_text('{"splits": {"search": {"images": 46}}}')
+    assert read_comparison(tmp_path)["search_pictures"] == 46
+    summary.write_text('{"splits": {"search": {"images": 39}}}')
+    assert "search_pictures" not in read_comparison(tmp_path)
+
+
 def test_a_study_that_has_not_run_says_what_to_run(tmp_path):
     with pytest.raises(
         FileNotFoundError, match=r"comparison\.json does not exist yet; run the study first: metricloop"

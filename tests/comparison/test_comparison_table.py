@@ -8,7 +8,7 @@ from study_fixture import arm, headline
 from study_fixture import comparison as made_of
 
 from metricloop.comparison.comparison_table import cells, markdown_table, print_confirmation, print_table
-from metricloop.comparison.table_notes import notes
+from metricloop.comparison.table_notes import notes, warnings
 from metricloop.text.numbers import gain
 
 MINUS = "\u2212"
@@ -97,8 +97,11 @@ def test_open_questions_are_told_with_the_seeds_that_would_decide(comparison):
     Both have sd .011: trials make .011^2 / 3 + .011^2 / 3 = .000081 of the squared error, (.1 / t)^2. With t = -8 that
     is .000156, more than half of it from trials; with t = -7 it is .000204, less than half.
     """
-    small = "Too small a gain for any reasonable number of seeds: aspect_ratio."
-    few = "Too few search images (50 images, or groups of images) for any number of seeds: aspect_ratio."
+    small = (
+        "The gain so far is too small for any reasonable number of seeds to decide, though one up to the upper end of "
+        "its interval is not ruled out: aspect_ratio."
+    )
+    few = "Too few search images (50 search images) for any number of seeds: aspect_ratio."
     trials = "Trials differ too much to say how many seeds would decide: aspect_ratio."
     said = notes(comparison)
     assert "Would probably decide the undecided arms: object_proximity 7 to 29 seeds." in said
@@ -110,7 +113,35 @@ def test_open_questions_are_told_with_the_seeds_that_would_decide(comparison):
         said = notes(comparison)
         assert [text for text in (small, few, trials) if text in said] == [expected]
     comparison["arms"][2]["gain"]["mAP"]["ci95"] = None
-    assert any(note.startswith("Too few search images (1 image,") for note in notes(comparison | {"search_images": 1}))
+    assert any(
+        note.startswith("Too few search images (1 search image)") for note in notes(comparison | {"search_images": 1})
+    )
+
+
+def test_images_that_belong_together_are_told_as_groups(comparison):
+    comparison["arms"][2]["gain"]["mAP"]["abs"], comparison["arms"][2]["t"] = -0.1, -7.0
+    for pictures, expected in ((60, "(50 groups of search images)"), (50, "(50 search images)")):
+        said = notes(comparison | {"search_images": 50, "search_pictures": pictures})
+        assert any(note.startswith(f"Too few search images {expected} for any number of seeds") for note in said)
+
+
+def test_a_mean_gain_that_is_not_that_of_the_column_says_so(comparison):
+    """The metrics gain .0085 and -.001; a third trial of one of them changes the column, and not the mean."""
+    rows = [arm for arm in comparison["arms"] if arm["role"] == "treatment"]
+    told = comparison["headlines"][0]
+    assert [row["name"] for row in rows] == told["arms"]
+    rows[0]["gain"]["mAP"]["abs"], rows[1]["gain"]["mAP"]["abs"] = 0.0085, -0.001
+    told["gain"]["mAP"]["abs"] = 0.0037  # +0.004, as .00375
+    assert not any(note.startswith("The mean gain") for note in notes(comparison))
+    rows[0]["gain"]["mAP"]["abs"] = 0.0385
+    expected = (
+        "The mean gain, +0.004, is not the mean of the gains in the table, +0.019: it takes the first 3 seeds of every "
+        "metric, so that no metric counts by more seeds because it was ahead, and 3 of random; the table takes the "
+        "seeds of each arm's last look."
+    )
+    assert expected in notes(comparison)
+    assert expected in warnings(comparison)
+    assert expected not in notes(comparison | {"looks_taken": 0})
 
 
 @pytest.mark.parametrize("changes", [{"goes_on": True}, {"seeds": [0, 1]}])

@@ -235,11 +235,11 @@ FOUR = {"looks": [{"arms": 4, "baseline": 4, "alpha": 0.05, "planned": True}]}
         ([one("undecided", 0.02) | UNKNOWN], {}, ""),
         (
             [one("undecided", 0.01), one("undecided", 0.01, "b")], {"mean": 0.04, "p": 0.06},
-            "; its gain is too small for any reasonable number of seeds to decide.",
+            "; its gain so far is too small for any reasonable number of seeds to decide.",
         ),
         (
             [one("undecided", 0.438, half=0.4)], {"search_images": 11, "noise": None},
-            "; 11 search images (or groups of images) are too few for any number of seeds to decide.",
+            "; 11 search images are too few for any number of seeds to decide.",
         ),
         ([one("undecided", 0.2, t=20.0)], {}, "; its trials differ too much to say how many seeds would decide."),
     ],

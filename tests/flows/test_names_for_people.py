@@ -9,6 +9,8 @@ from study_fixture import comparison, make_study
 from metricloop.cli.deploy import arguments
 from metricloop.cli.main import main
 from metricloop.flows import artifacts
+from metricloop.flows.improve import confirm_label
+from metricloop.params import check_params
 
 
 class Run:
@@ -81,3 +83,16 @@ def test_the_deployment_of_a_study_names_its_folder_and_runs_once_at_a_time(tmp_
     assert f"metricloop.flows.improve.improve --name lions --pool local --param workspace={tmp_path}" in command
     assert command.endswith("--tag lions --concurrency-limit 1 --cron 0 3 * * *")
     assert arguments(tmp_path, "local", "", True)[-1] == "--all"
+
+
+@pytest.mark.parametrize(
+    ("when", "label"),
+    [
+        ("never", "confirm: nothing to do, confirm.when is never"),
+        ("better", "confirm on the test split"),
+        ("always", "confirm on the test split"),
+    ],
+)
+def test_a_confirmation_that_is_never_made_is_not_called_one(when, label):
+    content = {"study": {"name": "x"}, "data": {"source": "."}, "confirm": {"when": when}}
+    assert confirm_label(check_params(content)) == label
