@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop.auditing.same_regions import same_where_labels_differ
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
@@ -30,7 +31,10 @@ def repeated_pictures(data: Dataset, problems: Path, most: int) -> dict[str, lis
     pairs += [(first, second, False) for first, second in _alike(data, {pair[:2] for pair in pairs})]
     found: dict[str, list[Suspect]] = {"conflict": [], "leak": _leaks(data, problems), "repeated": []}
     for first, second, equal in pairs:
-        kind = "repeated" if same_labels(data, first, second, SAME if equal else ALIKE) else "conflict"
+        least = SAME if equal else ALIKE
+        kind = "repeated" if same_labels(data, first, second, least) else "conflict"
+        if kind == "conflict" and not equal and not same_where_labels_differ(data, first, second, least):
+            continue  # neighbouring frames with something that moves: both may be right
         found[kind].append(_suspect(kind, data, second, str(data.file[first]), equal))
     return {kind: listed[:most] for kind, listed in found.items()}
 

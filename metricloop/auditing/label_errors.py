@@ -97,7 +97,7 @@ PICTURE_KINDS = (
     Kind(
         "conflict",
         "Same picture, different labels",
-        "copies of one picture whose labels differ: one of them is wrong",
+        "copies of one picture, the same where their labels differ: probably one of them is wrong",
         "picture",
         (),
     ),

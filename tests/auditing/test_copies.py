@@ -56,6 +56,26 @@ def test_near_copies_are_looked_for_within_groups(tmp_path):
     assert [(one.row, one.other, one.probability) for one in found] == [(3, "2.png", 1.0), (1, "0.png", None)]
 
 
+@pytest.mark.parametrize("moves", [False, True])
+def test_labels_of_near_copies_conflict_only_where_the_pictures_are_the_same(tmp_path, moves):
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 200, (8, 10, 3), np.uint8), (400, 320), interpolation=cv2.INTER_CUBIC)
+    thing = rng.integers(0, 255, (16, 16, 3), np.uint8)
+    boxes = []
+    for number, x in enumerate((100, 130 if moves else 100)):
+        shown = picture.copy()
+        shown[100:116, x : x + 16] = thing
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), shown + 3 * number, [cv2.IMWRITE_JPEG_QUALITY, 95 - 10 * number])
+        boxes.append(np.float32([[x, 100, x + 16, 116]]))
+    boxes = boxes if moves else [boxes[0], boxes[0][:0]]  # what stays in its place lacks its label once
+    files, sizes = [f"{number}.jpg" for number in range(5)], {"width": np.full(5, 400), "height": np.full(5, 320)}
+    data = images(*boxes, ONE, ONE, ONE, file=files, group=["g", "g", "h", "i", "j"], sha256=list("abcde"))
+    data = replace(data, root=tmp_path, **sizes)
+    found = repeated_pictures(data, tmp_path / "problems.csv", 50)
+    assert [(one.row, one.other) for one in found["conflict"]] == ([] if moves else [(1, "0.jpg")])
+    assert found["repeated"] == []
+
+
 def test_leaks_are_those_that_ingest_left_out(tmp_path):
     data = images(ONE, ONE, file=["a.jpg", "b.jpg"], split=["pool", "test"])
     write_problems(
