@@ -61,7 +61,7 @@ def _place(name: str) -> tuple[int, int]:
 
 def _who(name: str, arms: int, stopped: int) -> str:
     if stopped:
-        return f"{arms} of {_who(name, arms + stopped, 0)}, those that went on after short trials"
+        return f"{arms} of {_who(name, arms + stopped, 0)}, after short trials"
     metrics = count(arms, "metric")
     if name in (MODEL, "article"):
         return f"the {name.removeprefix('the ')}'s {metrics}"
