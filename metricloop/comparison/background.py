@@ -17,8 +17,10 @@ class Background:
     folder: for the commands. pace: how long things take in this study; None where nothing was measured. iterations:
     of a trial. old_labels: arms whose trials had other labels than their subset has now. scored: arm -> how many
     images of the pool its metric scores, and how many the pool has. search_share: of the source's images, as asked
-    for; drawn_split: whether the search split was drawn so. audited, promoted: whether that was done. full_planned:
-    whether the whole pool is an arm already, run or not. planned: arms with trials in the plan, short ones too.
+    for; drawn_split: whether the search split was drawn so. audited, promoted: whether that was done. audit_old:
+    whether the labels changed after the audit. promoted_before: how the promoted detector differs from one promoted
+    now, such as "30 iterations (now 120)"; "" where it does not. full_planned: whether the
+    whole pool is an arm already, run or not. planned: arms with trials in the plan, short ones too.
     folds: out-of-fold models that an audit would train first. confirms: trials of a confirmation; None where
     confirm.when is never. tested: the verdict on the winner on the test split; None where that is closed.
     """
@@ -32,6 +34,8 @@ class Background:
     search_share: float = 0.15
     audited: bool = False
     promoted: bool = False
+    audit_old: bool = False
+    promoted_before: str = ""
     confirms: int | None = 24
     tested: Outcome | None = None
     full_planned: bool = False

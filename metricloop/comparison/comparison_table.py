@@ -8,7 +8,7 @@ from metricloop.comparison.arm_rows import boxes_apart
 from metricloop.comparison.next_steps import Step, next_steps
 from metricloop.comparison.phrases import OTHERS, change_text, interval_text
 from metricloop.comparison.statistics import verdict
-from metricloop.comparison.table_notes import APART, notes, old_labels_text, scored_notes, warnings
+from metricloop.comparison.table_notes import APART, notes, old_labels_text, promoted_text, scored_notes, warnings
 from metricloop.comparison.verdict import summarise
 from metricloop.text.console import console_of
 from metricloop.text.numbers import count, fixed, gain, interval, p_value, percent, probability, signed
@@ -64,7 +64,8 @@ def print_table(
         console.print(*summary.means, sep="\n", end="\n\n", highlight=False, markup=False)
     console.print(table)
     said = notes(comparison) if with_notes else warnings(comparison)
-    said += scored_notes(comparison, background.scored) if background else []
+    if background:
+        said += [*scored_notes(comparison, background.scored), *promoted_text(background)]
     if said:
         console.print("", *said, sep="\n", highlight=False, markup=False)
     if background:

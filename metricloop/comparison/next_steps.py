@@ -160,6 +160,9 @@ def _use(comparison: dict[str, Any], background: Background) -> Steps:
     if not background.promoted:
         text = f"Use it: train the detector of {winner['name']}"
         yield _step(background, "promote", text, "promote", trials=PROMOTED)
+    elif background.promoted_before:
+        text = f"Train the detector of {winner['name']} anew: the promoted one had {background.promoted_before}"
+        yield _step(background, "promote_again", text, "promote", trials=PROMOTED)
     text = "Train your own detector: its images and labels as a folder, with val and data.yaml"
     yield _step(background, "export", text, "export", winner["name"], f"{winner['name']}-data")
 
@@ -234,7 +237,10 @@ def _add_full(comparison: dict[str, Any], background: Background) -> Steps:
 
 
 def _repair(comparison: dict[str, Any], background: Background) -> Steps:
-    if background.audited:
+    if background.audited and background.audit_old:
+        text = "See what labels still look wrong: they changed after the audit, so audit again"
+        yield _step(background, "audit_again", text, "audit", trials=background.folds)
+    elif background.audited:
         text = "Repair the labels that look wrong: mark them in audit/audit.html, save the marks, then"
         yield _step(background, "repair", text, "fix", "marks.json")
     else:

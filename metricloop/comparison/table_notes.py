@@ -68,6 +68,15 @@ def scored_notes(comparison: dict[str, Any], scored: Mapping[str, tuple[int, int
     return lines
 
 
+def promoted_text(background: Background) -> list[str]:
+    """A line where the promoted detector is from before a change."""
+    if not background.promoted_before:
+        return []
+    return [
+        f"The promoted detector is from before a change: it had {background.promoted_before}. Promote again to use it."
+    ]
+
+
 def old_labels_text(background: Background) -> str:
     """What is wrong with a table of old and new labels; "" where all trials had the labels of now."""
     if not background.old_labels:

@@ -13,12 +13,14 @@ from metricloop.comparison.background import Background
 from metricloop.comparison.comparison_table import ALPHA
 from metricloop.comparison.statistics import Outcome, verdict
 from metricloop.data.tables import SCORES, column, read_json, read_table
-from metricloop.params import load_params
-from metricloop.study.old_labels import arms_of_old_labels
+from metricloop.params import Params, load_params
+from metricloop.study.old_labels import arms_of_old_labels, subset_digest
 from metricloop.study.pace import read_pace
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.split_sizes import split_sizes
+from metricloop.text.numbers import listing
 
+CHAMPION = "champion"  # the alias of the version to use
 NEAR = 0.03  # a search split whose share is so near to data.search_share was drawn so
 
 
@@ -37,12 +39,42 @@ def read_background(folder: Path) -> Background:
         search_share=share,
         audited=(folder / layout.AUDIT / "audit.json").is_file(),
         promoted=(folder / layout.ALIASES).is_file(),
+        audit_old=_changed_since(folder / layout.AUDIT / "audit.json", folder, params),
+        promoted_before=_promoted_before(folder, params),
         confirms=None if params.confirm.when == "never" else params.confirm.baseline + 2 * params.confirm.seeds,
         tested=_tested(folder),
         planned=tuple(dict.fromkeys(one["arm"] for one in (*plan["blocks"].values(), *plan["screens"].values()))),
         full_planned=any(arm["policy"]["name"] == "full" for arm in plan["arms"].values()),
-        folds=0 if (folder / layout.PREDICTIONS).is_file() else params.predict.folds,
+        folds=params.predict.folds if _changed_since(folder / layout.PREDICTIONS, folder, params) else 0,
     )
+
+
+def _changed_since(file: Path, folder: Path, params: Params) -> bool:
+    """Whether a file was made before the labels of now, or never."""
+    labels = folder / params.data.labels
+    if not file.is_file():
+        return True
+    return bool(params.data.labels) and labels.is_file() and file.stat().st_mtime < labels.stat().st_mtime
+
+
+def _promoted_before(folder: Path, params: Params) -> str:
+    """How the champion differs from what would be promoted now, in its settings and the labels of its subset."""
+    version = read_json(folder / layout.ALIASES).get(CHAMPION) if (folder / layout.ALIASES).is_file() else None
+    file = folder / layout.promoted_folder(version or 0) / "detector.json"
+    if not file.is_file():
+        return ""
+    facts = read_json(file)
+    then = facts.get("recipe", {}).get("fields", {})
+    settings = {"iterations": "iterations", "image_size": "pixels", "batch_size": "images a batch"}
+    told = [
+        f"{then[name]} {unit} (now {getattr(params.train, name)})"
+        for name, unit in settings.items()
+        if name in then and then[name] != getattr(params.train, name)
+    ]
+    subset, now = facts.get("subset", {}).get("md5"), subset_digest(folder, facts.get("arm", ""))
+    if subset and now and subset != now:
+        told.append("a subset of other images or labels than now")
+    return listing(told)
 
 
 def _scored(folder: Path, plan: Plan) -> dict[str, tuple[int, int]]:

@@ -37,6 +37,13 @@ def arms_of_old_labels(folder: Path, plan: Plan) -> tuple[str, ...]:
     return tuple(arm for arm in plan["arms"] if arm in old)
 
 
+def subset_digest(folder: Path, arm: str) -> str | None:
+    """The digest of an arm's subset of today; None where none is recorded."""
+    lock = folder / layout.LOCK
+    stages = (_read(lock) or {}).get("stages", {}) if lock.is_file() else {}
+    return _digest(stages.get(f"select@{arm}", {}), "outs", layout.subset_file(arm))
+
+
 def _digest(stage: dict[str, Any], part: str, path: str) -> str | None:
     return next((entry.get("md5") for entry in stage.get(part, ()) if entry["path"] == path), None)
 

@@ -1,5 +1,7 @@
 """What advice needs of a workspace, read from its files; and which arms were trained on other labels."""
 
+import os
+
 import numpy as np
 import pytest
 import yaml
@@ -50,6 +52,36 @@ def test_what_was_done_in_a_workspace_is_seen(study):
     assert (read_background(study).audited, read_background(study).promoted) == (True, True)
     write_json(study / "confirmation.json", {"arms": {}, "reason": "no metric is better"})  # it stayed closed
     assert read_background(study).tested is None
+
+
+def test_an_audit_and_out_of_fold_models_of_other_labels_are_seen(study):
+    write_json(study / "audit/audit.json", {})
+    params = yaml.safe_load((study / "params.yaml").read_text())
+    params["data"]["labels"] = "labels/1.json"
+    (study / "params.yaml").write_text(yaml.safe_dump(params))
+    write_json(study / "labels/1.json", {})
+    (study / "data").mkdir(exist_ok=True)
+    (study / "data/predictions.parquet").write_bytes(b"")
+    for labels, old, folds in ((50, False, 0), (150, True, 0), (250, True, 2)):
+        for file, moment in (("audit/audit.json", 100), ("data/predictions.parquet", 200), ("labels/1.json", labels)):
+            os.utime(study / file, (moment, moment))
+        found = read_background(study)
+        assert (found.audited, found.audit_old, found.folds) == (True, old, folds)
+
+
+def test_a_promoted_detector_of_other_settings_or_labels_is_seen(study):
+    iterations = load_params(study / "params.yaml").train.iterations
+    write_json(study / "promoted/aliases.json", {"champion": 2})
+    lock(study, now="s2")
+    for trained, subset, told in (
+        (iterations, "s2", ""),
+        (30, "s2", f"30 iterations (now {iterations})"),
+        (iterations, "s1", "a subset of other images or labels than now"),
+        (30, "s1", f"30 iterations (now {iterations}) and a subset of other images or labels than now"),
+    ):
+        facts = {"arm": "object_count", "subset": {"md5": subset}, "recipe": {"fields": {"iterations": trained}}}
+        write_json(study / "promoted/2/detector.json", facts)
+        assert read_background(study).promoted_before == told
 
 
 def test_images_without_a_score_are_counted(study):
