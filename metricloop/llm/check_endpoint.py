@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 
 from metricloop.llm.answer import parsed, word
 from metricloop.llm.connection import ConnectionSetupError, call_within, on_azure, sdk_client
-from metricloop.llm.key import SHORTEST_SECRET, NoKeyError, api_key
+from metricloop.llm.key import NoKeyError, api_key, without_key
 from metricloop.llm.model_table import model_table, names_of
 from metricloop.text.clean import clean
 
@@ -52,8 +51,7 @@ def list_models(base_url: str, key: SecretStr, key_header: str = "") -> Listed:
     """
     client = sdk_client(base_url, key, key_header).with_options(timeout=SECONDS)
     body: str = call_within(SECONDS, lambda: client.models.with_raw_response.list().text)
-    secret = key.get_secret_value()
-    found = parsed(body.replace(json.dumps(secret)[1:-1], "***") if len(secret) >= SHORTEST_SECRET else body)
+    found = parsed(without_key(body, key.get_secret_value()))
     data = found.get("data") if isinstance(found, dict) else None
     if not isinstance(data, list):
         raise ValueError("it is no list of models")

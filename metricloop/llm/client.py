@@ -15,7 +15,7 @@ from metricloop.llm.answer import Answer, NoChoiceError, Usage
 from metricloop.llm.budget import LEAST_ANSWER
 from metricloop.llm.check_endpoint import Listed, list_models
 from metricloop.llm.connection import ConnectionSetupError, call_within, sdk_client
-from metricloop.llm.key import SHORTEST_SECRET, clean_key, how_to_give
+from metricloop.llm.key import SHORTEST_SECRET, clean_key, how_to_give, without_key
 from metricloop.llm.message import Message, Reply
 from metricloop.llm.pauses import asked_wait, pause_before
 from metricloop.llm.room import Room
@@ -190,7 +190,8 @@ class Client:
         sdk = self._sdk
         send: Any = (sdk.responses if form.api == "responses" else sdk.chat.completions).with_raw_response.create
         try:
-            answer = form.read(call_within(timeout, lambda: send(**request, timeout=timeout).text))
+            body: str = call_within(timeout, lambda: send(**request, timeout=timeout).text)
+            answer = form.read(without_key(body, self._secret))
         except (TimeoutError, openai.APITimeoutError):
             raise ClientError("timeout", f"{where}: no answer within {timeout:.3g} s", again=True) from None
         except openai.APIConnectionError as error:

@@ -133,6 +133,26 @@ def read_keys(stream: TextIO) -> dict[str, str]:
     return {name: keys[name] for name in (ANY_SERVER, OPENAI_ONLY, HOST) if name in keys}
 
 
+def without_key(body: str, key: str) -> str:
+    """The body of a response with "***" for the key in it, also where its JSON spells the key with escapes.
+
+    To be used before any text of it is shortened, since part of a key would no longer be found.
+    Errors: ValueError for JSON that is nested too deep to be searched.
+    """
+    if len(key) < SHORTEST_SECRET:
+        return body
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):  # no JSON: its words may be shown, too
+        value = None
+    if value is not None:
+        try:
+            body = json.dumps(value)
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
+    return body.replace(json.dumps(key)[1:-1], "***").replace(key, "***")
+
+
 def clean_key(key: str, name: str = "the key") -> str:
     """A key without surrounding blanks. Errors: NoKeyError, without the key, when it cannot stand in a header."""
     key = key.strip()

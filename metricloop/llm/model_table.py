@@ -74,6 +74,7 @@ def _read(path: Path) -> ModelTable:
         return ModelTable.model_validate(read_yaml(path))
     except ValidationError as error:
         fault = error.errors()[0]
-        raise ModelTableError(f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
-    except (TableError, OSError, UnicodeDecodeError) as error:
+        where = ".".join(map(str, fault["loc"]))
+        raise ModelTableError(f"{path}: {where or 'the whole file'}: {fault['msg']}") from None
+    except (TableError, OSError, ValueError, RecursionError) as error:  # ValueError: also for a day such as 2026-13-45
         raise ModelTableError(f"{path} cannot be read: {error}") from None

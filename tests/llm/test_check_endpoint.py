@@ -79,6 +79,14 @@ def test_a_key_that_the_list_echoes_is_in_no_line():
     assert KEY not in str(found)
 
 
+def test_a_key_that_the_list_spells_with_escapes_is_in_no_line():
+    spelt = "".join(f"\\u{ord(letter):04x}" for letter in KEY)
+    listed = json.dumps({"data": [{"id": "KEY"}]}).replace("KEY", spelt)
+    with Server(script(YES), Answer(listed.encode())) as server:
+        found = check_endpoint(server.base_url, "small", {"METRICLOOP_API_KEY": KEY})
+    assert found.warning == "it has ***"
+
+
 def test_a_key_that_is_a_word_changes_no_name():
     with Server(script(YES), model_list("small")) as server:
         assert check_endpoint(server.base_url, "small", {"METRICLOOP_API_KEY": "small"}).sound

@@ -550,6 +550,20 @@ def test_the_key_is_in_no_answer(serve):
     assert complete(client).refusal == "no ***"
 
 
+@pytest.mark.parametrize("spelt", [KEY, "".join(f"\\u{ord(letter):04x}" for letter in KEY)])
+@pytest.mark.parametrize("kept", range(12, len(KEY), 7))
+def test_no_part_of_the_key_is_left_where_a_text_is_cut(serve, spelt, kept):
+    """A field is shortened in its middle, or at its end; a server may echo the key just there."""
+    wide = {most: "x" * ((most - 5) // 2 - kept) + "KEY" + "y" * most for most in (100, 300)}
+    error = json.dumps({"error": {"message": wide[300]}})
+    body = json.loads(YES.body) | {"model": wide[100], "service_tier": wide[100]}
+    told = [text.replace("KEY", spelt).encode() for text in (error, json.dumps(body))]
+    _, client = serve(*map(Answer, told))
+    shown = str(failing(client)) + str(complete(client))
+    assert KEY[:12] not in shown
+    assert "***" in shown
+
+
 def test_a_key_that_is_a_word_spoils_no_answer(serve):
     _, client = serve(completion("from metricloop.metrics.contract import metric"), key="metric")
     assert complete(client).text == "from metricloop.metrics.contract import metric"

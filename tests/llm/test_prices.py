@@ -75,6 +75,9 @@ def test_a_persons_own_table_goes_before_the_shipped_one(tmp_path, monkeypatch):
         ("looked_up: 2027-01-02\nprices: {}", "prices: Extra inputs"),
         ("looked_up: 2027-01-02\nusd_per_million_tokens: {m: [.nan, 1]}", "usd_per_million_tokens.m"),
         ("looked_up: [", "not valid YAML"),
+        ("[gpt-6-sol]", "the whole file: "),
+        ("looked_up: 2027-01-02\nshutdown: {m: 2027-13-45}", "month must be in 1..12"),
+        ("[" * 5000, "cannot be read"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named_with_its_fault(tmp_path, monkeypatch, text, said):
