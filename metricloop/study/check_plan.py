@@ -30,6 +30,7 @@ KEYS = {
     "screens": ("arm", "seeds"),
     "blocks": ("arm", "seeds"),
 }
+MOST_INIT = 6  # the most that `init --seeds` takes
 FILE_OF = {"predictions": layout.PREDICTIONS, "views": layout.VIEWS, "embedding": layout.EMBEDDINGS}
 
 
@@ -78,6 +79,7 @@ def warnings(plan: Plan, params: Params | None = None) -> Iterator[str]:
 
 def _more_than_looks(plan: Plan, params: Params) -> Iterator[str]:
     """Arms with more seeds in the plan than the last look takes: they train, and count in no test."""
+    first = params.looks.arms[0]
     for role, most in (("arm", params.looks.arms[-1]), ("baseline", params.looks.baseline[-1])):
         planned: dict[str, int] = {}
         for block in plan["blocks"].values():
@@ -86,12 +88,12 @@ def _more_than_looks(plan: Plan, params: Params) -> Iterator[str]:
                 planned[name] = planned.get(name, 0) + len(parse_seeds(block["seeds"]))
         over = [name for name, seeds in planned.items() if seeds > most]
         if over:
-            key = "looks.arms" if role == "arm" else "looks.baseline"
             who = f"{over[0]} has" if len(over) == 1 else f"{count(len(over), 'arm')} have"
+            what = "an arm (looks.arms)" if role == "arm" else "the baseline (looks.baseline)"
+            anew = f", or begin anew with `init --seeds {first}`" if role == "arm" and first <= MOST_INIT else ""
             yield (
-                f"the looks take {most} seeds of {'an arm' if role == 'arm' else 'the baseline'} ({key}), but {who} up "
-                f"to {max(planned[name] for name in over)} in arms.yaml, and all of them are trained; edit `seeds` of "
-                "its blocks there, such as 0-1, or make the study anew with `init --seeds 2`"
+                f"the looks take {most} seeds of {what}, but {who} {max(planned[name] for name in over)} in the plan, "
+                f"and all of them are trained; edit `seeds` in arms.yaml, to 0-{most - 1} in all{anew}"
             )
 
 

@@ -139,12 +139,12 @@ def test_seeds_that_no_look_takes_are_a_warning(folder):
     assert len(found) == 1
     assert found[0].startswith("the looks take 2 seeds of an arm (looks.arms), but ")
     assert found[0].endswith(
-        "have up to 3 in arms.yaml, and all of them are trained; edit `seeds` of its blocks there, such as 0-1, or "
-        "make the study anew with `init --seeds 2`"
+        "have 3 in the plan, and all of them are trained; edit `seeds` in arms.yaml, to 0-1 in all, or begin anew with "
+        "`init --seeds 2`"
     )
-    found = check_study(folder, ["looks.arms=[3]", "looks.baseline=[4]", "looks.alpha=[0.05]"]).warnings
-    assert [line[:80] for line in found] == [
-        "the looks take 4 seeds of the baseline (looks.baseline), but random has up to 12"
+    assert check_study(folder, ["looks.arms=[3]", "looks.baseline=[4]", "looks.alpha=[0.05]"]).warnings == [
+        "the looks take 4 seeds of the baseline (looks.baseline), but random has 12 in the plan, and all of them are "
+        "trained; edit `seeds` in arms.yaml, to 0-3 in all"
     ]
 
 
