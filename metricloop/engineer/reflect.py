@@ -117,12 +117,16 @@ def histogram_text(scores: Scores, metric: str) -> str:
     what = "object" if scores.per_object else "image"
     if not len(value):
         return f"Scores of {metric}: none."
-    marks = ", ".join(numbers.score(float(q)) for q in np.quantile(value, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]))
-    counts = np.histogram(value, BINS)[0]
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            marks = ", ".join(numbers.score(float(q)) for q in np.quantile(value, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]))
+            counts = f"histogram of {BINS} equal bins: {' '.join(map(str, np.histogram(value, BINS)[0]))}"
+    except ValueError:  # constant but for rounding, or as wide as all floats
+        counts = f"too near to each other, or too far apart, for a histogram of {BINS} bins"
     return (
         f"Scores of {metric}: {numbers.count(len(value), what)}, {numbers.percent(1 - len(value) / len(scores.value))} "
-        f"unknown; minimum, 10, 25, 50, 75, 90 % and maximum: {marks}; histogram of {BINS} equal bins: "
-        f"{' '.join(map(str, counts))}."
+        f"unknown; minimum, 10, 25, 50, 75, 90 % and maximum: {marks}; "
+        f"{counts}."
     )
 
 

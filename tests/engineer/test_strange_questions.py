@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from round_fixture import Model, drawn, make_round
 
@@ -9,7 +10,9 @@ from metricloop.engineer.analyse import FENCE, told
 from metricloop.engineer.analysis_inside import MOST_TEXT
 from metricloop.engineer.explore import answer_to
 from metricloop.engineer.questions import read_exploring
+from metricloop.engineer.reflect import histogram_text
 from metricloop.engineer.show import Desk
+from metricloop.scoring.scores import Scores
 
 HUGE = int("9" * 400)
 
@@ -42,3 +45,10 @@ def test_no_line_of_an_analysis_ends_its_fence_or_is_a_heading(line):
 
 def test_what_was_left_out_is_told_only_as_a_number_that_can_be():
     assert told(b'F{"text": "a", "left_out": ' + b"9" * 4000 + b"}", "") == f"{FENCE}\na\n{FENCE}"
+
+
+@pytest.mark.parametrize("values", [(0.3, 0.1 + 0.2), (-1e308, 1e308)])
+def test_scores_that_no_histogram_has_bins_for_are_described_without_one(values):
+    rows = np.arange(2)
+    said = histogram_text(Scores(rows, rows - 2, np.array(values), ()), "width")
+    assert said.endswith("; too near to each other, or too far apart, for a histogram of 10 bins.")
