@@ -11,6 +11,7 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.pictures import PictureError, read_picture
 
 SAME = 0.5  # a difference below this share of a region's own contrast is no other object: copies .0 to .3, frames .9 on
+CLOSE = 0.75  # IoU from which boxes of copies count as one, where those that differ are shown
 NOISE = 2.0  # grey levels; what is below is noise of the file, whatever the contrast
 
 
@@ -26,6 +27,12 @@ def same_where_labels_differ(data: Dataset, first: int, second: int, least: floa
         return False
     own, other = _unmatched(data, first, second, least), _unmatched(data, second, first, least)
     return any(_same(one, two, box) for box in own) or any(_same(two, one, box) for box in other)
+
+
+def differing(data: Dataset, row: int, other: int) -> np.ndarray:
+    """The boxes that only one of two copies has, in pixels of the first, (k, 4)."""
+    boxes = np.concatenate([_unmatched(data, row, other, CLOSE), _unmatched(data, other, row, CLOSE)])
+    return np.asarray(boxes * np.tile([data.width[row], data.height[row]], 2))
 
 
 def _picture(data: Dataset, row: int) -> np.ndarray:

@@ -20,9 +20,8 @@ from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.picture_folder import original
 from metricloop.data.label_errors import LABEL_ERRORS
-from metricloop.report.audit_pictures import pictures
+from metricloop.report.audit_pictures import CONFLICT, pictures
 
-CONFLICT = "conflict"  # copies of one picture whose labels differ
 TITLES = {kind.name: kind.title for kind in (*KINDS, *PICTURE_KINDS)}
 UNORDERED = 10**9  # the place of a suspect that has none
 LONGEST = 30  # characters of a file's name; the middle of a longer one is left out
@@ -56,6 +55,7 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
                 "short": shortened(str(data.file[it.row])),
                 "address": _address(data, it.row, folder),
                 "window": shown.windows[place],
+                "cut": shown.cuts[place],
                 "picture": shown.close_ups[place],
                 "boxes": _boxes(data, it),
                 "copy": _copy(data, it),
@@ -105,6 +105,7 @@ def _record(data: Dataset, one: dict[str, Any]) -> dict[str, Any]:
         "model": model,
         "copy": one["copy"],
         "window": one["window"],
+        "cut": one["cut"],
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metricloop.auditing.same_regions import differing
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
 from metricloop.data.pictures import PictureError, read_picture
@@ -16,18 +17,22 @@ from metricloop.figures.example_pictures import ENLARGED, window_around
 MOST_BYTES = 13_500_000  # of all pictures on a page, as text
 CLOSE_UPS = 0.4  # of these bytes
 TILE = 320  # px; side of a close-up
+CUTS = (320, 240, 160)  # px of the file; a close-up has so many around a small object, as many as its bytes allow
 SIDES = (1600, 1280, 1024, 800, 640, 512, 400, 320, 240, 160)  # px; tried in order until a picture is small enough
 QUALITY = 78  # of JPEG
+
+CONFLICT = "conflict"  # copies of one picture whose labels differ
 
 Window = tuple[int, int, int, int]  # xyxy, pixels of the whole picture
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """windows: what part of its picture each finding shows; close_ups: these parts as data URIs, None where the file
-    cannot be read; whole: image row -> the whole picture as a data URI."""
+    """windows: what part of its picture each finding shows; cuts: what its close-up holds, which is more around a small
+    object; close_ups: as data URIs, None where the file cannot be read; whole: image row -> the whole picture so."""
 
     windows: list[Window]
+    cuts: list[Window]
     close_ups: list[str | None]
     whole: dict[int, str]
 
@@ -36,6 +41,7 @@ def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYT
     """The pictures of findings; each file is read once. most_bytes: of all of them together, as far as it can be met
     with pictures of the least of SIDES."""
     windows = [window(data, it) for it in found]
+    cuts = list(windows)
     close_ups: list[str | None] = [None] * len(found)
     whole: dict[int, str] = {}
     rows: dict[int, list[int]] = {}
@@ -50,22 +56,46 @@ def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYT
             to_come -= 1
             continue
         for place in places:
-            x1, y1, x2, y2 = windows[place]
-            close_ups[place] = _within(picture[y1:y2, x1:x2], each, TILE)
+            cuts[place], close_ups[place] = _close_up(picture, windows[place], each)
             left -= len(close_ups[place] or "")
         rest = max(0.0, left - each * sum(one is None for one in close_ups))
         whole[row] = _within(picture, rest / to_come, SIDES[0])
         left, to_come = left - len(whole[row]), to_come - 1
-    return Pictures(windows, close_ups, whole)
+    return Pictures(windows, cuts, close_ups, whole)
+
+
+def _close_up(picture: np.ndarray, shown: Window, most: float) -> tuple[Window, str]:
+    """What is around a window, in the pixels of the file where its bytes allow that; else the window, made smaller."""
+    for side in CUTS:
+        x1, y1, x2, y2 = cut = _widened(picture, shown, side)
+        if max(x2 - x1, y2 - y1) <= TILE:
+            uri = svg.jpeg_uri(picture[y1:y2, x1:x2], y2 - y1, QUALITY)
+            if len(uri) <= most:
+                return cut, uri
+    x1, y1, x2, y2 = shown
+    return shown, _within(picture[y1:y2, x1:x2], most, TILE)
+
+
+def _widened(picture: np.ndarray, shown: Window, side: int) -> Window:
+    """The window with at least `side` px each way, as far as the picture (H, W, 3) reaches."""
+    spans = []
+    for first, last, limit in zip(shown[:2], shown[2:], picture.shape[1::-1], strict=True):
+        length = min(max(side, last - first), limit)
+        start = min(max((first + last - length) // 2, 0), limit - length)
+        spans.append((start, start + length))
+    (left, right), (top, bottom) = spans
+    return left, top, right, bottom
 
 
 def window(data: Dataset, it: Suspect) -> Window:
     """The part of its picture that a finding is shown with: around the label, and around the model's box where the two
-    touch or no label is there; the whole picture where there is neither."""
+    touch or no label is there; of a copy around the boxes that differ; else the whole picture."""
     width, height = int(data.width[it.row]), int(data.height[it.row])
     seen = [np.asarray(data.boxes[it.box], float)] if it.box >= 0 else []
     if it.model and (not seen or _touch(seen[0], np.array(it.model[0]))):
         seen.append(np.array(it.model[0]))
+    if it.kind == CONFLICT and it.other in data.file:
+        seen += list(differing(data, it.row, int(np.flatnonzero(data.file == it.other)[0])))
     if not seen:
         return 0, 0, width, height
     both = np.concatenate([np.min(seen, axis=0)[:2], np.max(seen, axis=0)[2:]])

@@ -126,6 +126,28 @@ def test_findings_are_marked_by_keys_and_the_marks_survive_a_reload(page):
     assert classes == ["", "fix", "unsure", "", "", "", ""]
 
 
+def test_a_close_up_is_never_larger_than_the_picture_and_w_changes_nothing_where_there_is_none(page):
+    def view():
+        return page.ask("editing.view")
+
+    width, height = page.ask(
+        "[audit.images[audit.findings[0].image].width, audit.images[audit.findings[0].image].height]"
+    )
+    page.ask("audit.findings[0].window = [10, 12, 34, 36]; NEAREST > 24 && openEditor(audit.findings[0])")
+    x, y, across, down = view()
+    assert x >= 0 <= y
+    assert x + across <= width
+    assert y + down <= height
+    page.ask(f"audit.findings[0].window = [0, 0, {width}, {height}]; openEditor(audit.findings[0])")
+    assert view() == [0, 0, width, height]
+    press(page, "w")
+    assert view() == [0, 0, width, height]
+    assert page.ask(
+        "[...panel.querySelectorAll('.top button')].find((one) => /Close-up/.test(one.textContent)).disabled"
+    )
+    page.ask("editor.close()")
+
+
 def test_what_the_model_sees_is_taken_as_the_kind_of_error_asks(page):
     focus_first(page)
     press(page, "m", "m", "m")

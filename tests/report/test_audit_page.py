@@ -1,5 +1,6 @@
 """The page of an audit as text: what it says, what it holds for its scripts, and how large it is."""
 
+import base64
 import hashlib
 import html
 import json
@@ -122,6 +123,10 @@ def stored(tmp_path, frames):
     return replace(pool_of(frames), root=tmp_path, sha256=np.array(digests, object))
 
 
+def decoded(uri):
+    return cv2.imdecode(np.frombuffer(base64.b64decode(uri.partition(",")[2]), np.uint8), cv2.IMREAD_COLOR)
+
+
 def many(tmp_path, number, side):
     """Pictures with one finding each."""
     box = np.array([[10, 10, 60, 50]], np.float32)
@@ -152,6 +157,32 @@ def test_a_close_up_holds_the_label_and_the_box_of_the_model_where_they_touch():
     far = window(data, Suspect("placed", 0, 0, 0.9, 0, ((300.0, 200.0, 350.0, 250.0), 0, 0.5)))
     assert far == (70, 60, 170, 160)
     assert window(data, Suspect("repeated", 0, -1, 0.9, 0, None, other="b.jpg")) == (0, 0, 400, 300)
+
+
+def test_a_close_up_of_a_tiny_object_has_the_pixels_of_the_file(tmp_path):
+    box = np.array([[700, 300, 709, 308]], np.float32)
+    data = stored(tmp_path, [Frame(1, 1000, 600, box, np.zeros(1, int), ("fighter",))])
+    it = Suspect("spurious", 0, 0, 0.9, 0, None)
+    shown = pictures(data, [it])
+    assert shown.windows == [(692, 292, 716, 316)]  # 24 px, eight times as large on a card
+    assert shown.cuts == [(544, 144, 864, 464)]
+    assert decoded(shown.close_ups[0]).shape == (320, 320, 3)
+    few = pictures(data, [it], most_bytes=4_000)  # too few for 320 px: a smaller part, and no smaller pixels
+    x1, y1, x2, y2 = few.cuts[0]
+    assert x2 - x1 < 320
+    assert decoded(few.close_ups[0]).shape == (y2 - y1, x2 - x1, 3)
+    large = pictures(replace(data, boxes=np.array([[100, 100, 500, 400]], np.float32)), [it])
+    assert large.cuts == large.windows == [(0, 0, 1000, 600)]  # 2.5 sides of the box
+
+
+def test_copies_with_different_labels_are_shown_where_these_differ(tmp_path):
+    both, one = np.array([[10, 10, 60, 60], [500, 300, 520, 320]], np.float32), np.array([[10, 10, 60, 60]], np.float32)
+    data = stored(
+        tmp_path, [Frame(k, 1000, 600, own, np.zeros(len(own), int), ("f",)) for k, own in ((1, both), (2, one))]
+    )
+    for row, other in ((0, "2.jpg"), (1, "1.jpg")):
+        assert window(data, Suspect("conflict", row, -1, 1.0, 0, None, other=other)) == (485, 285, 535, 335)
+    assert window(data, Suspect("conflict", 0, -1, 1.0, 0, None, other="gone.jpg")) == (0, 0, 1000, 600)
 
 
 def test_a_close_up_shows_the_label_in_question_over_the_others_and_below_the_model(folder):

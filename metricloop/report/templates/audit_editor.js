@@ -1,6 +1,8 @@
 // --- The whole picture of a finding, and the repair of its boxes by mouse, finger or keys ----------------------------
 
 const SIDES = ["n", "e", "s", "w", "nw", "ne", "se", "sw"];
+const NEAREST = 160; // px of the picture that a close-up shows at least
+const TILE = 320; // px of a picture up to which a cut is embedded as it is; a larger one is made smaller than the whole
 const LEAST = 2; // px of the picture; a smaller box is a slip of the hand
 let editing = null; // { finding, view, close, picked, drawing }
 
@@ -21,19 +23,34 @@ function tool(text, key, title, act, kind = "") {
 }
 
 function openEditor(finding) {
-  const close = finding.box !== null || finding.model !== null;
-  editing = { finding, close, view: null, picked: finding.box || marks.get(finding.id)?.to ? 0 : -1, drawing: false };
-  look(close);
+  editing = { finding, close: false, view: null, picked: finding.box || marks.get(finding.id)?.to ? 0 : -1, drawing: false };
+  look(true);
   if (!editor.open) editor.showModal();
   paint();
   stage.focus({ preventScroll: true });
 }
 
+// A close-up: what is around the finding, never beyond the picture, and a tiny object not as a smear.
+function closeUp({ image, window: [x1, y1, x2, y2] }) {
+  const { width, height } = audit.images[image], side = Math.max(1.3 * (x2 - x1), 1.3 * (y2 - y1), NEAREST);
+  const span = (first, last, limit) => {
+    const length = Math.min(side, limit);
+    return [Math.min(Math.max((first + last - length) / 2, 0), limit - length), length];
+  };
+  const [[left, across], [top, down]] = [span(x1, x2, width), span(y1, y2, height)];
+  return [left, top, across, down];
+}
+
+// Whether a close-up is less than the whole picture.
+function isPart(finding) {
+  const [, , across, down] = closeUp(finding), { width, height } = audit.images[finding.image];
+  return across < width || down < height;
+}
+
 function look(close) {
-  const { finding } = editing, image = audit.images[finding.image], [x1, y1, x2, y2] = finding.window;
-  const margin = close ? 0.15 * (x2 - x1) : 0;
-  editing.close = close;
-  editing.view = close ? [x1 - margin, y1 - margin, x2 - x1 + 2 * margin, y2 - y1 + 2 * margin] : [0, 0, image.width, image.height];
+  const { finding } = editing, { width, height } = audit.images[finding.image];
+  editing.close = close && isPart(finding);
+  editing.view = editing.close ? closeUp(finding) : [0, 0, width, height];
 }
 
 // The boxes that can be changed: the label in question or what replaces it, then those that were drawn.
@@ -88,7 +105,8 @@ function paint(preview = null) {
   stage.setAttribute("viewBox", view.join(" "));
   const unit = Math.max(view[2] / (stage.clientWidth || 1), view[3] / (stage.clientHeight || 1)); // of the picture per px on the screen
   const close = list.querySelector(`[data-id="${CSS.escape(finding.id)}"] image`)?.getAttribute("href");
-  const layers = [...(image.uri ? [picture(image.uri, [0, 0, image.width, image.height])] : []), ...(close ? [picture(close, finding.window)] : [])];
+  const sharp = Math.max(finding.cut[2] - finding.cut[0], finding.cut[3] - finding.cut[1]) <= TILE || !image.uri;
+  const layers = [...(image.uri ? [picture(image.uri, [0, 0, image.width, image.height])] : []), ...(close && sharp ? [picture(close, finding.cut)] : [])];
   for (const one of image.boxes) if (one.id !== finding.box_id) layers.push(...shape("other", one.box));
   for (const box of finding.copy) layers.push(...shape("copy", box));
   if (finding.box) layers.push(...shape("label", finding.box));
@@ -130,9 +148,11 @@ function describe() {
   says.querySelector(".verdict-mark").remove();
   for (const link of says.querySelectorAll("a")) link.removeAttribute("tabindex");
   const said = element("p", { class: `decided verdict-mark ${mark?.mark ?? ""}`, role: "status" }, toldOf(finding, mark) || "no mark yet");
+  const near = tool(editing.close ? "Whole picture" : "Close-up", "w", isPart(finding) ? "Whole picture or close-up" : "The finding is the whole picture", () => { look(!editing.close); paint(); });
+  near.disabled = !isPart(finding);
   const top = element("div", { class: "row top" },
     tool("←", "", "Previous finding", () => go(-1)), tool("→", "", "Next finding", () => go(1)),
-    tool(editing.close ? "Whole picture" : "Close-up", "w", "Whole picture or close-up", () => { look(!editing.close); paint(); }),
+    near,
     tool("Close", "", "Close (Esc)", () => editor.close()));
   const words4 = element("div", { class: "row words4" }, ...[["keep", "Keep", "k"], ["delete", "Delete", "d"], ["unsure", "Not sure", "u"]].map(([word, text, key]) => {
     const button = tool(text, key, text, () => choice(word), word);
