@@ -78,6 +78,7 @@ def sdk_client(base_url: str, key: SecretStr, key_header: str = "") -> openai.Op
                 raise httpx2.ReadTimeout("the response came too slowly")
         response.stream.close()  # type: ignore[union-attr]
         response.stream = httpx2.ByteStream(bytes(body))
+        response.encoding = "utf-8"  # as JSON always is; a server may name any codec, also one that makes no text
 
     try:
         client = openai.DefaultHttpxClient(

@@ -539,6 +539,14 @@ def test_tokens_that_the_server_does_not_count_are_estimated(serve, usage):
     assert (reply.prompt_tokens, reply.completion_tokens, reply.estimated) == (5 + 1 + 1000, 11, True)
 
 
+@pytest.mark.parametrize("codec", ["rot13", "base64", "undefined", "utf-16", "idna", "nothing"])
+def test_a_response_is_read_as_utf_8_whatever_codec_its_server_names(serve, codec):
+    named = {"Content-Type": f"application/json; charset={codec}"}
+    _, client = serve(Answer(YES.body, 200, named), Answer(failure(403, "not för you").body, 403, named))
+    assert complete(client).text == '{"a": 1}'
+    assert "not för you" in str(failing(client))
+
+
 # the key
 
 
