@@ -164,7 +164,7 @@ def _take_proposal(this: Round, key: Key) -> list[Suggestion]:
 def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tuple[str, str]]]:
     """The ideas that this study can use, and the faults: (suggestion or "" for all, what is wrong)."""
     ideas, faults = read_proposal(answer, this.study.params.llm.suggestions)
-    ideas = [_renamed(this, idea) for idea in ideas]
+    ideas = _renamed(this, ideas)
     new = [idea for idea in ideas if idea.name not in this.known.arms]
     faults += [(idea.name, "an arm has this name already") for idea in ideas if idea.name in this.known.arms]
     if familiar := this.known.too_familiar(new):
@@ -176,15 +176,23 @@ def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tup
     return [idea for idea in new if idea not in familiar], faults
 
 
-def _renamed(this: Round, idea: Suggestion) -> Suggestion:
-    """The idea, under another name if an engineer before this one has proposed that name in this round."""
+def _renamed(this: Round, ideas: Sequence[Suggestion]) -> list[Suggestion]:
+    """The ideas, under other names where an engineer before this one has proposed theirs in this round."""
     own = this.journal.engineer or 1
     before = {
         event["suggestion"]
         for event in this.journal.events
         if event["event"] == "proposed" and event["round"] == this.number and event.get("engineer", own) < own
     }
-    return idea.model_copy(update={"name": f"{idea.name[:38]}_e{own}"}) if idea.name in before else idea
+    taken, found = before | {idea.name for idea in ideas}, []
+    for idea in ideas:
+        name = idea.name
+        if name in before:
+            endings = (f"_e{own}", *(f"_e{own}_{number}" for number in range(2, len(taken) + 3)))
+            name = next(new for new in (f"{name[:34]}{ending}" for ending in endings) if new not in taken)
+            taken.add(name)
+        found.append(idea.model_copy(update={"name": name}))
+    return found
 
 
 def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:
@@ -312,6 +320,9 @@ def accept_variants(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -
     assert proposed is not None
     for place, variant in enumerate(idea.as_variants(), start=2):
         about = this.about(variant.name)
+        if _is_another(this, variant.name, idea):
+            this.report(f"{variant.name}: this variant of {idea.name} is left out, since another idea has its name")
+            continue
         self_made = variant.model_dump() | {"variant_of": idea.name}
         this.journal.once("proposed", about, attempt=proposed["attempt"], idea=self_made)
         if place > this.study.params.llm.variants:
@@ -327,6 +338,12 @@ def accept_variants(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -
         this.report(f"{variant.name}: a variant of {idea.name}; {numbers.policy(dict(variant.policy))}")
         names.append(variant.name)
     return names
+
+
+def _is_another(this: Round, name: str, idea: Suggestion) -> bool:
+    """Whether a name of this round is that of another idea, or of a variant of another one."""
+    proposed = (e for e in this.journal.events if e["event"] == "proposed" and e["round"] == this.number)
+    return any(e["suggestion"] == name and e["idea"].get("variant_of") != idea.name for e in proposed)
 
 
 def plan_trials(this: Round, names: Sequence[str], addition: Plan) -> None:

@@ -490,6 +490,28 @@ def test_the_ideas_of_several_engineers_are_pooled_and_the_journal_says_who_said
     assert "round 1, engineer 2: free (pixels): passed the gate at once; third, strata" in said
 
 
+def test_an_idea_with_the_name_that_another_ones_variant_would_get_keeps_it(tmp_path):
+    """Also where its engineer is another one. A round would else take the one for the other."""
+    named, varied = SECOND | {"name": "wide_ones_v2"}, {"variants": [STRATA, INTERSECTION]}
+    cases = [[proposal(varied, named)], [proposal(named, varied)], [proposal(varied), proposal(named)]]
+    for place, answers in enumerate(cases):
+        (tmp_path / str(place)).mkdir()
+        made, others, said = several(tmp_path / str(place), *map(Model, answers))
+        arms = run_round(made, *others)[0]["arms"]
+        metrics = {name: arm["metric"] for name, arm in arms.items()}
+        assert metrics == {"wide_ones": "wide", "wide_ones_v2": "other", "wide_ones_v3": "wide"}
+        assert "wide_ones_v2: this variant of wide_ones is left out, since another idea has its name" in str(said)
+
+
+def test_a_new_name_for_an_idea_is_none_that_its_engineer_has_given(tmp_path):
+    second = proposal(SECOND, SECOND | {"name": "wide_ones_e2", "metric": "third"})
+    made, others, _ = several(tmp_path, Model(proposal({})), Model(second))
+    addition, _ = run_round(made, *others)
+    metrics = {name: arm["metric"] for name, arm in addition["arms"].items()}
+    assert metrics == {"wide_ones": "wide", "wide_ones_e2_2": "other", "wide_ones_e2": "third"}
+    assert addition["batches"]["round1-pool"]["metrics"] == ["wide", "other", "third"]
+
+
 def test_a_copy_among_the_ideas_of_several_engineers_is_refused(tmp_path):
     known = {"metric": "object_count", "code": None, "policy": {"name": "strata", "by": "size"}}
     made, others, _ = several(tmp_path, Model(proposal(known)), Model(proposal(known | {"name": "mine"})))
