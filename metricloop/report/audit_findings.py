@@ -53,13 +53,14 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
                 "title": TITLES[it.kind],
                 "more": it.more,
                 "short": shortened(str(data.file[it.row])),
-                "address": _address(data, it.row, folder),
+                "address": _address(original(data, it.row), folder),
                 "window": shown.windows[place],
                 "cut": shown.cuts[place],
                 "picture": shown.close_ups[place],
                 "boxes": _boxes(data, it),
                 "copy": _copy(data, it),
                 "other_short": shortened(it.other) if it.other else None,
+                "other_address": _address(os.path.abspath(data.root / it.other), folder) if it.other else None,
                 "mistakes": LABEL_ERRORS[it.kind].mistakes if it.kind in LABEL_ERRORS else (),
                 "row": it.row,
                 "box_row": it.box,
@@ -144,9 +145,9 @@ def shortened(file: str, most: int = LONGEST) -> str:
     return f"{name[: most - end - 1]}\u2026{name[-end:]}"
 
 
-def _address(data: Dataset, row: int, folder: Path) -> str:
-    """The picture as the page links to it, relative to the folder of the page."""
-    return quote(Path(os.path.relpath(original(data, row), folder.absolute())).as_posix())
+def _address(picture: str, folder: Path) -> str:
+    """A picture as the page links to it, relative to the folder of the page."""
+    return quote(Path(os.path.relpath(picture, folder.absolute())).as_posix())
 
 
 def _corners(box: Any) -> list[float]:

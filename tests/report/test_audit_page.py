@@ -6,6 +6,7 @@ import html
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote
 
 import cv2
@@ -208,6 +209,7 @@ def test_a_picture_with_a_copy_shows_the_labels_of_the_copy(tmp_path):
     assert 'class="box copy" x="10.0" y="10.0" width="20.0" height="30.0"' in page  # half as large
     assert "labels of the copy" in page
     assert data_of(page)["findings"][0]["copy"] == [[10, 10, 30, 40]]
-    assert "like <span" in page
+    link = re.search(r'like <a href="([^"]+)"[^>]* title="2.jpg">2.jpg</a>', page)
+    assert (Path("audit") / unquote(link[1])).resolve() == tmp_path / "2.jpg"
     repeated = replace(conflict, kind="repeated")
     assert "labels of the copy" not in build(Audit(data, [], None, {"repeated": [repeated]}, model, {}, []), "copies")
