@@ -17,8 +17,8 @@ import numpy as np
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.engineer.analysis_inside import FOUND, MOST_CELL, MOST_COLUMNS, MOST_ROWS, MOST_TEXT
+from metricloop.engineer.desk import Answer, Desk, QuestionError
 from metricloop.engineer.questions import Analyse
-from metricloop.engineer.show import Answer, Desk, QuestionError
 from metricloop.sandbox import walls
 from metricloop.sandbox.child import WALLS_FAILED
 from metricloop.sandbox.errors import ChildEndedError

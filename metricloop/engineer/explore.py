@@ -14,10 +14,11 @@ from typing import Any
 from metricloop.engineer.analyse import analyse
 from metricloop.engineer.analysis_inside import MOST_ROWS, MOST_TEXT
 from metricloop.engineer.briefing import opening_text
+from metricloop.engineer.desk import Answer, Desk, QuestionError
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.preview import preview
 from metricloop.engineer.questions import MOST_QUESTIONS, Question, exploring_schema, read_exploring
-from metricloop.engineer.show import Answer, Desk, QuestionError, show
+from metricloop.engineer.show import show
 from metricloop.engineer.study_view import StudyView
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import Conversation

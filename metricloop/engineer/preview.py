@@ -15,11 +15,11 @@ from scipy.stats import rankdata, spearmanr
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SCORES, read_table
+from metricloop.engineer.desk import Answer, Desk, QuestionError
 from metricloop.engineer.forecast import forecast, forecast_text, properties
 from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.questions import Preview
 from metricloop.engineer.reflect import histogram_text
-from metricloop.engineer.show import Answer, Desk, QuestionError
 from metricloop.figures import subset_changes
 from metricloop.figures.asked_pictures import strips_of_images
 from metricloop.figures.choose_examples import shuffled

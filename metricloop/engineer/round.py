@@ -10,32 +10,28 @@ code is run a second time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from metricloop import layout
 from metricloop.comparison.groups import ROUND
-from metricloop.data.frame import Frame
-from metricloop.engineer.ask import ask_until_usable
-from metricloop.engineer.briefing import proposal
-from metricloop.engineer.code_gate import load_without_sandbox, open_gate
-from metricloop.engineer.explore import explore
-from metricloop.engineer.generated_file import metric_text, write_metric
+from metricloop.engineer.generated_file import write_metric
+from metricloop.engineer.open_round import Round, refuse
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.prompt_text import shapes
-from metricloop.engineer.rules import KnownIdeas, KnownMetric, check_idea, must_open
-from metricloop.engineer.study_view import StudyView, before_round, known_ideas
-from metricloop.engineer.suggestion import Suggestion, proposal_schema, read_proposal, read_repair, suggestion_schema
+from metricloop.engineer.propose import propose
+from metricloop.engineer.rules import KnownMetric, check_idea
+from metricloop.engineer.suggestion import Suggestion, read_repair, suggestion_schema
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.incomplete import incomplete
-from metricloop.llm.journal import Event, Journal, Key
+from metricloop.llm.journal import Event, Key
 from metricloop.llm.message import Message
 from metricloop.llm.prompt import render
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.gate import BrokenRule, GateResult
+from metricloop.scoring.gate import BrokenRule
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.study.plan import Plan
@@ -44,53 +40,6 @@ from metricloop.text import numbers
 from metricloop.text.clean import clean
 
 MOST_SAID = 600  # characters of what a rule found
-
-
-@dataclass
-class Round:
-    """One round of one study.
-
-    known: what ideas are compared with; grows with every accepted idea. check_code: runs the code of a metric, whose
-    name is its second argument, against the gate. frames: the images that code is tried on. say: shows the person a
-    line.
-    """
-
-    number: int
-    study: StudyView
-    conversation: Conversation
-    known: KnownIdeas
-    check_code: Callable[[MetricFile, str], GateResult]
-    frames: Sequence[Frame] = ()
-    say: Callable[[str], None] = print
-
-    @property
-    def journal(self) -> Journal:
-        return self.conversation.journal
-
-    @property
-    def repairs(self) -> int:
-        """How often an idea may be repaired."""
-        return self.study.params.llm.repairs
-
-    def report(self, text: str) -> None:
-        who = f", engineer {self.journal.engineer}" if self.journal.engineer else ""
-        self.say(f"round {self.number}{who}: {text}")
-
-    def metric_text(self, idea: Suggestion, attempt: int) -> str:
-        """The file of an idea's metric after so many repairs; "" when the idea has no code of its own."""
-        return metric_text(idea, attempt, self.study.params.study.name, self.number, self.journal)
-
-    def about(self, suggestion: str, attempt: int | None = None) -> dict[str, Any]:
-        """The fields of an event that say which idea, and which attempt at it, the event is about."""
-        return {"round": self.number, "suggestion": suggestion} | ({} if attempt is None else {"attempt": attempt})
-
-
-def open_round(number: int, study: StudyView, conversation: Conversation, unsafe: bool = False) -> Round:
-    """A round that is ready to run. unsafe: code is executed in this process, and the gate does not check it."""
-    known = known_ideas(study, number)
-    gate = open_gate(number, study, known)
-    check_code = load_without_sandbox if unsafe else gate.check
-    return Round(number, study, conversation, known, check_code, gate.frames)
 
 
 def run_round(this: Round, *others: Conversation) -> tuple[Plan, SpentError | None]:
@@ -126,75 +75,6 @@ def run_round(this: Round, *others: Conversation) -> tuple[Plan, SpentError | No
     return addition, limit
 
 
-def propose(this: Round) -> list[Suggestion]:
-    """The ideas of a round; an empty list when no answer could be read, after as many tries as for a repair."""
-    taken = this.journal.last("proposed", round=this.number)
-    if taken:  # the choice stands, even if llm.repairs has changed since
-        return _take_proposal(this, Key(this.number, "propose", "", taken["attempt"]))
-
-    def fault_in(answer: str, last: bool) -> str:
-        ideas, faults = _read_proposal(this, answer)
-        if ideas and (not faults or last):
-            return ""
-        return "; ".join(f"{name}: {fault}" if name else fault for name, fault in faults)
-
-    study = before_round(this.study, this.number)
-    *before, last = explore(study, this.number, this.conversation, this.report)
-    key = ask_until_usable(
-        this.conversation, this.number, "propose", [*before, proposal(study, last)],
-        proposal_schema(policy_schema()),
-        fault_in, this.repairs + 1, lambda fault: this.report(f"the proposal cannot be used ({fault[:200]})"),
-    )  # fmt: skip
-    return _take_proposal(this, key) if key else []
-
-
-def _take_proposal(this: Round, key: Key) -> list[Suggestion]:
-    """Use this answer: the ideas that can be read are proposed, the others are refused."""
-    answered = this.journal.last("answered", key)
-    assert answered is not None
-    ideas, faults = _read_proposal(this, answered["text"])
-    for idea in ideas:
-        this.journal.once("proposed", this.about(idea.name), attempt=key.attempt, idea=idea.model_dump())
-    for name, fault in faults:
-        if name:
-            _refuse(this, name, "unusable", fault)
-    return ideas
-
-
-def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tuple[str, str]]]:
-    """The ideas that this study can use, and the faults: (suggestion or "" for all, what is wrong)."""
-    ideas, faults = read_proposal(answer, this.study.params.llm.suggestions)
-    ideas = _renamed(this, ideas)
-    new = [idea for idea in ideas if idea.name not in this.known.arms]
-    faults += [(idea.name, "an arm has this name already") for idea in ideas if idea.name in this.known.arms]
-    if familiar := this.known.too_familiar(new):
-        untried = this.known.untried
-        need = must_open(len(new), len(untried))
-        opened = f"{need} of {numbers.count(len(new), 'idea')} must each open a family that no idea is of yet"
-        fault = f"its family, {{}}, was tried or is named twice, and {opened}: {', '.join(untried)}"
-        faults += [(idea.name, fault.format(idea.family)) for idea in familiar]
-    return [idea for idea in new if idea not in familiar], faults
-
-
-def _renamed(this: Round, ideas: Sequence[Suggestion]) -> list[Suggestion]:
-    """The ideas, under other names where an engineer before this one has proposed theirs in this round."""
-    own = this.journal.engineer or 1
-    before = {
-        event["suggestion"]
-        for event in this.journal.events
-        if event["event"] == "proposed" and event["round"] == this.number and event.get("engineer", own) < own
-    }
-    taken, found = before | {idea.name for idea in ideas}, []
-    for idea in ideas:
-        name = idea.name
-        if name in before:
-            endings = (f"_e{own}", *(f"_e{own}_{number}" for number in range(2, len(taken) + 3)))
-            name = next(new for new in (f"{name[:34]}{ending}" for ending in endings) if new not in taken)
-            taken.add(name)
-        found.append(idea.model_copy(update={"name": name}))
-    return found
-
-
 def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:
     """Gate and repair an idea until it passes. Returns it with the declaration of its metric, or None if it is refused.
 
@@ -212,18 +92,18 @@ def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | 
         elif last_fault:
             fault = f"{fault}; it stands as it was: {last_fault}"
         if any(rule.rule == Rule.REPEAT for rule in broken):
-            _refuse(this, idea.name, "repeat", fault)
+            refuse(this, idea.name, "repeat", fault)
             return None
         attempt += 1
         paid = this.journal.last("answered", Key(this.number, "repair", idea.name, attempt))
         if attempt > this.repairs and paid is None:  # an answer that was paid for is used
-            _refuse(this, idea.name, "gate", fault)
+            refuse(this, idea.name, "gate", fault)
             return None
         this.report(f"{idea.name} broke {fault}")
         try:
             idea = _repair(this, idea, attempt, broken)
         except NotRecordedError as error:
-            _refuse(this, idea.name, "gate", f"{fault}; not repaired: {error}")
+            refuse(this, idea.name, "gate", f"{fault}; not repaired: {error}")
             return None
 
 
@@ -274,13 +154,6 @@ def _repair(this: Round, idea: Suggestion, attempt: int, broken: Sequence[Broken
     return idea
 
 
-def _refuse(this: Round, name: str, kind: str, reason: str) -> None:
-    """Journal that an idea is refused for good, and say so the first time. kind: gate, repeat or unusable."""
-    if this.journal.last("refused", **this.about(name)) is None:
-        this.report(f"{name}: refused: {reason}")
-    this.journal.once("refused", this.about(name), kind=kind, reason=reason)
-
-
 def _report_passed(this: Round, idea: Suggestion, repairs: int) -> None:
     ran = f"passed the gate after {numbers.count(repairs, 'repair')}" if repairs else "passed the gate at once"
     origin = f"{idea.family}, builds on {idea.parent}" if idea.parent else idea.family
@@ -327,11 +200,11 @@ def accept_variants(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -
         this.journal.once("proposed", about, attempt=proposed["attempt"], idea=self_made)
         if place > this.study.params.llm.variants:
             fault = f"one variant too many: {this.study.params.llm.variants} of an idea are allowed, itself included"
-            _refuse(this, variant.name, "unusable", fault)
+            refuse(this, variant.name, "unusable", fault)
             continue
         _, _, broken = _gate(this, variant, 0)
         if broken:
-            _refuse(this, variant.name, "gate", "; ".join(f"{rule.rule}: {rule.said}" for rule in broken))
+            refuse(this, variant.name, "gate", "; ".join(f"{rule.rule}: {rule.said}" for rule in broken))
             continue
         accept(this, variant, spec, addition)
         addition["arms"][variant.name]["variant_of"] = idea.name

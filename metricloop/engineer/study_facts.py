@@ -19,9 +19,9 @@ from metricloop.comparison.open_questions import noise_of
 from metricloop.comparison.power import detectable_gain
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.engineer.data_card import table
+from metricloop.engineer.desk import Desk
 from metricloop.engineer.ideas import Idea
 from metricloop.engineer.reflect import histogram_text
-from metricloop.engineer.show import Desk
 from metricloop.engineer.study_view import StudyView, errors_of
 from metricloop.evaluation.error_types import KINDS
 from metricloop.figures import subset_changes

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from metricloop.data.tables import UNSAFE
 from metricloop.engineer.ideas import ideas
+from metricloop.engineer.open_round import open_round
 from metricloop.engineer.progress import next_round, plan_before
-from metricloop.engineer.round import open_round, run_round
+from metricloop.engineer.round import run_round
 from metricloop.engineer.study_view import read_study
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError

@@ -12,11 +12,11 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SCORES, SUBSET, write_table
 from metricloop.engineer.analyse import payload_of, run
 from metricloop.engineer.analysis_inside import bounded
+from metricloop.engineer.desk import Desk
 from metricloop.engineer.explore import answer_to
 from metricloop.engineer.forecast import FEWEST, forecast, forecast_text, properties
 from metricloop.engineer.preview import overlap_text
 from metricloop.engineer.questions import Analyse, Preview
-from metricloop.engineer.show import Desk
 from metricloop.figures.subset_changes import FirstDraw
 from metricloop.sandbox.limits import Limits
 

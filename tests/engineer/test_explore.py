@@ -11,10 +11,11 @@ from round_fixture import Model, accepting, drawn, make_round, pool_of, proposal
 
 from metricloop.data.tables import SCORES, SUBSET, write_table
 from metricloop.engineer.briefing import unseen
+from metricloop.engineer.desk import Desk, QuestionError
 from metricloop.engineer.explore import answer_to, explore
+from metricloop.engineer.propose import propose
 from metricloop.engineer.questions import MOST_QUESTIONS, Show, exploring_schema, read_exploring
-from metricloop.engineer.round import propose
-from metricloop.engineer.show import Desk, QuestionError, show
+from metricloop.engineer.show import show
 from metricloop.evaluation.error_types import Error, Errors
 from metricloop.llm.journal import Journal, Key
 from metricloop.llm.message import Picture

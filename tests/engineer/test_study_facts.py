@@ -6,8 +6,8 @@ import numpy as np
 from round_fixture import drawn, row, study_view
 
 from metricloop.data.tables import SCORES, write_table
+from metricloop.engineer.desk import Desk
 from metricloop.engineer.ideas import Idea
-from metricloop.engineer.show import Desk
 from metricloop.engineer.study_facts import alike_text, children_text, code_text, facts, measured_text
 
 FRAMES = drawn(12)

@@ -9,7 +9,7 @@ import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
-from metricloop.engineer.round import Round
+from metricloop.engineer.open_round import Round
 from metricloop.engineer.rules import KnownIdeas, KnownMetric
 from metricloop.engineer.study_view import StudyView
 from metricloop.llm.conversation import Conversation

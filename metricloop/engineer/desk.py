@@ -1,0 +1,103 @@
+"""What the questions of a round are answered from: the pool, its predictions, known scores, subsets and errors.
+
+The test split is not in a StudyView, so nothing here can show it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from metricloop import layout
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections
+from metricloop.data.tables import SUBSET, read_table
+from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, truth_arms
+from metricloop.evaluation.error_types import Errors, find_errors
+from metricloop.figures.subset_changes import FirstDraw, first_draw
+from metricloop.llm.message import Picture
+from metricloop.scoring.metric_inputs import read_predictions
+from metricloop.scoring.scores import Scores, read_scores
+
+
+class QuestionError(ValueError):
+    """A question cannot be answered; the message says why, for the model."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question: text, and pictures if there are any."""
+
+    said: str
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass
+class Desk:
+    """What the questions of a round are answered from; read when first needed, then kept."""
+
+    study: StudyView
+    sheets: int = 0
+    _scores: dict[str, Scores] = field(default_factory=dict)
+
+    @property
+    def pool(self) -> Dataset:
+        return self.study.pool
+
+    @cached_property
+    def predictions(self) -> dict[int, Detections] | None:
+        """Out-of-fold predictions by image id; None when the study has none."""
+        file = self.study.folder / layout.PREDICTIONS
+        return read_predictions(file) if file.is_file() else None
+
+    @cached_property
+    def disagreement(self) -> Errors | None:
+        """The predictions against the labels, from the score with the best F1."""
+        if self.predictions is None:
+            return None
+        nothing = Detections.empty()
+        return find_errors(self.pool, [self.predictions.get(int(i), nothing) for i in self.pool.image_id])
+
+    @cached_property
+    def errors(self) -> list[Errors]:
+        return baseline_errors(self.study)
+
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """The known metrics and their files of scores; none is made from the truth."""
+        return {name: known.scores for name, known in known_metrics(self.study.folder, self.study.plan).items()}
+
+    def scores(self, metric: str) -> Scores:
+        """Errors: QuestionError for an unknown metric."""
+        if metric not in self.metrics:
+            known = ", ".join(sorted(self.metrics)) or "none"
+            raise QuestionError(f"no metric {metric} has scores; known: {known}")
+        if metric not in self._scores:
+            self._scores[metric] = read_scores(self.study.folder / self.metrics[metric], self.pool)
+        return self._scores[metric]
+
+    @cached_property
+    def draws(self) -> dict[str, FirstDraw]:
+        """What the first draw of every arm that is not made from the truth keeps."""
+        hidden, found = truth_arms(self.study.plan), {}
+        for arm in self.study.plan["arms"]:
+            file = self.study.folder / layout.subset_file(arm)
+            if arm not in hidden and file.is_file():
+                found[arm] = first_draw(read_table(file, SUBSET), self.pool)
+        return found
+
+    @cached_property
+    def subsets(self) -> dict[str, np.ndarray]:
+        """The images of these draws, (n,) bool by arm."""
+        return {arm: draw.images for arm, draw in self.draws.items()}
+
+    def image_values(self, metric: str) -> np.ndarray:
+        """Scores of a metric per image, (n,); the mean over the objects for a metric of objects; nan for unknown."""
+        scores = self.scores(metric)
+        known = np.isfinite(scores.value)
+        n = len(self.pool)
+        number = np.bincount(scores.row[known], minlength=n)
+        total = np.bincount(scores.row[known], scores.value[known], n)
+        return np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
