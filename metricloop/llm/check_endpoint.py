@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from metricloop.llm.answer import parsed, word
 from metricloop.llm.connection import ConnectionSetupError, call_within, on_azure, sdk_client
 from metricloop.llm.key import NoKeyError, api_key, without_key
-from metricloop.llm.model_table import model_table, names_of
+from metricloop.llm.model_table import ModelTableError, model_table, names_of
 from metricloop.text.clean import clean
 
 SECONDS = 3.0
@@ -68,9 +68,10 @@ def check_endpoint(
 
     where = clean(base_url)
     try:
+        model_table()  # without it nothing is known of a model's end
         key = api_key(base_url, keys)
         listed = list_models(base_url, SecretStr(key or ""), key_header)
-    except (NoKeyError, ConnectionSetupError) as error:
+    except (NoKeyError, ConnectionSetupError, ModelTableError) as error:
         return Endpoint(False, str(error))
     except openai.APIStatusError as error:
         if error.status_code in (401, 403):

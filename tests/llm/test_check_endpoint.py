@@ -72,6 +72,15 @@ def test_a_server_that_fails_is_a_fault(answer, said):
     assert KEY not in found.said
 
 
+def test_a_persons_table_that_cannot_be_used_is_a_line_and_not_the_end_of_the_checks(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "metricloop").mkdir()
+    (tmp_path / "metricloop" / "models.yaml").write_text("looked_up: soon")
+    found = checked(model_list("small"))
+    assert found.state == "fail"
+    assert found.said.startswith(f"{tmp_path}/metricloop/models.yaml: looked_up: ")
+
+
 def test_a_key_that_the_list_echoes_is_in_no_line():
     with Server(script(YES), model_list(KEY, "b")) as server:
         found = check_endpoint(server.base_url, "small", {"METRICLOOP_API_KEY": KEY})
