@@ -23,6 +23,7 @@ for name, value in {
     "GIT_COMMITTER_EMAIL": "test@localhost",
 }.items():
     os.environ[name] = value
+os.environ.pop("COLUMNS", None)  # readline sets it for child processes; output in tests is as wide as into a pipe
 
 STUDY, ESCAPES = "study", "sandbox/escapes"  # groups of tests
 

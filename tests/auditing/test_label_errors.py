@@ -219,7 +219,7 @@ def test_a_second_labelling_stands_beside_the_planted_mistakes(tmp_path, capsys)
     assert ideal[SECOND, "boxes"]["found"] == [0, 1, 1]
     assert ideal[PLANTED, "images"]["mistakes"] == 3
     print_audit(audit, budget=True)
-    told = capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.split())
     assert "Images opened in the order of each metric, and how many of the 3 mistakes are then found (second" in told
     assert "a box does not fit its object" in told
     assert "AUROC" not in told
