@@ -1,4 +1,4 @@
-"""mend@REPAIR: collect the edits that a repair proposes for the labels of the pool."""
+"""mend@REPAIR: run a repair on every image of the pool, and write down the edits of labels that it proposes."""
 
 from __future__ import annotations
 

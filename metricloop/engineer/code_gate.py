@@ -16,7 +16,8 @@ from metricloop.metrics.contract import spec_of
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import sandbox
-from metricloop.scoring.gate import BrokenRule, GateResult, pass_gate
+from metricloop.scoring.gate import GateResult, pass_gate
+from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import MetricFile, load, read_source
 from metricloop.scoring.metric_inputs import read_predictions

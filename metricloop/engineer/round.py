@@ -31,7 +31,7 @@ from metricloop.llm.journal import Event, Key
 from metricloop.llm.message import Message
 from metricloop.llm.prompt import render
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.gate import BrokenRule
+from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.study.plan import Plan

@@ -11,7 +11,8 @@ from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.suggestion import Suggestion
 from metricloop.metrics.contract import Spec
 from metricloop.metrics.families import IDEA_FAMILIES
-from metricloop.scoring.gate import BrokenRule, GateResult
+from metricloop.scoring.gate import GateResult
+from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.gate_rules import Rule
 from metricloop.selection.policies import POLICIES, check_policy
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +18,17 @@ from metricloop.mending.gate_rules import COPY, RepairRule
 from metricloop.mending.sandboxed import declared_repairs, run_repair
 from metricloop.metrics.repair_contract import RepairError, RepairResult, RepairSpec
 from metricloop.sandbox.supervisor import Sandbox
-from metricloop.scoring.gate import BrokenRule, with_tiny_boxes, without_boxes
+from metricloop.scoring.gate_checks import (
+    BrokenRule,
+    dies,
+    failing,
+    lacking,
+    place_of,
+    shuffled,
+    too_slow,
+    with_tiny_boxes,
+    without_boxes,
+)
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.text.clean import clean
 
@@ -67,8 +77,7 @@ def pass_repair_gate(
         said = f"declares no repair {name!r}, but {clean(', '.join(specs)) or 'none'}"
         return RepairGateResult(None, (BrokenRule(RepairRule.LOADS, said),))
     spec = specs[name]
-    if lacks := [need for need in spec.needs if any(getattr(frame, need) is None for frame in frames)]:
-        said = f"needs {', '.join(lacks)}, which this study does not have"
+    if said := lacking(spec.needs, frames):
         return RepairGateResult(spec, (BrokenRule(RepairRule.NEEDS, said),))
     if not frames:
         return RepairGateResult(spec, ())
@@ -79,16 +88,15 @@ def pass_repair_gate(
     began = time.monotonic()
     first = ask(frames)
     took = time.monotonic() - began
-    if failed := [(k, answer.error) for k, answer in enumerate(first) if answer.error]:
-        said = f"fails on {len(failed)} of {len(frames)} frames; {_where(frames[failed[0][0]])}: {failed[0][1]}"
+    if said := failing(frames, first):
         return RepairGateResult(spec, (BrokenRule(RepairRule.RUNS, said),))
     edits = tuple(answer.rows for answer in first)
     rules: dict[str, Callable[[], str]] = {
-        RepairRule.FAST: lambda: _fast(frames, took, patience, ask),
+        RepairRule.FAST: lambda: too_slow(frames, took, patience, ask),
         RepairRule.DETERMINISTIC: lambda: _deterministic(frames, first, ask),
         RepairRule.ORDER: lambda: _order(frames, first, ask),
-        RepairRule.NO_BOXES: lambda: _survives([without_boxes(frame) for frame in frames[:2]], ask),
-        RepairRule.ONE_PIXEL_BOXES: lambda: _survives([with_tiny_boxes(frame) for frame in frames[:2]], ask),
+        RepairRule.NO_BOXES: lambda: dies(ask([without_boxes(frame) for frame in frames[:2]])),
+        RepairRule.ONE_PIXEL_BOXES: lambda: dies(ask([with_tiny_boxes(frame) for frame in frames[:2]])),
         RepairRule.ACTS: lambda: _acts(frames, edits),
     }
     broken = [BrokenRule(rule, words) for rule, check in rules.items() if (words := check())]
@@ -96,42 +104,22 @@ def pass_repair_gate(
     return RepairGateResult(spec, (*broken, *([copied] if copied else [])), edits)
 
 
-def _fast(frames: Sequence[Frame], took: float, patience: float, ask: Callable[[Sequence[Frame]], Answers]) -> str:
-    """The time per frame, without the time to start. took: seconds for all frames."""
-    if took <= patience * len(frames) or len(frames) < 2:
-        return ""
-    began = time.monotonic()
-    ask(frames[:1])
-    each = (took - (time.monotonic() - began)) / (len(frames) - 1)
-    return f"takes {each:.2g} s a frame; the pool's size leaves {patience:.2g} s" if each > patience else ""
-
-
 def _deterministic(frames: Sequence[Frame], first: Answers, ask: Callable[[Sequence[Frame]], Answers]) -> str:
     """The same edits, bit by bit, from another process, with the frames in reverse order."""
     for frame, one, other in zip(frames, first, ask(frames[::-1])[::-1], strict=True):
         if other.error or not np.array_equal(one.rows, other.rows, equal_nan=True):
             seen = other.error or f"{len(other.rows)} edits"
-            return f"returns other edits when asked again; {_where(frame)}: {len(one.rows)} edits, then {seen}"
+            return f"returns other edits when asked again; {place_of(frame)}: {len(one.rows)} edits, then {seen}"
     return ""
 
 
 def _order(frames: Sequence[Frame], first: Answers, ask: Callable[[Sequence[Frame]], Answers]) -> str:
     """With shuffled boxes, the same edits of the same boxes."""
-    rng = np.random.default_rng(0)
-    orders = [rng.permutation(len(frame.boxes)) for frame in frames]
-    shuffled = [
-        replace(frame, boxes=frame.boxes[order], labels=frame.labels[order])
-        for frame, order in zip(frames, orders, strict=True)
-    ]
-    for frame, order, one, other in zip(frames, orders, first, ask(shuffled), strict=True):
+    orders, other_order = shuffled(frames)
+    for frame, order, one, other in zip(frames, orders, first, ask(other_order), strict=True):
         if other.error or not _same(one.rows, renamed(other.rows, order)):
-            return f"depends on the order of the boxes; {_where(frame)}"
+            return f"depends on the order of the boxes; {place_of(frame)}"
     return ""
-
-
-def _survives(frames: Sequence[Frame], ask: Callable[[Sequence[Frame]], Answers]) -> str:
-    answer = next((answer for answer in ask(frames) if answer.error), None)
-    return f"fails: {answer.error}" if answer else ""
 
 
 def _acts(frames: Sequence[Frame], edits: Sequence[np.ndarray]) -> str:
@@ -182,7 +170,3 @@ def in_common(one: np.ndarray, two: np.ndarray) -> int:
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=ROUNDING, equal_nan=True)
-
-
-def _where(frame: Frame) -> str:
-    return f"image {frame.image_id} ({frame.width} x {frame.height}, {len(frame.boxes)} boxes)"

@@ -7,7 +7,6 @@ import math
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -32,6 +31,7 @@ from metricloop.scoring.batch import Trust
 from metricloop.scoring.metric_file import MetricFile, read_source
 from metricloop.scoring.open_metrics import CATALOGUE, trust_in
 from metricloop.text.clean import clean
+from metricloop.text.nearest import did_you_mean
 
 Found = TypeVar("Found", Repair, RepairSpec)
 
@@ -46,7 +46,7 @@ class Opened(Protocol):
     def trust(self) -> Trust: ...
 
     def run(self, frames: Sequence[Frame]) -> list[RepairResult]:
-        """One result per frame; a failure is recorded in the result it belongs to."""
+        """One result per frame. Where the repair fails on a frame, its result holds the error; nothing is raised."""
         ...
 
 
@@ -151,8 +151,7 @@ def read_only(frame: Frame) -> Frame:
 
 
 def _pick(known: Mapping[str, Found], name: str, where: str) -> Found:
-    if name in known:
-        return known[name]
-    near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {clean(', '.join(sorted(known))) or 'none'}"
-    raise RepairError(f"no repair {name!r} in {where}; {hint}")
+    if name not in known:
+        has = f"it has {clean(', '.join(sorted(known))) or 'none'}"
+        raise RepairError(f"no repair {name!r} in {where}; {did_you_mean(name, known, has)}")
+    return known[name]

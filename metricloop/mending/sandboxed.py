@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import keyword
 import math
 import os
@@ -21,14 +20,13 @@ from metricloop.sandbox.child import Child
 from metricloop.sandbox.errors import ChildEndedError
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
-from metricloop.scoring.inside_sandbox import BROKEN, FAILED, READY, VALUES
+from metricloop.scoring.inside_sandbox import BROKEN, FAILED, VALUES
 from metricloop.scoring.metric_file import MetricFile
-from metricloop.scoring.sandboxed import MOST_DEATHS, NAME, arguments_of, error_of, own_memory, packed, started
+from metricloop.scoring.sandboxed import MOST_DEATHS, NAME, arguments_of, declarations, own_memory, packed, started
 from metricloop.text.clean import clean
 
 INSIDE = "metricloop.mending.inside_sandbox"
 ENTRIES = (INSIDE,)  # the entries of a Sandbox for repairs
-MOST_REPAIRS = 32  # in one file
 WIDTH = 8 * len(COLUMNS)  # bytes of one edit
 
 
@@ -41,26 +39,8 @@ def repair_sandbox(limits: Limits) -> Sandbox:
 
 
 def declared_repairs(sandbox: Sandbox, source: MetricFile) -> dict[str, RepairSpec]:
-    """The repairs that a file declares, by name.
-
-    Errors: RepairError with the reason and the line of the file, when it cannot be loaded or a declaration is wrong.
-    """
-    with packed(source) as code:
-        try:
-            with sandbox.child("score", f"{INSIDE}:send_repairs", arguments_of(sandbox, source), [code]) as child:
-                packet = child.receive(sandbox.limits.start_seconds, "importing the code")
-                end = "" if packet else child.end()
-        except ChildEndedError as ended:
-            packet, end = b"", ended.reason
-    if not packet.startswith(READY):
-        raise RepairError(f"{source.filename}: {error_of(packet, end)}")
-    try:
-        specs = [_spec(entry) for entry in json.loads(packet[1:])]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise RepairError(f"{source.filename}: its declaration of a repair is not valid: {clean(str(error))}") from None
-    if len(specs) > MOST_REPAIRS:
-        raise RepairError(f"{source.filename}: declares {len(specs)} repairs; a file may have at most {MOST_REPAIRS}")
-    return {spec.name: spec for spec in specs}
+    """The repairs that a file declares, by name. Errors: RepairError, as of scoring.sandboxed.declarations."""
+    return declarations(sandbox, source, f"{INSIDE}:send_repairs", "repair", _spec, RepairError)
 
 
 def run_repair(
@@ -102,7 +82,7 @@ def run_repair(
 
 
 def _answer(child: Child, sandbox: Sandbox, spec: RepairSpec, row: int, frame: Frame, deadline: float) -> RepairResult:
-    """The edits of one frame, checked as if nothing had been checked inside.
+    """The edits of one frame. They are checked here, whatever the code inside the sandbox claims to have checked.
 
     Errors: ChildEndedError when the child has ended, or sends anything but the edits of this frame, in order.
     """

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from metricloop.data.dataset import pool_of
-from metricloop.data.frame import Detections, Frame
+from metricloop.data.frame import Frame
 from metricloop.metrics.contract import MetricError, MetricResult, Spec
 from metricloop.sandbox.supervisor import Sandbox
+from metricloop.scoring.gate_checks import (
+    BrokenRule,
+    dies,
+    failing,
+    lacking,
+    place_of,
+    shuffled,
+    too_slow,
+    with_tiny_boxes,
+    without_boxes,
+)
 from metricloop.scoring.gate_rules import COPY, Rule
 from metricloop.scoring.sandboxed import MetricFile, declared, run_file
 from metricloop.text.clean import clean
@@ -26,15 +37,6 @@ ROUNDING = 1e-5  # of the largest score: the difference that another order of a 
 
 # The results of one metric, per frame.
 Answers = list[MetricResult]
-
-
-@dataclass(frozen=True)
-class BrokenRule:
-    """One broken rule. rule: its name. said: what was seen, in a line. like: for `new`, the metric that ranks alike."""
-
-    rule: str
-    said: str
-    like: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,8 @@ def pass_gate(
         known = clean(", ".join(specs)) or "none"
         return GateResult(None, (BrokenRule(Rule.LOADS, f"declares no metric {name!r}, but {known}"),))
     spec = specs[name]
-    if lacks := [need for need in spec.needs if any(getattr(frame, need) is None for frame in frames)]:
-        return GateResult(spec, (BrokenRule(Rule.NEEDS, f"needs {', '.join(lacks)}, which this study does not have"),))
-
+    if said := lacking(spec.needs, frames):
+        return GateResult(spec, (BrokenRule(Rule.NEEDS, said),))
     if not frames:
         return GateResult(spec, ())
 
@@ -82,31 +83,20 @@ def pass_gate(
     began = time.monotonic()
     first = ask(frames)
     took = time.monotonic() - began
-    if failed := [(k, answer.error) for k, answer in enumerate(first) if answer.error]:
-        said = f"fails on {len(failed)} of {len(frames)} frames; {_where(frames[failed[0][0]])}: {failed[0][1]}"
+    if said := failing(frames, first):
         return GateResult(spec, (BrokenRule(Rule.RUNS, said),))
     rules = {
-        Rule.FAST: lambda: _fast(frames, took, patience, ask),
+        Rule.FAST: lambda: too_slow(frames, took, patience, ask),
         Rule.DETERMINISTIC: lambda: _deterministic(spec, frames, first, ask),
         Rule.ORDER: lambda: _order(spec, frames, first, ask),
-        Rule.NO_BOXES: lambda: _survives([without_boxes(frame) for frame in frames[:2]], ask),
-        Rule.ONE_PIXEL_BOXES: lambda: _survives([with_tiny_boxes(frame) for frame in frames[:2]], ask),
+        Rule.NO_BOXES: lambda: dies(ask([without_boxes(frame) for frame in frames[:2]])),
+        Rule.ONE_PIXEL_BOXES: lambda: dies(ask([with_tiny_boxes(frame) for frame in frames[:2]])),
         Rule.KNOWN: lambda: _known(first),
         Rule.VARIES: lambda: _varies(first),
     }
     broken = [BrokenRule(rule, words) for rule, check in rules.items() if (words := check())]
     copied = _copied(spec, first, earlier or {})
     return GateResult(spec, (*broken, *([copied] if copied else [])))
-
-
-def _fast(frames: Sequence[Frame], took: float, patience: float, ask: Callable[[Sequence[Frame]], Answers]) -> str:
-    """The time per frame, without the time to start. took: seconds for all frames."""
-    if took <= patience * len(frames) or len(frames) < 2:
-        return ""
-    began = time.monotonic()
-    ask(frames[:1])
-    each = (took - (time.monotonic() - began)) / (len(frames) - 1)
-    return f"takes {each:.2g} s a frame; the pool's size leaves {patience:.2g} s" if each > patience else ""
 
 
 def _deterministic(
@@ -116,28 +106,18 @@ def _deterministic(
     again, exact = ask(frames[::-1])[::-1], spec.scope == "frame"
     for frame, one, other in zip(frames, first, again, strict=True):
         if other.error or not _same(one.scores, other.scores, first, 0 if exact else ROUNDING):
-            return f"gives other scores when asked again; {_where(frame)}: {_brief(one)}, then {_brief(other)}"
+            return f"gives other scores when asked again; {place_of(frame)}: {_brief(one)}, then {_brief(other)}"
     return ""
 
 
 def _order(spec: Spec, frames: Sequence[Frame], first: Answers, ask: Callable[[Sequence[Frame]], Answers]) -> str:
     """With shuffled boxes, the scores of objects must be shuffled alike and the scores of images must stay."""
-    rng = np.random.default_rng(0)
-    orders = [rng.permutation(len(frame.boxes)) for frame in frames]
-    shuffled = [
-        replace(frame, boxes=frame.boxes[order], labels=frame.labels[order])
-        for frame, order in zip(frames, orders, strict=True)
-    ]
-    for frame, order, one, other in zip(frames, orders, first, ask(shuffled), strict=True):
+    orders, other_order = shuffled(frames)
+    for frame, order, one, other in zip(frames, orders, first, ask(other_order), strict=True):
         wanted = one.scores[order] if spec.level == "object" else one.scores
         if other.error or not _same(wanted, other.scores, first, ROUNDING):
-            return f"depends on the order of the boxes; {_where(frame)}"
+            return f"depends on the order of the boxes; {place_of(frame)}"
     return ""
-
-
-def _survives(frames: Sequence[Frame], ask: Callable[[Sequence[Frame]], Answers]) -> str:
-    answer = next((answer for answer in ask(frames) if answer.error), None)
-    return f"fails: {answer.error}" if answer else ""
 
 
 def _known(first: Answers) -> str:
@@ -180,26 +160,10 @@ def _ask(sandbox: Sandbox, source: MetricFile, spec: Spec, frames: Sequence[Fram
     return [MetricResult(scores, answer.error) for scores in np.split(answer.scores, ends)]
 
 
-def without_boxes(frame: Frame) -> Frame:
-    predictions = None if frame.predictions is None else Detections.empty()
-    return replace(frame, boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), predictions=predictions)
-
-
-def with_tiny_boxes(frame: Frame) -> Frame:
-    """Boxes: one pixel in the middle, one in each of two corners, and the whole image."""
-    w, h = frame.width, frame.height
-    boxes = [[w // 2, h // 2, w // 2 + 1, h // 2 + 1], [0, 0, 1, 1], [w - 1, h - 1, w, h], [0, 0, w, h]]
-    return replace(frame, boxes=np.array(boxes, np.float32), labels=np.zeros(len(boxes), np.int64))
-
-
 def _same(one: np.ndarray, other: np.ndarray, scale: Answers, tolerance: float) -> bool:
     """Equal up to `tolerance` of the largest score in `scale`."""
     largest = np.nanmax(np.abs(np.concatenate([answer.scores for answer in scale])), initial=0.0)
     return np.allclose(one, other, rtol=0, atol=tolerance * largest, equal_nan=True)
-
-
-def _where(frame: Frame) -> str:
-    return f"image {frame.image_id} ({frame.width} x {frame.height}, {len(frame.boxes)} boxes)"
 
 
 def _brief(result: MetricResult) -> str:

@@ -11,7 +11,6 @@ import os
 import pkgutil
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +24,7 @@ from metricloop.scoring.metric_file import MetricFile, load, metrics_in, read_so
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.trust import is_trusted
 from metricloop.text.clean import clean
+from metricloop.text.nearest import did_you_mean
 
 CATALOGUE = ("metrics/catalogue", layout.CATALOGUE)  # both mean our catalogue; the second is its file of digests
 Found = TypeVar("Found", Metric, Spec)
@@ -129,8 +129,7 @@ def _declared(source: MetricFile, name: str, limits: Limits) -> tuple[MetricFile
 
 
 def _pick(known: dict[str, Found], name: str, where: str) -> Found:
-    if name in known:
-        return known[name]
-    near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {clean(', '.join(sorted(known))) or 'none'}"
-    raise MetricError(f"no metric {name!r} in {where}; {hint}")
+    if name not in known:
+        has = f"it has {clean(', '.join(sorted(known))) or 'none'}"
+        raise MetricError(f"no metric {name!r} in {where}; {did_you_mean(name, known, has)}")
+    return known[name]

@@ -8,10 +8,10 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -31,34 +31,57 @@ INSIDE = "metricloop.scoring.inside_sandbox"
 # The entries of a Sandbox for metrics; a file of metrics may hold repairs, too.
 ENTRIES = (INSIDE, "metricloop.metrics.repair_contract")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-MOST_METRICS = 32  # in one file
+MOST_DECLARED = 32  # metrics or repairs in one file
 MOST_DEATHS = 3  # children that may end early per metric and batch before the metric is given up
 FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
 
 
-def declared(sandbox: Sandbox, source: MetricFile) -> dict[str, Spec]:
-    """The metrics that a file declares, by name.
+class Declared(Protocol):
+    """What a file declares: a metric or a repair."""
 
-    Errors: MetricError with the reason and the line of the file, when it cannot be loaded or a declaration is wrong.
+    @property
+    def name(self) -> str: ...
+
+
+Found = TypeVar("Found", bound=Declared)
+
+
+def declared(sandbox: Sandbox, source: MetricFile) -> dict[str, Spec]:
+    """The metrics that a file declares, by name. Errors: MetricError, as of `declarations`."""
+    return declarations(sandbox, source, f"{INSIDE}:send_declarations", "metric", _spec, MetricError)
+
+
+def declarations(
+    sandbox: Sandbox,
+    source: MetricFile,
+    entry: str,
+    noun: str,
+    spec_of: Callable[[Any], Found],
+    wrong: type[ValueError],
+) -> dict[str, Found]:
+    """What a file declares, by name. entry: the function that sends the declarations from inside, as `module:function`.
+
+    noun: what is declared, for messages. spec_of: checks one declaration as it was sent. wrong: the class of errors.
+    Errors: `wrong`, with the reason and the line of the file, when it cannot be loaded or a declaration is wrong.
     """
     with packed(source) as code:
         try:
-            with sandbox.child("score", f"{INSIDE}:send_declarations", arguments_of(sandbox, source), [code]) as child:
+            with sandbox.child("score", entry, arguments_of(sandbox, source), [code]) as child:
                 packet = child.receive(sandbox.limits.start_seconds, "importing the code")
                 end = "" if packet else child.end()
         except ChildEndedError as ended:
             packet, end = b"", ended.reason
     if not packet.startswith(READY):
-        raise MetricError(f"{source.filename}: {error_of(packet, end)}")
+        raise wrong(f"{source.filename}: {error_of(packet, end)}")
     try:
-        specs = [_spec(entry) for entry in json.loads(packet[1:])]
+        specs = [spec_of(one) for one in json.loads(packet[1:])]
     except (ValueError, TypeError, RecursionError) as error:
-        raise MetricError(f"{source.filename}: its declaration of a metric is not valid: {clean(str(error))}") from None
+        raise wrong(f"{source.filename}: its declaration of a {noun} is not valid: {clean(str(error))}") from None
     names = [spec.name for spec in specs]
-    if len(names) > MOST_METRICS:
-        raise MetricError(f"{source.filename}: declares {len(names)} metrics; a file may have at most {MOST_METRICS}")
+    if len(names) > MOST_DECLARED:
+        raise wrong(f"{source.filename}: declares {len(names)} {noun}s; a file may have at most {MOST_DECLARED}")
     if twice := {name for name in names if names.count(name) > 1}:
-        raise MetricError(f"{source.filename}: declares {', '.join(sorted(twice))} more than once")
+        raise wrong(f"{source.filename}: declares {', '.join(sorted(twice))} more than once")
     return dict(zip(names, specs, strict=True))
 
 

@@ -14,7 +14,8 @@ from metricloop.llm.cassette import Cassette, CassetteError, NotRecordedError, R
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.metrics.contract import Spec
-from metricloop.scoring.gate import BrokenRule, GateResult
+from metricloop.scoring.gate import GateResult
+from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.scores import Scores
 
 FRAMES = drawn(8)

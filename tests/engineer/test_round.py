@@ -20,7 +20,8 @@ from metricloop.metrics.contract import MetricError, Spec
 from metricloop.metrics.families import IDEA_FAMILIES
 from metricloop.params import Screen
 from metricloop.sandbox.limits import Limits
-from metricloop.scoring.gate import BrokenRule, GateResult
+from metricloop.scoring.gate import GateResult
+from metricloop.scoring.gate_checks import BrokenRule
 
 FRAMES = drawn(12)
 SPEC = Spec("wide", "object")

@@ -68,7 +68,7 @@ SOURCES = {
         scoring: __init__ batch inside_sandbox metric_digest metric_file metric_inputs open_metrics sandboxed
         scoring: score_column score_in_parts score_pool score_store trust
         tasks: score
-        text: clean
+        text: clean nearest
     """,
     "mend": """
         data: __init__ boxes dataset door edit_rows edits embeddings frame heif loading picture_header pictures
@@ -82,7 +82,7 @@ SOURCES = {
         scoring: __init__ batch inside_sandbox metric_digest metric_file metric_inputs open_metrics sandboxed
         scoring: score_column score_in_parts score_pool score_store trust
         tasks: mend
-        text: clean
+        text: clean nearest
     """,
     "screen": """
         data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables

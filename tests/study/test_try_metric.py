@@ -10,7 +10,8 @@ from metricloop.data.tables import PREDICTIONS, write_table
 from metricloop.metrics.contract import MetricError, Spec
 from metricloop.report.metric_page import build, write_page
 from metricloop.sandbox.errors import SandboxError
-from metricloop.scoring.gate import BrokenRule, GateResult
+from metricloop.scoring.gate import GateResult
+from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.selection.policies import PolicyError
 from metricloop.study import try_metric
