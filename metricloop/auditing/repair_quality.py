@@ -1,4 +1,4 @@
-"""What a repair does to labels: against planted truth, and where there is none, against out-of-fold predictions."""
+"""Measure what a repair does to labels: against the truth if it is known, else against out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ Objects = Mapping[int, tuple[np.ndarray, np.ndarray]]  # image id -> boxes (k, 4
 
 
 def objects_of(truth: pa.Table) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """The true objects of each image; rows without coordinates are labels without an object."""
+    """Image id -> boxes and classes of its true objects. Rows of `truth` without coordinates have no object."""
     real = truth.filter(pa.array(~np.isnan(column(truth, "x1"))))
     image, boxes, labels = column(real, "image_id"), xyxy(real), column(real, "label").astype(int)
     order = np.argsort(image, kind="stable")
@@ -81,7 +81,7 @@ def objects_of(truth: pa.Table) -> dict[int, tuple[np.ndarray, np.ndarray]]:
 
 
 def judged_rows(pool: Dataset, truth: pa.Table) -> np.ndarray:
-    """The image rows of which the truth leaves nothing open."""
+    """The rows of the images in which all labels were judged, right or wrong."""
     image = column(truth, "image_id")
     unjudged = np.array([mistake == UNJUDGED for mistake in truth["mistake"].to_pylist()], bool)
     return np.flatnonzero(~np.isin(pool.image_id, image[unjudged]))
@@ -99,7 +99,11 @@ def label_f1(pool: Dataset, true: Objects, rows: np.ndarray, threshold: float) -
 
 
 def matched(pool: Dataset, row: int, true: Objects, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of labels (places in the image) and true objects that agree, as two arrays of the same length."""
+    """Which labels of an image are right: label first[k] fits true object second[k]; both are numbers within the image.
+
+    A label fits an object of its class with at least this IoU. Each label and each object is used once at most. The
+    pairing has as many pairs as possible, and of such pairings the one with the most overlap.
+    """
     own = pool.slice(row)
     boxes, labels = true.get(int(pool.image_id[row]), (np.zeros((0, 4)), np.zeros(0, int)))
     shared = iou(pool.boxes[own], boxes) * (pool.labels[own][:, None] == labels[None])
@@ -110,19 +114,20 @@ def matched(pool: Dataset, row: int, true: Objects, threshold: float) -> tuple[n
 
 
 def by_kind(pool: Dataset, mended: Dataset, truth: pa.Table, rows: np.ndarray) -> list[dict[str, Any]]:
-    """Per kind of error: cases, and how many are right before and after; "none" counts what was right at first.
+    """For each kind of error the number of cases, and how many of them are right before the repair and after it.
 
-    A case with an object is right when a label of its class fits it by IoU RIGHT. A label without an object is put
-    right when it is gone, or stands on an object that no other label fits.
+    Labels that were right from the beginning have the kind "none". A case with an object is right when a label of its
+    class fits it by IoU RIGHT. A label without an object is put right when it is gone, or stands on an object that no
+    other label fits.
     """
-    true, images = objects_of(truth), set(pool.image_id[rows].tolist())
+    true = objects_of(truth)
     image, box_id = column(truth, "image_id"), column(truth, "box_id")
     mistakes = np.array([mistake or "none" for mistake in truth["mistake"].to_pylist()], object)
     real = ~np.isnan(column(truth, "x1"))
     place = np.zeros(len(truth), int)  # of an object within its image, in the order of objects_of
-    for number in np.unique(image):
-        at = np.flatnonzero((image == number) & real)
-        place[at] = np.arange(len(at))
+    order = np.flatnonzero(real)[np.argsort(image[real], kind="stable")]
+    _, starts, sizes = np.unique(image[order], return_index=True, return_counts=True)
+    place[order] = np.arange(len(order)) - np.repeat(starts, sizes)
     right = {}
     for name, labels in (("before", pool), ("after", mended)):
         objects, boxes = set[tuple[int, int]](), set[int]()
@@ -138,7 +143,7 @@ def by_kind(pool: Dataset, mended: Dataset, truth: pa.Table, rows: np.ndarray) -
             ],
             bool,
         )
-    judged = np.isin(image, list(images))
+    judged = np.isin(image, pool.image_id[rows])
     return [
         {
             "kind": kind,
@@ -150,6 +155,7 @@ def by_kind(pool: Dataset, mended: Dataset, truth: pa.Table, rows: np.ndarray) -
 
 
 def _before_after(pool: Dataset, mended: Dataset, true: Objects, rows: np.ndarray) -> list[dict[str, float]]:
+    """The F1 of the labels before a repair and after it, for each IoU of THRESHOLDS."""
     return [
         {"iou": at, "before": label_f1(pool, true, rows, at), "after": label_f1(mended, true, rows, at)}
         for at in THRESHOLDS

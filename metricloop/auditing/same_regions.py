@@ -25,13 +25,13 @@ def same_where_labels_differ(data: Dataset, first: int, second: int, least: floa
         one, two = _picture(data, first), _picture(data, second)
     except PictureError:
         return False
-    own, other = _unmatched(data, first, second, least), _unmatched(data, second, first, least)
+    own, other = _unmatched(data, first, second, least)
     return any(_same(one, two, box) for box in own) or any(_same(two, one, box) for box in other)
 
 
 def differing(data: Dataset, row: int, other: int) -> np.ndarray:
-    """The boxes that only one of two copies has, in pixels of the first, (k, 4)."""
-    boxes = np.concatenate([_unmatched(data, row, other, CLOSE), _unmatched(data, other, row, CLOSE)])
+    """The boxes that only one of two copies has, (k, 4), in pixels of the picture in `row`."""
+    boxes = np.concatenate(_unmatched(data, row, other, CLOSE))
     return np.asarray(boxes * np.tile([data.width[row], data.height[row]], 2))
 
 
@@ -44,15 +44,20 @@ def _read(file: str) -> np.ndarray:
     return read_picture(file)
 
 
-def _unmatched(data: Dataset, row: int, other: int, least: float) -> np.ndarray:
-    """The boxes of a picture without a partner in the other one, as shares of its sides, (k, 4)."""
+def _unmatched(data: Dataset, row: int, other: int, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes that only the first of two pictures has, and those that only the second has, (k, 4) each.
+
+    Coordinates are divided by the picture's width and height. A box that both have: one of the same class in the other
+    picture has an IoU of at least `least` with it.
+    """
     from scipy.optimize import linear_sum_assignment
 
     one, two = data.slice(row), data.slice(other)
     boxes = [data.boxes[data.slice(at)] / np.tile([data.width[at], data.height[at]], 2) for at in (row, other)]
     fits = (iou(*boxes) >= least) & (data.labels[one][:, None] == data.labels[two])
     rows, partners = linear_sum_assignment(~fits)
-    return np.delete(boxes[0], rows[fits[rows, partners]], axis=0)
+    both = fits[rows, partners]
+    return np.delete(boxes[0], rows[both], axis=0), np.delete(boxes[1], partners[both], axis=0)
 
 
 def _same(picture: np.ndarray, other: np.ndarray, box: np.ndarray) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from metricloop import layout
@@ -40,11 +41,8 @@ def read_mend_inputs(folder: Path) -> tuple[Params, MetricInputs]:
             f"{folder} has no data yet, so there are no labels to mend. To read the data set: cd {folder} && dvc repro "
             "ingest (and predict, for repairs that need predictions)"
         )
-    pool, found, views = (
-        read_pool(folder / layout.DATA, folder / params.data.folder),
-        folder / layout.PREDICTIONS,
-        folder / layout.VIEWS,
-    )
+    pool = read_pool(folder / layout.DATA, folder / params.data.folder)
+    found, views = folder / layout.PREDICTIONS, folder / layout.VIEWS
     predictions: dict[int, Detections] | None = read_predictions(found) if found.is_file() else None
     return params, MetricInputs(pool, predictions, (read_views(views) or None) if views.is_file() else None)
 
@@ -94,6 +92,6 @@ def quality_of(
         "repair": repair.spec.name,
         "images": len(inputs.pool),
         "labels": len(inputs.pool.boxes),
-        "failed": int((column(edits, "confidence") != column(edits, "confidence")).sum()),
+        "failed": int(np.isnan(column(edits, "confidence")).sum()),
         **measure_repair(inputs.pool, edits, least_confidence, truth, inputs.predictions),
     }

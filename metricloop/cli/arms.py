@@ -12,9 +12,8 @@ from metricloop.cli.command import HERE, Commands, OwnMetric, Policy, Workspace
 from metricloop.text.shell import command_line, run_line
 
 if TYPE_CHECKING:
-    from metricloop.metrics.repair_contract import RepairSpec
+    from metricloop.mending.open_repair import SandboxedRepair
     from metricloop.params import Params
-    from metricloop.scoring.metric_file import MetricFile
     from metricloop.study.plan import Plan
 
 commands = Commands("Metrics")
@@ -153,32 +152,37 @@ def _fit_together(
 def _add_own(folder: Path, file: Path, metric: str | None, policy: str, options: dict) -> int:
     """Check the metrics of a person's file at the gate; each metric that passes becomes an arm."""
     from metricloop.cli.try_report import TryReport
+    from metricloop.mending.open_repair import SandboxedRepair
+    from metricloop.params import load_params
+    from metricloop.sandbox.limits import Limits
     from metricloop.scoring.metric_file import read_source
     from metricloop.study.try_metric import metrics_to_try, only_repair, open_sandbox, policy_of, read_try_inputs
 
     policy_of(policy, options)  # mistakes in what was typed are told before anything takes time
-    inputs = read_try_inputs(folder.resolve())
-    source = read_source(file, folder.resolve())
-    if spec := only_repair(source, inputs.limits):
-        return _add_own_repair(folder, source, spec, metric)
+    workspace = folder.resolve()
+    source, limits = read_source(file, workspace), Limits.of(load_params(workspace / layout.PARAMS).sandbox)
+    if spec := only_repair(source, limits):
+        return _add_own_repair(folder, SandboxedRepair(source, spec, limits), metric)
+    inputs = read_try_inputs(workspace)
     report = TryReport(folder, file, inputs, source, policy, options, add=True)
     names = metrics_to_try(open_sandbox(inputs, source.filename), source, metric)
     accepted = [report.on(name) for name in names]  # each, also after one was refused
     return 0 if all(accepted) else 1
 
 
-def _add_own_repair(folder: Path, source: MetricFile, spec: RepairSpec, metric: str | None) -> int:
+def _add_own_repair(folder: Path, repair: SandboxedRepair, metric: str | None) -> int:
     """Check the repair of a person's file at the gate; where it passes it becomes an arm."""
-    from metricloop.auditing.try_repair import check_repair, read_mend_inputs, repair_to_try
+    from metricloop.auditing.try_repair import check_repair, read_mend_inputs
     from metricloop.study.add_arm import append_entries
     from metricloop.study.plan import load_plan
     from metricloop.study.repair_arm import repair_arm
 
+    source, spec = repair.source, repair.spec
     if metric:
         raise typer.BadParameter(f"{source.filename} declares a repair and no metric", param_hint="'--metric'")
     workspace = folder.resolve()
     params, inputs = read_mend_inputs(workspace)
-    result = check_repair(repair_to_try(params, source, spec.name), params, inputs)
+    result = check_repair(repair, params, inputs)
     for broken in result.broken:
         print(f"{spec.name}: {broken.rule}: {broken.said}")
     if not result.accepted:

@@ -139,13 +139,14 @@ def flag(name: str, help: str) -> Any:
 
 def existing_result(folder: Path, name: str) -> Path:
     """The path of a file that a study writes. Errors: FileNotFoundError saying how it is made, or that it is being."""
+    path = folder / name
+    if path.is_file():
+        return path
     from metricloop.study.run_record import describe, last_run
 
-    if not (folder / name).is_file() and (running := last_run(folder)) and running.alive:
-        raise FileNotFoundError(f"{folder / name} does not exist yet: wait for {describe(running)}")
-    if not (folder / name).is_file():
-        raise FileNotFoundError(f"{folder / name} does not exist yet; run the study first: {run_line(folder)}")
-    return folder / name
+    if (running := last_run(folder)) and running.alive:
+        raise FileNotFoundError(f"{path} does not exist yet: wait for {describe(running)}")
+    raise FileNotFoundError(f"{path} does not exist yet; run the study first: {run_line(folder)}")
 
 
 def print_json(value: Any) -> None:

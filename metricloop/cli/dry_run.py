@@ -153,7 +153,7 @@ def _search_images(folder: Path, params: Params) -> int | None:
 
 
 def time_rows(found: Estimate, speed: str, side_by_side: int) -> list[tuple[str, str]]:
-    """Rows for the terminal: how long the run will take, what that rests on, and trials that may be added later."""
+    """The rows about time: how long the run will take, how this was measured, and which trials may be added later."""
     rows = [
         ("time", f"{duration_range(found.low, found.high)}, probably about {duration(found.likely)}"),
         ("", f"{speed}, {count(side_by_side, 'trial')} side by side, timed just now on this machine as it is loaded"),
@@ -193,13 +193,8 @@ def _rounds_left(folder: Path, params: Params) -> int:
 
 
 def _images(folder: Path, params: Params) -> str:
-    summary = folder / layout.SUMMARY
-    budget = f"{params.study.budget:.0%} of the pool a subset"
-    if not summary.is_file():
-        return f"not ingested yet; {budget}"
-    splits = json.loads(summary.read_text())["splits"]
-    counts = ", ".join(f"{name} {split['images']}" for name, split in splits.items())
-    return f"{counts}; {budget}"
+    sizes = ", ".join(f"{name} {images}" for name, images in split_sizes(folder).items())
+    return f"{sizes or 'not ingested yet'}; {params.study.budget:.0%} of the pool a subset"
 
 
 def _pictures_to_embed(folder: Path) -> int:

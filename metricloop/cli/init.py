@@ -180,7 +180,7 @@ def init(
 
 
 def _refuse_options_of_data(context: typer.Context) -> None:
-    """The demo has its own pictures and settings. Errors: BadParameter for an option that would say nothing."""
+    """Check that no option is given that the demo would ignore: it has its own pictures. Errors: BadParameter."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is not None and source.name == "COMMANDLINE" and parameter.name not in FOR_DEMO:

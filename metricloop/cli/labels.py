@@ -179,11 +179,11 @@ def fix(
 
 def _effects(found: Effects, folder: Path) -> list[str]:
     """Which scores, subsets and trials depend on the changed labels, and which do not, as lines."""
+    from metricloop.cli.status_lines import few
     from metricloop.text.shell import command_line
 
     def listed(title: str, names: Sequence[str]) -> list[str]:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        return [f"{title}: {', '.join(names[:NAMED])}{more}"] if names else []
+        return [f"{title}: {few(names, NAMED)}"] if names else []
 
     again = [f"{arm} ({count} of {total})" for arm, (count, total) in found.trials.items()]
     lines = listed("scores that differ now", found.scores) + listed("scores as before", found.same_scores)

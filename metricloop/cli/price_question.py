@@ -19,7 +19,10 @@ Give US dollars per million tokens, read and written, such as 1.0 4.0
 
 
 def ask_price(folder: Path, settings: LanguageModel) -> list[str]:
-    """Changes of params.yaml that follow from the answers; [] where nothing is open, or nobody can be asked."""
+    """Ask for the prices that are not known, and return the answers as changes of params.yaml.
+
+    [] where every price is known, or nobody can be asked.
+    """
     if settings.provider == NONE or replays(settings.provider) or settings.max_cost is None or not asks_here():
         return []
     prices = dict(settings.prices)
@@ -33,7 +36,7 @@ def ask_price(folder: Path, settings: LanguageModel) -> list[str]:
 
 
 def _price() -> tuple[float, float] | None:
-    """Two amounts, asked for until they can be read; None for an empty answer or the end of the input."""
+    """Ask for two amounts until the answer holds two; None for an empty answer or the end of the input."""
     while True:
         try:
             answer = input("price: ").replace("$", " ").split()

@@ -90,6 +90,8 @@ def mend(
 
 def lines_of(found: dict[str, Any]) -> list[str]:
     """The measurement as text of at most 80 columns."""
+    from metricloop.auditing.repair_quality import RIGHT
+
     said = ", ".join(f"{number} {kind}" for kind, number in found["edits"].items() if number) or "none"
     lines = [
         f"{found['repair']} on {found['images']} images with {found['labels']} labels; edits it is at least "
@@ -98,11 +100,11 @@ def lines_of(found: dict[str, Any]) -> list[str]:
     ]
     if found["f1"]:
         lines += ["F1 of the labels against the truth", *_f1_lines(found["f1"])]
-        lines += [f"right by IoU 0.75           {'cases':>7}{'before':>8}{'after':>8}"]
+        lines += [f"{f'right by IoU {RIGHT:g}':28}{'cases':>7}{'before':>8}{'after':>8}"]
         lines += [
             f"  {_kind(row['kind']):26}{row['cases']:7}{row['before']:8}{row['after']:8}" for row in found["kinds"]
         ]
-        lines += ["F1 by least confidence         0.50    0.75    0.90"]
+        lines += ["F1 by least confidence      " + "".join(f"{float(at):8.2f}" for at in found["strength"][0]["f1"])]
         lines += [
             f"  {row['least_confidence']:<26g}" + "".join(f"{value:8.3f}" for value in row["f1"].values())
             for row in found["strength"]

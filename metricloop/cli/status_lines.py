@@ -99,10 +99,14 @@ def _value(value: Any) -> str:
     return "not set" if value is None else textwrap.shorten(str(value) or "empty", SHOWN, placeholder=" ...")
 
 
-def few(words: Iterable[str]) -> str:
-    """The first words, and how many more there are."""
+def few(words: Iterable[str], most: int = MOST) -> str:
+    """The first words, and how many more there are.
+
+    >>> few(["ingest", "train", "compare"], most=2)
+    'ingest, train and 1 more'
+    """
     words = list(dict.fromkeys(words))
-    return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def _only_waits(found: Staleness, name: str) -> bool:

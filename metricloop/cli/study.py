@@ -229,10 +229,10 @@ def compare(
     from metricloop.data.tables import read_json
 
     folder = folder.resolve()
+    result = existing_result(folder, layout.CONFIRMATION if confirmed else layout.COMPARISON)
     if as_json:
-        print_json(read_json(existing_result(folder, layout.CONFIRMATION if confirmed else layout.COMPARISON)))
+        print_json(read_json(result))
         return
-    existing_result(folder, layout.CONFIRMATION if confirmed else layout.COMPARISON)
     comparison = read_comparison(folder)
     if confirmed:
         openings = folder / layout.OPENINGS

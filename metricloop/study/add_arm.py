@@ -7,7 +7,7 @@ entry added at the end of `batches` would then stand below the comment of `arms`
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from metricloop.metrics.contract import Spec
 from metricloop.study.plan import Plan
 
 MINE = "mine"  # batches of a person's own metrics are called mine-METRIC
+# What a metric or a repair may declare as needed -> its file. Views come first: `predict` writes them with the
+# predictions, so their file stands for both.
+FILE_OF = {"views": layout.VIEWS, "predictions": layout.PREDICTIONS, "embedding": layout.EMBEDDINGS}
 
 
 class AppendError(ValueError):
@@ -29,6 +32,11 @@ def arm_name(plan: Plan, metric: str, policy: str) -> str:
     """A free name for an arm: METRIC, METRIC_POLICY, or METRIC_POLICY_NUMBER."""
     tries = [metric, f"{metric}_{policy}", *(f"{metric}_{policy}_{number}" for number in range(2, 100))]
     return next(name for name in tries if name not in plan["arms"])
+
+
+def file_for(needs: Collection[str]) -> str:
+    """The file that the entry of a metric or a repair names under `needs`."""
+    return next((file for need, file in FILE_OF.items() if need in needs), layout.IMAGES)
 
 
 def entries_for(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], arm: str, seeds: int) -> Plan:
@@ -46,9 +54,7 @@ def entries_for(plan: Plan, spec: Spec, code: str, policy: Mapping[str, Any], ar
         )
     if batch is None:
         batch = f"{MINE}-{spec.name}"
-        files = {"views": layout.VIEWS, "predictions": layout.PREDICTIONS, "embedding": layout.EMBEDDINGS}
-        needs = next((file for need, file in files.items() if need in spec.needs), layout.IMAGES)
-        addition["batches"][batch] = {"code": code, "needs": needs, "metrics": [spec.name]}
+        addition["batches"][batch] = {"code": code, "needs": file_for(spec.needs), "metrics": [spec.name]}
     file = layout.scores_file(batch, spec.name)
     addition["arms"][arm] = {
         "role": "treatment", "metric": spec.name, "a": file, "b": file, "policy": dict(policy)

@@ -50,7 +50,7 @@ def read_background(folder: Path) -> Background:
 
 
 def _changed_since(file: Path, folder: Path, params: Params) -> bool:
-    """Whether a file was made before the labels of now, or never."""
+    """Whether the labels have changed since a file was made, or the file does not exist."""
     labels = folder / params.data.labels
     if not file.is_file():
         return True
@@ -58,7 +58,7 @@ def _changed_since(file: Path, folder: Path, params: Params) -> bool:
 
 
 def _promoted_before(folder: Path, params: Params) -> str:
-    """How the champion differs from what would be promoted now, in its settings and the labels of its subset."""
+    """How the promoted detector differs from one promoted now: other settings, or another subset; "" if it does not."""
     version = read_json(folder / layout.ALIASES).get(CHAMPION) if (folder / layout.ALIASES).is_file() else None
     file = folder / layout.promoted_folder(version or 0) / "detector.json"
     if not file.is_file():

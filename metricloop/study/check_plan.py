@@ -19,6 +19,7 @@ from metricloop.scoring.declared_metrics import declared_in
 from metricloop.scoring.open_metrics import CATALOGUE, catalogue
 from metricloop.selection.policies import POLICIES, check_policy, needs_embeddings
 from metricloop.selection.select import BASELINE, SAME_IMAGES
+from metricloop.study.add_arm import FILE_OF
 from metricloop.study.plan import Plan, PlanError
 from metricloop.text.nearest import did_you_mean
 from metricloop.text.numbers import count
@@ -31,7 +32,6 @@ KEYS = {
     "blocks": ("arm", "seeds"),
 }
 MOST_INIT = 6  # the most that `init --seeds` takes
-FILE_OF = {"predictions": layout.PREDICTIONS, "views": layout.VIEWS, "embedding": layout.EMBEDDINGS}
 
 
 def check_ties(folder: Path, params: Params, plan: Plan) -> None:

@@ -61,7 +61,8 @@ def settle_killed(folder: Path) -> list[str]:
 
 
 def _put_back(folder: Path, name: str, recorded: Any) -> bool:
-    """Whether a stage failed, so that its outputs had to be put back: dvc.lock still has its entry of before.
+    """Put back the outputs of a stage that failed; returns whether any were put back. It failed if dvc.lock still has
+    its entry of before.
 
     recorded: the entry of the stage in dvc.lock now.
     """

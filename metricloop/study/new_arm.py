@@ -66,7 +66,7 @@ def metric_arm(
     alike = [other for other, entry in plan["arms"].items() if _same(entry, addition["arms"][arm])]
     if alike:
         raise AppendError(f"the arm {alike[0]} is this already; for another arm: --policy among share=0.4")
-    return arm, addition | _trials(arm, addition, params, plan)
+    return arm, addition | trials_for(arm, addition, params, plan)
 
 
 def control_arm(params: Params, plan: Plan, name: str) -> tuple[str, Plan]:
@@ -91,7 +91,7 @@ def control_arm(params: Params, plan: Plan, name: str) -> tuple[str, Plan]:
     if whole:
         arm["automatic"] = True  # a family of tests of its own, so that no verdict of the study changes
     addition: Plan = {"arms": {name: arm}}
-    return name, addition | _trials(name, addition, params, plan)
+    return name, addition | trials_for(name, addition, params, plan)
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -101,7 +101,8 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return meaning(one) == meaning(other)
 
 
-def _trials(arm: str, addition: Plan, params: Params, plan: Plan) -> Plan:
+def trials_for(arm: str, addition: Plan, params: Params, plan: Plan) -> Plan:
+    """The first trials of a new arm, as sections of the plan. addition: the entries with this arm."""
     with_it = {**plan, "arms": {**plan["arms"], **addition["arms"]}}
     return {"blocks": {}, **first_trials(arm, with_it, params)}
 

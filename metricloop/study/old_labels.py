@@ -21,8 +21,7 @@ def arms_of_old_labels(folder: Path, plan: Plan) -> tuple[str, ...]:
     """The arms with results of another subset than their own of today, or with a subset of other labels than the
     pool's of today, in the order of the plan.
     """
-    lock = folder / layout.LOCK
-    stages: dict[str, Any] = (_read(lock) or {}).get("stages", {}) if lock.is_file() else {}
+    stages = _stages(folder)
     pool = _digest(stages.get("ingest", {}), "outs", POOL)
     old = set()
     for name, block in plan["blocks"].items():
@@ -39,15 +38,15 @@ def arms_of_old_labels(folder: Path, plan: Plan) -> tuple[str, ...]:
 
 def subset_digest(folder: Path, arm: str) -> str | None:
     """The digest of an arm's subset of today; None where none is recorded."""
-    lock = folder / layout.LOCK
-    stages = (_read(lock) or {}).get("stages", {}) if lock.is_file() else {}
-    return _digest(stages.get(f"select@{arm}", {}), "outs", layout.subset_file(arm))
+    return _digest(_stages(folder).get(f"select@{arm}", {}), "outs", layout.subset_file(arm))
 
 
 def _digest(stage: dict[str, Any], part: str, path: str) -> str | None:
     return next((entry.get("md5") for entry in stage.get(part, ()) if entry["path"] == path), None)
 
 
-def _read(lock: Path) -> Any:
-    """dvc.lock, which is long: read by libyaml where PyYAML has it, ten times as fast."""
-    return yaml.load(lock.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+def _stages(folder: Path) -> dict[str, Any]:
+    """The stages in dvc.lock, which is long: read by libyaml where PyYAML has it, ten times as fast."""
+    lock = folder / layout.LOCK
+    text = lock.read_text() if lock.is_file() else ""
+    return (yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}).get("stages", {})

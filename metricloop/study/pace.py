@@ -10,11 +10,12 @@ from metricloop.study.graph import kind_of
 from metricloop.study.plan import Plan
 from metricloop.study.run_estimate import STARTING
 from metricloop.study.run_record import known_seconds
-from metricloop.study.stage_costs import TRAINED, Costs
+from metricloop.study.stage_costs import Costs
+from metricloop.study.stage_work import WITH_DETECTOR
 from metricloop.study.time_left import DVC, SHOWING
 from metricloop.training.parallel import parallel_jobs
 
-BY_TRIALS = {*TRAINED, "evaluate"} - {"predict"}  # their time follows from the number of trials
+BY_TRIALS = {*WITH_DETECTOR} - {"predict"}  # their time follows from the number of trials
 
 
 def read_pace(folder: Path, params: Params, plan: Plan) -> Pace | None:

@@ -19,9 +19,8 @@ from metricloop.study.plan import Plan, load_plan
 from metricloop.study.rendering import render_stages, write_if_changed
 
 NOTE = "# Digests of the code that each stage runs. Written by metricloop, so that DVC notices changed code.\n"
-READS = dict.fromkeys(
-    ("predict", "embed", "score", "mend", "select"), ("pool",)
-)  # stage -> splits whose labels it reads
+# Kind of stage -> splits whose labels it reads.
+READS = dict.fromkeys(("predict", "embed", "score", "mend", "select"), ("pool",))
 READS |= dict.fromkeys(("screen", "evaluate", "compare"), ("search",)) | {"confirm": ("test",)}
 
 
@@ -107,9 +106,8 @@ def fresh_files(folder: Path, params: Params | None = None) -> dict[str, str]:
 
     A data set outside the workspace is looked through for fingerprint.yaml; where it is gone, that file is left out.
     dvc.yaml has the stage `embed` when the plan reads embeddings, `screen` when it has screens, and `mend` when it has
-    repairs; `ingest` reads
-    repaired labels when data.labels names them, and `second_labels` is there when data.second_labels is set. What
-    dvc_extras has for DVC's own commands is there always.
+    repairs; `ingest` reads repaired labels when data.labels names them, and `second_labels` is there when
+    data.second_labels is set. What dvc_extras has for DVC's own commands is there always.
     Errors: GraphError for a workspace of an old version; SecondLabelsError for a second labelling that is not there.
     """
     stages, plan, texts = folder / layout.STAGES, load_plan(folder), {}

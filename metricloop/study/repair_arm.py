@@ -7,11 +7,10 @@ from metricloop.mending.open_repair import repair_catalogue
 from metricloop.metrics.repair_contract import RepairSpec, repair_spec_of
 from metricloop.params import Params
 from metricloop.scoring.open_metrics import CATALOGUE
-from metricloop.study.add_arm import AppendError, arm_name
+from metricloop.selection.options import Mend
+from metricloop.study.add_arm import AppendError, arm_name, file_for
+from metricloop.study.new_arm import trials_for
 from metricloop.study.plan import Plan
-from metricloop.study.screens import first_trials
-
-FILES = {"views": layout.VIEWS, "predictions": layout.PREDICTIONS, "embedding": layout.EMBEDDINGS}
 
 
 def known_repairs() -> list[str]:
@@ -24,9 +23,7 @@ def catalogue_repair_arm(params: Params, plan: Plan, name: str) -> tuple[str, Pl
     return repair_arm(params, plan, repair_spec_of(repair_catalogue()[name]), CATALOGUE[1])
 
 
-def repair_arm(
-    params: Params, plan: Plan, spec: RepairSpec, code: str, least_confidence: float = 0.6
-) -> tuple[str, Plan]:
+def repair_arm(params: Params, plan: Plan, spec: RepairSpec, code: str) -> tuple[str, Plan]:
     """The name of an arm of random images whose labels a repair mends, and its entries, with its first trials.
 
     code: the repair's file, relative to the workspace, or the catalogue. The baseline has as many images.
@@ -35,7 +32,7 @@ def repair_arm(
     there = plan["repairs"].get(spec.name)
     if there and there["code"] != code:
         raise AppendError(f"another repair is called {spec.name} already ({there['code']}); give yours another name")
-    mend = {"repair": spec.name, "least_confidence": least_confidence}
+    mend = Mend(repair=spec.name).model_dump(include={"repair", "least_confidence"})
     entry = {
         "role": "treatment",
         "a": layout.IMAGES,
@@ -47,9 +44,7 @@ def repair_arm(
     ]:
         raise AppendError(f"the arm {alike[0]} is this already; change its least_confidence, or add another repair")
     arm = arm_name(plan, spec.name, "mend")
-    needs = next((file for need, file in FILES.items() if need in spec.needs), layout.IMAGES)
     addition: Plan = {"arms": {arm: entry}}
     if not there:
-        addition["repairs"] = {spec.name: {"code": code, "needs": needs}}
-    with_it = {**plan, "arms": {**plan["arms"], arm: entry}}
-    return arm, {"blocks": {}, **addition, **first_trials(arm, with_it, params)}
+        addition["repairs"] = {spec.name: {"code": code, "needs": file_for(spec.needs)}}
+    return arm, addition | trials_for(arm, addition, params, plan)

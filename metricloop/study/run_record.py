@@ -21,11 +21,9 @@ from metricloop import layout
 from metricloop.params import Params, load_params
 from metricloop.study.graph import kind_of
 from metricloop.study.kept_outputs import settle_killed
-from metricloop.study.stage_work import detector_of, trials_of, work_of
+from metricloop.study.stage_work import WITH_DETECTOR, detector_of, trials_of, work_of
 from metricloop.text.duration import duration
 from metricloop.text.shell import run_line
-
-BY_DETECTOR = ("predict", "screen", "train", "evaluate", "confirm")  # kinds of stages whose time depends on it
 
 
 class BusyError(RuntimeError):
@@ -70,9 +68,8 @@ class Run:
 
     def __init__(self, folder: Path, doing: str, params: Params | None = None) -> None:
         self.folder, self.params = folder, params
-        self.state = Running(os.getpid(), _born(os.getpid()), socket.gethostname(), doing, time.time())
-        if params is not None:
-            self.state = replace(self.state, trials=trials_of(params))
+        pid, trials = os.getpid(), "" if params is None else trials_of(params)
+        self.state = Running(pid, _born(pid), socket.gethostname(), doing, time.time(), trials=trials)
         self.left: Callable[[Run], float | None] = lambda run: None  # estimates the seconds that are left
         self.changed: Callable[[Running], None] = lambda state: None  # called after each change, by a display
         self.clocks: dict[str, float] = {}
@@ -236,7 +233,7 @@ def known_seconds(folder: Path, params: Params | None = None) -> dict[str, float
             found[stage] = value
         elif params is None:
             found[stage] = value["seconds"]
-        elif value["detector"] == detector_of(params) or kind_of(stage) not in BY_DETECTOR:
+        elif value["detector"] == detector_of(params) or kind_of(stage) not in WITH_DETECTOR:
             found[stage] = value["seconds"] * work_of(stage, params) / value["work"]
     return found
 
@@ -262,7 +259,7 @@ def _times(folder: Path) -> dict[str, Any]:
 
 
 def _born(pid: int) -> str:
-    """Tells a process from a later one with the same number, by when it began; "" if it is gone."""
+    """When a process began, which no later process with the same number shares; "" if the process is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         if stat[0] == "Z":

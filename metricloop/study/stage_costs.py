@@ -9,11 +9,12 @@ from metricloop.data.seeds import parse_seeds
 from metricloop.params import Params
 from metricloop.study.graph import kind_of
 from metricloop.study.plan import Plan
+from metricloop.study.stage_work import TRAINED, WITH_DETECTOR, work_of
 
-TRAINED = ("predict", "screen", "train", "confirm")  # stages that train; their unit is an iteration
 # Seconds of a stage of which nothing is known yet: a Python process that reads tables and writes some.
 UNKNOWN = {"draw": 5.0, "ingest": 8.0, "score": 8.0, "compare": 8.0}
 PROCESS = 4.0
+SECTIONS = {"screen": "screens", "train": "blocks", "evaluate": "blocks"}  # of the plan, with the seeds of a stage
 USUAL_START = 5.0  # seconds until a process has loaded torch and built the detector, two at once on two free cores
 USUAL_QUICK = 1.0  # seconds of the quickest stage there, which does next to nothing
 EVALUATED = 0.25  # of the seconds that training took: evaluating a trial, when none has been evaluated
@@ -38,11 +39,11 @@ class Costs:
     def of(self, stage: str) -> float | None:
         """Seconds that a stage will probably take; None for one that trains, when nothing is known of training."""
         kind, units = kind_of(stage), self.units(stage)
-        if self.timed and kind in (*TRAINED, "evaluate"):
+        if self.timed and kind in WITH_DETECTOR:
             return self._from_timing(kind, stage)
-        if stage in self.seconds and kind not in (*TRAINED, "evaluate"):
+        if stage in self.seconds and kind not in WITH_DETECTOR:
             return self.seconds[stage]
-        if kind in (*TRAINED, "evaluate"):
+        if kind in WITH_DETECTOR:
             return self._from_stages(kind, stage)
         rate = self._rate([kind])
         return UNKNOWN.get(kind, PROCESS) * self.slowness() if rate is None else rate * units
@@ -59,18 +60,10 @@ class Costs:
     def units(self, stage: str) -> float:
         """The amount of work of a stage: iterations where it trains, trials where it evaluates, else 1."""
         kind, _, name = stage.partition("@")
-        params, plan = self.params, self.plan
-        if kind == "predict":
-            return params.predict.folds * params.predict.iterations
-        if kind == "confirm":
-            return (params.confirm.baseline + 2 * params.confirm.seeds) * params.train.iterations
-        if kind == "screen" and name in plan["screens"]:
-            seeds = len(parse_seeds(plan["screens"][name]["seeds"]))
-            return seeds * params.screen.share * params.train.iterations
-        if kind in ("train", "evaluate") and name in plan["blocks"]:
-            seeds = len(parse_seeds(plan["blocks"][name]["seeds"]))
-            return seeds * (params.train.iterations if kind == "train" else 1)
-        return 1
+        if not self._is_planned(stage):
+            return 1
+        trials = len(parse_seeds(self.plan[SECTIONS[kind]][name]["seeds"])) if kind in SECTIONS else 1
+        return trials * work_of(stage, self.params)
 
     def slowness(self) -> float:
         """How much slower than usual processes start now, on this machine as it is loaded; at least 1."""
@@ -97,8 +90,8 @@ class Costs:
         """Seconds until a stage that trains or evaluates gets to work, in proportion to what the quickest stage took;
         at most half of what the quickest such stage took.
         """
-        heavy = [took for name, took in self.seconds.items() if kind_of(name) in (*TRAINED, "evaluate")]
-        quick = [took for name, took in self.seconds.items() if kind_of(name) not in (*TRAINED, "evaluate")]
+        heavy = [took for name, took in self.seconds.items() if kind_of(name) in WITH_DETECTOR]
+        quick = [took for name, took in self.seconds.items() if kind_of(name) not in WITH_DETECTOR]
         usual = USUAL_START * min(quick, default=0.0) / USUAL_QUICK
         return min(usual, min(heavy) / 2) if heavy else usual
 
@@ -107,7 +100,7 @@ class Costs:
         kinds = set(kinds)
         ran = [name for name in self.seconds if kind_of(name) in kinds and self._is_planned(name)]
         units = sum(self.units(name) for name in ran)
-        start = self.start() if kinds & {*TRAINED, "evaluate"} else 0.0
+        start = self.start() if kinds & {*WITH_DETECTOR} else 0.0
         took = sum(max(self.seconds[name] - start, 0.0) * self._at_once(kind_of(name)) for name in ran)
         return took / units if units else None
 
@@ -119,8 +112,7 @@ class Costs:
 
     def _is_planned(self, stage: str) -> bool:
         kind, _, name = stage.partition("@")
-        sections = {"screen": "screens", "train": "blocks", "evaluate": "blocks"}
-        return kind not in sections or name in self.plan[sections[kind]]
+        return kind not in SECTIONS or name in self.plan[SECTIONS[kind]]
 
     def _from_timing(self, kind: str, stage: str) -> float:
         start, iteration, evaluation = self.timed["start"], self.timed["iteration"], self.evaluation() or 0.0

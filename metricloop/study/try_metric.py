@@ -99,12 +99,17 @@ def only_repair(source: MetricFile, limits: Limits) -> RepairSpec | None:
 
     Errors: RepairError when it declares several, or cannot be loaded.
     """
-    if "@repair" not in source.code and ".repair(" not in source.code:
+    if not _mentions_repair(source):
         return None
     specs = declared_repairs(repair_sandbox(limits), source)
     if len(specs) > 1:
         raise RepairError(f"{source.filename} declares {len(specs)} repairs ({', '.join(specs)}); one file holds one")
     return next(iter(specs.values()), None)
+
+
+def _mentions_repair(source: MetricFile) -> bool:
+    """Whether the text of a file looks as if it declares a repair; nothing of it is executed."""
+    return "@repair" in source.code or ".repair(" in source.code
 
 
 def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> list[str]:
@@ -113,12 +118,9 @@ def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> l
     if wanted and wanted not in specs:
         raise MetricError(f"{source.filename} declares no metric {wanted!r}; it declares: {', '.join(specs) or 'none'}")
     if not specs:
-        repair = (
-            ""
-            if "@repair" not in source.code
-            else "; for a repair: " + command_line("metricloop", "mend", source.filename)
-        )
-        raise MetricError(f"{source.filename} declares no metric: decorate a function with @metric(...){repair}")
+        mend = command_line("metricloop", "mend", source.filename)
+        hint = f"; for a repair: {mend}" if _mentions_repair(source) else ""
+        raise MetricError(f"{source.filename} declares no metric: decorate a function with @metric(...){hint}")
     return [wanted] if wanted else specs
 
 
