@@ -47,9 +47,9 @@ class Progress:
 
 
 def slug(name: str) -> str:
-    """A name as Prefect's keys want it: lower-case letters, digits and dashes.
+    """Turn a name into a key that Prefect accepts: lower-case letters, digits and dashes only.
 
-    Where that changes the name, a few digits of its hash follow, so that a.b and A_B do not share their artifacts.
+    If this changes the name, six digits of its hash are added, so that studies a.b and A_B get different keys.
     """
     key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
     return key if key == name else f"{key}-{sha256(name.encode()).hexdigest()[:6]}"

@@ -91,7 +91,7 @@ def _names(first: str) -> Iterator[str]:
 
 
 def nothing_left(folder: Path, params: Params) -> bool:
-    """Whether a study whose stages are up to date is finished, and shown as it is now. DVC is not asked."""
+    """Whether a study is finished and its report up to date. The caller has checked that its stages are up to date."""
     shown, report, database = (folder / name for name in (layout.SHOWN, layout.REPORT, layout.MLFLOW))
     if not all(path.is_file() for path in (shown, report, database)) or shown.read_text() != state_of(folder):
         return False

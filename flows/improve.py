@@ -53,7 +53,7 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
 
 
 def confirm_label(params: Params) -> str:
-    """What the stage confirm is called; it runs in any case, to write that there is nothing to confirm."""
+    """The label of the stage `confirm`, which always runs. If confirm.when is never, it writes only that."""
     never = params.confirm.when == "never"
     return "confirm: nothing to do, confirm.when is never" if never else "confirm on the test split"
 

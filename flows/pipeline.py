@@ -27,7 +27,7 @@ from metricloop.training.parallel import parallel_jobs
 
 @contextmanager
 def running(folder: Path, params: Params) -> Iterator[None]:
-    """Hold the workspace for a run that knows the time left; its tasks carry the study's name as a tag."""
+    """Lock the workspace during a run, estimate the time left, and tag its tasks in Prefect with the study's name."""
     with tags(params.study.name), claimed(folder, "run") as run:
         run.left = partial(time_left, folder, params, parallel_jobs(params, with_torch=False))
         yield

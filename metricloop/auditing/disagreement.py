@@ -51,9 +51,9 @@ def interval(wrong: np.ndarray, groups: np.ndarray, confidence: float = CONFIDEN
 
 
 def members(groups: np.ndarray) -> np.ndarray:
-    """The number of each one's group, (n,) int from 0, in the order of the groups' names as text.
+    """Turn group names into numbers from 0, (n,) int, in the order of the names as text.
 
-    Many labels have few groups, and only these become text: that of a hundred thousand labels takes most of a second.
+    Only the distinct names become text: to convert those of 100,000 labels one by one would take most of a second.
 
     >>> members(np.array([10, 9, 10])).tolist()
     [0, 1, 0]
@@ -64,8 +64,10 @@ def members(groups: np.ndarray) -> np.ndarray:
 
 
 def interval_of(wrong: np.ndarray, member: np.ndarray, confidence: float) -> list[float] | None:
-    """As `interval`, for groups that are numbers from 0 without a gap, as `members` makes them: many intervals over the
-    same groups need them only once."""
+    """The same as `interval`, but with groups that `members` has already turned into numbers.
+
+    This saves time where many intervals over the same groups are needed.
+    """
     from scipy.stats import beta, t
 
     n = len(wrong)

@@ -83,9 +83,12 @@ def too_poor(
 
 
 def well_placed(data: Dataset, predictions: Mapping[int, Detections]) -> float:
-    """The share of the pool's labels that the model's box fits as well as two careful people agree: the prediction
-    with the highest score * IoU has an IoU of at least RIGHT. Labels are mostly right, so where few have one, it is the
-    model that is wrong, and what it says of the place of a box is no evidence."""
+    """The share of the pool's labels on which the model puts a box with an IoU of at least RIGHT, 0 to 1.
+
+    Two careful people agree about as well. The model's box for a label is the one with the highest score * IoU. Most
+    labels are right, so where this share is small the model is poor, and its boxes cannot show that a label is badly
+    placed.
+    """
     fitting, labels = 0, 0
     for row in np.flatnonzero((data.split == "pool") & (data.counts > 0)).tolist():
         labels += int(data.counts[row])
@@ -98,12 +101,15 @@ def well_placed(data: Dataset, predictions: Mapping[int, Detections]) -> float:
 
 
 def _down(share: float) -> str:
-    """A percentage, rounded down: what is below a limit must not look equal to it."""
+    """A percentage, rounded down, so that a share below a limit does not look equal to the limit."""
     return percent(int(100 * share) / 100)
 
 
 def expected(one: Calibration | None, listed: Sequence[Suspect], judged: np.ndarray, silent: str | None) -> Expected:
-    """What is to be expected of the list of a kind, and why it is empty. judged: a value for each label or image."""
+    """How many labels of one kind of error are probably wrong, and why none is listed where none is.
+
+    judged: one value per label or image that was judged; only their number counts.
+    """
     if one is None or silent is not None:
         return Expected(silent=silent)
     known = [suspect.probability for suspect in listed if suspect.probability is not None]

@@ -84,8 +84,11 @@ class Audit:
 
 
 def check(folder: Path, params: Params, *, budget: bool = False) -> Dataset:
-    """Read the pool. One with nothing to audit is refused before anything is trained; with `budget` also one of which
-    no mistake is known. Errors: AuditError."""
+    """Read the pool, and check before anything is trained that an audit is possible.
+
+    budget: also check that some mistakes are known. Errors: AuditError where there are no images or no labels, or no
+    known mistakes.
+    """
     pool = read_pool(folder / layout.DATA, folder / params.data.folder)
     if not len(pool):
         raise AuditError(f"the pool of {folder} holds no images; see {folder / layout.PROBLEMS}")
@@ -171,7 +174,7 @@ def audit(
 
 
 def weak(model: Mapping[str, Any] | None) -> list[str]:
-    """A warning where the models have hardly learnt."""
+    """A warning if the models have hardly learnt; else []."""
     if model is None or model["mAP"] >= LOW_MAP:
         return []
     return [

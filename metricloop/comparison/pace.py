@@ -15,7 +15,7 @@ SEEDS = 3  # trials of a block, mostly; its two stages start once
 
 @dataclass(frozen=True)
 class Pace:
-    """What takes how many seconds.
+    """How many seconds the parts of a study take.
 
     training, evaluation: of one trial, while `side_by_side` of them run. block: until the two stages of a block have
     got to work. kinds: kind of the other stages, in the order of the study -> all stages of it. around: before the

@@ -1,8 +1,8 @@
-"""Screening: an arm whose short trials stay below the baseline's gets no full trials. Of the variants of an idea, the
-one that does best in short trials goes on, and the others stop.
+"""Screening: short trials decide which arms get full trials.
 
-An arm that stops was tried, so it stays in its family of tests and counts with p = 1. Arms that pass are tested with
-full trials only.
+An arm goes on if its mean mAP in short trials is at least the baseline's. Where an idea has several variants, the best
+of them goes on, even if it is below the baseline, and the others stop. An arm that stops was tried, so it stays in its
+family of tests and counts with p = 1. Arms that pass are tested with full trials only.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ def _goes_on(
     trained: Collection[str],
     baseline: float,
 ) -> bool | None:
-    """Whether an arm gets full trials; None while that is open. Of equal variants the first in the plan goes on."""
+    """Whether an arm gets full trials; None until all variants of its idea have short trials.
+
+    Where two variants are equally good, the one that comes first in the plan goes on.
+    """
     rivals = variants_of(arm, plan)
     if len(rivals) == 1:
         return short[arm] >= baseline

@@ -69,7 +69,7 @@ def scored_notes(comparison: dict[str, Any], scored: Mapping[str, tuple[int, int
 
 
 def promoted_text(background: Background) -> list[str]:
-    """A line where the promoted detector is from before a change."""
+    """A line that says that the promoted detector is out of date; [] if it is not."""
     if not background.promoted_before:
         return []
     return [
@@ -158,7 +158,7 @@ def _looks(comparison: dict[str, Any]) -> list[str]:
 
 
 def _other_mean(comparison: dict[str, Any]) -> list[str]:
-    """A line where the mean gain of all metrics is not the mean of the column, because it takes other seeds."""
+    """A line that explains why the mean gain of all metrics differs from the mean of the column; [] if it does not."""
     rows = {arm["name"]: arm for arm in comparison["arms"]}
     told = max(comparison["headlines"], key=lambda entry: len(entry["arms"]), default=None)
     if told is None or not comparison["looks_taken"] or not all(name in rows for name in told["arms"]):

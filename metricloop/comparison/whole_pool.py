@@ -47,7 +47,7 @@ def dropping_text(comparison: dict[str, Any]) -> str:
 
 
 def _conclusion(low: float, high: float) -> str:
-    """What the interval says of dropping, with its ends: a small change of a number changes little of the words.
+    """Whether dropping images pays, in words that name both ends of the interval, low and high, in mAP.
 
     >>> _conclusion(0.01, 0.03)
     'yes, that gains 0.010 to 0.030 mAP'
@@ -62,7 +62,7 @@ def _conclusion(low: float, high: float) -> str:
 
 
 def _ends(comparison: dict[str, Any]) -> tuple[float, float] | None:
-    """The interval of the gain of the subset over the whole pool."""
+    """Lowest and highest plausible gain in mAP of the subset over the whole pool; None without the control `full`."""
     whole = whole_pool(comparison)
     if whole is None:
         return None

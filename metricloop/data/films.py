@@ -1,4 +1,4 @@
-"""Pictures that are frames of a film by their numbers and looks, and what keeps neighbouring frames together."""
+"""Find pictures that are frames of a film, and a pattern for data.group that keeps neighbouring frames in one split."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Film:
 
 
 def film_in_two_splits(files: Sequence[str], thumbnails: np.ndarray, split: np.ndarray) -> Film | None:
-    """What there is of films whose neighbouring frames are in the pool and in a held-out split; None without.
+    """The films that have neighbouring frames in the pool and in a held-out split; None if there are none.
 
     files: paths with slashes; thumbnails: (n, 256) uint8; split: (n,) str. Numbers alone make no film: independent
     photos may be numbered, so neighbours must look much more alike than pictures far apart.
@@ -57,7 +57,7 @@ def film_in_two_splits(files: Sequence[str], thumbnails: np.ndarray, split: np.n
 
 
 def told(film: Film) -> str:
-    """The film in a sentence, without what to do."""
+    """A sentence that tells a person of the film; it does not say what to do."""
     return (
         f"{film.frames:,} files such as {film.name} look like frames of a film (neighbours differ by {film.near:.0f} "
         f"grey levels, pictures far apart by {film.far:.0f}), and neighbouring frames are on both sides: {film.beside} "
@@ -67,7 +67,7 @@ def told(film: Film) -> str:
 
 
 def _series(files: Sequence[str]) -> list[np.ndarray]:
-    """The rows of pictures whose names differ in their last number only, by this number."""
+    """Groups of pictures whose names differ only in their last number: the rows of each, in that number's order."""
     series: dict[str, list[tuple[int, int]]] = {}
     for row, frame in enumerate(recordings(files)):
         if frame:
@@ -82,8 +82,11 @@ def _gap(thumbnails: np.ndarray, rows: np.ndarray, apart: int) -> float:
 
 
 def pattern_of_runs(files: Sequence[str], series: Sequence[np.ndarray]) -> str | None:
-    """A regular expression whose first group is the same in each run of 10, 100, ... neighbouring numbers and differs
-    between runs: the longest runs of which there are RUNS. None where no simple one does that."""
+    """A regular expression for data.group that keeps runs of 10, 100, ... neighbouring frames together.
+
+    Its first group is the same within a run and differs between runs. The longest runs are taken of which there are
+    enough (RUNS). None if no simple expression does this.
+    """
     found = (_pattern(files, series, least) for least in RUNS)
     return next((pattern for pattern in found if pattern), None)
 
@@ -108,7 +111,7 @@ def _pattern(files: Sequence[str], series: Sequence[np.ndarray], least: int) -> 
 
 
 def _makes(pattern: str, files: Sequence[str], runs: Sequence[tuple[int, int]]) -> bool:
-    """Whether a pattern's groups are these runs."""
+    """Whether a pattern puts two files into one group exactly if they are in one run. runs: the run of each file."""
     groups = [match[1] if (match := re.search(pattern, file)) else None for file in files]
     pairs = set(zip(groups, runs, strict=True))
     return None not in groups and len(pairs) == len(set(groups)) == len(set(runs))

@@ -194,7 +194,7 @@ def _assigned(
 
 
 def _films(files: Sequence[str], facts: list, split: np.ndarray, root: Path) -> list[Problem]:
-    """That neighbouring frames of a film are in several splits, and the parameter that keeps them together."""
+    """A problem if neighbouring frames of a film are in several splits, with the parameter that keeps them together."""
     film = film_in_two_splits(files, np.stack([own.thumbnail for own in facts]), split)
     if film is None:
         return []

@@ -65,7 +65,11 @@ def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYT
 
 
 def _close_up(picture: np.ndarray, shown: Window, most: float) -> tuple[Window, str]:
-    """What is around a window, in the pixels of the file where its bytes allow that; else the window, made smaller."""
+    """The close-up of a window, and the part of the picture that it holds.
+
+    It has the pixels of the file and what is around the window, if that is small enough: at most `most` characters. If
+    not, it is the window alone, made smaller.
+    """
     for side in CUTS:
         x1, y1, x2, y2 = cut = _widened(picture, shown, side)
         if max(x2 - x1, y2 - y1) <= TILE:

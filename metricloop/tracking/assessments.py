@@ -1,4 +1,4 @@
-"""How the suggestions of a call fared, as MLflow's assessments of its trace: passed, repaired and gain."""
+"""What became of the suggestions of a call, for MLflow's assessments of its trace: passed, repaired and gain."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def uri_for(folder: Path) -> str:
 
 
 def without_password(uri: str) -> str:
-    """An address without user and password, also one that nobody can read, and a password with a slash in it."""
+    """Remove user and password from an address, also where it is malformed or the password has a slash in it."""
     scheme, mark, rest = uri.partition("://")
     if not mark or rest.startswith("/"):  # a file
         return uri
