@@ -129,7 +129,7 @@ def idea_families_text() -> str:
 
 
 def idea_families_table() -> str:
-    """The families of ideas as a Markdown table, for the docs."""
+    """A Markdown table with one row for each family of ideas; docs/ contains it."""
     lines = ["| `family` | ideas that | modules of the catalogue | read |", "|---|---|---|---|"]
     for name, family in IDEA_FAMILIES.items():
         modules = ", ".join(f"`{module}`" for module, own in FAMILIES.items() if own.idea == name)

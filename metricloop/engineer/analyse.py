@@ -46,7 +46,7 @@ def analyse(ask: Analyse, desk: Desk) -> Answer:
 
 
 def payload_of(ask: Analyse, desk: Desk) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What the code gets: a JSON value and arrays by name. Errors: QuestionError."""
+    """The input of the code: a value for JSON, and arrays by name. Errors: QuestionError."""
     pool = desk.pool
     arrays = {name: getattr(pool, name) for name in ("image_id", "width", "height", "boxes", "labels", "offsets")}
     arrays |= {"box_row": pool.box_row, "group": np.unique(pool.group.astype(str), return_inverse=True)[1]}
@@ -58,7 +58,7 @@ def payload_of(ask: Analyse, desk: Desk) -> tuple[dict[str, Any], dict[str, np.n
         values[scores.box if scores.per_object else scores.row] = scores.value
         arrays[f"scores.{metric}"] = values
     arrays |= {f"subsets.{arm}": kept for arm, kept in desk.subsets.items()}
-    arrays |= {f"pictures.{image}": picture for image, picture in _pictures(ask, pool).items()}
+    arrays |= {f"pictures.{image}": picture for image, picture in _pictures(ask, desk).items()}
     return {"class_names": pool.class_names}, arrays
 
 
@@ -74,12 +74,10 @@ def _flat(pool: Dataset, predictions: Mapping[int, Detections]) -> dict[str, np.
     }
 
 
-def _pictures(ask: Analyse, pool: Dataset) -> dict[int, np.ndarray]:
-    """The pictures that the code names, by image id; those that cannot be read are left out. Errors: QuestionError."""
-    if strange := sorted(set(ask.pictures) - set(pool.image_id.tolist())):
-        raise QuestionError(f"the pool has no image {', '.join(map(str, strange[:6]))}")
-    found, inputs = {}, MetricInputs(pool)
-    for row in np.flatnonzero(np.isin(pool.image_id, ask.pictures)).tolist():
+def _pictures(ask: Analyse, desk: Desk) -> dict[int, np.ndarray]:
+    """The pictures that a question names, by image id, without those that cannot be read. Errors: QuestionError."""
+    found, inputs = {}, MetricInputs(desk.pool)
+    for row in np.flatnonzero(desk.images(ask.pictures)).tolist():
         frame, _unreadable = read_frame(unread_frame(inputs, row), pixels=True)
         if frame.image is not None:
             step = 1
@@ -98,7 +96,7 @@ def _sandbox(limits: Limits) -> Sandbox:
 
 
 def run(code: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], limits: Limits) -> str:
-    """Run `analyse` of `code` in the sandbox. Returns what it returned, bounded and fenced, or its error in words."""
+    """Run the function `analyse` of `code` in the sandbox. Returns its result as a short fenced text, or its error."""
     sandbox, sealed = _sandbox(limits), "seals" in walls.WALLS
     own = pack(None, {"code": np.frombuffer(code.encode(errors="replace"), np.uint8)}, sealed)
     payload = pack(dict(meta), arrays, sealed)
@@ -118,7 +116,7 @@ def run(code: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], li
 
 
 def told(packet: bytes, end: str) -> str:
-    """The packet in words; nothing in it is trusted."""
+    """The sandbox's packet as text for the model; nothing in it is trusted. end: how the process ended without one."""
     if packet[:1] in (BROKEN, WALLS_FAILED):
         return f"It failed: {clean(packet[1:], 1000) or 'without a message'}."
     if packet[:1] != FOUND:
@@ -145,6 +143,6 @@ def _line(row: Any) -> str:
 
 
 def _unfenced(body: str) -> str:
-    """The text without a line that could end its fence or look like a heading of ours, also not after a few blanks."""
+    """The text, with four blanks before every line that could end its fence or look like a heading of ours."""
     lines = body.splitlines()
     return "\n".join(f"    {line}" if line.lstrip(" ").startswith((FENCE, "#", "```")) else line for line in lines)

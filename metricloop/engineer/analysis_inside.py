@@ -69,7 +69,10 @@ def pool_of(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> SimpleNamesp
 
 
 def bounded(result: Any) -> dict[str, Any]:
-    """What `analyse` returned, as a text or as a table of short texts; what is beyond the bounds is left out."""
+    """The value that `analyse` returned as {"text": str} or {"table": rows of str}, cut to the limits above.
+
+    left_out: how many characters or rows were cut off.
+    """
     if isinstance(result, str):
         return {"text": result[:MOST_TEXT], "left_out": max(0, len(result) - MOST_TEXT)}
     if isinstance(result, dict):

@@ -8,6 +8,7 @@ from pathlib import Path
 from metricloop import layout
 from metricloop.engineer.brief import read_brief
 from metricloop.engineer.data_card import data_card
+from metricloop.engineer.desk import Desk
 from metricloop.engineer.error_card import error_card
 from metricloop.engineer.ideas import Idea
 from metricloop.engineer.lessons import read_lessons
@@ -16,7 +17,7 @@ from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text
 from metricloop.engineer.rules import must_open, untried_families
 from metricloop.engineer.study_facts import facts
-from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, past_ideas, read_study
+from metricloop.engineer.study_view import StudyView, known_metrics, past_ideas, read_study
 from metricloop.evaluation.error_types import Errors
 from metricloop.figures.example_pictures import error_picture, pool_pictures
 from metricloop.llm.journal import Event, Journal
@@ -36,22 +37,25 @@ NOTE = 1500  # characters of the model's notes of one call
 
 
 def opening(study: StudyView, number: int) -> list[Message]:
-    """The messages that ask for the ideas of round `number`, without exploring; pictures if params.yaml allows them."""
-    system, text, pictures = opening_text(study, number)
+    """The messages that ask for the ideas of round `number` when the model asks no questions first."""
+    system, text, pictures = opening_text(Desk(study), number)
     return [Message("system", system), proposal(study, Message("user", text, pictures))]
 
 
-def opening_text(study: StudyView, number: int) -> tuple[str, str, tuple[Picture, ...]]:
-    """How a round begins: the system message, the data and results, and the pictures that were not sent before."""
-    errors = baseline_errors(study)
-    pictures = example_pictures(study, errors)
+def opening_text(desk: Desk, number: int) -> tuple[str, str, tuple[Picture, ...]]:
+    """The beginning of round `number`: system message, user message with data and results, and its pictures.
+
+    Pictures that an earlier round has sent are left out.
+    """
+    study = desk.study
+    pictures = example_pictures(study, desk.errors)
     new, earlier = unseen(pictures, study.events, number)
-    look = render("look", look_context(study, number, errors, new, earlier))
+    look = render("look", look_context(desk, number, new, earlier))
     return render("system", system_context(study)), look, tuple(new)
 
 
 def proposal(study: StudyView, before: Message) -> Message:
-    """The question for ideas, after `before`: the opening, or the last answers while exploring."""
+    """The message that asks for ideas. before: the message that it continues, the opening or the last answers."""
     context = proposal_context(study) | {"before": before.text}
     return Message("user", render("propose", context), before.pictures)
 
@@ -59,7 +63,7 @@ def proposal(study: StudyView, before: Message) -> Message:
 def unseen(
     pictures: Sequence[Picture], events: Sequence[Event], number: int
 ) -> tuple[list[Picture], list[tuple[str, int]]]:
-    """The pictures that no earlier round has sent, and (title, round) of those that one has sent, byte for byte."""
+    """The pictures that no earlier round has sent, and (title, round) of the others, whose bytes one has sent."""
     sent = {
         picture["sha256"]: event["round"]
         for event in reversed(events)
@@ -88,14 +92,13 @@ def system_context(study: StudyView) -> dict[str, str]:
 
 
 def look_context(
-    study: StudyView,
-    number: int,
-    errors: Sequence[Errors],
-    pictures: Sequence[Picture],
-    earlier: Sequence[tuple[str, int]] = (),
+    desk: Desk, number: int, pictures: Sequence[Picture], earlier: Sequence[tuple[str, int]] = ()
 ) -> dict[str, str]:
-    """What fills the template of the data and the results. errors: of the baseline; pictures: shown with it; earlier:
-    (title, round) of those that an earlier round has shown."""
+    """What fills the template of the data and the results.
+
+    pictures: sent with it; earlier: (title, round) of the pictures that an earlier round has sent.
+    """
+    study, errors = desk.study, desk.errors
     settings, past = study.params.llm, past_ideas(study)
     shown = [f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)]
     shown += [f"- {title} (shown in round {round_}; see your notes)" for title, round_ in earlier]
@@ -110,21 +113,22 @@ def look_context(
         "known": known_text(known_metrics(study.folder, study.plan), past),
         "results": results_text(study.comparison, study.plan),
         "ideas": "\n\n".join(idea_text(idea) for idea in past),
-        "families": ", ".join(dict.fromkeys(tried_families(past))),
+        "families": ", ".join(tried_families(past)),
         "notes": notes_text(study.events, number),
         "pictures": "\n".join(shown),
-        **facts(study, past),
+        **facts(desk, past),
     }
 
 
 def proposal_context(study: StudyView) -> dict[str, str]:
-    """What fills the template of the question for ideas, without what comes before it."""
+    """What fills the template of the question for ideas, except the message that it continues."""
     past, wanted = past_ideas(study), study.params.llm.suggestions
-    untried = untried_families(tried_families(past))
+    tried = tried_families(past)
+    untried = untried_families(tried)
     return {
         "wanted": numbers.count(wanted, "suggestion"),
         "ideas": "yes" if past else "",
-        "families": ", ".join(dict.fromkeys(tried_families(past))),
+        "families": ", ".join(tried),
         "untried": ", ".join(untried),
         "variants": str(study.params.llm.variants),
         "must_open": str(must_open(wanted, len(untried))),
@@ -133,11 +137,12 @@ def proposal_context(study: StudyView) -> dict[str, str]:
 
 
 def tried_families(past: Sequence[Idea]) -> list[str]:
-    return [idea.family for idea in past if idea.state != "refused"]
+    """The families of earlier ideas that were not refused, each once, the oldest first."""
+    return list(dict.fromkeys(idea.family for idea in past if idea.state != "refused"))
 
 
 def notes_text(events: Sequence[Event], number: int) -> str:
-    """The model's own notes of earlier rounds, each on one line."""
+    """The notes that the model wrote in rounds before `number`, one line for each call."""
     notes = [(e["round"], e["notes"]) for e in events if e["event"] in ("explored", "noted") and e["round"] < number]
     return "\n".join(f"- Round {round_}: {clean(said, NOTE)}" for round_, said in notes if said)
 

@@ -1,14 +1,16 @@
-"""What the questions of a round are answered from: the pool, its predictions, known scores, subsets and errors.
+"""The data of a study that answers to the model's questions are made from.
 
 The test split is not in a StudyView, so nothing here can show it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
@@ -20,6 +22,8 @@ from metricloop.figures.subset_changes import FirstDraw, first_draw
 from metricloop.llm.message import Picture
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.scores import Scores, read_scores
+
+FEWEST = 8  # images with a score by both metrics, for a rank correlation
 
 
 class QuestionError(ValueError):
@@ -36,7 +40,10 @@ class Answer:
 
 @dataclass
 class Desk:
-    """What the questions of a round are answered from; read when first needed, then kept."""
+    """The pool of a study, and its predictions, scores, subsets and errors. Each is read once, when it is first needed.
+
+    sheets: the number of contact sheets that were made for answers so far.
+    """
 
     study: StudyView
     sheets: int = 0
@@ -54,7 +61,7 @@ class Desk:
 
     @cached_property
     def disagreement(self) -> Errors | None:
-        """The predictions against the labels, from the score with the best F1."""
+        """Errors of the predictions, with the labels as the truth, at the score threshold with the best F1."""
         if self.predictions is None:
             return None
         nothing = Detections.empty()
@@ -70,7 +77,7 @@ class Desk:
         return {name: known.scores for name, known in known_metrics(self.study.folder, self.study.plan).items()}
 
     def scores(self, metric: str) -> Scores:
-        """Errors: QuestionError for an unknown metric."""
+        """The scores of a known metric. Errors: QuestionError for an unknown one."""
         if metric not in self.metrics:
             known = ", ".join(sorted(self.metrics)) or "none"
             raise QuestionError(f"no metric {metric} has scores; known: {known}")
@@ -80,7 +87,7 @@ class Desk:
 
     @cached_property
     def draws(self) -> dict[str, FirstDraw]:
-        """What the first draw of every arm that is not made from the truth keeps."""
+        """What the first draw of each arm keeps, by arm. Arms that are made from the truth are left out."""
         hidden, found = truth_arms(self.study.plan), {}
         for arm in self.study.plan["arms"]:
             file = self.study.folder / layout.subset_file(arm)
@@ -90,14 +97,36 @@ class Desk:
 
     @cached_property
     def subsets(self) -> dict[str, np.ndarray]:
-        """The images of these draws, (n,) bool by arm."""
+        """Which images each of `draws` keeps, (n,) bool by arm."""
         return {arm: draw.images for arm, draw in self.draws.items()}
 
     def image_values(self, metric: str) -> np.ndarray:
-        """Scores of a metric per image, (n,); the mean over the objects for a metric of objects; nan for unknown."""
-        scores = self.scores(metric)
-        known = np.isfinite(scores.value)
-        n = len(self.pool)
-        number = np.bincount(scores.row[known], minlength=n)
-        total = np.bincount(scores.row[known], scores.value[known], n)
-        return np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
+        """Scores of a known metric per image, as `image_means` gives them. Errors: QuestionError."""
+        return image_means(self.scores(metric), len(self.pool))
+
+    def images(self, ids: Iterable[int]) -> np.ndarray:
+        """Which images have these ids, (n,) bool. Errors: QuestionError for an id that is not in the pool."""
+        wanted = set(ids)
+        if strange := sorted(wanted - set(self.pool.image_id.tolist())):
+            raise QuestionError(f"the pool has no image {', '.join(map(str, strange[:6]))}")
+        return np.isin(self.pool.image_id, list(wanted))
+
+
+def image_means(scores: Scores, n: int) -> np.ndarray:
+    """Scores per image, (n,): the mean over its objects for a metric of objects; nan for unknown."""
+    known = np.isfinite(scores.value)
+    number = np.bincount(scores.row[known], minlength=n)
+    total = np.bincount(scores.row[known], scores.value[known], n)
+    return np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Spearman's rank correlation over the images that both score, (n,) each.
+
+    None with fewer than FEWEST such images, or where one of the two gives them all the same score.
+    """
+    both = np.isfinite(first) & np.isfinite(second)
+    a, b = first[both], second[both]
+    if len(a) < FEWEST or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    return float(spearmanr(a, b).statistic)

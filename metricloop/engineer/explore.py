@@ -1,4 +1,4 @@
-"""The exploring step of a round: the model asks questions about the data, and our code answers, before it proposes.
+"""The exploring step of a round: before the model proposes ideas, it asks questions about the data; our code answers.
 
 A call asks up to MOST_QUESTIONS questions; there are at most `llm.explore` calls a round. Every question, and what was
 found, is in the journal. Answers are computed again rather than read from there when a round that was killed goes on.
@@ -52,16 +52,17 @@ class Found:
 
 
 def explore(study: StudyView, number: int, conversation: Conversation, say: Callable[[str], None]) -> list[Message]:
-    """Let the model ask; returns the messages that a proposal goes on from: the answers to its last questions.
+    """Answer the model's questions. Returns the messages that the question for ideas is added to.
 
-    Without exploring, these are the messages that open a round. Errors: SpentError; ClientError.
+    They hold the answers to its last questions; the opening of the round where it may ask nothing. say: is told a line
+    per question. Errors: SpentError; ClientError.
     """
     calls, journal = study.params.llm.explore, conversation.journal
     if journal.last("answered", Key(number, "propose")):
         return [Message("user", "")]  # the proposal is there; nothing is asked any more
-    system, text, pictures = opening_text(study, number)
-    messages = [Message("system", system), Message("user", text, pictures)]
     desk, asked = Desk(study), EACH * ((journal.engineer or 1) - 1)
+    system, text, pictures = opening_text(desk, number)
+    messages = [Message("system", system), Message("user", text, pictures)]
     for attempt in range(calls):
         key = Key(number, STEP, "", attempt)
         try:
@@ -87,7 +88,10 @@ def explore(study: StudyView, number: int, conversation: Conversation, say: Call
 
 
 def _read(journal: Journal, key: Key, answer: str) -> tuple[str, list[Question | str]]:
-    """The notes and the questions of an answer; an answer that cannot be used is one question that cannot be."""
+    """The notes and the questions of an answer. A question that cannot be read is replaced by its fault, a string.
+
+    An answer that cannot be read at all counts as one such question.
+    """
     fault = incomplete(journal, key)
     if fault.startswith(REFUSED):
         return "", []
@@ -109,7 +113,7 @@ def found_message(found: Sequence[Found]) -> Message:
 
 
 def answer_to(asked: Question | str, name: str, desk: Desk) -> Found:
-    """The answer to one question; what is wrong with it, if it cannot be answered. asked: the fault, if it is text."""
+    """The answer to one question, or why it cannot be answered. asked: the question, or its fault as a string."""
     if isinstance(asked, str):
         return Found(name, "unreadable", "", f"This question cannot be used: {clean(asked, 600)}", ())
     try:
@@ -125,7 +129,7 @@ ANSWERS: dict[str, Callable[..., Answer]] = {"show": show, "analyse": analyse, "
 
 
 def _question(study: StudyView, messages: Sequence[Message], left: int, attempt: int) -> list[Message]:
-    """The messages of one exploring call: the last of `messages`, and what may be asked."""
+    """The messages of one exploring call: `messages`, whose last one is followed by what the model may ask."""
     *before, last = messages
     settings = study.params.llm
     calls = numbers.count(left, "call")

@@ -19,9 +19,8 @@ from metricloop.text.numbers import count, fixed, interval, signed
 FEWEST = 6  # measured arms
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # of the ridge, in units of the number of arms
 INSIDE = 0.8  # of the interval
-CLEARLY = (
-    0.9  # of the error of simpler guesses (the others' mean, or no gain at all): the most that a forecast may have
-)
+# The most that the error of a forecast may be, as a share of that of simpler guesses: the others' mean, or no gain.
+CLEARLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def forecast(known: np.ndarray, gains: np.ndarray, new: np.ndarray) -> Forecast 
 
 
 def _fit_and_tell(known: np.ndarray, gains: np.ndarray, new: np.ndarray) -> float:
-    """The prediction of a ridge whose strength has the least error for arms left out among `known`."""
+    """Predict a gain by ridge regression, with the strength whose leave-one-out error over `known` is the least."""
     scale = np.sqrt((known**2).mean(axis=0))
     scale[scale < 1e-9] = np.inf  # a property in which no arm differs says nothing
     x = known / scale
@@ -112,12 +111,11 @@ def _fit_and_tell(known: np.ndarray, gains: np.ndarray, new: np.ndarray) -> floa
 
 def forecast_text(found: Forecast | None, arms: int) -> str:
     """The forecast in words, with how well it can be trusted, or why there is none."""
-    if found is None and arms < FEWEST:
-        return f"No forecast of its gain: {count(arms, 'measured arm')}, and it takes {FEWEST} to check one."
     if found is None:
-        return (
-            f"No forecast of its gain: over {arms} arms, each left out once, it was not clearly better than their mean."
-        )
+        why = f"over {arms} arms, each left out once, it was not clearly better than their mean"
+        if arms < FEWEST:
+            why = f"{count(arms, 'measured arm')}, and it takes {FEWEST} to check one"
+        return f"No forecast of its gain: {why}."
     return (
         f"Forecast of its gain: {signed(found.gain)} mAP, 80 % interval {interval((found.low, found.high))}. "
         f"Checked on {found.arms} arms, each left out once: it missed by {fixed(found.missed)} (the mean of the "

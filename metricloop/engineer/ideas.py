@@ -191,7 +191,7 @@ def screened_text(short: float, baseline: float) -> str:
 
 
 def with_variants(found: Sequence[Idea]) -> list[Idea]:
-    """The ideas without the entries of their variants: an idea has the result of the variant that was tried in full.
+    """Join each idea with its variants: it gets the result of the variant that had full trials.
 
     An idea none of whose variants was measured keeps its own result.
     """

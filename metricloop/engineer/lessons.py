@@ -20,7 +20,7 @@ from metricloop.data.label_errors import TARGETS
 from metricloop.data.tables import read_json
 from metricloop.engineer.ideas import Event, Idea, compared, ideas, with_variants
 from metricloop.engineer.policy_menu import offered_text
-from metricloop.engineer.prompt_text import idea_family, result_word
+from metricloop.engineer.prompt_text import idea_family, mean_sd, result_word
 from metricloop.engineer.scorecard_table import escaped
 from metricloop.engineer.study_view import truth_arms
 from metricloop.llm.journal import read_journal
@@ -37,13 +37,11 @@ ROWS = (12, 6, 3)  # ideas of one study: as many as find room
 WORDS = 300  # characters of one text of the model
 NEEDS = ("image", "predictions")  # what the code of a metric may ask for besides labels
 ORDER = ("better", "refuted", "undecided")
-
-
-TITLE = """# Lessons of earlier studies
-
-Gains are in mAP against random samples of the same size, without the luck of the best of several arms.
-Refuted: the whole 95 % interval lies below zero.
-"""
+TITLE = (
+    "# Lessons of earlier studies\n\n"
+    "Gains are in mAP against random samples of the same size, without the luck of the best of several arms. "
+    "Refuted: the whole 95 % interval lies below zero.\n"
+)
 
 
 class LessonsError(ValueError):
@@ -52,7 +50,7 @@ class LessonsError(ValueError):
 
 @dataclass(frozen=True)
 class Tried:
-    """One metric and policy that were measured. own: what only `words` may show: its name, and texts of the model."""
+    """One metric and policy that were measured. own: its name and texts of the model, told only with `words`."""
 
     family: str
     targets: str
@@ -67,7 +65,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Studied:
-    """What one study teaches. about: its data and its noise, in numbers. refused: the rules that ideas broke."""
+    """The lessons of one study. about: its data and its noise, in numbers. refused: the rules that ideas broke."""
 
     name: str
     about: str
@@ -76,7 +74,7 @@ class Studied:
 
 
 def read_study_lessons(folder: Path) -> Studied:
-    """What the study in a workspace teaches. Errors: LessonsError when nothing was compared there yet."""
+    """The lessons of the study in a workspace. Errors: LessonsError when nothing was compared there yet."""
     if not (folder / layout.COMPARISON).is_file():
         raise LessonsError(f"{folder}: no {layout.COMPARISON}, so nothing was learnt there yet; run the study first")
     params, comparison = load_params(folder / layout.PARAMS), read_comparison(folder)
@@ -101,17 +99,16 @@ def _counts(arm: Mapping[str, Any]) -> bool:
 
 
 def _about(summary: Mapping[str, Any], params: Params, comparison: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    """The data and the noise of a study in numbers, without any name that is not ours."""
+    """The data and the noise of a study in numbers, without any name that a person gave."""
     pool = summary["splits"]["pool"]
     boxes = pool["boxes"] / max(pool["images"], 1)
     seen = numbers.count(comparison["search_images"], "held-out image")
-    sd = f" ± {numbers.fixed(base['mAP']['sd'])}" if base["mAP"]["sd"] is not None else ""
     return (
         f"Pool of {numbers.count(pool['images'], 'image')}, {numbers.fixed(boxes, 1)} boxes an image, "
         f"{numbers.percent(pool['images_without_boxes'] / max(pool['images'], 1))} of the images without boxes, "
         f"{numbers.count(summary['classes'], 'class', 'classes')}; {numbers.percent(comparison['budget'])} of the pool "
         f"is trained on. Detector {params.train.detector}, {numbers.count(params.train.iterations, 'iteration')}. "
-        f"Random samples: mAP {numbers.fixed(base['mAP']['mean'])}{sd}, "
+        f"Random samples: mAP {mean_sd(base['mAP'])}, "
         f"{numbers.count(len(base['seeds']), 'seed')}, on {seen}."
     )
 
@@ -143,7 +140,7 @@ def _of_arm(arm: Mapping[str, Any], base: Mapping[str, Any]) -> Tried:
 
 
 def _metric(name: str | None) -> str:
-    """The name of a metric of the catalogue; other names are somebody's own."""
+    """The name of a metric of the catalogue; other names are not told, since a person or a model gave them."""
     return f"`{name}`" if name in catalogue() else "a metric of its own"
 
 
@@ -158,15 +155,11 @@ def _tried(
 
 
 def lessons_page(studies: Sequence[Studied], words: bool = False) -> str:
-    """The page, as Markdown of at most MOST characters; studies that find no room are counted.
+    """The page as Markdown of at most MOST characters. It ends with the number of studies that did not fit.
 
-    words: with names of studies and ideas, and with what the model wrote.
+    words: add the names of studies and ideas, and texts of the model.
     """
-    title = (
-        "# Lessons of earlier studies\n\nGains are in mAP against random samples of the same size, without the luck "
-    )
-    title += "of the best of several arms. Refuted: the whole 95 % interval lies below zero.\n"
-    page, left = title + _families(studies), 0
+    page, left = TITLE + _families(studies), 0
     for number, study in enumerate(studies, start=1):
         sections = (_section(number, study, words, rows) for rows in ROWS)
         section = next((text for text in sections if len(page) + len(text) <= MOST - 100), None)
@@ -177,7 +170,7 @@ def lessons_page(studies: Sequence[Studied], words: bool = False) -> str:
 
 
 def _families(studies: Sequence[Studied]) -> str:
-    """What each family gained, over all studies."""
+    """A table of the families: how many ideas were tried in all studies, and their mean gain."""
     of: dict[str, list[Tried]] = defaultdict(list)
     for study in studies:
         for one in study.tried:
@@ -211,7 +204,7 @@ def _section(number: int, study: Studied, words: bool, rows: int) -> str:
 
 
 def read_lessons(folder: Path, file: str) -> str:
-    """The text of llm.lessons, a path from the workspace, every line as a quotation; "" when it names no file.
+    """The text of the file that llm.lessons names, every line as a Markdown quotation; "" when llm.lessons is "".
 
     Errors: LessonsError when the file is missing, is no text, or is too long.
     """

@@ -1,4 +1,4 @@
-"""One round of the language model: what its steps work on."""
+"""The state of one round of the language model, which the steps of the round share."""
 
 from __future__ import annotations
 

@@ -59,7 +59,10 @@ def check_offered(policy: Mapping[str, Any]) -> Any:
 
 
 def offered_text(policy: Mapping[str, Any]) -> str:
-    """A policy with those of its options that hold a number, or one of the words that we offer for it."""
+    """A policy in words, without any text of a person or a model.
+
+    Options whose value is neither a number nor a word that we offer for it are left out.
+    """
     name = str(policy.get("name"))
     if name not in POLICIES:
         return "a policy"
@@ -70,8 +73,13 @@ def offered_text(policy: Mapping[str, Any]) -> str:
         if option in fields and option not in WITHHELD
         and (isinstance(value, int | float) or value in _words(fields[option]))
     }  # fmt: skip
-    direction = f", {kept['direction']} is better" if "direction" in kept else ""
-    return numbers.policy({"name": name, **kept}) + direction
+    return policy_text_of({"name": name, **kept})
+
+
+def policy_text_of(policy: Mapping[str, Any]) -> str:
+    """One policy with its options in words, such as: best, among 50 %, higher is better."""
+    direction = f", {policy['direction']} is better" if "direction" in policy else ""
+    return f"{numbers.policy(dict(policy))}{direction}"
 
 
 def _fields(name: str) -> dict[str, FieldInfo]:

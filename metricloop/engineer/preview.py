@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SCORES, read_table
-from metricloop.engineer.desk import Answer, Desk, QuestionError
+from metricloop.engineer.desk import Answer, Desk, QuestionError, image_means, rank_correlation
 from metricloop.engineer.forecast import forecast, forecast_text, properties
 from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.questions import Preview
@@ -79,7 +79,10 @@ def preview(ask: Preview, desk: Desk) -> Answer:
 
 
 def overlap_text(images: np.ndarray, subsets: Mapping[str, np.ndarray]) -> str:
-    """How many of the images each earlier subset holds, the most alike first; images: (n,) bool."""
+    """The share of a new subset's images that each earlier subset holds too, the largest first; "" without any.
+
+    images: (n,) bool, the new subset; subsets: (n,) bool by arm. A subset that is empty or the whole pool is left out.
+    """
     size, n = int(images.sum()), len(images)
     shares = {arm: float(kept[images].mean()) for arm, kept in subsets.items() if 0 < kept.sum() < n}
     if not shares or not size:
@@ -88,14 +91,6 @@ def overlap_text(images: np.ndarray, subsets: Mapping[str, np.ndarray]) -> str:
     return f"Overlap of its {count(size, 'image')} with earlier subsets (by chance {percent(size / n)}): " + ", ".join(
         f"{arm} {percent(share)}" for arm, share in told
     )
-
-
-def image_means(scores: Scores, pool: Dataset) -> np.ndarray:
-    """Scores per image, (n,): the mean over objects; nan for unknown."""
-    known, n = np.isfinite(scores.value), len(pool)
-    number = np.bincount(scores.row[known], minlength=n)
-    total = np.bincount(scores.row[known], scores.value[known], n)
-    return np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
 
 
 def _table(ask: Preview, desk: Desk) -> pa.Table:
@@ -134,7 +129,7 @@ def _scored(ask: Preview, desk: Desk) -> pa.Table:
 
 
 def _why(spec: Spec, columns: Mapping[str, Any], said: str) -> str:
-    """Why a metric was given up, without the names of files."""
+    """Why the metric has no scores, without the names of files."""
     if spec.scope == "dataset":
         return clean(f"{spec.name} {said}", 1000)
     errors = [(int(image), error) for image, error in zip(columns["image_id"], columns["error"], strict=True) if error]
@@ -151,12 +146,9 @@ def _scores(pool: Dataset, table: pa.Table) -> Scores:
 
 def _likeness(scores: Scores, name: str, desk: Desk) -> str:
     """Spearman's rank correlation with the known metrics, over images; the most alike first."""
-    own, found = image_means(scores, desk.pool), {}
-    for metric in desk.metrics:
-        other = desk.image_values(metric)
-        both = np.isfinite(own) & np.isfinite(other)
-        if metric != name and both.sum() >= 8 and np.ptp(own[both]) > 0 and np.ptp(other[both]) > 0:
-            found[metric] = float(spearmanr(own[both], other[both]).statistic)
+    own = image_means(scores, len(desk.pool))
+    rhos = {metric: rank_correlation(own, desk.image_values(metric)) for metric in desk.metrics if metric != name}
+    found = {metric: rho for metric, rho in rhos.items() if rho is not None}
     if not found:
         return ""
     told = sorted(found.items(), key=lambda item: -abs(item[1]))[:MOST_LIKE]
@@ -188,7 +180,10 @@ def _rank(values: np.ndarray) -> np.ndarray:
 
 
 def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray) -> tuple[Picture, ...]:
-    """The extremes of the metric, and some pictures that the policy keeps and leaves out; none without leave."""
+    """Two sheets: the images that score best and worst; images that the policy keeps and leaves out, at random.
+
+    None where the model asked for none, or llm.pictures is none.
+    """
     detail = desk.study.params.llm.pictures
     if not ask.pictures or detail == "none":
         return ()

@@ -11,6 +11,7 @@ import numpy as np
 from metricloop.comparison.headlines import headlines, sentence
 from metricloop.data.frame import Frame
 from metricloop.engineer.ideas import Idea
+from metricloop.engineer.policy_menu import policy_text_of
 from metricloop.engineer.rules import KnownMetric
 from metricloop.metrics.contract import spec_of
 from metricloop.metrics.families import FAMILIES
@@ -45,14 +46,24 @@ def results_text(comparison: Mapping[str, Any], plan: Plan) -> str:
     arms = {arm["name"]: arm for arm in comparison["arms"]}
     told = headlines({"headlines": [one for one in comparison.get("headlines", ()) if arms.keys() >= {*one["arms"]}]})
     rows = [RESULTS, tuple("---" for _ in RESULTS)]
-    rows += [_result(arms[name], plan) for name in dict.fromkeys([*plan["arms"], *arms]) if name in arms]
+    rows += [_result(arm, plan) for arm in in_plan_order(comparison, plan)]
     base = next((arm for arm in arms.values() if arm["role"] == "baseline"), None)
     lines = [*map(sentence, told)]
     if base:
-        sd = f" ± {numbers.fixed(base['mAP']['sd'])}" if base["mAP"]["sd"] is not None else ""
-        seeds = numbers.count(len(base["seeds"]), "seed")
-        lines.append(f"Random samples: mAP {numbers.fixed(base['mAP']['mean'])}{sd} over {seeds}.")
+        lines.append(f"Random samples: mAP {mean_sd(base['mAP'])} over {numbers.count(len(base['seeds']), 'seed')}.")
     return "\n".join([*lines, *([""] if lines else []), *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def in_plan_order(comparison: Mapping[str, Any], plan: Plan) -> list[Mapping[str, Any]]:
+    """The compared arms in the order of the plan; then those that are not in it."""
+    arms = {arm["name"]: arm for arm in comparison["arms"]}
+    return [arms[name] for name in dict.fromkeys([*plan["arms"], *arms]) if name in arms]
+
+
+def mean_sd(spread: Mapping[str, Any]) -> str:
+    """The mean over seeds with its standard deviation, such as 0.300 ± 0.010; with one seed, the mean alone."""
+    sd = f" ± {numbers.fixed(spread['sd'])}" if spread["sd"] is not None else ""
+    return f"{numbers.fixed(spread['mean'])}{sd}"
 
 
 def _result(arm: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
@@ -70,7 +81,7 @@ def _result(arm: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
 
 
 def result_word(verdict: str | None, bounds: Sequence[float] | None) -> str:
-    """better, refuted (the whole interval lies below zero), or undecided."""
+    """The result of an arm in a word: better, refuted (the whole interval lies below zero), or undecided."""
     return "refuted" if bounds and bounds[1] < 0 else "undecided" if verdict != "better" else "better"
 
 
@@ -97,27 +108,22 @@ def _metrics(arm: Mapping[str, Any], plan: Plan) -> str:
     return f"{arm['metric']} with {Path(plan['arms'][arm['name']]['b']).stem}" if with_b else arm["metric"]
 
 
-def policy_text_of(policy: Mapping[str, Any]) -> str:
-    direction = f", {policy['direction']} is better" if "direction" in policy else ""
-    return f"{numbers.policy(dict(policy))}{direction}"
-
-
 def idea_text(idea: Idea) -> str:
     """One earlier idea: its hypothesis, metric and policy, its outcome, and the model's own conclusion.
 
-    Each text of the model is put on one line, so that it cannot imitate a line of ours. A variant is
-    told by its policy.
+    Each text of the model is put on one line, so that it cannot look like a line of ours. Of a variant only metric,
+    policy and outcome are told, since it shares the rest with its idea.
     """
     origin = f", builds on `{idea.parent}`" if idea.parent else ""
     head = f"- `{idea.name}` (round {idea.round}, family {idea.family}{origin}, targets {idea.targets}): "
     partner = f" with {idea.partner}" if idea.partner else ""
-    chosen = f"etric {idea.metric}{partner}; policy {policy_text_of(idea.policy)}."
+    chosen = f"{idea.metric}{partner}; policy {policy_text_of(idea.policy)}."
     if idea.variant_of:
-        return f"- `{idea.name}`, a variant of `{idea.variant_of}`: m{chosen}\n  {outcome_text(idea)}"
+        return f"- `{idea.name}`, a variant of `{idea.variant_of}`: metric {chosen}\n  {outcome_text(idea)}"
     lines = [
         head + clean(idea.hypothesis, WORDS),
         *([f"  How it adapts its family: {clean(idea.adapts, WORDS)}"] if idea.adapts else []),
-        f"  M{chosen}",
+        f"  Metric {chosen}",
         f"  {outcome_text(idea)}",
     ]
     return "\n".join(lines + ([f"  Your conclusion then: {clean(idea.lesson, WORDS)}"] if idea.lesson else []))

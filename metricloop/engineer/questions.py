@@ -1,14 +1,14 @@
-"""The questions that the language model may ask before it proposes: their fields, how they are read, their schema."""
+"""The questions that the language model may ask before it proposes ideas: their fields, reader and JSON schema."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from metricloop.config import Section
-from metricloop.engineer.suggestion import MetricName, Word, strict
+from metricloop.engineer.suggestion import MetricName, Policy, Word, strict
 from metricloop.evaluation.error_types import KINDS
 from metricloop.llm.extract import json_in
 from metricloop.text.clean import clean, printable
@@ -28,7 +28,7 @@ Ids = Annotated[tuple[int, ...], Field(max_length=MOST_IDS), BeforeValidator(lam
 
 
 def _countable(number: int) -> int:
-    """A number of boxes that can stand for any number beyond it; a model may write one of hundreds of digits."""
+    """A number of boxes, cut to 0 and MOST_BOXES, since a model may write one of hundreds of digits."""
     return max(0, min(number, MOST_BOXES))
 
 
@@ -96,27 +96,19 @@ class Preview(Section):
     metric: MetricName = Field(description="the function in `code`; without code, a known metric")
     partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
     code: Code | None = Field(None, description="a whole Python file that declares `metric`, or null")
-    policy: dict[str, str | float | int] = Field(description="as in a suggestion")
+    policy: Policy = Field(description="as in a suggestion")
     pictures: Annotated[bool, _default(True)] = Field(True, description="show the extremes, and what is kept or not")
-
-    @classmethod
-    def without_nulls(cls, entry: Any) -> Any:
-        """The entry with options of its policy that are null left out, so that they keep their defaults."""
-        if isinstance(entry, dict) and isinstance(entry.get("policy"), dict):
-            return entry | {"policy": {k: v for k, v in entry["policy"].items() if v is not None}}
-        return entry
 
 
 Question = Show | Analyse | Preview
-_KINDS: dict[str, TypeAdapter] = {
-    "show": TypeAdapter(Show), "analyse": TypeAdapter(Analyse), "preview": TypeAdapter(Preview)
-}  # fmt: skip
+_KINDS: dict[str, type[Show | Analyse | Preview]] = {"show": Show, "analyse": Analyse, "preview": Preview}
 
 
 def read_exploring(text: str) -> tuple[str, list[Question | str]]:
-    """The notes and the questions in the text of an answer; a question that cannot be read is the fault in words.
+    """The notes and the questions in the text of an answer. A question that cannot be read is replaced by its fault.
 
-    Questions after the first MOST_QUESTIONS are left out. Errors: ValueError saying what is wrong with the answer.
+    A fault is a string for the model. Questions after the first MOST_QUESTIONS are left out.
+    Errors: ValueError saying what is wrong with the answer.
     """
     answer = json_in(text)
     if not isinstance(answer, dict) or not isinstance(answer.get("questions"), list):
@@ -131,10 +123,8 @@ def _read(entry: Any) -> Question | str:
     kind = entry.get("kind") if isinstance(entry, dict) else None
     if not isinstance(kind, str) or kind not in _KINDS:
         return f"kind: {clean(repr(kind), 60)} is none of {', '.join(_KINDS)}"
-    if kind == "preview":
-        entry = Preview.without_nulls(entry)
     try:
-        return _KINDS[kind].validate_python(entry)
+        return _KINDS[kind].model_validate(entry)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or kind}: {fault['msg']}" for fault in error.errors()[:6]]
         return clean("; ".join(faults), 600)
@@ -142,7 +132,7 @@ def _read(entry: Any) -> Question | str:
 
 def exploring_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON schema of an answer while exploring. policy: the schema of the field `policy`."""
-    kinds = [_nullable(model.model_json_schema(), policy) for model in (Show, Analyse, Preview)]
+    kinds = [_nullable(model.model_json_schema(), policy) for model in _KINDS.values()]
     questions = {"type": "array", "items": {"anyOf": [strict(kind) for kind in kinds]}}
     notes = {"type": "string", "description": "what the last answers told you, pictures included, for yourself later"}
     whole = {"type": "object", "properties": {"notes": notes, "questions": questions}}
@@ -153,7 +143,7 @@ def exploring_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nullable(schema: dict[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a kind of question where null stands for every default."""
+    """The schema of one kind of question, in which every field with a default may be null."""
     properties = {}
     for field, entry in schema["properties"].items():
         if "default" in entry:

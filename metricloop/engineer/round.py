@@ -45,9 +45,9 @@ MOST_SAID = 600  # characters of what a rule found
 def run_round(this: Round, *others: Conversation) -> tuple[Plan, SpentError | None]:
     """Run a round to its end. Returns what to add to rounds.yaml, and the limit that stopped repairs, if one did.
 
-    others: of further engineers. All propose before any idea is checked, so they are independent; then their ideas are
-    pooled, and the rules refuse copies. Errors: SpentError when even the first proposal costs more than is left;
-    ClientError when the model cannot be reached; NotRecordedError when a replay has no first proposal.
+    others: the conversations of further engineers. All propose before any idea is checked, so they are independent;
+    then their ideas are pooled, and the rules refuse copies. Errors: SpentError when even the first proposal costs more
+    than is left; ClientError when the model cannot be reached; NotRecordedError when a replay has no first proposal.
     """
     addition: Plan = {"batches": {}, "arms": {}, "blocks": {}}
     limit, pool = None, [(this, idea) for idea in propose(this)]

@@ -52,9 +52,9 @@ class KnownIdeas:
         return untried_families(self.families.values())
 
     def too_familiar(self, suggestions: Sequence[Suggestion]) -> list[Suggestion]:
-        """The suggestions of a round that are too many, because at least half of a round must open a family each.
+        """The suggestions to refuse so that at least half of the rest open a family each; the last ones go first.
 
-        When fewer families are left than that, each of them must be opened.
+        When fewer untried families are left than that, each of them must be opened.
         """
         left, familiar = set(self.untried), []
         most = len(left)

@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from metricloop import layout
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.engineer.scorecard import Proportion, Scorecard, of_engineer, scorecard
-from metricloop.llm.journal import read_journal
+from metricloop.llm.journal import Event, read_journal
 from metricloop.text.clean import clean
 from metricloop.text.console import console_of
 from metricloop.text.numbers import DASH, count, fixed, signed
@@ -22,6 +23,12 @@ class NoRoundsError(ValueError):
 
 def read_card(folder: Path) -> tuple[str, Scorecard]:
     """The name of the study in a workspace, and its scorecard. Errors: NoRoundsError when no model was asked yet."""
+    name, events, comparison = _read(folder)
+    return name, scorecard(events, comparison, folder)
+
+
+def _read(folder: Path) -> tuple[str, list[Event], dict[str, Any] | None]:
+    """The name of the study in a workspace, its journal, and its comparison if there is one. Errors: NoRoundsError."""
     if not (folder / layout.JOURNAL).is_file():
         raise NoRoundsError(
             f"{folder.resolve()}: no {layout.JOURNAL}, so no language model was asked here yet; "
@@ -30,14 +37,13 @@ def read_card(folder: Path) -> tuple[str, Scorecard]:
     events, table, params = read_journal(folder / layout.JOURNAL), folder / layout.COMPARISON, folder / layout.PARAMS
     comparison = read_json(table) if table.is_file() else None
     study = (read_yaml(params).get("study") or {}).get("name") if params.is_file() else None
-    return clean(str(study or folder.resolve().name)), scorecard(events, comparison, folder)
+    return clean(str(study or folder.resolve().name)), events, comparison
 
 
 def read_cards(folder: Path) -> list[tuple[str, Scorecard]]:
     """The scorecard of a study, and then one of each of its engineers where it asked several. Errors: NoRoundsError."""
-    name, whole = read_card(folder)
-    events, table = read_journal(folder / layout.JOURNAL), folder / layout.COMPARISON
-    comparison = read_json(table) if table.is_file() else None
+    name, events, comparison = _read(folder)
+    whole = scorecard(events, comparison, folder)
     numbers = sorted({event["engineer"] for event in events if event.get("engineer")})
     own = [(f"{name}, engineer {k}", scorecard(of_engineer(events, k), comparison, folder)) for k in numbers]
     return [(name, whole), *own]

@@ -96,7 +96,7 @@ def _errors(ask: Show, desk: Desk, tiles: int) -> Answer:
 
 
 def _answer(ask: Show, desk: Desk, order: np.ndarray, tiles: int, noun: str, listed: list[str], draw) -> Answer:
-    """The count in words; with the sheet, or without pictures the list."""
+    """How many fit, with the contact sheet; with the list of the first ones where llm.pictures is none."""
     said = f"{count(len(order), noun)} fit{'s' if len(order) == 1 else ''}."
     if not len(order):
         return Answer(f"{said} Nothing to show: widen the query.")
@@ -134,12 +134,10 @@ def query_text(ask: Show) -> str:
 
 
 def _chosen_images(ask: Show, desk: Desk) -> np.ndarray:
-    """The images of the ids and the arm of a question, (n,) bool. Errors: QuestionError."""
-    pool, keep = desk.pool, np.ones(len(desk.pool), bool)
+    """The images that the question's ids and arm select, (n,) bool. Errors: QuestionError."""
+    keep = np.ones(len(desk.pool), bool)
     if ask.ids:
-        if strange := sorted(set(ask.ids) - set(pool.image_id.tolist())):
-            raise QuestionError(f"the pool has no image {', '.join(map(str, strange[:6]))}")
-        keep &= np.isin(pool.image_id, ask.ids)
+        keep &= desk.images(ask.ids)
     if ask.arm:
         if ask.arm not in desk.subsets:
             raise QuestionError(f"no arm {ask.arm} has a subset; known: {', '.join(desk.subsets) or 'none'}")
@@ -148,7 +146,7 @@ def _chosen_images(ask: Show, desk: Desk) -> np.ndarray:
 
 
 def _fitting_boxes(ask: Show, pool: Dataset) -> np.ndarray:
-    """The boxes of the class and the sizes of a question, (m,) bool. Errors: QuestionError."""
+    """The boxes that the question's class and sizes select, (m,) bool. Errors: QuestionError."""
     keep = np.ones(len(pool.boxes), bool)
     if ask.class_name is not None:
         names = [class_name(name) for name in pool.class_names]
@@ -160,7 +158,7 @@ def _fitting_boxes(ask: Show, pool: Dataset) -> np.ndarray:
 
 
 def _inside(keep: np.ndarray, values: np.ndarray, low: float | None, high: float | None) -> None:
-    """Take out of `keep` what lies outside; nan does, too."""
+    """Set `keep` to False where the value is below `low`, above `high` or nan."""
     if low is not None:
         keep &= values >= low
     if high is not None:
@@ -168,7 +166,7 @@ def _inside(keep: np.ndarray, values: np.ndarray, low: float | None, high: float
 
 
 def _image_order(ask: Show, desk: Desk, values: np.ndarray | None) -> np.ndarray:
-    """What images are ordered by, highest first, (n,). Errors: QuestionError."""
+    """The value that images are sorted by, highest first, (n,). Errors: QuestionError."""
     pool = desk.pool
     if ask.order == "crowded":
         return pool.counts.astype(float)
@@ -186,7 +184,7 @@ def _image_order(ask: Show, desk: Desk, values: np.ndarray | None) -> np.ndarray
 
 
 def _object_order(ask: Show, desk: Desk, values: np.ndarray | None) -> np.ndarray:
-    """What objects are ordered by, highest first, (m,). Errors: QuestionError."""
+    """The value that objects are sorted by, highest first, (m,). Errors: QuestionError."""
     pool = desk.pool
     if ask.order == "crowded":
         return pool.counts[pool.box_row].astype(float)

@@ -1,4 +1,4 @@
-"""What a round is told of the study beside data, errors and results: how it measures, what it can see, and details.
+"""Further facts about a study for the prompt of a round: how gains are measured, errors of arms, scores and code.
 
 All numbers are computed by our code. Arms made from the truth are not in the comparison of a StudyView.
 """
@@ -11,7 +11,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from metricloop import layout
 from metricloop.comparison.looks import Look
@@ -19,8 +18,9 @@ from metricloop.comparison.open_questions import noise_of
 from metricloop.comparison.power import detectable_gain
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.engineer.data_card import table
-from metricloop.engineer.desk import Desk
+from metricloop.engineer.desk import Desk, rank_correlation
 from metricloop.engineer.ideas import Idea
+from metricloop.engineer.prompt_text import in_plan_order
 from metricloop.engineer.reflect import histogram_text
 from metricloop.engineer.study_view import StudyView, errors_of
 from metricloop.evaluation.error_types import KINDS
@@ -32,21 +32,21 @@ MOST_ARMS = 16  # with their errors, and with their shifts
 MOST_CODE = 16_000  # characters of earlier code, the latest first
 
 
-def facts(study: StudyView, past: Sequence[Idea]) -> dict[str, str]:
-    """The parts by name; a part that has nothing to say is ""."""
-    desk = Desk(study)
+def facts(desk: Desk, past: Sequence[Idea]) -> dict[str, str]:
+    """The facts as texts, by their names in the template look.j2; "" for one that is not known yet."""
+    study = desk.study
     return {
         "measured": measured_text(study.comparison),
         "arm_errors": arm_errors(study),
         "alike": alike_text(desk),
-        "shifts": shifts_text(study, desk, past),
+        "shifts": shifts_text(desk) if past else "",
         "children": children_text(past, study.comparison),
         "earlier_code": code_text(study, past),
     }
 
 
 def measured_text(comparison: Mapping[str, Any]) -> str:
-    """How many seeds there are, which gain can be seen with them, and what is known of the ceiling."""
+    """The number of seeds, the smallest gain that they can show, and the mAP of the whole pool as a ceiling."""
     lines = []
     if comparison.get("looks"):
         looks = [Look(**look) for look in comparison["looks"]]
@@ -69,7 +69,7 @@ def measured_text(comparison: Mapping[str, Any]) -> str:
 def arm_errors(study: StudyView) -> str:
     """Errors by type of every arm, mean ± standard deviation over its seeds."""
     rows = []
-    for arm in _in_plan(study):
+    for arm in in_plan_order(study.comparison, study.plan)[:MOST_ARMS]:
         found = errors_of(study, [arm["name"]])
         if not found:
             continue
@@ -83,29 +83,23 @@ def arm_errors(study: StudyView) -> str:
     return table(["arm", "seeds", "correct", *KINDS], rows) if len(rows) > 1 else ""
 
 
-def _in_plan(study: StudyView) -> list[Mapping[str, Any]]:
-    """The compared arms in the order of the plan: that of their gains is mostly noise."""
-    arms = {arm["name"]: arm for arm in study.comparison["arms"]}
-    return [arms[name] for name in dict.fromkeys([*study.plan["arms"], *arms]) if name in arms][:MOST_ARMS]
-
-
 def alike_text(desk: Desk) -> str:
     """Rank correlations between known metrics over images, the strongest first."""
     values = {name: desk.image_values(name) for name in sorted(desk.metrics)}
     found = []
     for first, second in combinations(values, 2):
-        both = np.isfinite(values[first]) & np.isfinite(values[second])
-        a, b = values[first][both], values[second][both]
-        if len(a) >= 8 and np.ptp(a) > 0 and np.ptp(b) > 0:
-            found.append((float(spearmanr(a, b).statistic), first, second))
+        rho = rank_correlation(values[first], values[second])
+        if rho is not None:
+            found.append((rho, first, second))
     found.sort(key=lambda pair: -abs(pair[0]))
     return "; ".join(f"{a} and {b} {numbers.fixed(rho, 2)}" for rho, a, b in found[:MOST_PAIRS])
 
 
-def shifts_text(study: StudyView, desk: Desk, past: Sequence[Idea]) -> str:
+def shifts_text(desk: Desk) -> str:
     """Of every arm with a metric: quantiles and histogram of its scores, and how its subset differs from the pool."""
+    study = desk.study
     lines, pool = [], subset_changes.pool_profile(study.pool)
-    for arm in _in_plan(study):
+    for arm in in_plan_order(study.comparison, study.plan)[:MOST_ARMS]:
         file = study.folder / layout.subset_file(arm["name"])
         if not arm["metric"] or not file.is_file():
             continue
@@ -115,7 +109,7 @@ def shifts_text(study: StudyView, desk: Desk, past: Sequence[Idea]) -> str:
         shifts = "; ".join(f"{c.name.lower()} {c.pool} -> {c.subset}" for c in changes[2:])
         scores = histogram_text(desk.scores(arm["metric"]), arm["metric"]) if arm["metric"] in desk.metrics else ""
         lines.append(f"- `{arm['name']}`, pool -> subset: {shifts}. {scores}".rstrip())
-    return "\n".join(lines) if past else ""
+    return "\n".join(lines)
 
 
 def children_text(past: Sequence[Idea], comparison: Mapping[str, Any]) -> str:
@@ -136,7 +130,7 @@ def children_text(past: Sequence[Idea], comparison: Mapping[str, Any]) -> str:
 
 
 def code_text(study: StudyView, past: Sequence[Idea]) -> str:
-    """The code of earlier ideas that ran, the latest first, as far as it fits; each file once."""
+    """The code of accepted ideas, the latest first, each file once, up to the first that does not fit in MOST_CODE."""
     parts: dict[str, str] = {}
     left = MOST_CODE
     accepted = {event["suggestion"]: event for event in study.events if event["event"] == "accepted"}

@@ -58,7 +58,7 @@ def read_study(folder: Path, params: Params, plan: Plan, events: Sequence[Event]
 
 
 def before_round(study: StudyView, number: int) -> StudyView:
-    """The study as every engineer sees it when round `number` begins: without what was said in it already."""
+    """The study as it was before round `number`: without the journal's events of that round."""
     return replace(study, events=[event for event in study.events if event.get("round", 0) < number])
 
 

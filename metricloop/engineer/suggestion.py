@@ -23,8 +23,6 @@ Kind = TypeVar("Kind", bound=BaseModel)
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
 Prose = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(printable)]
-
-
 QuestionId = Annotated[str, Field(pattern=r"^Q\d{1,3}\.\d{1,3}$")]
 MOST_VARIANTS = 3  # of an idea, itself included
 
@@ -56,8 +54,8 @@ class Suggestion(Section):
     targets: Target = Field(description="the kind of label error that it is after")
     family: str = Field(pattern=r"^[a-z][a-z0-9_-]{2,40}$")
     adapts: Annotated[str, Field(max_length=2000), AfterValidator(printable)] = ""
-    rests_on: Annotated[tuple[Annotated[str, Field(pattern=r"^Q\d{1,3}\.\d{1,3}$")], ...], Field(max_length=12)] = (
-        Field((), description="your questions whose answers led to it, such as Q1.2")
+    rests_on: Annotated[tuple[QuestionId, ...], Field(max_length=12)] = Field(
+        (), description="your questions whose answers led to it, such as Q1.2"
     )
     parent: Word | None = Field(None, description="the earlier suggestion that it builds on, if any")
     metric: MetricName = Field(description="the function in `code`; without code, a metric that is known already")
@@ -85,7 +83,7 @@ class Suggestion(Section):
         return {"role": "treatment", "metric": self.metric, **files, "policy": dict(self.policy)}
 
     def as_variants(self) -> list[Suggestion]:
-        """The idea's further variants as ideas that use its metric, which must be known by then; at most two."""
+        """The entries of `variants` as suggestions without code, which use this one's metric once it is accepted."""
         return [
             self.model_copy(
                 update={

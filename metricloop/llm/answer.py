@@ -46,7 +46,7 @@ def parsed(body: str) -> Any:
 
 
 def other_json(response: Any) -> ValueError:
-    """The error for JSON that is no answer; it holds the message of an error in it."""
+    """The error for JSON that is not an answer, with the server's error message if the JSON holds one."""
     error = response.get("error") if isinstance(response, dict) else None
     said = error.get("message") if isinstance(error, dict) else error
     return ValueError(f"it says: {clean(said)}" if isinstance(said, str) else "it is other JSON")
@@ -63,11 +63,16 @@ def answer_of(response: dict[str, Any], text: str, refusal: str, finish: str, us
 
 
 def text_of(content: Any) -> str:
-    """The text of a message, whole or in parts; half a surrogate pair, which no file can hold, becomes "?"."""
+    """The text of a message, which may come in parts; see `string`."""
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(text for text in texts if isinstance(text, str))
-    return content.encode(errors="replace").decode() if isinstance(content, str) else ""
+    return string(content)
+
+
+def string(value: Any) -> str:
+    """A text of a server; half a surrogate pair, which no file can hold, becomes "?". "" for anything else."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def word(value: Any, most: int = 40) -> str:
@@ -79,16 +84,17 @@ def usage_of(usage: Any, read: str, written: str) -> Usage | None:
     """The tokens of a response; None when the server does not count. read, written: the names of the two counts."""
     if not isinstance(usage, dict):
         return None
-    counts = [_count(usage.get(name)) for name in (read, written)]
-    if None in counts:
+    tokens, answered = _count(usage.get(read)), _count(usage.get(written))
+    if tokens is None or answered is None:
         return None
-    cached, reasoning = (
-        min(_count((usage.get(f"{name}_details") or {}).get(detail)) or 0, whole or 0)
-        if isinstance(usage.get(f"{name}_details") or {}, dict)
-        else 0
-        for name, detail, whole in ((read, "cached_tokens", counts[0]), (written, "reasoning_tokens", counts[1]))
-    )
-    return Usage(counts[0] or 0, counts[1] or 0, cached, reasoning)
+    cached = _part(usage.get(f"{read}_details"), "cached_tokens", tokens)
+    reasoning = _part(usage.get(f"{written}_details"), "reasoning_tokens", answered)
+    return Usage(tokens, answered, cached, reasoning)
+
+
+def _part(details: Any, name: str, whole: int) -> int:
+    """A count among the details of the count `whole`, and at most that; 0 when the server does not give it."""
+    return min(_count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0
 
 
 def _count(value: Any) -> int | None:

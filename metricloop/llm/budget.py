@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from metricloop.llm.journal import Key
 from metricloop.llm.model_table import Price
 from metricloop.llm.prices import cost, price_of
 from metricloop.llm.providers import replays
@@ -53,17 +54,17 @@ def spent(events: Iterable[Mapping[str, Any]], settings: LanguageModel) -> Spent
     An answer without a known price at its time gets the model's present price.
     """
     bills, seconds, reasoning = list[_Bill](), 0.0, 0
-    open_calls = dict[tuple, Mapping[str, Any]]()
+    open_calls = dict[Key, Mapping[str, Any]]()
     for event in events:
         if replays(event.get("provider")):
             continue
-        key = tuple(event.get(name) for name in ("round", "step", "suggestion", "attempt"))
         if event["event"] == "asked":
+            key = Key.of(event)
             if key in open_calls:  # asked again after a kill: both calls were sent
                 bills.append(_sent(open_calls[key]))
             open_calls[key] = event
         elif event["event"] == "answered":
-            asked = open_calls.pop(key, event)
+            asked = open_calls.pop(Key.of(event), event)
             models = (asked.get("model", ""), event.get("model", ""))
             tokens = (event["prompt_tokens"], event["completion_tokens"], event.get("cached_tokens", 0))
             bills.append(_Bill(models, *tokens, event.get("tier", ""), event["cost"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +51,7 @@ def _message(message: Message, detail: str | None) -> dict[str, Any]:
         return {"role": message.role, "content": message.text}
     parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}]
     for picture in message.pictures:
-        url = {"url": f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}"}
+        url = {"url": picture.url}
         shown = url if detail is None else {**url, "detail": detail}
         parts += [{"type": "text", "text": picture.title}, {"type": "image_url", "image_url": shown}]
     return {"role": message.role, "content": parts}

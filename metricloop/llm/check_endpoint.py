@@ -95,7 +95,7 @@ def check_endpoint(
 
 
 def instead(model: str, listed: Listed) -> str:
-    """What a server has in place of a model: `did you mean gpt-6-sol? It also has gpt-6-luna`"""
+    """The models that a server has, the most similar first: `did you mean gpt-6-sol? It also has gpt-6-luna`"""
     near = get_close_matches(model, listed.names, n=2, cutoff=0.5)
     others = [name for name in listed.names if name not in near]
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""

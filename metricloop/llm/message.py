@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,11 @@ class Picture:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.jpeg).hexdigest()
+
+    @property
+    def url(self) -> str:
+        """The picture as a data URL."""
+        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode()}"
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ Nothing is stored by the server (`store: false`): a conversation is sent whole e
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from metricloop.llm.answer import Answer, NoChoiceError, answer_of, other_json, parsed, usage_of, word
+from metricloop.llm.answer import Answer, NoChoiceError, answer_of, other_json, parsed, string, usage_of, word
 from metricloop.llm.message import Message
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ def read_answer(body: str) -> Answer:
     finish = {"completed": "stop", "incomplete": CUT.get(reason, reason or "incomplete")}.get(status, status)
     usage = usage_of(response.get("usage"), "input_tokens", "output_tokens")
     parts = list(_parts(output))
-    text = "".join(_string(part.get("text")) for part in parts if part.get("type") == "output_text")
-    refusal = "".join(_string(part.get("refusal")) for part in parts if part.get("type") == "refusal")
+    text = "".join(string(part.get("text")) for part in parts if part.get("type") == "output_text")
+    refusal = "".join(string(part.get("refusal")) for part in parts if part.get("type") == "refusal")
     return answer_of(response, text, refusal, finish, usage)
 
 
@@ -66,17 +65,11 @@ def _parts(output: list[Any]) -> list[dict[str, Any]]:
     return [part for content in contents if isinstance(content, list) for part in content if isinstance(part, dict)]
 
 
-def _string(value: Any) -> str:
-    """A text; half a surrogate pair, which no file can hold, becomes "?"."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
-
-
 def _message(message: Message, detail: str | None) -> dict[str, Any]:
     if not message.pictures:
         return {"role": message.role, "content": message.text}
     parts: list[dict[str, Any]] = [{"type": "input_text", "text": message.text}]
     for picture in message.pictures:
-        url = f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}"
-        shown = {"type": "input_image", "image_url": url, "detail": detail or "auto"}
+        shown = {"type": "input_image", "image_url": picture.url, "detail": detail or "auto"}
         parts += [{"type": "input_text", "text": picture.title}, shown]
     return {"role": message.role, "content": parts}

@@ -1,15 +1,13 @@
 """Analyses and previews: bounded, in the sandbox, over the pool alone; a forecast only where it can be checked."""
 
-import hashlib
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
-from round_fixture import Model, drawn, make_round, pool_of
+from round_fixture import Model, drawn, make_round, pictured_pool, pool_of, with_truth_arm
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.tables import SCORES, SUBSET, write_table
+from metricloop.data.tables import SCORES, write_table
 from metricloop.engineer.analyse import payload_of, run
 from metricloop.engineer.analysis_inside import bounded
 from metricloop.engineer.desk import Desk
@@ -29,11 +27,7 @@ QUICK = Limits(batch_seconds=1, memory_mb=256)
 def desk(tmp_path):
     """A study with pictures on disk and one metric of images: the number of boxes."""
     (tmp_path / "pictures").mkdir()
-    sums = []
-    for frame in FRAMES:
-        _, data = cv2.imencode(".png", frame.image)
-        (tmp_path / f"pictures/{frame.image_id}.png").write_bytes(data.tobytes())
-        sums.append(hashlib.sha256(data.tobytes()).hexdigest())
+    pool = pictured_pool(tmp_path / "pictures", FRAMES, [f"secret_name_{k}.png" for k in range(12)])
     made, _ = make_round(tmp_path, Model(), None, FRAMES, pictures="thumbnails")
     columns = {
         "image_id": range(12),
@@ -42,10 +36,6 @@ def desk(tmp_path):
         "error": [None] * 12,
     }
     write_table(tmp_path / "scores/labels/object_count.parquet", SCORES, columns)
-    names = np.array([f"secret_name_{k}.png" for k in range(12)])
-    for k in range(12):
-        (tmp_path / f"pictures/{k}.png").rename(tmp_path / f"pictures/{names[k]}")
-    pool = replace(DATASET, root=tmp_path / "pictures", file=names, sha256=np.array(sums))
     return Desk(replace(made.study, pool=pool))
 
 
@@ -73,13 +63,7 @@ def analyse(pool):
 
 
 def test_what_an_analysis_gets_holds_no_file_name_no_split_and_nothing_of_the_truth(desk):
-    kept = {"draw": [0], "image_id": [1], "box_id": [None], **{k: [None] for k in ("x1", "y1", "x2", "y2", "label")},
-            "use": ["none"]}  # fmt: skip
-    for arm in ("oracle", "counted"):
-        write_table(desk.study.folder / f"subsets/{arm}.parquet", SUBSET, kept)
-    truth = {"role": "control", "a": "data/truth.parquet", "b": "data/truth.parquet", "policy": {"name": "oracle"}}
-    plan = desk.study.plan | {"arms": desk.study.plan["arms"] | {"oracle": truth}}
-    other = Desk(replace(desk.study, plan=plan))
+    other = Desk(with_truth_arm(desk.study))
     meta, arrays = payload_of(Analyse(kind="analyse", why="", code="x"), other)
     assert meta == {"class_names": ("panda",)}
     assert set(arrays) == {

@@ -1,15 +1,14 @@
 """Exploring: the model asks, our code answers, everything is journaled; pictures come only from where they may."""
 
-import hashlib
 import json
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from round_fixture import Model, accepting, drawn, make_round, pool_of, proposal
+from round_fixture import Model, accepting, drawn, make_round, pictured_pool, proposal, with_truth_arm
 
-from metricloop.data.tables import SCORES, SUBSET, write_table
+from metricloop.data.tables import SCORES, write_table
 from metricloop.engineer.briefing import unseen
 from metricloop.engineer.desk import Desk, QuestionError
 from metricloop.engineer.explore import answer_to, explore
@@ -21,18 +20,11 @@ from metricloop.llm.journal import Journal, Key
 from metricloop.llm.message import Picture
 
 FRAMES = drawn(12)  # images 0 to 11 with 1, 2, 3, 1, 2, 3 ... boxes; every second box is also a prediction
-DATASET = pool_of(FRAMES)
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    folder, sums = tmp_path_factory.mktemp("pictures"), []
-    for frame in FRAMES:
-        _, data = cv2.imencode(".png", frame.image)
-        (folder / f"{frame.image_id}.png").write_bytes(data.tobytes())
-        sums.append(hashlib.sha256(data.tobytes()).hexdigest())
-    names = np.array([f"{k}.png" for k in range(12)])
-    return replace(DATASET, root=folder, file=names, sha256=np.array(sums))
+    return pictured_pool(tmp_path_factory.mktemp("pictures"), FRAMES, [f"{k}.png" for k in range(12)])
 
 
 @pytest.fixture
@@ -112,14 +104,8 @@ def test_objects_are_shown_in_their_surroundings_with_and_without_boxes(desk):
     ],
 )
 def test_what_is_not_there_or_not_to_be_seen_is_refused_with_the_reason(desk, query, said):
-    kept = {"draw": [0], "image_id": [1], "box_id": [None], **{k: [None] for k in ("x1", "y1", "x2", "y2", "label")},
-            "use": ["none"]}  # fmt: skip
-    for arm in ("oracle", "counted"):
-        write_table(desk.study.folder / f"subsets/{arm}.parquet", SUBSET, kept)
-    truth = {"role": "control", "a": "data/truth.parquet", "b": "data/truth.parquet", "policy": {"name": "oracle"}}
-    plan = desk.study.plan | {"arms": desk.study.plan["arms"] | {"oracle": truth}}
     with pytest.raises(QuestionError, match=said):
-        show(asking(**query), Desk(replace(desk.study, plan=plan)))
+        show(asking(**query), Desk(with_truth_arm(desk.study)))
 
 
 def test_held_out_pictures_come_only_as_errors_of_the_baseline(desk):

@@ -62,5 +62,5 @@ def test_earlier_code_is_shown_once_and_only_as_far_as_it_fits(tmp_path):
 
 
 def test_a_study_without_anything_says_nothing(tmp_path):
-    told = facts(study_view(tmp_path, FRAMES), [])
+    told = facts(Desk(study_view(tmp_path, FRAMES)), [])
     assert {name for name, text in told.items() if text} == {"measured"}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
+from metricloop.data.tables import SUBSET, write_table
 from metricloop.engineer.open_round import Round
 from metricloop.engineer.rules import KnownIdeas, KnownMetric
 from metricloop.engineer.study_view import StudyView
@@ -85,6 +90,25 @@ def pool_of(frames: list[Frame], split: str = "pool") -> Dataset:
         labels=np.zeros(sum(counts), np.int64), crowd=np.zeros(sum(counts), bool),
         offsets=np.concatenate([[0], np.cumsum(counts)]),
     )  # fmt: skip
+
+
+def pictured_pool(folder: Path, frames: list[Frame], names: Sequence[str]) -> Dataset:
+    """The pool of these frames, with their images in files of these names in `folder`."""
+    files = [cv2.imencode(".png", frame.image)[1].tobytes() for frame in frames]
+    for name, data in zip(names, files, strict=True):
+        (folder / name).write_bytes(data)
+    sums = np.array([hashlib.sha256(data).hexdigest() for data in files])
+    return replace(pool_of(frames), root=folder, file=np.array(names), sha256=sums)
+
+
+def with_truth_arm(study: StudyView) -> StudyView:
+    """The study with subsets on disk of two arms: counted, and oracle, which is made from the truth."""
+    box = {name: [None] for name in ("box_id", "x1", "y1", "x2", "y2", "label")}
+    for arm in ("oracle", "counted"):
+        kept = {"draw": [0], "image_id": [1], **box, "use": ["none"]}
+        write_table(study.folder / f"subsets/{arm}.parquet", SUBSET, kept)
+    truth = {"role": "control", "a": "data/truth.parquet", "b": "data/truth.parquet", "policy": {"name": "oracle"}}
+    return replace(study, plan=study.plan | {"arms": study.plan["arms"] | {"oracle": truth}})
 
 
 def row(name: str, role: str, policy: dict, gain: float | None = None, metric: str | None = None) -> dict:
