@@ -45,7 +45,7 @@ def select(
     keep: share of the images to keep; the result holds exactly round(keep * images), at least 1. `full` and `match`
         ignore it.
     seed: the same seed gives the same subset. Draws are not those of a study, which depend on its name too.
-    second: the second metric, with combine="product" or "intersection".
+    second: the second metric, with combine="product", "intersection" or "veto".
     like: the subset whose numbers of boxes the policy `match` copies.
     embeddings: (n, d) one vector per image in the order of `data.images`, for `diverse` and distinct="looks".
     objectives: {metric: strength} for the product of several ranks; a strength below 0 prefers low scores.

@@ -17,7 +17,7 @@ from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text
 from metricloop.engineer.rules import must_open, untried_families
 from metricloop.engineer.study_facts import facts
-from metricloop.engineer.study_view import StudyView, known_metrics, past_ideas, read_study
+from metricloop.engineer.study_view import StudyView, known_metrics, offered, past_ideas, read_study
 from metricloop.evaluation.error_types import Errors
 from metricloop.figures.example_pictures import error_picture, pool_pictures
 from metricloop.llm.journal import Event, Journal
@@ -84,7 +84,7 @@ def system_context(study: StudyView) -> dict[str, str]:
         "specimens": numbers.count(min(PROBE_FRAMES, len(study.pool))),
         "gate_rules": code_must(),
         "repairs": numbers.count(settings.repairs, "time"),
-        "policies": policy_text(),
+        "policies": policy_text(offered(study)),
         "floor": f"{study.params.evaluate.score_threshold:g}",
         "most": numbers.count(study.params.evaluate.max_detections),
         "families": idea_families_text(),

@@ -67,6 +67,11 @@ class Desk:
         nothing = Detections.empty()
         return find_errors(self.pool, [self.predictions.get(int(i), nothing) for i in self.pool.image_id])
 
+    @property
+    def predicted(self) -> tuple[dict[int, Detections], float] | None:
+        """Out-of-fold predictions, and the score from which they are drawn; None when the study has none."""
+        return (self.predictions, self.disagreement.threshold) if self.predictions and self.disagreement else None
+
     @cached_property
     def errors(self) -> list[Errors]:
         return baseline_errors(self.study)

@@ -8,6 +8,7 @@ from metricloop import layout
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.llm.journal import Journal
 from metricloop.mending.failed_edits import failed_edits
+from metricloop.selection.options import strengths_in
 from metricloop.study.plan import FILES, replace_rounds
 
 
@@ -26,8 +27,17 @@ def without_failed_arms(rounds: dict, failures: dict[str, str]) -> tuple[dict, d
 
 
 def failed_file(arm: dict, failures: dict[str, str]) -> str | None:
-    """The failed file of scores that an arm reads, or None; its own metric's before its partner's."""
-    return next((file for file in (arm["a"], arm["b"]) if file in failures), None)
+    """The failed file of scores that an arm reads, or None; its own metric's before its partner's.
+
+    An arm with `objectives` reads those of their files that lie in the folders a and b.
+    """
+    metrics = strengths_in(arm.get("policy", {}).get("objectives"))
+    several = (file for file in failures if Path(file).stem in metrics and {arm["a"], arm["b"]} & _folders(file))
+    return next((file for file in (arm["a"], arm["b"], *several) if file in failures), None)
+
+
+def _folders(file: str) -> set[str]:
+    return {folder.as_posix() for folder in Path(file).parents}
 
 
 def read_failures(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.preview import preview
 from metricloop.engineer.questions import MOST_QUESTIONS, Question, exploring_schema, read_exploring
 from metricloop.engineer.show import show
-from metricloop.engineer.study_view import StudyView
+from metricloop.engineer.study_view import StudyView, offered
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.incomplete import REFUSED, incomplete
@@ -60,6 +60,7 @@ def explore(study: StudyView, number: int, conversation: Conversation, say: Call
     calls, journal = study.params.llm.explore, conversation.journal
     if journal.last("answered", Key(number, "propose")):
         return [Message("user", "")]  # the proposal is there; nothing is asked any more
+    schema = policy_schema(offered(study))
     desk, asked = Desk(study), EACH * ((journal.engineer or 1) - 1)
     system, text, pictures = opening_text(desk, number)
     messages = [Message("system", system), Message("user", text, pictures)]
@@ -67,7 +68,7 @@ def explore(study: StudyView, number: int, conversation: Conversation, say: Call
         key = Key(number, STEP, "", attempt)
         try:
             answer = conversation.ask(
-                key, _question(study, messages, calls - attempt, attempt), exploring_schema(policy_schema())
+                key, _question(study, messages, calls - attempt, attempt), exploring_schema(schema)
             )
         except NotRecordedError:
             break  # a recording without this call goes on with its proposal

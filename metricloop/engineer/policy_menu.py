@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -10,49 +10,62 @@ from pydantic.fields import FieldInfo
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
 from metricloop.text import numbers
 
-OFFERED = ("best", "drop_worst", "among", "strata", "band")  # `inverse` is `best` with the other direction
-# Options that need what a suggestion cannot give (image names, score folders, embeddings), or that a person decides.
-WITHHELD = frozenset({"always", "distinct", "objectives", "strength", "strength_b", "mend"})
+# `inverse` is `best` with the other direction.
+OFFERED = ("best", "drop_worst", "among", "strata", "band", "class_balanced", "diverse")
+# Options that need what a suggestion cannot give (image names), that a person decides, or that `objectives` include.
+WITHHELD = frozenset({"always", "distinct", "strength", "strength_b", "mend"})
+# Options that a suggestion uses in another way than arms.yaml, where folders of scores are named.
+WORDS = {
+    "objectives": "several metrics with strengths, below 0 where lower is better, such as `my_metric 2, blur -0.5`: "
+    "the product of all ranks to these powers; your `metric` is one of them, the others are known; instead of "
+    "direction, combine and partner"
+}
 
 
-def policy_text() -> str:
+def on_offer(classes: int, embeddings: bool) -> tuple[str, ...]:
+    """The policies on offer in a study with so many classes, and with or without embeddings."""
+    left_out = {"class_balanced": classes < 2, "diverse": not embeddings}
+    return tuple(name for name in OFFERED if not left_out.get(name))
+
+
+def policy_text(names: Sequence[str] = OFFERED) -> str:
     """Every policy on offer with its options, defaults and what they mean, as Markdown."""
-    shared = set.intersection(*(set(_fields(name)) for name in OFFERED))
+    shared = set.intersection(*(set(_fields(name)) for name in names))
     lines = []
-    for name in OFFERED:
+    for name in names:
         fields = _fields(name)
         own = "; ".join(_option(option, field) for option, field in fields.items() if option not in shared)
         reads = " (needs a metric that scores objects)" if POLICIES[name].reads == "object scores" else ""
         lines.append(f"- `{name}`: {POLICIES[name].about}{reads}." + (f" Options: {own}." if own else ""))
-    fields = _fields(OFFERED[0])
+    fields = _fields(names[0])
     lines += ["", "Options of all of them:", *(f"- {_option(name, fields[name])}" for name in fields if name in shared)]
     return "\n".join(lines)
 
 
-def policy_schema() -> dict[str, Any]:
+def policy_schema(names: Sequence[str] = OFFERED) -> dict[str, Any]:
     """The JSON schema of a policy: its name, and every option that one of the policies on offer has, or null.
 
     One object for all policies, so that a shared option stands there once. Whether an option fits the policy is checked
     when the answer is read.
     """
     kinds: dict[str, list[dict[str, Any]]] = {}
-    for name in OFFERED:
+    for name in names:
         properties = POLICIES[name].options.model_json_schema()["properties"]
         for option in _fields(name):
             known = kinds.setdefault(option, [])
             known += [kind for kind in _kinds(properties[option]) if kind not in known]
     options = {option: {"anyOf": [*found, {"type": "null"}]} for option, found in kinds.items()}
-    return {"type": "object", "properties": {"name": {"type": "string", "enum": list(OFFERED)}, **options}}
+    return {"type": "object", "properties": {"name": {"type": "string", "enum": list(names)}, **options}}
 
 
-def check_offered(policy: Mapping[str, Any]) -> Any:
+def check_offered(policy: Mapping[str, Any], names: Sequence[str] = OFFERED) -> Any:
     """The checked options of a policy that the language model chose.
 
     Errors: PolicyError for a policy or an option that is not on offer, or a value that does not fit.
     """
-    name = policy.get("name")
-    if name not in OFFERED:
-        raise PolicyError(f"unknown policy {name!r}; there are {', '.join(OFFERED)}")
+    name = str(policy.get("name"))
+    if name not in names:
+        raise PolicyError(f"unknown policy {name!r}; there are {', '.join(names)}")
     if strange := sorted(WITHHELD & set(policy)):
         raise PolicyError(f"policy {name}: unknown option {strange[0]!r}; known: {', '.join(_fields(name))}")
     return check_policy(policy)[1]
@@ -95,7 +108,7 @@ def _kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _option(name: str, field: FieldInfo) -> str:
     default = "none" if field.default is None else field.default
-    return f"`{name}` ({_values(field)}{default} by default): {field.description}"
+    return f"`{name}` ({_values(field)}{default} by default): {WORDS.get(name, field.description)}"
 
 
 def _values(field: FieldInfo) -> str:

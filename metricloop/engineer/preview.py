@@ -6,6 +6,7 @@ The scores of its code are kept in the store of known scores, so the same previe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from scipy.stats import rankdata
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
+from metricloop.data.embeddings import read_embeddings
 from metricloop.data.tables import SCORES, read_table
 from metricloop.engineer.desk import Answer, Desk, QuestionError, image_means, rank_correlation
 from metricloop.engineer.forecast import forecast, forecast_text, properties
 from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.questions import Preview
 from metricloop.engineer.reflect import histogram_text
+from metricloop.engineer.rules import unfit_objectives
+from metricloop.engineer.study_view import offered
 from metricloop.figures import subset_changes
 from metricloop.figures.asked_pictures import strips_of_images
 from metricloop.figures.choose_examples import shuffled
@@ -34,7 +38,9 @@ from metricloop.scoring.metric_file import MetricFile
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.score_pool import patience, score_pool
 from metricloop.scoring.scores import Scores
-from metricloop.selection.keep_values import align
+from metricloop.selection.keep_values import ScoreTables, align
+from metricloop.selection.options import strengths_in
+from metricloop.selection.policies import check_policy, needs_embeddings
 from metricloop.selection.select import select
 from metricloop.text.clean import clean
 from metricloop.text.numbers import count, fixed, percent
@@ -48,20 +54,17 @@ def preview(ask: Preview, desk: Desk) -> Answer:
     """Score the pool, select, and describe. Errors: QuestionError."""
     study, pool = desk.study, desk.pool
     try:
-        options = check_offered(ask.policy)
+        options = check_offered(ask.policy, offered(study))
     except ValueError as error:
         raise QuestionError(f"policy: {error}") from None
-    table = _table(ask, desk)
-    partner = _known_table(ask.partner, desk) if ask.partner else None
-    if bool(options.combine) != (partner is not None):
+    if said := unfit_objectives(options, ask.metric, desk.metrics):
+        raise QuestionError(said)
+    if bool(options.combine) != bool(ask.partner):
         raise QuestionError("a policy with `combine` needs a known metric as partner, and one without it has none")
-    try:
-        subset = select(
-            pool, ask.policy, table, partner, study=(study.params.study.name, study.params.study.seed), arm="preview",
-            budget=study.params.study.budget, seeds=[0],
-        )  # fmt: skip
-    except ValueError as error:  # PolicyError: too few images are left, or the metric is of the wrong level
-        raise QuestionError(str(error)) from None
+    table = _table(ask, desk)
+    tables = {name: table if name == ask.metric else _known_table(name, desk) for name in options.strengths}
+    partner = _known_table(ask.partner, desk) if ask.partner else None
+    subset = _select(desk, ask.policy, tables or table, partner)
     scores = _scores(pool, table)
     draw = subset_changes.first_draw(subset, pool)
     profiles = subset_changes.pool_profile(pool), subset_changes.subset_profile(subset, pool)
@@ -71,11 +74,41 @@ def preview(ask: Preview, desk: Desk) -> Answer:
             ["| what the subset would change | pool | subset |", "| --- | --- | --- |"]
             + [f"| {c.name} | {c.pool} | {c.subset} |" for c in subset_changes.changes(*profiles, pool.class_names)]
         ),
+        _without_each(ask, desk, tables, draw.images),
         overlap_text(draw.images, desk.subsets),
         _likeness(scores, ask.metric, desk),
         _forecast(draw, desk),
     ]
     return Answer("\n\n".join(part for part in parts if part), _pictures(ask, desk, scores, draw.images))
+
+
+def _select(desk: Desk, policy: Mapping[str, Any], a: ScoreTables, b: pa.Table | None = None) -> pa.Table:
+    """The first draw of a policy. Errors: QuestionError, such as too few images that are left, or scores of images."""
+    study, embeddings = desk.study, None
+    try:
+        if needs_embeddings(*check_policy(policy)):
+            pictures = replace(desk.pool, box_id=desk.pool.box_id[:0])  # of pictures, not of boxes
+            embeddings = read_embeddings(study.folder / layout.EMBEDDINGS, pictures).pool
+        return select(
+            desk.pool, policy, a, b, embeddings, study=(study.params.study.name, study.params.study.seed),
+            arm="preview", budget=study.params.study.budget, seeds=[0],
+        )  # fmt: skip
+    except ValueError as error:
+        raise QuestionError(str(error)) from None
+
+
+def _without_each(ask: Preview, desk: Desk, tables: Mapping[str, pa.Table], images: np.ndarray) -> str:
+    """With objectives of three metrics or more: how many of the images would stay without each of them."""
+    if len(tables) < 3:
+        return ""
+    strengths, told = strengths_in(str(ask.policy["objectives"])), []
+    for left_out in strengths:
+        rest = {name: strength for name, strength in strengths.items() if name != left_out}
+        policy = {**ask.policy, "objectives": ", ".join(f"{name} {strength:g}" for name, strength in rest.items())}
+        subset = _select(desk, policy, {name: tables[name] for name in rest})
+        stay = int((subset_changes.first_draw(subset, desk.pool).images & images).sum())
+        told.append(f"without {left_out} {count(stay)}")
+    return f"Of its {count(int(images.sum()), 'image')} it would keep, with one metric left out: {', '.join(told)}."
 
 
 def overlap_text(images: np.ndarray, subsets: Mapping[str, np.ndarray]) -> str:
@@ -187,6 +220,8 @@ def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray) -> t
     detail = desk.study.params.llm.pictures
     if not ask.pictures or detail == "none":
         return ()
+    if ask.marks in ("predictions", "both") and desk.predicted is None:
+        raise QuestionError("this study has no out-of-fold predictions to draw")
     desk.sheets += 2
     policy, higher = ask.policy.get("name", ""), ask.policy.get("direction", "higher") == "higher"
     title = f"{desk.sheets - 1}. What {ask.metric} scores best, and worst"
@@ -196,5 +231,5 @@ def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray) -> t
         ("Kept, at random", shuffled(np.flatnonzero(images))),
         ("Left out, at random", shuffled(np.flatnonzero(~images))),
     ]
-    kept = strips_of_images(title, desk.pool, strips, LAYOUTS[detail])
+    kept = strips_of_images(title, desk.pool, strips, LAYOUTS[detail], ask.marks, desk.predicted)
     return tuple(sheet for sheet in (extremes, kept) if sheet)

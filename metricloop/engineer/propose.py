@@ -32,7 +32,7 @@ def propose(this: Round) -> list[Suggestion]:
     *before, last = explore(study, this.number, this.conversation, this.report)
     key = ask_until_usable(
         this.conversation, this.number, "propose", [*before, proposal(study, last)],
-        proposal_schema(policy_schema()),
+        proposal_schema(policy_schema(this.known.offered)),
         fault_in, this.repairs + 1, lambda fault: this.report(f"the proposal cannot be used ({fault[:200]})"),
     )  # fmt: skip
     return _take_proposal(this, key) if key else []

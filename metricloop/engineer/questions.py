@@ -40,6 +40,9 @@ def _default(value: Any) -> BeforeValidator:
     return BeforeValidator(lambda given: value if given is None else given)
 
 
+Marks = Annotated[Literal["labels", "predictions", "both", "none"], _default("labels")]
+
+
 class Show(Section):
     """Show pictures."""
 
@@ -69,7 +72,7 @@ class Show(Section):
     error: ErrorKind | None = Field(None, description="of held-out images: only this kind of error")
     arm: Word | None = Field(None, description="only what the first draw of this arm keeps, or leaves out")
     kept: Annotated[bool, _default(True)] = Field(True, description="with `arm`: kept, or left out")
-    marks: Annotated[Literal["labels", "predictions", "both", "none"], _default("labels")] = "labels"
+    marks: Marks = "labels"
     tiles: Annotated[int, Field(ge=1), _default(12)] = Field(
         12, description=f"pictures on the sheet, up to {MOST_TILES}"
     )
@@ -98,6 +101,7 @@ class Preview(Section):
     code: Code | None = Field(None, description="a whole Python file that declares `metric`, or null")
     policy: Policy = Field(description="as in a suggestion")
     pictures: Annotated[bool, _default(True)] = Field(True, description="show the extremes, and what is kept or not")
+    marks: Marks = Field("labels", description="drawn on what is kept or not")
 
 
 Question = Show | Analyse | Preview

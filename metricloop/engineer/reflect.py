@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,8 +97,8 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
     subset, arm = study.folder / layout.subset_file(idea.name), study.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
         return "\n".join(lines)
-    if (study.folder / arm["a"]).is_file():
-        lines.append(histogram_text(read_scores(study.folder / arm["a"], study.pool), idea.metric))
+    if file := _score_file(study, arm):
+        lines.append(histogram_text(read_scores(file, study.pool), idea.metric))
     profiles = (
         subset_changes.pool_profile(study.pool),
         subset_changes.subset_profile(read_table(subset, SUBSET), study.pool),
@@ -138,13 +139,21 @@ def extreme_sheets(study: StudyView, tried: Sequence[Idea]) -> list[Picture]:
     shown = []
     for idea in tried:
         arm = study.plan["arms"].get(idea.name)
-        if idea.state == "measured" and arm and (study.folder / arm["a"]).is_file():
-            scores = read_scores(study.folder / arm["a"], study.pool)
+        file = _score_file(study, arm) if arm else None
+        if idea.state == "measured" and arm and file:
+            scores = read_scores(file, study.pool)
             higher = arm["policy"].get("direction", "higher") == "higher"
             title = f"{idea.name}: what {idea.metric} finds best, and worst"
             if sheet := extremes_picture(study.pool, scores, higher, title, detail):
                 shown.append(sheet)
     return shown
+
+
+def _score_file(study: StudyView, arm: Mapping[str, Any]) -> Path | None:
+    """The scores of an arm's own metric; None where there are none. With `objectives`, a is a folder."""
+    place = study.folder / arm["a"]
+    held = sorted(place.rglob(f"{arm.get('metric')}.parquet"))
+    return next((file for file in (place, *held) if file.is_file()), None)
 
 
 def _accepted_idea(journal: Journal, accepted: Event) -> dict[str, Any]:

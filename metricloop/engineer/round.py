@@ -16,6 +16,7 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.comparison.groups import ROUND
+from metricloop.engineer.arm_inputs import arm_inputs
 from metricloop.engineer.generated_file import write_metric
 from metricloop.engineer.open_round import Round, refuse
 from metricloop.engineer.policy_menu import policy_schema
@@ -141,7 +142,7 @@ def _repair(this: Round, idea: Suggestion, attempt: int, broken: Sequence[Broken
         "frames": shapes(this.frames),
     }
     question = [Message("user", render("repair", context))]
-    answer = this.conversation.ask(key, question, suggestion_schema(policy_schema()))
+    answer = this.conversation.ask(key, question, suggestion_schema(policy_schema(this.known.offered)))
     try:
         return read_repair(answer, idea)
     except ValueError as error:
@@ -173,7 +174,8 @@ def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
         empty: dict[str, Any] = {"code": f"{layout.GENERATED}/{this.number}", "needs": needs, "metrics": []}
         addition["batches"].setdefault(batch, empty)["metrics"].append(idea.metric)
         known = KnownMetric(spec.level, layout.scores_file(batch, idea.metric))
-    arm = idea.arm(known.scores, this.known.metrics[idea.partner].scores if idea.partner else None)
+    metrics = this.known.metrics | {idea.metric: known}
+    arm = idea.arm(known.scores) | arm_inputs(idea.policy, idea.metric, idea.partner, metrics)
     addition["arms"][idea.name] = arm | {"group": f"{ROUND}{this.number}"}
     this.known.add(idea, known, arm)
     checked = this.journal.last("gate", **this.about(idea.name))

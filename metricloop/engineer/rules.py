@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metricloop.engineer.policy_menu import check_offered
+from metricloop.engineer.policy_menu import OFFERED, check_offered
 from metricloop.engineer.suggestion import Suggestion
 from metricloop.metrics.contract import Spec
 from metricloop.metrics.families import IDEA_FAMILIES
@@ -15,6 +15,7 @@ from metricloop.scoring.gate import GateResult
 from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.gate_rules import Rule
 from metricloop.selection.policies import POLICIES, check_policy
+from metricloop.text.nearest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class KnownIdeas:
 
     metrics: metrics with scores, by name; reserved: further metric names that are taken. arms: of the plan, by name.
     families, targets: of suggested arms, by arm. refuted: of each arm that is shown to be worse than random, the
-    evidence in words.
+    evidence in words. offered: the policies of this study.
     """
 
     metrics: dict[str, KnownMetric]
@@ -40,11 +41,16 @@ class KnownIdeas:
     families: dict[str, str] = field(default_factory=dict)
     targets: dict[str, str] = field(default_factory=dict)
     refuted: Mapping[str, str] = field(default_factory=dict)
+    offered: Sequence[str] = OFFERED
 
     def add(self, idea: Suggestion, metric: KnownMetric, arm: Mapping[str, Any]) -> None:
         self.metrics[idea.metric] = metric
         self.arms[idea.name] = arm
         self.families[idea.name], self.targets[idea.name] = idea.family, idea.targets
+
+    def spec(self, metric: str) -> Spec:
+        """A known metric with its level; of what it needs, nothing is known."""
+        return Spec(metric, self.metrics[metric].level)  # type: ignore[arg-type]
 
     @property
     def untried(self) -> list[str]:
@@ -69,7 +75,7 @@ class KnownIdeas:
     @property
     def metric_names(self) -> str:
         """The names of the metrics with scores, for a message."""
-        return ", ".join(sorted(self.metrics)) or "none"
+        return _listed(self.metrics)
 
 
 def untried_families(tried: Iterable[str]) -> list[str]:
@@ -85,8 +91,7 @@ def must_open(ideas: int, untried: int) -> int:
 
 def check_idea(idea: Suggestion, known: KnownIdeas, run_code: Callable[[], GateResult]) -> GateResult:
     """Check an idea against every rule. Its code is run (`run_code`) only when no other rule is broken."""
-    metric = known.metrics.get(idea.metric)
-    spec = Spec(idea.metric, metric.level) if metric and idea.code is None else None  # type: ignore[arg-type]
+    spec = known.spec(idea.metric) if idea.metric in known.metrics and idea.code is None else None
     broken = [*_names(idea, known), *_policy(idea, known)]
     if not broken:
         broken = [*_repeats(idea, idea.metric, known)]
@@ -115,15 +120,38 @@ def _names(idea: Suggestion, known: KnownIdeas) -> list[BrokenRule]:
 def _policy(idea: Suggestion, known: KnownIdeas) -> list[BrokenRule]:
     """The policy is on offer, and has a partner exactly when it combines two metrics."""
     try:
-        options = check_offered(idea.policy)
+        options = check_offered(idea.policy, known.offered)
     except ValueError as error:
         return [BrokenRule(Rule.POLICY, str(error))]
+    if said := unfit_objectives(options, idea.metric, known.metrics):
+        return [BrokenRule(Rule.POLICY, said)]
     if options.combine and idea.partner not in known.metrics:
         said = f"combine needs a known metric as partner, found {idea.partner}; known: {known.metric_names}"
         return [BrokenRule(Rule.POLICY, said)]
     if idea.partner and not options.combine:
-        return [BrokenRule(Rule.POLICY, "names a partner, but its policy has no `combine`: product or intersection")]
+        how = "product, intersection or veto"
+        return [BrokenRule(Rule.POLICY, f"names a partner, but its policy has no `combine`: {how}")]
+    if POLICIES[str(idea.policy["name"])].reads == "object scores":
+        others = [name for name in (idea.partner, *options.strengths) if name in known.metrics]
+        return [rule for name in others for rule in _level(idea, known.spec(name))]
     return []
+
+
+def unfit_objectives(options: Any, metric: str, known: Collection[str]) -> str:
+    """What is wrong with the option `objectives` of an idea about `metric`; "" when it fits, or is not given."""
+    strengths = options.strengths
+    if not strengths:
+        return ""
+    for name in strengths:
+        if name != metric and name not in known:
+            return f"objectives: no metric {name}; {did_you_mean(name, [metric, *known], f'known: {_listed(known)}')}"
+    if metric not in strengths:
+        return f"objectives: {metric}, the idea's own metric, is not among {', '.join(strengths)}"
+    return "" if len(strengths) > 1 else "objectives: name more than one metric, or give the policy a direction instead"
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _level(idea: Suggestion, spec: Spec | None) -> list[BrokenRule]:

@@ -42,11 +42,10 @@ def _images(ask: Show, desk: Desk, tiles: int) -> Answer:
         _inside(keep, values, ask.score_from, ask.score_to)
     order = _ordered(ask, np.flatnonzero(keep), lambda: _image_order(ask, desk, values))
     captions = {int(row): f"{_caption(values, int(row))}{count(int(pool.counts[row]), 'label')}" for row in order}
-    predicted = (desk.predictions, desk.disagreement.threshold) if desk.predictions and desk.disagreement else None
     listed = [f"{int(pool.image_id[row])} ({captions[int(row)]})" for row in order[:tiles]]
     return _answer(
         ask, desk, order, tiles, "image", listed,
-        lambda title, form: image_sheet(title, pool, order, captions, ask.marks, predicted, tiles, form),
+        lambda title, form: image_sheet(title, pool, order, captions, ask.marks, desk.predicted, tiles, form),
     )  # fmt: skip
 
 

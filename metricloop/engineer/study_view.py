@@ -17,12 +17,14 @@ from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, column, read_json, read_table
 from metricloop.engineer.error_card import read_errors
 from metricloop.engineer.ideas import Idea, compared, ideas
+from metricloop.engineer.policy_menu import on_offer
 from metricloop.engineer.rules import KnownIdeas, KnownMetric
 from metricloop.evaluation.error_types import Errors
 from metricloop.llm.journal import Event
 from metricloop.params import Params
 from metricloop.scoring.open_metrics import catalogue
 from metricloop.selection.policies import POLICIES
+from metricloop.study.graph import reads_embeddings
 from metricloop.study.plan import Plan
 from metricloop.text import numbers
 
@@ -109,7 +111,14 @@ def known_ideas(study: StudyView, number: int) -> KnownIdeas:
         families={idea.name: idea.family for idea in past if idea.state != "refused"},
         targets={idea.name: idea.targets for idea in past if idea.state != "refused"},
         refuted=refuted(past),
+        offered=offered(study),
     )
+
+
+def offered(study: StudyView) -> tuple[str, ...]:
+    """The policies that the model may choose in this study."""
+    embeddings = reads_embeddings(study.plan) and (study.folder / layout.EMBEDDINGS).is_file()
+    return on_offer(len(study.pool.class_names), embeddings)
 
 
 def refuted(past: Sequence[Idea]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from metricloop.text.numbers import fixed
 
 WIDE = 1024  # px; about the widest sheet
 Marks = Literal["labels", "predictions", "both", "none"]
+# By image id, and the score from which they are drawn.
+Predictions = tuple[Mapping[int, Detections], float] | None
 
 
 def sheet_layout(tiles: int, side: int, detail: Detail) -> Layout:
@@ -33,28 +35,35 @@ def image_sheet(
     rows: np.ndarray,
     captions: Mapping[int, str],
     marks: Marks,
-    predictions: tuple[Mapping[int, Detections], float] | None,
+    predictions: Predictions,
     wanted: int,
     layout: Layout,
 ) -> Picture | None:
     """Whole images. rows: candidates; captions: by row; predictions: by image id, and the score from which they are
     drawn; wanted: the most tiles. None when no picture can be read."""
-    predicted = Style(
-        f"prediction, score from {fixed(predictions[1], 2)}" if predictions else "", WRONG.colour, 1, True
-    )
+    drawn, legend = _marking(marks, predictions)
 
     def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
-        drawn = [Mark(box, LABEL) for box in frame.boxes] if marks in ("labels", "both") else []
-        if predictions and marks in ("predictions", "both"):
-            found = predictions[0].get(frame.image_id, Detections.empty())
-            drawn += [Mark(box, predicted) for box in found.boxes[found.scores >= predictions[1]]]
-        picture = draw_tile(image, whole(frame), drawn, layout)
+        picture = draw_tile(image, whole(frame), drawn(frame), layout)
         return Tile(picture, (f"image {frame.image_id}", captions.get(row) or tally(frame)))
 
-    legend = [LABEL] if marks in ("labels", "both") else []
-    legend += [predicted] if predictions and marks in ("predictions", "both") else []
     tiles = tiles_of(data, rows, wanted, tile)
     return contact_sheet(title, [("", tiles)], legend, layout) if tiles else None
+
+
+def _marking(marks: Marks, predictions: Predictions) -> tuple[Callable[[Frame], list[Mark]], list[Style]]:
+    """A function that gives the marks of a frame, and the styles that they have."""
+    labels, found = marks in ("labels", "both"), predictions if marks in ("predictions", "both") else None
+    predicted = Style(f"prediction, score from {fixed(found[1], 2)}" if found else "", WRONG.colour, 1, True)
+
+    def drawn(frame: Frame) -> list[Mark]:
+        own = [Mark(box, LABEL) for box in frame.boxes] if labels else []
+        if not found:
+            return own
+        said = found[0].get(frame.image_id, Detections.empty())
+        return own + [Mark(box, predicted) for box in said.boxes[said.scores >= found[1]]]
+
+    return drawn, [*([LABEL] if labels else []), *([predicted] if found else [])]
 
 
 def object_sheet(
@@ -77,14 +86,19 @@ def object_sheet(
 
 
 def strips_of_images(
-    title: str, data: Dataset, strips: Sequence[tuple[str, np.ndarray]], layout: Layout
+    title: str,
+    data: Dataset,
+    strips: Sequence[tuple[str, np.ndarray]],
+    layout: Layout,
+    marks: Marks = "labels",
+    predictions: Predictions = None,
 ) -> Picture | None:
-    """Rows of whole images with their labels, each row under its heading; strips: (heading, image rows)."""
+    """Rows of whole images with their marks, each row under its heading; strips: (heading, image rows)."""
+    drawn, legend = _marking(marks, predictions)
 
     def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
-        drawn = [Mark(box, LABEL) for box in frame.boxes]
-        return Tile(draw_tile(image, whole(frame), drawn, layout), (f"image {frame.image_id}", tally(frame)))
+        return Tile(draw_tile(image, whole(frame), drawn(frame), layout), (f"image {frame.image_id}", tally(frame)))
 
     made = [(heading, tiles_of(data, rows, layout.columns, tile)) for heading, rows in strips]
     made = [(heading, tiles) for heading, tiles in made if tiles]
-    return contact_sheet(title, made, [LABEL], layout) if made else None
+    return contact_sheet(title, made, legend, layout) if made else None

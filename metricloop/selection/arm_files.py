@@ -33,9 +33,9 @@ class ArmInputs:
 def read_arm_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset) -> ArmInputs:
     """Read from the files a and b of an arm what the policy `name` needs, and nothing else.
 
-    a: scores, with `objectives` a folder of scores, or the truth. b: the second scores, another arm's subset, the
-    embeddings, the scores of relabel, or with `mend` the edits; with `objectives` a second folder of scores, unless it
-    is one of these.
+    a: scores, with `objectives` a folder of scores (or scores/, the folder of all of them), or the truth. b: the second
+    scores, another arm's subset, the embeddings, the scores of relabel, or with `mend` the edits; with `objectives` a
+    second folder of scores, unless it is one of these.
     Errors: TableError for a missing table or one of another kind; PolicyError for a metric that no folder holds.
     """
     first, second = map(Path, files)
@@ -68,10 +68,14 @@ def read_arm_inputs(name: str, options: Any, files: Sequence[str], pool: Dataset
 
 
 def _scores_of(metric: str, folders: Sequence[Path]) -> Path:
-    """The file with a metric's scores in the first folder that holds one."""
-    held = {str(folder): sorted(file.stem for file in folder.glob("*.parquet")) for folder in folders}
-    for folder in folders:
-        if metric in held[str(folder)]:
-            return folder / f"{metric}.parquet"
-    listing = "; ".join(f"{folder} holds {', '.join(names) or 'no scores'}" for folder, names in held.items())
+    """The file with a metric's scores in the first folder that holds one; of scores/, in the folders inside it."""
+    held = {folder: {file.stem: file for file in _files_of(folder)} for folder in folders}
+    for files in held.values():
+        if metric in files:
+            return files[metric]
+    listing = "; ".join(f"{folder} holds {', '.join(files) or 'no scores'}" for folder, files in held.items())
     raise PolicyError(f"objectives: no scores of {metric}: {listing}. Inputs a and b are folders such as scores/labels")
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*/*.parquet" if folder == Path(layout.SCORES) else "*.parquet"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -29,7 +30,7 @@ def image_keep_values(
         values = scores if (direction == "higher") != flip else -scores
         return reduce(pool, values, options) if objects else values
 
-    return _combine(options, one, a, b)
+    return _combine(options, one, a, b, flip)
 
 
 def object_keep_values(
@@ -102,10 +103,15 @@ def damaged_share(pool: Dataset, truth: pa.Table) -> np.ndarray:
 
 
 def _combine(
-    options: Scored, one: Callable[[pa.Table, str], np.ndarray], a: ScoreTables, b: pa.Table | None
+    options: Scored,
+    one: Callable[[pa.Table, str], np.ndarray],
+    a: ScoreTables,
+    b: pa.Table | None,
+    flip: bool = False,
 ) -> np.ndarray:
     """Keep-values from one metric, or from the ranks (1 is best) of several: minus the product of the ranks, each to
-    the power of its strength, or minus the worse of two ranks.
+    the power of its strength, or minus the worse of two ranks, or minus the rank by the first metric, behind all others
+    for what the second vetoes. flip: `one` reverses the direction.
 
     Ordering by the worse rank keeps images good by both metrics; the threshold follows from the budget.
     """
@@ -116,10 +122,27 @@ def _combine(
         return fill(one(a, options.direction), options.unknown)
     if b is None:
         raise PolicyError(f"combine={options.combine!r} needs the scores of a second metric as input b")
+    if options.combine == "veto":
+        direction = _other(options.direction_b) if flip else options.direction_b
+        last = vetoed(fill(one(b, direction), options.unknown), options)
+        # What a veto puts last is what a policy that keeps the worst takes first.
+        return -_ranks(one(a, options.direction), options) + np.where(last, len(last) if flip else -len(last), 0)
     both = [_ranks(one(a, options.direction), options), _ranks(one(b, options.direction_b), options)]
     if options.combine == "intersection":
         return -np.maximum(*both)
     return -product(both, [options.strength, options.strength_b])
+
+
+def vetoed(values: np.ndarray, options: Scored) -> np.ndarray:
+    """Which of the keep-values of a second metric lie below its quantile `options.veto`, (n,) bool.
+
+    At most floor(veto * n) of them: values equal to the quantile are spared.
+    """
+    return values < np.sort(values)[math.floor(options.veto * len(values))] if len(values) else np.zeros(0, bool)
+
+
+def _other(direction: str) -> str:
+    return "lower" if direction == "higher" else "higher"
 
 
 def product(ranks: Sequence[np.ndarray], strengths: Sequence[float]) -> np.ndarray:

@@ -27,6 +27,7 @@ __all__ = [
 Direction = Literal["higher", "lower"]
 STRONGEST = 10.0  # of one metric: a rank of a million to this power is still a finite number
 MOST_STRENGTH = 40.0  # of all metrics together, for the same reason
+VETO = 0.1  # the default of the option `veto`
 Strength = Annotated[float, Field(ge=0, le=STRONGEST)]
 
 
@@ -149,9 +150,12 @@ class Scored(Drawn):
         "mean", description="objects to image; min: the worst object decides"
     )
     temperature: Annotated[float, Field(gt=0)] = Field(0.1, description="of softmin, in units of the score")
-    combine: Literal["product", "intersection"] | None = Field(
-        None, description="with the second metric: product of ranks, or the worse of the two ranks"
+    combine: Literal["product", "intersection", "veto"] | None = Field(
+        None,
+        description="with the second metric: product of ranks, the worse of the two ranks, or veto: what the second "
+        "metric finds worst goes last, and the first one orders the rest",
     )
+    veto: Fraction = Field(VETO, description="with combine=veto: the share that goes last")
     direction_b: Direction = Field("higher", description="which scores of the second metric are better")
     unknown: Literal["middle", "last"] = Field(
         "middle", description="where `cannot say` ranks: neither for nor against, or after all"
@@ -181,4 +185,6 @@ class Scored(Drawn):
             )
         if (self.strength, self.strength_b) != (1, 1) and self.combine != "product":
             raise ValueError("strength and strength_b weigh the two metrics of combine=product")
+        if self.veto != VETO and self.combine != "veto":
+            raise ValueError("veto is the share of combine=veto: give that, too")
         return self

@@ -46,9 +46,13 @@ class Told:
         if self.options.combine is None:
             return f"by {a}{_lower(self.options.direction)}"
         b = _reduced(self.partner or "a second metric", self.partner_per_object, self.options)
+        if self.options.combine == "veto":
+            lower = ", where lower is better," if self.options.direction_b == "lower" else ""
+            first = f"{a}{_lower(self.options.direction)}"
+            return f"by {first}, with the worst {_fraction(self.options.veto)} by {b}{lower} last of all"
+        how = "the product of their ranks" if self.options.combine == "product" else "the worse of their ranks"
         a += _power(self.options.strength, lower=self.options.direction == "lower")
         b += _power(self.options.strength_b, lower=self.options.direction_b == "lower")
-        how = "the product of their ranks" if self.options.combine == "product" else "the worse of their ranks"
         return f"by {how} in {a} and {b}"
 
 
@@ -155,6 +159,7 @@ def _strata(told: Told) -> str:
     within = {
         "size": "each of five groups of images by the size of their objects",
         "class": "each group of images by the rarest class that they show",
+        "crowding": "each of five groups of images by the number of their objects",
     }[told.options.by]
     return f"the best {_fraction(told.budget)} of {within}, {told.by}"
 

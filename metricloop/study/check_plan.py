@@ -159,7 +159,7 @@ def _arms(params: Params, plan: Plan) -> Iterator[str]:
     scores = {
         layout.scores_file(name, metric): metric for name, b in plan["batches"].items() for metric in b["metrics"]
     }
-    folders = [f"{layout.SCORES}/{name}" for name in plan["batches"]]
+    folders = [layout.SCORES, *(f"{layout.SCORES}/{name}" for name in plan["batches"])]
     subsets = [layout.subset_file(name) for name in plan["arms"]]
     edits = [layout.edits_file(name) for name in plan["repairs"]]
     everything = [*NEEDS, *edits, *TRUTHS, *scores, *folders, *subsets]

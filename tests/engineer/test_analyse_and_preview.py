@@ -157,6 +157,30 @@ def test_a_preview_tells_what_a_metric_and_a_policy_would_keep(desk, walls):
     assert "| Boxes | 24 | 9 |" in counted
 
 
+def test_a_preview_of_three_objectives_says_what_each_of_them_changes(desk, walls):
+    for name, values in {"last": np.arange(12.0), "first": -np.arange(12.0)}.items():
+        columns = {"image_id": range(12), "box_id": [None] * 12, "score": values, "error": [None] * 12}
+        write_table(desk.study.folder / f"scores/labels/{name}.parquet", SCORES, columns)
+    metrics = [*desk.study.plan["batches"]["labels"]["metrics"], "last", "first"]
+    plan = desk.study.plan | {"batches": {"labels": desk.study.plan["batches"]["labels"] | {"metrics": metrics}}}
+    desk = Desk(replace(desk.study, plan=plan))
+    # the product is that of count^9 and the two ranks: of the images with three boxes (2, 5, 8, 11) the outer ones win
+    policy = {"name": "best", "objectives": "object_count 9, last, first"}
+    said, _ = previewed(desk, metric="object_count", code=None, policy=policy, pictures=False)
+    # without `first` the last three of them, without `last` the first three; without the count 0, 1 or 10, 11
+    assert "Of its 3 images it would keep, with one metric left out: without first 2, without last 2, " in said
+    assert said.split("without object_count ")[1][0] == "1"
+
+
+def test_a_preview_draws_predictions_where_they_are_asked_for(desk, walls):
+    desk.predictions = {frame.image_id: frame.predictions for frame in FRAMES}
+    policy = Preview(kind="preview", why="", metric="object_count", policy={"name": "best"})
+    plain, both = (
+        answer_to(policy.model_copy(update={"marks": marks}), "Q1.1", desk).pictures[1] for marks in ("labels", "both")
+    )
+    assert plain.jpeg != both.jpeg
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -164,6 +188,10 @@ def test_a_preview_tells_what_a_metric_and_a_policy_would_keep(desk, walls):
         ({"policy": {"name": "best", "always": "1"}}, "unknown option 'always'"),
         ({"metric": "truth", "code": None}, "no metric truth has scores"),
         ({"metric": "height"}, "the code declares width, not height"),
+        ({"policy": {"name": "best", "objectives": "width, object_cout"}}, "did you mean 'object_count'"),
+        ({"policy": {"name": "best", "objectives": "width, ../../data/truth"}}, "is no metric with a strength"),
+        ({"policy": {"name": "diverse"}}, "unknown policy 'diverse'"),
+        ({"marks": "predictions"}, "no out-of-fold predictions to draw"),
         ({"partner": "object_count"}, "one without it has none"),
         ({"policy": {"name": "best", "combine": "product"}}, "needs a known metric as partner"),
         ({"metric": "object_count", "code": None, "policy": {"name": "drop_worst"}}, "this metric scores images"),

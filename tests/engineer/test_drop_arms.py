@@ -28,6 +28,20 @@ def test_what_failed_of_an_arm_is_its_own_metric_before_its_partner(a, b, failed
     assert failed_file({"a": a, "b": b}, {OWN: "x", PARTNER: "y"}) == failed
 
 
+@pytest.mark.parametrize(
+    ("objectives", "a", "b", "failed"),
+    [
+        ("own, fine", "scores/round1-pool", "scores/labels", OWN),
+        ("fine, partner -1", "scores/labels", "scores", PARTNER),
+        ("fine, partner -1", "scores/labels", "scores/round1-pool", None),  # the partner of another folder
+        ("fine, size", "scores/labels", "scores", None),
+    ],
+)
+def test_of_several_objectives_the_one_that_failed_is_found_in_its_folder(objectives, a, b, failed):
+    arm = {"a": a, "b": b, "policy": {"name": "best", "objectives": objectives}}
+    assert failed_file(arm, {OWN: "x", PARTNER: "y"}) == failed
+
+
 @pytest.fixture
 def study(tmp_path):
     """Two batches with a failed metric each; arms that read one or none of them, and one that nobody suggested."""

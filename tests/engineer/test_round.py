@@ -10,6 +10,7 @@ from round_fixture import CODE, IDEA, REFUTED, Model, drawn, make_round, proposa
 from metricloop.engineer.code_gate import CodeGate
 from metricloop.engineer.ideas import ideas
 from metricloop.engineer.round import run_round
+from metricloop.engineer.rules import KnownMetric
 from metricloop.engineer.study_view import known_ideas
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import CassetteError, Replay, cassette_of
@@ -22,6 +23,7 @@ from metricloop.params import Screen
 from metricloop.sandbox.limits import Limits
 from metricloop.scoring.gate import GateResult
 from metricloop.scoring.gate_checks import BrokenRule
+from metricloop.selection.policies import check_policy
 
 FRAMES = drawn(12)
 SPEC = Spec("wide", "object")
@@ -111,6 +113,20 @@ def test_a_repair_that_cannot_be_read_leaves_the_fault_to_be_told(tmp_path):
             {"metric": "object_count", "code": None, "policy": {"name": "drop_worst"}},
             "needs a metric that scores objects",
         ),
+        (
+            {"partner": "object_count", "policy": {"name": "drop_worst", "combine": "veto"}},
+            "drop_worst needs a metric that scores objects; object_count scores images",
+        ),
+        (
+            {"policy": {"name": "best", "objectives": "wide, objct_count"}},
+            "objectives: no metric objct_count; did you mean 'object_count'?",
+        ),
+        ({"policy": {"name": "best", "objectives": "wide, ../truth"}}, "'../truth' is no metric with a strength"),
+        ({"policy": {"name": "best", "objectives": "wide, truth"}}, "no metric truth; known: object_count"),
+        ({"policy": {"name": "best", "objectives": "object_count"}}, "wide, the idea's own metric, is not among"),
+        ({"policy": {"name": "best", "objectives": "wide"}}, "objectives: name more than one metric"),
+        ({"policy": {"name": "best", "veto": 0.2}}, "veto is the share of combine=veto"),
+        ({"policy": {"name": "diverse"}}, "unknown policy 'diverse'"),  # this study has no embeddings
     ],
 )
 def test_what_cannot_be_tried_is_told_before_any_code_runs(tmp_path, change, said):
@@ -129,6 +145,16 @@ def test_a_known_metric_under_another_policy_is_an_idea_without_code(tmp_path):
     assert addition["batches"] == {}
     assert addition["arms"]["wide_ones"]["a"] == "scores/labels/object_count.parquet"
     assert events(tmp_path, "accepted")[0]["file"] is None
+
+
+def test_three_metrics_are_combined_by_their_names_and_our_code_finds_the_folders(tmp_path):
+    line = "wide 2, object_count -1, sharp 0.5"
+    made, _ = make_round(tmp_path, Model(proposal({"policy": {"name": "best", "objectives": line}})), judge, FRAMES)
+    made.known.metrics["sharp"] = KnownMetric("image", "scores/pixels/sharp.parquet")
+    arm = run_round(made)[0]["arms"]["wide_ones"]
+    assert (arm["a"], arm["b"], arm["metric"]) == ("scores/round1-pool", "scores", "wide")
+    assert arm["policy"] == {"name": "best", "objectives": line}
+    assert check_policy(arm["policy"])[1].strengths == {"object_count": -1, "sharp": 0.5, "wide": 2}
 
 
 def test_two_metrics_are_combined_by_naming_the_partner(tmp_path):

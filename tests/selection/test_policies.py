@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from select_fixture import box_scores, draws, embeddings_from, image_scores, images, make_pool, truth_of
 
 from metricloop.data.manifest import draw_of
-from metricloop.engineer.policy_menu import OFFERED, WITHHELD, check_offered, policy_schema
+from metricloop.engineer.policy_menu import OFFERED, WITHHELD, check_offered, on_offer, policy_schema, policy_text
 from metricloop.selection.options import Scored, names_in, strengths_in
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
 from metricloop.selection.select import SAME_IMAGES, take
@@ -90,7 +90,7 @@ def policies(draw, names=DRAWING):
     if several == "objectives":
         policy |= {"objectives": draw(st.sampled_from(["first", "first, second -0.5", "second 2, first 1"]))}
     elif several and name != "diverse":
-        policy |= {"combine": draw(st.sampled_from(["product", "intersection"]))}
+        policy |= {"combine": draw(st.sampled_from(["product", "intersection", "veto"]))}
         if policy["combine"] == "product":
             policy |= {"strength": draw(st.sampled_from([0, 0.5, 1])), "strength_b": draw(st.sampled_from([1, 2]))}
     if "distinct" in fields and several != "combine":
@@ -347,6 +347,31 @@ class TestSeveralMetrics:
         assert both(q - 1) <= set(images(subset)) <= both(q)
 
     @pytest.mark.parametrize(
+        ("policy", "order"),
+        [
+            # a: image 1 is the best; b: images 2 and 6 are the worst of ten, then 1
+            ({"name": "best", "combine": "veto", "veto": 0.2}, [1, 3, 4, 5, 7, 8, 9, 10, 2, 6]),
+            ({"name": "best", "combine": "veto", "veto": 0.3}, [3, 4, 5, 7, 8, 9, 10, 1, 2, 6]),
+            ({"name": "best", "combine": "veto"}, [1, 3, 4, 5, 6, 7, 8, 9, 10, 2]),  # a tenth: image 2 alone
+            ({"name": "best", "combine": "veto", "direction_b": "lower"}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),  # seven tie
+            ({"name": "best", "direction": "lower", "combine": "veto", "veto": 0.2}, [10, 9, 8, 7, 5, 4, 3, 1, 6, 2]),
+            ({"name": "inverse", "combine": "veto", "veto": 0.2}, [6, 2, 10, 9, 8, 7, 5, 4, 3, 1]),
+        ],
+    )
+    def test_a_veto_puts_the_worst_by_the_second_metric_last(self, policy, order):
+        a, b = image_scores(list(range(10, 0, -1))), image_scores([2, 0, 9, 9, 9, 1, 9, 9, 9, 9])
+        pool = make_pool([1] * 10)
+        kept = [set(images(draws(pool, policy, a, b, budget=count / 10))) for count in range(1, 11)]
+        assert kept == [set(order[:count]) for count in range(1, 11)]
+
+    def test_a_veto_spares_ties_and_what_is_unknown_unless_that_is_last(self):
+        pool, a = make_pool([1] * 10), image_scores(list(range(10, 0, -1)))
+        b = image_scores([NAN, 1, 1, 1, 1, 5, 5, 5, 5, 5])
+        veto = {"name": "best", "combine": "veto", "veto": 0.3}
+        assert images(draws(pool, veto, a, b, budget=0.3)) == [1, 2, 3]  # four tie at the quantile: none is vetoed
+        assert images(draws(pool, veto | {"unknown": "last"}, a, b, budget=0.3)) == [2, 3, 4]
+
+    @pytest.mark.parametrize(
         ("line", "message"),
         [
             ("blur x", "'blur x' is no metric with a strength"),
@@ -373,6 +398,9 @@ class TestSeveralMetrics:
             ({"objectives": {"x": 1}}, "in one line of text"),
             ({"strength": 2}, "weigh the two metrics of combine=product"),
             ({"combine": "intersection", "strength_b": 2}, "weigh the two metrics of combine=product"),
+            ({"combine": "product", "veto": 0.2}, "veto is the share of combine=veto"),
+            ({"combine": "veto", "strength": 2}, "weigh the two metrics of combine=product"),
+            ({"combine": "veto", "veto": 1.0}, "veto=1.0: .*less than 1"),
             ({"combine": "product", "strength": -1}, "strength=-1: .*greater than or equal to 0"),
             ({"combine": "product", "distinct": "looks"}, "input b cannot serve distinct=looks and combine"),
         ],
@@ -585,13 +613,38 @@ def test_take_leaves_fixed_rows_in_whatever_the_cap():
     assert take(np.arange(5), 3, group, 1, np.array([1, 2])).tolist() == [1, 2, 3]
 
 
+def test_strata_by_crowding_give_each_fifth_of_the_numbers_of_boxes_its_share():
+    pool = make_pool([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])  # none, and five strata of two images each
+    subset = draws(pool, {"name": "strata", "by": "crowding"}, image_scores([1, 2] * 6), budget=0.5)
+    assert images(subset) == [2, 4, 6, 8, 10, 12]
+
+
 class TestOffer:
     def test_a_model_is_offered_what_it_was_offered(self):
         """More would change the prompts that recorded answers were given to."""
-        assert OFFERED == ("best", "drop_worst", "among", "strata", "band")
-        shared = {"name", "per_group", "direction", "reduce", "temperature", "combine", "direction_b", "unknown"}
-        own = {"share", "on_drop", "by", "low", "high"}
+        assert OFFERED == ("best", "drop_worst", "among", "strata", "band", "class_balanced", "diverse")
+        shared = {
+            "name",
+            "per_group",
+            "direction",
+            "reduce",
+            "temperature",
+            "combine",
+            "veto",
+            "direction_b",
+            "unknown",
+        }
+        own = {"share", "on_drop", "by", "low", "high", "objectives"}
         assert set(policy_schema()["properties"]) == shared | own
+
+    def test_classes_are_balanced_where_there_are_several_and_looks_spread_where_there_are_embeddings(self):
+        few, all_ = on_offer(1, embeddings=False), on_offer(2, embeddings=True)
+        assert (few, all_) == (("best", "drop_worst", "among", "strata", "band"), OFFERED)
+        assert "`diverse`" not in policy_text(few)
+        assert policy_schema(few)["properties"]["name"]["enum"] == list(few)
+        with pytest.raises(PolicyError, match="unknown policy 'diverse'; there are best"):
+            check_offered({"name": "diverse"}, few)
+        assert check_offered({"name": "diverse"}, all_).share == 0.5
 
     @pytest.mark.parametrize("option", sorted(WITHHELD))
     def test_what_is_withheld_is_refused(self, option):

@@ -36,6 +36,12 @@ TABLE = [
      "(lower is better, to the power of 0.5)."),
     ({"name": "best", "combine": "intersection"}, 0.25, {"metric": "sharpness", "partner": "spread"},
      "The best quarter of the pool's images by the worse of their ranks in sharpness and spread."),
+    ({"name": "best", "combine": "veto", "veto": 0.2}, 0.25, {"metric": "sharpness", "partner": "spread"},
+     "The best quarter of the pool's images by sharpness, with the worst fifth by spread last of all."),
+    ({"name": "best", "direction": "lower", "combine": "veto", "direction_b": "lower"}, 0.25,
+     {"metric": "sharpness", "partner": "spread"},
+     "The best quarter of the pool's images by sharpness, lower is better, with the worst tenth by spread, where lower "
+     "is better, last of all."),
     ({"name": "best", "objectives": "object_count, blur -0.5"}, 0.25, {},
      "The best quarter of the pool's images by the product of their ranks in blur (lower is better, to the power of "
      "0.5) and object_count."),
@@ -50,6 +56,8 @@ TABLE = [
      "The best quarter of each of five groups of images by the size of their objects, by sharpness."),
     ({"name": "strata", "by": "class"}, 0.25, IMAGES,
      "The best quarter of each group of images by the rarest class that they show, by sharpness."),
+    ({"name": "strata", "by": "crowding"}, 0.25, IMAGES,
+     "The best quarter of each of five groups of images by the number of their objects, by sharpness."),
     ({"name": "class_balanced"}, 0.25, IMAGES,
      "A quarter of the pool's images, taken in turn: the best by sharpness that shows the class with the fewest boxes "
      "so far."),

@@ -422,6 +422,9 @@ def test_several_objectives_are_read_from_folders_and_no_other_file_is(workspace
     assert done.returncode == 0, done.stderr
     # ranks by count 4 1 2 3, by falling blur 4 3 2 1: products 16 3 4 3
     assert set(read_draw(workspace / "subsets/several.parquet", 3)["image_id"].to_pylist()) == {2, 4}
+    whole = run(workspace, "several --name best --objectives 'count, blur -1' --a scores --b scores")
+    assert whole.returncode == 0, whole.stderr
+    assert set(read_draw(workspace / "subsets/several.parquet", 3)["image_id"].to_pylist()) == {2, 4}
     done = run(workspace, "several --name best --objectives 'count, size 2'")
     assert done.returncode == 1
     assert "no scores of size: scores/x holds broken, count; scores/y holds blur" in done.stderr

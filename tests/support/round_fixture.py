@@ -16,7 +16,7 @@ from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import SUBSET, write_table
 from metricloop.engineer.open_round import Round
 from metricloop.engineer.rules import KnownIdeas, KnownMetric
-from metricloop.engineer.study_view import StudyView
+from metricloop.engineer.study_view import StudyView, offered
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
 from metricloop.llm.message import Reply
@@ -175,6 +175,7 @@ def make_round(
         reserved=frozenset({"box_tightness"}),
         families={},
         refuted={"counted": REFUTED},
+        offered=offered(study),
     )
     said: list[str] = []
     return Round(

@@ -1,4 +1,4 @@
-"""strata: the best images of each stratum of object size or class."""
+"""strata: the best images of each stratum of object size, class or crowding."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from metricloop.data.dataset import Dataset
 from metricloop.selection.options import Scored
 from metricloop.selection.policy import Chosen, Draw, policy
 
-STRATA = 5  # quintiles of object size
+STRATA = 5  # quintiles of object size, or of the number of boxes
 
 
 class Strata(Scored):
-    by: Literal["size", "class"] = Field("size", description="of objects")
+    by: Literal["size", "class", "crowding"] = Field(
+        "size", description="size or class of the objects, or crowding, how many there are"
+    )
 
 
-@policy("strata", "keep the best images within strata of object size or class", options=Strata, place=50)
+@policy("strata", "keep the best images within strata of object size, class or crowding", options=Strata, place=50)
 def strata(draw: Draw) -> Chosen:
     """The best images of each stratum; every stratum gives the same share of its images.
 
     by size: quintiles of an image's mean object size, sqrt(box area / image area). by class: the rarest class of the
-    pool that the image shows. Images without boxes are a stratum of their own. An image's place in the order is its
-    rank within its stratum as a fraction, so that any number taken from the front is spread evenly.
+    pool that the image shows. by crowding: quintiles of the number of boxes, fewer where many images have the same
+    number. Images without boxes are a stratum of their own. An image's place in the order is its rank within its
+    stratum as a fraction, so that any number taken from the front is spread evenly.
     """
-    stratum = _size_stratum(draw.data) if draw.options.by == "size" else _class_stratum(draw.data)
+    stratum = STRATUM[draw.options.by](draw.data)
     ranked = draw.ranked[np.argsort(stratum[draw.ranked], kind="stable")]  # stratum by stratum, best first
     _, first, sizes = np.unique(stratum[ranked], return_index=True, return_counts=True)
     place = np.empty(len(draw.data))
@@ -38,11 +41,21 @@ def _size_stratum(data: Dataset) -> np.ndarray:
     """The quintile of mean object size of every image, (n,) int; -1 without boxes."""
     sides = (data.boxes[:, 2:] - data.boxes[:, :2]).clip(min=0).astype(float)
     relative = np.sqrt(sides.prod(axis=1) / (data.width.astype(float) * data.height)[data.box_row])
-    size = np.bincount(data.box_row, relative, len(data)) / np.maximum(data.counts, 1)
-    if not len(relative):
+    return _quintile(data, np.bincount(data.box_row, relative, len(data)) / np.maximum(data.counts, 1))
+
+
+def _crowding_stratum(data: Dataset) -> np.ndarray:
+    """The quintile of the number of boxes of every image, (n,) int; -1 without boxes."""
+    return _quintile(data, data.counts)
+
+
+def _quintile(data: Dataset, values: np.ndarray) -> np.ndarray:
+    """The quintile of every image's value among the images with boxes, (n,) int; -1 without boxes."""
+    has = data.counts > 0
+    if not has.any():
         return np.full(len(data), -1)
-    edges = np.quantile(size[data.counts > 0], np.arange(1, STRATA) / STRATA)
-    return np.where(data.counts > 0, np.searchsorted(edges, size, side="right"), -1)
+    edges = np.quantile(values[has], np.arange(1, STRATA) / STRATA)
+    return np.where(has, np.searchsorted(edges, values, side="right"), -1)
 
 
 def _class_stratum(data: Dataset) -> np.ndarray:
@@ -51,3 +64,6 @@ def _class_stratum(data: Dataset) -> np.ndarray:
     rarest = np.full(len(data), len(data.class_names))
     np.minimum.at(rarest, data.box_row, commonness[data.labels])
     return rarest
+
+
+STRATUM = {"size": _size_stratum, "class": _class_stratum, "crowding": _crowding_stratum}
