@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 Arm = dict[str, Any]  # one entry of `arms` in comparison.json
@@ -66,3 +67,9 @@ def boxes_apart(arm: Arm) -> bool:
     """Whether an arm trains on far more or fewer boxes than the baseline, so that their number alone may explain it."""
     ratio = arm.get("boxes_ratio")
     return ratio is not None and abs(ratio - 1) > BOXES_APART and arm["policy"]["name"] not in OF_OTHER_SIZE
+
+
+def undecided_above_zero(comparison: Mapping[str, Any]) -> list[str]:
+    """The names of undecided arms whose 95 % interval lies above zero."""
+    arms = (arm for arm in comparison["arms"] if arm["gain"] and arm["verdict"] == "undecided")
+    return [arm["name"] for arm in arms if (bounds := arm["gain"]["mAP"]["ci95"]) and bounds[0] > 0]

@@ -11,6 +11,11 @@ from metricloop.text.numbers import count, fixed, gain, interval, listing, signe
 OTHERS = "a random sample of the same size"
 AS_MANY_BOXES = "random images with as many boxes"
 SURE = "95\u00a0%"
+# Why an arm may be undecided though its interval lies above zero.
+ONE_ARM_ALONE = (
+    f"a {SURE} interval speaks of one arm alone, and of forty arms without a gain one lies above zero by luck; p is "
+    "corrected for all arms and looks, and decides"
+)
 
 
 def change_text(change: Mapping[str, Any], measure: str = "mAP") -> str:

@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from metricloop.comparison.arm_rows import BOXES_APART, Arm, boxes_apart, family_size, planned_looks, unplanned_looks
+from metricloop.comparison.arm_rows import (
+    BOXES_APART,
+    Arm,
+    boxes_apart,
+    family_size,
+    planned_looks,
+    undecided_above_zero,
+    unplanned_looks,
+)
 from metricloop.comparison.groups import ROUND
 from metricloop.comparison.looks import Look
 from metricloop.comparison.open_questions import noise_of, why_no_seeds
-from metricloop.comparison.phrases import AS_MANY_BOXES, SURE, change_text, groups_text, interval_text, seeds_text
+from metricloop.comparison.phrases import (
+    AS_MANY_BOXES,
+    ONE_ARM_ALONE,
+    SURE,
+    change_text,
+    groups_text,
+    interval_text,
+    seeds_text,
+)
 from metricloop.comparison.power import FEW_IMAGES, detectable_gain, least_gain
 from metricloop.comparison.verdict import summarise
 from metricloop.selection.policies import POLICIES
@@ -215,6 +231,8 @@ def _undecided(comparison: dict[str, Any]) -> list[str]:
     arms, lines = comparison["arms"], []
     if needed := [f"{arm['name']} {seeds_text(arm['seeds_needed'])}" for arm in arms if arm["seeds_needed"]]:
         lines.append(f"Would probably decide the undecided arms: {listing(needed)}.")
+    if above := undecided_above_zero(comparison):
+        lines.append(f"Undecided, though the interval lies above zero: {listing(above)}; {ONE_ARM_ALONE}.")
     told = {
         "small": "The gain so far is too small for any reasonable number of seeds to decide, though one up to the "
         "upper end of its interval is not ruled out",
@@ -237,7 +255,7 @@ def _screened(stopped: Sequence[dict[str, Any]]) -> str:
     return (
         f"Stopped after short trials, {why}: {listing(named)}. "
         f"{'It was' if one else 'They were'} tried, so {'it counts' if one else 'they count'} in the correction of p, "
-        "but cannot be called better."
+        "but cannot be called better. The mAP of short trials does not compare with that of full ones."
     )
 
 

@@ -14,7 +14,7 @@ from metricloop.engineer.ideas import Idea
 from metricloop.engineer.lessons import read_lessons
 from metricloop.engineer.policy_menu import policy_text
 from metricloop.engineer.progress import next_round, plan_before
-from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text
+from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text, short_text
 from metricloop.engineer.rules import must_open, untried_families
 from metricloop.engineer.study_facts import facts
 from metricloop.engineer.study_view import StudyView, known_metrics, offered, past_ideas, read_study
@@ -113,6 +113,7 @@ def look_context(
         "known": known_text(known_metrics(study.folder, study.plan), past),
         "results": results_text(study.comparison, study.plan),
         "ideas": "\n\n".join(idea_text(idea) for idea in past),
+        "short": short_text(past, study.params.screen.share),
         "families": ", ".join(tried_families(past)),
         "notes": notes_text(study.events, number),
         "pictures": "\n".join(shown),

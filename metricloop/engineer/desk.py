@@ -16,6 +16,7 @@ from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.data.tables import SUBSET, read_table
+from metricloop.engineer.code_gate import CodeGate
 from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, truth_arms
 from metricloop.evaluation.error_types import Errors, find_errors
 from metricloop.figures.subset_changes import FirstDraw, first_draw
@@ -42,11 +43,14 @@ class Answer:
 class Desk:
     """The pool of a study, and its predictions, scores, subsets and errors. Each is read once, when it is first needed.
 
-    sheets: the number of contact sheets that were made for answers so far.
+    number: of the round. sheets: the number of contact sheets that were made for answers so far. gate: that of the
+    round, once code has been checked.
     """
 
     study: StudyView
+    number: int = 1
     sheets: int = 0
+    gate: CodeGate | None = None
     _scores: dict[str, Scores] = field(default_factory=dict)
 
     @property

@@ -14,7 +14,10 @@ from typing import Any
 from metricloop.engineer.analyse import analyse
 from metricloop.engineer.analysis_inside import MOST_ROWS, MOST_TEXT
 from metricloop.engineer.briefing import opening_text
+from metricloop.engineer.check import check
+from metricloop.engineer.compare_arms import compare_arms
 from metricloop.engineer.desk import Answer, Desk, QuestionError
+from metricloop.engineer.forecast import FEWEST
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.preview import preview
 from metricloop.engineer.questions import MOST_QUESTIONS, Question, exploring_schema, read_exploring
@@ -61,7 +64,7 @@ def explore(study: StudyView, number: int, conversation: Conversation, say: Call
     if journal.last("answered", Key(number, "propose")):
         return [Message("user", "")]  # the proposal is there; nothing is asked any more
     schema = policy_schema(offered(study))
-    desk, asked = Desk(study), EACH * ((journal.engineer or 1) - 1)
+    desk, asked = Desk(study, number), EACH * ((journal.engineer or 1) - 1)
     system, text, pictures = opening_text(desk, number)
     messages = [Message("system", system), Message("user", text, pictures)]
     for attempt in range(calls):
@@ -126,7 +129,9 @@ def answer_to(asked: Question | str, name: str, desk: Desk) -> Found:
     return Found(name, asked.kind, asked.why, answer.said[:MOST_SAID], answer.pictures)
 
 
-ANSWERS: dict[str, Callable[..., Answer]] = {"show": show, "analyse": analyse, "preview": preview}
+ANSWERS: dict[str, Callable[..., Answer]] = {
+    "show": show, "analyse": analyse, "preview": preview, "check": check, "compare": compare_arms,
+}  # fmt: skip
 
 
 def _question(study: StudyView, messages: Sequence[Message], left: int, attempt: int) -> list[Message]:
@@ -140,6 +145,7 @@ def _question(study: StudyView, messages: Sequence[Message], left: int, attempt:
         context = {
             "look": last.text, "calls": calls, "most": str(MOST_QUESTIONS), "seen": settings.pictures != "none",
             "wanted": numbers.count(settings.suggestions, "suggestion"),
+            "forecast": sum(bool(arm["gain"]) for arm in study.comparison["arms"]) >= FEWEST,
             "rows": numbers.count(MOST_ROWS), "characters": numbers.count(MOST_TEXT),
         }  # fmt: skip
         text = render("explore", context)

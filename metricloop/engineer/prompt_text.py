@@ -148,6 +148,16 @@ def outcome_text(idea: Idea) -> str:
     )
 
 
+def short_text(past: Sequence[Idea], share: float) -> str:
+    """What the mAP of short trials is to be compared with; "" where no idea was stopped after them."""
+    if all(idea.state != "screened" for idea in past):
+        return ""
+    return (
+        f"Short trials train for {numbers.percent(share)} of the iterations: their mAP compares with that of random "
+        "beside it, and not with the mAP of full trials."
+    )
+
+
 def shapes(frames: Sequence[Frame], most: int = 4) -> str:
     """Sizes and box counts of up to `most` frames, from the first to the last in equal steps."""
     places = np.linspace(0, max(len(frames) - 1, 0), min(most, len(frames)))

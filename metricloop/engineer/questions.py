@@ -72,6 +72,7 @@ class Show(Section):
     error: ErrorKind | None = Field(None, description="of held-out images: only this kind of error")
     arm: Word | None = Field(None, description="only what the first draw of this arm keeps, or leaves out")
     kept: Annotated[bool, _default(True)] = Field(True, description="with `arm`: kept, or left out")
+    left_out_by: Word | None = Field(None, description="only what the first draw of this other arm leaves out")
     marks: Marks = "labels"
     tiles: Annotated[int, Field(ge=1), _default(12)] = Field(
         12, description=f"pictures on the sheet, up to {MOST_TILES}"
@@ -104,8 +105,28 @@ class Preview(Section):
     marks: Marks = Field("labels", description="drawn on what is kept or not")
 
 
-Question = Show | Analyse | Preview
-_KINDS: dict[str, type[Show | Analyse | Preview]] = {"show": Show, "analyse": Analyse, "preview": Preview}
+class Check(Section):
+    """Whether a metric's code would pass the gate."""
+
+    kind: Literal["check"]
+    why: Line = Field(description="the question that this answers")
+    metric: MetricName = Field(description="the function in `code`")
+    code: Code = Field(description="a whole Python file that declares `metric`")
+
+
+class Compare(Section):
+    """Two arms with one another."""
+
+    kind: Literal["compare"]
+    why: Line = Field(description="the question that this answers")
+    arm: Word = Field(description="an arm with results")
+    other: Word | None = Field(None, description="another one; null for the random baseline")
+
+
+Question = Show | Analyse | Preview | Check | Compare
+_KINDS: dict[str, type[Question]] = {
+    "show": Show, "analyse": Analyse, "preview": Preview, "check": Check, "compare": Compare,
+}  # fmt: skip
 
 
 def read_exploring(text: str) -> tuple[str, list[Question | str]]:

@@ -13,7 +13,7 @@ from metricloop.data.tables import SUBSET, read_table
 from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.error_card import error_change
 from metricloop.engineer.ideas import Idea, ideas
-from metricloop.engineer.prompt_text import outcome_text
+from metricloop.engineer.prompt_text import outcome_text, short_text
 from metricloop.engineer.study_view import StudyView, baseline_errors, errors_of
 from metricloop.engineer.suggestion import Reflection, read_reflection, reflection_schema
 from metricloop.evaluation.error_types import Errors
@@ -41,7 +41,11 @@ def reflect(study: StudyView, number: int, conversation: Conversation) -> Reflec
     pictures, base = extreme_sheets(study, tried), baseline_errors(study)
     context = {
         "round": str(number),
-        "ideas": [{"name": idea.name, "facts": idea_facts(study, idea, base)} for idea in tried],
+        "ideas": [
+            {"name": idea.name, "variant_of": idea.variant_of or "", "facts": idea_facts(study, idea, base)}
+            for idea in grouped(tried)
+        ],
+        "short": short_text(tried, study.params.screen.share),
         "names": ", ".join(idea.name for idea in tried if not idea.variant_of),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
@@ -86,6 +90,13 @@ def journal_results(study: StudyView, number: int, journal: Journal) -> list[Ide
         if known is None or any(known.get(name) != value for name, value in outcome.items()):
             journal.add("measured", round=number, suggestion=event["suggestion"], **outcome)
     return [idea for idea in ideas(journal.events) if idea.round == number]
+
+
+def grouped(tried: Sequence[Idea]) -> list[Idea]:
+    """The ideas of a round, each followed by its variants."""
+    names = [idea.name for idea in tried if not idea.variant_of]
+    place = {name: number for number, name in enumerate(names)}
+    return sorted(tried, key=lambda idea: (place.get(idea.variant_of or idea.name, len(names)), bool(idea.variant_of)))
 
 
 def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:

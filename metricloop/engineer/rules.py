@@ -111,10 +111,17 @@ def _names(idea: Suggestion, known: KnownIdeas) -> list[BrokenRule]:
     if idea.code is None and idea.metric not in known.metrics:
         said = f"has no code, and no metric {idea.metric} is known; known: {known.metric_names}"
         broken.append(BrokenRule(Rule.LOADS, said))
-    if idea.code is not None and (idea.metric in known.metrics or idea.metric in known.reserved):
-        hint = "; to use that one, leave code null" if idea.metric in known.metrics else ""
-        broken.append(BrokenRule(Rule.NAME, f"a metric is called {idea.metric} already: give yours another name{hint}"))
+    if idea.code is not None and (taken := broken_name(idea.metric, known)):
+        broken.append(taken)
     return broken
+
+
+def broken_name(metric: str, known: KnownIdeas) -> BrokenRule | None:
+    """The rule that the name of a new metric breaks; None where it is free."""
+    if metric not in known.metrics and metric not in known.reserved:
+        return None
+    hint = "; to use that one, leave code null" if metric in known.metrics else ""
+    return BrokenRule(Rule.NAME, f"a metric is called {metric} already: give yours another name{hint}")
 
 
 def _policy(idea: Suggestion, known: KnownIdeas) -> list[BrokenRule]:

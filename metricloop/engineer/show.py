@@ -129,6 +129,8 @@ def query_text(ask: Show) -> str:
         parts.append(str(ask.error))
     if ask.arm:
         parts.append(f"{'kept' if ask.kept else 'left out'} by {ask.arm}")
+    if ask.left_out_by:
+        parts.append(f"not by {ask.left_out_by}" if ask.arm and ask.kept else f"left out by {ask.left_out_by}")
     return ", ".join(parts)
 
 
@@ -137,10 +139,11 @@ def _chosen_images(ask: Show, desk: Desk) -> np.ndarray:
     keep = np.ones(len(desk.pool), bool)
     if ask.ids:
         keep &= desk.images(ask.ids)
-    if ask.arm:
-        if ask.arm not in desk.subsets:
-            raise QuestionError(f"no arm {ask.arm} has a subset; known: {', '.join(desk.subsets) or 'none'}")
-        keep &= desk.subsets[ask.arm] == ask.kept
+    for arm, kept in ((ask.arm, ask.kept), (ask.left_out_by, False)):
+        if arm and arm not in desk.subsets:
+            raise QuestionError(f"no arm {arm} has a subset; known: {', '.join(desk.subsets) or 'none'}")
+        if arm:
+            keep &= desk.subsets[arm] == kept
     return keep
 
 

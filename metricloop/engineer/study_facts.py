@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
+from metricloop.comparison.arm_rows import undecided_above_zero
 from metricloop.comparison.looks import Look
 from metricloop.comparison.open_questions import noise_of
+from metricloop.comparison.phrases import ONE_ARM_ALONE
 from metricloop.comparison.power import detectable_gain
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.engineer.data_card import table
@@ -58,6 +60,9 @@ def measured_text(comparison: Mapping[str, Any]) -> str:
             f"{numbers.count(images, 'held-out image')}, a true gain of {numbers.signed(least)} mAP is found in four "
             "of five studies; a smaller one mostly stays undecided."
         )
+    if above := undecided_above_zero(comparison):
+        names = numbers.listing([f"`{name}`" for name in above[:MOST_ARMS]])
+        lines.append(f"- Undecided, though the interval lies above zero: {names}; {ONE_ARM_ALONE}.")
     full = next((arm for arm in comparison["arms"] if arm["policy"]["name"] == "full"), None)
     known = f"the whole pool, equally long trained, gives {numbers.fixed(full['mAP']['mean'])}" if full else "unknown"
     lines.append(

@@ -26,7 +26,7 @@ SYSTEM = {
 PROPOSE = {"before": "# Round 1 of 2", "wanted": "3 suggestions", "ideas": "", "families": "",
            "untried": "agreement, pixels", "must_open": "2", "variants": "3", "best": ""}  # fmt: skip
 EXPLORE = {"look": "# Round 1 of 2", "calls": "3 calls", "most": "4", "seen": True, "wanted": "3 suggestions",
-           "rows": "40", "characters": "4,000"}  # fmt: skip
+           "rows": "40", "characters": "4,000", "forecast": True}  # fmt: skip
 FOUND = {"answers": [{"id": "Q1.1", "kind": "show", "why": "what is missing?", "said": "12 images fit."}],
          "pictures": "- 1. images, random"}  # fmt: skip
 FIRST = {
@@ -34,13 +34,13 @@ FIRST = {
     "errors": "| missed | 12 |", "known": "- `object_count` (per image): Boxes in an image.",
     "results": "| random | 0.291 |", "ideas": "", "families": "", "notes": "", "pictures": "1. smallest objects",
     "measured": "- Seeds: 3.", "arm_errors": "", "alike": "a and b 0.90", "shifts": "", "children": "",
-    "earlier_code": "",
+    "earlier_code": "", "short": "",
 }  # fmt: skip
 LATER = FIRST | {
     "round": "2", "brief": "", "lessons": "> # Lessons of earlier studies",
     "errors": "", "pictures": "", "families": "agreement", "notes": "- Round 1: dark.",
     "measured": "", "alike": "", "arm_errors": "| arm | correct |", "shifts": "- `a`: more boxes", "children": "- `b`",
-    "earlier_code": "`wide`:",
+    "earlier_code": "`wide`:", "short": "Short trials train for 40 % of the iterations.",
     "ideas": "- `agreement_among` (round 1, family model-agreement, targets mixed): h\n  Policy: among, share 0.45.",
 }  # fmt: skip
 REPAIR = {
@@ -50,14 +50,18 @@ REPAIR = {
 }  # fmt: skip
 REFLECT = {
     "round": "1", "names": "agreement_among", "pictures": "",
-    "ideas": [{"name": "agreement_among", "facts": "Gain in mAP +0.056."}],
+    "ideas": [
+        {"name": "agreement_among", "variant_of": "", "facts": "Gain in mAP +0.056."},
+        {"name": "agreement_among_v2", "variant_of": "agreement_among", "facts": "Stopped."},
+    ],
+    "short": "Short trials train for 40 % of the iterations.",
 }  # fmt: skip
 CASES = {
     "system": ("system", SYSTEM),
     "look_first": ("look", FIRST),
     "look_later": ("look", LATER),
     "explore": ("explore", EXPLORE),
-    "explore_without_pictures": ("explore", EXPLORE | {"seen": False}),
+    "explore_without_pictures": ("explore", EXPLORE | {"seen": False, "forecast": False}),
     "explore_on": ("explore_on", {"found": "# Found", "calls": "1 call"}),
     "found": ("found", FOUND),
     "propose_first": ("propose", PROPOSE),

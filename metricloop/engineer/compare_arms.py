@@ -1,0 +1,138 @@
+"""Answers the question `compare`: two arms with one another, on the search split, by subset and by property.
+
+Arms that are made from the truth are in no comparison of a StudyView, and the test split is in no StudyView.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from metricloop import layout
+from metricloop.comparison.results import numbers_by_seed, read_results, samples_of
+from metricloop.comparison.spreads import Sample, spreads
+from metricloop.comparison.statistics import Gain, contrast, interval, resampling_units
+from metricloop.data.tables import SUBSET, read_table
+from metricloop.engineer.data_card import table
+from metricloop.engineer.desk import Answer, Desk, QuestionError
+from metricloop.engineer.questions import Compare
+from metricloop.engineer.study_view import errors_of
+from metricloop.evaluation.coco import SIZES
+from metricloop.evaluation.error_types import KINDS
+from metricloop.figures import subset_changes
+from metricloop.text.nearest import did_you_mean
+from metricloop.text.numbers import count, fixed, percent, signed
+from metricloop.text.numbers import interval as interval_text
+
+REPLICATES = 300  # draws of the held-out images
+
+
+def compare_arms(ask: Compare, desk: Desk) -> Answer:
+    """The difference with its interval, errors by type, overlap and properties. Errors: QuestionError."""
+    rows = {row["name"]: row for row in desk.study.comparison["arms"]}
+    other = ask.other or next(name for name, row in rows.items() if row["role"] == "baseline")
+    for name in (ask.arm, other):
+        if name not in rows:
+            hint = did_you_mean(name, rows, f"those with full trials are {', '.join(rows)}")
+            raise QuestionError(f"no arm {name} has results; {hint}")
+    if ask.arm == other:
+        raise QuestionError("name two arms that differ")
+    pair = (rows[ask.arm], rows[other])
+    parts = [_difference(desk, *pair), _numbers(desk, *pair), _overlap(desk, ask.arm, other), _properties(desk, *pair)]
+    return Answer("\n\n".join(part for part in parts if part))
+
+
+def _difference(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The difference of the means with its interval, and the differences at the seeds that both have."""
+    gain = difference(desk, one, other)
+    own, others = (dict(zip(row["seeds"], row["mAP"]["per_seed"], strict=True)) for row in (one, other))
+    shared = [seed for seed in own if seed in others]
+    each = ", ".join(f"seed {seed} {signed(own[seed] - others[seed])}" for seed in shared)
+    bounds = interval(gain)
+    told = f", 95 % interval {interval_text(bounds)}" if bounds else ", interval unknown"
+    seeds = " and ".join(count(len(row["seeds"]), "seed") for row in (one, other))
+    return (
+        f"`{one['name']}` minus `{other['name']}`: {signed(gain.mean)} mAP{told} over {seeds} and the held-out images, "
+        "as the study tests gains, but for this pair alone: the interval of one pair that was picked among many is too "
+        f"narrow. {f'At the same seeds, whose draws differ all the same: {each}.' if each else ''}".rstrip()
+    )
+
+
+def difference(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> Gain:
+    """Arm `one` minus arm `other` in mAP, with the method of the study; both are rows of the comparison."""
+    study, names = desk.study, (one["name"], other["name"])
+    blocks = {name: block for name, block in study.plan["blocks"].items() if block["arm"] in names}
+    results = read_results(study.plan | {"blocks": blocks}, study.folder)
+    counted = {row["name"]: row["seeds"] for row in (one, other)}
+    found = numbers_by_seed(results)
+    if gone := [arm for arm, seeds in counted.items() if not {*seeds} <= {*found.get(arm, {})}]:
+        raise QuestionError(f"the results of {gone[0]} are not all there")
+    numbers = {arm: {seed: found[arm][seed] for seed in seeds} for arm, seeds in counted.items()}
+    unit = resampling_units(study.search.group)
+    samples = samples_of(study.params.study.name, results, numbers, study.search, unit, REPLICATES)["mAP"]
+    arms = study.comparison["arms"]
+    # Of the other arms, only how far they scatter counts.
+    all_ = {a["name"]: Sample(np.array(a["mAP"]["per_seed"]), np.zeros((0, len(a["seeds"])))) for a in arms} | samples
+    baseline = [arm["name"] for arm in arms if arm["role"] == "baseline"]
+    spread = spreads(all_, [arm["name"] for arm in arms if arm["role"] == "treatment"], alone=baseline)
+    return contrast({names[0]: 1.0, names[1]: -1.0}, samples, spread, int(unit.max()) + 1)
+
+
+def _numbers(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """mAP by size and errors by type, mean ± standard deviation over the seeds of each arm."""
+    names, found = [one["name"], other["name"]], []
+    for row in (one, other):
+        blocks = [name for name, block in desk.study.plan["blocks"].items() if block["arm"] == row["name"]]
+        plan = desk.study.plan | {"blocks": {name: desk.study.plan["blocks"][name] for name in blocks}}
+        seeds = numbers_by_seed(read_results(plan, desk.study.folder)).get(row["name"], {})
+        sizes = {f"mAP of {size} objects": [_of_size(seeds[k], size) for k in row["seeds"]] for size in SIZES}
+        errors = desk.errors if row["role"] == "baseline" else errors_of(desk.study, [row["name"]])
+        kinds = {kind: [float(e.correct if kind == "correct" else e.counts[kind]) for e in errors]
+                 for kind in ("correct", *KINDS)}  # fmt: skip
+        found.append((sizes, kinds))
+    lines = []
+    for place, digits in ((0, 3), (1, 0)):
+        for name in found[0][place]:
+            pair = [np.array(side[place][name], float) for side in found]
+            if all(len(values) and np.isfinite(values).all() for values in pair):
+                change = signed(float(pair[0].mean() - pair[1].mean()), digits)
+                lines.append([name, *(_mean_sd(values, digits) for values in pair), change])
+    return table(["on the search split, per detector", *names, "difference"], lines) if lines else ""
+
+
+def _of_size(numbers: Mapping[str, Any], size: str) -> float:
+    value = numbers["per_size"][size]["mAP"]
+    return float("nan") if value is None else value
+
+
+def _mean_sd(values: np.ndarray, digits: int) -> str:
+    sd = f" ± {fixed(float(values.std(ddof=1)), digits)}" if len(values) > 1 else ""
+    return f"{fixed(float(values.mean()), digits)}{sd}"
+
+
+def _overlap(desk: Desk, one: str, other: str) -> str:
+    """How many images the first draws of two arms share, beside what chance would give."""
+    if not (one in desk.subsets and other in desk.subsets):
+        return ""
+    a, b = desk.subsets[one], desk.subsets[other]
+    by_chance = percent(float(b.mean()))
+    return (
+        f"Their first draws hold {count(int(a.sum()), 'image')} and {count(int(b.sum()), 'image')}, of which "
+        f"{count(int((a & b).sum()))} are the same, {percent(float(b[a].mean()))} of `{one}` (by chance {by_chance}). "
+        f"`show` with `arm: {one}` and `left_out_by: {other}` shows where they differ."
+    )
+
+
+def _properties(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Boxes, sizes and classes of the first draws of two arms."""
+    files = [desk.study.folder / layout.subset_file(row["name"]) for row in (one, other)]
+    if not all(file.is_file() for file in files):
+        return ""
+    pool = desk.study.pool
+    a, b = (subset_changes.subset_profile(read_table(file, SUBSET), pool) for file in files)
+    changes = subset_changes.changes(a, b, pool.class_names)
+    return table(
+        ["what their first draws hold", one["name"], other["name"]], [[c.name, c.pool, c.subset] for c in changes]
+    )
