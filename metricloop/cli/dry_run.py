@@ -16,6 +16,7 @@ import yaml
 from metricloop import layout
 from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain, least_gain
 from metricloop.data.seeds import parse_seeds
+from metricloop.engineer.controls import MOST_CONTROLS
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, check_params
 from metricloop.sandbox.tiers import missing
@@ -46,6 +47,7 @@ def outlook(folder: Path, params_text: str) -> str:
     names, old = found.stages, found.old
     blocks = [name for name in plan["blocks"] if f"train@{name}" in old]
     trials = sum(len(parse_seeds(plan["blocks"][name]["seeds"])) for name in blocks)
+    controls = _rounds_left(folder, params) * MOST_CONTROLS
     suggested = _rounds_left(folder, params) * params.llm.suggestions * len(params.llm.engineer_models)
     folds = params.predict.folds if "predict" in old else 0
     confirms = params.confirm.baseline + 2 * params.confirm.seeds if "confirm" in old else 0
@@ -60,6 +62,7 @@ def outlook(folder: Path, params_text: str) -> str:
             f"{trials} in {len(blocks)} blocks"
             + (f", {short} short ones" if short else "")
             + (f", {new_arms * first} more for about {_who(waiting, suggested)}" if new_arms else "")
+            + (f", {controls * first} if the model asks for controls" if controls else "")
             + (f", {folds} out-of-fold models" if folds else "")
             + (f", {confirms} to confirm an arm that is better" if confirms else ""),
         )

@@ -19,6 +19,8 @@ def without_failed_arms(rounds: dict, failures: dict[str, str]) -> tuple[dict, d
     """
     arms = rounds.get("arms") or {}
     lost = {name: failures[file] for name, arm in arms.items() if (file := failed_file(arm, failures))}
+    subsets = {layout.subset_file(name): said for name, said in lost.items()}  # a control with as many boxes reads one
+    lost |= {name: subsets[arm["b"]] for name, arm in arms.items() if arm["b"] in subsets}
     kept = {"arms": {name: arm for name, arm in arms.items() if name not in lost}}
     for section in ("screens", "blocks"):
         entries = rounds.get(section) or {}
@@ -61,7 +63,7 @@ def drop_failed_arms(folder: Path) -> None:
         return
     journal = Journal(folder)
     for name, said in lost.items():
-        metric = Path(failed_file(before["arms"][name], failures) or "").stem
+        metric = Path(failed_file(before["arms"][name], failures) or before["arms"][name]["b"]).stem
         accepted = journal.last("accepted", suggestion=name)
         if accepted:
             journal.once("dropped", {"round": accepted["round"], "suggestion": name}, metric=metric, reason=said)

@@ -35,6 +35,7 @@ def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
     plan = load_plan(folder)
     accepted = list(journal.about("accepted", round=number))
     own, known = {event["suggestion"] for event in accepted}, {event["metric"] for event in accepted}
+    own |= {event["arm"] for event in journal.about("control", round=number)}
     batches = {name for name, item in plan["batches"].items() if item["code"] == f"{layout.GENERATED}/{number}"}
     if unknown := {metric for name in batches for metric in plan["batches"][name]["metrics"]} - known:
         raise PlanError(

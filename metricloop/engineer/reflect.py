@@ -11,6 +11,7 @@ import numpy as np
 from metricloop import layout
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.engineer.ask import ask_until_usable
+from metricloop.engineer.controls import control_name
 from metricloop.engineer.error_card import error_change
 from metricloop.engineer.ideas import Idea, ideas
 from metricloop.engineer.prompt_text import outcome_text, short_text
@@ -104,7 +105,7 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
 
     base: the errors of the random arm's detectors.
     """
-    lines = [outcome_text(idea)]
+    lines = [outcome_text(idea), *_control(study, idea)]
     subset, arm = study.folder / layout.subset_file(idea.name), study.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
         return "\n".join(lines)
@@ -121,6 +122,20 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
     if base and (ours := errors_of(study, [idea.name])):
         lines += ["", "Errors on the held-out split, against the random baseline:", error_change(ours, base)]
     return "\n".join(lines)
+
+
+def _control(study: StudyView, idea: Idea) -> list[str]:
+    """A line about the control that the idea asked for, once it has results."""
+    name = control_name(idea.name)
+    for arm in study.comparison["arms"]:
+        if arm["name"] == name and arm["gain"]:
+            change = arm["gain"]["mAP"]
+            about = numbers.policy(arm["policy"])
+            return [
+                f"Its control `{name}` ({about}): {numbers.signed(change['abs'])} mAP, 95 % interval "
+                f"{numbers.interval(change['ci95'])}."
+            ]
+    return []
 
 
 def histogram_text(scores: Scores, metric: str) -> str:

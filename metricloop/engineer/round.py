@@ -17,6 +17,7 @@ from typing import Any
 from metricloop import layout
 from metricloop.comparison.groups import ROUND
 from metricloop.engineer.arm_inputs import arm_inputs
+from metricloop.engineer.controls import add_control
 from metricloop.engineer.generated_file import write_metric
 from metricloop.engineer.open_round import Round, refuse
 from metricloop.engineer.policy_menu import policy_schema
@@ -73,6 +74,7 @@ def run_round(this: Round, *others: Conversation) -> tuple[Plan, SpentError | No
             accept(this, idea, spec, addition)
             variants = accept_variants(this, idea, spec, addition)
             plan_trials(this, [idea.name, *variants], addition)
+            add_control(this, idea, len(variants), addition)
     return addition, limit
 
 

@@ -64,6 +64,11 @@ class Suggestion(Section):
         None, description="a whole Python file that declares `metric`; null to use a known metric in another way"
     )
     policy: Policy = Field(description="how its scores become a subset")
+    control: Literal["inverse", "match"] | None = Field(
+        None,
+        description="a control beside it, which is no idea and in no correction: its policy in the other direction, or "
+        "random images with as many boxes; one a round, for an idea without variants",
+    )
     variants: Annotated[tuple[Variant, ...], Field(max_length=MOST_VARIANTS - 1)] = Field(
         (), description="other policies or partners for the same metric; short trials decide which one is tried in full"
     )
@@ -88,7 +93,7 @@ class Suggestion(Section):
             self.model_copy(
                 update={
                     "name": f"{self.name[: 41 - len(f'_v{number}')]}_v{number}", "parent": self.name, "code": None,
-                    "policy": variant.policy, "partner": variant.partner, "variants": (),
+                    "policy": variant.policy, "partner": variant.partner, "variants": (), "control": None,
                 }
             )
             for number, variant in enumerate(self.variants, start=2)

@@ -3,7 +3,7 @@
 import pytest
 
 from metricloop.data.tables import read_yaml, write_json
-from metricloop.engineer.drop_arms import drop_failed_arms, failed_file, read_failures
+from metricloop.engineer.drop_arms import drop_failed_arms, failed_file, read_failures, without_failed_arms
 from metricloop.llm.journal import Journal
 from metricloop.study.plan import replace_rounds
 
@@ -69,6 +69,19 @@ def test_the_journal_names_the_metric_that_failed_and_not_the_sound_one_beside_i
     assert list(left["arms"]) == ["sound"]
     assert list(left["blocks"]) == ["sound.0"]
     assert list(left["batches"]) == ["round1-pool", "round1-model"]
+
+
+def test_a_control_of_a_dropped_arm_goes_with_it():
+    arms = {
+        "idea": {"a": OWN, "b": OWN},
+        "idea_control": {"a": "data/images.parquet", "b": "subsets/idea.parquet", "policy": {"name": "match"}},
+        "sound": {"a": FINE, "b": FINE},
+        "sound_control": {"a": "data/images.parquet", "b": "subsets/sound.parquet", "policy": {"name": "match"}},
+    }
+    rounds = {"arms": arms, "blocks": {f"{name}.0": {"arm": name} for name in arms}}
+    left, lost = without_failed_arms(rounds, {OWN: "MemoryError"})
+    assert lost == {"idea": "MemoryError", "idea_control": "MemoryError"}
+    assert list(left["blocks"]) == ["sound.0", "sound_control.0"]
 
 
 def test_dropping_again_changes_nothing(study, capsys):
