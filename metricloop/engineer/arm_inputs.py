@@ -7,20 +7,23 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from metricloop import layout
-from metricloop.engineer.rules import KnownMetric
+from metricloop.engineer.known_ideas import KnownMetric
 from metricloop.selection.policies import check_policy, needs_embeddings
 
 
 def arm_inputs(
-    policy: Mapping[str, Any], metric: str, partner: str | None, known: Mapping[str, KnownMetric]
+    policy: Mapping[str, Any], metric: str | None, partner: str | None, known: Mapping[str, KnownMetric]
 ) -> dict[str, str]:
     """{"a": file, "b": file} of an arm. known: the metrics with scores, `metric` among them.
 
     With `objectives` these are the folders of their scores, that of `metric` first; scores/, the folder of all, where
-    they lie in more than fit. Input b of a policy that reads embeddings is their file.
+    they lie in more than fit. Input b of a policy that reads embeddings is their file, and with `mend` that of the
+    repair's edits. Input a of an arm without a metric is the pool's images.
     """
     name, options = check_policy(policy)
-    embeddings = needs_embeddings(name, options)
+    embeddings, mend = needs_embeddings(name, options), getattr(options, "mend", None)
+    if metric is None:
+        return {"a": layout.IMAGES, "b": layout.edits_file(mend.repair) if mend else layout.IMAGES}
     a, b = known[metric].scores, known[partner or metric].scores
     if strengths := options.strengths:
         own = _folder(known[metric].scores)
@@ -28,8 +31,10 @@ def arm_inputs(
         a, b = own, (others or [own])[0]
         if len(others) > 1:
             b = layout.SCORES
-        if others and embeddings:
+        if others and (embeddings or mend):
             a = layout.SCORES
+    if mend:
+        b = layout.edits_file(mend.repair)
     return {"a": a, "b": layout.EMBEDDINGS if embeddings else b}
 
 

@@ -11,11 +11,18 @@ from metricloop.engineer.data_card import data_card
 from metricloop.engineer.desk import Desk
 from metricloop.engineer.error_card import error_card
 from metricloop.engineer.ideas import Idea
+from metricloop.engineer.known_ideas import must_open, untried_families
 from metricloop.engineer.lessons import read_lessons
 from metricloop.engineer.policy_menu import policy_text
 from metricloop.engineer.progress import next_round, plan_before
-from metricloop.engineer.prompt_text import best_text, idea_text, known_text, results_text, short_text
-from metricloop.engineer.rules import must_open, untried_families
+from metricloop.engineer.prompt_text import (
+    best_text,
+    catalogue_repairs_text,
+    idea_text,
+    known_text,
+    results_text,
+    short_text,
+)
 from metricloop.engineer.study_facts import facts
 from metricloop.engineer.study_view import StudyView, known_metrics, offered, past_ideas, read_study
 from metricloop.evaluation.error_types import Errors
@@ -25,6 +32,7 @@ from metricloop.llm.message import Message, Picture
 from metricloop.llm.prices import cost
 from metricloop.llm.prompt import render
 from metricloop.llm.wire import estimate_tokens
+from metricloop.mending.gate_rules import repair_must
 from metricloop.metrics.families import idea_families_text
 from metricloop.params import Params, load_params
 from metricloop.scoring.gate_rules import code_must
@@ -83,6 +91,8 @@ def system_context(study: StudyView) -> dict[str, str]:
         "limits": f"{limits.frame_seconds:g} s for one image, {pool}, {numbers.count(limits.memory_mb)} MB of memory",
         "specimens": numbers.count(min(PROBE_FRAMES, len(study.pool))),
         "gate_rules": code_must(),
+        "repair_rules": repair_must(),
+        "repairs_known": catalogue_repairs_text(),
         "repairs": numbers.count(settings.repairs, "time"),
         "policies": policy_text(offered(study)),
         "floor": f"{study.params.evaluate.score_threshold:g}",

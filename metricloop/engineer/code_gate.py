@@ -1,18 +1,24 @@
-"""Runs the gate on the code of an idea, in the sandbox; knows the metrics that were accepted earlier in the round."""
+"""Runs the gates on the code of an idea, in the sandbox; knows what was accepted earlier in the round."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from metricloop import layout
 from metricloop.data.frame import Frame
-from metricloop.engineer.rules import KnownIdeas
+from metricloop.engineer.known_ideas import KnownIdeas
 from metricloop.engineer.study_view import StudyView
+from metricloop.mending.gate import RepairGateResult, pass_repair_gate
+from metricloop.mending.gate_rules import RepairRule
+from metricloop.mending.open_repair import catalogue_edits, open_repair, repair_catalogue
+from metricloop.mending.repair_file import load_repairs
+from metricloop.mending.sandboxed import repair_sandbox
 from metricloop.metrics.contract import spec_of
+from metricloop.metrics.repair_contract import repair_spec_of
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import sandbox
@@ -32,6 +38,7 @@ class CodeGate:
 
     frames: images that code is tried on. scores_by_metric: of every known metric its scores of `frames`, one array per
     frame; metrics that the round accepts are added when they are first needed. patience: seconds per frame.
+    edits_by_repair: the same for repairs, with those of the catalogue.
     """
 
     folder: Path
@@ -41,6 +48,7 @@ class CodeGate:
     limits: Limits
     scores_by_metric: dict[str, list[np.ndarray]]
     patience: float
+    edits_by_repair: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
     def check(self, source: MetricFile, name: str) -> GateResult:
         """Run the code of the metric `name` on the frames, in the sandbox, against every rule."""
@@ -54,6 +62,16 @@ class CodeGate:
         source = read_source(self.folder / layout.GENERATED / str(self.number) / f"{metric}.py", self.folder)
         spec = declared(walls, source)[metric]
         return [result.scores for result in run_file(walls, source, [spec], self.frames)[0]]
+
+    def check_repair(self, source: MetricFile, name: str) -> RepairGateResult:
+        """Run the code of the label repair `name` on the frames, in the sandbox, against every rule for repairs."""
+        if not self.edits_by_repair:
+            self.edits_by_repair |= catalogue_edits(self.frames)
+        for repair in set(self.known.repairs) - set(self.edits_by_repair) - set(repair_catalogue()):
+            opened = open_repair(str(self.known.repairs[repair]["code"]), repair, self.folder, self.limits)
+            self.edits_by_repair[repair] = [result.rows for result in opened.run(self.frames)]
+        walls = repair_sandbox(self.limits)
+        return pass_repair_gate(walls, source, name, self.frames, self.edits_by_repair, self.patience)
 
 
 def open_gate(number: int, study: StudyView, known: KnownIdeas) -> CodeGate:
@@ -73,3 +91,11 @@ def load_without_sandbox(source: MetricFile, name: str) -> GateResult:
         return GateResult(spec_of(found[name]), ())
     except Exception as error:  # the code may raise anything; the error goes back to the model
         return GateResult(None, (BrokenRule(Rule.LOADS, f"{type(error).__name__}: {error}"),))
+
+
+def load_repair_without_sandbox(source: MetricFile, name: str) -> RepairGateResult:
+    """Execute the unread code of a repair in this process and check nothing else; as `load_without_sandbox`."""
+    try:
+        return RepairGateResult(repair_spec_of(load_repairs(source.code, source.filename)[name]), ())
+    except Exception as error:  # the code may raise anything; the error goes back to the model
+        return RepairGateResult(None, (BrokenRule(RepairRule.LOADS, f"{type(error).__name__}: {error}"),))

@@ -81,6 +81,8 @@ def _refusal(this: Round, idea: Suggestion, name: str, variants: int) -> str:
         return "since it has variants, and short trials may stop any of them"
     if name in this.known.arms:
         return f"since an arm is called {name}"
+    if idea.control == "inverse" and idea.metric is None:
+        return "since a repair without a metric has no opposite"
     policy, options = check_policy(idea.policy)
     if idea.control == "inverse" and policy == "band" and abs(options.low + options.high - 1) < 1e-9:
         return "since the opposite of a band about the middle is that band"

@@ -1,4 +1,4 @@
-"""The file of a generated metric: a note of its origin, and the model's code formatted by ruff."""
+"""The file of a generated metric or repair: a note of its origin, and the model's code formatted by ruff."""
 
 from __future__ import annotations
 
@@ -19,35 +19,42 @@ from metricloop.text.clean import clean
 FORMAT = ("-m", "ruff", "format", "--isolated", "--line-length", "120", "-")
 
 
-def metric_text(idea: Suggestion, attempt: int, study: str, number: int, journal: Journal) -> str:
-    """The file of an idea's metric as it is after so many repairs; "" when the idea has no code of its own.
+def code_text(code: str | None, idea: Suggestion, attempt: int, study: str, number: int, journal: Journal) -> str:
+    """The file of an idea's metric or repair as it is after so many repairs; "" for a known one, without code.
 
-    study: its name; number: of the round.
+    code: its `code` or `repair_code`. study: its name; number: of the round.
     """
-    if idea.code is None:
+    if code is None:
         return ""
     repaired = journal.last("answered", Key(number, "repair", idea.name, attempt)) if attempt else None
     answered = repaired or journal.last("answered", round=number, step="propose")
     assert answered is not None
     return file_text(
-        idea.code, study=study, model=answered["model"], number=number, suggestion=idea.name, repairs=attempt,
+        code, study=study, model=answered["model"], number=number, suggestion=idea.name, repairs=attempt,
         prompt=template_hash(template_of(Key.of(answered))),
     )  # fmt: skip
 
 
-def write_metric(folder: Path, number: int, metric: str, text: str) -> tuple[str, str] | tuple[None, None]:
-    """Write the file of a metric. Returns its path inside the workspace and its hash; (None, None) without text.
+def write_code(folder: Path, number: int, function: str, text: str) -> tuple[str, str] | tuple[None, None]:
+    """Write the file of a metric or repair, named as its function.
+
+    Returns its path inside the workspace and its hash; (None, None) without text.
 
     Errors: MetricError when the path leads through a link.
     """
     if not text:
         return None, None
-    name, folder = f"{layout.GENERATED}/{number}/{metric}.py", folder.resolve()
+    name, folder = generated_name(number, function), folder.resolve()
     if (folder / name).resolve() != folder / name:
         raise MetricError(f"{name} is a link, or lies behind one: unread code is written to a plain folder only")
     with replacing(folder / name) as temporary:
         temporary.write_text(text, newline="")
     return name, hashlib.sha256(text.encode()).hexdigest()
+
+
+def generated_name(number: int, function: str) -> str:
+    """The file of a metric or repair of a round, relative to the workspace."""
+    return f"{layout.GENERATED}/{number}/{function}.py"
 
 
 def file_text(code: str, *, study: str, model: str, number: int, suggestion: str, repairs: int, prompt: str) -> str:

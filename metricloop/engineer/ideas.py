@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from metricloop.llm.journal import Event
 from metricloop.scoring.gate_rules import Rule
-from metricloop.text.clean import clean
-from metricloop.text.numbers import count, fixed, signed
+from metricloop.text.numbers import fixed
 
 State = Literal["proposed", "refused", "accepted", "dropped", "screened", "measured"]
-SAID = 110  # characters of a reason in one line of text
 GAIN = ("abs", "rel", "ci95", "p_holm")  # fields of a gain of comparison.json that an idea keeps
 
 
@@ -31,9 +28,10 @@ class Idea:
 
     state: proposed (not decided yet), refused, accepted (not measured yet), dropped (its metric failed on the pool),
     screened (stopped after short trials) or measured. adapts: how it adapts its family. variant_of: the idea of the
-    same round whose metric it uses with another policy. repairs: number of repairs after the gate. gain: absolute and
-    relative in mAP, interval and p. expected: the gain without the luck of the best of several arms. reason: why it was
-    refused, dropped or stopped. lesson_date: the day on which the lesson was recorded, if it was replayed.
+    same round whose metric and repair it uses with another policy. repairs: how often the model mended it after the
+    gate. gain: absolute and relative in mAP, interval and p. expected: the gain without the luck of the best of several
+    arms. reason: why it was refused, dropped or stopped. lesson_date: the day on which the lesson was recorded, if it
+    was replayed.
     """
 
     name: str
@@ -45,9 +43,10 @@ class Idea:
     rests_on: tuple[str, ...] = ()  # ids of the model's questions whose answers led to it
     parent: str | None = None
     variant_of: str | None = None
-    metric: str = ""
+    metric: str = ""  # "" for a repair alone
     partner: str | None = None
     has_code: bool = False
+    has_repair_code: bool = False
     policy: dict[str, Any] = field(default_factory=dict)
     predicted_gain: float | None = None
     state: State = "proposed"
@@ -60,6 +59,12 @@ class Idea:
     verdict: str | None = None
     lesson: str | None = None
     lesson_date: str | None = None
+
+    @property
+    def repair(self) -> str:
+        """The repair that mends its labels, named by its policy; "" without."""
+        mend = self.policy.get("mend")
+        return str(mend.get("repair", "")) if isinstance(mend, dict) else ""
 
     @property
     def ran(self) -> bool:
@@ -121,7 +126,7 @@ def _after(idea: Idea, event: Event) -> Idea:
         case "unusable":
             return _tried(idea, event["attempt"], ((Rule.ANSWER, str(event["said"])),))
         case "accepted":
-            return replace(idea, state="accepted", metric=event["metric"])
+            return replace(idea, state="accepted", metric=event["metric"] or "")
         case "refused":
             return replace(idea, state="refused", reason=event["reason"], refusal=event.get("kind"))
         case "dropped":
@@ -150,7 +155,9 @@ def _described(idea: Idea, words: Mapping[str, Any]) -> Idea:
         "predicted_gain",
     )
     known = {name: words[name] for name in names if name in words}
-    return replace(idea, **known, has_code=bool(words.get("code")))
+    if "metric" in known:
+        known["metric"] = known["metric"] or ""
+    return replace(idea, **known, has_code=bool(words.get("code")), has_repair_code=bool(words.get("repair_code")))
 
 
 def _tried(idea: Idea, number: int, broken: tuple[tuple[str, str], ...]) -> Idea:
@@ -204,65 +211,3 @@ def with_variants(found: Sequence[Idea]) -> list[Idea]:
         told = ("state", "reason", "gain", "expected", "verdict", "policy", "partner")
         whole.append(replace(idea, **{name: getattr(best, name) for name in told}) if best else idea)
     return whole
-
-
-def parent_of(found: Sequence[Idea], place: int) -> int | None:
-    """The index in `found` of the parent of the idea at `place`: the latest earlier idea of that name, preferring one
-    that ran.
-
-    None when it names no parent, or one that was not proposed earlier; so there are no cycles.
-    """
-    earlier = [n for n in range(place) if found[n].name == found[place].parent]
-    return max(earlier, key=lambda n: (found[n].ran, n), default=None)
-
-
-@dataclass(frozen=True)
-class Node:
-    """An idea and the ideas that build on it."""
-
-    idea: Idea
-    children: tuple[Node, ...] = ()
-
-
-def tree(found: Sequence[Idea]) -> list[Node]:
-    """The ideas as trees: every idea under its parent, oldest first."""
-    children: dict[int | None, list[int]] = defaultdict(list)
-    for place in range(len(found)):
-        children[parent_of(found, place)].append(place)
-
-    def grow(place: int) -> Node:
-        return Node(found[place], tuple(grow(child) for child in children[place]))
-
-    return [grow(place) for place in children[None]]
-
-
-def tree_text(found: Sequence[Idea]) -> str:
-    """The trees for a terminal, one line per idea: its name, round, family and result."""
-    return "\n".join(
-        f"{'  ' * depth}{'└ ' if depth else ''}{idea.name} (round {idea.round}"
-        f"{f', {clean(idea.family, 40)}' if idea.family else ''}): {outcome_line(idea)}"
-        for depth, idea in walk(tree(found))
-    )
-
-
-def walk(nodes: Iterable[Node], depth: int = 0) -> Iterable[tuple[int, Idea]]:
-    """Every idea of a tree with its depth, parents before children."""
-    for node in nodes:
-        yield depth, node.idea
-        yield from walk(node.children, depth + 1)
-
-
-def outcome_line(idea: Idea) -> str:
-    """The result of an idea in one line: "ran after 1 repair, +0.031 (undecided)"."""
-    said = clean(idea.reason or "no reason given", SAID)
-    if idea.state == "proposed":
-        return "nothing is decided yet"
-    if idea.state == "refused":
-        tries = f" after {count(idea.repairs, 'repair')}" if idea.repairs else ""
-        return f"refused{tries}{' as a' if said.startswith('repeat: ') else ':'} {said}"
-    ran = "ran the first time" if idea.first_time else f"ran after {count(idea.repairs, 'repair')}"
-    if idea.state == "dropped":
-        return f"{ran}, dropped: {said}"
-    if idea.state == "screened":
-        return f"{ran}, {said}"
-    return f"{ran}, {signed(idea.measured_gain)} ({idea.verdict})" if idea.gain else f"{ran}, not measured yet"

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from metricloop.data.frame import Frame
-from metricloop.engineer.code_gate import load_without_sandbox, open_gate
-from metricloop.engineer.generated_file import metric_text
-from metricloop.engineer.rules import KnownIdeas
+from metricloop.engineer.code_gate import load_repair_without_sandbox, load_without_sandbox, open_gate
+from metricloop.engineer.generated_file import code_text
+from metricloop.engineer.known_ideas import KnownIdeas
 from metricloop.engineer.study_view import StudyView, known_ideas
 from metricloop.engineer.suggestion import Suggestion
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
+from metricloop.mending.gate import RepairGateResult
 from metricloop.scoring.gate import GateResult
 from metricloop.scoring.metric_file import MetricFile
 
@@ -23,8 +24,8 @@ class Round:
     """One round of one study.
 
     known: what ideas are compared with; grows with every accepted idea. check_code: runs the code of a metric, whose
-    name is its second argument, against the gate. frames: the images that code is tried on. say: shows the person a
-    line.
+    name is its second argument, against the gate; check_repair: that of a repair. frames: the images that code is tried
+    on. say: shows the person a line.
     """
 
     number: int
@@ -32,6 +33,7 @@ class Round:
     conversation: Conversation
     known: KnownIdeas
     check_code: Callable[[MetricFile, str], GateResult]
+    check_repair: Callable[[MetricFile, str], RepairGateResult]
     frames: Sequence[Frame] = ()
     say: Callable[[str], None] = print
 
@@ -49,8 +51,12 @@ class Round:
         self.say(f"round {self.number}{who}: {text}")
 
     def metric_text(self, idea: Suggestion, attempt: int) -> str:
-        """The file of an idea's metric after so many repairs; "" when the idea has no code of its own."""
-        return metric_text(idea, attempt, self.study.params.study.name, self.number, self.journal)
+        """The file of an idea's metric after so many repairs; "" when the idea has no metric of its own."""
+        return code_text(idea.code, idea, attempt, self.study.params.study.name, self.number, self.journal)
+
+    def repair_text(self, idea: Suggestion, attempt: int) -> str:
+        """The file of an idea's label repair at this attempt; "" when the idea has no label repair of its own."""
+        return code_text(idea.repair_code, idea, attempt, self.study.params.study.name, self.number, self.journal)
 
     def about(self, suggestion: str, attempt: int | None = None) -> dict[str, Any]:
         """The fields of an event that say which idea, and which attempt at it, the event is about."""
@@ -62,7 +68,8 @@ def open_round(number: int, study: StudyView, conversation: Conversation, unsafe
     known = known_ideas(study, number)
     gate = open_gate(number, study, known)
     check_code = load_without_sandbox if unsafe else gate.check
-    return Round(number, study, conversation, known, check_code, gate.frames)
+    check_repair = load_repair_without_sandbox if unsafe else gate.check_repair
+    return Round(number, study, conversation, known, check_code, check_repair, gate.frames)
 
 
 def refuse(this: Round, name: str, kind: str, reason: str) -> None:

@@ -57,6 +57,8 @@ def preview(ask: Preview, desk: Desk) -> Answer:
         options = check_offered(ask.policy, offered(study))
     except ValueError as error:
         raise QuestionError(f"policy: {error}") from None
+    if "mend" in ask.policy:
+        raise QuestionError("a preview selects by the labels as they are: leave `mend` out")
     if said := unfit_objectives(options, ask.metric, desk.metrics):
         raise QuestionError(said)
     if bool(options.combine) != bool(ask.partner):

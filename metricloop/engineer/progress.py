@@ -36,15 +36,25 @@ def plan_before(number: int, journal: Journal, folder: Path) -> Plan:
     accepted = list(journal.about("accepted", round=number))
     own, known = {event["suggestion"] for event in accepted}, {event["metric"] for event in accepted}
     own |= {event["arm"] for event in journal.about("control", round=number)}
-    batches = {name for name, item in plan["batches"].items() if item["code"] == f"{layout.GENERATED}/{number}"}
-    if unknown := {metric for name in batches for metric in plan["batches"][name]["metrics"]} - known:
+    known |= {event.get("repair") for event in accepted}
+    batches, repairs = of_round(plan, number)
+    if unknown := ({metric for name in batches for metric in plan["batches"][name]["metrics"]} | repairs) - known:
         raise PlanError(
-            f"{FILES[1]} holds metrics of round {number} ({', '.join(sorted(unknown))}) that {journal.path.name} "
-            f"does not know; restore the journal (git checkout {journal.path.name}), or remove them from {FILES[1]}"
+            f"{FILES[1]} holds metrics or repairs of round {number} ({', '.join(sorted(unknown))}) that "
+            f"{journal.path.name} does not know; restore the journal (git checkout {journal.path.name}), or remove "
+            f"them from {FILES[1]}"
         )
     return {
         "batches": {name: item for name, item in plan["batches"].items() if name not in batches},
+        "repairs": {name: item for name, item in plan["repairs"].items() if name not in repairs},
         "arms": {name: arm for name, arm in plan["arms"].items() if name not in own},
         "screens": {name: screen for name, screen in plan["screens"].items() if screen["arm"] not in own},
         "blocks": {name: block for name, block in plan["blocks"].items() if block["arm"] not in own},
     }
+
+
+def of_round(plan: Plan, number: int) -> tuple[set[str], set[str]]:
+    """The names of the batches and of the repairs whose code round `number` wrote."""
+    folder = f"{layout.GENERATED}/{number}"
+    batches = {name for name, item in plan["batches"].items() if item["code"] == folder}
+    return batches, {name for name, item in plan["repairs"].items() if str(item["code"]).startswith(f"{folder}/")}

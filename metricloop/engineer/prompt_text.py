@@ -11,8 +11,9 @@ import numpy as np
 from metricloop.comparison.headlines import headlines, sentence
 from metricloop.data.frame import Frame
 from metricloop.engineer.ideas import Idea
+from metricloop.engineer.known_ideas import KnownMetric
 from metricloop.engineer.policy_menu import policy_text_of
-from metricloop.engineer.rules import KnownMetric
+from metricloop.mending.open_repair import repair_catalogue
 from metricloop.metrics.contract import spec_of
 from metricloop.metrics.families import FAMILIES
 from metricloop.scoring.open_metrics import catalogue
@@ -36,6 +37,12 @@ def known_text(known: Mapping[str, KnownMetric], past: Sequence[Idea]) -> str:
         family = f", {idea_family(ours[name])}" if name in ours else f", {idea.family}" if idea else ""
         lines.append(f"- `{name}` (per {metric.level}{family}{', higher is worse' if worse else ''}): {about}")
     return "\n".join(lines) or "None."
+
+
+def catalogue_repairs_text() -> str:
+    """The repairs of the catalogue, each with the first line of its description, as a list in one sentence."""
+    told = {name: (repair.__doc__ or "").strip().splitlines()[0] for name, repair in repair_catalogue().items()}
+    return "; ".join(f"`{name}` ({about.rstrip('.')})" for name, about in sorted(told.items()))
 
 
 def results_text(comparison: Mapping[str, Any], plan: Plan) -> str:
@@ -117,13 +124,15 @@ def idea_text(idea: Idea) -> str:
     origin = f", builds on `{idea.parent}`" if idea.parent else ""
     head = f"- `{idea.name}` (round {idea.round}, family {idea.family}{origin}, targets {idea.targets}): "
     partner = f" with {idea.partner}" if idea.partner else ""
-    chosen = f"{idea.metric}{partner}; policy {policy_text_of(idea.policy)}."
+    named = f"metric {idea.metric}{partner}" if idea.metric else "no metric"
+    repair = f"; repair `{clean(idea.repair, 60)}`{', yours' if idea.has_repair_code else ''}" if idea.repair else ""
+    chosen = f"{named}{repair}; policy {clean(policy_text_of(idea.policy), WORDS)}."
     if idea.variant_of:
-        return f"- `{idea.name}`, a variant of `{idea.variant_of}`: metric {chosen}\n  {outcome_text(idea)}"
+        return f"- `{idea.name}`, a variant of `{idea.variant_of}`: {chosen}\n  {outcome_text(idea)}"
     lines = [
         head + clean(idea.hypothesis, WORDS),
         *([f"  How it adapts its family: {clean(idea.adapts, WORDS)}"] if idea.adapts else []),
-        f"  Metric {chosen}",
+        f"  {chosen[0].upper()}{chosen[1:]}",
         f"  {outcome_text(idea)}",
     ]
     return "\n".join(lines + ([f"  Your conclusion then: {clean(idea.lesson, WORDS)}"] if idea.lesson else []))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.briefing import proposal
 from metricloop.engineer.explore import explore
+from metricloop.engineer.known_ideas import must_open
 from metricloop.engineer.open_round import Round, refuse
 from metricloop.engineer.policy_menu import policy_schema
-from metricloop.engineer.rules import must_open
 from metricloop.engineer.study_view import before_round
 from metricloop.engineer.suggestion import Suggestion, proposal_schema, read_proposal
 from metricloop.llm.journal import Key

@@ -109,7 +109,7 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
     subset, arm = study.folder / layout.subset_file(idea.name), study.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
         return "\n".join(lines)
-    if file := _score_file(study, arm):
+    if idea.metric and (file := _score_file(study, arm)):
         lines.append(histogram_text(read_scores(file, study.pool), idea.metric))
     profiles = (
         subset_changes.pool_profile(study.pool),
@@ -165,7 +165,7 @@ def extreme_sheets(study: StudyView, tried: Sequence[Idea]) -> list[Picture]:
     shown = []
     for idea in tried:
         arm = study.plan["arms"].get(idea.name)
-        file = _score_file(study, arm) if arm else None
+        file = _score_file(study, arm) if arm and idea.metric else None
         if idea.state == "measured" and arm and file:
             scores = read_scores(file, study.pool)
             higher = arm["policy"].get("direction", "higher") == "higher"

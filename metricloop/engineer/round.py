@@ -12,18 +12,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
-from metricloop import layout
-from metricloop.comparison.groups import ROUND
-from metricloop.engineer.arm_inputs import arm_inputs
+from metricloop.engineer.accept import accept, plan_trials
 from metricloop.engineer.controls import add_control
-from metricloop.engineer.generated_file import write_metric
+from metricloop.engineer.generated_file import generated_name
 from metricloop.engineer.open_round import Round, refuse
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.prompt_text import shapes
 from metricloop.engineer.propose import propose
-from metricloop.engineer.rules import KnownMetric, check_idea
+from metricloop.engineer.rules import IdeaCheck, check_idea
 from metricloop.engineer.suggestion import Suggestion, read_repair, suggestion_schema
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
@@ -33,11 +30,11 @@ from metricloop.llm.journal import Event, Key
 from metricloop.llm.message import Message
 from metricloop.llm.prompt import render
 from metricloop.metrics.contract import Spec
+from metricloop.metrics.repair_contract import RepairSpec
 from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.study.plan import Plan
-from metricloop.study.screens import first_trials
 from metricloop.text import numbers
 from metricloop.text.clean import clean
 
@@ -70,25 +67,26 @@ def run_round(this: Round, *others: Conversation) -> tuple[Plan, SpentError | No
             this.report(f"{idea.name} waits for its repair")
             continue
         if passed:
-            idea, spec = passed
-            accept(this, idea, spec, addition)
-            variants = accept_variants(this, idea, spec, addition)
+            idea, check = passed
+            accept(this, idea, check.spec, check.repair, addition)
+            variants = accept_variants(this, idea, addition)
             plan_trials(this, [idea.name, *variants], addition)
             add_control(this, idea, len(variants), addition)
     return addition, limit
 
 
-def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | None:
-    """Gate and repair an idea until it passes. Returns it with the declaration of its metric, or None if it is refused.
+def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, IdeaCheck] | None:
+    """Gate and repair an idea until it passes. Returns it with what its code declares, or None if it is refused.
 
     Errors: SpentError when a repair costs more than is left: the idea waits until the limit is raised. ClientError.
     """
     attempt, last_fault = 0, ""
     while True:
-        idea, spec, broken = _gate(this, idea, attempt)
-        if spec and not broken:
+        idea, check = _gate(this, idea, attempt)
+        broken = check.broken
+        if not broken:
             _report_passed(this, idea, attempt)
-            return idea, spec
+            return idea, check
         fault = "; ".join(f"{rule.rule}: {rule.said}" for rule in broken)
         if broken[0].rule != Rule.ANSWER:
             last_fault = fault
@@ -110,25 +108,35 @@ def gate_and_repair(this: Round, idea: Suggestion) -> tuple[Suggestion, Spec] | 
             return None
 
 
-def _gate(this: Round, idea: Suggestion, attempt: int) -> tuple[Suggestion, Spec | None, list[BrokenRule]]:
-    """The idea at this attempt, the declaration of its metric, and the rules that it breaks.
+def _gate(this: Round, idea: Suggestion, attempt: int) -> tuple[Suggestion, IdeaCheck]:
+    """The idea at this attempt, what its code declares, and the rules that it breaks.
 
     They are read from the journal, or the idea's code is run now.
     """
     event = this.journal.last("gate", **this.about(idea.name, attempt)) or _check_and_journal(this, idea, attempt)
-    spec = event["spec"] and Spec(**(event["spec"] | {"needs": tuple(event["spec"]["needs"])}))
-    return Suggestion.model_validate(event["idea"]), spec, [BrokenRule(**fields) for fields in event["broken"]]
+    spec, repair = event["spec"], event.get("repair_spec")
+    return Suggestion.model_validate(event["idea"]), IdeaCheck(
+        Spec(**(spec | {"needs": tuple(spec["needs"])})) if spec else None,
+        RepairSpec(repair["name"], tuple(repair["needs"])) if repair else None,
+        tuple(BrokenRule(**fields) for fields in event["broken"]),
+    )
 
 
 def _check_and_journal(this: Round, idea: Suggestion, attempt: int) -> Event:
     """Check the idea against every rule, and journal the result."""
     began = time.monotonic()
-    source = MetricFile(this.metric_text(idea, attempt), f"{layout.GENERATED}/{this.number}/{idea.metric}.py")
-    result = check_idea(idea, this.known, lambda: this.check_code(source, idea.metric))
+    metric, repair = idea.metric or "", idea.repair or ""
+    code = MetricFile(this.metric_text(idea, attempt), generated_name(this.number, metric))
+    repair_code = MetricFile(this.repair_text(idea, attempt), generated_name(this.number, repair))
+    result = check_idea(
+        idea, this.known, lambda: this.check_code(code, metric), lambda: this.check_repair(repair_code, repair)
+    )
     return this.journal.add(
         "gate", **this.about(idea.name, attempt), idea=idea.model_dump(),
         broken=[asdict(rule) | {"said": clean(rule.said, MOST_SAID)} for rule in result.broken],
-        spec=asdict(result.spec) if result.spec else None, seconds=round(time.monotonic() - began, 3),
+        spec=asdict(result.spec) if result.spec else None,
+        **({"repair_spec": asdict(result.repair)} if result.repair else {}),
+        seconds=round(time.monotonic() - began, 3),
     )  # fmt: skip
 
 
@@ -141,6 +149,7 @@ def _repair(this: Round, idea: Suggestion, attempt: int, broken: Sequence[Broken
         "attempt": str(attempt),
         "attempts": str(max(this.repairs, attempt)),
         "code": this.metric_text(idea, attempt - 1),
+        "repair_code": this.repair_text(idea, attempt - 1),
         "frames": shapes(this.frames),
     }
     question = [Message("user", render("repair", context))]
@@ -160,35 +169,11 @@ def _repair(this: Round, idea: Suggestion, attempt: int, broken: Sequence[Broken
 def _report_passed(this: Round, idea: Suggestion, repairs: int) -> None:
     ran = f"passed the gate after {numbers.count(repairs, 'repair')}" if repairs else "passed the gate at once"
     origin = f"{idea.family}, builds on {idea.parent}" if idea.parent else idea.family
-    this.report(f"{idea.name} ({origin}): {ran}; {idea.metric}, {numbers.policy(dict(idea.policy))}")
+    what = f"{idea.metric}, " if idea.metric else ""
+    this.report(f"{idea.name} ({origin}): {ran}; {what}{numbers.policy(dict(idea.policy))}")
 
 
-def accept(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> None:
-    """Add the idea's batch and arm to `addition`, write its metric to a file, and journal it.
-
-    Errors: MetricError when a link would lead the file elsewhere.
-    """
-    known = this.known.metrics.get(idea.metric) if idea.code is None else None
-    if known is None:
-        predicted = "predictions" in spec.needs
-        batch = f"round{this.number}-{'model' if predicted else 'pool'}"
-        needs = layout.PREDICTIONS if predicted else layout.IMAGES
-        empty: dict[str, Any] = {"code": f"{layout.GENERATED}/{this.number}", "needs": needs, "metrics": []}
-        addition["batches"].setdefault(batch, empty)["metrics"].append(idea.metric)
-        known = KnownMetric(spec.level, layout.scores_file(batch, idea.metric))
-    metrics = this.known.metrics | {idea.metric: known}
-    arm = idea.arm(known.scores) | arm_inputs(idea.policy, idea.metric, idea.partner, metrics)
-    addition["arms"][idea.name] = arm | {"group": f"{ROUND}{this.number}"}
-    this.known.add(idea, known, arm)
-    checked = this.journal.last("gate", **this.about(idea.name))
-    attempt = checked["attempt"] if checked else 0
-    file, sha256 = write_metric(this.study.folder, this.number, idea.metric, this.metric_text(idea, attempt))
-    this.journal.once(
-        "accepted", this.about(idea.name), attempt=attempt, metric=idea.metric, arm=dict(arm), file=file, sha256=sha256
-    )
-
-
-def accept_variants(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -> list[str]:
+def accept_variants(this: Round, idea: Suggestion, addition: Plan) -> list[str]:
     """Add the arms of the idea's further variants; return their names. A variant that breaks a rule is not repaired.
 
     In the journal a variant is an idea of its own, with `variant_of`.
@@ -206,11 +191,11 @@ def accept_variants(this: Round, idea: Suggestion, spec: Spec, addition: Plan) -
             fault = f"one variant too many: {this.study.params.llm.variants} of an idea are allowed, itself included"
             refuse(this, variant.name, "unusable", fault)
             continue
-        _, _, broken = _gate(this, variant, 0)
-        if broken:
-            refuse(this, variant.name, "gate", "; ".join(f"{rule.rule}: {rule.said}" for rule in broken))
+        _, check = _gate(this, variant, 0)
+        if check.broken:
+            refuse(this, variant.name, "gate", "; ".join(f"{rule.rule}: {rule.said}" for rule in check.broken))
             continue
-        accept(this, variant, spec, addition)
+        accept(this, variant, check.spec, check.repair, addition)
         addition["arms"][variant.name]["variant_of"] = idea.name
         this.report(f"{variant.name}: a variant of {idea.name}; {numbers.policy(dict(variant.policy))}")
         names.append(variant.name)
@@ -221,11 +206,3 @@ def _is_another(this: Round, name: str, idea: Suggestion) -> bool:
     """Whether a name of this round is that of another idea, or of a variant of another one."""
     proposed = (e for e in this.journal.events if e["event"] == "proposed" and e["round"] == this.number)
     return any(e["suggestion"] == name and e["idea"].get("variant_of") != idea.name for e in proposed)
-
-
-def plan_trials(this: Round, names: Sequence[str], addition: Plan) -> None:
-    """Add the first trials of an idea's arms: short ones when it has variants, which decide between them."""
-    for name in names:
-        trials = first_trials(name, this.study.plan, this.study.params, variant=len(names) > 1)
-        for section, entries in trials.items():
-            addition.setdefault(section, {}).update(entries)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from metricloop.engineer.ideas import Event, Idea, compared, ideas, parent_of, with_variants
+from metricloop.engineer.idea_tree import parent_of
+from metricloop.engineer.ideas import Event, Idea, compared, ideas, with_variants
 from metricloop.scoring.gate_rules import Rule
 from metricloop.text.numbers import DASH, fixed, percent
 

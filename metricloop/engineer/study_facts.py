@@ -140,12 +140,13 @@ def code_text(study: StudyView, past: Sequence[Idea]) -> str:
     left = MOST_CODE
     accepted = {event["suggestion"]: event for event in study.events if event["event"] == "accepted"}
     for idea in reversed(past):
-        file = accepted.get(idea.name, {}).get("file")
-        if not file or file in parts or not (study.folder / file).is_file():
-            continue
-        text = (study.folder / file).read_text(encoding="utf-8", errors="replace").strip()
-        if len(text) > left:
-            break
-        left -= len(text)
-        parts[file] = f"`{idea.metric}` of `{idea.name}`:\n\n```python\n{text}\n```"
+        event = accepted.get(idea.name, {})
+        for file, function in ((event.get("file"), idea.metric), (event.get("repair_file"), idea.repair)):
+            if not file or file in parts or not (study.folder / file).is_file():
+                continue
+            text = (study.folder / file).read_text(encoding="utf-8", errors="replace").strip()
+            if len(text) > left:
+                return "\n\n".join(parts.values())
+            left -= len(text)
+            parts[file] = f"`{function}` of `{idea.name}`:\n\n```python\n{text}\n```"
     return "\n\n".join(parts.values())

@@ -17,13 +17,17 @@ from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, column, read_json, read_table
 from metricloop.engineer.error_card import read_errors
 from metricloop.engineer.ideas import Idea, compared, ideas
+from metricloop.engineer.known_ideas import KnownIdeas, KnownMetric
 from metricloop.engineer.policy_menu import on_offer
-from metricloop.engineer.rules import KnownIdeas, KnownMetric
 from metricloop.evaluation.error_types import Errors
 from metricloop.llm.journal import Event
+from metricloop.mending.failed_edits import failed_edits
+from metricloop.mending.open_repair import repair_catalogue
+from metricloop.metrics.repair_contract import repair_spec_of
 from metricloop.params import Params
-from metricloop.scoring.open_metrics import catalogue
+from metricloop.scoring.open_metrics import CATALOGUE, catalogue
 from metricloop.selection.policies import POLICIES
+from metricloop.study.add_arm import file_for
 from metricloop.study.graph import reads_embeddings
 from metricloop.study.plan import Plan
 from metricloop.text import numbers
@@ -104,14 +108,16 @@ def known_ideas(study: StudyView, number: int) -> KnownIdeas:
     past = [idea for idea in past_ideas(study) if idea.round < number]
     metrics = known_metrics(study.folder, study.plan)
     names = {metric for item in study.plan["batches"].values() for metric in item["metrics"]} | set(catalogue())
+    repairs = known_repairs(study)
     return KnownIdeas(
         metrics=metrics,
         arms=dict(study.plan["arms"]),
-        reserved=frozenset(names - set(metrics)),
+        reserved=frozenset((names | study.plan.get("repairs", {}).keys()) - metrics.keys() - repairs.keys()),
         families={idea.name: idea.family for idea in past if idea.state != "refused"},
         targets={idea.name: idea.targets for idea in past if idea.state != "refused"},
         refuted=refuted(past),
         offered=offered(study),
+        repairs=repairs,
     )
 
 
@@ -119,6 +125,17 @@ def offered(study: StudyView) -> tuple[str, ...]:
     """The policies that the model may choose in this study."""
     embeddings = reads_embeddings(study.plan) and (study.folder / layout.EMBEDDINGS).is_file()
     return on_offer(len(study.pool.class_names), embeddings)
+
+
+def known_repairs(study: StudyView) -> dict[str, Mapping[str, Any]]:
+    """The repairs of the catalogue and of the plan, with their entries, without those that failed on the pool."""
+    failed = failed_edits(study.folder)
+    ours = {
+        name: {"code": CATALOGUE[1], "needs": file_for(repair_spec_of(repair).needs)}
+        for name, repair in repair_catalogue().items()
+    }
+    known = ours | study.plan.get("repairs", {})
+    return {name: entry for name, entry in known.items() if layout.edits_file(name) not in failed}
 
 
 def refuted(past: Sequence[Idea]) -> dict[str, str]:

@@ -25,14 +25,25 @@ MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
 Prose = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(printable)]
 QuestionId = Annotated[str, Field(pattern=r"^Q\d{1,3}\.\d{1,3}$")]
 MOST_VARIANTS = 3  # of an idea, itself included
+ALONE = "random"  # the policy of a repair without a metric
 
 
 def _without_nulls(policy: Any) -> Any:
-    """Leave out options that are null, so that they keep their defaults."""
-    return {k: v for k, v in policy.items() if v is not None} if isinstance(policy, dict) else policy
+    """Leave out options that are null, so that they keep their defaults; also those of `mend`."""
+    return {k: _without_nulls(v) for k, v in policy.items() if v is not None} if isinstance(policy, dict) else policy
 
 
-Policy = Annotated[dict[str, str | float | int], BeforeValidator(_without_nulls)]
+def _with_code(code: str | None) -> str | None:
+    """Code that fits a file; blanks are none. Errors: ValueError."""
+    if code is None or not code.strip():
+        return None
+    code.encode()  # half a surrogate pair raises UnicodeEncodeError, which is a ValueError
+    return code
+
+
+Option = str | float | int
+Policy = Annotated[dict[str, Option | dict[str, Option]], BeforeValidator(_without_nulls)]
+CodeFile = Annotated[str, Field(max_length=50_000)]
 
 
 class AnswerError(ValueError):
@@ -40,14 +51,15 @@ class AnswerError(ValueError):
 
 
 class Variant(Section):
-    """Another way from the scores of an idea's metric to a subset."""
+    """Another way from an idea's metric and repair to a subset."""
 
     policy: Policy = Field(description="how its scores become a subset")
     partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
 
 
 class Suggestion(Section):
-    """One idea of one round. `code` is the text of a file that declares the metric `metric`, unread by any person."""
+    """One idea of one round. `code` and `repair_code` are texts of files that declare its metric and its repair, unread
+    by any person."""
 
     name: Word = Field(description="of the idea, snake_case; it will name the arm in every table")
     hypothesis: Prose = Field(description="why training on what this selects gives a better detector")
@@ -58,10 +70,16 @@ class Suggestion(Section):
         (), description="your questions whose answers led to it, such as Q1.2"
     )
     parent: Word | None = Field(None, description="the earlier suggestion that it builds on, if any")
-    metric: MetricName = Field(description="the function in `code`; without code, a metric that is known already")
+    metric: MetricName | None = Field(
+        description="the function in `code`; without code, a metric that is known already; null for a repair alone, "
+        "with the policy random"
+    )
     partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
-    code: Annotated[str, Field(max_length=50_000)] | None = Field(
+    code: CodeFile | None = Field(
         None, description="a whole Python file that declares `metric`; null to use a known metric in another way"
+    )
+    repair_code: CodeFile | None = Field(
+        None, description="a whole Python file that declares the repair in `policy.mend`; null for a known one, or none"
     )
     policy: Policy = Field(description="how its scores become a subset")
     control: Literal["inverse", "match"] | None = Field(
@@ -70,30 +88,35 @@ class Suggestion(Section):
         "random images with as many boxes; one a round, for an idea without variants",
     )
     variants: Annotated[tuple[Variant, ...], Field(max_length=MOST_VARIANTS - 1)] = Field(
-        (), description="other policies or partners for the same metric; short trials decide which one is tried in full"
+        (),
+        description="other policies or partners for the same metric and repair; short trials decide which one is tried "
+        "in full",
     )
     predicted_gain: float = Field(ge=-1, le=1, description="over random, in absolute mAP: 0.03 is three points")
 
-    @field_validator("code")
-    @classmethod
-    def _a_text_that_fits_a_file(cls, code: str | None) -> str | None:
-        if code is None or not code.strip():
-            return None
-        code.encode()  # half a surrogate pair raises UnicodeEncodeError, which is a ValueError
-        return code
+    _fits_a_file = field_validator("code", "repair_code")(_with_code)
 
-    def arm(self, scores: str, partner: str | None = None) -> dict[str, Any]:
-        """The arm of this suggestion for rounds.yaml. scores, partner: the score files of its metrics."""
-        files = {"a": scores, "b": partner or scores}
-        return {"role": "treatment", "metric": self.metric, **files, "policy": dict(self.policy)}
+    @property
+    def repair(self) -> str | None:
+        """The name of the repair in its policy's option `mend`, if any."""
+        mend = self.policy.get("mend")
+        return str(mend.get("repair", "")) if isinstance(mend, dict) else None
+
+    def arm(self) -> dict[str, Any]:
+        """The arm of this suggestion for rounds.yaml, without its inputs a and b."""
+        metric = {"metric": self.metric} if self.metric else {}
+        return {"role": "treatment", **metric, "policy": dict(self.policy)}
 
     def as_variants(self) -> list[Suggestion]:
-        """The entries of `variants` as suggestions without code, which use this one's metric once it is accepted."""
+        """The entries of `variants` as suggestions without code, which use this one's metric and repair once it is
+        accepted. One with the policy random is the repair alone, without the metric."""
         return [
             self.model_copy(
                 update={
-                    "name": f"{self.name[: 41 - len(f'_v{number}')]}_v{number}", "parent": self.name, "code": None,
-                    "policy": variant.policy, "partner": variant.partner, "variants": (), "control": None,
+                    "name": f"{self.name[: 41 - len(f'_v{number}')]}_v{number}", "parent": self.name,
+                    "code": None, "repair_code": None, "partner": variant.partner, "policy": variant.policy,
+                    "metric": None if variant.policy.get("name") == ALONE else self.metric, "variants": (),
+                    "control": None,
                 }
             )
             for number, variant in enumerate(self.variants, start=2)

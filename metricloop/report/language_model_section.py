@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metricloop.engineer.ideas import Event, Idea, Node, compared, ideas, tree
+from metricloop.engineer.idea_tree import Node, tree
+from metricloop.engineer.ideas import Event, Idea, compared, ideas
 from metricloop.engineer.scorecard import scorecard
 from metricloop.engineer.scorecard_table import table
 from metricloop.report.policy_text import policy_text
@@ -91,6 +92,7 @@ def _about(idea: Idea) -> str:
     facts = {
         "builds on": idea.parent,
         "metric": idea.metric,
+        "repair": f"{idea.repair}, its own code" if idea.has_repair_code else idea.repair,
         "family": idea.family,
         "targets": "" if idea.targets == "none" else idea.targets.replace("_", " "),
     }

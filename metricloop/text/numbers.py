@@ -73,7 +73,23 @@ def listing(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def _option(value: object) -> str:
+    """{"repair": "consensus", "least_confidence": 0.6} -> consensus (least confidence 0.6)."""
+    if not isinstance(value, dict) or not value:
+        return str(value)
+    (_, first), *others = value.items()
+    more = ", ".join(f"{key.replace('_', ' ')} {other}" for key, other in others)
+    return f"{first} ({more})" if more else str(first)
+
+
 def policy(options: dict) -> str:
-    """{"name": "best", "keep": 0.25} -> best, keep 0.25. The direction is left out: it belongs to the metric."""
-    rest = [f"{key.replace('_', ' ')} {value}" for key, value in options.items() if key not in ("name", "direction")]
+    """{"name": "best", "keep": 0.25} -> best, keep 0.25. The direction is left out: it belongs to the metric.
+
+    An option with options of its own is written as its first value, and the others in brackets.
+    """
+    rest = [
+        f"{key.replace('_', ' ')} {_option(value)}"
+        for key, value in options.items()
+        if key not in ("name", "direction")
+    ]
     return ", ".join([str(options.get("name", DASH)).replace("_", " "), *rest])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from metricloop.engineer.ideas import Idea, outcome_line
+from metricloop.engineer.idea_tree import outcome_line
+from metricloop.engineer.ideas import Idea
 from metricloop.text.clean import clean
 from metricloop.tracking.records import Assessment, ModelCall
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from metricloop import layout
 from metricloop.comparison.comparison_file import read_comparison
-from metricloop.engineer.ideas import Event, Idea, compared, ideas, tree_text
+from metricloop.engineer.idea_tree import tree_text
+from metricloop.engineer.ideas import Event, Idea, compared, ideas
 from metricloop.engineer.scorecard_table import escaped, markdown, read_card, table
 from metricloop.llm.journal import read_journal
 from metricloop.text import numbers
@@ -106,9 +107,14 @@ def _texts(own: Sequence[Event], found: Sequence[Idea]) -> dict[str, str]:
     """The files of a round's run: ideas and lessons as Markdown, the code of each idea, the results of the gate."""
     gates = [event for event in own if event["event"] == "gate"]
     forms = {event["suggestion"]: event["idea"] for event in own if event["event"] in ("proposed", "gate")}
-    code = {f"code/{name}.py": printable(idea["code"]) for name, idea in forms.items() if idea.get("code")}
-    results = [{name: event.get(name) for name in ("suggestion", "attempt", "broken", "spec", "seconds")}
-               for event in gates]  # fmt: skip
+    code = {
+        f"code/{name}{ending}.py": printable(idea[key])
+        for name, idea in forms.items()
+        for key, ending in (("code", ""), ("repair_code", ".repair"))
+        if idea.get(key)
+    }
+    fields = ("suggestion", "attempt", "broken", "spec", "repair_spec", "seconds")
+    results = [{name: event.get(name) for name in fields if name != "repair_spec" or name in event} for event in gates]
     texts = {
         "proposal.md": "\n\n".join(_idea_text(idea) for idea in found),
         "gate.json": json.dumps(results, indent=1, ensure_ascii=False),
@@ -125,6 +131,7 @@ def _texts(own: Sequence[Event], found: Sequence[Idea]) -> dict[str, str]:
 
 def _idea_text(idea: Idea) -> str:
     about = [("family", idea.family), ("targets", idea.targets), ("builds on", idea.parent), ("metric", idea.metric),
+             ("repair", idea.repair),
              ("policy", numbers.policy(idea.policy) if idea.policy else ""),
              ("predicted gain", numbers.signed(idea.predicted_gain))]  # fmt: skip
     lines = [f"## {_prose(idea.name)}", "", _prose(idea.hypothesis), ""]

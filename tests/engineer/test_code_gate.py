@@ -4,7 +4,7 @@ import pytest
 from round_fixture import CODE, drawn
 
 from metricloop.engineer.code_gate import CodeGate, load_without_sandbox
-from metricloop.engineer.rules import KnownIdeas
+from metricloop.engineer.known_ideas import KnownIdeas
 from metricloop.sandbox.limits import Limits
 from metricloop.scoring.metric_file import MetricFile
 

@@ -5,7 +5,7 @@ import json
 from round_fixture import drawn
 
 from metricloop.engineer.code_gate import CodeGate
-from metricloop.engineer.rules import KnownIdeas
+from metricloop.engineer.known_ideas import KnownIdeas
 from metricloop.engineer.suggestion import read_suggestion, read_suggestions
 from metricloop.llm.cassette import load_cassette
 from metricloop.llm.conversation import template_of

@@ -6,19 +6,8 @@ import pytest
 from journal_fixture import CROWDED, OBJECT_COUNT, event, gate, idea, journal, measured, proposed, round_one
 from study_fixture import arm, comparison
 
-from metricloop.engineer.ideas import (
-    Attempt,
-    Idea,
-    compared,
-    ideas,
-    outcome_line,
-    parent_of,
-    screened_text,
-    tree,
-    tree_text,
-    walk,
-    with_variants,
-)  # fmt: skip
+from metricloop.engineer.idea_tree import outcome_line, parent_of, tree, tree_text, walk
+from metricloop.engineer.ideas import Attempt, Idea, compared, ideas, screened_text, with_variants  # fmt: skip
 
 MINUS = "\u2212"
 

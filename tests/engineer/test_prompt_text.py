@@ -5,8 +5,8 @@ import pytest
 from round_fixture import COUNTED, RANDOM, drawn, row
 
 from metricloop.engineer.ideas import Idea
+from metricloop.engineer.known_ideas import KnownMetric
 from metricloop.engineer.prompt_text import best_text, idea_text, known_text, outcome_text, results_text, shapes
-from metricloop.engineer.rules import KnownMetric
 
 FRAMES = drawn(8)
 IDEA = Idea(

@@ -9,8 +9,8 @@ from round_fixture import CODE, IDEA, REFUTED, Model, drawn, make_round, proposa
 
 from metricloop.engineer.code_gate import CodeGate
 from metricloop.engineer.ideas import ideas
+from metricloop.engineer.known_ideas import KnownMetric
 from metricloop.engineer.round import run_round
-from metricloop.engineer.rules import KnownMetric
 from metricloop.engineer.study_view import known_ideas
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import CassetteError, Replay, cassette_of

@@ -18,7 +18,7 @@ def test_a_journal_that_was_lost_is_asked_for_where_rounds_yaml_was_kept(tmp_pat
     made, _ = make_round(tmp_path, Model(proposal({})), lambda source, name: accepting(name), FRAMES)
     write_rounds(run_round(made)[0], tmp_path)
     (tmp_path / "journal.jsonl").unlink()
-    with pytest.raises(PlanError, match=r"metrics of round 1 \(wide\) that journal\.jsonl does not know"):
+    with pytest.raises(PlanError, match=r"metrics or repairs of round 1 \(wide\) that journal\.jsonl does not know"):
         plan_before(1, Journal(tmp_path), tmp_path)
 
 

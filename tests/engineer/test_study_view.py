@@ -18,8 +18,8 @@ from round_fixture import (
 
 from metricloop.data.tables import SCORES, write_json, write_table
 from metricloop.engineer.ideas import Idea
+from metricloop.engineer.known_ideas import KnownMetric
 from metricloop.engineer.round import run_round
-from metricloop.engineer.rules import KnownMetric
 from metricloop.engineer.study_view import known_ideas, known_metrics, refuted, truth_arms
 from metricloop.llm.journal import Journal
 

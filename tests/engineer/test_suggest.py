@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from round_fixture import ARMS, IDEA, Model, accepting, drawn, make_round, proposal
 
+from metricloop.engineer.known_ideas import KnownMetric
 from metricloop.engineer.round import run_round
-from metricloop.engineer.rules import KnownMetric
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
 from metricloop.llm.journal import Journal

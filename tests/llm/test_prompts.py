@@ -10,6 +10,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from metricloop.llm.prompt import FOLDER, render, template_hash
+from metricloop.mending.gate_rules import repair_must
 from metricloop.scoring.gate_rules import code_must
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -17,6 +18,8 @@ SYSTEM = {
     "limits": "5 s for one image, 1,024 MB of memory, 1,800 seconds for the whole pool of 480 images",
     "specimens": "24",
     "gate_rules": code_must(),
+    "repair_rules": repair_must(),
+    "repairs_known": "`consensus` (Keep what agrees)",
     "repairs": "3 times",
     "policies": "- `best`: keep the best images.",
     "floor": "0.01",
@@ -44,7 +47,7 @@ LATER = FIRST | {
     "ideas": "- `agreement_among` (round 1, family model-agreement, targets mixed): h\n  Policy: among, share 0.45.",
 }  # fmt: skip
 REPAIR = {
-    "name": "agreement_among", "attempt": "1", "attempts": "3", "code": "x = 1\n",
+    "name": "agreement_among", "attempt": "1", "attempts": "3", "code": "x = 1\n", "repair_code": "",
     "frames": "image 3: 160 x 160, 2 boxes",
     "broken": [{"rule": "no boxes", "said": "fails: IndexError"}, {"rule": "varies", "said": "says 0 for everything"}],
 }  # fmt: skip
@@ -72,6 +75,7 @@ CASES = {
     ),
     "again": ("again", {"said": "no JSON in it"}),
     "repair": ("repair", REPAIR),
+    "repair_of_both": ("repair", REPAIR | {"repair_code": "y = 1\n"}),
     "repair_without_code": ("repair", REPAIR | {"code": "", "frames": ""}),
     "reflect": ("reflect", REFLECT),
 }

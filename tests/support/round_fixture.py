@@ -14,8 +14,8 @@ import numpy as np
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
 from metricloop.data.tables import SUBSET, write_table
+from metricloop.engineer.known_ideas import KnownIdeas, KnownMetric
 from metricloop.engineer.open_round import Round
-from metricloop.engineer.rules import KnownIdeas, KnownMetric
 from metricloop.engineer.study_view import StudyView, offered
 from metricloop.llm.conversation import Conversation
 from metricloop.llm.journal import Journal
@@ -165,8 +165,9 @@ class Model:
 
 
 def make_round(
-    folder: Path, model: Model, check_code, frames: list[Frame], number: int = 1, known: KnownIdeas | None = None, **llm
-):
+    folder: Path, model: Model, check_code, frames: list[Frame], number: int = 1, known: KnownIdeas | None = None,
+    check_repair=None, **llm,
+):  # fmt: skip
     """A round in `folder` whose code is checked by `check_code`; the second value collects the lines that it shows."""
     study = study_view(folder, frames, **llm)
     known = known or KnownIdeas(
@@ -184,6 +185,7 @@ def make_round(
         Conversation(study.params.llm, Journal(folder), model=model),
         known,
         check_code,
+        check_repair,
         frames,
         said.append,
     ), said
