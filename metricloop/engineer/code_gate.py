@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from metricloop import layout
-from metricloop.data.frame import Frame
+from metricloop.data.dataset import Dataset
+from metricloop.data.frame import Detections, Frame
 from metricloop.engineer.known_ideas import KnownIdeas
 from metricloop.engineer.study_view import StudyView
 from metricloop.mending.gate import RepairGateResult, pass_repair_gate
@@ -27,7 +28,7 @@ from metricloop.scoring.gate_checks import BrokenRule
 from metricloop.scoring.gate_rules import Rule
 from metricloop.scoring.metric_file import MetricFile, load, read_source
 from metricloop.scoring.metric_inputs import read_predictions
-from metricloop.scoring.probe_frames import probe_frames, scores_so_far
+from metricloop.scoring.probe_frames import probe_frames, scores_so_far, wider_frames
 from metricloop.scoring.sandboxed import declared, run_file
 from metricloop.scoring.score_pool import patience
 
@@ -39,6 +40,7 @@ class CodeGate:
     frames: images that code is tried on. scores_by_metric: of every known metric its scores of `frames`, one array per
     frame; metrics that the round accepts are added when they are first needed. patience: seconds per frame.
     edits_by_repair: the same for repairs, with those of the catalogue.
+    pool, predictions: where further images come from.
     """
 
     folder: Path
@@ -49,19 +51,33 @@ class CodeGate:
     scores_by_metric: dict[str, list[np.ndarray]]
     patience: float
     edits_by_repair: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    pool: Dataset | None = None
+    predictions: Mapping[int, Detections] | None = None
 
     def check(self, source: MetricFile, name: str) -> GateResult:
         """Run the code of the metric `name` on the frames, in the sandbox, against every rule."""
         walls = sandbox(self.limits)
         for metric in set(self.known.metrics) - set(self.scores_by_metric):
-            self.scores_by_metric[metric] = self._scores(walls, metric)
-        return pass_gate(walls, source, name, self.frames, self.scores_by_metric, self.patience)
+            self.scores_by_metric[metric] = self._scores(walls, metric, self.frames)
+        return pass_gate(walls, source, name, self.frames, self.scores_by_metric, self.patience, self.wider)
 
-    def _scores(self, walls: Sandbox, metric: str) -> list[np.ndarray]:
-        """Scores of the frames by a metric of this round; the whole pool is scored after the round."""
+    def wider(
+        self, metrics: Collection[str], most: int, pixels: bool
+    ) -> Iterator[tuple[list[Frame], dict[str, list[np.ndarray]]]]:
+        """Further images of the pool, and the scores of known metrics on them, this round's metrics included."""
+        if self.pool is None:
+            return
+        tables = {file.stem: file for file in sorted(self.folder.glob(layout.scores_file("*", "*")))}
+        files = {metric: str(tables[metric].relative_to(self.folder)) for metric in metrics if metric in tables}
+        for frames, scores in wider_frames(self.folder, self.pool, self.predictions, files, most, pixels):
+            new = {metric: self._scores(sandbox(self.limits), metric, frames) for metric in set(metrics) - set(files)}
+            yield frames, scores | new
+
+    def _scores(self, walls: Sandbox, metric: str, frames: Sequence[Frame]) -> list[np.ndarray]:
+        """Scores of frames by a metric of this round; the whole pool is scored after the round."""
         source = read_source(self.folder / layout.GENERATED / str(self.number) / f"{metric}.py", self.folder)
         spec = declared(walls, source)[metric]
-        return [result.scores for result in run_file(walls, source, [spec], self.frames)[0]]
+        return [result.scores for result in run_file(walls, source, [spec], frames)[0]]
 
     def check_repair(self, source: MetricFile, name: str) -> RepairGateResult:
         """Run the code of the label repair `name` on the frames, in the sandbox, against every rule for repairs."""
@@ -77,10 +93,12 @@ class CodeGate:
 def open_gate(number: int, study: StudyView, known: KnownIdeas) -> CodeGate:
     """The gate of round `number`, with images of the pool from the emptiest to the most crowded."""
     file = study.folder / layout.PREDICTIONS
-    rows, frames = probe_frames(study.pool, read_predictions(file) if file.is_file() else None)
+    predictions = read_predictions(file) if file.is_file() else None
+    rows, frames = probe_frames(study.pool, predictions)
     return CodeGate(
         study.folder, number, known, frames, Limits.of(study.params.sandbox),
         scores_so_far(study.folder, study.pool, rows), patience(study.params, len(study.pool)),
+        pool=study.pool, predictions=predictions,
     )  # fmt: skip
 
 

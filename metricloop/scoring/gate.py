@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Frame
@@ -27,12 +26,12 @@ from metricloop.scoring.gate_checks import (
     with_tiny_boxes,
     without_boxes,
 )
-from metricloop.scoring.gate_rules import COPY, Rule
+from metricloop.scoring.gate_rules import Rule
+from metricloop.scoring.likeness import Wider, copy_of
 from metricloop.scoring.sandboxed import MetricFile, declared, run_file
 from metricloop.text.clean import clean
 
 MOST_UNKNOWN = 0.5  # share of scores that may be nan
-FEWEST = 8  # scores of both metrics below which a correlation means nothing
 ROUNDING = 1e-5  # of the largest score: the difference that another order of a float32 sum may make
 
 # The results of one metric, per frame.
@@ -58,11 +57,13 @@ def pass_gate(
     frames: Sequence[Frame],
     earlier: Mapping[str, Sequence[np.ndarray]] | None = None,
     patience: float = float("inf"),
+    wider: Wider | None = None,
 ) -> GateResult:
     """Check a metric against every rule. When it cannot be loaded or fails on `frames`, the other checks are skipped.
 
     frames: images of the pool with everything that the metric may need; without frames only loading is checked.
     earlier: the scores of known metrics on the same frames, by name. patience: mean seconds that a frame may take.
+    wider: gives further images, for a metric that keeps the other rules and looks like a known one.
     """
     try:
         specs = declared(sandbox, source)
@@ -95,7 +96,7 @@ def pass_gate(
         Rule.VARIES: lambda: _varies(first),
     }
     broken = [BrokenRule(rule, words) for rule, check in rules.items() if (words := check())]
-    copied = _copied(spec, first, earlier or {})
+    copied = copy_of(spec, first, earlier or {}, ask, took, None if broken else wider)
     return GateResult(spec, (*broken, *([copied] if copied else [])))
 
 
@@ -132,24 +133,6 @@ def _varies(first: Answers) -> str:
     return f"says {scores[0]:g} for everything" if len(scores) and np.ptp(scores) == 0 else ""
 
 
-def _copied(spec: Spec, first: Answers, earlier: Mapping[str, Sequence[np.ndarray]]) -> BrokenRule | None:
-    """Ranks like a known metric: object by object when both score objects, else by the mean score per frame."""
-    for name, others in earlier.items():
-        if name == spec.name:
-            continue  # after a kill, scores/ may already hold this metric; do not compare it with itself
-        own = [answer.scores for answer in first]
-        alike = spec.level == "object" and all(len(a) == len(b) for a, b in zip(own, others, strict=True))
-        mine, theirs = (np.concatenate(s) if alike else np.array([_mean(one) for one in s]) for s in (own, others))
-        both = ~(np.isnan(mine) | np.isnan(theirs))
-        if both.sum() < FEWEST or np.ptp(mine[both]) == 0 or np.ptp(theirs[both]) == 0:
-            continue
-        rho = float(spearmanr(mine[both], theirs[both]).statistic)
-        if abs(rho) >= COPY:
-            said = f"ranks as {name} does: Spearman's rho {rho:.2f}, where less than {COPY} is asked"
-            return BrokenRule(Rule.NEW, said, like=name)
-    return None
-
-
 def _ask(sandbox: Sandbox, source: MetricFile, spec: Spec, frames: Sequence[Frame]) -> Answers:
     """One metric's results per frame. A metric of scope "dataset" gets these frames as one pool."""
     if spec.scope == "frame":
@@ -168,8 +151,3 @@ def _same(one: np.ndarray, other: np.ndarray, scale: Answers, tolerance: float) 
 
 def _brief(result: MetricResult) -> str:
     return result.error or np.array2string(result.scores, threshold=4, precision=4)
-
-
-def _mean(scores: np.ndarray) -> float:
-    known = scores[~np.isnan(scores)]
-    return float(known.mean()) if len(known) else float("nan")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
+SUSPECT = 0.8  # |Spearman's rho| on the gate's images from which on more images are asked
+WIDE = 200  # how many images these are, evenly from the emptiest to the most crowded
 COPY = 0.95  # |Spearman's rho| with an earlier metric from which on a metric is its copy
 
 
@@ -80,7 +82,8 @@ class Rule(WordedRule):
     VARIES = "varies", "all its scores are the same number", "its scores differ", "not be constant"
     NEW = (
         "new",
-        f"it ranks as a known metric does: |Spearman's rho| is {COPY} or more",
+        f"it ranks as a known metric does: |Spearman's rho| is {COPY} or more; where the two dozen "
+        f"images give {SUSPECT} or more, it is taken over up to {WIDE} of the pool",
         "ranks unlike every metric with scores ({})",
         f"not rank as a known metric does (|Spearman's rho| below {COPY})",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from metricloop.scoring.gate import GateResult, pass_gate
 from metricloop.scoring.gate_rules import CODE_RULES, STOPPING, Rule
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.scoring.metric_inputs import read_predictions
-from metricloop.scoring.probe_frames import probe_frames, scores_so_far
+from metricloop.scoring.probe_frames import probe_frames, scores_so_far, wider_frames
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.score_pool import patience, score_pool
 from metricloop.scoring.scores import Scores
@@ -45,13 +45,17 @@ class TryError(ValueError):
 
 @dataclass(frozen=True)
 class TryInputs:
-    """What a metric is tried on: the pool, some of its frames, and the scores of earlier metrics on these frames."""
+    """What a metric is tried on: the pool, some of its frames, and the scores of earlier metrics on these frames.
+
+    score_files: of the earlier metrics, on the whole pool.
+    """
 
     params: Params
     pool: Dataset
     predictions: Mapping[int, Detections] | None
     frames: list[Frame]
     earlier: dict[str, list[np.ndarray]]
+    score_files: tuple[Path, ...] = ()
 
     @property
     def limits(self) -> Limits:
@@ -80,7 +84,8 @@ def read_try_inputs(folder: Path) -> TryInputs:
     rows, frames = probe_frames(pool, predictions)
     if not frames:
         raise TryError(f"none of the pictures that {folder / layout.IMAGES} lists can be read")
-    return TryInputs(params, pool, predictions, frames, scores_so_far(folder, pool, rows))
+    files = tuple(sorted(folder.glob(layout.scores_file("*", "*"))))
+    return TryInputs(params, pool, predictions, frames, scores_so_far(folder, pool, rows), files)
 
 
 def open_sandbox(inputs: TryInputs, filename: str) -> Sandbox:
@@ -127,7 +132,14 @@ def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> l
 def check_rules(opened: Sandbox, source: MetricFile, name: str, inputs: TryInputs) -> GateResult:
     """Check one metric of a file by the rules of the gate."""
     slowest = patience(inputs.params, len(inputs.pool))
-    return pass_gate(opened, source, name, inputs.frames, inputs.earlier, slowest)
+
+    def wider(
+        metrics: Collection[str], most: int, pixels: bool
+    ) -> Iterator[tuple[list[Frame], dict[str, list[np.ndarray]]]]:
+        files = {file.stem: str(file) for file in inputs.score_files if file.stem in metrics}
+        return wider_frames(Path(), inputs.pool, inputs.predictions, files, most, pixels)
+
+    return pass_gate(opened, source, name, inputs.frames, inputs.earlier, slowest, wider)
 
 
 def rule_lines(gate_result: GateResult, earlier: Collection[str]) -> list[tuple[str, str, str]]:

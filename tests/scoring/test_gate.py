@@ -1,12 +1,17 @@
 """The acceptance gate: a sound metric passes, and each rule is broken by a metric made for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from metricloop.data.frame import Detections, Frame
+from metricloop.metrics.contract import MetricResult, Spec
 from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.gate import pass_gate
+from metricloop.scoring.gate_rules import WIDE
+from metricloop.scoring.likeness import copy_of
 from metricloop.scoring.sandboxed import ENTRIES, MetricFile
 
 HEAD = "import cv2\nimport numpy as np\nfrom metricloop.metrics.contract import metric\n\n"
@@ -93,13 +98,13 @@ def test_a_copy_is_told_of_the_metric_it_copies(sandbox, frames):
     upside_down = AREA.replace("return ", "return -np.sqrt").replace("(frame.boxes[:, 2:]", "((frame.boxes[:, 2:]")
     assert "new" not in broken(sandbox, frames, COUNT.format("float(frame.boxes[:, 0].sum())"), earlier)
     found = broken(sandbox, frames, upside_down.replace("axis=1)", "axis=1))"), earlier)
-    assert found == {"new": "ranks as area does: Spearman's rho -1.00, where less than 0.95 is asked"}
+    assert found == {"new": "ranks as area does: Spearman's rho -1.00 over 12 images, where less than 0.95 is asked"}
 
 
 def test_an_image_metric_is_compared_with_the_means_of_an_object_metric(sandbox, frames):
     tops = [frame.boxes[:, 1] for frame in frames]
     found = broken(sandbox, frames, COUNT.format("frame.boxes[:, 1].mean() if len(frame.boxes) else 0"), {"top": tops})
-    assert found == {"new": "ranks as top does: Spearman's rho 1.00, where less than 0.95 is asked"}
+    assert found == {"new": "ranks as top does: Spearman's rho 1.00 over 12 images, where less than 0.95 is asked"}
 
 
 def test_too_few_frames_say_nothing_about_copies(sandbox, frames):
@@ -112,3 +117,41 @@ def test_a_metric_is_no_copy_of_itself(sandbox, frames):
     counts = [np.array([float(len(frame.boxes))]) for frame in frames]
     assert broken(sandbox, frames, COUNT.format("len(frame.boxes)"), {"it": counts}) == {}
     assert "new" in broken(sandbox, frames, COUNT.format("len(frame.boxes)"), {"other": counts})
+
+
+def test_a_metric_that_looks_like_a_copy_is_judged_on_further_images(sandbox, frames):
+    """On the gate's images it ranks as the known metric does. Over further ones the ranks, by hand, are unrelated."""
+    code = COUNT.format("float(frame.image_id) if frame.image_id < 100 else float((7 * frame.image_id) % 41)")
+    known = [np.array([float(k)]) for k in range(12)]
+    further = [replace(frame, image_id=100 + 12 * part + k) for part in range(3) for k, frame in enumerate(frames)]
+    asked = []
+
+    def wider(metrics, most, pixels):
+        asked.append((set(metrics), most, pixels))
+        for start in (0, 12, 24):  # in parts
+            part = further[start : start + 12]
+            yield part, {"ids": [np.array([float(frame.image_id)]) for frame in part]}
+
+    source = MetricFile(HEAD + code, "it.py")
+    earlier = {"ids": known, "other": [np.array([float(5 * k % 12)]) for k in range(12)]}
+    (alone,) = pass_gate(sandbox, source, "it", frames, earlier).broken
+    assert alone.said == "ranks as ids does: Spearman's rho 1.00 over 12 images, where less than 0.95 is asked"
+    assert pass_gate(sandbox, source, "it", frames, earlier, wider=wider).accepted
+    assert asked == [({"ids"}, WIDE, False)]  # the other metric is unlike, and no pixels are needed
+    same = MetricFile(HEAD + COUNT.format("float(frame.image_id) ** 3"), "it.py")
+    (copied,) = pass_gate(sandbox, same, "it", frames, earlier, wider=wider).broken
+    assert copied.said == "ranks as ids does: Spearman's rho 1.00 over 36 images, where less than 0.95 is asked"
+    assert copied.like == "ids"
+
+
+def test_a_slow_metric_is_compared_on_as_few_images_as_it_can_score_in_time():
+    spec, results = Spec("it", "image"), [MetricResult(np.array([float(k)])) for k in range(12)]
+    asked = []
+
+    def wider(metrics, most, pixels):
+        asked.append(most)
+        yield from ()
+
+    for took in (0.1, 2.4, 12.0, 20.0, 600.0):  # 12 images took so long, and there are 20 s for more
+        copy_of(spec, results, {"same": [one.scores for one in results]}, lambda frames: [], took, wider)
+    assert asked == [200, 100, 20]
