@@ -1,4 +1,4 @@
-"""Answers the question `check`: the gate's rules on code that is not handed in yet; it does not count as a repair."""
+"""Answers the question `check`: the gate's rules on code of a metric or a repair that is not handed in yet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from metricloop.engineer.questions import Check
 from metricloop.engineer.rules import broken_name
 from metricloop.engineer.study_view import known_ideas
 from metricloop.scoring.gate_rules import STOPPING, Rule
-from metricloop.scoring.metric_file import MetricFile
+from metricloop.scoring.metric_file import MetricFile, mentions_repair
 from metricloop.text.clean import clean
 from metricloop.text.numbers import count
 
@@ -18,15 +18,20 @@ MOST_SAID = 600  # characters of what a rule found
 
 
 def check(ask: Check, desk: Desk) -> Answer:
-    """Run the code on the gate's images in the sandbox. Errors: SandboxError where there is none."""
+    """Run the code on the gate's images in the sandbox; it does not count as a repair of an idea.
+
+    Errors: SandboxError where there is none.
+    """
+    repair = mentions_repair(ask.code)
     known = known_ideas(desk.study, desk.number)
     if desk.gate is None:
         desk.gate = open_gate(desk.number, desk.study, known)
-    named = broken_name(ask.metric, known)
-    broken = [named] if named else list(desk.gate.check(MetricFile(ask.code, FILE), ask.metric).broken)
+    run = desk.gate.check_repair if repair else desk.gate.check
+    named = broken_name(ask.name, known, repair=repair)
+    broken = [named] if named else list(run(MetricFile(ask.code, FILE), ask.name).broken)
     if not broken:
-        return Answer(f"{ask.metric} passes the gate: it keeps every rule on {count(len(desk.gate.frames), 'image')}.")
+        return Answer(f"{ask.name} passes the gate: it keeps every rule on {count(len(desk.gate.frames), 'image')}.")
     lines = [f'- rule "{rule.rule}": {clean(rule.said, MOST_SAID)}' for rule in broken]
     rest = " The rules after it were not checked." if broken[0].rule in (Rule.NAME, *STOPPING) else ""
     frames = f"Some of the images that it was tried on: {shapes(desk.gate.frames)}."
-    return Answer("\n".join([f"{ask.metric} does not pass the gate.{rest}", *lines, *([] if named else [frames])]))
+    return Answer("\n".join([f"{ask.name} does not pass the gate.{rest}", *lines, *([] if named else [frames])]))

@@ -106,12 +106,12 @@ class Preview(Section):
 
 
 class Check(Section):
-    """Whether a metric's code would pass the gate."""
+    """Whether code would pass the gate."""
 
     kind: Literal["check"]
     why: Line = Field(description="the question that this answers")
-    metric: MetricName = Field(description="the function in `code`")
-    code: Code = Field(description="a whole Python file that declares `metric`")
+    name: MetricName = Field(description="the function in `code`, a metric or a repair")
+    code: Code = Field(description="a whole Python file that declares it")
 
 
 class Compare(Section):

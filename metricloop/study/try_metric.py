@@ -25,7 +25,7 @@ from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import SandboxedBatch, sandbox
 from metricloop.scoring.gate import GateResult, pass_gate
 from metricloop.scoring.gate_rules import CODE_RULES, STOPPING, Rule
-from metricloop.scoring.metric_file import MetricFile
+from metricloop.scoring.metric_file import MetricFile, mentions_repair
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import probe_frames, scores_so_far, wider_frames
 from metricloop.scoring.sandboxed import declared
@@ -104,17 +104,12 @@ def only_repair(source: MetricFile, limits: Limits) -> RepairSpec | None:
 
     Errors: RepairError when it declares several, or cannot be loaded.
     """
-    if not _mentions_repair(source):
+    if not mentions_repair(source.code):
         return None
     specs = declared_repairs(repair_sandbox(limits), source)
     if len(specs) > 1:
         raise RepairError(f"{source.filename} declares {len(specs)} repairs ({', '.join(specs)}); one file holds one")
     return next(iter(specs.values()), None)
-
-
-def _mentions_repair(source: MetricFile) -> bool:
-    """Whether the text of a file looks as if it declares a repair; nothing of it is executed."""
-    return "@repair" in source.code or ".repair(" in source.code
 
 
 def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> list[str]:
@@ -124,7 +119,7 @@ def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> l
         raise MetricError(f"{source.filename} declares no metric {wanted!r}; it declares: {', '.join(specs) or 'none'}")
     if not specs:
         mend = command_line("metricloop", "mend", source.filename)
-        hint = f"; for a repair: {mend}" if _mentions_repair(source) else ""
+        hint = f"; for a repair: {mend}" if mentions_repair(source.code) else ""
         raise MetricError(f"{source.filename} declares no metric: decorate a function with @metric(...){hint}")
     return [wanted] if wanted else specs
 

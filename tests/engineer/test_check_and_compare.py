@@ -36,11 +36,11 @@ def ask(desk: Desk, **question) -> str:
 
 def check(desk: Desk, body: str, metric: str = "wide", level: str = "object") -> str:
     code = f'{HEAD}@metric(level="{level}")\ndef wide(frame):\n    return {body}\n'
-    return ask(desk, kind="check", metric=metric, code=code)
+    return ask(desk, kind="check", name=metric, code=code)
 
 
 def test_code_that_keeps_every_rule_passes_and_nothing_is_journaled(desk, walls, tmp_path):
-    said = ask(desk, kind="check", metric="wide", code=CODE)
+    said = ask(desk, kind="check", name="wide", code=CODE)
     assert said == "wide passes the gate: it keeps every rule on 12 images."
     assert not (tmp_path / "journal.jsonl").exists()
     assert not (tmp_path / "metrics").exists()
@@ -73,13 +73,31 @@ def test_the_rules_after_one_that_stops_are_said_to_be_open(desk, walls):
 
 @pytest.mark.parametrize("name", ["object_count", "box_tightness"])
 def test_a_name_that_is_taken_is_told_before_code_runs(desk, name):
-    assert f"a metric is called {name} already" in ask(desk, kind="check", metric=name, code="import nonsense")
+    assert f"a metric is called {name} already" in ask(desk, kind="check", name=name, code="import nonsense")
 
 
 @pytest.mark.parametrize("name", ["../truth", "a b", "x" * 80])
 def test_a_name_that_is_a_path_is_no_question(desk, name):
-    assert ask(desk, kind="check", metric=name, code=CODE).startswith("This question cannot be used: metric:")
+    assert ask(desk, kind="check", name=name, code=CODE).startswith("This question cannot be used: name:")
     assert ask(desk, kind="compare", arm=name).startswith("This question cannot be used: arm:")
+
+
+REPAIR = """import numpy as np
+from metricloop import Edit, repair
+
+
+@repair()
+def drop_small(frame):
+    sides = (frame.boxes[:, 2:] - frame.boxes[:, :2]).max(axis=1)
+    return [Edit.drop(int(row), confidence=0.9) for row in np.flatnonzero(sides < 40)]
+"""
+
+
+def test_a_repair_is_checked_by_the_rules_for_repairs(desk, walls):
+    assert ask(desk, kind="check", name="drop_small", code=REPAIR).startswith("drop_small passes the gate")
+    nothing = ask(desk, kind="check", name="drop_small", code=REPAIR.replace("sides < 40", "sides < 0"))
+    assert nothing.startswith("drop_small does not pass the gate.")
+    assert "a repair is called tighten already" in ask(desk, kind="check", name="tighten", code=REPAIR)
 
 
 def shifted(by: float) -> list[Detections]:
@@ -172,7 +190,7 @@ def test_arms_made_from_the_truth_are_not_there(measured, question, said):
 
 def test_the_split_cannot_be_chosen(measured):
     desk, _ = measured
-    for kind, rest in (("compare", {"arm": "exact"}), ("check", {"metric": "wide", "code": CODE})):
+    for kind, rest in (("compare", {"arm": "exact"}), ("check", {"name": "wide", "code": CODE})):
         assert "Extra inputs are not permitted" in ask(desk, kind=kind, split="test", **rest)
 
 
