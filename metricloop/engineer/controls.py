@@ -82,8 +82,6 @@ def _refusal(this: Round, idea: Suggestion, name: str, variants: int) -> str:
     if name in this.known.arms:
         return f"since an arm is called {name}"
     if idea.control == "inverse" and idea.metric is None:
-        return "since a repair alone has no direction, and random is its control"
-    if idea.control == "inverse" and idea.metric is None:
         return "since a repair without a metric has no opposite"
     policy, options = check_policy(idea.policy)
     if idea.control == "inverse" and policy == "band" and abs(options.low + options.high - 1) < 1e-9:

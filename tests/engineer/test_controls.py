@@ -54,10 +54,6 @@ STRATA = {"policy": {"name": "strata", "by": "size"}, "partner": None}
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (
-            {"metric": None, "code": None, "policy": {"name": "random", "mend": {"repair": "consensus"}}},
-            "since a repair alone has no direction",
-        ),
         ({"variants": [STRATA]}, "since it has variants"),
         (
             {"policy": {"name": "band", "low": 0.2, "high": 0.8}},
