@@ -9,7 +9,8 @@ from metricloop.engineer.questions import Check
 from metricloop.engineer.rules import broken_name
 from metricloop.engineer.study_view import known_ideas
 from metricloop.scoring.gate_rules import STOPPING, Rule
-from metricloop.scoring.metric_file import MetricFile, mentions_repair
+from metricloop.scoring.metric_file import MetricFile
+from metricloop.study.try_metric import mentions_repair
 from metricloop.text.clean import clean
 from metricloop.text.numbers import count
 

@@ -59,8 +59,3 @@ def execute(code: str, filename: str) -> ModuleType:
 def metrics_in(module: ModuleType) -> dict[str, Metric]:
     """The metrics that a module itself defines, without imported ones, by name."""
     return {n: f for n, f in vars(module).items() if is_metric(f) and f.__module__ == module.__name__}
-
-
-def mentions_repair(code: str) -> bool:
-    """Whether the text of a file looks as if it declares a repair; nothing of it is executed."""
-    return "@repair" in code or ".repair(" in code

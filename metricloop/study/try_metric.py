@@ -25,7 +25,7 @@ from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.batch import SandboxedBatch, sandbox
 from metricloop.scoring.gate import GateResult, pass_gate
 from metricloop.scoring.gate_rules import CODE_RULES, STOPPING, Rule
-from metricloop.scoring.metric_file import MetricFile, mentions_repair
+from metricloop.scoring.metric_file import MetricFile
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.probe_frames import probe_frames, scores_so_far, wider_frames
 from metricloop.scoring.sandboxed import declared
@@ -110,6 +110,11 @@ def only_repair(source: MetricFile, limits: Limits) -> RepairSpec | None:
     if len(specs) > 1:
         raise RepairError(f"{source.filename} declares {len(specs)} repairs ({', '.join(specs)}); one file holds one")
     return next(iter(specs.values()), None)
+
+
+def mentions_repair(code: str) -> bool:
+    """Whether the text of a file looks as if it declares a repair; nothing of it is executed."""
+    return "@repair" in code or ".repair(" in code
 
 
 def metrics_to_try(opened: Sandbox, source: MetricFile, wanted: str | None) -> list[str]:
