@@ -91,6 +91,17 @@ def test_p_is_corrected_for_the_planned_arms(comparison, family, said):
     assert said in notes(comparison | {"family": family})[0]
 
 
+def test_an_undecided_arm_whose_interval_lies_above_zero_is_explained(comparison):
+    said = "Undecided, though the interval lies above zero: "
+    assert not any(note.startswith(said) for note in notes(comparison))  # object_proximity: -0.040 to +0.060
+    comparison["arms"][1]["gain"]["mAP"]["ci95"] = [0.001, 0.019]
+    (note,) = (note for note in notes(comparison) if note.startswith(said))
+    assert note.startswith(f"{said}object_proximity; a 95\u00a0% interval speaks of one arm alone")
+    assert note.endswith("p is corrected for all arms and looks, and decides.")
+    comparison["arms"][1]["verdict"] = "better"
+    assert not any(note.startswith(said) for note in notes(comparison))
+
+
 def test_open_questions_are_told_with_the_seeds_that_would_decide(comparison):
     """aspect_ratio gains -.001; of -.1, the search images or the trials are in the way.
 

@@ -8,7 +8,9 @@ import pytest
 from round_fixture import IDEA, Model, drawn, make_round, proposal, row
 
 from metricloop.engineer.drop_arms import without_failed_arms
-from metricloop.engineer.reflect import histogram_text, journal_results, reflect
+from metricloop.engineer.ideas import Idea
+from metricloop.engineer.prompt_text import short_text
+from metricloop.engineer.reflect import grouped, histogram_text, journal_results, reflect
 from metricloop.engineer.round import run_round
 from metricloop.llm.cassette import Cassette, CassetteError, NotRecordedError, RecordedCall, Replay
 from metricloop.llm.conversation import Conversation
@@ -131,3 +133,18 @@ def test_an_idea_that_short_trials_stopped_is_journaled_once_and_told(played):
     reflect(made.study, 1, made.conversation)
     told = "stopped after short trials: mAP 0.170 against 0.200 of random. You had predicted +0.020."
     assert told in model.asked[-1][-1]
+
+
+def test_variants_stand_below_their_idea_and_short_trials_are_explained():
+    told = [
+        Idea("a", 1),
+        Idea("b", 1),
+        Idea("a_v2", 1, variant_of="a", state="screened"),
+        Idea("b_v2", 1, variant_of="b"),
+    ]
+    assert [idea.name for idea in grouped(told)] == ["a", "a_v2", "b", "b_v2"]
+    assert short_text(told, 0.4) == (
+        "Short trials train for 40\u00a0% of the iterations: their mAP compares with that of random beside it, and not "
+        "with the mAP of full trials."
+    )
+    assert short_text(told[:2], 0.4) == ""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from round_fixture import drawn, row, study_view
 
 from metricloop.data.tables import SCORES, write_table
@@ -35,6 +36,13 @@ def test_seeds_and_the_gain_that_can_be_seen_are_told_and_the_ceiling_without_th
     assert "a true gain of +0.02" in told
     assert "the whole pool, equally long trained, gives 0.350." in told
     assert "The ceiling: unknown." in measured_text({"arms": []})
+
+
+def test_an_undecided_arm_above_zero_is_explained_where_there_is_one():
+    quiet, above = row("quiet", "treatment", {"name": "best"}, 0.01), row("high", "treatment", {"name": "best"}, 0.03)
+    assert quiet["gain"]["mAP"]["ci95"] == pytest.approx([-0.01, 0.03])
+    assert "though the interval lies above zero" not in measured_text({"arms": [quiet]})
+    assert "- Undecided, though the interval lies above zero: `high`; a 95" in measured_text({"arms": [quiet, above]})
 
 
 def test_metrics_that_rank_alike_are_told_strongest_first(tmp_path):
