@@ -7,20 +7,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.optimize import linear_sum_assignment
 
-from metricloop.data.boxes import iou
-from metricloop.data.dataset import Dataset, part_of
+from metricloop.data.dataset import Dataset
 from metricloop.data.edit_rows import KINDS
 from metricloop.data.edits import apply_edits
 from metricloop.data.frame import Detections
 from metricloop.data.label_errors import UNJUDGED
 from metricloop.data.tables import column, xyxy
+from metricloop.evaluation.label_f1 import Objects, claims_of, label_f1, matched
 
 THRESHOLDS = (0.5, 0.75, 0.9)  # IoU from which on a label counts as right
 RIGHT = 0.75  # the one of them by which kinds of error are counted
 CONFIDENCES = (0.2, 0.4, 0.6, 0.8)  # for the table of how strong a repair should be
-CLAIM = 0.3  # score from which on a prediction counts as an object, where no truth is known
 
 
 def measure_repair(
@@ -58,15 +56,9 @@ def measure_repair(
             f1 = {str(at): label_f1(other, true, rows, at) for at in THRESHOLDS}
             found["strength"].append({"least_confidence": confidence, "f1": f1})
     if predictions is not None:
-        claims = {
-            image: (one.boxes[one.scores >= CLAIM], one.labels[one.scores >= CLAIM])
-            for image, one in predictions.items()
-        }
+        claims = claims_of(predictions)
         found["agreement"] = _before_after(pool, mended, claims, np.arange(len(pool)))
     return found
-
-
-Objects = Mapping[int, tuple[np.ndarray, np.ndarray]]  # image id -> boxes (k, 4) and labels (k,)
 
 
 def objects_of(truth: pa.Table) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -85,32 +77,6 @@ def judged_rows(pool: Dataset, truth: pa.Table) -> np.ndarray:
     image = column(truth, "image_id")
     unjudged = np.array([mistake == UNJUDGED for mistake in truth["mistake"].to_pylist()], bool)
     return np.flatnonzero(~np.isin(pool.image_id, image[unjudged]))
-
-
-def label_f1(pool: Dataset, true: Objects, rows: np.ndarray, threshold: float) -> float:
-    """F1 of the labels of some image rows: a label is right with an object of its class and an IoU of `threshold`.
-
-    2 * right / (labels + objects), labels and objects paired one to one so that as many as possible are right.
-    """
-    part, _ = part_of(pool, rows)
-    right = sum(len(matched(part, row, true, threshold)[0]) for row in range(len(part)))
-    objects = sum(len(true[int(image)][0]) for image in part.image_id if int(image) in true)
-    return 2 * right / max(len(part.boxes) + objects, 1)
-
-
-def matched(pool: Dataset, row: int, true: Objects, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which labels of an image are right: label first[k] fits true object second[k]; both are numbers within the image.
-
-    A label fits an object of its class with at least this IoU. Each label and each object is used once at most. The
-    pairing has as many pairs as possible, and of such pairings the one with the most overlap.
-    """
-    own = pool.slice(row)
-    boxes, labels = true.get(int(pool.image_id[row]), (np.zeros((0, 4)), np.zeros(0, int)))
-    shared = iou(pool.boxes[own], boxes) * (pool.labels[own][:, None] == labels[None])
-    fits = shared >= threshold
-    one, two = linear_sum_assignment(-(fits + 1e-6 * shared))  # as many as possible, then the nearest
-    agree = fits[one, two]
-    return one[agree], two[agree]
 
 
 def by_kind(pool: Dataset, mended: Dataset, truth: pa.Table, rows: np.ndarray) -> list[dict[str, Any]]:

@@ -108,11 +108,11 @@ def try_metric(
 
 @commands.add("metricloop adopt box_width -C ~/lions")
 def adopt(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The metric's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the metric or repair.")],
     yes: Annotated[bool, flag("--yes", "Do not ask: you have read it.")] = False,
     folder: Workspace = HERE,
 ) -> None:
-    """Read a metric that a language model wrote, and let it run without the sandbox."""
+    """Read a metric or repair that a language model wrote, and let it run without the sandbox."""
     from metricloop.runtime.stage_start import ROUNDS_LOCK, hold_lock
     from metricloop.study.adopt import adopt as move
     from metricloop.study.adopt import read_generated, text_to_review
@@ -128,6 +128,7 @@ def adopt(
     hold_lock(workspace / ROUNDS_LOCK)  # a round that is being written writes rounds.yaml, too
     move(workspace, found)
     print(
-        f"{found.metric} is in {found.adopted}; you can edit it there. The next run makes its scores again "
-        f"under another name, and trains nothing again if they are the same: {run_line(folder)}"
+        f"{found.metric} is in {found.adopted}; you can edit it there. The next run makes its "
+        f"{'scores again under another name' if found.batch else 'edits again'}, and trains nothing again if they are "
+        f"the same: {run_line(folder)}"
     )

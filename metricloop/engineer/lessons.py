@@ -141,6 +141,8 @@ def _of_arm(arm: Mapping[str, Any], base: Mapping[str, Any]) -> Tried:
 
 def _metric(name: str | None) -> str:
     """The name of a metric of the catalogue; other names are not told, since a person or a model gave them."""
+    if not name:
+        return "none"
     return f"`{name}`" if name in catalogue() else "a metric of its own"
 
 

@@ -20,6 +20,7 @@ from metricloop.data.tables import SCORES, read_table
 from metricloop.engineer.desk import Answer, Desk, QuestionError, image_means, rank_correlation
 from metricloop.engineer.forecast import forecast, forecast_text, properties
 from metricloop.engineer.policy_menu import check_offered
+from metricloop.engineer.preview_repair import preview_repair
 from metricloop.engineer.questions import Preview
 from metricloop.engineer.reflect import histogram_text
 from metricloop.engineer.rules import unfit_objectives
@@ -53,12 +54,14 @@ FILE = "preview.py"
 def preview(ask: Preview, desk: Desk) -> Answer:
     """Score the pool, select, and describe. Errors: QuestionError."""
     study, pool = desk.study, desk.pool
+    if "mend" in ask.policy or ask.repair_code is not None:
+        return preview_repair(ask, desk)
+    if ask.metric is None:
+        raise QuestionError("name a metric, or a repair in the policy's `mend`")
     try:
         options = check_offered(ask.policy, offered(study))
     except ValueError as error:
         raise QuestionError(f"policy: {error}") from None
-    if "mend" in ask.policy:
-        raise QuestionError("a preview selects by the labels as they are: leave `mend` out")
     if said := unfit_objectives(options, ask.metric, desk.metrics):
         raise QuestionError(said)
     if bool(options.combine) != bool(ask.partner):
@@ -129,7 +132,7 @@ def overlap_text(images: np.ndarray, subsets: Mapping[str, np.ndarray]) -> str:
 
 
 def _table(ask: Preview, desk: Desk) -> pa.Table:
-    return _known_table(ask.metric, desk) if ask.code is None else _scored(ask, desk)
+    return _known_table(ask.metric or "", desk) if ask.code is None else _scored(ask, desk)
 
 
 def _known_table(metric: str, desk: Desk) -> pa.Table:

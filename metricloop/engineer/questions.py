@@ -93,13 +93,15 @@ class Analyse(Section):
 
 
 class Preview(Section):
-    """What a metric and a policy would keep, and what that is likely to gain; nothing is trained."""
+    """What a metric and a policy would keep, and what that is likely to gain; or, for a policy with `mend`, what its
+    repair would change. Nothing is trained."""
 
     kind: Literal["preview"]
     why: Line = Field(description="the question that this answers")
-    metric: MetricName = Field(description="the function in `code`; without code, a known metric")
+    metric: MetricName | None = Field(None, description="the function in `code`; without code, a known metric")
     partner: MetricName | None = Field(None, description="a known metric, for a policy with `combine`")
     code: Code | None = Field(None, description="a whole Python file that declares `metric`, or null")
+    repair_code: Code | None = Field(None, description="a whole Python file with the repair in `policy.mend`, or null")
     policy: Policy = Field(description="as in a suggestion")
     pictures: Annotated[bool, _default(True)] = Field(True, description="show the extremes, and what is kept or not")
     marks: Marks = Field("labels", description="drawn on what is kept or not")

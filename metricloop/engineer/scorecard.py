@@ -220,10 +220,15 @@ def _descent(found: Sequence[Idea]) -> tuple[Proportion, Proportion]:
 
 def _files(events: Iterable[Event], folder: Path | None) -> tuple[Proportion, int]:
     """Generated files that differ from what passed the gate, of those in the workspace; and the number adopted."""
-    written = {event["file"]: event for event in events if event["event"] == "accepted" and event["file"]}
+    written: dict[str, tuple[str, str, str]] = {}
+    for event in events:
+        if event["event"] == "accepted":
+            for name, file, digest in (("metric", "file", "sha256"), ("repair", "repair_file", "repair_sha256")):
+                if event.get(file):
+                    written[event[file]] = (event["suggestion"], event[name], event[digest])
     adopted = {(event["suggestion"], event["metric"]) for event in events if event["event"] == "adopted"}
-    own = [event for event in written.values() if (event["suggestion"], event["metric"]) not in adopted]
-    there = [(folder / event["file"], event["sha256"]) for event in own] if folder else []
+    own = {file: digest for file, (idea, name, digest) in written.items() if (idea, name) not in adopted}
+    there = [(folder / file, digest) for file, digest in own.items()] if folder else []
     there = [(file, digest) for file, digest in there if file.is_file()]
     changed = [hashlib.sha256(file.read_bytes()).hexdigest() != digest for file, digest in there]
     return Proportion(sum(changed), len(changed)), len(adopted)

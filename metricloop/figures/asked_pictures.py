@@ -102,3 +102,15 @@ def strips_of_images(
     made = [(heading, tiles_of(data, rows, layout.columns, tile)) for heading, rows in strips]
     made = [(heading, tiles) for heading, tiles in made if tiles]
     return contact_sheet(title, made, legend, layout) if made else None
+
+
+def before_after_sheet(title: str, before: Dataset, after: Dataset, rows: np.ndarray, layout: Layout) -> Picture | None:
+    """The same images with their labels before a repair, and below with those after it. rows: candidates."""
+    drawn, legend = _marking("labels", None)
+
+    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
+        return Tile(draw_tile(image, whole(frame), drawn(frame), layout), (f"image {frame.image_id}", tally(frame)))
+
+    both = (("Before", before), ("After", after))
+    made = [(heading, tiles_of(data, rows, layout.columns, tile)) for heading, data in both]
+    return contact_sheet(title, made, legend, layout) if made[0][1] else None

@@ -34,16 +34,16 @@ class Rule(WordedRule):
 
     # About an idea, before its code runs.
     ANSWER = "answer", "the model's repair cannot be read; the idea stays as it was"
-    NAME = "name", "the metric's name is taken"
-    POLICY = "policy", "the policy or an option does not exist, or does not fit the metric"
+    NAME = "name", "the name of the metric or the repair is taken"
+    POLICY = "policy", "the policy or an option does not exist, or does not fit the metric or the repair"
     REPEAT = (
         "repeat",
-        "metric and policy are those of an arm, or family, target and policy are those of a refuted idea",
+        "metric, repair and policy are those of an arm, or family, target and policy are those of a refuted idea",
     )
     # About the code of a metric, in the order of the checks.
     LOADS = (
         "loads",
-        "the file fails or declares another metric; or an idea without code names an unknown metric",
+        "the file fails or declares another metric; or an idea without code names an unknown metric or repair",
         "its code is imported and declares it",
         "load",
     )

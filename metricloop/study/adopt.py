@@ -1,6 +1,8 @@
-"""`metricloop adopt`: move a generated metric that a person has read to metrics/adopted; it then runs unsandboxed.
+"""`metricloop adopt`: move a generated metric or repair that a person has read to metrics/adopted; it then runs
+unsandboxed.
 
-Its scores are computed again under another name. As long as they are the same, no model is trained again.
+Scores are computed again under another name, edits under the same. As long as they are the same, no model is trained
+again.
 """
 
 from __future__ import annotations
@@ -23,14 +25,15 @@ from metricloop.text.shell import command_line, run_line
 
 
 class AdoptError(ValueError):
-    """A metric cannot be adopted; the message says why, and which metrics can be."""
+    """A metric or repair cannot be adopted; the message says why, and which can be."""
 
 
 @dataclass(frozen=True)
 class GeneratedMetric:
-    """A generated metric. Its code is read once, so that the code that a person reads is the code that is moved.
+    """A generated metric or repair. Its code is read once, so that the code that a person reads is what is moved.
 
-    file: relative to the workspace. batch: the batch of rounds.yaml that scores it. needs: the input of that batch.
+    metric: its name. file: relative to the workspace. batch: the batch of rounds.yaml that scores it, "" for a repair.
+    needs: the input of that batch or repair. code_now: the file that the plan names for a repair.
     """
 
     metric: str
@@ -39,6 +42,7 @@ class GeneratedMetric:
     code: bytes
     batch: str
     needs: str
+    code_now: str = ""
 
     @property
     def adopted(self) -> str:
@@ -60,7 +64,7 @@ class GeneratedMetric:
     @property
     def interrupted(self) -> bool:
         """Whether an earlier adoption was interrupted after the person agreed; it then only has to be finished."""
-        return self.batch == self.new_batch
+        return (self.batch or self.code_now) == (self.new_batch if self.batch else self.adopted)
 
 
 def generated_metrics(folder: Path) -> dict[str, tuple[str, str]]:
@@ -68,25 +72,37 @@ def generated_metrics(folder: Path) -> dict[str, tuple[str, str]]:
     return {metric: (batch, file) for metric, batch, file in _named(folder)}
 
 
+def generated_repairs(folder: Path) -> dict[str, str]:
+    """The generated repairs of rounds.yaml: name -> file relative to the workspace."""
+    rounds = read_yaml(folder / layout.ROUNDS) if (folder / layout.ROUNDS).is_file() else {}
+    entries = (rounds.get("repairs") or {}).items()
+    return {
+        name: str(entry["code"]) for name, entry in entries if str(entry["code"]).startswith(f"{layout.GENERATED}/")
+    }
+
+
 def read_generated(folder: Path, metric: str) -> GeneratedMetric:
     """Read a generated metric.
 
     Errors: AdoptError when no metric has this name, its file is no plain file, or its round is not complete.
     """
-    known = generated_metrics(folder)
+    known, repairs = generated_metrics(folder), generated_repairs(folder)
     if metric in known:
         batch, file = known[metric]
+    elif metric in repairs:
+        batch, file = "", repairs[metric]
     elif (left := _left_over(folder, metric)) is not None:
-        batch, file = f"adopted-{metric}", left
+        batch, file = f"adopted-{metric}" if metric not in load_plan(folder)["repairs"] else "", left
     else:
         done = (folder / layout.ADOPTED / f"{metric}.py").is_file()
-        reason = f"{metric} has been adopted already" if done else f"no generated metric {clean(metric)!r}"
-        raise AdoptError(f"{reason}; you can adopt: {', '.join(sorted(known)) or 'none'}")
-    needs, number = load_plan(folder)["batches"][batch]["needs"], int(Path(file).parent.name)
+        reason = f"{metric} has been adopted already" if done else f"no generated metric or repair {clean(metric)!r}"
+        raise AdoptError(f"{reason}; you can adopt: {', '.join(sorted({*known, *repairs})) or 'none'}")
+    plan, number = load_plan(folder), int(Path(file).parent.name)
+    entry = plan["batches"][batch] if batch else plan["repairs"][metric]
     journal = Journal(folder)
     if journal.last("proposed", round=number) and not journal.last("suggested", round=number):
         raise AdoptError(f"round {number} is not complete; finish it first: {run_line(folder)}")
-    return GeneratedMetric(metric, number, file, _read(folder, file), batch, needs)
+    return GeneratedMetric(metric, number, file, _read(folder, file), batch, entry["needs"], entry["code"])
 
 
 def text_to_review(found: GeneratedMetric) -> str:
@@ -133,6 +149,8 @@ def write_new_file(folder: Path, found: GeneratedMetric) -> None:
 
 def update_arms_file(folder: Path, found: GeneratedMetric) -> None:
     """Replace the old scores file by the new one in arms.yaml, as text: its layout and comments stay."""
+    if not found.batch:  # the edits of a repair keep their place
+        return
     path = folder / layout.ARMS
     text = path.read_text() if path.is_file() else ""
     whole = rf"(?<![\w./-]){re.escape(found.scores)}(?![\w./-])"
@@ -146,7 +164,12 @@ def update_rounds_file(folder: Path, found: GeneratedMetric) -> None:
     """Write rounds.yaml with the metric in its new batch, unless an earlier adoption did."""
     if found.interrupted:
         return
-    replace_rounds(with_new_batch(read_yaml(folder / layout.ROUNDS), found), folder)
+    plan = read_yaml(folder / layout.ROUNDS)
+    if found.batch:
+        replace_rounds(with_new_batch(plan, found), folder)
+        return
+    entry = {"code": found.adopted, "needs": found.needs}
+    replace_rounds({**plan, "repairs": {**plan["repairs"], found.metric: entry}}, folder)
 
 
 def with_new_batch(plan: Mapping[str, Any], found: GeneratedMetric) -> dict[str, Any]:
@@ -168,7 +191,8 @@ def add_to_journal(folder: Path, found: GeneratedMetric) -> None:
     """Write the adoption into the journal, once."""
     journal = Journal(folder)
     if journal.last("adopted", metric=found.metric) is None:
-        accepted = journal.last("accepted", file=found.file) or {}
+        wrote: dict[str, Any] = {"file" if found.batch else "repair_file": found.file}
+        accepted = journal.last("accepted", **wrote) or {}
         suggestion = accepted.get("suggestion", found.metric)
         journal.add("adopted", round=found.round, suggestion=suggestion, metric=found.metric, file=found.adopted)
 
@@ -189,9 +213,10 @@ def _named(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _left_over(folder: Path, metric: str) -> str | None:
-    """The old file of a metric that is adopted in the plan: an adoption was killed before it deleted the file."""
-    batches = load_plan(folder)["batches"]
-    if batches.get(f"adopted-{metric}", {}).get("code") != f"{layout.ADOPTED}/{metric}.py":
+    """The old file of what is adopted in the plan: an adoption was killed before it deleted the file."""
+    plan = load_plan(folder)
+    entries = plan["batches"].get(f"adopted-{metric}", {}), plan["repairs"].get(metric, {})
+    if f"{layout.ADOPTED}/{metric}.py" not in [entry.get("code") for entry in entries]:
         return None
     found = (folder / layout.GENERATED).glob("*/*.py")
     left = [path for path in found if path.stem == metric and path.parent.name.isdigit()]

@@ -9,6 +9,7 @@ from metricloop.data.edits import EDITS, FAILED, edit_columns
 from metricloop.data.tables import write_table
 from metricloop.engineer.code_gate import CodeGate
 from metricloop.engineer.ideas import ideas
+from metricloop.engineer.lessons import _metric
 from metricloop.engineer.policy_menu import check_offered, offered_text, policy_schema, policy_text
 from metricloop.engineer.round import run_round
 from metricloop.engineer.study_view import known_repairs
@@ -293,6 +294,12 @@ def test_lessons_for_other_studies_name_only_repairs_of_the_catalogue():
         "random, labels mended by `consensus` from 0.6 on"
     )
     assert offered_text(ALONE["policy"]) == "random, labels mended by a repair of its own from 0.5 on"
+
+
+def test_an_idea_without_a_metric_is_told_so_to_other_studies():
+    assert _metric("") == "none"
+    assert _metric("object_count") == "`object_count`"
+    assert _metric("mine") == "a metric of its own"
 
 
 def test_half_a_letter_in_the_code_of_a_repair_is_a_fault():

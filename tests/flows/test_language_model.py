@@ -10,8 +10,9 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from personas import capable, chooser, clumsy, hostile, text_of
+from personas import capable, chooser, clumsy, hostile, mender, text_of
 from server import Server
 from tiny_study import metricloop
 
@@ -129,6 +130,38 @@ def test_a_hostile_model_fails_and_the_journal_records_its_attempts(tiny, walls)
     assert {e["suggestion"] for e in events if e["event"] == "refused"} == {"escape_1", "escape_2"}
     inside = {file.relative_to(tiny).as_posix() for file in (tiny / "metrics/generated").rglob("*.py")}
     assert inside == {"metrics/generated/1/sound_m_1.py", "metrics/generated/2/sound_m_2.py"}
+
+
+@pytest.mark.slow
+def test_a_repair_of_the_model_is_mended_becomes_an_arm_and_is_adopted(tiny, walls):
+    server, said, _ = study(tiny, mender)
+    assert set(arms(tiny)) == {"random", "object_count", "mended_1", "both_1", "mended_2", "both_2"}
+    assert "mended_1 broke runs: the repair drop_left_1 fails on" in said
+    assert "mended_1 (geometry): passed the gate after 1 repair; random, mend drop_left_1" in said
+    plan = read_yaml(tiny / "rounds.yaml")
+    assert plan["repairs"]["drop_left_1"] == {
+        "code": "metrics/generated/1/drop_left_1.py", "needs": "data/images.parquet"
+    }  # fmt: skip
+    assert set(plan["repairs"]) == {"drop_left_1", "drop_left_2", "consensus"}
+    edits = pq.read_table(tiny / "edits/drop_left_1.parquet")
+    assert set(edits["kind"].to_pylist()) == {"drop"}
+    assert all(0.5 < confidence <= 1 for confidence in edits["confidence"].to_pylist())
+    assert edits.schema.metadata[b"trust"] == b"sandbox"
+    found = arms(tiny)
+    assert found["mended_1"]["boxes"] < found["random"]["boxes"]  # the same number of images, fewer labels
+    assert found["mended_1"]["images"] == found["random"]["images"]
+    second = text_of(server.bodies[-2]["messages"][1])
+    assert "repair `drop_left_1`, yours; policy random" in second
+    for body in server.bodies:
+        assert "truth" not in json.dumps(body)
+    assert "drop_left_1" in (tiny / "report.html").read_text()
+    done = metricloop("adopt", "drop_left_1", "--yes", "-C", str(tiny))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tiny / "metrics/adopted/drop_left_1.py").is_file()
+    again = metricloop("run", "-C", str(tiny), env=environment())
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert pq.read_table(tiny / "edits/drop_left_1.parquet").schema.metadata[b"trust"] == b"adopted"
+    assert read_yaml(tiny / "rounds.yaml")["repairs"]["drop_left_1"]["code"] == "metrics/adopted/drop_left_1.py"
 
 
 @pytest.mark.faults

@@ -195,3 +195,44 @@ def test_control_characters_of_the_file_are_shown_and_not_executed(study):
         "2 control characters are shown as ?",
         "2 characters are not ASCII and may look like other characters",
     ]
+
+
+REPAIRS = """\
+repairs:
+  straighten: {code: metrics/generated/2/straighten.py, needs: data/images.parquet}
+"""
+
+
+def has_adopted_the_repair(folder) -> None:
+    plan = load_plan(folder)
+    assert plan["repairs"]["straighten"] == {"code": "metrics/adopted/straighten.py", "needs": "data/images.parquet"}
+    assert plan["arms"]["mended"]["b"] == "edits/straighten.parquet"  # the edits keep their place
+    assert plan["batches"]["round2-pool"]["metrics"] == ["area", "shade"]
+    assert (folder / "metrics/adopted/straighten.py").read_text() == OTHER
+    assert not (folder / "metrics/generated/2/straighten.py").exists()
+    (event,) = (event for event in read_journal(folder / "journal.jsonl") if event["event"] == "adopted")
+    assert (event["suggestion"], event["metric"]) == ("mended", "straighten")
+
+
+@pytest.fixture
+def mended(study):
+    """The study with a generated repair, which the arm of an accepted idea uses."""
+    arm = "  mended: {role: treatment, a: data/images.parquet, b: edits/straighten.parquet, policy: {name: random, mend: {repair: straighten}}}\n"  # noqa: E501
+    (study / "rounds.yaml").write_text(ROUNDS.replace("blocks:\n", f"{arm}blocks:\n") + REPAIRS)
+    (study / "metrics/generated/2/straighten.py").write_text(OTHER)
+    Journal(study).add("accepted", round=2, suggestion="mended", metric=None, file=None, repair="straighten",
+                       repair_file="metrics/generated/2/straighten.py")  # fmt: skip
+    return study
+
+
+@pytest.mark.parametrize("killed", [None, *STEPS])
+def test_a_repair_is_adopted_also_when_it_was_interrupted(mended, monkeypatch, killed):
+    if killed:
+        with monkeypatch.context() as patched:
+            patched.setattr(step, killed, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+            with pytest.raises(KeyboardInterrupt):
+                adopt(mended, read_generated(mended, "straighten"))
+    adopt(mended, read_generated(mended, "straighten"))
+    has_adopted_the_repair(mended)
+    with pytest.raises(AdoptError, match="straighten has been adopted already"):
+        read_generated(mended, "straighten")

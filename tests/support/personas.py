@@ -179,3 +179,34 @@ def chooser(body: dict[str, Any], _: int) -> Answer:
         {"policy": {"name": "oracle"}, "partner": None},
     ]
     return completion(proposal(idea(f"choice_{number}", f"width_{number}", WIDTH, family, variants=variants)))
+
+
+REPAIR = '''"""Drop labels near the left edge."""
+
+from metricloop import Edit, repair
+
+
+@repair()
+def {name}(frame):
+    """Drop labels whose middle is in the left part of the image, the nearer the surer."""
+    place = frame.boxes[:, [0, 2]].mean(axis=1) / frame.width
+    return [Edit.drop(k, {value}) for k in range(len(frame.boxes)) if place[k] < 0.5]
+'''
+
+
+def mender(body: dict[str, Any], _: int) -> Answer:
+    """Hands in a repair alone whose code breaks a rule and is mended, and a metric with a repair of the catalogue."""
+    step, number, _ = step_of(body)
+    if step == "reflect":
+        return completion(json.dumps({"summary": "Labels count.", "lessons": []}))
+    mend = {"repair": f"drop_left_{number}", "least_confidence": 0.6, "when": "before"}
+    alone = {"metric": None, "code": None, "policy": {"name": "random", "mend": mend}}
+    name, code = f"mended_{number}", REPAIR.format(name=mend["repair"], value="1 - place[k]" if number == 1 else "0.9")
+    good = idea(name, "x", "", "geometry" if number == 1 else "diversity", repair_code=code) | alone
+    if step == "repair":
+        return completion(json.dumps(good))
+    broken = good | {"repair_code": code.replace("< 0.5", "< 2 and frame.boxes[1, 0] >= 0")}
+    chosen = {"name": "best", "direction": "higher", "mend": {"repair": "consensus", "least_confidence": 0.4}}
+    both = idea(f"both_{number}", f"width_{number}", WIDTH if number == 1 else LOWEST, "agreement" if number == 1 else
+                "pixels", level="object" if number == 1 else "image", policy=chosen)  # fmt: skip
+    return completion(proposal(broken, both))
