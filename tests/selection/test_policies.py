@@ -620,11 +620,12 @@ def test_strata_by_crowding_give_each_fifth_of_the_numbers_of_boxes_its_share():
 
 
 class TestOffer:
-    def test_a_model_is_offered_what_it_was_offered(self):
-        """More would change the prompts that recorded answers were given to."""
+    def test_a_model_is_offered_these_policies_and_options_and_random_for_a_repair_alone(self):
+        """Another offer is another prompt than recorded answers were given to."""
         assert OFFERED == ("best", "drop_worst", "among", "strata", "band", "class_balanced", "diverse")
-        shared = {
+        shared = [
             "name",
+            "mend",
             "per_group",
             "direction",
             "reduce",
@@ -633,22 +634,23 @@ class TestOffer:
             "veto",
             "direction_b",
             "unknown",
-        }
-        own = {"share", "on_drop", "by", "low", "high", "objectives"}
-        assert set(policy_schema()["properties"]) == shared | own
+            "objectives",
+        ]
+        own = {"share", "on_drop", "by", "low", "high"}
+        assert set(policy_schema()["properties"]) == {*shared} | own
 
     def test_classes_are_balanced_where_there_are_several_and_looks_spread_where_there_are_embeddings(self):
         few, all_ = on_offer(1, embeddings=False), on_offer(2, embeddings=True)
         assert (few, all_) == (("best", "drop_worst", "among", "strata", "band"), OFFERED)
         assert "`diverse`" not in policy_text(few)
-        assert policy_schema(few)["properties"]["name"]["enum"] == list(few)
+        assert policy_schema(few)["properties"]["name"]["enum"] == [*few, "random"]
         with pytest.raises(PolicyError, match="unknown policy 'diverse'; there are best"):
             check_offered({"name": "diverse"}, few)
         assert check_offered({"name": "diverse"}, all_).share == 0.5
 
     @pytest.mark.parametrize("option", sorted(WITHHELD))
     def test_what_is_withheld_is_refused(self, option):
-        with pytest.raises(PolicyError, match=f"unknown option '{option}'; known: per_group, direction"):
+        with pytest.raises(PolicyError, match=f"unknown option '{option}'; known: mend, per_group, direction"):
             check_offered({"name": "best", option: "1"})
 
     def test_every_withheld_option_exists(self):
