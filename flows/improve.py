@@ -81,6 +81,7 @@ def rounds(folder: Path, params: Params) -> list[str]:
     left: list[str] = []
     for number in open_rounds(read_journal(folder / layout.JOURNAL), params):
         model_step(folder, "metricloop.tasks.steps.suggest", number)
+        refresh_code(folder)  # the round may have brought the first repair, whose stage `mend` dvc.yaml then gets
         left = experiments(folder, params) or left
         model_step(folder, "metricloop.tasks.steps.reflect", number)
         commit(folder, f"round {number}")

@@ -370,12 +370,12 @@ def test_no_process_of_the_same_user_can_read_a_key_from_our_environment(name, s
 def test_a_round_with_a_reflection_does_not_run_again(monkeypatch, tmp_path):
     journal, done = Journal(tmp_path), []
     journal.add("reflected", round=1, summary="", lessons=[], recorded=None)
-    for name in ("model_step", "experiments", "commit"):
+    for name in ("model_step", "refresh_code", "experiments", "commit"):
         monkeypatch.setattr(improve, name, lambda *arguments, name=name: done.append((name, *arguments[1:])))
     params = PARAMS.model_copy(update={"llm": PARAMS.llm.model_copy(update={"provider": "openai", "rounds": 2})})
     improve.rounds(tmp_path, params)
     assert done == [
-        ("model_step", "metricloop.tasks.steps.suggest", 2), ("experiments", params),
+        ("model_step", "metricloop.tasks.steps.suggest", 2), ("refresh_code",), ("experiments", params),
         ("model_step", "metricloop.tasks.steps.reflect", 2), ("commit", "round 2"),
     ]  # fmt: skip
 
