@@ -52,12 +52,13 @@ def main(number: int) -> None:
         journal.once("stopped", {"round": number, "reason": str(limit)})
         print(f"round {number}: stopped: {limit}; raise it in params.yaml to go on")
         return
-    own = [name for name, arm in addition["arms"].items() if "variant_of" not in arm]
-    variants = numbers.count(len(addition["arms"]) - len(own), "variant")
+    tried = {name: arm for name, arm in addition["arms"].items() if arm["role"] == "treatment"}  # no control
+    own = [name for name, arm in tried.items() if "variant_of" not in arm]
+    variants = numbers.count(len(tried) - len(own), "variant")
     found = [idea for idea in ideas(journal.events) if idea.round == number and not idea.variant_of]
     refused = sorted(idea.name for idea in found if idea.state == "refused")
-    journal.add("suggested", round=number, accepted=list(addition["arms"]), refused=refused)  # last: the round is done
-    more = f", and {variants}; short trials choose among them" if len(own) < len(addition["arms"]) else ""
+    journal.add("suggested", round=number, accepted=list(tried), refused=refused)  # last: the round is done
+    more = f", and {variants}; short trials choose among them" if len(own) < len(tried) else ""
     print(f"round {number}: {len(own)} of {numbers.count(len(own) + len(refused), 'suggestion')} will be tried{more}")
 
 
