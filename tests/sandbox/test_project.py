@@ -462,6 +462,24 @@ def test_names_that_are_hidden_or_unprintable_are_left_out(started, results, nam
     assert listing(results) == {}
 
 
+def test_a_path_too_long_for_the_results_is_left_out_and_the_rest_is_handed_over(started, results):
+    deep = "/".join(["d" * 200] * 18)  # 3,617 letters, and 4,095 are a path's most
+    code = f"""
+        import os
+        os.makedirs({deep!r})
+        for name in ({deep!r} + "/file", "short"):
+            open(name, "w").close()
+        """
+    target = results / ("r" * 200) / ("s" * 200) / ("t" * 200)
+    outcome = started(code, results=target)
+    assert (outcome.status, outcome.made, outcome.left_out) == (0, ("short",), 1)
+    assert os.listdir(target) == ["short"]
+
+
+def test_one_process_is_enough_for_a_program_that_starts_none(started):
+    assert started("print(1)", limits=LIMITS.model_copy(update={"processes": 1})).output == "1\n"
+
+
 def test_results_go_to_a_folder_of_their_own(started, tmp_path, results):
     (results / "mine").touch()
     with pytest.raises(ValueError, match="is not empty; give a new or empty folder for the results"):

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from probe import Probe, text
 from probes_disk import DISK
+from probes_doors import DOORS
 from probes_files import BROUGHT, FILES
 from probes_kernel import KERNEL
 from probes_memory import MEMORY
@@ -36,7 +37,7 @@ from metricloop.sandbox.project import run
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.sandboxed import MetricFile, run_file
 
-FAMILIES = (SECRETS, NETWORK, PROCESSES, MEMORY, TIME, DISK, FILES, BROUGHT, KERNEL, OTHERS)
+FAMILIES = (SECRETS, NETWORK, PROCESSES, MEMORY, TIME, DISK, FILES, BROUGHT, KERNEL, OTHERS, DOORS)
 PROBES = [probe for family in FAMILIES for probe in family]
 SLACK = 2.0  # seconds that a limit may be overrun
 PATIENCE = 20.0
