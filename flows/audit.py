@@ -76,7 +76,8 @@ def _longer(folder: Path, params: Params, found: Audit) -> str:
     taken = found.seconds.get("predict")
     time_needed = f" (about {duration(2 * taken)})" if taken else ""
     change = f"predict.iterations={2 * params.predict.iterations}"
-    return f"train the model twice as long{time_needed}: {command_line('metricloop', 'audit', '-C', folder, '--set', change)}"
+    command = command_line("metricloop", "audit", "-C", folder, "--set", change)
+    return f"train the model twice as long{time_needed}: {command}"
 
 
 def _predictions(folder: Path, params: Params, seconds: dict[str, float | None]) -> None:
