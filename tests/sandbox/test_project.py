@@ -167,6 +167,28 @@ WORKS = {
         with ThreadPoolExecutor(4) as pool: print(list(pool.map(abs, [-1, 2])))
         threading.Thread(target=print, args=["last"]).start()
         """,
+    "threads of the C library": """
+        import ctypes, time
+        libc = ctypes.CDLL(None)
+        work = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: time.sleep(0.05) or print("worked"))
+        thread = ctypes.c_ulong()
+        print(libc.pthread_create(ctypes.byref(thread), None, work, None))
+        print(libc.pthread_join(thread, None))  # waits on a word of the kernel, which may be shared
+        """,
+    "locks of a database": """
+        import sqlite3
+        one, other = sqlite3.connect("table.db", timeout=0), sqlite3.connect("table.db", timeout=0)
+        one.execute("create table lions (name)")
+        one.execute("begin exclusive")
+        try:
+            other.execute("insert into lions values ('a')")
+        except sqlite3.OperationalError as error:
+            print(error)
+        one.commit()
+        one.close()
+        other.close()
+        __import__("os").unlink("table.db")
+        """,
     "fork and a pipe": """
         import multiprocessing as mp
         def work(end): end.send([1, {"a": 2}])
@@ -208,6 +230,8 @@ WORKS = {
 PRINTS = {
     "asyncio": "[0, 1, 4, 9, 16, 3]\n",
     "threads": "[1, 2]\nlast\n",
+    "threads of the C library": "0\nworked\n0\n",
+    "locks of a database": "database is locked\n",
     "fork and a pipe": "[1, {'a': 2}]\n0\n",
     "fork and wait": "7\n",
     "temporary files": "1 True\n",

@@ -34,7 +34,7 @@ CALLS = [
     "swapon", "init_module", "kexec_load", "clock_settime", "setitimer", "timer_create", "exit", "fallocate",
     "splice", "tee", "vmsplice", "move_pages", "migrate_pages", "get_robust_list", "set_robust_list", "lookup_dcookie",
     "acct", "clock_gettime", "clock_getres", "clock_nanosleep", "capget", "getsid", "getpgid", "getpriority",
-    "sched_getscheduler", "sched_getparam", "sched_getaffinity", "ioprio_get", "futex", "set_tid_address",
+    "sched_getscheduler", "sched_getparam", "sched_getaffinity", "ioprio_get", "futex", "set_tid_address", "alarm",
     "quotactl", "reboot", "io_setup", "fspick", "open_tree", "fsopen", "process_madvise", "remap_file_pages",
 ]  # fmt: skip
 VICTIM = """
