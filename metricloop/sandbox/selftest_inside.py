@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from metricloop.sandbox import libc
-from metricloop.sandbox.walls import KEPT, MOST_KEPT
+from metricloop.sandbox.walls import KEPT, MOST_KEPT, names_only
 from metricloop.sandbox.zygote import INHERITED
 
 IO_URING_SETUP = 425
@@ -76,7 +76,7 @@ def _user(descriptors: list[int], arguments: dict[str, Any]) -> str:
 
 def _descriptors(descriptors: list[int], arguments: dict[str, Any]) -> str:
     for number in range(3, 4096):
-        if number not in descriptors and not KEPT <= number < KEPT + MOST_KEPT:
+        if number not in descriptors and not (KEPT <= number < KEPT + MOST_KEPT and names_only(number)):
             with suppress(OSError):
                 os.fstat(number)
                 return f"descriptor {number} of the parent is open"

@@ -136,7 +136,7 @@ class Sandbox:
         except BaseException as error:  # Ctrl-C too: the next child would get this answer of the zygote
             ours.close()
             self.close()
-            if isinstance(error, OSError | ValueError):
+            if isinstance(error, OSError | ValueError | LookupError):
                 raise ChildEndedError("the zygote died before it could start a child") from None
             raise
         finally:

@@ -10,7 +10,9 @@ import os
 import resource
 import signal
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from metricloop.sandbox import landlock, libc
 
@@ -118,5 +120,16 @@ def _renumber(descriptors: list[int], walls: Collection[str]) -> list[int]:
     low = [os.dup2(d, 3 + n) for n, d in enumerate(high)]
     if "descriptors" in walls:
         libc.close_range(3 + len(low), KEPT - 1)
+        for number in filterfalse(names_only, range(KEPT, KEPT + MOST_KEPT)):
+            with suppress(OSError):
+                os.close(number)
         libc.close_range(KEPT + MOST_KEPT)
     return low
+
+
+def names_only(descriptor: int) -> bool:
+    """Whether a descriptor only names a folder (O_PATH), so that nothing can be read or written through it."""
+    try:
+        return bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_PATH)
+    except OSError:
+        return False

@@ -6,6 +6,7 @@ when its supervisor ends. Started as root, it first changes to an unused user id
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import json
@@ -31,7 +32,8 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # one 
 
 def main(descriptor: int) -> None:
     """Serve orders from the control socket until it is closed."""
-    control = socket.socket(fileno=descriptor)
+    control = socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3))  # below KEPT: children close it
+    os.close(descriptor)
     supervisor = os.pidfd_open(os.getppid())
     setup = json.loads(control.recv(MESSAGE))
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
