@@ -13,6 +13,7 @@ from functools import cache
 
 SHORTEST_SECRET = 8  # letters; shorter keys are dummy keys of local servers and occur in normal text
 PIECE = 8  # letters of the key in a row that are masked, if they do not look like words
+LONG = 16  # letters of it in a row that are masked in any case
 MASK = "***"
 # A letter in another spelling: JSON's \u0073 and \/, also within JSON within JSON; \x73; a URL's %73; HTML's &#115;.
 SPELT = re.compile(
@@ -27,8 +28,8 @@ LOGGERS = ("httpx2", "httpcore2.http11", "httpcore2.connection", "httpcore2.prox
 def masked(text: str, key: str) -> str:
     """The text with "***" for the key, for 8 letters or more in a row of it, and for both in base64 or hexadecimal.
 
-    Upper and lower case count as the same. Pieces that look like words are left, so that a key that begins with
-    "metricloop-" spoils no answer; a key of fewer than 8 letters is left altogether.
+    Upper and lower case count as the same. Pieces that look like words are left below 16 letters, so that a key that
+    begins with "metricloop-" spoils no answer; a key of fewer than 8 letters is left altogether.
 
     >>> masked('{"model": "Kx81-9qLmZ2", "finish": "no Kx81-9qL"}', "Kx81-9qLmZ2")
     '{"model": "***", "finish": "no ***"}'
@@ -37,7 +38,7 @@ def masked(text: str, key: str) -> str:
         return text
     view, places = _view(text)
     for span in reversed(_joined(_found(view, _forms(key)))):
-        if span.sure:
+        if span.sure or span.end - span.start >= LONG:
             text = text[: places[span.start]] + MASK + text[places[span.end] :]
     return text
 

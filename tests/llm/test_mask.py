@@ -89,6 +89,12 @@ def test_words_are_left(key, text):
     assert masked(text, key) == text
 
 
+def test_sixteen_letters_of_words_are_masked():
+    key = "the-lions-of-the-savanna"
+    assert masked("and the-lions-of-the more", key) == "and *** more"
+    assert masked("and the-lions-of-th more", key) == "and the-lions-of-th more"
+
+
 def test_a_whole_key_of_words_is_masked():
     assert masked("the key is metricloop-demo-key", "metricloop-demo-key") == "the key is ***"
 
