@@ -9,9 +9,7 @@ audit() { # NAME FOLDS ITERATIONS SIDE, then the options of `metricloop init`
   local place=$folder/$1 settings=("predict.folds=$2" "predict.iterations=$3" "train.image_size=$4" "data.corrupt.seed=$seed")
   shift 4
   [ -d "$place" ] || metricloop init "$place" "$@"
-  python -P -c 'import sys; from pathlib import Path; from metricloop.study.edit_params import change_params
-change_params(Path(sys.argv[1]), sys.argv[2:])' "$place/params.yaml" "${settings[@]}"
-  metricloop audit -C "$place" | tee "$place.txt"
+  metricloop audit -C "$place" --set "${settings[@]}" | tee "$place.txt"
 }
 
 audit demo-96 4 1000 96 --demo

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metricloop import layout
 from metricloop.params import Params, load_params
@@ -14,6 +15,11 @@ from metricloop.study.graph import downstream, needed_for, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
+from metricloop.text.duration import duration
+from metricloop.text.shell import command_line
+
+if TYPE_CHECKING:
+    from metricloop.auditing.run import Audit
 
 
 def audit(folder: Path, *, no_training: bool, most: int, least: float | None = None, budget: bool = False) -> Path:
@@ -53,8 +59,25 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
     print_audit(found, budget=budget)
     took = {STEPS.get(step, step): "up to date" if s is None else f"{s:.0f} s" for step, s in found.seconds.items()}
     print(", ".join(f"{name} {said}" for name, said in took.items()))
+    if not no_training and (advice := _longer(folder, params, found)):
+        print(advice)
     print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")
     return target
+
+
+def _longer(folder: Path, params: Params, found: Audit) -> str:
+    """What to type where the model learnt too little to judge the labels; "" where it learnt enough."""
+    from metricloop.auditing.findings import LONGER
+    from metricloop.auditing.run import weak
+
+    silent = any(one.silent and one.silent.endswith(LONGER) for one in found.expected.values())
+    if not silent and not weak(found.model):
+        return ""
+    taken = found.seconds.get("predict")
+    time_needed = f" (about {duration(2 * taken)})" if taken else ""
+    change = f"predict.iterations={2 * params.predict.iterations}"
+    command = command_line("metricloop", "audit", "-C", folder, "--set", change)
+    return f"train the model twice as long{time_needed}: {command}"
 
 
 def _predictions(folder: Path, params: Params, seconds: dict[str, float | None]) -> None:

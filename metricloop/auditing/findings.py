@@ -22,6 +22,7 @@ from metricloop.text.numbers import count, percent
 
 LEAST = 0.5  # probability from which on a finding is listed: more likely wrong than right
 WELL_PLACED = 0.2  # of the labels must have a box of the model that fits, or right ones look badly placed, too
+LONGER = "a model that trains longer may help"
 NOTHING = "no error of this kind stands out"
 
 
@@ -68,7 +69,7 @@ def too_poor(
         return f"too few to tell wrong labels from right ones: {few}, and it takes {FEWEST}"
     if one.told_apart < TOO_POOR:
         who = "labels and pixels tell" if predictions is None else "the out-of-fold model tells"
-        cure = "an audit with training may tell more" if predictions is None else "more predict.iterations may help"
+        cure = "an audit with training may tell more" if predictions is None else LONGER
         return (
             f"{who} too little: an error put in on purpose looks worse than a right label in "
             f"{_down(one.told_apart)} of all pairs, and it takes {percent(TOO_POOR)}; {cure}"
@@ -77,7 +78,7 @@ def too_poor(
     if fitting < WELL_PLACED:
         return (
             f"the out-of-fold model places its boxes too badly: {_down(fitting)} of the labels have one that fits (IoU "
-            f"{RIGHT}), and it takes {percent(WELL_PLACED)}; more predict.iterations may help"
+            f"{RIGHT}), and it takes {percent(WELL_PLACED)}; {LONGER}"
         )
     return None
 

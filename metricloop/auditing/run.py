@@ -179,7 +179,7 @@ def weak(model: Mapping[str, Any] | None) -> list[str]:
         return []
     return [
         f"The model is weak (mAP {fixed(model['mAP'])} against these labels), so its boxes are poor and the shares "
-        "uncertain: look before you change a label. After more predict.iterations (params.yaml), an audit tells more."
+        "uncertain: look before you change a label. A model that trains longer tells more."
     ]
 
 

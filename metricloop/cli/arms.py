@@ -9,6 +9,7 @@ import typer
 
 from metricloop import layout
 from metricloop.cli.command import HERE, Commands, OwnMetric, Policy, Workspace
+from metricloop.cli.named_file import own_file
 from metricloop.text.shell import command_line, run_line
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def add(
 
     workspace = folder.resolve()
     params, plan = load_params(workspace / layout.PARAMS), load_plan(workspace)
-    file = _own_file(wanted, workspace)
+    file = own_file(wanted, workspace) if wanted.endswith(".py") or "/" in wanted else None
     _fit_together(wanted, file, policy, metric, relabel, truth)
     name, options = read_policy(policy or ["best"])
     if file is not None:
@@ -116,17 +117,6 @@ def _tell_added(folder: Path, params: Params, plan: Plan, arm: str, addition: Pl
     print(f"added to {layout.ARMS}:\n{as_yaml(addition)}")
     print(f"it costs: {cost(folder.resolve(), params, plan, addition)}")
     print(f"next: {run_line(folder, '--arm', arm)}")
-
-
-def _own_file(what: str, workspace: Path) -> Path | None:
-    """The file that is meant, from the current folder or from the workspace; None for a name."""
-    if not what.endswith(".py") and "/" not in what:
-        return None
-    tried = [Path(what).resolve(), (workspace / what).resolve()]
-    found = next((file for file in tried if file.is_file()), None)
-    if found is None:
-        raise FileNotFoundError(f"{tried[0]} does not exist; to write a metric of your own: metricloop new-metric NAME")
-    return found
 
 
 def _fit_together(

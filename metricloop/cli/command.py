@@ -15,6 +15,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from metricloop import layout
+from metricloop.runtime.damaged_files import told
 from metricloop.text.shell import run_line
 
 Workspace = Annotated[Path, typer.Option("-C", metavar="DIR", help="The workspace.", show_default="here")]
@@ -32,6 +34,7 @@ Policy = Annotated[
     ),
 ]
 STOPPED = "\nstopped; nothing is lost: the same command goes on from here"
+EXPECTED = (ValueError, RuntimeError, OSError, KeyError, subprocess.SubprocessError)
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -64,12 +67,23 @@ class Command(TyperCommand):
         except BrokenPipeError:  # the reader of our output, such as `head`, has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141  # as of a program that SIGPIPE ended: a study that stopped half-way is no success
-        except (ValueError, RuntimeError, OSError, KeyError, subprocess.SubprocessError) as error:
+        except Exception as error:
             if os.environ.get("METRICLOOP_DEBUG"):
                 raise
-            message = error.args[0] if isinstance(error, KeyError) and error.args else error
-            print(f"{ctx.command_path}: {message}", file=sys.stderr)
+            message: object = told(error, *_workspaces(ctx), outputs=True)
+            if message is None and not isinstance(error, EXPECTED):
+                raise
+            said = error.args[0] if isinstance(error, KeyError) and error.args else error
+            print(f"{ctx.command_path}: {said if message is None else message}", file=sys.stderr)
             return 1
+
+
+def _workspaces(ctx: Any) -> list[Path]:
+    """The workspaces that a command was given, by an option or as arguments."""
+    given = [one for value in ctx.params.values() for one in (value if isinstance(value, list | tuple) else [value])]
+    folders = [Path(one).resolve() for one in given if isinstance(one, str | Path)]
+    marks = (layout.PARAMS, layout.STAGES, layout.LOCK)
+    return list(dict.fromkeys(folder for folder in folders if any((folder / mark).exists() for mark in marks)))
 
 
 class MissingValueError(Exception):

@@ -11,11 +11,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pyarrow.compute as pc
 import yaml
 
 from metricloop import layout
+from metricloop.comparison.phrases import groups_text
 from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain, least_gain
+from metricloop.comparison.statistics import resampling_units
+from metricloop.data import tables
 from metricloop.data.seeds import parse_seeds
+from metricloop.data.tables import read_table
 from metricloop.engineer.controls import MOST_CONTROLS
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, check_params
@@ -118,20 +124,22 @@ def _who(waiting: int, suggested: int) -> str:
 def _decisions(folder: Path, params: Params, plan: Plan, suggested: int) -> list[str]:
     """Which gains the planned seeds and the search images can decide, and what is out of reach."""
     metrics = sum(arm["role"] == "treatment" for arm in plan["arms"].values()) + suggested
-    images = _search_images(folder, params)
-    if not metrics or images is None:
+    pictures = _search_images(folder, params)
+    if not metrics or pictures is None:
         return []
+    images = _search_units(folder) or pictures
+    told = groups_text({"search_images": images, "search_pictures": pictures})
     noise, basis = _noise(folder)
     looks = looks_of(plan, params)
     least = detectable_gain(looks, metrics, images, noise)
     lines = [
         f"a true gain of {signed(least)} mAP or more is found four times in five, with {looks[-1].arms} seeds of an "
-        f"arm, {count(images, 'search image')} and {count(metrics, 'metric')} ({basis})"
+        f"arm, {told} and {count(metrics, 'metric')} ({basis})"
     ]
     if images < FEW_IMAGES:
         least_ever = least_gain(looks, metrics, images, noise)
         lines.append(
-            f"{count(images, 'search image')} are few: no gain below {signed(least_ever)} mAP can be decided with "
+            f"{told} are few: no gain below {signed(least_ever)} mAP can be decided with "
             "them, however many seeds; more labelled val pictures would help"
         )
     return lines
@@ -153,6 +161,16 @@ def _search_images(folder: Path, params: Params) -> int | None:
     from metricloop.drawing.scenes import SPLITS
 
     return sum(SPLITS[number % len(SPLITS)] == "val" for number in range(params.scenes.images))
+
+
+def _search_units(folder: Path) -> int:
+    """How many groups of search images the verdict will count, as in `comparison.json`; 0 before `ingest` has run."""
+    file = folder / layout.IMAGES
+    if not file.is_file():
+        return 0
+    images = read_table(file, tables.IMAGES)
+    groups = images.filter(pc.equal(images["split"], "search"))["group"].to_numpy()
+    return len(np.unique(resampling_units(groups)))
 
 
 def time_rows(found: Estimate, speed: str, side_by_side: int) -> list[tuple[str, str]]:

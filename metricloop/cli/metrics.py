@@ -10,6 +10,7 @@ import typer
 from metricloop import layout
 from metricloop.cli import confirm_prompt
 from metricloop.cli.command import HERE, STOPPED, Commands, OwnMetric, Policy, Workspace, flag, print_json
+from metricloop.cli.named_file import own_file
 from metricloop.text.shell import run_line
 
 commands = Commands("Metrics")
@@ -97,11 +98,12 @@ def try_metric(
     policy_of(name, options)  # mistakes in what was typed are told before anything takes time
     load_plan(folder.resolve())
     inputs = read_try_inputs(folder.resolve())
-    source = read_source(file.resolve(), folder.resolve())
+    file = own_file(file, folder.resolve())
+    source = read_source(file, folder.resolve())
     opened = open_sandbox(inputs, source.filename)
     names = metrics_to_try(opened, source, metric)
     alone = metric is None and len(names) == 1
-    report = TryReport(folder, file.resolve(), inputs, source, name, options, alone=alone)
+    report = TryReport(folder, file, inputs, source, name, options, alone=alone)
     accepted = [report.on(one) for one in names]
     return 0 if all(accepted) else 1
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from metricloop.cli.command import HERE, Commands, Workspace, flag, output_to_stderr, print_json
+from metricloop.cli.named_file import own_file
 from metricloop.text.shell import command_line
 
 commands = Commands("Metrics")
@@ -69,7 +69,7 @@ def mend(
         params, inputs = read_mend_inputs(workspace)
         opened: Opened
         if own:
-            opened = repair_to_try(params, read_source(Path(wanted).resolve(), workspace), repair)
+            opened = repair_to_try(params, read_source(own_file(wanted, workspace, kind="repair"), workspace), repair)
             result = check_repair(opened, params, inputs)
             print(f"{opened.spec.name}: {'accepted by the gate' if result.accepted else 'refused by the gate'}")
             for broken in result.broken:

@@ -21,10 +21,14 @@ commands = Commands("Reports and checks")
     "metricloop audit -C ~/lions --most 200",
     "metricloop audit -C ~/lions --least 0",
     "metricloop audit -C ~/lions --budget",
+    "metricloop audit -C ~/lions --set predict.iterations=2000",
     "metricloop audit -C ~/lions --json > audit.json",
 )
 def audit(
     folder: Workspace = HERE,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Change params.yaml first.")
+    ] = None,
     no_training: Annotated[bool, flag("--no-training", "Train nothing: use labels and pixels only.")] = False,
     most: Annotated[int, typer.Option(metavar="N", help="Lines of the list per kind of mistake, at most.")] = 50,
     least: Annotated[
@@ -47,11 +51,18 @@ def audit(
     from metricloop.data.tables import read_json
     from metricloop.flows.audit import audit as examine
     from metricloop.params import load_params
+    from metricloop.study.check_study import check_study
     from metricloop.study.data_files import check_there
+    from metricloop.study.edit_params import change_params
     from metricloop.study.run_record import claimed
 
-    check_there(folder.resolve(), load_params(folder / layout.PARAMS).data, pictures=True)
+    params = load_params(folder / layout.PARAMS)
+    if changes:
+        params = check_study(folder, changes).params
+    check_there(folder.resolve(), params.data, pictures=True)
     with output_to_stderr() if as_json else nullcontext(), claimed(folder.resolve(), "audit"):
+        for line in change_params(folder / layout.PARAMS, changes or []):
+            print(line)
         written = examine(folder.resolve(), no_training=no_training, most=most, least=least, budget=budget)
     if as_json:
         print_json(read_json(written / "audit.json"))

@@ -2,7 +2,8 @@
 
 A preset is a list of mistakes, each a row of numbers in params.yaml; a box gets at most one of them. Every box has its
 own random stream (seed, image, place in the image). So the damage of an image depends neither on the other images nor
-on the order of the rows, and a box damaged at one strength is damaged at every higher strength too.
+on the order of the rows, and a box damaged at one strength is damaged at every higher strength too. A spoilt box has as
+many decimals as the one it comes from: people's boxes often lie on whole pixels, and decimals would show the mistakes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from metricloop.data.damage_presets import Corrupt, Mistake, Mistakes
 
 SMALLEST = 2.0  # px; no damaged box is thinner
+DECIMALS = 3  # of a pixel; a box with more is taken for one with any number of them
 TRIES = 16  # random places for a box that should lie elsewhere; the one that covers the least of any object is used
 
 
@@ -176,9 +178,10 @@ def _spoil(
         others = [other for other in range(len(class_names)) if other != label.label]
         return kind, [replace(label, label=int(rng.choice(others)), mistake=kind)]
     if kind in ("replaced", "spurious"):
-        invented = replace(label, box=_elsewhere(mistake, label, scene, rng), origin=-1, mistake="spurious")
+        box = _as_fine(_elsewhere(mistake, label, scene, rng), label.box)
+        invented = replace(label, box=box, origin=-1, mistake="spurious")
         return kind, [invented] if kind == "replaced" else [label, invented]
-    box = _displaced(mistake, label, scene, rng)
+    box = _as_fine(_displaced(mistake, label, scene, rng), label.box)
     if kind == "doubled":
         return kind, [label, replace(label, box=box, origin=-1, mistake=kind)]
     if (
@@ -203,6 +206,14 @@ def _displaced(mistake: Mistake, label: _Label, scene: _Scene, rng: np.random.Ge
     low = np.clip(np.minimum(centre - half, limit - SMALLEST), 0, None)
     high = np.minimum(np.maximum(centre + half, low + SMALLEST), limit)
     return np.concatenate([low, high])
+
+
+def _as_fine(box: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The box with as many decimals as the other, so that decimals do not tell which boxes are spoilt."""
+    for decimals in range(DECIMALS + 1):
+        if np.array_equal(np.float32(like.round(decimals)), np.float32(like)):
+            return box.round(decimals)
+    return box
 
 
 def _elsewhere(mistake: Mistake, label: _Label, scene: _Scene, rng: np.random.Generator) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,12 +83,12 @@ def add_version(
     if not ignore.exists():
         ignore.write_text("*\n")
     version = 1 + max([int(path.name) for path in home.iterdir() if path.name.isdigit()], default=0)
-    part = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=home))
+    part = home / f".{version}-{secrets.token_hex(4)}"
+    part.mkdir()  # with the rights that the umask leaves, unlike mkdtemp
     try:
         write_detector(part, {"name": facts["name"], "version": str(version)} | dict(facts), state)
         for name, file in extra.items():
             shutil.copyfile(file, part / name)
-        part.chmod(0o755)
         part.rename(workspace / layout.promoted_folder(version))
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

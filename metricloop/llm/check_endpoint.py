@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from metricloop.llm.answer import parsed, word
 from metricloop.llm.connection import ConnectionSetupError, call_within, on_azure, sdk_client
-from metricloop.llm.key import NoKeyError, api_key, without_key
+from metricloop.llm.key import NoKeyError, api_key
 from metricloop.llm.model_table import ModelTableError, model_table, names_of
 from metricloop.text.clean import clean
 
@@ -51,7 +51,7 @@ def list_models(base_url: str, key: SecretStr, key_header: str = "") -> Listed:
     """
     client = sdk_client(base_url, key, key_header).with_options(timeout=SECONDS)
     body: str = call_within(SECONDS, lambda: client.models.with_raw_response.list().text)
-    found = parsed(without_key(body, key.get_secret_value()))
+    found = parsed(body)
     data = found.get("data") if isinstance(found, dict) else None
     if not isinstance(data, list):
         raise ValueError("it is no list of models")

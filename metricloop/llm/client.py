@@ -14,10 +14,12 @@ from pydantic import SecretStr
 from metricloop.llm.answer import Answer, NoChoiceError, Usage
 from metricloop.llm.budget import LEAST_ANSWER
 from metricloop.llm.check_endpoint import Listed, list_models
+from metricloop.llm.client_error import ClientError, RequestFormError, refused
 from metricloop.llm.connection import ConnectionSetupError, call_within, sdk_client
-from metricloop.llm.key import SHORTEST_SECRET, clean_key, how_to_give, without_key
+from metricloop.llm.key import clean_key
+from metricloop.llm.mask import masked
 from metricloop.llm.message import Message, Reply
-from metricloop.llm.pauses import asked_wait, pause_before
+from metricloop.llm.pauses import pause_before
 from metricloop.llm.room import Room
 from metricloop.llm.settings import LanguageModel
 from metricloop.llm.wire import RUNGS, RequestForm, estimate_tokens, fits, tokens_in, too_large
@@ -28,29 +30,7 @@ if TYPE_CHECKING:
 
 
 LOOKS_SECRET = re.compile(r"\bsk-[\w*.-]{8,}")  # OpenAI quotes a refused key with its middle masked
-NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached")
 UNFIT = 2  # answers in a row without the JSON that was asked for, after which it is asked for in another way
-SMALLER = "it is too large: show fewer pictures (llm.pictures), or lower llm.answer_tokens"
-
-
-class ClientError(RuntimeError):
-    """The model did not answer; the message says why in one line, and what to do if something can be done.
-
-    kind: key, model, quota, busy, server, timeout, unreachable, request or nonsense.
-    again: whether another attempt may help; wait: seconds that the server asks to wait before it.
-    """
-
-    def __init__(self, kind: str, said: str, *, again: bool = False, wait: float | None = None) -> None:
-        super().__init__(said)
-        self.kind, self.again, self.wait = kind, again, wait
-
-
-class _RequestFormError(ClientError):
-    """The server refuses the form of the request, or lacks the API; `reason` is the whole text of its answer."""
-
-    def __init__(self, kind: str, said: str, reason: str, status: int) -> None:
-        super().__init__(kind, said)
-        self.reason, self.status = reason, status
 
 
 class Client:
@@ -125,7 +105,7 @@ class Client:
                 answer = self._attempt(form, body, ends)
             except ClientError as error:
                 failure = error
-            if isinstance(failure, _RequestFormError):
+            if isinstance(failure, RequestFormError):
                 if widened and too_large(failure.reason) and (other := room.refused(form, self.settings.answer_tokens)):
                     form, room = other
                     continue
@@ -191,19 +171,19 @@ class Client:
         send: Any = (sdk.responses if form.api == "responses" else sdk.chat.completions).with_raw_response.create
         try:
             body: str = call_within(timeout, lambda: send(**request, timeout=timeout).text)
-            answer = form.read(without_key(body, self._secret))
+            answer = form.read(body)
         except (TimeoutError, openai.APITimeoutError):
             raise ClientError("timeout", f"{where}: no answer within {timeout:.3g} s", again=True) from None
         except openai.APIConnectionError as error:
             said = self._clean(str(error.__cause__ or error))
             raise ClientError("unreachable", f"{where}: {said}", again=True) from None
         except openai.APIStatusError as error:
-            raise self._refused(error) from None
+            raise refused(error, self.settings, bool(self._key), self._clean) from None
         except (ValueError, RecursionError) as error:
             what = "a response of the Responses API" if form.api == "responses" else "a chat completion"
             said = f"the answer of {where} is not {what}: {self._clean(str(error))}"
             raise ClientError("nonsense", said, again=isinstance(error, NoChoiceError)) from None
-        return replace(
+        return replace(  # again: what came in parts is whole now
             answer,
             text=self._hide(answer.text),
             finish=self._hide(answer.finish),
@@ -219,56 +199,8 @@ class Client:
         except ConnectionSetupError as error:
             raise ClientError("unreachable", f"{self.settings.base_url}: {error}") from None
 
-    def _refused(self, error: openai.APIStatusError) -> ClientError:
-        """The error for a status other than 2xx."""
-        status, where, whole = error.status_code, self.settings.base_url, error.response.text
-        message = error.body.get("message") if isinstance(error.body, dict) else None
-        said = self._clean(message if isinstance(message, str) else whole)
-        says = f" ({status}): {said}" if said else f" ({status})"
-        if 300 <= status < 400:
-            to = self._clean(error.response.headers.get("location", "nowhere"))
-            said = f"{where} redirects ({status}) to {to}, which is not followed; llm.base_url may name it"
-            return ClientError("request", said)
-        if status == 404 or "model_not_found" in whole:
-            hint = "check llm.model and llm.base_url, or see what there is: metricloop doctor --llm"
-            return _RequestFormError(
-                "model", f"no model {self.settings.model!r} at {where}{says}; {hint}", whole, status
-            )
-        if status == 401:  # the server's text may contain parts of the key
-            return ClientError(
-                "key", f"{where} {'refuses the key' if self._secret else 'wants a key'} (401); {self._give}"
-            )
-        if status == 403:
-            return ClientError("key", f"{where} does not accept this key{says}; {self._give}")
-        if status == 402 or any(word in whole for word in NO_QUOTA):
-            return ClientError("quota", f"{where}: the account has no credit left{says}")
-        if status in (400, 413, 422, 429) and too_large(f"{whole} {said}" if status != 413 else "too large"):
-            return _RequestFormError("request", f"{where} refuses the question{says}; {SMALLER}", whole, status)
-        wait = asked_wait(error.response.headers)
-        if status == 429:
-            waits = "" if wait is None else f", and asks to wait {wait:.3g} s"
-            return ClientError("busy", f"{where} is busy{waits}{says}", again=True, wait=wait)
-        if status == 408:
-            return ClientError("timeout", f"{where} timed out{says}", again=True, wait=wait)
-        if status == 501:
-            return _RequestFormError("server", f"{where} failed{says}", whole, status)
-        if status >= 500:
-            return ClientError("server", f"{where} failed{says}", again=True, wait=wait)
-        if status in (400, 405, 422):
-            return _RequestFormError("request", f"{where} refuses the question{says}", whole, status)
-        return ClientError("request", f"{where} refuses the question{says}")
-
-    @property
-    def _secret(self) -> str:
-        return self._key.get_secret_value()
-
-    @property
-    def _give(self) -> str:
-        """How to give a key, for a message."""
-        return how_to_give(self.settings.base_url)
-
     def _hide(self, text: str) -> str:
-        return text.replace(self._secret, "***") if len(self._secret) >= SHORTEST_SECRET else text
+        return masked(text, self._key.get_secret_value())
 
     def _clean(self, said: str) -> str:
         return clean(LOOKS_SECRET.sub("***", self._hide(said)))

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from metricloop.llm.mask import mask_logs, masked
 from metricloop.text.clean import clean
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class ConnectionSetupError(RuntimeError):
 def sdk_client(base_url: str, key: SecretStr, key_header: str = "") -> openai.OpenAI:
     """An OpenAI SDK client that sends the key only to base_url's host, follows no redirect and does not retry.
 
+    In what the server answers, body and headers, the key is masked (`llm.mask`).
+
     key_header: the header with the key; "" for `api-key` at Azure's hosts, and `Authorization: Bearer` elsewhere.
     The SDK never gets the key, so it cannot log it. Headers that the SDK adds from environment variables
     (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and others) are removed. The environment's proxy and certificates are used for
@@ -48,6 +51,7 @@ def sdk_client(base_url: str, key: SecretStr, key_header: str = "") -> openai.Op
     import httpx2
     import openai
 
+    mask_logs(key.get_secret_value())
     split = urlsplit(base_url)
     secure = split.scheme == "https"
     header = key_header or (AZURE_HEADER if on_azure(base_url) else BEARER)
@@ -77,8 +81,14 @@ def sdk_client(base_url: str, key: SecretStr, key_header: str = "") -> openai.Op
             if time.monotonic() > ends:
                 raise httpx2.ReadTimeout("the response came too slowly")
         response.stream.close()  # type: ignore[union-attr]
-        response.stream = httpx2.ByteStream(bytes(body))
-        response.encoding = "utf-8"  # as JSON always is; a server may name any codec, also one that makes no text
+        # As JSON always is; a server may name any codec, also one that makes no text. The key is masked before anything
+        # reads, cuts or logs what came.
+        said, secret = bytes(body).decode("utf-8", errors="replace"), key.get_secret_value()
+        response.stream = httpx2.ByteStream(masked(said, secret).encode())
+        response.encoding = "utf-8"
+        response.headers = httpx2.Headers(
+            [(name, masked(told, secret)) for name, told in response.headers.multi_items()]
+        )
 
     try:
         client = openai.DefaultHttpxClient(

@@ -6,17 +6,18 @@ import ipaddress
 import json
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from typing import TextIO
 from urllib.parse import SplitResult, urlsplit
 
+from metricloop.sandbox.libc import PR_SET_DUMPABLE, prctl
 from metricloop.text.clean import clean
 
 OPENAI = "api.openai.com"
 ANY_SERVER, OPENAI_ONLY = "METRICLOOP_API_KEY", "OPENAI_API_KEY"
 HOST = "METRICLOOP_API_HOST"  # HOST or HOST:PORT of the server that gets ANY_SERVER; not a secret
 HANDED = "METRICLOOP_KEYS"  # set to "stdin" for a step that reads the keys from standard input
-SHORTEST_SECRET = 8  # shorter keys are not masked: they are dummy keys of local servers and occur in normal text
 LONGEST_LINE = 20_000  # characters of the line with the keys
 
 
@@ -111,6 +112,15 @@ def take_keys() -> dict[str, str]:
     return {name: key for name, key in taken.items() if key}
 
 
+def protect_memory() -> None:
+    """Let no other process of the same user, debugger or core dump see this process's memory and environment.
+
+    On Linux only; root still can. Processes that this one starts by exec are not protected.
+    """
+    if sys.platform == "linux":
+        prctl(PR_SET_DUMPABLE, 0)
+
+
 def hand_over(keys: Mapping[str, str]) -> str:
     """The line to write to the standard input of the process that asks the model; `read_keys` reads it."""
     return json.dumps(dict(keys)) + "\n"
@@ -119,9 +129,13 @@ def hand_over(keys: Mapping[str, str]) -> str:
 def read_keys(stream: TextIO) -> dict[str, str]:
     """The keys that the parent process wrote with `hand_over`; none from a terminal or an empty stream.
 
+    The process is protected before it reads them, see `protect_memory`.
     Errors: NoKeyError when the line is something else.
     """
-    line = "" if stream.isatty() else stream.readline(LONGEST_LINE)
+    if stream.isatty():
+        return {}
+    protect_memory()  # before the keys are in it
+    line = stream.readline(LONGEST_LINE)
     if not line.strip():
         return {}
     try:
@@ -131,26 +145,6 @@ def read_keys(stream: TextIO) -> dict[str, str]:
     if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
         raise NoKeyError("the first line of standard input does not hold the keys from the parent process")
     return {name: keys[name] for name in (ANY_SERVER, OPENAI_ONLY, HOST) if name in keys}
-
-
-def without_key(body: str, key: str) -> str:
-    """The body of a response with "***" for the key in it, also where its JSON spells the key with escapes.
-
-    To be used before any text of it is shortened, since part of a key would no longer be found.
-    Errors: ValueError for JSON that is nested too deep to be searched.
-    """
-    if len(key) < SHORTEST_SECRET:
-        return body
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):  # no JSON: its words may be shown, too
-        value = None
-    if value is not None:
-        try:
-            body = json.dumps(value)
-        except RecursionError:
-            raise ValueError("it is nested too deep") from None
-    return body.replace(json.dumps(key)[1:-1], "***").replace(key, "***")
 
 
 def clean_key(key: str, name: str = "the key") -> str:

@@ -1,4 +1,4 @@
-"""RUNTIME: what every stage needs: its lifetime and lock, the digest of its code, lines of progress.
+"""RUNTIME: what every stage needs: its lifetime and lock, the digest of its code, lines of progress, damaged files.
 
-Imports `data`, `layout`.
+Imports `data`, `layout`, `text`.
 """

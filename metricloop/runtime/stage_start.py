@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.runtime.code_digest import PACKAGE, check_code
+from metricloop.runtime.code_digest import check_code
+from metricloop.runtime.damaged_files import told
 
 OWNER = "METRICLOOP_OWNER"  # environment variable: the process id of the flow or command line that owns this stage
 ROUNDS_LOCK = Path(layout.LOCKS, "suggest.lock")  # for writing rounds.yaml and for talking with the language model
@@ -40,14 +41,13 @@ def begin_stage(name: str) -> None:
 
 
 def tell_errors_briefly(name: str) -> None:
-    """Print only the message, not the traceback, when an error class of our own package ends this process.
-
-    A traceback then means a bug.
+    """Print only the message, not the traceback, when an error class of our own package ends this process, or when
+    files of the workspace are damaged. A traceback then means a bug.
     """
 
     def show(kind, error, traceback) -> None:
-        if kind.__module__.partition(".")[0] in (PACKAGE, "__main__"):
-            print(f"{name}: {error}", file=sys.stderr)
+        if said := told(error, Path.cwd()):
+            print(f"{name}: {said}", file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, traceback)
 

@@ -51,6 +51,7 @@ class Child:
         self.peak = 0  # the most bytes of memory that the tree was seen to use
         self._mode, self._pidfd, self._report = mode, pidfd, report
         self._scratch, self._base, self._ended = scratch, base, ended
+        self._written = tree.Written()
         self._silent = False  # it has closed its end of the socket
         self._over: str | None = None
         self._watched = self._stood_still = time.monotonic()
@@ -140,7 +141,7 @@ class Child:
             self._end_over_limit(f"what it uses cannot be counted, which is taken for too much: {clean(str(error))}")
 
     def _compare(self) -> None:
-        pids, most = tree.members(self.pid), self.limits
+        (pids, ended), most = tree.members_and_ended(self.pid), self.limits
         used = tree.use(pids, self._base.memory)
         self.peak = max(self.peak, used.memory)
         if "memory" in walls.WALLS and used.memory > most.memory_mb * MB:
@@ -155,6 +156,8 @@ class Child:
                 self._end_over_limit(f"it made more than {most.scratch_entries} files and folders")
             if size > most.scratch_mb * MB:
                 self._end_over_limit(f"it wrote more than {most.scratch_mb} MB of files")
+            if self._written.look([*pids, *ended]) > most.written_mb * MB:
+                self._end_over_limit(f"it wrote more than {most.written_mb} MB in all, overwritten bytes included")
 
     def _end_over_limit(self, reason: str) -> NoReturn:
         self.end()

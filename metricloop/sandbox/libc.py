@@ -11,6 +11,7 @@ import os
 import sys
 
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2  # prctl(2): signal sent to this process when its parent thread ends
+PR_SET_DUMPABLE = 4  # 0: no memory dump, and nobody but root looks into this process
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38

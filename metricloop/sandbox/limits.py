@@ -30,7 +30,8 @@ class Limits(MetricLimits):
 
     The fields below, except open_files, are for projects (`sandbox.project.run`): a metric has one process and writes
     no file.
-    file_mb is for one file, scratch_mb and scratch_entries for all files and folders, output_kb for each stream.
+    file_mb is for one file, scratch_mb and scratch_entries for all files and folders, written_mb for all that is
+    written, also over older bytes; output_kb is for each stream.
     """
 
     open_files: int = Field(default=64, ge=16, le=1024)
@@ -38,6 +39,7 @@ class Limits(MetricLimits):
     file_mb: int = Field(default=64, ge=1)
     scratch_mb: int = Field(default=256, ge=1)
     scratch_entries: int = Field(default=2000, ge=10)
+    written_mb: int = Field(default=4096, ge=1)
     output_kb: int = Field(default=64, ge=1)
 
     @classmethod

@@ -87,6 +87,27 @@ def status_numbers(text: bytes, folder: str) -> dict[bytes, int]:
     return numbers
 
 
+def written(pid: int) -> int:
+    """Bytes that a process, and those it has waited for, sent to a disk; 0 when it is gone or the kernel counts none.
+
+    Errors: UnreadableError.
+    """
+    folder = f"/proc/{pid}"
+    try:
+        text = _read(f"{folder}/io")
+    except GONE:
+        return 0
+    except OSError as error:
+        if ended(folder):
+            return 0
+        raise UnreadableError(f"{folder}/io cannot be read: {error.strerror}") from None
+    for line in text.split(b"\n"):
+        name, _, value = line.partition(b":")
+        if name == b"write_bytes" and value.strip().isdigit():
+            return int(value)
+    raise UnreadableError(f"{folder}/io cannot be understood")
+
+
 def mapped(pid: int) -> dict[File, bytes]:
     """The files that a process has mapped into memory, with their paths as /proc/PID/maps shows them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,8 @@ class Outcome:
     status: its exit status, or minus the signal that ended it; None when a limit ended it.
     reason: the limit or signal that ended it, in one line, else "".
     output, errors: what it printed, made printable; the middle is left out beyond `Limits.output_kb`.
-    made: files it made or changed, relative to the folder. left_out: how many more there are, beyond the limits or with
-    hidden or unprintable names.
+    made: files it made or changed, relative to the folder. left_out: how many more there are, beyond the limits, with
+    hidden or unprintable names, or with paths too long for `results`.
     peak_mb: the most memory that all its processes were seen to use together.
     """
 
@@ -75,10 +76,9 @@ def run(
             status, reason, texts, peak = _execute(sandbox, scratch, argv)
             seconds = time.monotonic() - began
             made, left_out = _made(scratch, folder, limits)
-            for name in made if results is not None else ():
-                target = Path(results or "", name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(scratch / name, target, follow_symlinks=False)
+            if results is not None:
+                copied = tuple(name for name in made if _copied(scratch / name, Path(results, name)))
+                made, left_out = copied, left_out + len(made) - len(copied)
         finally:
             subprocess.run(["rm", "-rf", "--", str(scratch)], check=False)  # handles any depth, unlike shutil
     output, errors = (printable(text.replace(f"{scratch}/", "").replace(str(scratch), ".")) for text in texts)
@@ -190,6 +190,20 @@ def _made(scratch: Path, folder: Path, limits: Limits) -> tuple[tuple[str, ...],
         else:
             left_out += 1
     return tuple(sorted(made)), left_out
+
+
+def _copied(path: Path, target: Path) -> bool:
+    """Copy a file that the program made; False where the path of the copy would be too long."""
+    try:
+        with suppress(FileNotFoundError):
+            target.lstat()  # so that no folders are made for a path that is too long as a whole
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+    return True
 
 
 def _same(path: Path, other: Path) -> bool:

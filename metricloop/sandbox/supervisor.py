@@ -18,14 +18,15 @@ from metricloop.sandbox import landlock, tree, walls
 from metricloop.sandbox.child import ANSWER, MB, Child
 from metricloop.sandbox.errors import ChildEndedError, SandboxError
 from metricloop.sandbox.limits import Limits
+from metricloop.sandbox.payload import pack
 from metricloop.sandbox.places import library_folders, readable_places, unused_user
 from metricloop.sandbox.proc import UnreadableError
 from metricloop.sandbox.selftest import prove
 from metricloop.sandbox.syscalls import Mode, compile_filter
 from metricloop.sandbox.tiers import missing
 from metricloop.sandbox.walls import Order
+from metricloop.sandbox.zygote import JOB, LOOSE_JOB
 
-MOST_BYTES = 150_000  # of an order, in one packet
 PATIENCE = 10.0  # seconds for the zygote to start, or to say that a child it killed is gone
 PRELOAD = (  # what code is likely to import; other modules are imported at run time
     "numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random", "cv2",
@@ -124,25 +125,23 @@ class Sandbox:
         if mode == "run" and self.blind:
             raise SandboxError(self.blind)
         assert self._control is not None
+        wanted = self.order(mode, entry, arguments, scratch, size)
+        order, message = pack(asdict(wanted), {}), JOB if "group" in wanted.walls else LOOSE_JOB
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = json.dumps(asdict(self.order(mode, entry, arguments, scratch, size))).encode()
-        if len(order) > MOST_BYTES:
-            ours.close()
-            theirs.close()
-            raise ValueError(f"the arguments are {len(order)} bytes long; at most {MOST_BYTES} are allowed")
         try:
-            socket.send_fds(self._control, [order], [theirs.fileno(), *descriptors])
+            socket.send_fds(self._control, [message], [theirs.fileno(), *descriptors, order])
             answer, pidfds, _, _ = socket.recv_fds(self._control, ANSWER, 1)
             pid, (pidfd,) = json.loads(answer)["pid"], pidfds
             os.set_inheritable(pidfd, False)
         except BaseException as error:  # Ctrl-C too: the next child would get this answer of the zygote
             ours.close()
             self.close()
-            if isinstance(error, OSError | ValueError):
+            if isinstance(error, OSError | ValueError | LookupError):
                 raise ChildEndedError("the zygote died before it could start a child") from None
             raise
         finally:
             theirs.close()
+            os.close(order)
         self._busy = True
         return Child(self.limits, mode, pid, pidfd, ours, scratch, self._base, self._ended)
 
@@ -164,6 +163,7 @@ class Sandbox:
             file_bytes=self.limits.file_mb * MB if project else 0,
             scratch=None if scratch is None else str(scratch),
             filter=compile_filter(mode, signals=landlock.abi() >= landlock.SIGNALS_ABI).hex(),
+            seen=project,
         )
 
     def _ended(self) -> dict[str, int] | None:

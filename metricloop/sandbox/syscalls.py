@@ -21,6 +21,8 @@ _NEW_NAMESPACES = 0x7E02_0000 | 0x80  # CLONE_NEWNS ... CLONE_NEWNET, CLONE_NEWT
 _CLONE_PARENT_OR_PTRACE = 0x8000 | 0x2000
 _RDONLY, _WRONLY, _RDWR, _ACCESS, _CREAT, _TRUNC, _TMPFILE = 0, 1, 2, 3, 0o100, 0o1000, 0o20000000
 _UNIX, _STREAM, _TYPE = 1, 1, 0xF
+_WAIT, _WAKE, _WAIT_BITSET, _WAKE_BITSET, _PRIVATE, _REALTIME = 0, 1, 9, 10, 128, 256  # of futex(2)
+_OPERATIONS = (_WAIT, _WAKE, 3, 4, 5, _WAIT_BITSET, _WAKE_BITSET)  # and requeue; not those that lend priority
 _MAP_SHARED, _MAP_PRIVATE, _MAP_TYPE, _MAP_ANONYMOUS = 1, 2, 0xF, 0x20
 
 
@@ -46,12 +48,11 @@ def _opening(call: str, flags: int) -> Iterator[tuple[str, list[Masked]]]:
 # Reading, computing, ending: what numpy and OpenCV need in one thread.
 ALWAYS = _names("""
     read readv pread64 write writev close lseek fstat newfstatat stat lstat statx access faccessat faccessat2
-    readlink readlinkat getdents64 getcwd fadvise64 dup dup2 dup3 munmap mprotect mremap madvise brk futex
+    readlink readlinkat getdents64 getcwd fadvise64 dup dup2 dup3 munmap mprotect mremap madvise brk
     membarrier rseq set_robust_list set_tid_address rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending
-    sigaltstack restart_syscall clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
-    getrusage getpid gettid getppid getpgid getpgrp getsid getuid geteuid getgid getegid getresuid getresgid
-    getgroups capget getrandom getcpu getrlimit uname sysinfo sched_yield poll ppoll select pselect6 exit
-    exit_group
+    sigaltstack restart_syscall nanosleep gettimeofday time times getrusage getpid gettid getppid getpgrp getuid
+    geteuid getgid getegid getresuid getresgid getgroups getrandom getcpu getrlimit uname sysinfo sched_yield poll
+    ppoll select pselect6 exit exit_group
 """)
 
 # Allowed with these arguments only; several entries of one name are alternatives.
@@ -61,8 +62,11 @@ ALWAYS_CHECKED: list[tuple[str, list[Masked]]] = [
     # Private memory, or a file shared: shared memory without a file counts towards no limit of a process.
     ("mmap", [(3, _MAP_TYPE, _MAP_PRIVATE)]),
     ("mmap", [(3, _MAP_TYPE | _MAP_ANONYMOUS, _MAP_SHARED)]),
+    # Facts about itself. Negative clocks are those of other processes and of devices.
+    *((call, [(0, _EVERY & ~0xF, 0)]) for call in ("clock_gettime", "clock_getres", "clock_nanosleep")),
+    *((call, [_equal(0, 0)]) for call in ("getpgid", "getsid", "sched_getaffinity")),
     ("prlimit64", [_equal(0, 0), _equal(2, 0)]),  # read its own limits
-    ("sched_getaffinity", [_equal(0, 0)]),
+    *(("futex", [(1, _EVERY & ~_REALTIME, _PRIVATE | operation)]) for operation in _OPERATIONS),
     *(("prctl", [_equal(0, option)]) for option in (2, 15, 16)),  # PR_GET_PDEATHSIG, PR_[SG]ET_NAME
 ]
 
@@ -75,11 +79,10 @@ SCORE_CHECKED: list[tuple[str, list[Masked]]] = [
 # A project also writes files, starts threads and processes, and has pipes and event loops.
 RUN = _names("""
     pwrite64 pwritev preadv ftruncate fsync fdatasync rmdir unlink unlinkat rename
-    renameat chdir fchdir copy_file_range sendfile flock msync wait4 waitid pipe pipe2 eventfd2
+    renameat chdir fchdir copy_file_range sendfile msync wait4 waitid pipe pipe2 eventfd2
     epoll_create1 epoll_ctl epoll_wait epoll_pwait timerfd_create timerfd_settime timerfd_gettime recvfrom
     shutdown getsockopt getsockname getpeername setitimer getitimer alarm pause rt_sigtimedwait rt_sigsuspend
-    signalfd4 sched_getscheduler sched_getparam sched_get_priority_max sched_get_priority_min getpriority
-    get_mempolicy
+    signalfd4 sched_get_priority_max sched_get_priority_min get_mempolicy
 """)
 
 RUN_CHECKED: list[tuple[str, list[Masked]]] = [
@@ -89,6 +92,8 @@ RUN_CHECKED: list[tuple[str, list[Masked]]] = [
     ("sendto", [_equal(4, 0)]),  # no address: to the other end of the socket pair
     ("ioctl", [_equal(1, 0x5421)]),  # FIONBIO
     *(("fcntl", [_equal(1, command)]) for command in (5, 6, 7)),  # locks
+    *((call, [_equal(0, 0)]) for call in ("sched_getscheduler", "sched_getparam")),
+    ("getpriority", [_equal(0, 0), _equal(1, 0)]),
     # The supervisor, as the same user, must be able to list new folders and files to count them.
     ("mkdir", [(1, 0o700, 0o700)]),
     ("mkdirat", [(2, 0o700, 0o700)]),
@@ -97,10 +102,17 @@ RUN_CHECKED: list[tuple[str, list[Masked]]] = [
 ]
 SIGNALS = ["kill", "tgkill"]  # only when Landlock keeps them within the process tree
 
-# Landlock does not check these. They fail with an errno that programs can handle.
-ABSENT = {"clone3": errno.ENOSYS, "listxattr": errno.ENOTSUP, "llistxattr": errno.ENOTSUP, "flistxattr": errno.ENOTSUP}
+# Landlock does not check these. They fail with an errno that programs can handle. A lock by flock needs no right to
+# write, so it could shut other programs out of an installed file.
+ABSENT = {
+    "clone3": errno.ENOSYS, "flock": errno.ENOSYS,
+    "listxattr": errno.ENOTSUP, "llistxattr": errno.ENOTSUP, "flistxattr": errno.ENOTSUP,
+}  # fmt: skip
 # In a project they report success and do nothing, so that shutil.copy works: modes and times of files do not change.
 PRETENDED = ["umask", "chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"]
+# Processes that share a page, such as two sandboxes one of a library, could wake each other. So in a project nobody is
+# put to sleep or woken there: a wait says "look again", and whoever waits (pthread_join) looks until it is so.
+SHARED = {_WAIT: errno.EAGAIN, _WAIT_BITSET: errno.EAGAIN, _WAKE: 0, _WAKE_BITSET: 0}
 
 
 class FilterError(RuntimeError):
@@ -133,6 +145,9 @@ def compile_filter(mode: Mode, signals: bool, architecture: str = "native") -> b
             _add(seccomp, program, chosen, seccomp.ALLOW, name, arguments)
         for name, number in answers.items():
             _add(seccomp, program, chosen, seccomp.ERRNO(number), name, [])
+        for operation, number in SHARED.items() if mode == "run" else ():
+            shared = [(1, _EVERY & ~_REALTIME, operation)]
+            _add(seccomp, program, chosen, seccomp.ERRNO(number), "futex", shared)
         with tempfile.TemporaryFile() as file:
             program.export_bpf(file)
             return os.pread(file.fileno(), 1 << 20, 0)

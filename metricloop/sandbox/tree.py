@@ -44,12 +44,17 @@ def base(zygote: int) -> Base:
 
 def members(group: int) -> list[int]:
     """The processes of a process group. Sandboxed code cannot leave its group: seccomp refuses setsid and setpgid."""
-    found = []
+    return members_and_ended(group)[0]
+
+
+def members_and_ended(group: int) -> tuple[list[int], list[int]]:
+    """The processes of a group, and those of them that have ended and that nobody has waited for yet."""
+    found: tuple[list[int], list[int]] = [], []
     for pid in proc.processes():
         with suppress(OSError):  # gone, or somebody else's and hidden from us
             stat = proc.stat(pid)
-            if stat.group == group and not stat.ended:
-                found.append(pid)
+            if stat.group == group:
+                found[stat.ended].append(pid)
     return found
 
 
@@ -62,6 +67,23 @@ def use(pids: Collection[int], shared: int) -> Use:
         own = (status.get(b"RssAnon", 0) + status.get(b"VmSwap", 0)) * KB - shared
         memory += max(0, own) + status.get(b"RssShmem", 0) * KB
     return Use(tasks, memory)
+
+
+class Written:
+    """The bytes that a tree has sent to the disk so far. A file rewritten again and again does not grow."""
+
+    def __init__(self) -> None:
+        self.bytes = self._sum = 0
+
+    def look(self, pids: Collection[int]) -> int:
+        """The bytes until now. pids: of all processes of the tree, ended ones too.
+
+        The kernel adds what a process wrote to the one that waits for its end, and forgets it where nobody waits. So
+        what the sum falls is forgotten here too, and what it rises is counted.
+        """
+        total = sum(map(proc.written, pids))
+        self.bytes, self._sum = self.bytes + max(0, total - self._sum), total
+        return self.bytes
 
 
 def anonymous(pid: int) -> int:

@@ -10,7 +10,9 @@ import os
 import resource
 import signal
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from metricloop.sandbox import landlock, libc
 
@@ -27,7 +29,7 @@ WALLS = frozenset({
     "time",         # RLIMIT_CPU, and the supervisor's clock
     "processes",    # RLIMIT_NPROC, and in a project the supervisor's count
     "files",        # RLIMIT_FSIZE and RLIMIT_NOFILE, and in a project the supervisor's sum over the scratch folder
-    "core",         # no core dump, a copy of memory on disk
+    "core",         # no core dump, a copy of memory on disk or in a pipe
     "landlock",     # it reads the interpreter and its packages, writes to its scratch folder, and opens no other file
     "seccomp",      # an allow-list of system calls
     "seals",        # shared images in memory cannot be changed
@@ -40,7 +42,7 @@ class Order:
 
     entry: "module:function" of a module that the zygote has imported; it gets the descriptors and `arguments`.
     memory: bytes of address space on top of the present ones. processes: 0 when none may be started.
-    filter: hexadecimal seccomp program.
+    filter: hexadecimal seccomp program. seen: the supervisor reads /proc of this child.
     """
 
     entry: str
@@ -53,6 +55,7 @@ class Order:
     file_bytes: int
     scratch: str | None
     filter: str
+    seen: bool
 
 
 def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], version: int, parent: int) -> None:
@@ -73,6 +76,10 @@ def raise_all(order: Order, descriptors: list[int], readable: dict[int, int], ve
         os.chdir(order.scratch)
         allowed[os.open(".", os.O_PATH | os.O_CLOEXEC)] = landlock.SCRATCH
     address_space = _address_space()  # /proc cannot be read from here on
+    if "core" in walls and not order.seen:
+        libc.prctl(libc.PR_SET_DUMPABLE, 0)
+    if "user" in walls and libc.capabilities():
+        raise RuntimeError("it still has capabilities")
     if "landlock" in walls:
         landlock.restrict(allowed, version)
     descriptors[:] = _renumber(descriptors, walls)
@@ -88,7 +95,7 @@ def set_limits(order: Order, address_space: int) -> None:
         "time": {"CPU": order.cpu_seconds},
         "processes": {"NPROC": order.processes},
         "files": {"FSIZE": order.file_bytes, "NOFILE": order.open_files},
-        "core": {"CORE": 0},
+        "core": {"CORE": 1},  # not 0, which a core_pattern that is a pipe takes for "any size" (fs/coredump.c)
     }
     for wall, values in wanted.items():
         for name, value in values.items() if wall in order.walls else ():
@@ -113,5 +120,16 @@ def _renumber(descriptors: list[int], walls: Collection[str]) -> list[int]:
     low = [os.dup2(d, 3 + n) for n, d in enumerate(high)]
     if "descriptors" in walls:
         libc.close_range(3 + len(low), KEPT - 1)
+        for number in filterfalse(names_only, range(KEPT, KEPT + MOST_KEPT)):
+            with suppress(OSError):
+                os.close(number)
         libc.close_range(KEPT + MOST_KEPT)
     return low
+
+
+def names_only(descriptor: int) -> bool:
+    """Whether a descriptor only names a folder (O_PATH), so that nothing can be read or written through it."""
+    try:
+        return bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_PATH)
+    except OSError:
+        return False

@@ -6,6 +6,7 @@ when its supervisor ends. Started as root, it first changes to an unused user id
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import json
@@ -19,9 +20,11 @@ from contextlib import suppress
 from typing import Any
 
 from metricloop.sandbox import landlock, libc
+from metricloop.sandbox.payload import unpack
 from metricloop.sandbox.walls import KEPT, MOST_KEPT, Order, raise_all
 
-MESSAGE = 1 << 18  # bytes of one order at most
+MESSAGE = 1 << 16  # bytes of one message at most
+JOB, LOOSE_JOB = b"job", b"loose"  # messages with the descriptors of a job, the last that of its order; see `serve`
 OWN = {"LC_CTYPE", "PYTHONHASHSEED"}  # set by Python itself, and by the supervisor
 INHERITED = frozenset(os.environ) - OWN  # names of variables that this process was started with
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # one process, one core
@@ -29,7 +32,8 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # one 
 
 def main(descriptor: int) -> None:
     """Serve orders from the control socket until it is closed."""
-    control = socket.socket(fileno=descriptor)
+    control = socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3))  # below KEPT: children close it
+    os.close(descriptor)
     supervisor = os.pidfd_open(os.getppid())
     setup = json.loads(control.recv(MESSAGE))
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
@@ -62,10 +66,10 @@ def main(descriptor: int) -> None:
     poll.register(control, select.POLLIN)
     poll.register(supervisor, select.POLLIN)  # a forked process of the supervisor may keep its end of the socket open
     while supervisor not in (descriptor for descriptor, _ in poll.poll()):
-        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 16)
+        message, descriptors, _, _ = socket.recv_fds(control, len(LOOSE_JOB), 16)
         if not message:
             return
-        serve(control, supervisor, Order(**json.loads(message)), descriptors, readable, version)
+        serve(control, supervisor, descriptors, readable, version, message == JOB)
 
 
 def become(user: int) -> None:
@@ -102,16 +106,21 @@ def reach(folders: dict[str, int]) -> None:
 def serve(
     control: socket.socket,
     supervisor: int,
-    order: Order,
     descriptors: list[int],
     readable: dict[int, int],
     abi: int,
+    group: bool,
 ) -> None:
-    """Do one job: fork, send the pid to the supervisor, wait, end the whole group, report how the child ended."""
+    """Do one job: fork, send the pid to the supervisor, wait, end the whole group, report how the child ended.
+
+    The child alone reads its order: what this process has read, the next child could find in its memory.
+    group: whether the child leads a process group, as it does unless a test takes that wall away.
+    """
     zygote = os.getpid()
     child = os.fork()
     if child == 0:
         try:
+            order = Order(**unpack(descriptors.pop())[0])
             raise_all(order, descriptors, readable, abi, zygote)
         except BaseException as error:
             try:
@@ -124,7 +133,7 @@ def serve(
         finally:
             os._exit(71)  # an entry ends the process itself; reaching this line is a failure
     with suppress(PermissionError, ProcessLookupError):
-        if "group" in order.walls:
+        if group:
             os.setpgid(child, child)  # parent or child, whichever comes first
     for descriptor in descriptors:
         os.close(descriptor)

@@ -22,6 +22,8 @@ def declared_in(file: Path) -> list[str] | None:
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise MetricError(f"{file} is no Python{line}: {error.args[0]}") from None
+    except (RecursionError, MemoryError):
+        raise MetricError(f"{file} is nested too deep to be read; write it with shorter expressions") from None
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return [node.name for node in functions if any(_is_metric(one) for one in node.decorator_list)]
 

@@ -30,7 +30,7 @@ def digest_of_text(text: str) -> str | None:
     """The digest of a file of metrics, given as text; None as above."""
     try:
         names = imported(ast.parse(text))
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # no text, or nested too deep: it will not load
         return None
     own = {name for name in names if name.partition(".")[0] == PACKAGE}
     known = {PACKAGE, *LIBRARIES, *sys.stdlib_module_names}

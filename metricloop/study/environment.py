@@ -6,9 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from metricloop.llm.key import ANY_SERVER, OPENAI_ONLY, take_keys
+from metricloop.llm.key import ANY_SERVER, OPENAI_ONLY, protect_memory, take_keys
 from metricloop.runtime.stage_start import OWNER
-from metricloop.sandbox.libc import prctl
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -48,7 +47,6 @@ NETWORK = (
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
 )
-PR_SET_DUMPABLE = 4  # prctl(2)
 
 keys: dict[str, str] = {}  # of language models; taken out of os.environ, so that no command inherits them
 set_by_options: dict[str, str] = {}  # variables that an option of the command line sets; os.environ cannot set them
@@ -65,8 +63,8 @@ def hide_keys() -> None:
     """
     found = take_keys()
     keys.update(found)
-    if sys.platform == "linux" and {ANY_SERVER, OPENAI_ONLY} & set(found):
-        prctl(PR_SET_DUMPABLE, 0)
+    if {ANY_SERVER, OPENAI_ONLY} & set(found):
+        protect_memory()
 
 
 def environment() -> dict[str, str]:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from metricloop.params import load_params
 from metricloop.report.study_page import write_report
+from metricloop.runtime.stage_start import tell_errors_briefly
 
 
 def main() -> None:
+    tell_errors_briefly("report")
     print(write_report(Path.cwd(), load_params().data.folder))
 
 

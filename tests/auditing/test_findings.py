@@ -38,7 +38,7 @@ def test_an_empty_list_says_why():
     poor = told(Calibration(np.zeros(200), 0.3, 0.74), predictions={})
     words = poor.silent.replace(NO_BREAK, " ")
     assert "the out-of-fold model tells too little" in poor.silent
-    assert "74 % of all pairs, and it takes 80 %; more predict.iterations may help" in words
+    assert "74 % of all pairs, and it takes 80 %; a model that trains longer may help" in words
     assert poor.wrong is None
     assert told(Calibration(np.zeros(200), 0.3, 0.74)).silent.endswith("an audit with training may tell more")
 

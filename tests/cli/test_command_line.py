@@ -116,6 +116,7 @@ def test_every_command_has_a_test(name):
         ("suggest --dry-run -C d", {"dry_run": True, "folder": Path("d")}),
         ("scorecard d e", {"folders": [Path("d"), Path("e")]}),
         ("audit --no-training --most 3", {"no_training": True, "most": 3}),
+        ("audit --set a.b=1 c.d=2 --least 0", {"changes": ["a.b=1", "c.d=2"], "least": 0.0}),
         ("compare --markdown --confirmed", {"markdown": True, "confirmed": True}),
         ("reproduce random.0 -C d", {"block": "random.0", "folder": Path("d")}),
         ("export pool x.json --seed 2", {"what": "pool", "target": Path("x.json"), "seed": 2}),

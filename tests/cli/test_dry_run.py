@@ -3,10 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_study import make_tiny
 
 from metricloop.cli.main import main
+from metricloop.data.tables import IMAGES, write_table
 from metricloop.study.edit_params import change_params
 
 TIMES = {"start": 1.0, "iteration": 0.01, "inference": 0.5}
@@ -65,6 +67,22 @@ def test_the_smallest_gain_is_that_of_the_power_analysis(made, untimed, capsys):
     assert main(["run", "-C", str(made), "--dry-run"]) == 0
     least = detectable_gain([Look(2, 2, 0.05)], 1, 11, TYPICAL)
     assert f"a true gain of {signed(least)} mAP or more is found four times in five" in capsys.readouterr().out
+
+
+def test_search_images_of_one_film_count_once(made, untimed, capsys, tmp_path):
+    """Seven frames of two films, as the verdict counts them: two groups."""
+    columns = {name: np.zeros(9, int) for name in ("width", "height")} | {
+        name: ["x"] * 9 for name in ("file", "sha256")
+    }
+    groups = ["pool", "pool", "a", "a", "a", "a", "b", "b", "b"]
+    splits = ["pool"] * 2 + ["search"] * 7
+    study = make_tiny(tmp_path / "films")
+    columns |= {"image_id": np.arange(9), "group": groups, "split": splits}
+    write_table(study / "data/images.parquet", IMAGES, columns)
+    assert main(["run", "-C", str(study), "--dry-run"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "2 groups of search images and 1 metric" in out
+    assert "2 groups of search images are few: no gain below" in out
 
 
 @pytest.mark.parametrize(

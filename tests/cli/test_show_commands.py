@@ -13,8 +13,10 @@ from metricloop.data.tables import BOXES, TRUTH, read_table, write_table
 
 def test_an_audit_trains_out_of_fold_models_and_measures_what_was_put_in(tmp_path):
     folder = make_tiny(tmp_path / "tiny")
-    done = metricloop("audit", "-C", str(folder), "--most", "3")
+    done = metricloop("audit", "-C", str(folder), "--set", "predict.iterations=2", "--most", "3")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "predict.iterations: 3 -> 2" in done.stdout
+    assert f"metricloop audit -C {folder} --set predict.iterations=4\n" in done.stdout  # two steps teach nothing
     assert "AUROC by kind of mistake" in done.stdout
     found = json.loads((folder / "audit/audit.json").read_text())
     assert found["model"]["folds"] == 2

@@ -168,6 +168,22 @@ def test_numbers_and_order_do_not_tell_an_invented_box() -> None:
     assert keys == sorted(keys)
 
 
+@pytest.mark.parametrize("kind", ["moved", "scaled", "doubled", "spurious", "replaced"])
+@pytest.mark.parametrize("decimals", [0, 2])
+def test_decimals_do_not_tell_a_spoilt_box(kind: str, decimals: int) -> None:
+    """Half the boxes have few decimals and half have any: of each, the spoilt ones are as the others."""
+    data = clean(600)
+    few = np.arange(600) % 2 == 0
+    data["boxes"] = np.where(few[:, None], data["boxes"].round(decimals), data["boxes"]).astype(np.float32)
+    data["image_id"] = np.arange(600)  # one box an image, so that each label is known to come from one box
+    numbers = {"shift": 0.3} if kind == "moved" else {"scale": [[0.5, 0.8], [1.2, 1.5]]}
+    spoilt = damage(only(kind, **numbers), **data, lookalikes={4: np.array([[1.23456, 2.3, 40.1, 50.7]])})
+    made = spoilt.origin < 0 if kind in ("doubled", "spurious", "replaced") else np.ones(len(spoilt.boxes), bool)
+    assert made.sum() > 500
+    is_few = (spoilt.boxes == spoilt.boxes.round(decimals).astype(np.float32)).all(axis=1)
+    np.testing.assert_array_equal(is_few[made], few[spoilt.image_id[made]])
+
+
 def test_sloppiness_grows_as_objects_shrink() -> None:
     """small 0.1 of a 400 px image is 40 px: a 160 px box is four times as large, so a quarter of each."""
     n = 4000

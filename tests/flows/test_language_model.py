@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from personas import capable, chooser, clumsy, hostile, mender, text_of
-from server import Server
+from server import Answer, Server, failure
 from tiny_study import metricloop
 
 from metricloop.data.tables import read_json, read_yaml
@@ -39,19 +40,29 @@ def environment() -> dict[str, str]:
     return os.environ | {"METRICLOOP_API_KEY": KEY}
 
 
-def study(folder: Path, persona):
+def study(folder: Path, persona, key: str = KEY):
     """Continue the tiny study for two rounds. Returns the server, the output, and the journal."""
     baseline = (folder / "results/random.0/metrics.json").read_bytes()
     with Server(persona) as server:
-        done = metricloop("run", "-C", str(folder), *settings(server), env=environment())
+        done = metricloop("run", "-C", str(folder), *settings(server), env=environment() | {"METRICLOOP_API_KEY": key})
     assert done.returncode == 0, done.stdout + done.stderr
     assert server.errors == []
     assert (folder / "results/random.0/metrics.json").read_bytes() == baseline
-    for file in folder.rglob("*"):
-        if file.is_file() and ".git/" not in str(file):
-            assert KEY.encode() not in file.read_bytes(), file
-    assert KEY not in done.stdout + done.stderr
+    without_key(folder, key, done.stdout + done.stderr)
     return server, done.stdout, read_journal(folder / "journal.jsonl")
+
+
+def without_key(folder: Path, key: str, said: str) -> None:
+    """No file, no object of git and no output holds eight letters of the key in a row."""
+    pieces = {key[start : start + 8].encode() for start in range(len(key) - 7)} - {b"sk-proj-"}
+    objects = subprocess.run(
+        ["git", "cat-file", "--batch", "--batch-all-objects"], cwd=folder, capture_output=True, check=True
+    ).stdout
+    packed = [zlib.decompress(file.read_bytes(), 31) for file in folder.rglob("*.gz")]
+    texts = {"output": said.encode(), "git": objects} | {f"packed {n}": text for n, text in enumerate(packed)}
+    files = {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    for name, text in (texts | files).items():
+        assert not (found := [piece for piece in pieces if piece in text]), f"{name}: {found[:3]}"
 
 
 def kinds(events, **fields) -> Counter:
@@ -162,6 +173,41 @@ def test_a_repair_of_the_model_is_mended_becomes_an_arm_and_is_adopted(tiny, wal
     assert again.returncode == 0, again.stdout + again.stderr
     assert pq.read_table(tiny / "edits/drop_left_1.parquet").schema.metadata[b"trust"] == b"adopted"
     assert read_yaml(tiny / "rounds.yaml")["repairs"]["drop_left_1"]["code"] == "metrics/adopted/drop_left_1.py"
+
+
+LONG_KEY = "sk-proj-Zk4hT9wQx2Vb7NmLr3Ys8Df1Gc6Jp0KaUe5Wi_Ho-Rt2Qv9Bn4Xz7Ml1Pd6Fy3Gs8Ck0Ej5Tu"
+
+
+def echoing(body, number):
+    """A capable model behind a server that puts the key, whole, in halves and spelt otherwise, wherever it can."""
+    half, other = LONG_KEY[: len(LONG_KEY) // 2], LONG_KEY[len(LONG_KEY) // 2 :]
+    spelt = "".join(f"\\u{ord(letter):04x}" for letter in LONG_KEY)
+    if number == 0:
+        return failure(429, f"busy, {LONG_KEY}; {half} {other}", {"Retry-After": "0", "X-Echo": LONG_KEY}, code=half)
+    answer = capable(body, number - 1)
+    whole = json.loads(answer.body)
+    message = whole["choices"][0]["message"]
+    idea = json.loads(message["content"])
+    for suggestion in idea.get("suggestions", []):
+        suggestion["hypothesis"] = f"{suggestion.get('hypothesis', '')} {half[:20]} {other[:20]}"
+        if suggestion.get("code"):
+            suggestion["code"] += f"\nSPELT = 'KEY'  # {half}, {other[-12:]}\n"
+    # Once more encoded within the text, so that it is only whole when the text is read as JSON.
+    message["content"] = json.dumps(idea).replace("KEY", spelt)
+    whole |= {"model": f"stand-in {half}", "service_tier": other[:30], "id": LONG_KEY, "system_fingerprint": half}
+    message["reasoning_content"] = LONG_KEY
+    return Answer(json.dumps(whole).encode(), headers={"X-Request-Id": LONG_KEY, "X-Half": half})
+
+
+@pytest.mark.slow
+def test_a_server_that_echoes_the_key_puts_it_into_no_file(tiny, walls):
+    server, _, events = study(tiny, echoing, LONG_KEY)
+    assert server.requests[0].headers["authorization"] == f"Bearer {LONG_KEY}"
+    assert kinds(events)["accepted"] >= 1
+    journal = (tiny / "journal.jsonl").read_text()
+    assert "stand-in ***" in journal
+    code = "".join(file.read_text() for file in (tiny / "metrics/generated").rglob("*.py"))
+    assert "SPELT = '***'" in code
 
 
 @pytest.mark.faults

@@ -591,9 +591,12 @@ def test_the_key_is_in_no_log(serve, caplog):
     caplog.set_level(logging.DEBUG)
     for name in ("openai", "httpx2", "httpcore2"):
         caplog.set_level(logging.DEBUG, logger=name)
-    _, client = serve(failure(500), YES)
+    echo = {"X-Echo": KEY, "X-Half": KEY[: len(KEY) // 2]}
+    _, client = serve(failure(500, headers=echo), Answer(YES.body, headers=echo))
     complete(client)
     assert "chat/completions" in caplog.text  # there is a log
+    assert "'X-Echo', b'***'" in caplog.text.replace('"', "'")  # with the headers of the answers
+    assert KEY[len(KEY) // 4 : len(KEY) // 2] not in caplog.text
     assert KEY not in caplog.text
     assert KEY not in repr(client)
 

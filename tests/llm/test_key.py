@@ -159,3 +159,24 @@ def test_a_line_that_hands_over_something_else(line):
     with pytest.raises(NoKeyError, match="first line of standard input") as caught:
         read_keys(io.StringIO(line))
     assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_a_process_is_protected_before_it_reads_the_keys():
+    """No core of it and, to others of the same user, no memory: PR_GET_DUMPABLE is 0. One without keys is as before."""
+    code = """
+import ctypes, sys
+from metricloop.llm.key import read_keys
+dumpable = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+class Stream:
+    def isatty(self): return False
+    def readline(self, most):
+        print(dumpable())
+        return sys.stdin.readline()
+print(dumpable())
+print(read_keys(Stream()))
+"""
+    line = hand_over({"METRICLOOP_API_KEY": "k"})
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, input=line, text=True, capture_output=True, check=True)
+    assert done.stdout.split("\n")[:3] == ["1", "0", "{'METRICLOOP_API_KEY': 'k'}"]

@@ -27,6 +27,7 @@ from metricloop.sandbox.limits import Limits
         ("file_mb", 0),
         ("scratch_mb", 0),
         ("scratch_entries", 9),
+        ("written_mb", 0),
         ("output_kb", 0),
     ],
 )

@@ -167,6 +167,28 @@ WORKS = {
         with ThreadPoolExecutor(4) as pool: print(list(pool.map(abs, [-1, 2])))
         threading.Thread(target=print, args=["last"]).start()
         """,
+    "threads of the C library": """
+        import ctypes, time
+        libc = ctypes.CDLL(None)
+        work = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: time.sleep(0.05) or print("worked"))
+        thread = ctypes.c_ulong()
+        print(libc.pthread_create(ctypes.byref(thread), None, work, None))
+        print(libc.pthread_join(thread, None))  # waits on a word of the kernel, which may be shared
+        """,
+    "locks of a database": """
+        import sqlite3
+        one, other = sqlite3.connect("table.db", timeout=0), sqlite3.connect("table.db", timeout=0)
+        one.execute("create table lions (name)")
+        one.execute("begin exclusive")
+        try:
+            other.execute("insert into lions values ('a')")
+        except sqlite3.OperationalError as error:
+            print(error)
+        one.commit()
+        one.close()
+        other.close()
+        __import__("os").unlink("table.db")
+        """,
     "fork and a pipe": """
         import multiprocessing as mp
         def work(end): end.send([1, {"a": 2}])
@@ -208,6 +230,8 @@ WORKS = {
 PRINTS = {
     "asyncio": "[0, 1, 4, 9, 16, 3]\n",
     "threads": "[1, 2]\nlast\n",
+    "threads of the C library": "0\nworked\n0\n",
+    "locks of a database": "database is locked\n",
     "fork and a pipe": "[1, {'a': 2}]\n0\n",
     "fork and wait": "7\n",
     "temporary files": "1 True\n",
@@ -460,6 +484,24 @@ def test_names_that_are_hidden_or_unprintable_are_left_out(started, results, nam
     assert (outcome.status, outcome.errors) == (0, "")
     assert (outcome.made, outcome.left_out) == ((), 1)
     assert listing(results) == {}
+
+
+def test_a_path_too_long_for_the_results_is_left_out_and_the_rest_is_handed_over(started, results):
+    deep = "/".join(["d" * 200] * 18)  # 3,617 letters, and 4,095 are a path's most
+    code = f"""
+        import os
+        os.makedirs({deep!r})
+        for name in ({deep!r} + "/file", "short"):
+            open(name, "w").close()
+        """
+    target = results / ("r" * 200) / ("s" * 200) / ("t" * 200)
+    outcome = started(code, results=target)
+    assert (outcome.status, outcome.made, outcome.left_out) == (0, ("short",), 1)
+    assert os.listdir(target) == ["short"]
+
+
+def test_one_process_is_enough_for_a_program_that_starts_none(started):
+    assert started("print(1)", limits=LIMITS.model_copy(update={"processes": 1})).output == "1\n"
 
 
 def test_results_go_to_a_folder_of_their_own(started, tmp_path, results):

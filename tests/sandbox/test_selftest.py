@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from metricloop.sandbox import selftest_inside, tiers, walls
+from metricloop.sandbox import selftest, selftest_inside, tiers, walls
 from metricloop.sandbox.errors import SandboxError
+from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.sandbox.tiers import missing
 from metricloop.scoring import sandboxed
@@ -226,3 +227,32 @@ def test_a_supervisor_that_cannot_count_refuses_projects_and_scores_on(monkeypat
             sandbox.child("run", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0})
         with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", {"seconds": 0}) as child:
             assert child.receive(5, "it") == b"ran over its time"
+
+
+@needs_walls
+@pytest.mark.parametrize(
+    "low",
+    [{"processes": 1}, {"batch_seconds": 0.01}, {"scratch_mb": 1}, {"open_files": 16, "file_mb": 1, "written_mb": 1}],
+    ids=str,
+)
+def test_the_self_test_does_not_need_more_than_the_limits_allow(low):
+    """What a person may ask for is what is then given: low limits are not refused by a test that needs more."""
+    with Sandbox(limits=Limits(**low)) as sandbox:
+        assert sandbox.blind == ""
+        assert sandbox.limits == Limits(**low)
+
+
+@needs_walls
+def test_nobody_else_can_write_to_the_canary(monkeypatch):
+    seen = []
+    attack = selftest._attack
+
+    def look(sandbox, mode, folder):
+        for path in (folder, folder / "canary"):
+            status = path.stat()
+            seen.append((status.st_mode & 0o777, status.st_uid == (sandbox.user or os.geteuid())))
+        return attack(sandbox, mode, folder)
+
+    monkeypatch.setattr(selftest, "_attack", look)
+    with Sandbox():
+        assert seen == [(0o700, True), (0o600, True)] * 2

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from metricloop.sandbox import tree
+from metricloop.sandbox import proc, tree
 from metricloop.sandbox.places import unused_user
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
@@ -325,3 +325,38 @@ ready(); stay()
         assert base.memory == tree.anonymous(group)
         assert tree.scratch_use(str(tmp_path), [group], 1000, 7 * MB) == (roughly(7), 0)
         assert tree.scratch_use(str(tmp_path), [group], 1000, 7 * MB, base.files) == (0, 0)
+
+
+def test_what_a_tree_wrote_never_falls(monkeypatch):
+    """A sum falls when a process ends that nobody waits for; then only what comes after that counts anew."""
+    sums = iter([100, 250, 40, 60, 60])
+    monkeypatch.setattr("metricloop.sandbox.proc.written", lambda pid: next(sums))
+    written = tree.Written()
+    assert [written.look([1]) for _ in range(5)] == [100, 250, 250, 270, 270]
+
+
+def test_what_ended_children_wrote_counts_for_whoever_waited(tmp_path):
+    """As the kernel counts it: 1 MB of one's own and 2 MB of a child, both out to the disk."""
+    code = f"""
+import os, sys
+def write(name, size):
+    with open({str(tmp_path)!r} + name, "wb") as file:
+        file.write(bytes(size << 20))
+        file.flush()
+        os.fsync(file.fileno())
+write("/own", 1)
+if os.fork() == 0:
+    write("/child", 2)
+    os._exit(0)
+os.wait()
+print(flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        wrote = proc.written(process.pid)
+        process.stdin.close()
+    if not wrote:
+        pytest.skip("this kernel, or the temporary folder's file system, counts no bytes")
+    assert 3 << 20 <= wrote < 4 << 20
+    assert proc.written(process.pid) == 0  # it has ended

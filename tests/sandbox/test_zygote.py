@@ -329,3 +329,30 @@ def test_payloads_reach_the_child_and_stay_the_supervisors(sandbox):
         assert json.loads(child.receive(5, "it")) == {}
     assert os.pread(payload, 4096, os.fstat(payload).st_size - 4096) == image.tobytes()
     os.close(payload)
+
+
+@pytest.mark.parametrize("first", [99, 100, 105, 115, 116])
+def test_however_many_files_the_supervisor_has_open_a_child_has_none_of_the_zygote(first):
+    """Numbers from 100 on may name library folders in a child; the control socket must never be one of them."""
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    while held[-1] < first - 1:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+    try:
+        with Sandbox() as sandbox, sandbox.child(*STAY, {"seconds": 20}) as child:  # the self-test looks, too
+            until = time.monotonic() + 10
+            while sockets_of(child.pid) not in ([], [3]) and time.monotonic() < until:  # its walls go up meanwhile
+                time.sleep(0.01)
+            assert sockets_of(child.pid) in ([], [3])
+    finally:
+        for number in held:
+            os.close(number)
+
+
+def sockets_of(pid):
+    """The numbers of a process's sockets; none where not even its own user may look."""
+    try:
+        return [
+            int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir() if path.readlink().name.startswith("socket:")
+        ]
+    except PermissionError:
+        return []

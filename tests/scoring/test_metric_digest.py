@@ -58,7 +58,15 @@ def test_a_file_that_imports_the_package_depends_on_what_a_metric_is(text, tmp_p
     digest_of_text.cache_clear()
 
 
-@pytest.mark.parametrize("text", ["import sklearn", "from my_helpers import x", "def broken(:"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sklearn", "from my_helpers import x", "def broken(:", "x = '\ud800'", "x = 1\0",
+        "x = " + "(" * 100_000, "x = " + "-" * 100_000 + "1", "x = " + "a." * 100_000 + "b", 
+        "x = " + "1+" * 100_000 + "1",
+    ],
+    ids=lambda text: text[:16],
+)  # fmt: skip
 def test_code_that_cannot_be_followed_has_none(text):
     assert digest_of_text(text) is None
 

@@ -115,8 +115,10 @@ def test_what_the_model_has_cost_is_told_in_a_few_words(tmp_path):
     journal.write_text("")
     assert money_so_far(journal, LanguageModel()) == ""
     journal.write_text(
-        '{"event": "asked", "round": 1, "step": "suggest", "provider": "openai", "model": "m", "tokens": 10}\n'
-        '{"event": "answered", "round": 1, "step": "suggest", "provider": "openai", "model": "m", '
+        '{"event": "asked", "round": 1, "step": "propose", "suggestion": "", "attempt": 0, '
+        '"provider": "openai", "model": "m", "tokens": 10}\n'
+        '{"event": "answered", "round": 1, "step": "propose", "suggestion": "", "attempt": 0, '
+        '"provider": "openai", "model": "m", '
         '"prompt_tokens": 1000, "completion_tokens": 234, "cost": 0.0456, "seconds": 1}\n'
     )
     assert money_so_far(journal, LanguageModel()) == "model $0.05"

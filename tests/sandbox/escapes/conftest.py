@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
 import pytest
 from world import World
 
@@ -32,3 +37,12 @@ def sandbox(planted):
     """One zygote for both ways in; a test sets `limits` as it needs them."""
     with Sandbox((*sandboxed.ENTRIES, *project.ENTRIES)) as made:
         yield made
+
+
+@pytest.fixture
+def folder():
+    """A folder that everyone may look into, on the file system of the world."""
+    made = Path(tempfile.mkdtemp(prefix="escape-project-"))
+    os.chmod(made, 0o755)
+    yield made
+    subprocess.run(["rm", "-rf", "--", str(made)], check=True)  # copes with any depth

@@ -34,9 +34,9 @@ def call(name, *arguments):
 
 def digits(data):
     """The planted number in a text, as it is marked everywhere; 0.0 where there is none."""
-    data = data if isinstance(data, bytes) else str(data).encode()
-    place = data.find(W["mark"].encode())
-    return float(data[place + len(W["mark"]) :][:6]) if place >= 0 else 0.0
+    data = data if isinstance(data, bytes) else str(data).encode(errors="replace")
+    found = [text[:6] for text in data.split(W["mark"].encode())[1:] if text[:6].isdigit()]
+    return float(found[0]) if found else 0.0
 
 
 def any_of(attempts, targets):

@@ -364,6 +364,50 @@ def probe(frame):
     assert verdict.scores[0] < -10_000, verdict  # it searched, and found nothing
 
 
+RAW_MEMORY = """
+import gc, re
+
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+PAGE = 4096
+
+def there(page):
+    libc.access.restype = ctypes.c_int
+    return libc.access(ctypes.c_void_p(page * PAGE), 0) == 0 or ctypes.get_errno() != 14
+
+def found():
+    use = ctypes.CDLL(None, use_errno=True)
+    libc.access = use.access  # a name at this address, or EFAULT: nothing is mapped there
+    starts = {id(thing) // PAGE for thing in gc.get_objects()} | {id(text) // PAGE for text in sys.modules}
+    starts.add(libc.sbrk(ctypes.c_long(0)) // PAGE - 1)
+    seen = set()
+    for start in starts:
+        for step in (1, -1):
+            page = start
+            while page not in seen and len(seen) < 100_000 and there(page):
+                seen.add(page)
+                page += step
+            seen.discard(start)
+        seen.add(start)
+    for page in sorted(seen):
+        for word in re.findall(MARK + rb"([0-9]{6})", ctypes.string_at(page * PAGE, PAGE) if there(page) else b''):
+            return float(word)
+    return -float(len(seen))
+"""
+
+
+def test_a_metric_finds_nothing_of_the_order_before_in_raw_memory(world, sandbox):
+    """Not as an object either, in what the zygote has freed: its heap is in the memory of all its children."""
+    sandbox.limits = Limits(frame_seconds=20)
+    search = HEADER + f"MARK = {world.marked[:-6].encode()!r}\n" + RAW_MEMORY + ONE_PROBE + "    return found()\n"
+    for _ in range(3):
+        arguments = {"seconds": 0, "argv": [world.marked * 4000]}
+        with sandbox.child("score", "metricloop.sandbox.selftest_inside:outstay", arguments) as before:
+            assert before.receive(5, "it") == b"ran over its time"
+        [[verdict, _]] = run_file(sandbox, MetricFile(search, "probe.py"), SPECS[:1], FRAMES)
+        assert verdict.scores[0] < -3000, verdict  # pages that it searched
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_zygote_s_death_in_mid_batch(number, world, sandbox, monkeypatch):
     """The batch says so, nothing survives, and the next batch is scored by a new zygote."""

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 from probe import Probe, text
 from probes_disk import DISK
+from probes_doors import DOORS
 from probes_files import BROUGHT, FILES
 from probes_kernel import KERNEL
 from probes_memory import MEMORY
@@ -36,7 +36,7 @@ from metricloop.sandbox.project import run
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.sandboxed import MetricFile, run_file
 
-FAMILIES = (SECRETS, NETWORK, PROCESSES, MEMORY, TIME, DISK, FILES, BROUGHT, KERNEL, OTHERS)
+FAMILIES = (SECRETS, NETWORK, PROCESSES, MEMORY, TIME, DISK, FILES, BROUGHT, KERNEL, OTHERS, DOORS)
 PROBES = [probe for family in FAMILIES for probe in family]
 SLACK = 2.0  # seconds that a limit may be overrun
 PATIENCE = 20.0
@@ -72,6 +72,7 @@ EFFECTS: dict[str, Callable[[World, Probe, Result], bool]] = {
     "hurt": lambda world, probe, result: world.hurt(),
     "outlived": lambda world, probe, result: bool(world.left()),
     "brought": lambda world, probe, result: _brought(world, result),
+    "misled": lambda world, probe, result: False,  # test_campaign.py looks at the scores of others
     "endless": lambda world, probe, result: result.seconds > _seconds(probe) + SLACK,
 }
 
@@ -129,15 +130,6 @@ def outside(probe: Probe, world: World, folder: Path) -> Result:
     return Result(_number(output), seconds, errors, folder)
 
 
-@pytest.fixture
-def folder():
-    """A folder that everyone may look into, on the file system of the world."""
-    made = Path(tempfile.mkdtemp(prefix="escape-project-"))
-    os.chmod(made, 0o755)
-    yield made
-    subprocess.run(["rm", "-rf", "--", str(made)], check=True)  # copes with any depth
-
-
 def _skip_elsewhere(probe: Probe) -> None:
     if probe.x86 and platform.machine() != "x86_64":
         pytest.skip("machine code of x86-64")
@@ -147,7 +139,7 @@ def _cases(mode: str) -> list:
     return [pytest.param(p, id=f"{p.family}-{p.name}-{mode}") for p in PROBES if mode in p.modes]
 
 
-def _held(probe: Probe, world: World, result: Result) -> None:
+def held(probe: Probe, world: World, result: Result) -> None:
     """Nothing of what any probe is after has happened."""
     assert not EFFECTS[probe.effect](world, probe, result), f"{probe.what}: it got through ({result})"
     assert result.number != world.secret
@@ -163,7 +155,7 @@ def _held(probe: Probe, world: World, result: Result) -> None:
 def test_a_metric_does_not_get_out(probe, world, sandbox):
     _skip_elsewhere(probe)
     result = contained_score(probe, world, sandbox)
-    _held(probe, world, result)
+    held(probe, world, result)
     assert result.next_frame == 7.0, result.words
     children = Path(f"/proc/{sandbox._process.pid}/task/{sandbox._process.pid}/children")
     assert not children.exists() or children.read_text() == ""
@@ -177,7 +169,7 @@ def test_a_project_does_not_get_out(probe, world, folder, sandbox, monkeypatch):
 
     _skip_elsewhere(probe)
     monkeypatch.setattr("metricloop.sandbox.project.Sandbox", running)
-    _held(probe, world, contained_run(probe, world, folder))
+    held(probe, world, contained_run(probe, world, folder))
 
 
 @pytest.mark.parametrize("probe", [pytest.param(p, id=f"{p.family}-{p.name}") for p in PROBES])
@@ -186,7 +178,11 @@ def test_outside_the_walls_it_succeeds(probe, world, folder):
     _skip_elsewhere(probe)
     if probe.hidden:
         pytest.skip(f"not shown outside: {probe.hidden}")
-    result = outside(probe, world, folder)
+    shown_outside(probe, world, outside(probe, world, folder))
+
+
+def shown_outside(probe: Probe, world: World, result: Result) -> None:
+    """It succeeded without walls, or this machine does not offer what it needs."""
     assert not MISTAKES.search(result.words), result.words
     succeeded = EFFECTS[probe.effect](world, probe, result)
     if not succeeded and probe.lacks:
@@ -195,9 +191,10 @@ def test_outside_the_walls_it_succeeds(probe, world, folder):
 
 
 def test_the_suite_covers_the_issue():
-    assert len({(p.family, p.name) for p in PROBES}) == len(PROBES) >= 60
+    assert len({(p.family, p.name) for p in PROBES}) == len(PROBES) >= 180
     assert {p.family for p in PROBES} >= {
         "secrets", "network", "processes", "memory", "time", "disk", "files", "kernel", "others",
+        "doors",
     }  # fmt: skip
     assert all(p.what and p.source.startswith("def attack(known):") for p in PROBES)
     assert sum(not p.hidden for p in PROBES) > 0.9 * len(PROBES)

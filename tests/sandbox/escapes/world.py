@@ -32,7 +32,9 @@ CALLS = [
     "rt_tgsigqueueinfo", "setns", "unshare", "getpid", "personality", "syslog", "modify_ldt", "arch_prctl",
     "setsid", "setpgid", "mknod", "mknodat", "unlinkat", "mkdirat", "fanotify_init", "sethostname", "seccomp",
     "swapon", "init_module", "kexec_load", "clock_settime", "setitimer", "timer_create", "exit", "fallocate",
-    "splice", "tee", "vmsplice", "move_pages", "migrate_pages", "get_robust_list", "lookup_dcookie", "acct",
+    "splice", "tee", "vmsplice", "move_pages", "migrate_pages", "get_robust_list", "set_robust_list", "lookup_dcookie",
+    "acct", "clock_gettime", "clock_getres", "clock_nanosleep", "capget", "getsid", "getpgid", "getpriority",
+    "sched_getscheduler", "sched_getparam", "sched_getaffinity", "ioprio_get", "futex", "set_tid_address", "alarm",
     "quotactl", "reboot", "io_setup", "fspick", "open_tree", "fsopen", "process_madvise", "remap_file_pages",
 ]  # fmt: skip
 VICTIM = """

@@ -1,0 +1,155 @@
+"""Which files of a workspace are damaged, in what way, and how each is mended: told where a command fails.
+
+A file that was cut short, or overwritten by another program, is rare. So no reader of ours looks for it: the command
+line looks at the whole workspace, once, after a command has failed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metricloop import layout
+from metricloop.runtime.file_forms import FORMS, read_yaml_keys
+from metricloop.text.shell import command_line, run_line
+
+SMALL = 5_000_000  # bytes: larger outputs are not summed, because an error should be told at once
+PACKAGE = "metricloop"
+FORBIDDEN = "may not be read by you"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that cannot be used. what: a clause, such as "is empty". mend: what to do, with a command line."""
+
+    path: Path
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.what}; {self.mend}"
+
+
+def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | None:
+    """What is printed of an error in place of a traceback, one line per fault; None where it may be a bug of ours.
+
+    folders: the workspaces in question. Errors of our own say themselves what is wrong, and damaged files that they do
+    not tell how to mend are added. Errors of others say little, such as "Expecting value": there the damage alone is
+    told. outputs: where all files can be read, also tell which ones are not as their stage wrote them.
+    """
+    if isinstance(error, MemoryError):
+        return "the memory of this machine is used up; end other programs, then give the same command again"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"{error}; make room, then give the same command again: what is finished stays"
+    own = type(error).__module__.partition(".")[0] in (PACKAGE, "__main__")
+    found = [one for folder in folders for one in damaged_files(folder)]
+    if own:
+        return "\n".join([str(error), *(str(one) for one in found if one.mend not in str(error))])
+    if not found and outputs:
+        found = [one for folder in folders for one in changed_outputs(folder)]
+    return "\n".join(map(str, found)) or None
+
+
+def damaged_files(folder: Path) -> Iterator[Damage]:
+    """The files of a workspace that cannot be read as what they are, or are gone although they were committed."""
+    ways = _Ways(folder)
+    for pattern, form in FORMS.items():
+        for path in sorted(folder.glob(pattern)):
+            if what := _damage(path, form):
+                mend = f"allow it: {command_line('chmod', 'u+rwX', path)}" if what == FORBIDDEN else ways.of(path)
+                yield Damage(path, what, mend)
+    for path in ways.deleted:  # outputs are not among them: they come and go while a study runs
+        yield Damage(path, "is missing", ways.of(path))
+
+
+def changed_outputs(folder: Path) -> Iterator[Damage]:
+    """What a stage wrote, and is gone or holds something else now: where all can be read, one may still be odd."""
+    ways = _Ways(folder)
+    for name, digest in ways.outputs.items():
+        path = folder / name
+        if not os.path.lexists(path):
+            yield Damage(path, "is missing", ways.of(path))
+        elif path.is_file() and path.stat().st_size < SMALL and _md5(path) != digest:
+            yield Damage(path, "is not what its stage wrote", ways.of(path))
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+class _Ways:
+    """How to get a file of one workspace back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.outputs = _outputs(folder)
+        self.committed = set(self._git("ls-tree", "-r", "-z", "--name-only", "HEAD"))
+        gone = set(self._git("ls-files", "-z", "--deleted", "--", "."))
+        ours = (name for name in gone if any(Path(name).match(pattern) for pattern in FORMS))
+        self.deleted = sorted(folder / name for name in ours if not self._is_output(name))
+
+    def _git(self, *words: str) -> list[str]:
+        """What git lists, by names relative to the workspace; [] where there is no repository."""
+        try:
+            done = subprocess.run(["git", "-C", self.folder, *words], capture_output=True, check=False, timeout=20)
+        except (OSError, subprocess.SubprocessError):
+            return []
+        return [name for name in os.fsdecode(done.stdout).split("\0") if name]
+
+    def _is_output(self, name: str) -> bool:
+        return any(name == out or name.startswith(f"{out}/") for out in self.outputs)
+
+    def of(self, path: Path) -> str:
+        """What to do with a damaged file."""
+        name = str(path.relative_to(self.folder))
+        away = command_line("mv", path, f"{path}.damaged")
+        first = f"{away} && " if path.is_dir() else ""
+        if name.startswith(f"{layout.SCRATCH}/"):
+            return f"nothing in it is lost: {command_line('rm', '-r', path)}"
+        if name in self.committed:
+            back = first + command_line("git", "-C", self.folder, "checkout", "HEAD", "--", name)
+            by_hand = "correct it, or take" if name in BY_HAND else "take"
+            return f"{by_hand} the last committed version: {back}"
+        if self._is_output(name):
+            return f"make it again: {first}{run_line(self.folder)}"
+        if name == layout.MLFLOW:
+            return f"make it again: {away} && {command_line('metricloop', 'track', '-C', self.folder)}"
+        if name.startswith(f"{layout.AUDIT}/"):
+            return f"make it again: {first}{command_line('metricloop', 'audit', '-C', self.folder)}"
+        if name.startswith(f"{layout.PROMOTED}/"):
+            return f"make another: {away} && {command_line('metricloop', 'promote', '-C', self.folder)}"
+        return f"put a copy of it back, or make it again: {away} && {run_line(self.folder)}"
+
+
+BY_HAND = (layout.PARAMS, layout.ARMS, layout.STAGES)  # people write these: a mistake in one is no damage
+
+
+def _outputs(folder: Path) -> dict[str, str]:
+    """Path -> MD5 sum of what the stages wrote, as dvc.lock says; {} where that cannot be read."""
+    try:
+        stages = read_yaml_keys(folder / layout.LOCK)["stages"].values()
+        return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", ())}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _damage(path: Path, form: Callable[[Path], Any]) -> str:
+    """What is wrong with a file; "" when nothing is."""
+    if path.is_dir():
+        return "is a folder, not a file"
+    try:
+        form(path)
+    except PermissionError:
+        return FORBIDDEN
+    except UnicodeDecodeError:
+        return "is damaged: it is no text"
+    except (OSError, ValueError) as error:
+        return f"is damaged: {error}" if path.stat().st_size else "is empty"
+    return ""

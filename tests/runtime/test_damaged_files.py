@@ -1,0 +1,75 @@
+"""What is told of damaged files: hand-made workspaces without git and DVC."""
+
+import errno
+
+import pytest
+
+from metricloop.data.tables import TableError
+from metricloop.runtime.damaged_files import changed_outputs, damaged_files, told
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "params.yaml").write_text("study: {name: x}\n")
+    outs = "[{path: comparison.json, md5: 8a80554c91d9fca8acb82f023de02f11}]"
+    (tmp_path / "dvc.lock").write_text(f"schema: '2.0'\nstages: {{compare: {{cmd: c, outs: {outs}}}}}\n")
+    (tmp_path / "comparison.json").write_text("{}\n")  # md5sum of it: as in dvc.lock
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("comparison.json", b"", "is empty"),
+        ("comparison.json", b'{"arms": [\n', "is damaged: it is no JSON from line 2 on"),
+        ("comparison.json", b"[]", "is damaged: it must hold keys with values, and holds a list"),
+        ("comparison.json", b"true", "is damaged: it must hold keys with values, and holds true or false"),
+        ("comparison.json", b"\xff\xfe", "is damaged: it is no text"),
+        ("data/categories.json", b"{}", "is damaged: it must hold a list, and holds keys with values"),
+        ("rounds.yaml", b"arms: {a: {policy: {name: b", "is damaged: it is no YAML from line 1 on"),
+        ("rounds.yaml", b"arms: {}\nblo: 1", "is damaged: it is cut short"),
+        ("arms.yaml", b"17\n", "is damaged: it must hold keys with values, and holds a number"),
+        ("journal.jsonl", b'{"event": "a"}\nnothing\n{"ev', "is damaged: line 2 is no event"),
+        ("scores/labels/x.parquet", b"PAR1", "is damaged: it is no whole Parquet file"),
+        ("models/random.0/seed_0.pt", b"PK", "is damaged: it is no whole file of weights"),
+        ("mlflow.db", b"x" * 40, "is damaged: it is no SQLite database"),
+    ],
+)
+def test_each_form_of_file_says_what_is_wrong(folder, name, content, what):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    (found,) = damaged_files(folder)
+    assert (found.path, found.what) == (folder / name, what)
+
+
+def test_a_whole_workspace_a_torn_last_line_and_an_empty_journal_are_no_damage(folder):
+    (folder / "journal.jsonl").write_text('{"event": "a"}\n{"ev')
+    (folder / "opened.jsonl").write_text("")
+    (folder / "brief.md").write_text("")
+    assert not list(damaged_files(folder))
+    assert not list(changed_outputs(folder))
+
+
+def test_an_error_of_another_library_is_told_by_the_damage_and_one_of_ours_keeps_its_words(folder):
+    bug = TypeError("list indices must be integers")
+    assert told(bug, folder, outputs=True) is None
+    (folder / "comparison.json").write_text('{"arms": 3}\n')  # JSON with keys, but not what the stage wrote
+    line = f"{folder}/comparison.json is not what its stage wrote; make it again: metricloop run -C {folder}"
+    assert told(bug, folder, outputs=True) == line
+    assert told(bug, folder) is None
+    assert told(TableError("data/x.parquet has no column y"), folder, outputs=True) == "data/x.parquet has no column y"
+    (folder / "comparison.json").unlink()
+    assert told(bug, folder, outputs=True) == line.replace("is not what its stage wrote", "is missing")
+    (folder / ".metricloop").mkdir()
+    (folder / ".metricloop/run.json").write_text("{")
+    scratch = f"{folder}/.metricloop/run.json"
+    assert told(TableError("it"), folder) == (
+        f"it\n{scratch} is damaged: it is no JSON from line 1 on; nothing in it is lost: rm -r {scratch}"
+    )
+
+
+def test_a_full_disk_and_used_up_memory_are_told_in_a_line(folder):
+    assert told(OSError(errno.ENOSPC, "No space left on device", "a"), folder) == (
+        "[Errno 28] No space left on device: 'a'; make room, then give the same command again: what is finished stays"
+    )
+    assert "the memory of this machine is used up" in told(MemoryError())
