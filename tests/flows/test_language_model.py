@@ -175,6 +175,9 @@ def test_a_server_that_echoes_the_key_puts_it_into_no_file(tiny, walls):
     assert "stand-in ***" in journal
     code = "".join(file.read_text() for file in (tiny / "metrics/generated").rglob("*.py"))
     assert 'SPELT = "***"' in code
+    (tiny / "planted").write_text(LONG_KEY[40:48])  # so that it is known that the hunt would find it
+    with pytest.raises(AssertionError, match="planted"):
+        without_key(tiny, LONG_KEY, "")
 
 
 @pytest.mark.faults
