@@ -14,6 +14,7 @@ from types import FrameType
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL
 
+from metricloop.flows.reaper import end_server_with_me
 from metricloop.study.kept_outputs import settle_all
 from metricloop.study.live import clear
 from metricloop.study.processes import end_all, no_more
@@ -72,6 +73,7 @@ def start_server_apart() -> None:
     """
     if PREFECT_API_URL.value():
         return
+    end_server_with_me()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for left in reversed(range(TRIES)):

@@ -22,7 +22,16 @@ from metricloop.sandbox.limits import Limits
 from metricloop.sandbox.supervisor import Sandbox
 from metricloop.scoring.inside_sandbox import BROKEN, FAILED, VALUES
 from metricloop.scoring.metric_file import MetricFile
-from metricloop.scoring.sandboxed import MOST_DEATHS, NAME, arguments_of, declarations, own_memory, packed, started
+from metricloop.scoring.sandboxed import (
+    MOST_DEATHS,
+    NAME,
+    arguments_of,
+    declarations,
+    distinct,
+    own_memory,
+    packed,
+    started,
+)
 from metricloop.text.clean import clean
 
 INSIDE = "metricloop.mending.inside_sandbox"
@@ -122,4 +131,4 @@ def _spec(entry: Any) -> RepairSpec:
         raise ValueError(f"got {entry!r}")
     if not NAME.fullmatch(entry["name"]) or keyword.iskeyword(entry["name"]):  # the name is used for files
         raise ValueError(f"a repair's name is a letter and up to 63 of a-z, 0-9, _; got {entry['name']!r}")
-    return RepairSpec(entry["name"], tuple(map(str, entry["needs"])))
+    return RepairSpec(entry["name"], distinct(entry["needs"]))

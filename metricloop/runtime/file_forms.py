@@ -27,9 +27,16 @@ def read_yaml_keys(path: Path) -> Any:
     return _check(content, dict)
 
 
-def read_lines(path: Path) -> None:
+def _journal(path: Path) -> None:
     """JSON with keys in every line; a last line without its end, cut by a kill, does not count."""
-    *lines, _ = path.read_text("utf-8").split("\n")
+    _check_lines(path.read_text("utf-8").split("\n")[:-1])
+
+
+def _lines(path: Path) -> None:
+    _check_lines(path.read_text("utf-8").splitlines())
+
+
+def _check_lines(lines: list[str]) -> None:
     for number, line in enumerate(lines, start=1):
         try:
             _check(json.loads(line), dict)
@@ -103,7 +110,8 @@ _OBJECT = _json(dict)
 _BY_READER: tuple[tuple[Callable[[Path], Any], tuple[str, ...]], ...] = (
     (read_yaml_keys, (layout.PARAMS, layout.ARMS, layout.STAGES, layout.FINGERPRINT, layout.TRUSTED)),
     (_our_yaml, (layout.ROUNDS, layout.LOCK, layout.CODE, layout.CATALOGUE)),
-    (read_lines, (layout.JOURNAL, layout.OPENINGS)),
+    (_journal, (layout.JOURNAL,)),
+    (_lines, (layout.OPENINGS,)),
     (_text, (layout.BRIEF, layout.PROBLEMS, layout.SECOND_PROBLEMS, f"{layout.PLOTS}/*.csv")),
     (_json(list), (layout.CATEGORIES,)),
     (_OBJECT, (layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.HEADLINE, layout.SUMMARY)),

@@ -32,6 +32,7 @@ INSIDE = "metricloop.scoring.inside_sandbox"
 ENTRIES = (INSIDE, "metricloop.metrics.repair_contract")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_DECLARED = 32  # metrics or repairs in one file
+MOST_SIDE = 65_536  # pixels
 MOST_DEATHS = 3  # children that may end early per metric and batch before the metric is given up
 FLAT = tuple(field.name for field in fields(Dataset) if field.name not in ("root", "class_names"))
 
@@ -210,14 +211,22 @@ def error_of(packet: bytes, end: str) -> str:
 def _spec(entry: Any) -> Spec:
     if not isinstance(entry, dict) or set(entry) != {field.name for field in fields(Spec)}:
         raise ValueError(f"got {entry!r}")
-    needs, side = tuple(map(str, entry.pop("needs"))), entry.pop("side")
-    if side is not None and type(side) is not int:
+    needs, side = distinct(entry.pop("needs")), entry.pop("side")
+    if side is not None and (type(side) is not int or side > MOST_SIDE):
         raise ValueError(f"got side={side!r}")
     if not all(isinstance(value, str) for value in entry.values()):
         raise ValueError(f"got {entry!r}")
     if not NAME.fullmatch(entry["name"]) or keyword.iskeyword(entry["name"]):  # the name is used for files and columns
         raise ValueError(f"a metric's name is a letter and up to 63 of a-z, 0-9, _; got {entry['name']!r}")
     return Spec(**entry, needs=needs, side=side)
+
+
+def distinct(needs: Any) -> tuple[str, ...]:
+    """The inputs that a declaration names. Errors: ValueError when it names one twice; TypeError when it is no list."""
+    names = tuple(map(str, needs))
+    if len(set(names)) < len(names):
+        raise ValueError(f"needs names an input twice: {clean(', '.join(names))}")
+    return names
 
 
 @contextmanager

@@ -40,11 +40,14 @@ class PlanError(ValueError):
 def load_plan(folder: Path | str = ".") -> Plan:
     """Read both files of a workspace: section -> name -> entry, with every section of REQUIRED.
 
-    One of the two files may be missing. Errors: PlanError.
+    One of the two files may be missing as long as no stage has run. Errors: PlanError.
     """
     paths = [Path(folder) / name for name in FILES]
     if not any(path.is_file() for path in paths):
         raise PlanError(f"no {' or '.join(FILES)} in {Path(folder).resolve()}, so this is not a workspace")
+    gone = [path for path in paths if not path.exists()]
+    if gone and all((Path(folder) / name).is_file() for name in (layout.STAGES, layout.LOCK)):
+        raise PlanError(f"{gone[0]} is missing, which {layout.STAGES} reads; put it back")
     plan: Plan = {section: {} for section in REQUIRED}
     for path in paths:
         content = read_yaml(path) if path.is_file() else {}

@@ -29,7 +29,6 @@ def settings(server: Server) -> list[str]:
         "--set",
         *where,
         "llm.explore=0",
-        "llm.rounds=2",
         "llm.suggestions=2",
         "llm.repairs=2",
         "sandbox.frame_seconds=1",
@@ -40,11 +39,12 @@ def environment() -> dict[str, str]:
     return os.environ | {"METRICLOOP_API_KEY": KEY}
 
 
-def study(folder: Path, persona, key: str = KEY):
-    """Continue the tiny study for two rounds. Returns the server, the output, and the journal."""
+def study(folder: Path, persona, key: str = KEY, rounds: int = 2):
+    """Continue the tiny study for some rounds. Returns the server, the output, and the journal."""
     baseline = (folder / "results/random.0/metrics.json").read_bytes()
     with Server(persona) as server:
-        done = metricloop("run", "-C", str(folder), *settings(server), env=environment() | {"METRICLOOP_API_KEY": key})
+        command = ["run", "-C", str(folder), *settings(server), f"llm.rounds={rounds}"]
+        done = metricloop(*command, env=environment() | {"METRICLOOP_API_KEY": key})
     assert done.returncode == 0, done.stdout + done.stderr
     assert server.errors == []
     assert (folder / "results/random.0/metrics.json").read_bytes() == baseline
@@ -201,13 +201,16 @@ def echoing(body, number):
 
 @pytest.mark.slow
 def test_a_server_that_echoes_the_key_puts_it_into_no_file(tiny, walls):
-    server, _, events = study(tiny, echoing, LONG_KEY)
+    server, _, events = study(tiny, echoing, LONG_KEY, rounds=1)
     assert server.requests[0].headers["authorization"] == f"Bearer {LONG_KEY}"
     assert kinds(events)["accepted"] >= 1
     journal = (tiny / "journal.jsonl").read_text()
     assert "stand-in ***" in journal
     code = "".join(file.read_text() for file in (tiny / "metrics/generated").rglob("*.py"))
-    assert "SPELT = '***'" in code
+    assert 'SPELT = "***"' in code
+    (tiny / "planted").write_text(LONG_KEY[40:48])  # so that it is known that the hunt would find it
+    with pytest.raises(AssertionError, match="planted"):
+        without_key(tiny, LONG_KEY, "")
 
 
 @pytest.mark.faults
@@ -227,7 +230,17 @@ def test_killed_at_every_stage_a_study_pays_for_no_answer_twice(tiny, walls):
     ]  # fmt: skip
     with Server(capable) as server:
         assert metricloop("compare", "-C", str(tiny)).returncode == 0
-        command = [sys.executable, "-P", "-m", "metricloop.cli", "run", "-C", str(tiny), *settings(server)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "metricloop.cli",
+            "run",
+            "-C",
+            str(tiny),
+            *settings(server),
+            "llm.rounds=2",
+        ]
         for reached in points:
             process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                        start_new_session=True)  # fmt: skip

@@ -30,6 +30,7 @@ def folder(tmp_path):
         ("rounds.yaml", b"arms: {}\nblo: 1", "is damaged: it is cut short"),
         ("arms.yaml", b"17\n", "is damaged: it must hold keys with values, and holds a number"),
         ("journal.jsonl", b'{"event": "a"}\nnothing\n{"ev', "is damaged: line 2 is no event"),
+        ("opened.jsonl", b'{"opened": 1}\n{"ope', "is damaged: line 2 is no event"),
         ("scores/labels/x.parquet", b"PAR1", "is damaged: it is no whole Parquet file"),
         ("models/random.0/seed_0.pt", b"PK", "is damaged: it is no whole file of weights"),
         ("mlflow.db", b"x" * 40, "is damaged: it is no SQLite database"),

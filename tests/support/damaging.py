@@ -95,7 +95,8 @@ def digests(top: Path, *names: str) -> dict[str, str]:
 
 
 def told_commands(said: str) -> list[str]:
-    """The command lines that a message names after a colon."""
+    """The command lines that a message of a command names after a colon."""
+    said = re.sub(r"^metricloop [\w-]+: ", "", said, flags=re.MULTILINE)
     return [part for part in re.split(r": |\n", said) if part.startswith(MENDS)]
 
 

@@ -288,9 +288,15 @@ def test_an_answer_that_is_no_number_becomes_one_line(lie, world, sandbox):
 RENAMED = "@metric(level='image')\ndef f(x): pass\nfrom dataclasses import replace\n"
 
 
+SPEC = {"name": "f", "level": "image", "needs": [], "higher_is": "better", "scope": "frame", "side": None}
+
+
 def _forged(**fields: object) -> str:
-    spec = {"name": "f", "level": "image", "needs": [], "higher_is": "better", "scope": "frame"} | fields
-    return f"os.write(3, b'R' + {json.dumps([spec]).encode()!r})\nos._exit(0)"
+    return _sent([SPEC | fields])
+
+
+def _sent(declared: list) -> str:
+    return f"os.write(3, b'R' + {json.dumps(declared).encode()!r})\nos._exit(0)"
 
 
 DECLARED = {
@@ -307,6 +313,14 @@ DECLARED = {
     "hang": "while True: pass",
     "level-of-nonsense": "@metric(level='x\\x1b[2J')\ndef f(x): pass",
     "unhashable-needs": _forged(needs=[[1]]),
+    "needs-many-times": _forged(needs=["image"] * 6000),
+    "needs-of-nonsense": _forged(needs=["/etc/passwd"]),
+    "names-without-end": _forged(name="f" * 60_000),
+    "side-without-end": _forged(needs=["image"], side=10**4000),
+    "side-that-is-true": _forged(needs=["image"], side=True),
+    "side-of-half-a-pixel": _forged(needs=["image"], side=8.5),
+    "many-metrics": _sent([SPEC | {"name": f"f{number}"} for number in range(500)]),
+    "half-a-surrogate": _forged(level="\ud800"),
     "number-of-needs": _forged(needs=5),
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyseccomp
 
-MARK = "PLANTED-"
+MARK = f"PLANTED{os.getpid()}-"  # two suites may run at the same time, and see each other's processes
 HIGH = (61, 251, 701)  # numbers that inherited descriptors have
 CALLS = [
     "execve", "execveat", "socket", "connect", "sendto", "sendmsg", "fork", "vfork", "clone", "clone3",
