@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from metricloop.text.shell import command_line, run_line
 SMALL = 5_000_000  # bytes: larger outputs are not summed, because an error should be told at once
 PACKAGE = "metricloop"
 FORBIDDEN = "may not be read by you"
+NOTHING_LOST = "what is finished stays"
+LEAST = 100_000  # bytes: with less on the disk, an error comes from that, whatever it says
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -44,14 +47,19 @@ def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | N
     not tell how to mend are added. Errors of others say little, such as "Expecting value": there the damage alone is
     told. outputs: where all files can be read, also tell which ones are not as their stage wrote them.
     """
-    if isinstance(error, MemoryError):
-        return "the memory of this machine is used up; end other programs, then give the same command again"
-    if isinstance(error, OSError) and error.errno in FULL:
-        return f"{error}; make room, then give the same command again: what is finished stays"
+    if _is_memory(error):
+        return f"the memory is used up; end other programs, then give the same command again: {NOTHING_LOST}"
+    full = [folder for folder in folders if _is_full(folder)]
+    if full or (isinstance(error, OSError) and error.errno in FULL):
+        first = str(error).strip().partition("\n")[0]
+        return f"{first or full[0]}: the disk is full; make room, then give the same command again: {NOTHING_LOST}"
     own = type(error).__module__.partition(".")[0] in (PACKAGE, "__main__")
     found = [one for folder in folders for one in damaged_files(folder)]
     if own:
         return "\n".join([str(error), *(str(one) for one in found if one.mend not in str(error))])
+    if not found and isinstance(error, PermissionError) and error.filename:
+        path = Path(os.fsdecode(error.filename))
+        return f"{path} is closed to you; allow it: {command_line('chmod', 'u+rwX', path.parent)}"
     if not found and outputs:
         found = [one for folder in folders for one in changed_outputs(folder)]
     return "\n".join(map(str, found)) or None
@@ -78,6 +86,19 @@ def changed_outputs(folder: Path) -> Iterator[Damage]:
             yield Damage(path, "is missing", ways.of(path))
         elif path.is_file() and path.stat().st_size < SMALL and _md5(path) != digest:
             yield Damage(path, "is not what its stage wrote", ways.of(path))
+
+
+def _is_memory(error: BaseException) -> bool:
+    """Whether memory was used up: as Python, the operating system and torch say it."""
+    said = isinstance(error, RuntimeError) and ("allocate memory" in str(error) or "out of memory" in str(error))
+    return isinstance(error, MemoryError) or said or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < LEAST
+    except OSError:
+        return False
 
 
 def _md5(path: Path) -> str:

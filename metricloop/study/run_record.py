@@ -21,6 +21,7 @@ from metricloop import layout
 from metricloop.params import Params, load_params
 from metricloop.study.graph import kind_of
 from metricloop.study.kept_outputs import settle_killed
+from metricloop.study.leftovers import clear_leftovers
 from metricloop.study.stage_work import WITH_DETECTOR, detector_of, trials_of, work_of
 from metricloop.text.duration import duration
 from metricloop.text.shell import run_line
@@ -153,6 +154,7 @@ def claimed(folder: Path, doing: str) -> Iterator[Run]:
         except BlockingIOError:
             raise BusyError(busy(folder)) from None
         settle_killed(folder)
+        clear_leftovers(folder)
         run = _here[folder] = Run(folder, doing, params)
         try:
             yield run

@@ -71,6 +71,15 @@ def test_an_error_of_another_library_is_told_by_the_damage_and_one_of_ours_keeps
 
 def test_a_full_disk_and_used_up_memory_are_told_in_a_line(folder):
     assert told(OSError(errno.ENOSPC, "No space left on device", "a"), folder) == (
-        "[Errno 28] No space left on device: 'a'; make room, then give the same command again: what is finished stays"
+        "[Errno 28] No space left on device: 'a': the disk is full; make room, then give the same command again: "
+        "what is finished stays"
     )
-    assert "the memory of this machine is used up" in told(MemoryError())
+    used_up = "the memory is used up; end other programs, then give the same command again: what is finished stays"
+    torch = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+    for error in (MemoryError(), torch, OSError(errno.ENOMEM, "Cannot allocate memory")):
+        assert told(error) == used_up
+
+
+def test_a_path_that_is_closed_is_told_with_the_command_that_opens_it(folder):
+    error = PermissionError(errno.EACCES, "Permission denied", f"{folder}/.arms.yaml.7b7bcd22")
+    assert told(error, folder) == f"{folder}/.arms.yaml.7b7bcd22 is closed to you; allow it: chmod u+rwX {folder}"

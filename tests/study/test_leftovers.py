@@ -1,0 +1,30 @@
+"""Temporary files of killed processes are removed, and nothing that a person or another command writes."""
+
+import os
+
+from metricloop.data.tables import replacing
+from metricloop.study.leftovers import clear_leftovers
+
+
+def leave(path, age=0.0):
+    """The temporary file of `replacing`, as a kill leaves it."""
+    with replacing(path) as temporary:
+        name = temporary
+    name.write_text("half")
+    os.utime(name, (name.stat().st_atime, name.stat().st_mtime - age))
+    path.unlink(missing_ok=True)
+    return name
+
+
+def test_what_a_killed_stage_leaves_is_removed_and_nothing_else(tmp_path):
+    written = ("data/images.parquet", "data/boxes/pool.parquet", "comparison.json", "scores/labels/x.parquet")
+    gone = [leave(tmp_path / name) for name in (*written, "results/random.0/metrics.json")]
+    gone.append(leave(tmp_path / "report.html", age=3600))
+    kept = [leave(tmp_path / "report.html"), tmp_path / "data/.gitignore", tmp_path / "data/.notes.json.before"]
+    for path in kept[1:]:
+        path.write_text("mine")
+    (tmp_path / "data/images.parquet").write_text("whole")
+    assert sorted(clear_leftovers(tmp_path)) == sorted(gone)
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in (*kept, tmp_path / "data/images.parquet"))
+    assert clear_leftovers(tmp_path) == []
