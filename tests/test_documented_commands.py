@@ -14,7 +14,7 @@ from metricloop.params import known_keys
 TOP = typer.main.get_command(app)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 NUMBERS = {"N": "1"}  # placeholder -> what a command line takes there
-VARIABLES = {"CPU", "FULL", "CLEAN", "PYTHON", "EXAMPLES"}
+VARIABLES = {"CPU", "FULL", "CLEAN", "PYTHON", "EXAMPLES", "ALL"}
 
 
 def shown(program: str) -> list:
