@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from httpx import HTTPError
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL
 
@@ -23,17 +24,35 @@ SECONDS = 1.0  # for Prefect to note that the run has been stopped
 TRIES = 2
 
 
+class ServerGoneError(RuntimeError):
+    """Prefect's server has ended, or does not answer any more."""
+
+
+@contextmanager
+def _told_if_gone() -> Iterator[None]:
+    """Say in a line that Prefect's server has gone; the flow has asked it for minutes then."""
+    try:
+        yield
+    except HTTPError as error:
+        end_all()
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ServerGoneError(
+            f"Prefect's server does not answer any more ({why}); what is finished stays: the same command goes on"
+        ) from error
+
+
 @contextmanager
 def quick_end(said: str) -> Iterator[None]:
     """Around the call of a flow from the command line. said: what is printed when it is stopped; the process then ends.
 
     Stages save their state while they run, so that they can be killed at any time. Where Ctrl-C is ignored, as in a
-    script's background jobs, it stays so.
+    script's background jobs, it stays so. Errors: ServerGoneError.
     """
     start_server_apart()
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield
+        with _told_if_gone():
+            yield
         return
     once = threading.Lock()
 
@@ -56,7 +75,8 @@ def quick_end(said: str) -> Iterator[None]:
 
     signal.signal(signal.SIGINT, first)
     try:
-        yield
+        with _told_if_gone():
+            yield
     except KeyboardInterrupt:
         end()
         time.sleep(SECONDS)  # the clock was faster, and is ending the process

@@ -76,6 +76,7 @@ def top(
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 after an expected failure, 2 where it was typed wrongly."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # a failure is told once, by us
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # pages of text where its server is killed
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # on a loaded machine
     os.environ["PYTHONSAFEPATH"] = "1"  # Prefect's server must not import a `select.py` of the current folder

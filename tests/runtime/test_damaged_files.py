@@ -62,6 +62,8 @@ def test_an_error_of_another_library_is_told_by_the_damage_and_one_of_ours_keeps
     (folder / "comparison.json").unlink()
     assert told(bug, folder, outputs=True) == line.replace("is not what its stage wrote", "is missing")
     (folder / ".metricloop").mkdir()
+    (folder / ".metricloop/run.json").write_text("{}")
+    assert told(bug, folder, outputs=True) is None  # a run goes on, and its outputs come and go
     (folder / ".metricloop/run.json").write_text("{")
     scratch = f"{folder}/.metricloop/run.json"
     assert told(TableError("it"), folder) == (

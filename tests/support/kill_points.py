@@ -8,14 +8,30 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
+
+from damaging import copy, digests
 
 from metricloop import layout
+from metricloop.runtime.code_digest import digests as code_digests
+from metricloop.study.leftovers import clear_leftovers
+from metricloop.study.rendering import stage_kinds
 from metricloop.study.yaml_text import read_as_dvc
 
 EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree")
+WRITTEN = ("data", "scores", "subsets", "models", "results", "numbers", "plots", "source", "comparison.json",
+           "finalists.json", "metrics.json", "confirmation.json")  # fmt: skip
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def in_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of a module returns, called in a new process that may fork."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
@@ -90,3 +106,37 @@ def _watch(folder: Path, kill_at: int, log: Path | None) -> None:
             os.kill(owner, signal.SIGKILL)
 
     sys.addaudithook(hook)
+
+
+def kill_everywhere(finished: Path, place: Path, stage: str, everywhere: bool) -> tuple[int, dict[str, str]]:
+    """The number of events at which the stage was killed, and event -> what was wrong then.
+
+    everywhere: at every event, else at the first, the last and one between. Called in a process that has not computed
+    anything: threads of torch do not survive a fork.
+    """
+    code_digests(stage_kinds())  # remembered by the children
+    words = commands(finished)[stage]
+    folder, log = place / "whole", place / "events.txt"
+    copy(finished, folder)
+    prepare(folder, stage)
+    assert run_stage(folder, words, log=log) == 0, (place / "output.txt").read_text()
+    expected, events = digests(folder, *WRITTEN), log.read_text().splitlines()
+    few = {1, (len(events) + 1) // 2, len(events)}
+    points = [number for number in range(1, len(events) + 1) if everywhere or number in few]
+    wrong: dict[str, str] = {}
+    for number in points:
+        own = copy(finished, place / f"{number}")
+        prepare(own, stage)
+        status = run_stage(own, words, kill_at=number)
+        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+            wrong[f"{number} {events[number - 1]}"] = f"was not killed: {status}"
+            continue
+        prepare(own, stage)
+        clear_leftovers(own)
+        status = run_stage(own, words)
+        left = [str(path.relative_to(own)) for path in own.rglob(".*.????????") if ".git" not in path.parts]
+        differ = [name for name, value in digests(own, *WRITTEN).items() if expected.get(name) != value]
+        lost = [name for name in expected if not (own / name).exists()]
+        if status or left or differ or lost:
+            wrong[f"{number} {events[number - 1]}"] = f"status {status}, left {left}, differ {differ}, lost {lost}"
+    return len(points), wrong
