@@ -20,7 +20,7 @@ from tiny_study import metricloop
 from metricloop.data.tables import read_json, read_yaml
 from metricloop.llm.journal import read_journal
 
-KEY = "sk-test-of-the-study-0123456789"
+KEY = "sk-Qz7Wv2Lk9Bt4Xm1Nc8Rd5Hf3Gp6Ys0"  # no piece of it is a word of a path
 
 
 def settings(server: Server) -> list[str]:
