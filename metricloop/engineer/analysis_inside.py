@@ -93,4 +93,5 @@ def bounded(result: Any) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{float(value):.4g}"
-    return str(value)[:MOST_CELL]
+    text = str(value)
+    return text if len(text) <= MOST_CELL else text[: MOST_CELL - 1] + "…"
