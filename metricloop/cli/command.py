@@ -17,9 +17,10 @@ from typer.core import TyperCommand, TyperOption
 
 from metricloop import layout
 from metricloop.runtime.damaged_files import told
-from metricloop.text.shell import run_line
+from metricloop.text.shell import command_line, run_line
 
-Workspace = Annotated[Path, typer.Option("-C", metavar="DIR", help="The workspace.", show_default="here")]
+ITS_HELP = ("The workspace.", "Workspaces")  # how the help of an option or argument begins that names workspaces
+Workspace = Annotated[Path, typer.Option("-C", metavar="DIR", help=ITS_HELP[0], show_default="here")]
 HERE = Path()
 OwnMetric = Annotated[
     str | None, typer.Option("--metric", metavar="NAME", help="One of the file's metrics.", show_default="all")
@@ -35,6 +36,7 @@ Policy = Annotated[
 ]
 STOPPED = "\nstopped; nothing is lost: the same command goes on from here"
 EXPECTED = (ValueError, RuntimeError, OSError, KeyError, subprocess.SubprocessError)
+MARKS = (layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.STAGES, layout.LOCK)  # of a workspace
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -74,7 +76,8 @@ class Command(TyperCommand):
             if message is None and not isinstance(error, EXPECTED):
                 raise
             said = error.args[0] if isinstance(error, KeyError) and error.args else error
-            print(f"{ctx.command_path}: {said if message is None else message}", file=sys.stderr)
+            message = no_workspace(self, ctx, str(said)) or (said if message is None else message)
+            print(f"{ctx.command_path}: {message}", file=sys.stderr)
             return 1
 
 
@@ -84,6 +87,34 @@ def _workspaces(ctx: Any) -> list[Path]:
     folders = [Path(one).resolve() for one in given if isinstance(one, str | Path)]
     marks = (layout.PARAMS, layout.STAGES, layout.LOCK)
     return list(dict.fromkeys(folder for folder in folders if any((folder / mark).exists() for mark in marks)))
+
+
+def no_workspace(command: TyperCommand, ctx: Any, said: str) -> str:
+    """What to tell of a command that failed because its folder is no workspace; "" where it is one, or `said` does.
+
+    A folder counts as a workspace, maybe a damaged one, where it holds any of the files that `init` writes.
+    """
+    named = next((param for param in command.params if str(getattr(param, "help", "")).startswith(ITS_HELP)), None)
+    if named is None or "no workspace" in said:
+        return ""
+    value = ctx.params.get(named.name) or HERE
+    folders = [value] if isinstance(value, Path) else value
+    folder = next((own for own in folders if not any((own / mark).exists() for mark in MARKS)), None)
+    return "" if folder is None else _told_of(folder, named.opts)
+
+
+def _told_of(folder: Path, options: Sequence[str]) -> str:
+    from metricloop.params import ParamsError, load_params
+
+    try:
+        load_params(folder / layout.PARAMS)
+    except ParamsError as error:
+        below = sorted(
+            path.parent for path in folder.glob(f"*/{layout.PARAMS}") if (path.parent / layout.ARMS).exists()
+        )
+        near = " or ".join(command_line(*[own for own in options if own == "-C"], path) for path in below[:3])
+        return f"{error}, or name one: {near}" if near else str(error)
+    return ""
 
 
 class MissingValueError(Exception):

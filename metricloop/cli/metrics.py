@@ -114,7 +114,7 @@ def adopt(
     yes: Annotated[bool, flag("--yes", "Do not ask: you have read it.")] = False,
     folder: Workspace = HERE,
 ) -> None:
-    """Read a metric or repair that a language model wrote, and let it run without the sandbox."""
+    """Read code that a language model wrote, and let it run without the sandbox."""
     from metricloop.runtime.stage_start import ROUNDS_LOCK, hold_lock
     from metricloop.study.adopt import adopt as move
     from metricloop.study.adopt import read_generated, text_to_review

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -23,6 +24,8 @@ COPIES = (
 _FRAME = re.compile(r"^(.*?)[ _.\-]?(?:frame|frm|img|image|f)?[ _.\-]?(\d+)$", re.IGNORECASE)
 RECORDINGS = 4  # so many, at least, before frames are grouped by their names
 ALIKE = 0.8  # frames of a recording differ from each other by less than this share of what others differ
+FILM = 0.5  # the same where the names say what is in the pictures (apple_12.jpg), so pictures of a class look alike
+ALONE = 0.9  # share of a group's pictures that hold one class and no other, from which on its name means the class
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,10 @@ class NameGroups:
     said: str
 
 
-def group_by_name(files: Sequence[str], thumbnails: np.ndarray, pattern: str = AUTO) -> NameGroups:
-    """Groups by the pictures' paths (relative, with slashes).
+def group_by_name(
+    files: Sequence[str], thumbnails: np.ndarray, pattern: str = AUTO, classes: Sequence[frozenset[str]] = ()
+) -> NameGroups:
+    """Groups by the pictures' paths (relative, with slashes). classes: of the objects in each picture, if known.
 
     pattern: "auto", "off", or a regular expression, whose first group (or whole match) in a path is the group's name.
     Names count as those of recordings only if neighbouring frames do look alike; thumbnails: (n, 256) uint8.
@@ -48,7 +53,8 @@ def group_by_name(files: Sequence[str], thumbnails: np.ndarray, pattern: str = A
         return NameGroups(copies, _told("augmented copies", copies))
     frames = recordings(files)
     names = {frame[0] for frame in frames if frame}
-    if len(names) < RECORDINGS or not _frames_look_alike(frames, thumbnails):
+    most = FILM if classes and _mean_classes(frames, classes) else ALIKE
+    if len(names) < RECORDINGS or not _frames_look_alike(frames, thumbnails, most):
         return NameGroups([None] * len(files), "")
     found = _shared([frame[0] if frame else None for frame in frames])
     return NameGroups(found, _told("frames of recordings", found))
@@ -97,8 +103,36 @@ def recordings(files: Sequence[str]) -> list[tuple[str, int] | None]:
     return found
 
 
-def _frames_look_alike(frames: Sequence[tuple[str, int] | None], thumbnails: np.ndarray) -> bool:
-    """Whether neighbouring frames of a recording differ by less than those of different ones, on the whole."""
+def _mean_classes(frames: Sequence[tuple[str, int] | None], classes: Sequence[frozenset[str]]) -> bool:
+    """Whether names such as apple_12 say what is in the pictures, not what recording they are of.
+
+    They do where the names of most pictures are those of classes, or where at least half of the groups hold one class
+    alone, each another one.
+    """
+    own: dict[str, list[frozenset[str]]] = {}
+    for frame, held in zip(frames, classes, strict=True):
+        if frame:
+            own.setdefault(frame[0], []).append(held)
+    known = {_plain(name) for held in classes for name in held}
+    named = sum(len(pictures) for name, pictures in own.items() if _plain(PurePosixPath(name).name) in known)
+    if 2 * named > sum(map(len, own.values())):
+        return True
+    many = [pictures for pictures in own.values() if len(pictures) > 1]
+    commonest = [Counter(pictures).most_common(1)[0] for pictures in many]
+    alone = [
+        held for (held, count), pictures in zip(commonest, many, strict=True)
+        if len(held) == 1 and count >= ALONE * len(pictures)
+    ]  # fmt: skip
+    return len(alone) > 1 and len(set(alone)) == len(alone) and 2 * len(alone) >= len(many)
+
+
+def _plain(name: str) -> str:
+    """A name without case, signs and the s of a plural."""
+    return re.sub(r"[\W_]+", "", name.casefold()).removesuffix("s")
+
+
+def _frames_look_alike(frames: Sequence[tuple[str, int] | None], thumbnails: np.ndarray, most: float) -> bool:
+    """Whether neighbouring frames of a recording differ by less than `most` of what those of different ones do."""
     order = sorted((frame, row) for row, frame in enumerate(frames) if frame)
     rows = np.array([row for _, row in order])
     names = np.array([frame[0] for frame, _ in order])
@@ -108,4 +142,4 @@ def _frames_look_alike(frames: Sequence[tuple[str, int] | None], thumbnails: np.
     shift = rows[(np.arange(len(rows)) + max(1, len(rows) // 2)) % len(rows)]
     gaps = [np.abs(thumbnails[a].astype(np.int16) - thumbnails[b]).mean(axis=1) for a, b in
             ((rows[within], rows[within + 1]), (rows, shift))]  # fmt: skip
-    return bool(np.median(gaps[0]) < ALIKE * np.median(gaps[1]))
+    return bool(np.median(gaps[0]) < most * np.median(gaps[1]))

@@ -105,7 +105,7 @@ def _tables(
     order = sorted(range(len(files)), key=lambda row: files[row])
     files = [files[row] for row in order]
     records, facts = [records[row] for row in order], [facts[row] for row in order]
-    alike = belonging_together(records, facts, files, how.group, how.near)
+    alike = belonging_together(records, facts, files, how.group, how.near, source.class_names)
     problems += [Problem(str(root), kind, details) for kind, details in alike.said]
     groups = alike.groups
 

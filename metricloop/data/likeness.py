@@ -38,8 +38,11 @@ def belonging_together(
     files: Sequence[str],
     group: str = AUTO,
     near: float | str = AUTO,
+    class_names: Sequence[str] = (),
 ) -> Likeness:
-    """The groups of the pictures. group: as `group_by_name`; near: "auto", "off", or grey levels."""
+    """The groups of the pictures. group: as `group_by_name`; near: "auto", "off", or grey levels. class_names: of the
+    labels of the records.
+    """
     hashes = np.array([own.hash for own in facts], np.uint64)
     thumbnails = np.stack([own.thumbnail for own in facts])
     said: list[tuple[str, str]] = []
@@ -53,7 +56,8 @@ def belonging_together(
             "(data.near_duplicates: how near, or off)"
         )
         said.append(("pictures of a fixed camera", action))
-    named = group_by_name(files, thumbnails, group)
+    classes = [frozenset(class_names[label] for label in own.labels) for own in records] if class_names else ()
+    named = group_by_name(files, thumbnails, group, classes)
     if named.said:
         said.append(("pictures grouped by their names", f"{named.said}; data.group: off turns this off"))
     given = [

@@ -13,7 +13,8 @@ from metricloop.data.tables import SPLITS
 
 FILM = "frames of a film in several splits"
 KEEP = "; keep runs of frames together by "  # between what was found and the parameter that helps
-GROUPINGS = ("pictures grouped by their names", "pictures of a fixed camera", FILM)  # problems that also the line tells
+BY_NAME = "pictures grouped by their names"
+GROUPINGS = (BY_NAME, "pictures of a fixed camera", FILM)  # problems that also the line tells
 
 
 def summarise(

@@ -17,9 +17,10 @@ from metricloop.comparison.power import FEW_IMAGES
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.source import Source
 from metricloop.data.loading import load
-from metricloop.data.summary import FILM, KEEP
+from metricloop.data.summary import BY_NAME, FILM, KEEP
 from metricloop.data.tables import SPLITS, read_json
 from metricloop.params import Data
+from metricloop.study.coarse_groups import coarse_groups
 from metricloop.text.clean import class_name, clean
 from metricloop.text.numbers import count, listing
 
@@ -47,6 +48,8 @@ def overview(folder: Path, data: Data, source: Source, second: str = "") -> str:
         said, _, option = film.partition(KEEP)
         told = f"{said}. To keep runs of frames together, add this to init or run:"
         rows += [("warning", told), ("", option)]
+    by_name = any(said.startswith(BY_NAME) for said in summary["grouping"])
+    rows += coarse_groups(made, by_name, any(record.group is not None for record in source.records))
     if summary["damage"]:
         rates = ", ".join(f"{rate:.1%} {kind}" for kind, rate in summary["damage"]["rates"].items())
         rows.append(("mistakes", f"made in the pool's labels on purpose: {rates}"))

@@ -318,3 +318,30 @@ def test_output_goes_to_stderr_and_back(capfd):
     out, err = capfd.readouterr()
     assert out == "before\nafter\n"
     assert sorted(err.splitlines()) == ["of a process", "progress"]
+
+
+NEEDS = {"reproduce": ["random.0"], "relocate": ["x"], "export": ["best", "out"], "import-labels": ["x"],
+         "fix": ["x.json"], "new-metric": ["mine"], "add": ["random"], "try": ["mine.py"], "adopt": ["mine"],
+         "mend": ["mine.py"], "bundle": ["out"], "learn": ["."]}  # fmt: skip
+NO_WORKSPACE_NEEDED = {"init", "doctor", "takehome", "predict"}
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - NO_WORKSPACE_NEEDED))
+def test_every_command_says_in_a_line_that_an_empty_folder_is_no_workspace(name, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([name, *NEEDS.get(name, [])]) == 1
+    told = capfd.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert re.match(rf"metricloop {name}: .*(this is not a|no detector folder, no bundle and no) workspace; ", told[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workspace_below_the_folder_is_offered(tmp_path, capsys, monkeypatch):
+    for file in ("params.yaml", "arms.yaml"):
+        (tmp_path / "my lions").mkdir(exist_ok=True)
+        (tmp_path / "my lions" / file).touch()
+    monkeypatch.chdir(tmp_path)
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err.endswith("`metricloop init DIR --data SOURCE`, or name one: -C 'my lions'\n")
+    assert main(["compare", "-C", "none"]) == 1
+    assert f"{tmp_path / 'none'}: this is not a workspace" in capsys.readouterr().err
