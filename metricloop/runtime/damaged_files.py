@@ -56,7 +56,10 @@ def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | N
     own = type(error).__module__.partition(".")[0] in (PACKAGE, "__main__")
     found = [one for folder in folders for one in damaged_files(folder)]
     if own:
-        return "\n".join([str(error), *(str(one) for one in found if one.mend not in str(error))])
+        said = str(error)
+        if outputs and not found:
+            found = [one for folder in folders for one in changed_outputs(folder, said)]
+        return "\n".join([said, *(str(one) for one in found if one.mend.partition(": ")[2] not in said)])
     if not found and isinstance(error, PermissionError) and error.filename:
         path = Path(os.fsdecode(error.filename))
         return f"{path} is closed to you; allow it: {command_line('chmod', 'u+rwX', path.parent)}"
@@ -77,13 +80,18 @@ def damaged_files(folder: Path) -> Iterator[Damage]:
         yield Damage(path, "is missing", ways.of(path))
 
 
-def changed_outputs(folder: Path) -> Iterator[Damage]:
-    """What a stage wrote, and is gone or holds something else now: where all can be read, one may still be odd."""
+def changed_outputs(folder: Path, named_in: str | None = None) -> Iterator[Damage]:
+    """What a stage wrote, and is gone or holds something else now: where all can be read, one may still be odd.
+
+    named_in: only files that this text names.
+    """
     if (folder / layout.RUN).exists():
         return  # a run goes on here, or has not ended well: outputs come and go
     ways = _Ways(folder)
     for name, digest in ways.outputs.items():
         path = folder / name
+        if named_in is not None and name not in named_in:
+            continue
         if not os.path.lexists(path):
             yield Damage(path, "is missing", ways.of(path))
         elif path.is_file() and path.stat().st_size < SMALL and _md5(path) != digest:

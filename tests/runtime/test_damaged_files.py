@@ -60,7 +60,11 @@ def test_an_error_of_another_library_is_told_by_the_damage_and_one_of_ours_keeps
     assert told(bug, folder) is None
     assert told(TableError("data/x.parquet has no column y"), folder, outputs=True) == "data/x.parquet has no column y"
     (folder / "comparison.json").unlink()
-    assert told(bug, folder, outputs=True) == line.replace("is not what its stage wrote", "is missing")
+    gone = line.replace("is not what its stage wrote", "is missing")
+    assert told(bug, folder, outputs=True) == gone
+    assert told(TableError("no comparison.json"), folder, outputs=True) == f"no comparison.json\n{gone}"
+    first = f"no comparison.json: metricloop run -C {folder}"
+    assert told(TableError(first), folder, outputs=True) == first  # says itself what to do
     (folder / ".metricloop").mkdir()
     (folder / ".metricloop/run.json").write_text("{}")
     assert told(bug, folder, outputs=True) is None  # a run goes on, and its outputs come and go
