@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metricloop import layout
+from metricloop.auditing.label_errors import KINDS
 from metricloop.params import Params, load_params
 from metricloop.study.dvc_commands import outdated, run_stages
 from metricloop.study.environment import hide_keys
@@ -17,6 +18,8 @@ from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
 from metricloop.text.duration import duration
 from metricloop.text.shell import command_line
+
+ANYWAY = 20  # labels of a kind, for a look at what is only suspicious
 
 if TYPE_CHECKING:
     from metricloop.auditing.run import Audit
@@ -55,14 +58,25 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
     found = examine(folder, params, predicted=not no_training, most=most, least=least, seconds=seconds)
     if no_training:
         found.notes.append("Without a model: nothing was trained, so there are no predictions for these labels.")
-    target = write(folder, found, build(found, params.study.name, folder))
+    anyway = look_anyway(folder, found, least)
+    target = write(folder, found, build(found, params.study.name, folder, anyway))
     print_audit(found, budget=budget)
     took = {STEPS.get(step, step): "up to date" if s is None else f"{s:.0f} s" for step, s in found.seconds.items()}
     print(", ".join(f"{name} {said}" for name, said in took.items()))
     if not no_training and (advice := _longer(folder, params, found)):
         print(advice)
+    if anyway:
+        print(f"look at the most suspicious labels anyway: {anyway}")
     print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")
     return target
+
+
+def look_anyway(folder: Path, found: Audit, least: float) -> str:
+    """What to type to see the most suspicious labels, where labels were judged and none is listed; else ""."""
+    if least == 0 or not found.kinds or any(found.suspects.get(kind.name) for kind in KINDS):
+        return ""
+    options = ["--no-training"] if found.model is None else []
+    return command_line("metricloop", "audit", "-C", folder, "--least", "0", "--most", str(ANYWAY), *options)
 
 
 def _longer(folder: Path, params: Params, found: Audit) -> str:

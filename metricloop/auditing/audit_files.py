@@ -68,7 +68,7 @@ def suspect_rows(audit: Audit, found: Sequence[Suspect]) -> list[dict[str, Any]]
                 "kind": it.kind,
                 "place": place,
                 "order": it.order,
-                "probability": None if it.probability is None else round(it.probability, 3),
+                "probability": None if it.told is None else round(it.told, 3),
                 "minutes": it.minutes,
                 "suspicion": round(it.suspicion, 4),
                 "split": it.split,

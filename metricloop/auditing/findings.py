@@ -113,7 +113,7 @@ def expected(one: Calibration | None, listed: Sequence[Suspect], judged: np.ndar
     """
     if one is None or silent is not None:
         return Expected(silent=silent)
-    known = [suspect.probability for suspect in listed if suspect.probability is not None]
+    known = [suspect.told for suspect in listed if suspect.told is not None]
     wrong = one.share * len(judged)
     why = NOTHING if wrong < 1 else f"some {wrong:.0f} may be wrong, but no single one is likely enough to be listed"
     return Expected(round(wrong, 1), round(float(np.mean(known)), 3) if known else None, None if listed else why)

@@ -17,6 +17,7 @@ from metricloop.study.judged import Right
 
 ModelBox = tuple[tuple[float, float, float, float], int, float]  # a prediction: xyxy, label, score
 Entry = tuple[int, int, int, ModelBox | None]  # row, box, more and model of a Suspect
+TOLD = 0.005  # probability from which on it is told: shares of wrong labels are careful, and may be far too low
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Suspect:
     minutes: float = 0.5
     order: int = 0
     other: str | None = None
+
+    @property
+    def told(self) -> float | None:
+        """The probability as people are told it; None also where it is next to zero.
+
+        That is no evidence that the label is right: it only says that no labels stood out as planted errors do.
+        """
+        return None if self.probability is None or self.probability < TOLD else self.probability
 
 
 def suspects(

@@ -61,7 +61,7 @@ class Command(TyperCommand):
             status = super().invoke(ctx) or 0
             sys.stdout.flush()
             return status
-        except (typer.Exit, typer.Abort):
+        except (typer.Exit, typer.Abort, typer.TyperException):  # typed wrongly: no matter of damaged files
             raise
         except KeyboardInterrupt:
             print(STOPPED, file=sys.stderr)

@@ -55,10 +55,14 @@ def promote(
     "metricloop predict ~/lions photos -o found.json",
     "metricloop predict ~/lions/promoted/1 photos a.jpg -o found --score 0.5",
     "metricloop predict models:/lions@champion photos -o found.json",
+    "metricloop predict photos -o found -C ~/lions",
 )
 def predict(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGES", help="Pictures, and folders with pictures.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=f"{MODEL_HELP} With -C, leave it out.")],
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGES", help="Pictures, and folders with pictures.")
+    ] = None,
+    *,
     target: Annotated[
         Path, typer.Option("-o", metavar="OUT", help="A .json file for COCO JSON, or a folder for drawn pictures, too.")
     ],
@@ -67,9 +71,12 @@ def predict(
         typer.Option(metavar="S", help="Least score; by default the one that fits the labels best.", min=0, max=1),
     ] = None,
     batch: Annotated[int, typer.Option(metavar="N", help="Pictures in memory at the same time.", min=1)] = 16,
+    folder: Annotated[
+        Path | None, typer.Option("-C", metavar="DIR", help="Use the champion of this workspace.", show_default="none")
+    ] = None,
 ) -> int:
     """Find objects in pictures: COCO JSON, and pictures with boxes."""
-    from metricloop.cli.named_model import named_model
+    from metricloop.cli.named_model import REGISTRY, named_model
     from metricloop.delivery.find_pictures import find_pictures
     from metricloop.delivery.predict import is_json, refuse_occupied, refuse_replaced
     from metricloop.delivery.predict import predict as run
@@ -77,10 +84,16 @@ def predict(
     from metricloop.serving.detector import usual_score
     from metricloop.text.numbers import count
 
+    given = list(images or [])
+    if folder is not None and not model.startswith(REGISTRY):  # all that is named is pictures
+        model, given = str(folder), [Path(model), *given]
+    if not given:
+        raise typer.BadParameter(f"name the pictures as well: metricloop predict {model} PHOTOS -o {target}")
     refuse_occupied(target)
-    files = find_pictures(images, without=None if is_json(target) else target)
+    files = find_pictures(given, without=None if is_json(target) else target)
     refuse_replaced(target, files)
-    with named_model(model) as detector_folder:
+    replaced = target.is_file() or (target.is_dir() and any(target.iterdir()))
+    with named_model(model, folder if folder is not None and model.startswith(REGISTRY) else Path()) as detector_folder:
         from metricloop.delivery.torch_detector import load
 
         detector = load(detector_folder)
@@ -93,7 +106,12 @@ def predict(
     if not pictures:
         print(f"metricloop predict: none of {count(len(files), 'picture')} could be read", file=sys.stderr)
         return 1
-    print(f"{target}: {detections} detections with a score from {least:.2f} in {pictures} of {len(files)} pictures")
+    with_some = len({entry["image_id"] for entry in found.coco["annotations"]})
+    unread = f", {len(found.broken)} not read" if found.broken else ""
+    where = f"in {count(with_some)} of {count(len(files), 'picture')}{unread}"
+    print(f"{target}: {count(detections, 'detection')} with a score from {least:.2f} {where}")
+    if replaced:
+        print("the results of an earlier prediction there are replaced")
     return 0
 
 

@@ -93,12 +93,13 @@ def import_labels(
     folder: Workspace = HERE,
 ) -> None:
     """Take repaired labels of some images back as a new version of the pool."""
-    from metricloop.study.import_labels import ARM
+    from metricloop.study.import_labels import ARM, check_file
     from metricloop.study.import_labels import import_labels as take
     from metricloop.study.run_record import claimed
     from metricloop.text.shell import run_line
 
     folder = folder.resolve()
+    check_file(file)  # a mistake in its name is told first, also while another command works
     with claimed(folder, "import-labels"):
         made = take(folder, file, form, held_out=held_out, arm=not no_arm)
     print(f"labels {made.version}: {len(made.changed)} of {made.named} images differ; {folder / made.path}")
@@ -148,11 +149,14 @@ def fix(
     from metricloop.study.fix import export_fixed
     from metricloop.study.fix import fix as apply
     from metricloop.study.import_labels import ARM
+    from metricloop.study.look_only import looking_only
+    from metricloop.study.marks import read_marks
     from metricloop.study.print_fix import summary
     from metricloop.study.run_record import claimed
     from metricloop.text.shell import command_line, run_line
 
     folder = folder.resolve()
+    read_marks(file)  # a mistake in its name is told first, also while another command works
     if to is not None:
         if dry_run or held_out or no_arm:
             raise typer.BadParameter(
@@ -163,7 +167,9 @@ def fix(
         return
     if form is not None or copy:
         raise typer.BadParameter("--format and --copy need --to TARGET")
-    with claimed(folder, "fix"):
+    if not dry_run:
+        print(f"applying the marks of {file.name}", flush=True)
+    with looking_only() if dry_run else claimed(folder, "fix"):
         done = apply(folder, file, held_out=held_out, arm=not no_arm, dry_run=dry_run)
     print("\n".join(summary(file, done)))
     if dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,41 @@ def predict(
     """Detect on every file and write the results to `target`: a .json file, or a folder with pictures, too.
 
     score: the least score of a detection. batch: how many pictures are in memory at the same time.
-    A picture that cannot be read is named in the outcome, and the others go on. Errors: OccupiedError.
+    A picture that cannot be read is named in the outcome, and the others go on; where none can, nothing is written.
+    Errors: OccupiedError.
     """
     refuse_occupied(target)
     refuse_replaced(target, files)
+    there = target.exists()
+    try:
+        outcome = _found(detector, files, target, score, batch, progress)
+        if outcome.coco["images"]:
+            write_json(target if is_json(target) else target / JSON, outcome.coco)
+    finally:
+        if not there:
+            _clear_empty(target)
+    return outcome
+
+
+def _clear_empty(target: Path) -> None:
+    """Remove a folder in which nothing was written."""
+    if target.is_dir():
+        for folder in sorted((path for path in target.rglob("*") if path.is_dir()), reverse=True):
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
+        with suppress(OSError):
+            target.rmdir()
+
+
+def _found(
+    detector: Detector,
+    files: Sequence[Path],
+    target: Path,
+    score: float,
+    batch: int,
+    progress: Callable[[int, int], None],
+) -> Outcome:
+    """Detect on every file, and write the drawn pictures; the JSON is left to the caller."""
     facts = detector.facts
     info = {"detector": facts.get("name"), "version": facts.get("version"), "least_score": score}
     if not is_json(target):
@@ -115,7 +147,6 @@ def predict(
             if not is_json(target):
                 _write_picture(places[file], draw_detections(image, found, facts["classes"]))
         progress(begin + len(part), len(files))
-    write_json(target if is_json(target) else target / JSON, coco)
     return outcome
 
 

@@ -36,8 +36,11 @@ STEPS = {
 FAMILY_TEXTS = {name: f"{family.title}; uses {family.reads}" for name, family in FAMILIES.items()}
 
 
-def build(audit: Audit, study: str, folder: Path = Path()) -> str:
-    """The page as HTML; reads the pictures it shows. folder: the workspace, for links and the commands it names."""
+def build(audit: Audit, study: str, folder: Path = Path(), anyway: str = "") -> str:
+    """The page as HTML; reads the pictures it shows. folder: the workspace, for links and the commands it names.
+
+    anyway: the command that lists the most suspicious labels where nothing is listed; "" without one.
+    """
     made, whole = entries(audit, folder / layout.AUDIT)
     counts = Counter(one["kind"] for one in made)
     return render(
@@ -48,6 +51,8 @@ def build(audit: Audit, study: str, folder: Path = Path()) -> str:
         findings=made,
         payload=payload(audit, study, made, whole),
         command=command_line("metricloop", "fix", "marks.json", "-C", folder.absolute()),
+        anyway=anyway,
+        judged=[kind.name for kind in KINDS],
         minutes=max(1.0, sum(one["minutes"] for one in made)),
         ordered=any(one["order"] for one in made),
         kinds_listed=[{"name": name, "title": TITLES[name], "count": count} for name, count in counts.items()],

@@ -67,7 +67,7 @@ def export(
         check_free(target)
     root = folder / params.data.folder
     dataset, notes = _content(folder, root, what, seed, most)
-    said = [_counts(target, dataset, writer_of(name).title)]
+    said = [written(target, dataset, writer_of(name).title)]
     parts, test = [dataset], ""
     if whole := name in WHOLE and set(dataset.split) == {"pool"} and what != SUSPICIOUS:
         parts += [load(folder / layout.DATA, root, "search")]
@@ -105,7 +105,8 @@ def _sizes(part: Dataset) -> dict[str, int]:
     return {"images": len(part), "boxes": len(part.boxes) - int(part.crowd.sum())}
 
 
-def _counts(target: Path, dataset: Dataset, title: str) -> str:
+def written(target: Path, dataset: Dataset, title: str) -> str:
+    """What was written where, in a line. title: of the format."""
     crowds = int(dataset.crowd.sum())
     parts = [counted(len(dataset), "image"), counted(len(dataset.boxes) - crowds, "box")]
     parts += [counted(crowds, "crowd region")] if crowds else []

@@ -21,6 +21,7 @@ from metricloop.params import Params, load_params
 from metricloop.study.apply_marks import counts, repaired, rows_of
 from metricloop.study.commits import commit
 from metricloop.study.data_files import check_there
+from metricloop.study.export import written
 from metricloop.study.import_labels import Compared, Imported, compare, next_version, present_labels, write_version
 from metricloop.study.judged import read_judged, write_judged
 from metricloop.study.marks import Mark, MarksFile, on_labels, read_marks
@@ -88,7 +89,7 @@ def _write(
     folder: Path, params: Params, data: Dataset, fresh: Staleness, compared: Compared, source: str, arm: bool
 ) -> Imported | None:
     if compared.images:
-        return write_version(folder, params, data, fresh, compared, source, arm=arm)
+        return write_version(folder, params, data, fresh, compared, source, arm=arm, quick=True)
     commit(folder, f"labels judged in {source}")
     return None
 
@@ -136,7 +137,8 @@ def export_fixed(
         return told, damaged + patch_coco(source, folder / params.data.folder, data, new, rows, target)
     if suffix:
         check_free(named)
-    return told, damaged + export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
+    said = export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
+    return told, [written(named, new, writer_of(name).title), *damaged, *said]
 
 
 def _is_coco(source: Path, params: Params) -> bool:

@@ -20,7 +20,7 @@ from metricloop.data.tables import SUBSET, TableError, column, read_table
 from metricloop.study.dvc_commands import run_stages
 from metricloop.study.graph import Graph, downstream, kind_of, stages_of
 from metricloop.study.plan import load_plan
-from metricloop.study.processes import StageError
+from metricloop.study.processes import StageError, hushed
 from metricloop.study.staleness import Staleness, staleness
 
 SLOW = ("predict", "embed")  # stages before the scores that train, or look at every box
@@ -44,6 +44,16 @@ class Effects:
     trials: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     later: Sequence[str] = ()
     failed: str = ""
+
+
+def read_anew(folder: Path, before: Staleness) -> Effects:
+    """Run `ingest` alone, and tell which stages are out of date by it; its own lines are not printed.
+
+    before: what was up to date before the labels changed. Errors: StageError when `ingest` fails.
+    """
+    with hushed():
+        run_stages(folder, ["ingest"], "ingest")
+    return Effects(later=[stage for stage in staleness(folder).old if stage in before.fresh])
 
 
 def follow_labels(folder: Path, before: Staleness, new: Sequence[str] = ()) -> Effects:

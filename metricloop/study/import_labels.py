@@ -19,7 +19,7 @@ from metricloop.study.add_arm import append_entries
 from metricloop.study.commits import commit
 from metricloop.study.data_files import check_there
 from metricloop.study.edit_params import change_params
-from metricloop.study.follow_labels import Effects, follow_labels
+from metricloop.study.follow_labels import Effects, follow_labels, read_anew
 from metricloop.study.plan import load_plan
 from metricloop.study.refresh import refresh_code
 from metricloop.study.staleness import Staleness, staleness
@@ -66,8 +66,7 @@ def import_labels(
     afterwards.
     """
     params = load_params(folder / layout.PARAMS)
-    if not file.exists():
-        raise LabelsError(f"{file.absolute()} does not exist; give the file or folder with the repaired labels")
+    check_file(file)
     data, before = present_labels(folder, params)
     found = read_repaired(file, data, form)
     notes = [f"{count} x {kind}" for kind, count in Counter(one.problem for one in found.problems).most_common(6)]
@@ -80,6 +79,12 @@ def import_labels(
             f"{file}: the labels of all {len(rows)} images are those of the study already; nothing to import"
         )
     return write_version(folder, params, data, before, compared, file.name, arm=arm, notes=notes)
+
+
+def check_file(file: Path) -> None:
+    """Errors: LabelsError where there is no such file or folder."""
+    if not file.exists():
+        raise LabelsError(f"{file.absolute()} does not exist; give the file or folder with the repaired labels")
 
 
 def present_labels(folder: Path, params: Params) -> tuple[Dataset, Staleness]:
@@ -105,10 +110,12 @@ def write_version(
     *,
     arm: bool = True,
     notes: Sequence[str] = (),
+    quick: bool = False,
 ) -> Imported:
     """Write the next version of the labels, commit it, and bring up to date what needs no training.
 
     source: where the labels come from, for the record. before: what was up to date. arm: as in `import_labels`.
+    quick: bring the tables of the data up to date alone, and leave scores and subsets to the next run.
     Errors: LabelsError; StageError when `ingest` fails afterwards.
     """
     steps = read_steps(folder / params.data.labels) if params.data.labels else []
@@ -122,7 +129,8 @@ def write_version(
     commit(folder, f"labels {version}: {len(compared.images)} images from {source}")
     ids = {str(name): int(number) for name, number in zip(data.file, data.image_id, strict=True)}
     changed = sorted(ids[name] for name in compared.images)
-    effects = follow_labels(folder, before, [f"select@{ARM}"] if added else [])
+    new = [f"select@{ARM}"] if added else []
+    effects = read_anew(folder, before) if quick else follow_labels(folder, before, new)
     named = len(compared.images) + len(compared.unchanged)
     return Imported(path, version, named, changed, summary, effects, added, notes)
 

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,17 @@ def say(text: str) -> None:
 def show_with(line: Callable[[str], None] | None, take: Callable[[str], bool] | None) -> None:
     """Give all lines to a display. line: prints one; take: whether a line of a stage need not be printed."""
     _shown.line, _shown.take = line, take
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Meanwhile nothing of what commands print is passed on; an error still holds their last lines."""
+    before = _shown.line, _shown.take
+    show_with(before[0], lambda line: True)
+    try:
+        yield
+    finally:
+        show_with(*before)
 
 
 def on_terminal() -> bool:

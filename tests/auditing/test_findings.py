@@ -1,15 +1,18 @@
 """What is said of the list of a kind: how much of it is wrong, or why it is empty."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from metricloop.auditing.calibrate import Calibration
 from metricloop.auditing.findings import NOTHING, expected, too_poor, well_placed
 from metricloop.auditing.label_errors import KINDS
-from metricloop.auditing.run import weak
+from metricloop.auditing.run import Audit, weak
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
+from metricloop.flows.audit import look_anyway
 
 SPURIOUS, PLACED, NO_BREAK = KINDS[0], KINDS[2], "\N{NO-BREAK SPACE}"
 BOX = [10, 10, 20, 30]
@@ -28,6 +31,25 @@ def test_the_precision_is_the_mean_probability_of_what_is_listed():
     listed = [Suspect("spurious", 0, 0, 1.0, 0, None, probability=p) for p in (0.9, 0.6)]
     found = told(Calibration(np.zeros(200), 0.05, 0.95), listed)
     assert (found.wrong, found.precision, found.silent) == (10.0, 0.75, None)
+
+
+def test_labels_without_evidence_have_no_precision_and_a_probability_of_zero_is_not_told():
+    listed = [Suspect("spurious", 0, 0, 1.0, 0, None, probability=p) for p in (0.0, 0.004)]
+    assert told(Calibration(np.zeros(200), 0.0, 0.95), listed).precision is None
+    assert [one.told for one in listed] == [None, None]
+    assert Suspect("spurious", 0, 0, 1.0, 0, None, probability=0.02).told == 0.02
+
+
+def test_where_labels_were_judged_and_none_is_listed_the_way_to_look_anyway_is_told(tmp_path):
+    picture = Suspect("leak", 0, -1, 1.0, 0, None)
+    found = Audit(DATA, list(KINDS), None, {"leak": [picture], "spurious": []}, {"mAP": 0.4}, {}, [])
+    line = f"metricloop audit -C {tmp_path} --least 0 --most 20"
+    assert look_anyway(tmp_path, found, 0.5) == line
+    assert look_anyway(tmp_path, replace(found, model=None), 0.5) == f"{line} --no-training"
+    assert look_anyway(tmp_path, found, 0) == ""
+    assert look_anyway(tmp_path, replace(found, kinds=[]), 0.5) == ""
+    some = {"spurious": [Suspect("spurious", 0, 0, 1.0, 0, None, probability=0.7)]}
+    assert look_anyway(tmp_path, replace(found, suspects=some), 0.5) == ""
 
 
 def test_an_empty_list_says_why():

@@ -1,5 +1,6 @@
 """metricloop fix as typed: marks become a version of the labels, or labels for other tools."""
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from marked import drawn, entry, save
 from study_fixture import make_study
 
+from metricloop import layout
 from metricloop.cli.main import main
 from metricloop.data.formats.repaired import read_repaired
 from metricloop.data.label_versions import read_steps
@@ -24,7 +26,7 @@ from metricloop.text.numbers import DASH
 def folder(tmp_path, monkeypatch):
     """A made-up study that is no DVC repository; its tables count as up to date."""
     monkeypatch.setattr("metricloop.study.import_labels.staleness", lambda folder: Staleness(["ingest"], [], []))
-    monkeypatch.setattr("metricloop.study.import_labels.follow_labels", lambda *given: Effects(later=["predict"]))
+    monkeypatch.setattr("metricloop.study.import_labels.read_anew", lambda *given: Effects(later=["predict"]))
     return make_study(tmp_path / "my study")
 
 
@@ -68,7 +70,8 @@ def test_marks_become_a_version_of_the_labels(folder, data, tmp_path, capsys):
     assert not (folder / "labels").exists()
     assert main(typed) == 0
     out = capsys.readouterr().out
-    assert out.replace(DASH, "-").splitlines()[:7] == [
+    assert out.replace(DASH, "-").splitlines()[:8] == [
+        "applying the marks of marks.json",
         "marks.json: 4 marks for 9 findings of the audit",
         "                keep       fix    delete  not sure",
         "  placed           1         1         -         -",
@@ -95,6 +98,21 @@ def test_marks_become_a_version_of_the_labels(folder, data, tmp_path, capsys):
         "keep",
         "fix",
     ]
+
+
+def test_while_another_command_works_marks_can_be_looked_at_and_a_wrong_name_is_told(folder, data, tmp_path, capsys):
+    marks = save(tmp_path / "marks.json", *four_marks(data))
+    path = folder / layout.RUN_LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["fix", str(marks), "-C", str(folder), "--dry-run"]) == 0
+        assert "dry run: nothing was written" in capsys.readouterr().out
+        assert main(["fix", str(marks), "-C", str(folder)]) == 1
+        assert "another command works in" in capsys.readouterr().err
+        for command in ("fix", "import-labels"):
+            assert main([command, str(tmp_path / "mraks.json"), "-C", str(folder)]) == 1
+            assert "mraks.json does not exist" in capsys.readouterr().err
 
 
 def test_labels_that_are_only_right_make_no_version(folder, data, tmp_path, capsys):
@@ -165,7 +183,9 @@ def test_repaired_labels_come_back_from_every_format(folder, data, tmp_path, for
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     before = (folder / "params.yaml").read_text()
     assert main(["fix", str(marks), "--to", str(target), "--format", form, "-C", str(folder)]) == 0
-    assert "labels of 3 images change: 1 added, 1 removed, 1 moved, 0 renamed" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "labels of 3 images change: 1 added, 1 removed, 1 moved, 0 renamed" in out
+    assert f"{target}" in out.partition("0 renamed\n")[2]  # where the labels were written
     assert (folder / "params.yaml").read_text() == before
     assert not (folder / "labels").exists()
     single = {"coco": "labels.json", "label-studio": "labels.json", "cvat": "labels.xml"}

@@ -153,8 +153,9 @@ def test_a_json_file_of_somebody_else_is_not_replaced(detector, photos, content,
 
 
 def test_detections_in_a_json_file_are_replaced(detector, photos, tmp_path, capsys):
-    for _ in range(2):
+    for replaced in (False, True):
         assert run(detector, photos, "-o", tmp_path / "found.json") == 0
+        assert ("earlier prediction there are replaced" in capsys.readouterr().out) == replaced
     assert run(detector, tmp_path / "found.json", "-o", tmp_path / "found.json") == 1
     assert "found.json is one of the pictures to look at, and would be replaced" in capsys.readouterr().err
 
@@ -180,7 +181,9 @@ def test_a_broken_picture_is_named_and_the_others_go_on(detector, photos, tmp_pa
     (photos / "text.png").write_text("hello")
     assert run(detector, photos, "-o", tmp_path / "found.json") == 0
     told = capsys.readouterr()
-    assert "in 7 of 9 pictures" in told.out
+    coco = json.loads((tmp_path / "found.json").read_text())
+    boxed = len({entry["image_id"] for entry in coco["annotations"]})
+    assert f"in {boxed} of 9 pictures, 2 not read" in told.out
     assert f"not read: {photos}/cut.jpg: cut off" in told.err
     assert f"not read: {photos}/text.png: not a picture" in told.err
     assert len(json.loads((tmp_path / "found.json").read_text())["images"]) == 7
@@ -190,6 +193,35 @@ def test_it_fails_when_no_picture_can_be_read(detector, tmp_path, capsys):
     (tmp_path / "text.png").write_text("hello")
     assert run(detector, tmp_path / "text.png", "-o", tmp_path / "found.json") == 1
     assert "none of 1 picture could be read" in capsys.readouterr().err
+    assert not (tmp_path / "found.json").exists()
+    assert run(detector, tmp_path / "text.png", "-o", tmp_path / "found") == 1
+    assert not (tmp_path / "found").exists()
+
+
+def test_a_prediction_that_fails_leaves_no_empty_folder(detector, photos, tmp_path, monkeypatch):
+    def fail(*given):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("metricloop.delivery.predict.cv2.imencode", fail)
+    with pytest.raises(OSError, match="full"):
+        predict(load(detector, "cpu"), find_pictures([photos]), tmp_path / "out/found", score=0.05, batch=4)
+    assert not (tmp_path / "out/found").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OSError, match="full"):
+        predict(load(detector, "cpu"), find_pictures([photos]), tmp_path / "mine", score=0.05, batch=4)
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_a_workspace_is_named_with_c_as_everywhere(photos, tmp_path, capsys):
+    workspace = tmp_path / "study"
+    workspace.mkdir()
+    (workspace / "params.yaml").write_text("")
+    add_promoted(workspace)
+    assert run(photos / "deep/a.jpg", photos / "deep", "-o", tmp_path / "found.json", "-C", workspace) == 0
+    content = json.loads((tmp_path / "found.json").read_text())
+    assert {image["file_name"] for image in content["images"]} == set(map(str, find_pictures([photos / "deep"])))
+    assert run(workspace, "-o", tmp_path / "other.json") == 2
+    assert "name the pictures as well" in capsys.readouterr().err
 
 
 def test_a_workspace_stands_for_its_champion(photos, tmp_path):

@@ -52,7 +52,8 @@ def test_a_page_says_what_is_known_and_what_is_guessed(folder):
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "7 findings \u2013 about 3 min of work, those first" in text  # 5 x 0.5 + 2 x 0.2 min
     assert "wrong in about 71 % of such cases" in text
-    assert text.count("of such cases") == 4  # of three findings no probability is known
+    assert len(re.findall(r"wrong in about \d", text)) == 4
+    assert text.count("how many of such cases are wrong cannot be told") == 3  # no probability is known
     assert "(its score 0.80)" in text
     assert "test split" in text
     assert "and 1 more" not in text
@@ -60,6 +61,22 @@ def test_a_page_says_what_is_known_and_what_is_guessed(folder):
     assert "no kind of error stands out here" in text  # why a kind is silent
     assert "62 %" in text
     assert f"metricloop fix marks.json -C '{folder}'" in html.unescape(page)
+
+
+def test_a_probability_next_to_zero_is_no_evidence(folder):
+    audit = audited(folder)
+    bare = {kind: [replace(it, probability=0.004) for it in own] for kind, own in audit.suspects.items()}
+    page = build(replace(audit, suspects=bare), "drawn", folder)
+    assert "wrong in about" not in page
+    assert page.count("how many of such cases are wrong cannot be told") == 7
+    small = {kind: [replace(it, probability=0.01) for it in own] for kind, own in audit.suspects.items()}
+    assert build(replace(audit, suspects=small), "drawn", folder).count("wrong in about 1") == 7
+
+
+def test_a_page_without_findings_says_how_to_look_anyway(folder):
+    none = replace(audited(folder), suspects={})
+    assert "metricloop audit -C x --least 0" in build(none, "drawn", folder, "metricloop audit -C x --least 0")
+    assert "look at the most suspicious" not in build(none, "drawn", folder)
 
 
 def test_the_data_of_the_scripts_tell_exactly_which_label_is_meant(folder):

@@ -1,11 +1,13 @@
 """What an import of labels changes: scores and subsets are made again, and only what differs is named."""
 
+import sys
+
 import pytest
 
 from metricloop.data.tables import SCORES, SUBSET, write_table
 from metricloop.study import follow_labels as module
-from metricloop.study.follow_labels import Effects, follow_labels, quick_stages
-from metricloop.study.processes import StageError
+from metricloop.study.follow_labels import Effects, follow_labels, quick_stages, read_anew
+from metricloop.study.processes import StageError, call, hushed
 from metricloop.study.staleness import Staleness
 
 GRAPH = {
@@ -70,6 +72,23 @@ def test_what_was_out_of_date_before_is_no_effect(made):
     folder, _ = made
     found = follow_labels(folder, Staleness(list(GRAPH), ["predict"], ["score@model", "select@trust"]))
     assert found.later == ["train@random.0"]
+
+
+def test_what_marks_change_is_read_anew_and_the_rest_is_told_not_run(made, capsys):
+    folder, ran = made
+    found = read_anew(folder, Staleness(list(GRAPH), [], []))
+    assert ran == [["ingest"]]
+    assert found == Effects(later=["predict", "score@model", "select@trust", "train@random.0"])
+
+
+def test_while_hushed_no_line_of_a_command_is_passed_on_but_a_failure_tells_them(tmp_path, capsys):
+    command = [sys.executable, "-c", "print('a line of a stage'); raise SystemExit(3)"]
+    with hushed(), pytest.raises(StageError, match="a line of a stage"):
+        call(tmp_path, command, "ingest")
+    assert capsys.readouterr().out == ""
+    with pytest.raises(StageError):
+        call(tmp_path, command, "ingest")
+    assert "a line of a stage" in capsys.readouterr().out
 
 
 def test_a_score_that_fails_is_told_and_the_rest_stands(made, monkeypatch):
