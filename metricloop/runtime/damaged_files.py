@@ -53,10 +53,10 @@ def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | N
     if full or (isinstance(error, OSError) and error.errno in FULL):
         first = str(error).strip().partition("\n")[0]
         return f"{first or full[0]}: the disk is full; make room, then give the same command again: {NOTHING_LOST}"
-    own = type(error).__module__.partition(".")[0] in (PACKAGE, "__main__")
+    own = _is_ours(error)
     found = [one for folder in folders for one in damaged_files(folder)]
     if own:
-        said = str(error)
+        said = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
         if outputs and not found:
             found = [one for folder in folders for one in changed_outputs(folder, said)]
         return "\n".join([said, *(str(one) for one in found if one.mend.partition(": ")[2] not in said)])
@@ -96,6 +96,18 @@ def changed_outputs(folder: Path, named_in: str | None = None) -> Iterator[Damag
             yield Damage(path, "is missing", ways.of(path))
         elif path.is_file() and path.stat().st_size < SMALL and _md5(path) != digest:
             yield Damage(path, "is not what its stage wrote", ways.of(path))
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether our code has worded an error: its class is ours, or it was raised in our code with a sentence."""
+    if type(error).__module__.partition(".")[0] in (PACKAGE, "__main__"):
+        return True
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    raised_here = place is not None and place.tb_frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE
+    worded = isinstance(error, ValueError | RuntimeError | KeyError | OSError) and " " in str(error)
+    return raised_here and worded and not getattr(error, "errno", None)
 
 
 def _is_memory(error: BaseException) -> bool:

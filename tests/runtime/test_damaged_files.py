@@ -89,3 +89,12 @@ def test_a_full_disk_and_used_up_memory_are_told_in_a_line(folder):
 def test_a_path_that_is_closed_is_told_with_the_command_that_opens_it(folder):
     error = PermissionError(errno.EACCES, "Permission denied", f"{folder}/.arms.yaml.7b7bcd22")
     assert told(error, folder) == f"{folder}/.arms.yaml.7b7bcd22 is closed to you; allow it: chmod u+rwX {folder}"
+
+
+def test_a_sentence_of_ours_in_an_error_of_python_stays(folder):
+    from metricloop.cli.command import existing_result
+
+    (folder / "comparison.json").write_text('{"arms": 3}\n')
+    with pytest.raises(FileNotFoundError) as caught:
+        existing_result(folder, "confirmation.json")
+    assert told(caught.value, folder, outputs=True) == str(caught.value)
