@@ -255,6 +255,11 @@ def _explain(fault: Any) -> str:
         return f"{key}: unknown key{nearest(key, _all_paths())}"
     if fault["type"] == "missing":
         return f"{key}: required, and missing"
+    if fault["type"] == "value_error" and isinstance(fault["input"], dict):
+        said = fault["msg"].removeprefix("Value error, ")
+        return said if said.startswith(f"{key}.") else f"{key}: {said}"
+    if fault["type"] == "less_than_equal" and fault["ctx"]["le"] == 1 and 1 < (given := fault["input"]) <= 100:
+        return f"{key}: it is a share, 0 to 1, found {given:g}; did you mean {given / 100:g}, for {given:g}%?"
     return f"{key}: {fault['msg']}, found {fault['input']!r}"
 
 

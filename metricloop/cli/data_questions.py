@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
 from metricloop.cli.confirm_prompt import asks_here, choose
+from metricloop.cli.data_place import FIXED
 from metricloop.data.first_look import Clash, Missing, clash, missing
-from metricloop.data.formats import Source, SourceError, read, recognise
-from metricloop.data.formats.place import base_of
-from metricloop.params import check_params
+from metricloop.data.formats import Source, SourceError, matching, read, recognise
+from metricloop.params import Data, check_params
 from metricloop.study.commits import WorkspaceError
 from metricloop.study.new_study import NewStudy, params_text
+from metricloop.text.clean import clean
 from metricloop.text.numbers import count
 from metricloop.text.shell import command_line
-
-FIXED = ("yolo", "ytvos")  # formats that say themselves where their pictures lie
 
 
 class OpenQuestionError(WorkspaceError):
     """The data set leaves something open, and there is nobody to ask; the message says which options answer it."""
-
-
-class Where(NamedTuple):
-    """As in the section data of params.yaml."""
-
-    source: str
-    root: str
-    format: str
 
 
 @dataclass(frozen=True)
@@ -43,45 +34,11 @@ class Looked:
     source: Source
 
 
-def place_of(data: str, labels: str | None, images: str | None, form: str = "auto") -> Where:
-    """source, root and format of a study, from what was typed as --data, --labels, --images and --format.
-
-    labels: relative to `data` or to the current folder. Errors: WorkspaceError, SourceError.
-    """
-    top = Path(os.path.abspath(data))
-    source = top
-    if labels is not None:
-        source = _label_place("--labels", labels, top)
-    root = base_of(top) if source == top or source.is_relative_to(top) else top
-    if images is not None:
-        root = Path(os.path.abspath(images))
-        if not root.is_dir():
-            raise WorkspaceError(f"--images: {root} is no folder; give the folder that holds the pictures")
-    kind = recognise(source) if form == "auto" or not source.exists() else form
-    if images is not None and kind in FIXED and not source.is_relative_to(root):
-        raise WorkspaceError(f"--images: {kind} data says itself where its pictures lie; correct it there: {source}")
-    return Where(str(source), str(root), kind)
-
-
-def truth_of(truth: str | None, data: str) -> str:
-    """Find the file that --truth names, in the data set or in the current folder; "" if none is named. Errors:
-    WorkspaceError."""
-    return "" if truth is None else str(_label_place("--truth", truth, Path(os.path.abspath(data))))
-
-
-def _label_place(option: str, typed: str, top: Path) -> Path:
-    """The label file or folder that an option names, in the data set or else in the current folder."""
-    tried = [*[top / typed] * top.is_dir(), Path(os.path.abspath(typed))]
-    found = next((path for path in tried if path.exists()), None)
-    if found is None:
-        raise WorkspaceError(f"{option}: {tried[0]} does not exist; give a label file, or a folder of label files")
-    return found
-
-
-def look(study: NewStudy, yes: bool) -> Looked:
+def look(study: NewStudy, yes: bool, auto: bool = False) -> Looked:
     """Read the data set of a study, and settle which labels count and where the pictures are.
 
     yes: do not ask; join labellings of the same pictures, and leave out labels without a picture.
+    auto: the format was recognised, not typed, so another one may be taken where it finds nothing.
     Errors: OpenQuestionError where nobody can be asked; SourceError.
     """
     settled = {"clash", "missing"} if yes else set[str]()
@@ -92,7 +49,17 @@ def look(study: NewStudy, yes: bool) -> Looked:
         except SourceError as error:
             gone = missing(None, error.problems)
             if gone is None or study.format in FIXED:
-                raise
+                other = _other_format(data)
+                if other is None:
+                    raise
+                if not auto:
+                    raise SourceError(
+                        f"{str(error).rstrip(chr(46))}. It is {other}, too: --format {other}", error.problems
+                    ) from None
+                told = str(error).partition(". ")[0]
+                print(f"note: {told}; it is {other}, too, so it is read as that (--format {other})")
+                study = replace(study, format=other)
+                continue
             study = _where(study, gone, yes, nothing_left=str(error))
             continue
         if study.truth and (rest := _without_truth(study, source)):
@@ -105,6 +72,15 @@ def look(study: NewStudy, yes: bool) -> Looked:
             settled |= {"missing"} if study == before else set()
         else:
             return Looked(study, source)
+
+
+def _other_format(data: Data) -> str | None:
+    """The first other format in which the source holds pictures with labels; None if there is none."""
+    for form in matching(data.source):
+        with suppress(SourceError):
+            if form != data.format and read(data.source, form, data.categories, root=data.folder, outside=data.outside):
+                return form
+    return None
 
 
 def _with_labels(study: NewStudy, labels: Path) -> NewStudy:
@@ -168,11 +144,14 @@ def _where(study: NewStudy, gone: Missing, yes: bool, nothing_left: str = "") ->
         if not nothing_left
         else f"none of the {gone.of:,} labelled pictures is found"
     )
-    said += f" below {study.root},\nthe first is {gone.first.file} ({gone.first.action})"
+    file = clean(_below(gone.first.file, study.root), 200)
+    named = f"{clean(gone.wanted, 200)}, which {file} names" if gone.wanted else file
+    said += f" below {study.root},\nthe first is {named} ({clean(gone.why) or 'no picture of this name is there'})"
     if yes or not asks_here():
         options: list[tuple[Sequence[str], str]] = []
         if study.format not in FIXED:
-            options.append((("--images", "DIR"), "the folder that holds them"))
+            options.append((("--images", "DIR"), "the folder that holds them, and no others of the same names"
+                            if gone.why else "the folder that holds them"))  # fmt: skip
         if not nothing_left:
             options.append((("--yes",), "go on without them"))
         raise OpenQuestionError("\n".join([f"{said}:", *_lines(options)]))
@@ -194,6 +173,11 @@ def _lines(options: Sequence[tuple[Sequence[str], str]]) -> list[str]:
     words = [command_line(*given) for given, _ in options]
     wide = min(max(map(len, words)), 40)
     return ["Add one of these:", *(f"  {line:<{wide}}  {why}" for line, (_, why) in zip(words, options, strict=True))]
+
+
+def _below(file: str, root: str) -> str:
+    """A file as it stands below the folder that was searched."""
+    return Path(file).relative_to(root).as_posix() if Path(file).is_relative_to(root) else file
 
 
 def _short(path: Path, study: NewStudy) -> str:

@@ -142,7 +142,7 @@ def init(
     elif data is None:
         raise WorkspaceError("say where the data set is: --data SOURCE (or --demo for drawn pandas)")
     else:
-        from metricloop.cli.data_questions import place_of, truth_of
+        from metricloop.cli.data_place import place_of, truth_of
         from metricloop.detector.architectures import learning_rate
 
         place = place_of(data, labels, images, form)
@@ -169,7 +169,7 @@ def init(
     study = replace(study, screen=Screen(seeds=SHORT_TRIALS)) if screen else study
     check_folder(folder, study)
     try:
-        told = _create(folder, study, yes)
+        told = _create(folder, study, yes, form == "auto")
     except (RefusedError, SplitError) as error:
         raise WorkspaceError(_refused(error, folder)) from None
     print(told)
@@ -190,10 +190,14 @@ def _refuse_options_of_data(context: typer.Context) -> None:
             )
 
 
-def _create(folder: Path, study: NewStudy, yes: bool) -> str:
+def _create(folder: Path, study: NewStudy, yes: bool, auto: bool) -> str:
     """Make the workspace and, unless its pictures are still to be drawn, its tables; returns what to tell of them."""
-    from metricloop.study.new_study import create
+    from metricloop.study.check_files import weights_faults
+    from metricloop.study.commits import WorkspaceError
+    from metricloop.study.new_study import create, new_params
 
+    for fault in weights_faults(folder, new_params(study)):
+        raise WorkspaceError(fault)
     if study.drawn:
         create(folder, study)
         return f"the pictures of {folder} are drawn when it runs"
@@ -201,7 +205,7 @@ def _create(folder: Path, study: NewStudy, yes: bool) -> str:
     from metricloop.cli.first_data import make_data
     from metricloop.cli.photo_weights import advice
 
-    looked = look(study, yes)
+    looked = look(study, yes, auto)
     told: list[str] = []
     create(
         folder,
@@ -217,7 +221,9 @@ def _refused(error: RefusedError | SplitError, folder: Path) -> str:
     from metricloop.data.problem_list import write_problems
 
     said = str(error).partition(". All ")[0]
-    none = "No workspace was made; what params.yaml would hold can be given as --set KEY=VALUE"
+    none = "No workspace was made"
+    if "data." in said:
+        none += "; what params.yaml would hold can be given as --set KEY=VALUE"
     if not error.problems:
         return f"{said}. {none}"
     listed = folder.absolute().with_name(f"{folder.absolute().name}-problems.csv")

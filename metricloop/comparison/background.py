@@ -17,8 +17,9 @@ class Background:
     folder: for the commands. pace: how long things take in this study; None where nothing was measured. iterations:
     of a trial. old_labels: arms whose trials had other labels than their subset has now. scored: arm -> how many
     images of the pool its metric scores, and how many the pool has. search_share: of the source's images, as asked
-    for; drawn_split: whether the search split was drawn so. audited, promoted: whether that was done. audit_old:
-    whether the labels changed after the audit. promoted_before: how the promoted detector differs from one promoted
+    for; drawn_split: whether the search split was drawn so. val_place: where the data set's format has the pictures of
+    the split val, "" where that is not known. audited, promoted: whether that was done. audit_old: whether the labels
+    changed after the audit. promoted_before: how the promoted detector differs from one promoted
     now, such as "30 iterations (now 120)"; "" where it does not. full_planned: whether the
     whole pool is an arm already, run or not. planned: arms with trials in the plan, short ones too.
     folds: out-of-fold models that an audit would train first. confirms: trials of a confirmation; None where
@@ -32,6 +33,7 @@ class Background:
     scored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     drawn_split: bool = True
     search_share: float = 0.15
+    val_place: str = ""
     audited: bool = False
     promoted: bool = False
     audit_old: bool = False

@@ -199,7 +199,8 @@ def _more_images(comparison: dict[str, Any], background: Background) -> Steps:
         words = ("run", "--set", f"data.search_share={share:g}")
         yield _step(background, "images", text, *words, trials=all_trials(comparison), first="ingest")
     else:
-        text = f"Compare on more than {images}: add labelled images to the split val of your data, then"
+        where = f" ({background.val_place})" if background.val_place else ""
+        text = f"Compare on more than {images}: add labelled images to the split val of your data{where}, then"
         yield _step(background, "images_given", text, "run", trials=all_trials(comparison), first="ingest")
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metricloop.data.formats.label_pictures import UNSURE
+from metricloop.data.formats.problem import LOOKED_FOR
 from metricloop.data.formats.source import Problem, Record, Source
 
 SHARED = 0.5  # of the pictures of the smaller file: from here on two label files describe the same pictures
@@ -36,11 +37,16 @@ class Clash(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """Labels whose pictures are not there: how many pictures, of how many that have labels, and the first of them."""
+    """Labels whose pictures are not there: how many pictures, of how many that have labels, and the first of them.
+
+    wanted: the name of that picture, where `first` names a label file, else ""; why: what is in doubt, "" if nothing.
+    """
 
     pictures: int
     of: int
     first: Problem
+    wanted: str = ""
+    why: str = ""
 
 
 def clash(source: Source) -> Clash | None:
@@ -89,7 +95,12 @@ def missing(source: Source | None, problems: Sequence[Problem]) -> Missing | Non
     named = len({record.file for record in source.records}) if source else 0
     if not gone or len(gone) <= FEW * (named + len(gone)):
         return None
-    return Missing(len(gone), named + len(gone), next(iter(gone.values())))
+    first = next(iter(gone.values()))
+    wanted = next((own.action.partition(LOOKED_FOR)[2].rstrip(")") for own in problems
+                   if own.file == first.file and LOOKED_FOR in own.action), "")  # fmt: skip
+    unsure = next((own for own in problems if own.problem == UNSURE and own.file == first.file), None)
+    why = unsure.action.removeprefix("left out (").removesuffix(")") if unsure else ""
+    return Missing(len(gone), named + len(gone), first, wanted, why)
 
 
 def _apart(one: Record, other: Record) -> bool:

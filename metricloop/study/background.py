@@ -23,6 +23,16 @@ from metricloop.text.numbers import listing
 CHAMPION = "champion"  # the alias of the version to use
 NEAR = 0.03  # a search split whose share is so near to data.search_share was drawn so
 
+VAL_PLACES = {  # format -> where it has the pictures of the split val
+    "coco": "a label file with val in its name, such as annotations/instances_val.json",
+    "cvat": "images whose subset is val",
+    "fiftyone": "a folder named val, with a labels.json of its own",
+    "label-studio": "tasks whose data have split: val",
+    "voc": "XML files and pictures in a folder named val",
+    "yolo": "the folder or list that data.yaml names as val",
+    "ytvos": "the folder valid, with a meta.json of its own",
+}
+
 
 def read_background(folder: Path) -> Background:
     """The background of a workspace with a comparison. What was not made yet counts as not done."""
@@ -37,6 +47,7 @@ def read_background(folder: Path) -> Background:
         scored=_scored(folder, plan),
         drawn_split=not sizes or abs(sizes["search"] / max(sum(sizes.values()), 1) - share) < NEAR,
         search_share=share,
+        val_place=VAL_PLACES.get(params.data.format, ""),
         audited=(folder / layout.AUDIT / "audit.json").is_file(),
         promoted=(folder / layout.ALIASES).is_file(),
         audit_old=_changed_since(folder / layout.AUDIT / "audit.json", folder, params),

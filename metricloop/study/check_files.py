@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,9 +32,7 @@ def faults(folder: Path, params: Params) -> Iterator[str]:
     for key, name in (("data.labels", data.labels), ("data.second_labels", data.second_labels)):
         if name and not (folder / name).exists():
             yield f"{key}: {os.path.abspath(folder / name)} does not exist"
-    for key, name in (("train.weights", params.train.weights), ("embed.weights", params.embed.weights)):
-        if name not in ("drawn", "none", "default") and not (folder / name).is_file():
-            yield f"{key}: {os.path.abspath(folder / name)} does not exist; give a word or the path of a file"
+    yield from weights_faults(folder, params)
     if (
         params.llm.provider == "replay"
         and params.llm.cassette not in BUILT_IN
@@ -49,6 +48,24 @@ def faults(folder: Path, params: Params) -> Iterator[str]:
     size = split_sizes(folder).get("pool")
     if size and round(params.study.budget * size) < 1:
         yield f"study.budget: {params.study.budget:g} of the pool's {size} images is less than one image"
+
+
+def weights_faults(folder: Path, params: Params) -> Iterator[str]:
+    """What is wrong with the files of train.weights and embed.weights, without loading them."""
+    for key, name in (("train.weights", params.train.weights), ("embed.weights", params.embed.weights)):
+        if name in ("drawn", "none", "default"):
+            continue
+        path = folder / name
+        if not path.is_file():
+            yield f"{key}: {os.path.abspath(path)} does not exist; give a word or the path of a file"
+        elif not _saved_by_torch(path):
+            yield f"{key}: {os.path.abspath(path)} is no file of weights, as torch.save writes them, or is cut off"
+
+
+def _saved_by_torch(path: Path) -> bool:
+    """Whether a file is a whole ZIP archive, or a pickle as PyTorch wrote it before 1.6."""
+    with path.open("rb") as stream:
+        return stream.read(1) == b"\x80" or zipfile.is_zipfile(path)
 
 
 def _classes(folder: Path) -> list[str]:

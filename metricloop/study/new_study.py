@@ -19,7 +19,7 @@ from metricloop.data.formats.place import base_of
 from metricloop.data.label_errors import PLANTED, PRESETS
 from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
-from metricloop.params import Confirm, Looks, Screen, check_params
+from metricloop.params import Confirm, Looks, Params, Screen, check_params
 from metricloop.study.commits import WorkspaceError, commit_all, run_command, run_git
 from metricloop.study.dvc_commands import dvc
 from metricloop.study.edit_params import changed_text
@@ -187,6 +187,11 @@ def params_text(study: NewStudy) -> str:
     text = align_comments(render("params.yaml.j2", **params_values(study)))
     check_params(yaml.safe_load(text), "the new params.yaml")
     return changed_text(text, study.changes, "the new params.yaml")[0]
+
+
+def new_params(study: NewStudy) -> Params:
+    """What params.yaml of a new study will say. Errors: ParamsError."""
+    return check_params(yaml.safe_load(params_text(study)), "the new params.yaml")
 
 
 def check_files(source: Path) -> None:

@@ -1,7 +1,6 @@
 """What init shows of a data set, what it asks, and what it leaves behind when the answer is not given."""
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,9 +10,9 @@ import yaml
 from coco_set import coco, make_set, noise, write
 from tiny_study import dvc
 
-from metricloop.cli.data_questions import OpenQuestionError, look, place_of, truth_of
+from metricloop.cli.data_place import place_of, truth_of
+from metricloop.cli.data_questions import OpenQuestionError, look
 from metricloop.cli.main import main
-from metricloop.cli.photo_weights import flat
 from metricloop.data.formats import read
 from metricloop.data.loading import load
 from metricloop.study.commits import WorkspaceError
@@ -211,19 +210,6 @@ def test_data_that_says_where_its_pictures_lie_takes_no_images(tmp_path):
     (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
     with pytest.raises(WorkspaceError, match="--images: yolo data says itself where its pictures lie"):
         place_of(str(tmp_path / "set"), None, str(tmp_path / "elsewhere"))
-
-
-def test_a_flat_drawing_is_no_photo(tmp_path):
-    made = make_set(tmp_path / "set", count=3)
-    assert main(["init", str(tmp_path / "ws"), "--data", str(made), "--set", "data.near_duplicates=off"]) == 0
-    data = load(tmp_path / "ws/data", made)
-    assert not flat(data)
-    for name in NAMES[:3]:
-        cv2.imwrite(
-            str(made / "images" / name),
-            cv2.rectangle(cv2.imread(str(made / "images" / name)) * 0, (5, 5), (9, 9), 255, -1),
-        )
-    assert flat(replace(data, root=made))
 
 
 def test_frames_of_a_film_are_told_with_the_option_that_keeps_them_together(tmp_path, capsys, monkeypatch):

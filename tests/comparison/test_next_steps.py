@@ -90,6 +90,10 @@ SITUATIONS = [
      "Compare on more than 400 search images; every arm is trained anew", f"run {C} --set data.search_share=0.3", 12),
     ("images_given", [BASE6, one("undecided", 0.03, seeds=6)], LAST | IMAGES, {"drawn_split": False},
      "Compare on more than 400 search images: add labelled images to the split val of your data, then", f"run {C}", 12),
+    ("images_given", [BASE6, one("undecided", 0.03, seeds=6)], LAST | IMAGES,
+     {"drawn_split": False, "val_place": "a folder named val"},
+     "Compare on more than 400 search images: add labelled images to the split val of your data (a folder named val), "
+     "then", f"run {C}", 12),
     ("undertrained", [poor(BASE6), AHEAD], LAST, {"iterations": 20},
      "Train longer: mAP 0.078 of random says that the detector has hardly learnt",
      f"run {C} --set train.iterations=80", 12),

@@ -95,7 +95,7 @@ def test_what_is_no_box_is_dropped_and_listed(tmp_path):
     assert sorted(told(source)) == [
         ("box is not four numbers", "dropped, 1.jpg (1)"),
         ("image entry without file name", "left out (id 0)"),
-        ("labels without picture", "left out (1 boxes)"),
+        ("labels without picture", "left out (1 box)"),
         ("picture without labels", "left out"),
         ("points instead of a box", "dropped, cat (1)"),
     ]

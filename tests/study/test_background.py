@@ -7,9 +7,10 @@ import pytest
 import yaml
 from study_fixture import make_study
 
+from metricloop.data.readers import NAMES
 from metricloop.data.tables import SCORES, read_table, write_json, write_table
 from metricloop.params import load_params
-from metricloop.study.background import read_background
+from metricloop.study.background import VAL_PLACES, read_background
 from metricloop.study.old_labels import arms_of_old_labels
 from metricloop.study.pace import read_pace
 from metricloop.study.plan import load_plan
@@ -122,3 +123,14 @@ def test_an_arm_of_old_labels_is_found_in_the_lock(study, digests, old):
     assert arms_of_old_labels(study, load_plan(study)) == ()  # no lock
     lock(study, **digests)
     assert arms_of_old_labels(study, load_plan(study)) == (("object_count",) if old else ())
+
+
+def test_every_format_says_where_its_split_val_is():
+    assert sorted(VAL_PLACES) == sorted(NAMES)
+
+
+def test_the_place_of_val_is_that_of_the_format(study):
+    file = study / "params.yaml"
+    values = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(values | {"data": values["data"] | {"format": "voc"}}))
+    assert read_background(study).val_place == "XML files and pictures in a folder named val"

@@ -155,6 +155,8 @@ def test_seeds_that_no_look_takes_are_a_warning(folder):
         ("data.labels=labels/7.json", "data.labels: {folder}/labels/7.json does not exist"),
         ("data.second_labels=truth.json", "data.second_labels: {folder}/truth.json does not exist"),
         ("train.weights=w.pt", "train.weights: {folder}/w.pt does not exist; give a word or the path of a file"),
+        ("train.weights=photo.png",
+         "train.weights: {folder}/photo.png is no file of weights, as torch.save writes them, or is cut off"),
         ("llm.cassette=dema", "llm.cassette: 'dema' is no file; give that of a recording, or demo"),
         ("study.budget=0.01", "study.budget: 0.01 of the pool's 30 images is less than one image"),
         ("data.corrupt.article=[{kind: missing, rate: 0.1, classes: [pandas]}]",
@@ -165,6 +167,7 @@ def test_a_file_or_name_that_is_not_there(folder, change, expected):
     (folder / "data").mkdir()
     (folder / "data/categories.json").write_text('["panda", "football"]')
     (folder / "data/summary.json").write_text('{"splits": {"pool": {"images": 30}}}')
+    (folder / "photo.png").write_bytes(b"\x89PNG")
     text, _ = changed_text((folder / "params.yaml").read_text(), [change])
     assert list(file_faults(folder, check_params(yaml.safe_load(text)))) == [expected.format(folder=folder)]
     assert list(file_faults(folder, check_params(yaml.safe_load((folder / "params.yaml").read_text())))) == []

@@ -12,7 +12,7 @@ from metricloop.data.formats.place import Place, base_of, roots_of
 from metricloop.data.formats.problem import reasons
 from metricloop.data.formats.source import Format, Problem, Source, SourceError, absolute, keep_categories
 
-__all__ = ["Problem", "Source", "SourceError", "read", "recognise"]
+__all__ = ["Problem", "Source", "SourceError", "matching", "read", "recognise"]
 
 
 def formats() -> dict[str, Format]:
@@ -44,6 +44,12 @@ def recognise(source: Path | str, outside: bool | Sequence[str] = False) -> str:
     Errors: SourceError with the signs of every format, and what the source holds.
     """
     return _recognise(open_place(source, outside=outside))
+
+
+def matching(source: Path | str, outside: bool | Sequence[str] = False) -> list[str]:
+    """All formats of which a file or folder has the signs, the most likely first. Errors: SourceError if it is gone."""
+    place = open_place(source, outside=outside)
+    return [name for name, format_ in formats().items() if format_.find(place)]
 
 
 def _recognise(place: Place) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,7 +83,9 @@ def _match_in_index(place: Place, labels: Sequence[Label], found: dict[Path, Pat
             if label.path in found:
                 continue
             own = "/".join((*label.path.parts[start:-1], stem_of(label.path.name)))
-            guess = stems.find(own) if by_stem else index.look_up(Wanted(label.stated, label.path))
+            guess = (
+                stems.find(own, _nearer(index, label)) if by_stem else index.look_up(Wanted(label.stated, label.path))
+            )
             if guess.row is not None:
                 guesses.setdefault(index.paths[guess.row], []).append((label, guess.how))
             elif guess.rivals:
@@ -103,3 +106,13 @@ def _match_in_index(place: Place, labels: Sequence[Label], found: dict[Path, Pat
         Problem(str(place.base), f"picture found {how}", f"{count} pictures found so (such as {example[how]})")
         for how, count in sorted(ways.items())
     ]
+
+
+def _nearer(index: PictureIndex, label: Label) -> list[Callable[[int], bool]]:
+    """What decides between pictures of one name: the folder given for pictures, then the folder above the labels'."""
+    folders = [index.place.further, label.path.parent.parent]
+    return [partial(_lies_in, index, folder) for folder in folders if folder]
+
+
+def _lies_in(index: PictureIndex, folder: Path, row: int) -> bool:
+    return folder in index.paths[row].parents

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from metricloop.text.clean import clean
 
+LOOKED_FOR = "looked for "  # in an action: before the name of a picture that is not there
 MOST = 20_000  # problems of one kind that are listed
 
 
@@ -29,6 +30,15 @@ class RefusedError(ValueError):
 
 class SourceError(RefusedError):
     """The source holds nothing usable; the message says what was expected and what was found."""
+
+
+def left_out(boxes: int, why: str = "") -> str:
+    """The action for labels that are not used.
+
+    >>> left_out(1), left_out(2, "looked for a.jpg")
+    ('left out (1 box)', 'left out (2 boxes; looked for a.jpg)')
+    """
+    return f"left out ({boxes} {'box' if boxes == 1 else 'boxes'}{why and f'; {why}'})"
 
 
 def limited(problems: Sequence[Problem], most: int = MOST) -> list[Problem]:

@@ -19,7 +19,7 @@ from metricloop.data.formats.coco_files import category_names, find_coco, load_c
 from metricloop.data.formats.coco_groups import video_groups
 from metricloop.data.formats.picture_index import Wanted, leads_out, match_pictures
 from metricloop.data.formats.place import Place
-from metricloop.data.formats.problem import reasons
+from metricloop.data.formats.problem import left_out, reasons
 from metricloop.data.formats.source import (  # fmt: skip
     SPLITS,
     Format,
@@ -162,8 +162,8 @@ def _records(place: Place, file: _File, pictures: dict[Any, Path], problems: lis
         if picture is None:
             missing = str(file.path.parent / _name(image)[:1000].replace("\0", "?"))
             outside = leads_out(place, Wanted(_name(image), file.path, _near(file.path)))
-            why = f"; {door.OUTSIDE}" if outside else ""
-            problems.append(Problem(missing, "labels without picture", f"left out ({len(file.rows[key])} boxes{why})"))
+            why = door.OUTSIDE if outside else ""
+            problems.append(Problem(missing, "labels without picture", left_out(len(file.rows[key]), why)))
         else:
             records.append(_record(file, key, image, picture, problems))
     return records

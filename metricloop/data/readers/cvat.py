@@ -19,7 +19,7 @@ from metricloop.data.formats.cvat_shapes import NO_REGIONS, SHAPES, is_crowd, sh
 from metricloop.data.formats.cvat_tracks import track_boxes
 from metricloop.data.formats.picture_index import Wanted, match_pictures
 from metricloop.data.formats.place import Place
-from metricloop.data.formats.problem import reasons
+from metricloop.data.formats.problem import left_out, reasons
 from metricloop.data.formats.source import (  # fmt: skip
     SPLITS,
     Format,
@@ -81,7 +81,7 @@ def read_cvat(place: Place) -> Source:
     for key, entry in entries.items():
         if key not in pictures:
             where = str(entry.path.parent / entry.name)
-            problems.append(Problem(where, "labels without picture", f"left out ({len(entry.rows)} boxes)"))
+            problems.append(Problem(where, "labels without picture", left_out(len(entry.rows))))
             continue
         rows = [(box, labels[entry.path][name], crowd) for box, name, crowd in entry.rows]
         size = {"width": entry.width, "height": entry.height, "origin": str(entry.path)}

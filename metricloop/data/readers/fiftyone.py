@@ -17,7 +17,7 @@ from metricloop.data import door
 from metricloop.data.formats.classes import class_names_of
 from metricloop.data.formats.picture_index import Wanted, match_pictures
 from metricloop.data.formats.place import Place
-from metricloop.data.formats.problem import reasons
+from metricloop.data.formats.problem import left_out, reasons
 from metricloop.data.formats.source import Format, Problem, Record, Source, SourceError, make_record, unlabelled
 from metricloop.data.formats.split_names import splits_of_files
 from metricloop.data.formats.values import id_of, name_of, number, truth
@@ -59,7 +59,7 @@ def read_fiftyone(place: Place) -> Source:
                 records.append(make_record(pictures[key], rows, relative=True, split=splits[path], origin=str(path)))
             else:
                 where = str(path.parent / "data" / key)
-                problems.append(Problem(where, "labels without picture", f"left out ({len(rows)} boxes)"))
+                problems.append(Problem(where, "labels without picture", left_out(len(rows))))
     if not records:
         count = sum(len(content["labels"]) for content in contents.values())
         message = f"{place.source}: no picture of {count} entries can be used. {reasons(problems)}"

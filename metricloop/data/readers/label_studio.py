@@ -19,7 +19,7 @@ from metricloop.data import door
 from metricloop.data.formats.label_studio_regions import Region, regions
 from metricloop.data.formats.picture_index import Wanted, match_pictures
 from metricloop.data.formats.place import Place
-from metricloop.data.formats.problem import reasons
+from metricloop.data.formats.problem import left_out, reasons
 from metricloop.data.formats.source import (  # fmt: skip
     SPLITS,
     Format,
@@ -80,7 +80,7 @@ def read_label_studio(place: Place) -> Source:
     for key, task in tasks.items():
         if key not in pictures:
             where = str(task.path.parent / task.name.lstrip("/"))
-            problems.append(Problem(where, "labels without picture", f"left out ({len(task.rows)} boxes)"))
+            problems.append(Problem(where, "labels without picture", left_out(len(task.rows))))
             continue
         records.append(_record(pictures[key], task, labels))
     if not records:

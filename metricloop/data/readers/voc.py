@@ -18,8 +18,9 @@ import numpy as np
 from metricloop.data import door
 from metricloop.data.formats.coco_boxes import around_turned
 from metricloop.data.formats.label_pictures import Label, match_labels
+from metricloop.data.formats.paths import parts_of
 from metricloop.data.formats.place import Place
-from metricloop.data.formats.problem import reasons
+from metricloop.data.formats.problem import LOOKED_FOR, left_out, reasons
 from metricloop.data.formats.source import (  # fmt: skip
     Format,
     Problem,
@@ -84,7 +85,8 @@ def read_voc(place: Place) -> Source:
         if found is None:
             continue
         if path not in pictures:
-            problems.append(Problem(str(path), "labels without picture", f"left out ({len(found.rows)} boxes)"))
+            wanted = LOOKED_FOR + (parts_of(_stated(root)) or (f"{path.stem}.*",))[-1][:200]
+            problems.append(Problem(str(path), "labels without picture", left_out(len(found.rows), wanted)))
             continue
         if home and path.stem not in splits[home]:
             problems.append(Problem(str(path), "in no list of ImageSets/Main", "left out"))
