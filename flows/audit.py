@@ -16,6 +16,7 @@ from metricloop.study.graph import downstream, needed_for, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
+from metricloop.text.console import wrapped
 from metricloop.text.duration import duration
 from metricloop.text.shell import command_line
 
@@ -62,7 +63,7 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
     target = write(folder, found, build(found, params.study.name, folder, anyway))
     print_audit(found, budget=budget)
     took = {STEPS.get(step, step): "up to date" if s is None else f"{s:.0f} s" for step, s in found.seconds.items()}
-    print(", ".join(f"{name} {said}" for name, said in took.items()))
+    print(wrapped(", ".join(f"{name} {said}" for name, said in took.items())))
     if not no_training and (advice := _longer(folder, params, found)):
         print(advice)
     if anyway:

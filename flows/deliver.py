@@ -8,13 +8,14 @@ from prefect import flow
 
 from metricloop import layout
 from metricloop.comparison.comparison_file import read_comparison
-from metricloop.delivery.choose import choose
+from metricloop.delivery.choose import choose, refuse_old_labels
 from metricloop.delivery.promote import Wish
 from metricloop.delivery.promoted import CHAMPION, aliases
 from metricloop.flows.artifacts import flow_name
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.stage import mlflow_step, step
 from metricloop.study.environment import hide_keys
+from metricloop.study.processes import say
 from metricloop.study.run_record import claimed
 
 
@@ -29,7 +30,9 @@ def deliver(workspace: str = ".", arm: str = "", target: str = "", anyway: bool 
     end_server_with_me()
     folder = Path(workspace).resolve()
     wish = Wish(arm or None, anyway)
-    choose(read_comparison(folder), folder, wish.arm, wish.anyway)
+    chosen = choose(read_comparison(folder), folder, wish.arm, wish.anyway)
+    if warning := refuse_old_labels(folder, chosen["name"], wish.anyway):
+        say(warning)
     with claimed(folder, "deliver"):
         step(folder, "metricloop.tasks.steps.promote", *wish.arguments())
         mlflow_step(folder, "metricloop.tasks.steps.register")

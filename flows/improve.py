@@ -53,9 +53,11 @@ def improve(workspace: str = ".", demo: bool = False) -> None:
 
 
 def confirm_label(params: Params) -> str:
-    """The label of the stage `confirm`, which always runs. If confirm.when is never, it writes only that."""
-    never = params.confirm.when == "never"
-    return "confirm: nothing to do, confirm.when is never" if never else "confirm on the test split"
+    """The label of the stage `confirm`, which always runs; where the test split stays closed, it writes only that."""
+    return {
+        "never": "confirm: nothing to do, confirm.when is never",
+        "better": "confirm, on the test split only where an arm is better",
+    }.get(params.confirm.when, "confirm on the test split")
 
 
 def add_trials(folder: Path) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metricloop.cli.command import HERE, Commands, Workspace, flag
 from metricloop.cli.named_model import MODEL_HELP
+
+if TYPE_CHECKING:
+    from metricloop.delivery.promote import Wish
 
 HOST_HELP = "0.0.0.0 for every network of this machine. Behind a proxy, --limits hosts=NAME, as people open it."
 commands = Commands("Detector")
@@ -32,7 +35,7 @@ def promote(
 ) -> None:
     """Train the winner's detector for use, and register it in MLflow."""
     from metricloop.comparison.comparison_file import read_comparison
-    from metricloop.delivery.choose import choose
+    from metricloop.delivery.choose import choose, refuse_old_labels
     from metricloop.delivery.promote import Wish
     from metricloop.delivery.promoted import champion
     from metricloop.study.environment import hide_keys, network
@@ -43,12 +46,32 @@ def promote(
 
     hide_keys()
     wish, folder = Wish(arm, anyway, share, seeds), folder.resolve()
-    choose(read_comparison(folder), folder, arm, anyway)  # a refusal is told before anything is started
+    chosen = choose(read_comparison(folder), folder, arm, anyway)["name"]  # a refusal is told before anything starts
+    if warning := refuse_old_labels(folder, chosen, anyway):
+        print(warning, file=sys.stderr)
+    print(_beginning(folder, chosen, wish), flush=True)
     python = [sys.executable, "-P", "-m"]
     call(folder, [*python, "metricloop.tasks.steps.promote", *wish.arguments()], "promote")
     call(folder, [*python, "metricloop.tasks.steps.register"], "register", variables=server_variables() | network())
     print(f"\n{where_to_look(folder)}")
     print(f"use it:     {command_line('metricloop', 'predict', champion(folder), 'PHOTOS', '-o', 'found')}")
+
+
+def _beginning(folder: Path, arm: str, wish: Wish) -> str:
+    """What a promotion does, and how long it takes where that is known, in a line before it begins."""
+    from metricloop import layout
+    from metricloop.params import load_params
+    from metricloop.study.pace import read_pace
+    from metricloop.study.plan import load_plan
+    from metricloop.text.duration import duration_range
+    from metricloop.text.numbers import count, percent
+
+    what = f"{percent(wish.share)} of the pool" if wish.share else "its subset"
+    kept = ", the best is kept" if wish.seeds > 1 else ""
+    what = f"train {count(wish.seeds, 'detector')} on {what}{kept}"
+    pace = read_pace(folder, load_params(folder / layout.PARAMS), load_plan(folder))
+    time = f": {duration_range(*pace.of_trials(wish.seeds))}" if pace else ""
+    return f"promote {arm}: {what}{time}, or seconds if that was done before"
 
 
 @commands.add(

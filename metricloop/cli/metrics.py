@@ -53,10 +53,11 @@ def score(
 
 def _list_catalogue(as_json: bool) -> None:
     from metricloop.report.metric_handbook import chapters, listing
+    from metricloop.text.console import known_width
 
     known = chapters()
     if not as_json:
-        print(listing(known))
+        print(listing(known, known_width()))
         return
     print_json(
         [

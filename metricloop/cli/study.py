@@ -244,11 +244,15 @@ def compare(
         from metricloop.params import ParamsError
         from metricloop.study.background import read_background
         from metricloop.study.plan import PlanError
+        from metricloop.study.run_record import describe, last_run
 
         try:
             background, reason = read_background(folder), ""
         except (ParamsError, PlanError) as error:
             background, reason = None, f"What to do next cannot be told: {error}"
+        running = last_run(folder)
+        if running and running.alive:  # the advice would be to do what is being done
+            background, reason = None, f"These are the results so far of {describe(running)}."
         print_table(comparison, background=background, with_notes=with_notes)
         if reason:
             print(f"\n{reason}")

@@ -10,8 +10,10 @@ from metricloop.comparison.arm_rows import Arm, of_role
 from metricloop.comparison.background import Background
 from metricloop.comparison.next_steps import next_steps
 from metricloop.study.background import read_background
+from metricloop.study.old_labels import arms_of_old_labels
+from metricloop.study.plan import load_plan
 from metricloop.text.nearest import did_you_mean
-from metricloop.text.shell import command_line
+from metricloop.text.shell import command_line, run_line
 
 SAID = {
     "worse": "worse than the baseline",
@@ -60,6 +62,20 @@ def _winner(comparison: dict[str, Any], folder: Path) -> Arm:
             f"the study in {folder} has no arm with a metric yet, so it has no winner; name one: {line}"
         )
     return (better or treatments)[0]
+
+
+def refuse_old_labels(folder: Path, arm: str, anyway: bool = False) -> str:
+    """A warning that an arm's subset holds other labels than the pool's of today, where it is taken anyway; else "".
+
+    Errors: ArmRefusedError without `anyway`.
+    """
+    if not (folder / layout.LOCK).is_file() or arm not in arms_of_old_labels(folder, load_plan(folder)):
+        return ""
+    said = f"the labels, or what {arm} selects, changed since its results were made"
+    again = f"to train on today's labels, bring the study up to date first: {run_line(folder)}"
+    if anyway:
+        return f"warning: {said}; {again}"
+    raise ArmRefusedError(f"{arm} is not promoted: {said}; {again}; or take it as it is, with --anyway")
 
 
 def _named(comparison: dict[str, Any], name: str) -> Arm:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from metricloop.scoring.scores import Scores
 
 FROM = {"image": "pixels", "file_size": "file size", "predictions": "predictions", "views": "views",
         "embedding": "embeddings"}  # fmt: skip
+ROOMY = 120  # columns from which on a metric of the list has one line
 ALWAYS = ("image", "file_size")
 SEEN_IN = {"predictions": layout.PREDICTIONS, "views": layout.VIEWS, "embedding": layout.EMBEDDINGS}
 STRIP = Layout(columns=6, rows=1, side=96, text=0.34, max_bytes=16_000)
@@ -76,18 +79,26 @@ def chapters(metrics: Iterable[Metric] | None = None) -> list[Chapter]:
     ]
 
 
-def listing(known: Sequence[Chapter]) -> str:
-    """What `metricloop score --list` prints: a line a metric."""
+def listing(known: Sequence[Chapter], columns: int | None = None) -> str:
+    """What `metricloop score --list` prints: a line a metric; with so few `columns` that none fits, two or more."""
+    narrow = columns is not None and columns < ROOMY
+    fill = partial(textwrap.fill, width=columns or ROOMY, break_long_words=False, break_on_hyphens=False)
     width = max(len(entry.spec.name) for chapter in known for entry in chapter.entries)
     lines = []
     for chapter in known:
-        lines += ["", f"{chapter.name} ({chapter.family.reads}): {_first_line(chapter.about)}"]
+        about = f"{chapter.name} ({chapter.family.reads}): {_first_line(chapter.about)}"
+        lines += ["", fill(about) if narrow else about]
         for entry in chapter.entries:
             sees = f"{entry.spec.level}, {entry.spec.higher_is}"
-            lines.append(f"  {entry.spec.name:{width}}  {sees:15}  {needs_of(entry.spec):11}  {entry.summary}")
+            facts = f"  {entry.spec.name:{width}}  {sees:15}  {needs_of(entry.spec):11}"
+            if narrow:
+                own = fill(entry.summary, initial_indent=" " * 6, subsequent_indent=" " * 6)
+                lines += [facts.rstrip(), own]
+            else:
+                lines.append(f"{facts}  {entry.summary}")
     total = sum(len(chapter.entries) for chapter in known)
     head = f"{total} metrics; level, what a high score means (better or worse), and what is needed besides labels:"
-    return "\n".join([head, *lines])
+    return "\n".join([fill(head) if narrow else head, *lines])
 
 
 def needs_of(spec: Spec) -> str:

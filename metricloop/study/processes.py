@@ -16,6 +16,7 @@ from pathlib import Path
 
 from metricloop.llm.key import HANDED, hand_over
 from metricloop.study.environment import environment, keys, network
+from metricloop.study.progress_lines import read_progress
 from metricloop.study.run_record import Run, current
 from metricloop.text.shell import run_line
 
@@ -154,6 +155,8 @@ class _Stages:
                 self.run.begin(self.now)
         elif RESUMED.search(line):
             self.whole = False
+        elif self.run and (found := read_progress(line)) and found.unit == "batches":
+            self.run.saw(found.label, found.done)
         elif (skipped := SKIPPED.match(line)) and self.run:
             self.run.end(skipped[1], ran=False)
 

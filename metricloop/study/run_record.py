@@ -22,6 +22,7 @@ from metricloop.params import Params, load_params
 from metricloop.study.graph import kind_of
 from metricloop.study.kept_outputs import settle_killed
 from metricloop.study.leftovers import clear_leftovers
+from metricloop.study.speed import Speed
 from metricloop.study.stage_work import WITH_DETECTOR, detector_of, trials_of, work_of
 from metricloop.text.duration import duration
 from metricloop.text.shell import run_line
@@ -74,6 +75,7 @@ class Run:
         self.left: Callable[[Run], float | None] = lambda run: None  # estimates the seconds that are left
         self.changed: Callable[[Running], None] = lambda state: None  # called after each change, by a display
         self.clocks: dict[str, float] = {}
+        self.speed = Speed()
         self._lock = threading.RLock()
         self._write()
 
@@ -103,6 +105,12 @@ class Run:
             known = self.state.stages if stage in self.state.stages else (*self.state.stages, stage)
             now = tuple(name for name in self.state.now if name != stage)
             self._set(stages=known, done=tuple(dict.fromkeys((*self.state.done, stage))), now=now)
+
+    def saw(self, label: str, done: int) -> None:
+        """A trial has told how many iterations it has done, so that the time left can be told before a stage ends."""
+        with self._lock:
+            self.speed.saw(label, done, time.monotonic())
+            self._set()
 
     def fail(self, error: BaseException) -> None:
         with self._lock:

@@ -27,6 +27,8 @@ class Costs:
 
     seconds: of stages that have run. timed: start, iteration and inference of 100 images, as `time_detector` measures
     them; {} if it did not. side_by_side: trials at the same time. search_images: to evaluate a trial on.
+    iteration: seconds of one now, as far as trials have told. It counts where no stage of a kind has run, because the
+    time of another kind's stage holds more: pictures that are read for the first time, a start on a busy machine.
     """
 
     plan: Plan
@@ -35,6 +37,7 @@ class Costs:
     timed: Mapping[str, float] = field(default_factory=dict)
     side_by_side: int = 1
     search_images: int = IMAGES
+    iteration: float | None = None
 
     def of(self, stage: str) -> float | None:
         """Seconds that a stage will probably take; None for one that trains, when nothing is known of training."""
@@ -54,7 +57,7 @@ class Costs:
             each = self.evaluation() if kind == "evaluate" else self.trial()
             rate = None if each is None else each / (1 if kind == "evaluate" else self.params.train.iterations)
         if rate is None:
-            rate = self._rate(TRAINED)
+            rate = self._like()
         return None if rate is None else self.start() + rate * units
 
     def units(self, stage: str) -> float:
@@ -76,7 +79,7 @@ class Costs:
 
     def training(self) -> float | None:
         """Seconds of training one further trial; None when nothing is known of training."""
-        rate = self.timed["iteration"] if self.timed else self._rate(["train"]) or self._rate(TRAINED)
+        rate = self.timed["iteration"] if self.timed else self._rate(["train"]) or self._like()
         return None if rate is None else rate * self.params.train.iterations
 
     def evaluation(self) -> float | None:
@@ -94,6 +97,10 @@ class Costs:
         quick = [took for name, took in self.seconds.items() if kind_of(name) not in WITH_DETECTOR]
         usual = USUAL_START * min(quick, default=0.0) / USUAL_QUICK
         return min(usual, min(heavy) / 2) if heavy else usual
+
+    def _like(self) -> float | None:
+        """Seconds per iteration, of a kind of stage that has not run: as trials tell it now, or else as others took."""
+        return self._rate(TRAINED) if self.iteration is None else self.iteration
 
     def _rate(self, kinds: Iterable[str]) -> float | None:
         """Seconds per unit of one trial at a time, without the start, by the stages that ran and are in the plan."""

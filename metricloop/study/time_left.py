@@ -75,13 +75,14 @@ def seconds_of(stages: Iterable[str], costs: Costs, spent: Mapping[str, float]) 
 def time_left(folder: Path, params: Params, side_by_side: int, run: Run, new_arms: int = 0) -> float | None:
     """Seconds until the run ends, probably; None while nothing is known of training."""
     state, plan = run.state, load_plan(folder)
-    costs = Costs(plan, params, of_this_run(known_seconds(folder, params), state.done), side_by_side=side_by_side)
+    known = of_this_run(known_seconds(folder, params), state.done)
+    costs = Costs(plan, params, known, side_by_side=side_by_side, iteration=run.speed.iteration())
     left = [name for name in state.stages if name not in state.done]
     spent = {name: time.monotonic() - run.clocks[name] for name in state.now if name in run.clocks}
-    known = seconds_of(left, costs, spent)
+    planned = seconds_of(left, costs, spent)
     trial = costs.trial()
-    if known is None or trial is None:
+    if planned is None or trial is None:
         return None
     trained = any(kind_of(name) == "train" for name in left)
     more = later_trials(folder, params, plan, new_arms).likely if trained or new_arms else 0.0
-    return known + more * trial / side_by_side + SHOWING
+    return planned + more * trial / side_by_side + SHOWING

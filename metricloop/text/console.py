@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,3 +19,22 @@ def console_of(width: int = 118) -> Console:
     console = Console()
     known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
     return console if known else Console(width=width)
+
+
+def known_width() -> int | None:
+    """The columns of the terminal, or those that COLUMNS says; None in a pipe or a file."""
+    known = os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty()
+    return shutil.get_terminal_size((80, 24)).columns if known else None
+
+
+def wrapped(text: str, indent: str = "", width: int | None = None) -> str:
+    """A line as lines that fit the terminal, those after the first behind `indent`; whole where no width is known.
+
+    >>> print(wrapped("reading 2 s, scoring 11 s", "  ", width=14))
+    reading 2 s,
+      scoring 11 s
+    """
+    columns = known_width() if width is None else width
+    if columns is None:
+        return text
+    return textwrap.fill(text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

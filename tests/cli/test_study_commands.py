@@ -133,6 +133,18 @@ def test_compare_during_the_first_run_says_that_it_is_going_on(tmp_path, capsys)
     assert "stage 1 of 2" in err
 
 
+def test_compare_during_a_later_run_advises_nothing_that_is_being_done(tmp_path, capsys):
+    folder = make_study(tmp_path / "study")
+    assert main(["compare", "-C", str(folder)]) == 0
+    before = capsys.readouterr().out
+    assert "\nNext\n" in before
+    with claimed(folder, "run"):
+        assert main(["compare", "-C", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "These are the results so far of `metricloop run`, running since" in " ".join(out.split())
+    assert "\nNext\n" not in out
+
+
 def test_compare_in_a_pipe_is_as_wide_as_columns_says(tmp_path, capsys, monkeypatch):
     folder = make_study(tmp_path / "study")
     widest = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from study_fixture import arm, arms, comparison
 
-from metricloop.delivery.choose import ArmRefusedError, choose
+from metricloop.delivery.choose import ArmRefusedError, choose, refuse_old_labels
 
 HERE = Path("/work/lions")
 BASE = arm("random", "baseline", 0.2, None, None, policy="random")
@@ -45,6 +45,19 @@ def test_without_a_better_arm_the_highest_gain_is_refused_or_taken_anyway():
     with pytest.raises(ArmRefusedError, match="spread is not promoted"):
         choose(comparison([BASE, OPEN, WORSE]), HERE)
     assert choose(comparison([BASE, OPEN, WORSE]), HERE, anyway=True)["name"] == "spread"
+
+
+def test_an_arm_whose_labels_changed_is_refused_with_the_command_or_taken_with_a_warning(tmp_path, monkeypatch):
+    assert refuse_old_labels(tmp_path, "count") == ""  # nothing is recorded
+    (tmp_path / "dvc.lock").write_text("")
+    monkeypatch.setattr("metricloop.delivery.choose.load_plan", lambda folder: {})
+    monkeypatch.setattr("metricloop.delivery.choose.arms_of_old_labels", lambda folder, plan: ("count",))
+    with pytest.raises(ArmRefusedError) as caught:
+        refuse_old_labels(tmp_path, "count")
+    assert "count is not promoted: the labels, or what count selects, changed since" in str(caught.value)
+    assert f"first: metricloop run -C {tmp_path}; or take it as it is, with --anyway" in str(caught.value)
+    assert refuse_old_labels(tmp_path, "count", anyway=True).startswith("warning: the labels")
+    assert refuse_old_labels(tmp_path, "tight") == ""
 
 
 SIX = arm("random", "baseline", 0.2, None, None, policy="random", seeds=6)

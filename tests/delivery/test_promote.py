@@ -65,6 +65,7 @@ def test_promote_on_the_command_line(tiny, monkeypatch):
     assert "object_count is not promoted, because its verdict is undecided" in refused.stderr
     done = metricloop("promote", "--anyway", "--seeds", "2", "-C", str(tiny))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("promote object_count: train 2 detectors on its subset, the best is kept: ")
     facts = read_json(tiny / "promoted/1/detector.json")
     assert (facts["arm"], facts["verdict"], facts["anyway"]) == ("object_count", "undecided", True)
     assert list(facts["trials"]) == ["2000", "2001"]

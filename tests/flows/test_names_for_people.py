@@ -89,7 +89,7 @@ def test_the_deployment_of_a_study_names_its_folder_and_runs_once_at_a_time(tmp_
     ("when", "label"),
     [
         ("never", "confirm: nothing to do, confirm.when is never"),
-        ("better", "confirm on the test split"),
+        ("better", "confirm, on the test split only where an arm is better"),
         ("always", "confirm on the test split"),
     ],
 )

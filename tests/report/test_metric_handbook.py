@@ -27,6 +27,14 @@ def test_the_list_has_a_line_a_metric():
     assert lines[-1] == "  haze  image, worse     pixels       How grey a picture is, 0 to 1"
 
 
+def test_the_list_fits_a_narrow_terminal():
+    text = listing(chapters(), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    lines = listing(chapters([haze]), 80).splitlines()
+    assert lines[-2:] == ["  haze  image, worse     pixels", "      How grey a picture is, 0 to 1"]
+    assert listing(chapters(), 200) == listing(chapters())
+
+
 def test_the_page_holds_what_the_docstring_says():
     text = page(chapters([haze]), {"haze": "metrics/haze.jpg"})
     assert "*One score per image; high is worse; needs: pixels, at a long side of 64 px.*" in text

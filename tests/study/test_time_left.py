@@ -5,6 +5,7 @@ import pytest
 from metricloop.data.tables import write_json
 from metricloop.params import check_params
 from metricloop.study.run_record import Run, known_seconds, remember_seconds
+from metricloop.study.speed import Speed
 from metricloop.study.stage_costs import Costs, in_turn, of_this_run
 from metricloop.study.time_left import DVC, SHOWING, later_trials, seconds_of, time_left
 
@@ -54,6 +55,54 @@ def test_training_costs_what_the_out_of_fold_models_took_before_anything_else_ha
     assert Costs(PLAN, PARAMS, {}).of("evaluate@a.0") is None
     assert Costs(PLAN, PARAMS, {}).trial() is None
     assert Costs(PLAN, PARAMS, {"train@gone.0": 99.0}).of("train@a.0") is None  # its trials are not known
+
+
+def test_a_first_stage_that_read_cold_pictures_does_not_make_the_whole_run_long():
+    """As in a run of 13 minutes on a busy machine: two out-of-fold models of 50 iterations took 110 s, most of it the
+    start and pictures that were read for the first time, and then told an iteration in .15 s."""
+    blind = Costs(PLAN, PARAMS, {"predict": 110.0, "score@x": 1.0}, side_by_side=2)
+    seeing = Costs(PLAN, PARAMS, {"predict": 110.0, "score@x": 1.0}, side_by_side=2, iteration=0.15)
+    assert blind.training() == pytest.approx((110 - 5) * 2 / 100 * 100)  # 3.5 minutes a trial
+    assert seeing.training() == pytest.approx(15)
+    assert seeing.of("train@a.0") == pytest.approx(5 + 3 * 15)
+    assert seeing.of("evaluate@a.0") == pytest.approx(5 + 3 * 15 / 4)
+    assert seeing.trial() == pytest.approx(15 + 15 / 4)
+    trained = Costs(PLAN, PARAMS, {"train@a.0": 65.0, "score@x": 1.0}, iteration=0.15)
+    assert trained.training() == pytest.approx(20)  # a stage of the kind has run: it counts
+
+
+def test_the_speed_is_that_of_the_later_half_of_each_trial():
+    speed = Speed()
+    assert speed.iteration() is None
+    speed.saw("a", 4, 60.0)
+    assert speed.iteration() is None
+    speed.saw("a", 20, 76.0)
+    assert speed.iteration() == pytest.approx(1.0)  # all there is
+    speed.saw("a", 60, 86.0)
+    assert speed.iteration() == pytest.approx(0.25)
+    speed.saw("a", 100, 90.0)
+    assert speed.iteration() == pytest.approx(0.1)  # from 60 on
+    speed.saw("b", 50, 0.0)
+    speed.saw("b", 52, 8.0)  # too few to tell
+    assert speed.iteration() == pytest.approx(0.1)
+    speed.saw("a", 10, 200.0)  # the next of this name
+    speed.saw("a", 20, 203.0)
+    assert speed.iteration() == pytest.approx(0.3)
+
+
+def test_a_run_tells_the_time_left_while_its_first_stage_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr("metricloop.study.time_left.load_plan", lambda folder: PLAN)
+    run = Run(tmp_path, "run")
+    run.left = lambda run: time_left(tmp_path, PARAMS, 2, run)
+    run.plan(["predict", "train@a.0", "compare"])
+    run.begin("predict")
+    assert run.state.until is None
+    monkeypatch.setattr("time.monotonic", lambda: run.clocks["predict"] + 100)
+    run.saw("out-of-fold model 1 of 2", 10)
+    monkeypatch.setattr("time.monotonic", lambda: run.clocks["predict"] + 102)
+    run.saw("out-of-fold model 1 of 2", 20)  # .2 s an iteration
+    trials = 3 * 20 + DVC + 9 * 25 / 2  # of a, then those that may follow
+    assert time_left(tmp_path, PARAMS, 2, run) == pytest.approx(1 + trials + 8 + DVC + SHOWING)
 
 
 def test_timed_iterations_count_more_than_what_stages_took_at_another_time():

@@ -133,10 +133,11 @@ function handles([x1, y1, x2, y2], at, unit) {
   const lines = { n: [x1, y1, x2, y1], e: [x2, y1, x2, y2], s: [x1, y2, x2, y2], w: [x1, y1, x1, y2] };
   const grips = Object.entries(lines).map(([side, [a, b, c, d]]) => made("line", { class: `grip ${side}`, x1: a, y1: b, x2: c, y2: d, "data-side": side, "data-at": at }));
   if (at !== editing.picked) return grips;
-  const size = 9 * unit;
+  const size = 9 * unit, { width, height } = audit.images[editing.finding.image];
+  const inside = (place, whole) => Math.min(Math.max(place - size / 2, 0), Math.max(whole - size, 0)); // at the edge of the picture, too
   const squares = SIDES.map((side) => {
     const [x, y] = corner[side] ?? middle[side];
-    return made("rect", { class: `handle ${side}`, x: x - size / 2, y: y - size / 2, width: size, height: size, "data-side": side, "data-at": at });
+    return made("rect", { class: `handle ${side}`, x: inside(x, width), y: inside(y, height), width: size, height: size, "data-side": side, "data-at": at });
   });
   return [...grips, ...squares];
 }
