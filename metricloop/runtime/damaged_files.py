@@ -57,6 +57,8 @@ def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | N
     found = [one for folder in folders for one in damaged_files(folder)]
     if own:
         said = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        if any(said.startswith(f"{one.path} does not exist") for one in found):
+            return "\n".join(map(str, found))  # it is there, but a folder
         if outputs and not found:
             found = [one for folder in folders for one in changed_outputs(folder, said)]
         return "\n".join([said, *(str(one) for one in found if one.mend.partition(": ")[2] not in said)])

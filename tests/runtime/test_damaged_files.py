@@ -98,3 +98,5 @@ def test_a_sentence_of_ours_in_an_error_of_python_stays(folder):
     with pytest.raises(FileNotFoundError) as caught:
         existing_result(folder, "confirmation.json")
     assert told(caught.value, folder, outputs=True) == str(caught.value)
+    (folder / "confirmation.json").mkdir()
+    assert told(caught.value, folder).startswith(f"{folder}/confirmation.json is a folder, not a file; ")
