@@ -76,6 +76,7 @@ def test_scorecards_as_json(tmp_path, capsys):
 
 
 def test_a_workspace_without_a_journal_is_named(tmp_path, capsys):
+    (tmp_path / "params.yaml").write_text("study: {name: none}\n")
     assert main(["scorecard", str(tmp_path), "--json"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -95,4 +96,7 @@ def test_learn_writes_a_page_and_over_no_file(tmp_path, capsys):
     assert main(["learn", str(study), "--out", str(page)]) != 0
     assert "add --force to write over it" in capsys.readouterr().err
     assert main(["learn", str(tmp_path)]) != 0
+    assert "this is not a workspace" in capsys.readouterr().err
+    (study / "comparison.json").unlink()
+    assert main(["learn", str(study)]) != 0
     assert "run the study first" in capsys.readouterr().err

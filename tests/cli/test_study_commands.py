@@ -58,8 +58,8 @@ def test_init_passes_on_what_is_typed(tmp_path, capsys, monkeypatch):
         "--detector fcos_resnet50_fpn --weights w.pt --truth second --set study.seed=3 --yes"
     )
     assert main(shlex.split(typed)) == 0
-    [(folder, study, yes)] = made
-    assert (study.truth, study.changes, yes) == (str(tmp_path / "lions/second"), ("study.seed=3",), True)
+    [(folder, study, yes, auto)] = made
+    assert (study.truth, study.changes, yes, auto) == (str(tmp_path / "lions/second"), ("study.seed=3",), True, False)
     assert str(folder) == "new"
     assert (study.name, study.source, study.root) == ("new", str(tmp_path / "lions"), str(tmp_path / "lions"))
     assert (study.format, study.categories, study.budget) == ("voc", ("lion", "cub"), 0.5)

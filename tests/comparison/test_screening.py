@@ -93,5 +93,6 @@ def test_the_notes_below_the_table_say_who_stopped():
     assert "p is corrected for 4 metrics" in said[0]
     assert (
         "Stopped after short trials, below random's 0.200 mAP: dim (0.170 mAP) and far (0.190 mAP). They were tried, "
-        "so they count in the correction of p, but cannot be called better."
+        "so they count in the correction of p, but cannot be called better. The mAP of short trials does not compare "
+        "with that of full ones."
     ) in said

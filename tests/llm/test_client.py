@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -595,7 +596,7 @@ def test_the_key_is_in_no_log(serve, caplog):
     _, client = serve(failure(500, headers=echo), Answer(YES.body, headers=echo))
     complete(client)
     assert "chat/completions" in caplog.text  # there is a log
-    assert "'X-Echo', b'***'" in caplog.text.replace('"', "'")  # with the headers of the answers
+    assert re.search(r"'X-Echo', b'(sk-)?\*\*\*'", caplog.text.replace('"', "'"))  # with the headers of the answers
     assert KEY[len(KEY) // 4 : len(KEY) // 2] not in caplog.text
     assert KEY not in caplog.text
     assert KEY not in repr(client)

@@ -100,7 +100,7 @@ def memory_by_ptrace(known):
     call("ptrace", 16, known["victim"], 0, 0)  # PTRACE_ATTACH
     os.waitpid(known["victim"], 0x40000000)  # __WALL
     word, got = ctypes.c_uint64(), b""
-    for offset in (0, 8):
+    for offset in (0, 8, 16):
         call("ptrace", 2, known["victim"], known["victim_address"] + offset, ctypes.byref(word))  # PTRACE_PEEKDATA
         got += struct.pack("Q", word.value)
     call("ptrace", 17, known["victim"], 0, 0)
