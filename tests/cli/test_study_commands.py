@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+from contextlib import nullcontext
 
 import pytest
 from study_fixture import make_study
@@ -98,6 +99,7 @@ def test_run_hands_over_to_the_flow_of_the_study_or_of_one_arm(tmp_path, monkeyp
     monkeypatch.setattr("metricloop.cli.study._old", lambda folder: [] if next(left) else ["compare"])
     monkeypatch.setattr("metricloop.cli.study._nothing_left", lambda folder, params: True)
     monkeypatch.setattr("metricloop.tracking.track.where_to_look", lambda folder: "")
+    monkeypatch.setattr("metricloop.flows.interrupt.quick_end", lambda stopped: nullcontext())  # starts no server
     monkeypatch.setattr("metricloop.flows.improve.improve", lambda *given: called.append(given))
     monkeypatch.setattr("metricloop.flows.experiment.experiment", lambda *given: called.append(given))
     assert main(["run", "-C", str(folder), "--set", "train.iterations=7", "looks.arms=[3, 9]"]) == 0
