@@ -143,6 +143,8 @@ def _baseline(comparison: dict[str, Any]) -> Arm:
 
 def _about(arm: dict[str, Any]) -> str:
     """What a control does, in words."""
+    if arm["matches"]:
+        return f"{AS_MANY_BOXES} as {arm['matches']}"
     about = POLICIES[arm["policy"]["name"]].about
     if worst := arm["policy"].get("worst"):
         about += f": {worst} by {arm['metric']}" if arm.get("metric") else f": {worst}"

@@ -244,6 +244,7 @@ def test_an_arm_with_far_more_boxes_is_marked_and_held_against_its_control(compa
         "object_proximity against matched, random images with as many boxes: +0.020 mAP (+10\u00a0%), 95\u00a0% "
         f"interval {MINUS}0.010 to +0.050, p\u00a00.200." in said
     )
+    assert "matched (control): random images with as many boxes as object_proximity." in said
 
 
 def test_few_search_images_are_told_with_what_they_put_out_of_reach(comparison):
