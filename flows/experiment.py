@@ -8,6 +8,7 @@ from prefect import flow
 
 from metricloop import layout
 from metricloop.data.tables import read_json
+from metricloop.engineer.drop_arms import dropped_because
 from metricloop.flows.artifacts import flow_name
 from metricloop.flows.improve import present
 from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring, running
@@ -56,8 +57,7 @@ def check_arm(folder: Path, plan: Plan, arm: str) -> None:
     """Check that the plan has the arm. Errors: PlanError, with the reason when the arm was dropped."""
     dropped = Journal(folder).last("dropped", suggestion=arm)
     if arm not in plan["arms"] and dropped:
-        metric = dropped.get("metric", "its metric")
-        raise PlanError(f"{arm} was dropped because {metric} failed while the pool was scored: {dropped['reason']}")
+        raise PlanError(f"{arm} was {dropped_because(dropped.get('metric'), dropped['reason'])}")
     entry_of(plan, "arms", arm)
 
 

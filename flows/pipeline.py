@@ -11,10 +11,9 @@ from typing import Any
 from prefect import flow, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from metricloop import layout
+from metricloop.engineer.drop_arms import failed_arms
 from metricloop.flows.artifacts import Progress, flow_name, study_of
 from metricloop.flows.stage import stages, step
-from metricloop.mending.failed_edits import failed_edits
 from metricloop.params import Params
 from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import by_kind, downstream, kind_of, kinds_before, needed_for, stages_of
@@ -58,9 +57,13 @@ def run_scoring(folder: Path, old: Sequence[str]) -> Plan:
     plan = load_plan(folder)
     early = kinds_before(stages_of(folder, plan), "select")
     run_stages(folder, [stage for stage in old if kind_of(stage) in early])
-    if not any((folder / layout.SCORES).glob(f"*/{layout.FAILURES}")) and not failed_edits(folder):
-        return plan
-    step(folder, "metricloop.tasks.steps.drop_arms")
+    return without_failed(folder)
+
+
+def without_failed(folder: Path) -> Plan:
+    """The plan, after those of the model's arms that failed were dropped."""
+    if failed_arms(folder):
+        step(folder, "metricloop.tasks.steps.drop_arms")
     return load_plan(folder)
 
 
@@ -70,6 +73,8 @@ def run_arms(folder: Path, old: Sequence[str], params: Params) -> None:
     early, before_training = kinds_before(graph, "select"), kinds_before(graph, "train")
     left = [stage for stage in old if stage in graph and kind_of(stage) not in (*early, "confirm")]
     run_stages(folder, [stage for stage in left if kind_of(stage) in before_training])
+    graph = stages_of(folder, without_failed(folder))
+    left = [stage for stage in left if stage in graph]
     blocks = [stage.partition("@")[2] for stage in (*of_kind(left, "train"), *of_kind(left, "evaluate"))]
     train_and_evaluate(folder, list(dict.fromkeys(blocks)), params)
     run_stages(folder, [s for s in left if kind_of(s) not in (*before_training, "train", "evaluate")])
@@ -81,6 +86,8 @@ def run_screens(folder: Path, old: Sequence[str], params: Params) -> None:
     early = kinds_before(graph, "select")
     left = [stage for stage in old if stage in graph and kind_of(stage) not in early]
     run_stages(folder, [stage for stage in left if kind_of(stage) != "screen"])
+    graph = stages_of(folder, without_failed(folder))
+    left = [stage for stage in left if stage in graph]
     screens = outdated(folder, of_kind(left, "screen"))  # asked again: some subsets may be the same as before
     side_by_side(folder, {f"short trials of {stage.partition('@')[2]}": [stage] for stage in screens}, params)
 

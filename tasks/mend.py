@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from metricloop import layout
-from metricloop.data.edits import EDITS, FAILED, edit_columns
+from metricloop.data.edits import EDITS, edit_columns
 from metricloop.data.pool import read_pool
-from metricloop.data.tables import UNSAFE, write_table
+from metricloop.data.tables import FAILED, UNSAFE, write_table
 from metricloop.mending.mend_pool import MendError, mend_pool
 from metricloop.mending.open_repair import SandboxedRepair, open_repair
 from metricloop.metrics.contract import MetricError

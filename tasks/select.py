@@ -15,13 +15,13 @@ from metricloop import layout
 from metricloop.data.manifest import draw_of
 from metricloop.data.pool import read_pool
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
-from metricloop.data.tables import SUBSET, UNSAFE, column, stamp_of, write_table
+from metricloop.data.tables import FAILED, SUBSET, UNSAFE, column, stamp_of, write_table
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
 from metricloop.selection.select import box_counts, select
-from metricloop.study.plan import entry_of, load_plan
+from metricloop.study.plan import entry_of, load_plan, rounds_of
 
 
 def arguments(argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -52,19 +52,30 @@ def main(argv: Sequence[str]) -> None:
     name, options = check_policy(policy)
     pool = read_pool(layout.DATA, params.data.folder)
     inputs = read_arm_inputs(name, options, files, pool)
-    subset = select(
-        pool,
-        policy,
-        inputs.a,
-        inputs.b,
-        inputs.embeddings,
-        inputs.edits,
-        study=(params.study.name, params.study.seed),
-        arm=arm,
-        budget=params.study.budget,
-        seeds=[*STUDY_SEEDS, *CONFIRM_SEEDS],
-    )
-    stamp = {UNSAFE: "yes"} if any(UNSAFE in stamp_of(file) for file in inputs.files) else {}
+    stamps = [stamp_of(file) for file in inputs.files]
+    stamp = {UNSAFE: "yes"} if any(UNSAFE in found for found in stamps) else {}
+    try:
+        if said := next(filter(None, (found.get(FAILED) for found in stamps)), ""):
+            raise PolicyError(f"{files[1]} is empty: {said}")
+        subset = select(
+            pool,
+            policy,
+            inputs.a,
+            inputs.b,
+            inputs.embeddings,
+            inputs.edits,
+            study=(params.study.name, params.study.seed),
+            arm=arm,
+            budget=params.study.budget,
+            seeds=[*STUDY_SEEDS, *CONFIRM_SEEDS],
+        )
+    except PolicyError as error:
+        if arm not in rounds_of()["arms"]:  # a person's; an arm of the model is dropped, and the study goes on
+            raise
+        stamp[FAILED] = str(error)
+        write_table(layout.subset_file(arm), SUBSET, dict.fromkeys(SUBSET.names, ()), stamp)
+        print(f"select {arm}: no subset: {error}")
+        return
     columns = {name: subset[name].combine_chunks() for name in SUBSET.names}
     write_table(layout.subset_file(arm), SUBSET, columns, stamp)
     draws = np.unique(column(subset, "draw"))

@@ -16,7 +16,6 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.edit_rows import ADD, DROP, KINDS, MOVE, RELABEL
 from metricloop.data.tables import TableError, column, xyxy
 
-FAILED = "failed"  # in the stamp of EDITS: why there are none
 # One row per edit; box_id null: the box is added. One row with an error, all else null, per image where the repair
 # failed; its labels stay as they are.
 EDITS = pa.schema(

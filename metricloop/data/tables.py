@@ -55,6 +55,7 @@ SUBSET = pa.schema(
 )
 # Environment variable, and the stamp of tables that were made while it was set: metrics ran without the sandbox.
 UNSAFE = "METRICLOOP_UNSAFE_IN_PROCESS"
+FAILED = "failed"  # in the stamp of EDITS or SUBSET: why the model's repair or arm has none; "" or absent: it has
 
 
 class TableError(ValueError):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from metricloop import layout
-from metricloop.data.edits import FAILED
-from metricloop.data.tables import stamp_of
+from metricloop.data.tables import FAILED, stamp_of
 
 
 def failed_edits(folder: Path) -> dict[str, str]:

@@ -2,8 +2,14 @@
 
 import pytest
 
-from metricloop.data.tables import read_yaml, write_json
-from metricloop.engineer.drop_arms import drop_failed_arms, failed_file, read_failures, without_failed_arms
+from metricloop.data.tables import FAILED, SUBSET, read_yaml, write_json, write_table
+from metricloop.engineer.drop_arms import (
+    drop_failed_arms,
+    failed_arms,
+    failed_file,
+    read_failures,
+    without_failed_arms,
+)
 from metricloop.llm.journal import Journal
 from metricloop.study.plan import replace_rounds
 
@@ -82,6 +88,25 @@ def test_a_control_of_a_dropped_arm_goes_with_it():
     left, lost = without_failed_arms(rounds, {OWN: "MemoryError"})
     assert lost == {"idea": "MemoryError", "idea_control": "MemoryError"}
     assert list(left["blocks"]) == ["sound.0", "sound_control.0"]
+
+
+def test_an_arm_without_a_subset_leaves_with_its_control_and_the_reason_names_no_metric(tmp_path, capsys):
+    arms = {
+        "narrow": {"a": FINE, "b": FINE},
+        "narrow_control": {"a": "data/images.parquet", "b": "subsets/narrow.parquet"},
+        "sound": {"a": FINE, "b": FINE},
+    }
+    replace_rounds({"arms": arms, "blocks": {f"{name}.0": {"arm": name} for name in arms}}, tmp_path)
+    Journal(tmp_path).add("accepted", round=2, suggestion="narrow", metric="fine")
+    for name, stamp in {"narrow": {FAILED: "leaves 3 of 9"}, "sound": {}}.items():
+        write_table(tmp_path / f"subsets/{name}.parquet", SUBSET, dict.fromkeys(SUBSET.names, ()), stamp)
+    assert failed_arms(tmp_path) == {"narrow": "leaves 3 of 9", "narrow_control": "leaves 3 of 9"}
+    drop_failed_arms(tmp_path)
+    assert list(read_yaml(tmp_path / "rounds.yaml")["arms"]) == ["sound"]
+    (event,) = Journal(tmp_path).about("dropped")
+    assert (event["suggestion"], event["metric"], event["reason"]) == ("narrow", None, "leaves 3 of 9")
+    assert "narrow: dropped, because it has no subset: leaves 3 of 9\n" in capsys.readouterr().out
+    assert failed_arms(tmp_path) == {}  # the files are still there
 
 
 def test_dropping_again_changes_nothing(study, capsys):

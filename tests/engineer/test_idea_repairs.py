@@ -5,8 +5,8 @@ import json
 import pytest
 from round_fixture import CODE, IDEA, Model, drawn, make_round, proposal
 
-from metricloop.data.edits import EDITS, FAILED, edit_columns
-from metricloop.data.tables import write_table
+from metricloop.data.edits import EDITS, edit_columns
+from metricloop.data.tables import FAILED, write_table
 from metricloop.engineer.code_gate import CodeGate
 from metricloop.engineer.ideas import ideas
 from metricloop.engineer.lessons import _metric

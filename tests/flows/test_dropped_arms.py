@@ -3,7 +3,7 @@
 import pytest
 
 from metricloop import layout
-from metricloop.data.tables import write_json
+from metricloop.data.tables import FAILED, SUBSET, write_json, write_table
 from metricloop.engineer.drop_arms import drop_failed_arms
 from metricloop.flows import experiment, improve, pipeline
 from metricloop.llm.journal import Journal
@@ -77,9 +77,29 @@ def test_a_study_continues_without_the_arm(study):
 def test_run_arm_drops_it_and_says_why(study):
     folder, ran = study
     for _ in range(2):  # found out now; known from before
-        with pytest.raises(PlanError, match=r"lost was dropped.* bad failed while the pool was scored: MemoryError"):
+        with pytest.raises(
+            PlanError, match=r"lost was dropped, because bad failed while the pool was scored: MemoryError"
+        ):
             experiment.experiment.fn(str(folder), "lost")
         assert ran == ["ingest", "score@new"]
+
+
+def test_an_arm_that_can_draw_no_subset_is_not_trained_and_the_study_continues(study, monkeypatch):
+    folder, ran = study
+    scored = pipeline.run_stages
+
+    def run_stages(folder, names, label=""):
+        scored(folder, [name for name in names if name != "score@new"])
+        if "select@lost" in names:
+            empty = dict.fromkeys(SUBSET.names, ())
+            write_table(folder / "subsets/lost.parquet", SUBSET, empty, {FAILED: "the policy leaves 3 of 9 images"})
+
+    monkeypatch.setattr(pipeline, "run_stages", run_stages)
+    improve.experiments(folder, check_params(PARAMS))
+    chain = ["select@random", "select@lost", "select@kept", "train@random.0", "train@kept.0", "compare"]
+    assert ran[ran.index("select@random") :] == chain
+    with pytest.raises(PlanError, match="lost was dropped, because it has no subset: the policy leaves 3 of 9 images"):
+        experiment.experiment.fn(str(folder), "lost")
 
 
 def test_another_arm_of_the_same_batch_runs(study):

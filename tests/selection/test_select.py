@@ -14,6 +14,7 @@ from metricloop.data.embeddings import write_embeddings
 from metricloop.data.manifest import read_draw
 from metricloop.data.tables import (
     BOXES,
+    FAILED,
     IMAGES,
     SCORES,
     SUBSET,
@@ -29,6 +30,7 @@ from metricloop.runtime.code_digest import HOME
 from metricloop.selection.keep_values import fill, image_keep_values
 from metricloop.selection.options import Scored
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
+from metricloop.study.plan import write_rounds
 from metricloop.tasks.select import arguments
 
 NAN = float("nan")
@@ -412,6 +414,24 @@ def test_the_stage_writes_draws_for_the_study_and_for_confirm(workspace):
     assert best["use"].to_pylist() == ["keep", "none"]
     with pytest.raises(TableError, match="holds no draw for seed 77, only 0, 1, 2, 3"):
         read_draw(workspace / "subsets/random.parquet", 77)
+
+
+def test_an_arm_of_the_model_that_has_no_subset_says_so_and_its_control_too(workspace):
+    line = "--name band --direction higher --low 0.0 --high 0.1"
+    assert "the policy leaves 1 of 4 images, but the budget needs 2" in run(workspace, f"count {line}").stderr
+    a, b = "scores/x/count.parquet", "subsets/narrow.parquet"
+    arms = {
+        "narrow": {"role": "treatment", "a": a, "b": a, "policy": {"name": "band"}},
+        "narrow_control": {"role": "control", "a": "data/images.parquet", "b": b, "policy": {"name": "match"}},
+    }
+    write_rounds({"arms": arms}, workspace)
+    for wanted in (f"narrow {line}", "narrow_control --name match"):
+        done = run(workspace, wanted)
+        assert done.returncode == 0, done.stderr
+    assert "select narrow_control: no subset: subsets/narrow.parquet is empty: the policy leaves 1 of 4" in done.stdout
+    for name in arms:
+        assert "the policy leaves 1 of 4" in stamp_of(workspace / f"subsets/{name}.parquet")[FAILED]
+        assert len(read_table(workspace / f"subsets/{name}.parquet", SUBSET)) == 0
 
 
 def test_several_objectives_are_read_from_folders_and_no_other_file_is(workspace):
