@@ -66,8 +66,12 @@ def _repair(this: Round, idea: Suggestion, spec: RepairSpec | None, addition: Pl
 
 
 def plan_trials(this: Round, names: Sequence[str], addition: Plan) -> None:
-    """Add the first trials of an idea's arms: short ones when it has variants, which decide between them."""
+    """Add the first trials of these arms, which `addition` holds already.
+
+    Several names are the variants of one idea: they get short trials, which decide which variant gets full ones.
+    """
+    plan = this.study.plan | {"arms": this.study.plan["arms"] | addition["arms"]}
     for name in names:
-        trials = first_trials(name, this.study.plan, this.study.params, variant=len(names) > 1)
+        trials = first_trials(name, plan, this.study.params, variant=len(names) > 1)
         for section, entries in trials.items():
             addition.setdefault(section, {}).update(entries)

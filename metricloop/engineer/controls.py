@@ -1,6 +1,7 @@
 """The control that an idea may ask for: the opposite of its policy, or random images with as many boxes.
 
-It is no idea: nothing is proposed, judged or corrected for it. It costs the trials of an arm, so a round has one.
+A control does not count as an idea, neither in the scorecard nor in the correction for several tests. It costs the
+trials of a whole arm, so a round has at most one.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from metricloop import layout
+from metricloop.engineer.accept import plan_trials
 from metricloop.engineer.open_round import Round
 from metricloop.engineer.suggestion import Suggestion
 from metricloop.selection.options import strengths_in
 from metricloop.selection.policies import check_policy
 from metricloop.study.plan import Plan
-from metricloop.study.screens import first_trials
 
 MOST_CONTROLS = 1  # in a round, of all engineers together
 
@@ -22,7 +23,7 @@ MOST_CONTROLS = 1  # in a round, of all engineers together
 def add_control(this: Round, idea: Suggestion, variants: int, addition: Plan) -> None:
     """Add the control of an accepted idea to `addition`, with its first trials; or say why it has none.
 
-    variants: how many further ones the idea has.
+    variants: the number of variants of the idea, itself not included.
     """
     if idea.control is None:
         return
@@ -34,9 +35,7 @@ def add_control(this: Round, idea: Suggestion, variants: int, addition: Plan) ->
         return
     arm = control_arm(idea.control, idea.name, addition["arms"][idea.name])
     addition["arms"][name] = this.known.arms[name] = arm
-    trials = first_trials(name, {"arms": addition["arms"]}, this.study.params)
-    for section, entries in trials.items():
-        addition.setdefault(section, {}).update(entries)
+    plan_trials(this, [name], addition)
     this.journal.once("control", this.about(idea.name), arm=name, of=idea.control)
     this.report(f"{name}: a control of {idea.name}, {idea.control}; it does not count as an idea")
 
@@ -48,7 +47,7 @@ def control_name(idea: str) -> str:
 def control_arm(kind: str, name: str, arm: Mapping[str, Any]) -> dict[str, Any]:
     """The arm of a control. kind: inverse or match; name, arm: of the idea.
 
-    It is a family of tests of its own, so that no verdict of the study changes.
+    It is tested in a family of its own, so that it changes no verdict of the study.
     """
     control = {"role": "control", "automatic": True}
     if kind == "match":
@@ -74,7 +73,7 @@ def opposite(policy: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(this: Round, idea: Suggestion, name: str, variants: int) -> str:
-    """Why an idea gets no control; "" when it does."""
+    """The reason not to add the control `name`, for a message; "" when it can be added."""
     if sum(1 for _ in this.journal.about("control", round=this.number)) >= MOST_CONTROLS:
         return "since the round has one already"
     if variants:

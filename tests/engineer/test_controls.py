@@ -1,6 +1,7 @@
 """A control that an idea asks for: an arm beside it that counts neither as an idea nor in any correction."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from round_fixture import IDEA, Model, drawn, make_round, proposal
@@ -65,6 +66,15 @@ def test_where_a_control_would_say_nothing_there_is_none_and_a_line_says_why(tmp
     addition, said, _ = played(tmp_path, {"control": "inverse", **change})
     assert not [name for name in addition["arms"] if name.endswith("_control")]
     assert any(f"wide_ones: no control, {why}" in line for line in said)
+
+
+def test_with_short_trials_a_control_has_full_ones_all_the_same(tmp_path):
+    made, _ = make_round(tmp_path, Model(proposal({"control": "inverse"})), judge, FRAMES)
+    screen = made.study.params.screen.model_copy(update={"seeds": 2})
+    made.study = replace(made.study, params=made.study.params.model_copy(update={"screen": screen}))
+    addition = run_round(made)[0]
+    assert [block["arm"] for block in addition["blocks"].values()] == ["wide_ones_control"]
+    assert [entry["arm"] for entry in addition["screens"].values()] == ["random", "wide_ones"]
 
 
 def test_a_round_has_one_control(tmp_path):
