@@ -46,19 +46,19 @@ NOTE = 1500  # characters of the model's notes of one call
 
 def opening(study: StudyView, number: int) -> list[Message]:
     """The messages that ask for the ideas of round `number` when the model asks no questions first."""
-    system, text, pictures = opening_text(Desk(study), number)
+    system, text, pictures = opening_text(Desk(study, number))
     return [Message("system", system), proposal(study, Message("user", text, pictures))]
 
 
-def opening_text(desk: Desk, number: int) -> tuple[str, str, tuple[Picture, ...]]:
-    """The beginning of round `number`: system message, user message with data and results, and its pictures.
+def opening_text(desk: Desk) -> tuple[str, str, tuple[Picture, ...]]:
+    """The beginning of a round: system message, user message with data and results, and its pictures.
 
     Pictures that an earlier round has sent are left out.
     """
     study = desk.study
     pictures = example_pictures(study, desk.errors)
-    new, earlier = unseen(pictures, study.events, number)
-    look = render("look", look_context(desk, number, new, earlier))
+    new, earlier = unseen(pictures, study.events, desk.number)
+    look = render("look", look_context(desk, new, earlier))
     return render("system", system_context(study)), look, tuple(new)
 
 
@@ -101,10 +101,8 @@ def system_context(study: StudyView) -> dict[str, str]:
     }
 
 
-def look_context(
-    desk: Desk, number: int, pictures: Sequence[Picture], earlier: Sequence[tuple[str, int]] = ()
-) -> dict[str, str]:
-    """What fills the template of the data and the results.
+def look_context(desk: Desk, pictures: Sequence[Picture], earlier: Sequence[tuple[str, int]] = ()) -> dict[str, str]:
+    """The values for the template look.j2, with the data and the results.
 
     pictures: sent with it; earlier: (title, round) of the pictures that an earlier round has sent.
     """
@@ -113,7 +111,7 @@ def look_context(
     shown = [f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)]
     shown += [f"- {title} (shown in round {round_}; see your notes)" for title, round_ in earlier]
     return {
-        "round": str(number),
+        "round": str(desk.number),
         "rounds": str(settings.rounds),
         "wanted": numbers.count(settings.suggestions, "suggestion"),
         "brief": read_brief(study.folder),
@@ -125,14 +123,14 @@ def look_context(
         "ideas": "\n\n".join(idea_text(idea) for idea in past),
         "short": short_text(past, study.params.screen.share),
         "families": ", ".join(tried_families(past)),
-        "notes": notes_text(study.events, number),
+        "notes": notes_text(study.events, desk.number),
         "pictures": "\n".join(shown),
         **facts(desk, past),
     }
 
 
 def proposal_context(study: StudyView) -> dict[str, str]:
-    """What fills the template of the question for ideas, except the message that it continues."""
+    """The values for the template propose.j2, except `before`, the text that comes before the question for ideas."""
     past, wanted = past_ideas(study), study.params.llm.suggestions
     tried = tried_families(past)
     untried = untried_families(tried)

@@ -1,13 +1,11 @@
-"""Answers the question `check`: the gate's rules on code of a metric or a repair that is not handed in yet."""
+"""Answers the question `check`: which rules of the gate code of a metric or repair breaks, before it is proposed."""
 
 from __future__ import annotations
 
-from metricloop.engineer.code_gate import open_gate
 from metricloop.engineer.desk import Answer, Desk
 from metricloop.engineer.prompt_text import shapes
 from metricloop.engineer.questions import Check
-from metricloop.engineer.rules import broken_name
-from metricloop.engineer.study_view import known_ideas
+from metricloop.engineer.rules import MOST_SAID, broken_name
 from metricloop.scoring.gate_rules import STOPPING, Rule
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.study.try_metric import mentions_repair
@@ -15,7 +13,6 @@ from metricloop.text.clean import clean
 from metricloop.text.numbers import count
 
 FILE = "check.py"
-MOST_SAID = 600  # characters of what a rule found
 
 
 def check(ask: Check, desk: Desk) -> Answer:
@@ -24,11 +21,8 @@ def check(ask: Check, desk: Desk) -> Answer:
     Errors: SandboxError where there is none.
     """
     repair = mentions_repair(ask.code)
-    known = known_ideas(desk.study, desk.number)
-    if desk.gate is None:
-        desk.gate = open_gate(desk.number, desk.study, known)
     run = desk.gate.check_repair if repair else desk.gate.check
-    named = broken_name(ask.name, known, repair=repair)
+    named = broken_name(ask.name, desk.gate.known, repair=repair)
     broken = [named] if named else list(run(MetricFile(ask.code, FILE), ask.name).broken)
     if not broken:
         return Answer(f"{ask.name} passes the gate: it keeps every rule on {count(len(desk.gate.frames), 'image')}.")

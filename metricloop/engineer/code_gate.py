@@ -11,6 +11,7 @@ import numpy as np
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections, Frame
+from metricloop.engineer.generated_file import generated_name
 from metricloop.engineer.known_ideas import KnownIdeas
 from metricloop.engineer.study_view import StudyView
 from metricloop.mending.gate import RepairGateResult, pass_repair_gate
@@ -74,8 +75,8 @@ class CodeGate:
             yield frames, scores | new
 
     def _scores(self, walls: Sandbox, metric: str, frames: Sequence[Frame]) -> list[np.ndarray]:
-        """Scores of frames by a metric of this round; the whole pool is scored after the round."""
-        source = read_source(self.folder / layout.GENERATED / str(self.number) / f"{metric}.py", self.folder)
+        """Run a metric of this round on frames. Its scores of the whole pool exist only after the round."""
+        source = read_source(self.folder / generated_name(self.number, metric), self.folder)
         spec = declared(walls, source)[metric]
         return [result.scores for result in run_file(walls, source, [spec], frames)[0]]
 

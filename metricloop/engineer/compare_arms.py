@@ -1,17 +1,17 @@
-"""Answers the question `compare`: two arms with one another, on the search split, by subset and by property.
+"""Answers the question `compare`: how two arms differ in their results on the search split, and in their subsets.
 
 Arms that are made from the truth are in no comparison of a StudyView, and the test split is in no StudyView.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from metricloop import layout
-from metricloop.comparison.results import numbers_by_seed, read_results, samples_of
+from metricloop.comparison.results import Result, numbers_by_seed, read_results, samples_of
 from metricloop.comparison.spreads import Sample, spreads
 from metricloop.comparison.statistics import Gain, contrast, interval, resampling_units
 from metricloop.data.tables import SUBSET, read_table
@@ -27,6 +27,7 @@ from metricloop.text.numbers import count, fixed, percent, signed
 from metricloop.text.numbers import interval as interval_text
 
 REPLICATES = 300  # draws of the held-out images
+Numbers = Mapping[str, Mapping[int, Mapping[str, Any]]]  # arm -> seed -> its entry of metrics.json
 
 
 def compare_arms(ask: Compare, desk: Desk) -> Answer:
@@ -40,13 +41,35 @@ def compare_arms(ask: Compare, desk: Desk) -> Answer:
     if ask.arm == other:
         raise QuestionError("name two arms that differ")
     pair = (rows[ask.arm], rows[other])
-    parts = [_difference(desk, *pair), _numbers(desk, *pair), _overlap(desk, ask.arm, other), _properties(desk, *pair)]
+    results, numbers = _results(desk, *pair)
+    parts = [
+        _difference(desk, results, numbers, *pair),
+        _numbers(desk, numbers, *pair),
+        _overlap(desk, ask.arm, other),
+        _properties(desk, *pair),
+    ]
     return Answer("\n\n".join(part for part in parts if part))
 
 
-def _difference(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def _results(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[list[Result], Numbers]:
+    """The evaluated blocks of both arms, and the numbers of the seeds that the comparison counts.
+
+    one, other: rows of the comparison. Errors: QuestionError when results of such a seed are missing.
+    """
+    plan, counted = desk.study.plan, {row["name"]: row["seeds"] for row in (one, other)}
+    blocks = {name: block for name, block in plan["blocks"].items() if block["arm"] in counted}
+    results = read_results(plan | {"blocks": blocks}, desk.study.folder)
+    found = numbers_by_seed(results)
+    if gone := [arm for arm, seeds in counted.items() if not {*seeds} <= {*found.get(arm, {})}]:
+        raise QuestionError(f"the results of {gone[0]} are not all there")
+    return results, {arm: {seed: found[arm][seed] for seed in seeds} for arm, seeds in counted.items()}
+
+
+def _difference(
+    desk: Desk, results: Sequence[Result], numbers: Numbers, one: Mapping[str, Any], other: Mapping[str, Any]
+) -> str:
     """The difference of the means with its interval, and the differences at the seeds that both have."""
-    gain = difference(desk, one, other)
+    gain = _gain(desk, results, numbers, (one["name"], other["name"]))
     own, others = (dict(zip(row["seeds"], row["mAP"]["per_seed"], strict=True)) for row in (one, other))
     shared = [seed for seed in own if seed in others]
     each = ", ".join(f"seed {seed} {signed(own[seed] - others[seed])}" for seed in shared)
@@ -60,16 +83,9 @@ def _difference(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) ->
     )
 
 
-def difference(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> Gain:
-    """Arm `one` minus arm `other` in mAP, with the method of the study; both are rows of the comparison."""
-    study, names = desk.study, (one["name"], other["name"])
-    blocks = {name: block for name, block in study.plan["blocks"].items() if block["arm"] in names}
-    results = read_results(study.plan | {"blocks": blocks}, study.folder)
-    counted = {row["name"]: row["seeds"] for row in (one, other)}
-    found = numbers_by_seed(results)
-    if gone := [arm for arm, seeds in counted.items() if not {*seeds} <= {*found.get(arm, {})}]:
-        raise QuestionError(f"the results of {gone[0]} are not all there")
-    numbers = {arm: {seed: found[arm][seed] for seed in seeds} for arm, seeds in counted.items()}
+def _gain(desk: Desk, results: Sequence[Result], numbers: Numbers, names: tuple[str, str]) -> Gain:
+    """The first arm minus the second one in mAP, with the method of the study."""
+    study = desk.study
     unit = resampling_units(study.search.group)
     samples = samples_of(study.params.study.name, results, numbers, study.search, unit, REPLICATES)["mAP"]
     arms = study.comparison["arms"]
@@ -80,14 +96,15 @@ def difference(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> 
     return contrast({names[0]: 1.0, names[1]: -1.0}, samples, spread, int(unit.max()) + 1)
 
 
-def _numbers(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """mAP by size and errors by type, mean ± standard deviation over the seeds of each arm."""
+def _numbers(desk: Desk, numbers: Numbers, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """A table: mAP for small, medium and large objects, and the number of errors of each type, of both arms.
+
+    Each cell is the mean ± standard deviation over the seeds of an arm.
+    """
     names, found = [one["name"], other["name"]], []
     for row in (one, other):
-        blocks = [name for name, block in desk.study.plan["blocks"].items() if block["arm"] == row["name"]]
-        plan = desk.study.plan | {"blocks": {name: desk.study.plan["blocks"][name] for name in blocks}}
-        seeds = numbers_by_seed(read_results(plan, desk.study.folder)).get(row["name"], {})
-        sizes = {f"mAP of {size} objects": [_of_size(seeds[k], size) for k in row["seeds"]] for size in SIZES}
+        seeds = numbers[row["name"]].values()
+        sizes = {f"mAP of {size} objects": [_of_size(values, size) for values in seeds] for size in SIZES}
         errors = desk.errors if row["role"] == "baseline" else errors_of(desk.study, [row["name"]])
         kinds = {kind: [float(e.correct if kind == "correct" else e.counts[kind]) for e in errors]
                  for kind in ("correct", *KINDS)}  # fmt: skip

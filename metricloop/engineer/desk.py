@@ -10,21 +10,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.data.tables import SUBSET, read_table
-from metricloop.engineer.code_gate import CodeGate
-from metricloop.engineer.study_view import StudyView, baseline_errors, known_metrics, truth_arms
+from metricloop.engineer.code_gate import CodeGate, open_gate
+from metricloop.engineer.study_view import StudyView, baseline_errors, known_ideas, known_metrics, truth_arms
 from metricloop.evaluation.error_types import Errors, find_errors
 from metricloop.figures.subset_changes import FirstDraw, first_draw
 from metricloop.llm.message import Picture
 from metricloop.scoring.metric_inputs import read_predictions
 from metricloop.scoring.scores import Scores, read_scores
-
-FEWEST = 8  # images with a score by both metrics, for a rank correlation
 
 
 class QuestionError(ValueError):
@@ -41,16 +38,15 @@ class Answer:
 
 @dataclass
 class Desk:
-    """The pool of a study, and its predictions, scores, subsets and errors. Each is read once, when it is first needed.
+    """The data of one round of a study: pool, predictions, scores, subsets, errors and gate.
 
-    number: of the round. sheets: the number of contact sheets that were made for answers so far. gate: that of the
-    round, once code has been checked.
+    Each is read when it is first needed, and then kept. number: of the round. sheets: the number of contact sheets that
+    were made for answers so far.
     """
 
     study: StudyView
     number: int = 1
     sheets: int = 0
-    gate: CodeGate | None = None
     _scores: dict[str, Scores] = field(default_factory=dict)
 
     @property
@@ -75,6 +71,11 @@ class Desk:
     def predicted(self) -> tuple[dict[int, Detections], float] | None:
         """Out-of-fold predictions, and the score from which they are drawn; None when the study has none."""
         return (self.predictions, self.disagreement.threshold) if self.predictions and self.disagreement else None
+
+    @cached_property
+    def gate(self) -> CodeGate:
+        """The gate of the round, which knows the ideas of earlier rounds."""
+        return open_gate(self.number, self.study, known_ideas(self.study, self.number))
 
     @cached_property
     def errors(self) -> list[Errors]:
@@ -127,15 +128,3 @@ def image_means(scores: Scores, n: int) -> np.ndarray:
     number = np.bincount(scores.row[known], minlength=n)
     total = np.bincount(scores.row[known], scores.value[known], n)
     return np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
-
-
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Spearman's rank correlation over the images that both score, (n,) each.
-
-    None with fewer than FEWEST such images, or where one of the two gives them all the same score.
-    """
-    both = np.isfinite(first) & np.isfinite(second)
-    a, b = first[both], second[both]
-    if len(a) < FEWEST or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(spearmanr(a, b).statistic)

@@ -65,7 +65,7 @@ def explore(study: StudyView, number: int, conversation: Conversation, say: Call
         return [Message("user", "")]  # the proposal is there; nothing is asked any more
     schema = policy_schema(offered(study))
     desk, asked = Desk(study, number), EACH * ((journal.engineer or 1) - 1)
-    system, text, pictures = opening_text(desk, number)
+    system, text, pictures = opening_text(desk)
     messages = [Message("system", system), Message("user", text, pictures)]
     for attempt in range(calls):
         key = Key(number, STEP, "", attempt)

@@ -17,7 +17,7 @@ from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.embeddings import read_embeddings
 from metricloop.data.tables import SCORES, read_table
-from metricloop.engineer.desk import Answer, Desk, QuestionError, image_means, rank_correlation
+from metricloop.engineer.desk import Answer, Desk, QuestionError, image_means
 from metricloop.engineer.forecast import forecast, forecast_text, properties
 from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.preview_repair import preview_repair
@@ -35,6 +35,7 @@ from metricloop.metrics.contract import MetricError, Spec
 from metricloop.sandbox.limits import Limits
 from metricloop.scoring.batch import SandboxedBatch, sandbox
 from metricloop.scoring.gate_rules import COPY
+from metricloop.scoring.likeness import rank_correlation
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.scoring.sandboxed import declared
 from metricloop.scoring.score_pool import patience, score_pool
@@ -66,6 +67,9 @@ def preview(ask: Preview, desk: Desk) -> Answer:
         raise QuestionError(said)
     if bool(options.combine) != bool(ask.partner):
         raise QuestionError("a policy with `combine` needs a known metric as partner, and one without it has none")
+    drawn = ask.pictures and study.params.llm.pictures != "none"
+    if drawn and ask.marks in ("predictions", "both") and desk.predicted is None:
+        raise QuestionError("this study has no out-of-fold predictions to draw")
     table = _table(ask, desk)
     tables = {name: table if name == ask.metric else _known_table(name, desk) for name in options.strengths}
     partner = _known_table(ask.partner, desk) if ask.partner else None
@@ -225,16 +229,14 @@ def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray) -> t
     detail = desk.study.params.llm.pictures
     if not ask.pictures or detail == "none":
         return ()
-    if ask.marks in ("predictions", "both") and desk.predicted is None:
-        raise QuestionError("this study has no out-of-fold predictions to draw")
     desk.sheets += 2
     policy, higher = ask.policy.get("name", ""), ask.policy.get("direction", "higher") == "higher"
     title = f"{desk.sheets - 1}. What {ask.metric} scores best, and worst"
     extremes = extremes_picture(desk.pool, scores, higher, title, detail)
     title = f"{desk.sheets}. What {policy} by {ask.metric} would keep"
     strips = [
-        ("Kept, at random", shuffled(np.flatnonzero(images))),
-        ("Left out, at random", shuffled(np.flatnonzero(~images))),
+        ("Kept, at random", desk.pool, shuffled(np.flatnonzero(images))),
+        ("Left out, at random", desk.pool, shuffled(np.flatnonzero(~images))),
     ]
-    kept = strips_of_images(title, desk.pool, strips, LAYOUTS[detail], ask.marks, desk.predicted)
+    kept = strips_of_images(title, strips, LAYOUTS[detail], ask.marks, desk.predicted)
     return tuple(sheet for sheet in (extremes, kept) if sheet)

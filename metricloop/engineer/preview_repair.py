@@ -1,6 +1,6 @@
 """Answers a preview of a repair: which edits it would make, and how labels and predictions agree before and after.
 
-The truth about planted mistakes is not read: how good a repair is can be told only as far as a real study knows it.
+The truth about planted mistakes is not read, since a real study has none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.questions import Preview
 from metricloop.engineer.study_view import known_repairs, offered
 from metricloop.evaluation.label_f1 import CLAIM, claims_of, label_f1
-from metricloop.figures.asked_pictures import before_after_sheet
+from metricloop.figures.asked_pictures import strips_of_images
 from metricloop.figures.choose_examples import shuffled
 from metricloop.figures.contact_sheet import LAYOUTS
 from metricloop.llm.message import Picture
@@ -134,7 +134,7 @@ def _pictures(ask: Preview, desk: Desk, edits: pa.Table, name: str, least: float
         return ()
     mended: Dataset = apply_edits(desk.pool, edits, least)[0]
     title = f"{desk.sheets + 1}. What {clean(name, 60)} changes, from a confidence of {least:g} on"
-    sheet = before_after_sheet(title, desk.pool, mended, rows, LAYOUTS[detail])
+    sheet = strips_of_images(title, [("Before", desk.pool, rows), ("After", mended, rows)], LAYOUTS[detail])
     if sheet is None:
         return ()
     desk.sheets += 1

@@ -20,7 +20,7 @@ from metricloop.engineer.open_round import Round, refuse
 from metricloop.engineer.policy_menu import policy_schema
 from metricloop.engineer.prompt_text import shapes
 from metricloop.engineer.propose import propose
-from metricloop.engineer.rules import IdeaCheck, check_idea
+from metricloop.engineer.rules import MOST_SAID, IdeaCheck, check_idea
 from metricloop.engineer.suggestion import Suggestion, read_repair, suggestion_schema
 from metricloop.llm.budget import SpentError
 from metricloop.llm.cassette import NotRecordedError
@@ -37,8 +37,6 @@ from metricloop.scoring.metric_file import MetricFile
 from metricloop.study.plan import Plan
 from metricloop.text import numbers
 from metricloop.text.clean import clean
-
-MOST_SAID = 600  # characters of what a rule found
 
 
 def run_round(this: Round, *others: Conversation) -> tuple[Plan, SpentError | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from metricloop.engineer.known_ideas import KnownIdeas, listed
 from metricloop.engineer.policy_menu import check_offered
-from metricloop.engineer.suggestion import ALONE, Suggestion
+from metricloop.engineer.suggestion import ALONE, FUNCTION, Suggestion
 from metricloop.mending.gate import RepairGateResult
 from metricloop.metrics.contract import Spec
 from metricloop.metrics.repair_contract import RepairSpec
@@ -20,7 +20,7 @@ from metricloop.selection.policies import POLICIES, check_policy
 from metricloop.text.clean import clean
 from metricloop.text.nearest import did_you_mean
 
-FUNCTION = re.compile(r"[a-z][a-z0-9_]{2,60}")  # the name of a repair; it names files, too
+MOST_SAID = 600  # characters of what a rule found, for the journal and the model
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ def check_idea(
 
 
 def replace_metric(idea: Suggestion, metric: str) -> Suggestion:
-    """The idea as it would be with a known metric."""
+    """The idea with a known metric instead of its own code."""
     return idea.model_copy(update={"metric": metric, "code": None})
 
 
 def replace_repair(idea: Suggestion, repair: str) -> Suggestion:
-    """The idea as it would be with a known repair."""
+    """The idea with a known repair instead of its own code."""
     mend = idea.policy["mend"]
     assert isinstance(mend, dict)
     return idea.model_copy(update={"policy": {**idea.policy, "mend": {**mend, "repair": repair}}, "repair_code": None})
@@ -99,7 +99,7 @@ def broken_name(name: str, known: KnownIdeas, repair: bool = False) -> BrokenRul
 
 
 def _repair_names(idea: Suggestion, known: KnownIdeas) -> list[BrokenRule]:
-    """The name of the repair is new with code, and known without; it is never that of a metric."""
+    """With code, the name of the repair must be new, also among metrics; without code, it must be a known repair."""
     name = idea.repair
     if name is None:
         said = "has repair_code, but its policy has no `mend` that names the repair"
@@ -109,7 +109,7 @@ def _repair_names(idea: Suggestion, known: KnownIdeas) -> list[BrokenRule]:
             return []
         said = f"has no repair_code, and no repair {clean(name, 60)} is known; known: {listed(known.repairs)}"
         return [BrokenRule(Rule.LOADS, said)]
-    if not FUNCTION.fullmatch(name):
+    if not re.fullmatch(FUNCTION, name):
         said = "the repair in `mend` has the name of its function: a letter and up to 60 of a-z, 0-9, _"
         return [BrokenRule(Rule.NAME, f"{said}; found {clean(name, 60)!r}")]
     if name == idea.metric:

@@ -20,13 +20,14 @@ from metricloop.comparison.phrases import ONE_ARM_ALONE
 from metricloop.comparison.power import detectable_gain
 from metricloop.data.tables import SUBSET, read_table
 from metricloop.engineer.data_card import table
-from metricloop.engineer.desk import Desk, rank_correlation
+from metricloop.engineer.desk import Desk
 from metricloop.engineer.ideas import Idea
 from metricloop.engineer.prompt_text import in_plan_order
 from metricloop.engineer.reflect import histogram_text
 from metricloop.engineer.study_view import StudyView, errors_of
 from metricloop.evaluation.error_types import KINDS
 from metricloop.figures import subset_changes
+from metricloop.scoring.likeness import rank_correlation
 from metricloop.text import numbers
 
 MOST_PAIRS = 12  # of metrics, those most alike

@@ -21,7 +21,8 @@ else:
     IdeaFamily = Literal[tuple(IDEA_FAMILIES)]
 Kind = TypeVar("Kind", bound=BaseModel)
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
-MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,60}$")]
+FUNCTION = r"^[a-z][a-z0-9_]{2,60}$"  # the name of a metric or a repair; files are named after it, too
+MetricName = Annotated[str, Field(pattern=FUNCTION)]
 Prose = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(printable)]
 QuestionId = Annotated[str, Field(pattern=r"^Q\d{1,3}\.\d{1,3}$")]
 MOST_VARIANTS = 3  # of an idea, itself included

@@ -42,12 +42,7 @@ def image_sheet(
     """Whole images. rows: candidates; captions: by row; predictions: by image id, and the score from which they are
     drawn; wanted: the most tiles. None when no picture can be read."""
     drawn, legend = _marking(marks, predictions)
-
-    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
-        picture = draw_tile(image, whole(frame), drawn(frame), layout)
-        return Tile(picture, (f"image {frame.image_id}", captions.get(row) or tally(frame)))
-
-    tiles = tiles_of(data, rows, wanted, tile)
+    tiles = tiles_of(data, rows, wanted, _whole_image(drawn, layout, captions))
     return contact_sheet(title, [("", tiles)], legend, layout) if tiles else None
 
 
@@ -64,6 +59,19 @@ def _marking(marks: Marks, predictions: Predictions) -> tuple[Callable[[Frame], 
         return own + [Mark(box, predicted) for box in said.boxes[said.scores >= found[1]]]
 
     return drawn, [*([LABEL] if labels else []), *([predicted] if found else [])]
+
+
+def _whole_image(
+    drawn: Callable[[Frame], list[Mark]], layout: Layout, captions: Mapping[int, str] | None = None
+) -> Callable[[int, Frame, np.ndarray], Tile]:
+    """A function that makes the tile of an image row. captions: by row; other rows get the number of boxes by class."""
+    known = captions or {}
+
+    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
+        picture = draw_tile(image, whole(frame), drawn(frame), layout)
+        return Tile(picture, (f"image {frame.image_id}", known.get(row) or tally(frame)))
+
+    return tile
 
 
 def object_sheet(
@@ -87,30 +95,17 @@ def object_sheet(
 
 def strips_of_images(
     title: str,
-    data: Dataset,
-    strips: Sequence[tuple[str, np.ndarray]],
+    strips: Sequence[tuple[str, Dataset, np.ndarray]],
     layout: Layout,
     marks: Marks = "labels",
     predictions: Predictions = None,
 ) -> Picture | None:
-    """Rows of whole images with their marks, each row under its heading; strips: (heading, image rows)."""
+    """Rows of whole images with their marks, each row under its heading.
+
+    strips: (heading, data, image rows of this data, of which the first that can be read are shown).
+    """
     drawn, legend = _marking(marks, predictions)
-
-    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
-        return Tile(draw_tile(image, whole(frame), drawn(frame), layout), (f"image {frame.image_id}", tally(frame)))
-
-    made = [(heading, tiles_of(data, rows, layout.columns, tile)) for heading, rows in strips]
+    tile = _whole_image(drawn, layout)
+    made = [(heading, tiles_of(data, rows, layout.columns, tile)) for heading, data, rows in strips]
     made = [(heading, tiles) for heading, tiles in made if tiles]
     return contact_sheet(title, made, legend, layout) if made else None
-
-
-def before_after_sheet(title: str, before: Dataset, after: Dataset, rows: np.ndarray, layout: Layout) -> Picture | None:
-    """The same images with their labels before a repair, and below with those after it. rows: candidates."""
-    drawn, legend = _marking("labels", None)
-
-    def tile(row: int, frame: Frame, image: np.ndarray) -> Tile:
-        return Tile(draw_tile(image, whole(frame), drawn(frame), layout), (f"image {frame.image_id}", tally(frame)))
-
-    both = (("Before", before), ("After", after))
-    made = [(heading, tiles_of(data, rows, layout.columns, tile)) for heading, data in both]
-    return contact_sheet(title, made, legend, layout) if made[0][1] else None

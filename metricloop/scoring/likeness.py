@@ -1,7 +1,7 @@
 """Whether a metric ranks as a known one does: Spearman's rho over the gate's images, and over more where it is high.
 
-Two dozen images tell rank correlations of .9 and .97 badly apart (their standard error is about .04), so a metric that
-looks like a known one there is compared with it on up to WIDE images before it is called a copy, or passes.
+Over two dozen images a rank correlation of .9 can hardly be told from one of .97: its standard error is about .04. So
+a metric that looks like a known one there is compared with it on up to WIDE images before the gate decides.
 """
 
 from __future__ import annotations
@@ -77,16 +77,25 @@ def _over_more(
 def rank_rho(spec: Spec, own: Scores, others: Scores) -> float | None:
     """Spearman's rho: object by object when both metrics score objects, else by the mean score per frame.
 
-    None where it means nothing: with too few scores, or where one metric gives them all the same.
+    None without frames, or where `rank_correlation` gives None.
     """
     alike = spec.level == "object" and all(len(a) == len(b) for a, b in zip(own, others, strict=True))
     if not own:
         return None
     mine, theirs = (np.concatenate(s) if alike else np.array([_mean(one) for one in s]) for s in (own, others))
-    both = ~(np.isnan(mine) | np.isnan(theirs))
-    if both.sum() < FEWEST or np.ptp(mine[both]) == 0 or np.ptp(theirs[both]) == 0:
+    return rank_correlation(mine, theirs)
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Spearman's rank correlation of two metrics over what both score, (n,) each; nan is no score.
+
+    None where fewer than FEWEST have a score by both, or where one metric gives them all the same score.
+    """
+    both = np.isfinite(first) & np.isfinite(second)
+    a, b = first[both], second[both]
+    if len(a) < FEWEST or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
-    return float(spearmanr(mine[both], theirs[both]).statistic)
+    return float(spearmanr(a, b).statistic)
 
 
 def _mean(scores: np.ndarray) -> float:

@@ -192,6 +192,7 @@ def test_a_preview_draws_predictions_where_they_are_asked_for(desk, walls):
         ({"policy": {"name": "best", "objectives": "width, ../../data/truth"}}, "is no metric with a strength"),
         ({"policy": {"name": "diverse"}}, "unknown policy 'diverse'"),
         ({"marks": "predictions"}, "no out-of-fold predictions to draw"),
+        ({"marks": "predictions", "code": "import no_such"}, "no out-of-fold predictions to draw"),  # no code runs
         ({"partner": "object_count"}, "one without it has none"),
         ({"policy": {"name": "best", "combine": "product"}}, "needs a known metric as partner"),
         ({"metric": "object_count", "code": None, "policy": {"name": "drop_worst"}}, "this metric scores images"),
