@@ -70,6 +70,6 @@ def boxes_apart(arm: Arm) -> bool:
 
 
 def undecided_above_zero(comparison: Mapping[str, Any]) -> list[str]:
-    """The names of undecided arms whose 95 % interval lies above zero."""
+    """The names of the arms that are undecided although their 95 % interval lies above zero."""
     arms = (arm for arm in comparison["arms"] if arm["gain"] and arm["verdict"] == "undecided")
     return [arm["name"] for arm in arms if (bounds := arm["gain"]["mAP"]["ci95"]) and bounds[0] > 0]

@@ -143,6 +143,6 @@ def _line(row: Any) -> str:
 
 
 def _unfenced(body: str) -> str:
-    """The text, with four blanks before every line that could end its fence or look like a heading of ours."""
+    """Indent every line that could end the fence around the text, or look like a heading of the prompt."""
     lines = body.splitlines()
     return "\n".join(f"    {line}" if line.lstrip(" ").startswith((FENCE, "#", "```")) else line for line in lines)

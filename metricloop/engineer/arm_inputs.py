@@ -16,9 +16,10 @@ def arm_inputs(
 ) -> dict[str, str]:
     """{"a": file, "b": file} of an arm. known: the metrics with scores, `metric` among them.
 
-    With `objectives` these are the folders of their scores, that of `metric` first; scores/, the folder of all, where
-    they lie in more than fit. Input b of a policy that reads embeddings is their file, and with `mend` that of the
-    repair's edits. Input a of an arm without a metric is the pool's images.
+    a is the file with the scores of `metric`, b that of `partner`. With `objectives` they are folders of scores: a that
+    of `metric`, b that of the other metrics; scores/, which holds all folders, when two inputs are too few for them. A
+    policy that reads embeddings has their file as b, and one with `mend` the file of the repair's edits. Input a of an
+    arm without a metric is the table of the pool's images.
     """
     name, options = check_policy(policy)
     embeddings, mend = needs_embeddings(name, options), getattr(options, "mend", None)

@@ -30,9 +30,9 @@ def without_failed_arms(rounds: dict, failures: dict[str, str]) -> tuple[dict, d
 
 
 def failed_file(arm: dict, failures: dict[str, str]) -> str | None:
-    """The failed file of scores that an arm reads, or None; its own metric's before its partner's.
+    """The failed file of scores or edits that an arm reads, None without one. When a and b both failed, it is a.
 
-    An arm with `objectives` reads those of their files that lie in the folders a and b.
+    An arm with `objectives` reads the files of these metrics in its folders a and b.
     """
     metrics = strengths_in(arm.get("policy", {}).get("objectives"))
     several = (file for file in failures if Path(file).stem in metrics and {arm["a"], arm["b"]} & _folders(file))

@@ -52,13 +52,13 @@ class KnownIdeas:
         self.families[idea.name], self.targets[idea.name] = idea.family, idea.targets
 
     def spec(self, metric: str | None) -> Spec:
-        """A known metric with its level; of what it needs, nothing is known."""
+        """The declaration of a known metric: its name and level. `needs` is left empty."""
         name = metric or ""
         return Spec(name, self.metrics[name].level)  # type: ignore[arg-type]
 
     @property
     def untried(self) -> list[str]:
-        """The families that no idea of an earlier round is of, in the order of the catalogue."""
+        """The families of which no idea was tried yet, in the order of the catalogue."""
         return untried_families(self.families.values())
 
     def too_familiar(self, suggestions: Sequence[Suggestion]) -> list[Suggestion]:
@@ -94,7 +94,7 @@ def untried_families(tried: Iterable[str]) -> list[str]:
 
 
 def must_open(ideas: int, untried: int) -> int:
-    """How many of a round's ideas must open a family each: half, rounded up, as long as there are so many families."""
+    """How many untried families a round must open: half its number of ideas, rounded up, or all if fewer are left."""
     return min(math.ceil(ideas / 2), untried)
 
 

@@ -158,7 +158,7 @@ def outcome_text(idea: Idea) -> str:
 
 
 def short_text(past: Sequence[Idea], share: float) -> str:
-    """What the mAP of short trials is to be compared with; "" where no idea was stopped after them."""
+    """How to compare the mAP of short trials, in a sentence; "" where no idea was stopped after them."""
     if all(idea.state != "screened" for idea in past):
         return ""
     return (

@@ -67,7 +67,7 @@ def _read_proposal(this: Round, answer: str) -> tuple[list[Suggestion], list[tup
 
 
 def _renamed(this: Round, ideas: Sequence[Suggestion]) -> list[Suggestion]:
-    """The ideas, under other names where an engineer before this one has proposed theirs in this round."""
+    """The ideas. One whose name an earlier engineer of this round has used gets another name."""
     own = this.journal.engineer or 1
     before = {
         event["suggestion"]

@@ -86,7 +86,7 @@ def _view(text: str) -> tuple[str, list[int] | range]:
 
 @dataclass(frozen=True)
 class _Form:
-    """One way to write the key. pieces: all of `length` letters; words: those that look like words."""
+    """One way to write the key. pieces: its parts of `length` letters; words: those pieces that look like words."""
 
     whole: str
     length: int

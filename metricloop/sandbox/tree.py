@@ -48,7 +48,7 @@ def members(group: int) -> list[int]:
 
 
 def members_and_ended(group: int) -> tuple[list[int], list[int]]:
-    """The processes of a group, and those of them that have ended and that nobody has waited for yet."""
+    """The running processes of a group; and those that have ended, but that no process has waited for yet."""
     found: tuple[list[int], list[int]] = [], []
     for pid in proc.processes():
         with suppress(OSError):  # gone, or somebody else's and hidden from us
@@ -78,8 +78,8 @@ class Written:
     def look(self, pids: Collection[int]) -> int:
         """The bytes until now. pids: of all processes of the tree, ended ones too.
 
-        The kernel adds what a process wrote to the one that waits for its end, and forgets it where nobody waits. So
-        what the sum falls is forgotten here too, and what it rises is counted.
+        When a process ends, the kernel adds its bytes to those of the process that waits for it. Where none waits, they
+        are lost and the sum of the tree falls. So every rise of the sum is counted here, and a fall is not taken off.
         """
         total = sum(map(proc.written, pids))
         self.bytes, self._sum = self.bytes + max(0, total - self._sum), total

@@ -128,7 +128,7 @@ def _renumber(descriptors: list[int], walls: Collection[str]) -> list[int]:
 
 
 def names_only(descriptor: int) -> bool:
-    """Whether a descriptor only names a folder (O_PATH), so that nothing can be read or written through it."""
+    """Whether a descriptor was opened with O_PATH, so that nothing can be read or written with it."""
     try:
         return bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_PATH)
     except OSError:

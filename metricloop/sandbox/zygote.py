@@ -113,7 +113,7 @@ def serve(
 ) -> None:
     """Do one job: fork, send the pid to the supervisor, wait, end the whole group, report how the child ended.
 
-    The child alone reads its order: what this process has read, the next child could find in its memory.
+    Only the child reads its order: whatever this process read, the next child could find in its memory.
     group: whether the child leads a process group, as it does unless a test takes that wall away.
     """
     zygote = os.getpid()

@@ -43,7 +43,7 @@ def failing(frames: Sequence[Frame], answers: Sequence[Answer]) -> str:
 def too_slow(
     frames: Sequence[Frame], took: float, patience: float, ask: Callable[[Sequence[Frame]], Sequence[Answer]]
 ) -> str:
-    """The time per frame, without the time to start. took: seconds for all frames. patience: those of a frame."""
+    """The time per frame, without the time to start. took: seconds for all frames. patience: seconds for one."""
     if took <= patience * len(frames) or len(frames) < 2:
         return ""
     began = time.monotonic()

@@ -110,8 +110,8 @@ def _combine(
     flip: bool = False,
 ) -> np.ndarray:
     """Keep-values from one metric, or from the ranks (1 is best) of several: minus the product of the ranks, each to
-    the power of its strength, or minus the worse of two ranks, or minus the rank by the first metric, behind all others
-    for what the second vetoes. flip: `one` reverses the direction.
+    the power of its strength, or minus the worse of two ranks, or minus the rank by the first metric, where images
+    that the second one vetoes come after all others. flip: `one` reverses the direction.
 
     Ordering by the worse rank keeps images good by both metrics; the threshold follows from the budget.
     """
