@@ -17,7 +17,7 @@ export DVC_NO_ANALYTICS = 1
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test test-all faults fuzz check docs ui clean
+.PHONY: help setup setup-test demo test test-all faults scale fuzz check docs ui clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,12 +52,16 @@ test: setup-test  ## run the tests, except the slow ones
 	$(BIN)/python -P -m pytest $(PARALLEL)
 
 test-all: setup-test  ## run all tests (slow ones, ones that kill processes, ones with a browser) and the demo
-	$(BIN)/python -P -m pytest $(PARALLEL) -m 'not gpu and not faults'
+	$(BIN)/python -P -m pytest $(PARALLEL) -m 'not gpu and not faults and not scale'
 	$(MAKE) faults
+	$(MAKE) scale
 	$(MAKE) demo
 
 faults: setup-test  ## damage files and kill processes of a study (ALL=1: at every place, for hours)
 	$(if $(ALL),METRICLOOP_FAULTS=all )$(BIN)/python -P -m pytest -m faults
+
+scale: setup-test  ## run studies with servers elsewhere and on several machines, which this one plays
+	$(BIN)/python -P -m pytest -m scale
 
 fuzz: setup-test  ## try the readers of data sets on broken input (EXAMPLES=3000 of each kind)
 	METRICLOOP_FUZZ=$(or $(EXAMPLES),3000) $(BIN)/python -P -m pytest -m slow tests/data/test_fuzz.py
