@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from metricloop import layout
-from metricloop.runtime.damaged_files import told
+from metricloop.runtime.damaged_files import told, words_of
 from metricloop.text.shell import command_line, run_line
 
 ITS_HELP = ("The workspace.", "Workspaces")  # how the help of an option or argument begins that names workspaces
@@ -72,17 +72,17 @@ class Command(TyperCommand):
         except Exception as error:
             if os.environ.get("METRICLOOP_DEBUG"):
                 raise
-            message: object = told(error, *_workspaces(ctx), outputs=True)
+            message = told(error, *_workspaces(ctx), outputs=True)
             if message is None and not isinstance(error, EXPECTED):
                 raise
-            said = error.args[0] if isinstance(error, KeyError) and error.args else error
-            message = no_workspace(self, ctx, str(said)) or (said if message is None else message)
+            said = words_of(error)
+            message = no_workspace(self, ctx, said) or (said if message is None else message)
             print(f"{ctx.command_path}: {message}", file=sys.stderr)
             return 1
 
 
 def _workspaces(ctx: Any) -> list[Path]:
-    """The workspaces that a command was given, by an option or as arguments."""
+    """The workspaces among the values of a command's options and arguments."""
     given = [one for value in ctx.params.values() for one in (value if isinstance(value, list | tuple) else [value])]
     folders = [Path(one).resolve() for one in given if isinstance(one, str | Path)]
     marks = (layout.PARAMS, layout.STAGES, layout.LOCK)
@@ -90,9 +90,10 @@ def _workspaces(ctx: Any) -> list[Path]:
 
 
 def no_workspace(command: TyperCommand, ctx: Any, said: str) -> str:
-    """What to tell of a command that failed because its folder is no workspace; "" where it is one, or `said` does.
+    """The message for a command that failed because its folder is no workspace; "" if it failed for another reason.
 
-    A folder counts as a workspace, maybe a damaged one, where it holds any of the files that `init` writes.
+    said: the message of its error; "" is returned also if it tells this already. A folder counts as a workspace, maybe
+    a damaged one, if it holds any of the files that `init` writes.
     """
     named = next((param for param in command.params if str(getattr(param, "help", "")).startswith(ITS_HELP)), None)
     if named is None or "no workspace" in said:

@@ -41,11 +41,11 @@ class Damage:
 
 
 def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | None:
-    """What is printed of an error in place of a traceback, one line per fault; None where it may be a bug of ours.
+    """What to print of an error instead of a traceback, one line per fault; None if it may be a bug of ours.
 
-    folders: the workspaces in question. Errors of our own say themselves what is wrong, and damaged files that they do
-    not tell how to mend are added. Errors of others say little, such as "Expecting value": there the damage alone is
-    told. outputs: where all files can be read, also tell which ones are not as their stage wrote them.
+    folders: the workspaces in question. An error of our own keeps its message; a line is added for each damaged file
+    that the message does not tell how to mend. An error of a library says little, such as "Expecting value", so only
+    the damaged files are told. outputs: if all files can be read, tell which are not as their stage wrote them.
     """
     if _is_memory(error):
         return f"the memory is used up; end other programs, then give the same command again: {NOTHING_LOST}"
@@ -56,7 +56,7 @@ def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | N
     own = _is_ours(error)
     found = [one for folder in folders for one in damaged_files(folder)]
     if own:
-        said = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        said = words_of(error)
         if any(said.startswith(f"{one.path} does not exist") for one in found):
             return "\n".join(map(str, found))  # it is there, but a folder
         if outputs and not found:
@@ -70,8 +70,13 @@ def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | N
     return "\n".join(map(str, found)) or None
 
 
+def words_of(error: BaseException) -> str:
+    """The message of an error; str() of a KeyError would put quotes around it."""
+    return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+
+
 def damaged_files(folder: Path) -> Iterator[Damage]:
-    """The files of a workspace that cannot be read as what they are, or are gone although they were committed."""
+    """Find the damaged files of a workspace: those that cannot be read, and committed ones that are missing."""
     ways = _Ways(folder)
     for pattern, form in FORMS.items():
         for path in sorted(folder.glob(pattern)):
@@ -83,7 +88,7 @@ def damaged_files(folder: Path) -> Iterator[Damage]:
 
 
 def changed_outputs(folder: Path, named_in: str | None = None) -> Iterator[Damage]:
-    """What a stage wrote, and is gone or holds something else now: where all can be read, one may still be odd.
+    """Find outputs of stages that are missing, or whose content is no longer what the stage wrote.
 
     named_in: only files that this text names.
     """
@@ -101,7 +106,7 @@ def changed_outputs(folder: Path, named_in: str | None = None) -> Iterator[Damag
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether our code has worded an error: its class is ours, or it was raised in our code with a sentence."""
+    """Whether the message of an error is our own: its class is ours, or our code raised it with a sentence."""
     if type(error).__module__.partition(".")[0] in (PACKAGE, "__main__"):
         return True
     place = error.__traceback__
@@ -113,7 +118,7 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def _is_memory(error: BaseException) -> bool:
-    """Whether memory was used up: as Python, the operating system and torch say it."""
+    """Whether an error says that the memory is used up, in the words of Python, the operating system or torch."""
     said = isinstance(error, RuntimeError) and ("allocate memory" in str(error) or "out of memory" in str(error))
     return isinstance(error, MemoryError) or said or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
@@ -141,7 +146,7 @@ class _Ways:
         self.deleted = sorted(folder / name for name in ours if not self._is_output(name))
 
     def _git(self, *words: str) -> list[str]:
-        """What git lists, by names relative to the workspace; [] where there is no repository."""
+        """The paths that a git command lists, relative to the workspace; [] if there is no repository."""
         try:
             done = subprocess.run(["git", "-C", self.folder, *words], capture_output=True, check=False, timeout=20)
         except (OSError, subprocess.SubprocessError):
