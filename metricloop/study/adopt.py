@@ -33,7 +33,7 @@ class GeneratedMetric:
     """A generated metric or repair. Its code is read once, so that the code that a person reads is what is moved.
 
     metric: its name. file: relative to the workspace. batch: the batch of rounds.yaml that scores it, "" for a repair.
-    needs: the input of that batch or repair. code_now: the file that the plan names for a repair.
+    needs: the input of that batch or repair. code_now: the file or folder of its code that the plan names now.
     """
 
     metric: str
@@ -42,7 +42,7 @@ class GeneratedMetric:
     code: bytes
     batch: str
     needs: str
-    code_now: str = ""
+    code_now: str
 
     @property
     def adopted(self) -> str:
@@ -64,7 +64,7 @@ class GeneratedMetric:
     @property
     def interrupted(self) -> bool:
         """Whether an earlier adoption was interrupted after the person agreed; it then only has to be finished."""
-        return (self.batch or self.code_now) == (self.new_batch if self.batch else self.adopted)
+        return self.code_now == self.adopted
 
 
 def generated_metrics(folder: Path) -> dict[str, tuple[str, str]]:
@@ -213,7 +213,7 @@ def _named(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _left_over(folder: Path, metric: str) -> str | None:
-    """The old file of what is adopted in the plan: an adoption was killed before it deleted the file."""
+    """The old file of a metric or repair whose adoption was killed before it deleted the file; else None."""
     plan = load_plan(folder)
     entries = plan["batches"].get(f"adopted-{metric}", {}), plan["repairs"].get(metric, {})
     if f"{layout.ADOPTED}/{metric}.py" not in [entry.get("code") for entry in entries]:

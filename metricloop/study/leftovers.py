@@ -20,15 +20,14 @@ OLD = 600.0  # seconds: what other commands write beside a run is not touched wh
 
 def clear_leftovers(folder: Path) -> list[Path]:
     """Remove temporary files of stages, and old ones of commands; returns them. Called while no stage runs."""
-    places = [folder, *(top / inner for top in map(folder.joinpath, STAGES_WRITE) for inner in ("", "*", "*/*"))]
+    places = ["", *(f"{top}/{below}" for top in STAGES_WRITE for below in ("", "*/", "*/*/"))]
     removed = []
-    for place in places:
-        for path in folder.glob(f"{place.relative_to(folder)}/.*.*"):
-            match = TEMPORARY.fullmatch(path.name)
-            if match is None or not path.is_file():
-                continue
-            if path.parent == folder and match[1] not in ROOT and time.time() - os.stat(path).st_mtime < OLD:
-                continue
-            path.unlink(missing_ok=True)
-            removed.append(path)
+    for path in [path for place in places for path in folder.glob(f"{place}.*.*")]:
+        match = TEMPORARY.fullmatch(path.name)
+        if match is None or not path.is_file():
+            continue
+        if path.parent == folder and match[1] not in ROOT and time.time() - os.stat(path).st_mtime < OLD:
+            continue
+        path.unlink(missing_ok=True)
+        removed.append(path)
     return removed

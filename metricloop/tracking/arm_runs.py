@@ -15,7 +15,8 @@ from metricloop import layout
 from metricloop.comparison.arm_rows import of_role
 from metricloop.comparison.comparison_file import read_comparison
 from metricloop.comparison.headlines import headlines
-from metricloop.data.tables import column, read_json, read_yaml
+from metricloop.data.tables import column, read_json
+from metricloop.study.old_labels import subset_digest
 from metricloop.study.plan import load_plan
 from metricloop.text import numbers
 from metricloop.tracking.records import RATE, RunRecord
@@ -44,7 +45,7 @@ def arm_run(folder: Path, comparison: dict[str, Any], arm: dict[str, Any], rank:
     The baseline's own gains are 0; its run holds the mean gains of groups of arms.
     """
     subset = layout.subset_file(arm["name"])
-    md5 = subset_md5(folder, subset)
+    md5 = subset_md5(folder, arm["name"])
     recipes = (folder / layout.recipe_file(block) for block in blocks)
     recipe = next((file for file in recipes if file.is_file()), None)
     fields = read_json(recipe)["fields"] if recipe else {}
@@ -127,14 +128,11 @@ def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[tuple[float, int], .
     return tuple((round(float(values[part].mean()), 6), int(steps[part[-1]])) for part in parts)
 
 
-def subset_md5(folder: Path, subset: str) -> str | None:
-    """The DVC hash of a subset's file: from dvc.lock, or computed from the file, which gives the same."""
-    lock = folder / layout.LOCK
-    for stage in (read_yaml(lock).get("stages", {}) if lock.is_file() else {}).values():
-        for out in stage.get("outs", []):
-            if out["path"] == subset:
-                return out["md5"]
-    file = folder / subset
+def subset_md5(folder: Path, arm: str) -> str | None:
+    """The DVC hash of an arm's subset: from dvc.lock, or computed from its file, which gives the same."""
+    if recorded := subset_digest(folder, arm):
+        return recorded
+    file = folder / layout.subset_file(arm)
     return hashlib.md5(file.read_bytes()).hexdigest() if file.is_file() else None
 
 
