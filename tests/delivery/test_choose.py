@@ -7,7 +7,7 @@ from study_fixture import arm, arms, comparison
 
 from metricloop.delivery.choose import ArmRefusedError, choose, refuse_old_labels
 
-HERE = Path("/work/lions")
+HERE = Path("/data/lions")
 BASE = arm("random", "baseline", 0.2, None, None, policy="random")
 BETTER = arm("tight", "treatment", 0.26, 0.06, "better", metric="tight")
 BEST = arm("count", "treatment", 0.28, 0.08, "better", metric="count")
@@ -37,7 +37,7 @@ def test_an_arm_that_is_not_better_is_refused_with_its_verdict_and_what_to_do(na
         choose(comparison([BASE, BETTER, BEST, OPEN, WORSE]), HERE, name)
     assert said in str(caught.value)
     assert "promote an arm that is better (count, tight)" in str(caught.value)
-    assert f"metricloop promote {name} --anyway -C /work/lions" in str(caught.value)
+    assert f"metricloop promote {name} --anyway -C /data/lions" in str(caught.value)
     assert choose(comparison([BASE, OPEN, WORSE]), HERE, name, anyway=True)["name"] == name
 
 
@@ -70,7 +70,7 @@ SIX = arm("random", "baseline", 0.2, None, None, policy="random", seeds=6)
         (  # finished: `metricloop run` alone would find nothing to do
             [SIX, arm("spread", "treatment", 0.29, 0.09, "undecided", half=0.08, seeds=6, needed=[8, 12])], 2,
             "8 to 12 seeds would probably decide spread; a look that was not planned is marked (4 trials): metricloop "
-            "run -C /work/lions --set 'looks.arms=[3,6,8]'",
+            "run -C /data/lions --set 'looks.arms=[3,6,8]'",
         ),
         ([BASE, WORSE], 2, "find out whether anything should be dropped at all: add the whole pool"),
     ],
