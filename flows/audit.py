@@ -73,7 +73,7 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
 
 
 def look_anyway(folder: Path, found: Audit, least: float) -> str:
-    """What to type to see the most suspicious labels, where labels were judged and none is listed; else ""."""
+    """The command that shows the most suspicious labels, if the audit judged labels and lists none; else ""."""
     if least == 0 or not found.kinds or any(found.suspects.get(kind.name) for kind in KINDS):
         return ""
     options = ["--no-training"] if found.model is None else []
@@ -81,7 +81,7 @@ def look_anyway(folder: Path, found: Audit, least: float) -> str:
 
 
 def _longer(folder: Path, params: Params, found: Audit) -> str:
-    """What to type where the model learnt too little to judge the labels; "" where it learnt enough."""
+    """Advice to train the model twice as long, if it learnt too little to judge the labels; else ""."""
     from metricloop.auditing.findings import LONGER
     from metricloop.auditing.run import weak
 

@@ -30,7 +30,10 @@ class ServerGoneError(RuntimeError):
 
 @contextmanager
 def _told_if_gone() -> Iterator[None]:
-    """Say in a line that Prefect's server has gone; the flow has asked it for minutes then."""
+    """End the running stages and raise ServerGoneError if Prefect's server does not answer.
+
+    Prefect has then tried to reach it for minutes.
+    """
     try:
         yield
     except HTTPError as error:

@@ -19,7 +19,7 @@ from pathlib import Path
 from metricloop.study.environment import environment
 
 MARK = "METRICLOOP_SERVER_OF"  # environment variable that only Prefect's server inherits; stages get none of ours
-SECONDS = 3.0  # a server that was being started when the flow died is looked for so long
+SECONDS = 3.0  # how long to look for a server that was being started when the flow died
 _marks: dict[int, str] = {}  # process -> its mark; a process that was forked needs another
 
 

@@ -107,7 +107,7 @@ def _down(share: float) -> str:
 
 
 def expected(one: Calibration | None, listed: Sequence[Suspect], judged: np.ndarray, silent: str | None) -> Expected:
-    """How many labels of one kind of error are probably wrong, and why none is listed where none is.
+    """How many labels are probably wrong, for one kind of error; if none of them is listed, also the reason.
 
     judged: one value per label or image that was judged; only their number counts.
     """

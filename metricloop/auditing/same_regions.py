@@ -30,7 +30,7 @@ def same_where_labels_differ(data: Dataset, first: int, second: int, least: floa
 
 
 def differing(data: Dataset, row: int, other: int) -> np.ndarray:
-    """The boxes that only one of two copies has, (k, 4), in pixels of the picture in `row`."""
+    """The boxes that are in one of two copies but not in the other, (k, 4), in pixels of the copy in `row`."""
     boxes = np.concatenate(_unmatched(data, row, other, CLOSE))
     return np.asarray(boxes * np.tile([data.width[row], data.height[row]], 2))
 
@@ -45,10 +45,10 @@ def _read(file: str) -> np.ndarray:
 
 
 def _unmatched(data: Dataset, row: int, other: int, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes that only the first of two pictures has, and those that only the second has, (k, 4) each.
+    """Two arrays of boxes, (k, 4) each: those that only the picture in `row` has, and those that only `other` has.
 
-    Coordinates are divided by the picture's width and height. A box that both have: one of the same class in the other
-    picture has an IoU of at least `least` with it.
+    Coordinates are divided by the picture's width and height. Both pictures have a box if each has one of the same
+    class there, and the IoU of the two is at least `least`.
     """
     from scipy.optimize import linear_sum_assignment
 

@@ -46,9 +46,9 @@ class Suspect:
 
     @property
     def told(self) -> float | None:
-        """The probability as people are told it; None also where it is next to zero.
+        """The probability that people are shown; None if it is unknown, or below TOLD.
 
-        That is no evidence that the label is right: it only says that no labels stood out as planted errors do.
+        A lower one is no evidence that the label is right: it only says that no labels stood out as planted errors do.
         """
         return None if self.probability is None or self.probability < TOLD else self.probability
 

@@ -17,7 +17,7 @@ FIXED = ("yolo", "ytvos")  # formats that say themselves where their pictures li
 
 
 class Where(NamedTuple):
-    """As in the section data of params.yaml."""
+    """Where a data set is, and its format: values for the section data of params.yaml."""
 
     source: str
     root: str
@@ -25,7 +25,7 @@ class Where(NamedTuple):
 
 
 def place_of(data: str, labels: str | None, images: str | None, form: str = "auto") -> Where:
-    """source, root and format of a study, from what was typed as --data, --labels, --images and --format.
+    """Find source, root and format of a data set, from the options --data, --labels, --images and --format.
 
     labels: relative to `data` or to the current folder. Errors: WorkspaceError, SourceError.
     """
@@ -47,7 +47,7 @@ def place_of(data: str, labels: str | None, images: str | None, form: str = "aut
 
 
 def nearest_beside(path: Path) -> str:
-    """What to tell of a path that does not exist: the entry of its folder with the nearest name, if there is one."""
+    """The end of a message about a path that does not exist: the most similar name in its folder, or what to give."""
     above = next((parent for parent in path.parents if parent.is_dir()), path)
     wanted = path.relative_to(above).parts[0] if path != above else path.name
     names = {own.name.casefold(): own for own in above.iterdir()} if above.is_dir() else {}
@@ -56,7 +56,10 @@ def nearest_beside(path: Path) -> str:
 
 
 def _recognised(source: Path, option: str) -> str:
-    """The format. Errors: SourceError; WorkspaceError for one picture or label file of a data set."""
+    """Recognise the format of `source`, which `option` names.
+
+    Errors: SourceError; WorkspaceError if `source` is a picture, or one file of a data set that is a folder.
+    """
     try:
         return recognise(source)
     except SourceError:

@@ -176,7 +176,7 @@ def _lines(options: Sequence[tuple[Sequence[str], str]]) -> list[str]:
 
 
 def _below(file: str, root: str) -> str:
-    """A file as it stands below the folder that was searched."""
+    """The path of a file relative to the folder that was searched; the whole path if it lies elsewhere."""
     return Path(file).relative_to(root).as_posix() if Path(file).is_relative_to(root) else file
 
 

@@ -58,7 +58,7 @@ def promote(
 
 
 def _beginning(folder: Path, arm: str, wish: Wish) -> str:
-    """What a promotion does, and how long it takes where that is known, in a line before it begins."""
+    """The line before a promotion begins: what it does, and how long it takes, if that is known."""
     from metricloop import layout
     from metricloop.params import load_params
     from metricloop.study.pace import read_pace

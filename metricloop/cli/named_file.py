@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def own_file(named: str | Path, workspace: Path, *, kind: str = "metric") -> Path:
-    """The file that is meant: as seen from the current folder, or else from the workspace.
+    """Find the file that a person named: relative to the current folder, or else to the workspace.
 
     kind: metric or repair, for the message. Errors: FileNotFoundError.
     """

@@ -20,7 +20,7 @@ FILE = "shufflenetv2_x0.5-f707e7126e.pth"  # of torchvision's ShuffleNet_V2_X0_5
 
 
 def advice(folder: Path) -> list[str]:
-    """Lines that say what to give instead; none where the weights are others, or the pictures are drawings."""
+    """Lines that say what to give instead of the weights `drawn`; [] if others are set, or the pictures are drawn."""
     params = load_params(folder / layout.PARAMS)
     if params.train.weights != "drawn" or drawn(load(folder / layout.DATA, folder / params.data.folder)):
         return []
@@ -51,7 +51,7 @@ def drawn(data: Dataset) -> bool:
 
 
 def _colours(picture: np.ndarray) -> int:
-    """How many colours, in steps of 8 levels, make up 80% of what does not have the commonest of them."""
+    """How many colours make up 80% of the pixels that do not have the commonest colour; 8 levels count as one."""
     steps = (picture[..., :3] >> 3).reshape(-1, 3).astype(np.int64) @ np.array([1 << 10, 1 << 5, 1])
     rest = np.sort(np.bincount(steps))[-2::-1].cumsum()
     return int(np.searchsorted(rest, 0.8 * rest[-1])) + 1 if len(rest) else 0

@@ -39,7 +39,7 @@ class NameGroups:
 def group_by_name(
     files: Sequence[str], thumbnails: np.ndarray, pattern: str = AUTO, classes: Sequence[frozenset[str]] = ()
 ) -> NameGroups:
-    """Groups by the pictures' paths (relative, with slashes). classes: of the objects in each picture, if known.
+    """Group pictures by their paths (relative, with slashes). classes: of the objects in each picture, if known.
 
     pattern: "auto", "off", or a regular expression, whose first group (or whole match) in a path is the group's name.
     Names count as those of recordings only if neighbouring frames do look alike; thumbnails: (n, 256) uint8.
@@ -132,7 +132,7 @@ def _plain(name: str) -> str:
 
 
 def _frames_look_alike(frames: Sequence[tuple[str, int] | None], thumbnails: np.ndarray, most: float) -> bool:
-    """Whether neighbouring frames of a recording differ by less than `most` of what those of different ones do."""
+    """Whether neighbouring frames of a recording differ by less than `most` times what frames far apart differ by."""
     order = sorted((frame, row) for row, frame in enumerate(frames) if frame)
     rows = np.array([row for _, row in order])
     names = np.array([frame[0] for frame, _ in order])

@@ -194,7 +194,10 @@ def _assigned(
 
 
 def _films(files: Sequence[str], facts: list, split: np.ndarray, root: Path) -> list[Problem]:
-    """A problem if neighbouring frames of a film are in several splits, with the parameter that keeps them together."""
+    """One problem if neighbouring frames of a film are in several splits; it names the setting that prevents this.
+
+    [] if there is no such film.
+    """
     film = film_in_two_splits(files, np.stack([own.thumbnail for own in facts]), split)
     if film is None:
         return []

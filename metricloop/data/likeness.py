@@ -40,8 +40,10 @@ def belonging_together(
     near: float | str = AUTO,
     class_names: Sequence[str] = (),
 ) -> Likeness:
-    """The groups of the pictures. group: as `group_by_name`; near: "auto", "off", or grey levels. class_names: of the
-    labels of the records.
+    """Find which pictures belong together, so that a split never separates them.
+
+    group: the pattern for `group_by_name`. near: how many grey levels two pictures of one scene may differ by, "auto"
+    or "off". class_names: of the labels in `records`.
     """
     hashes = np.array([own.hash for own in facts], np.uint64)
     thumbnails = np.stack([own.thumbnail for own in facts])

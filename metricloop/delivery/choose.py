@@ -65,9 +65,9 @@ def _winner(comparison: dict[str, Any], folder: Path) -> Arm:
 
 
 def refuse_old_labels(folder: Path, arm: str, anyway: bool = False) -> str:
-    """A warning that an arm's subset holds other labels than the pool's of today, where it is taken anyway; else "".
+    """Refuse an arm if its subset, or the labels of the pool, have changed since its results were made.
 
-    Errors: ArmRefusedError without `anyway`.
+    With `anyway` a warning is returned instead; "" if nothing has changed. Errors: ArmRefusedError.
     """
     if not (folder / layout.LOCK).is_file() or arm not in arms_of_old_labels(folder, load_plan(folder)):
         return ""

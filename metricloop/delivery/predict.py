@@ -113,7 +113,7 @@ def predict(
 
 
 def _clear_empty(target: Path) -> None:
-    """Remove a folder in which nothing was written."""
+    """Remove the folders in `target` that hold no file, and `target` itself if it is then empty."""
     if target.is_dir():
         for folder in sorted((path for path in target.rglob("*") if path.is_dir()), reverse=True):
             with suppress(OSError):  # it holds something

@@ -30,7 +30,7 @@ def without_failed_arms(rounds: dict, failures: dict[str, str]) -> tuple[dict, d
 
 
 def failed_file(arm: dict, failures: dict[str, str]) -> str | None:
-    """The failed file of scores or edits that an arm reads, None without one. When a and b both failed, it is a.
+    """The failed file that an arm reads, None without one. When its inputs a and b both failed, it is a.
 
     An arm with `objectives` reads the files of these metrics in its folders a and b.
     """

@@ -80,7 +80,7 @@ def chapters(metrics: Iterable[Metric] | None = None) -> list[Chapter]:
 
 
 def listing(known: Sequence[Chapter], columns: int | None = None) -> str:
-    """What `metricloop score --list` prints: a line a metric; with so few `columns` that none fits, two or more."""
+    """What `metricloop score --list` prints: one line per metric, or several if `columns` are too few."""
     narrow = columns is not None and columns < ROOMY
     fill = partial(textwrap.fill, width=columns or ROOMY, break_long_words=False, break_on_hyphens=False)
     width = max(len(entry.spec.name) for chapter in known for entry in chapter.entries)

@@ -1,4 +1,4 @@
-"""The form of every file of a workspace: a reader that raises ValueError or OSError where a file is not of its form."""
+"""A reader for each file of a workspace, which raises ValueError or OSError if the file is damaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SQLITE = b"SQLite format 3\0"
 
 
 def read_yaml_keys(path: Path) -> Any:
-    """The content of a YAML file that holds keys with values."""
+    """The content of a YAML file that must hold keys with values. Errors: ValueError, without the name of the file."""
     import yaml
 
     text = path.read_text("utf-8")
@@ -28,7 +28,7 @@ def read_yaml_keys(path: Path) -> Any:
 
 
 def _journal(path: Path) -> None:
-    """JSON with keys in every line; a last line without its end, cut by a kill, does not count."""
+    """Check that every line is JSON with keys. A last line without a line break does not count: a kill has cut it."""
     _check_lines(path.read_text("utf-8").split("\n")[:-1])
 
 
@@ -45,7 +45,7 @@ def _check_lines(lines: list[str]) -> None:
 
 
 def _our_yaml(path: Path) -> None:
-    """YAML that only metricloop and DVC write: cut short it may still be YAML, but its last line has no end."""
+    """Check YAML that only metricloop and DVC write. It ends with a line break; without one it was cut short."""
     read_yaml_keys(path)
     if not path.read_bytes().endswith(b"\n"):
         raise ValueError("it is cut short")

@@ -35,7 +35,7 @@ def arm_name(plan: Plan, metric: str, policy: str) -> str:
 
 
 def file_for(needs: Collection[str]) -> str:
-    """The file that the entry of a metric or a repair names under `needs`."""
+    """The file that the plan names under `needs`, for a metric or a repair. needs: what its code declares."""
     return next((file for need, file in FILE_OF.items() if need in needs), layout.IMAGES)
 
 

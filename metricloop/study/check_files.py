@@ -51,7 +51,7 @@ def faults(folder: Path, params: Params) -> Iterator[str]:
 
 
 def weights_faults(folder: Path, params: Params) -> Iterator[str]:
-    """What is wrong with the files of train.weights and embed.weights, without loading them."""
+    """A message for each file of train.weights and embed.weights that is missing or damaged. No file is loaded."""
     for key, name in (("train.weights", params.train.weights), ("embed.weights", params.embed.weights)):
         if name in ("drawn", "none", "default"):
             continue

@@ -1,4 +1,4 @@
-"""A warning where groups are so large that a class is in no picture of the pool, or that chance makes the splits."""
+"""Warn if groups of pictures are so large that the pool lacks a class, or that chance decides the splits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from metricloop.data.dataset import Dataset
 from metricloop.text.clean import class_name
 from metricloop.text.numbers import count, listing
 
-HANDFUL = 5  # groups; of fewer the splits are what chance makes of them
-FEW = 3  # groups that hold all pictures of a class; it lies in more of them where the pool lacks it for other reasons
+HANDFUL = 5  # groups; with fewer, chance decides the splits
+FEW = 3  # groups; a class in so many is not lacking in the pool because of its groups
 
 
 def coarse_groups(made: Dataset, by_name: bool, given: bool) -> list[tuple[str, str]]:
-    """Rows of the overview: the warning, and the option that splits such groups; none where the groups do no harm.
+    """Rows of the overview: the warning, and the option that splits such groups; [] if the groups do no harm.
 
     by_name: whether pictures were grouped by their names; given: whether the data set itself names groups.
     """
@@ -40,7 +40,7 @@ def coarse_groups(made: Dataset, by_name: bool, given: bool) -> list[tuple[str, 
 
 
 def _lost(made: Dataset) -> list[str]:
-    """The classes that no picture of the pool holds, all of whose pictures are in a few groups of several."""
+    """The classes that no picture of the pool holds, because a few groups of pictures hold them all."""
     names = []
     objects = ~made.crowd
     for label, name in enumerate(made.class_names):

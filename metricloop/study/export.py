@@ -106,7 +106,7 @@ def _sizes(part: Dataset) -> dict[str, int]:
 
 
 def written(target: Path, dataset: Dataset, title: str) -> str:
-    """What was written where, in a line. title: of the format."""
+    """A line that says what was written, and where. title: of the format."""
     crowds = int(dataset.crowd.sum())
     parts = [counted(len(dataset), "image"), counted(len(dataset.boxes) - crowds, "box")]
     parts += [counted(crowds, "crowd region")] if crowds else []

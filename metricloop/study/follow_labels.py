@@ -47,7 +47,7 @@ class Effects:
 
 
 def read_anew(folder: Path, before: Staleness) -> Effects:
-    """Run `ingest` alone, and tell which stages are out of date by it; its own lines are not printed.
+    """Run `ingest` alone, without printing its lines, and return which stages are out of date after it.
 
     before: what was up to date before the labels changed. Errors: StageError when `ingest` fails.
     """

@@ -82,7 +82,7 @@ def import_labels(
 
 
 def check_file(file: Path) -> None:
-    """Errors: LabelsError where there is no such file or folder."""
+    """Check that the file or folder with repaired labels exists. Errors: LabelsError."""
     if not file.exists():
         raise LabelsError(f"{file.absolute()} does not exist; give the file or folder with the repaired labels")
 

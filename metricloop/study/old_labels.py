@@ -46,7 +46,7 @@ def _digest(stage: dict[str, Any], part: str, path: str) -> str | None:
 
 
 def _stages(folder: Path) -> dict[str, Any]:
-    """The stages in dvc.lock, which is long: read by libyaml where PyYAML has it, ten times as fast."""
+    """The stages in dvc.lock. The file is long, so libyaml reads it, if PyYAML has it: ten times as fast."""
     lock = folder / layout.LOCK
     text = lock.read_text() if lock.is_file() else ""
     return (yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}).get("stages", {})

@@ -55,7 +55,7 @@ def show_with(line: Callable[[str], None] | None, take: Callable[[str], bool] | 
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Meanwhile nothing of what commands print is passed on; an error still holds their last lines."""
+    """Do not show what commands print in this block; an error still holds their last lines."""
     before = _shown.line, _shown.take
     show_with(before[0], lambda line: True)
     try:

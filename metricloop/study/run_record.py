@@ -107,7 +107,7 @@ class Run:
             self._set(stages=known, done=tuple(dict.fromkeys((*self.state.done, stage))), now=now)
 
     def saw(self, label: str, done: int) -> None:
-        """A trial has told how many iterations it has done, so that the time left can be told before a stage ends."""
+        """Note how many iterations a trial has done, so that the time left is known before a stage ends."""
         with self._lock:
             self.speed.saw(label, done, time.monotonic())
             self._set()

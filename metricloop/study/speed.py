@@ -1,4 +1,4 @@
-"""How long an iteration takes now, by what the trials of a run tell of their progress."""
+"""How long an iteration takes now, measured by the lines with which trials tell their progress."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Speed:
         self._told: dict[str, list[tuple[int, float]]] = {}
 
     def saw(self, label: str, done: int, now: float) -> None:
-        """A trial has done so many iterations at a moment, in seconds."""
+        """Note how many iterations a trial has done. now: the time of a clock, in seconds."""
         own = self._told.setdefault(label, [])
         if own and done < own[-1][0]:  # another trial of the same name
             own.clear()
         own.append((done, now))
 
     def iteration(self) -> float | None:
-        """Seconds that one iteration of a trial takes, others at its side; None while too little was seen.
+        """Seconds that one iteration of a trial takes, as trials run now; None while too little was seen.
 
         >>> speed = Speed()
         >>> for done, now in ((4, 60.0), (20, 70.0), (40, 75.0)):

@@ -99,7 +99,7 @@ class Costs:
         return min(usual, min(heavy) / 2) if heavy else usual
 
     def _like(self) -> float | None:
-        """Seconds per iteration, of a kind of stage that has not run: as trials tell it now, or else as others took."""
+        """Seconds per iteration of a kind of stage that has not run: by the trials of now, or else by other stages."""
         return self._rate(TRAINED) if self.iteration is None else self.iteration
 
     def _rate(self, kinds: Iterable[str]) -> float | None:

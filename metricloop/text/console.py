@@ -28,7 +28,7 @@ def known_width() -> int | None:
 
 
 def wrapped(text: str, indent: str = "", width: int | None = None) -> str:
-    """A line as lines that fit the terminal, those after the first behind `indent`; whole where no width is known.
+    """Break a line into lines that fit the terminal, the later ones behind `indent`; unchanged if no width is known.
 
     >>> print(wrapped("reading 2 s, scoring 11 s", "  ", width=14))
     reading 2 s,

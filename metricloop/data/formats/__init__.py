@@ -47,7 +47,7 @@ def recognise(source: Path | str, outside: bool | Sequence[str] = False) -> str:
 
 
 def matching(source: Path | str, outside: bool | Sequence[str] = False) -> list[str]:
-    """All formats of which a file or folder has the signs, the most likely first. Errors: SourceError if it is gone."""
+    """All formats that a file or folder may have, the most likely first. Errors: SourceError if it does not exist."""
     place = open_place(source, outside=outside)
     return [name for name, format_ in formats().items() if format_.find(place)]
 

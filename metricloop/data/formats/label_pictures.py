@@ -109,7 +109,7 @@ def _match_in_index(place: Place, labels: Sequence[Label], found: dict[Path, Pat
 
 
 def _nearer(index: PictureIndex, label: Label) -> list[Callable[[int], bool]]:
-    """What decides between pictures of one name: the folder given for pictures, then the folder above the labels'."""
+    """Which pictures of one name to prefer: first those in the folder for pictures, then those near the label file."""
     folders = [index.place.further, label.path.parent.parent]
     return [partial(_lies_in, index, folder) for folder in folders if folder]
 

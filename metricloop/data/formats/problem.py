@@ -33,7 +33,7 @@ class SourceError(RefusedError):
 
 
 def left_out(boxes: int, why: str = "") -> str:
-    """The action for labels that are not used.
+    """The text of Problem.action for labels that are not used. why: the reason, "" to give none.
 
     >>> left_out(1), left_out(2, "looked for a.jpg")
     ('left out (1 box)', 'left out (2 boxes; looked for a.jpg)')
