@@ -28,15 +28,16 @@ from metricloop.comparison.looks import Look, standings, total_alpha
 from metricloop.comparison.screening import Screening, screened
 from metricloop.comparison.spreads import Sample, spreads
 from metricloop.comparison.statistics import Gain, contrast, interval, p_value, verdict
-from metricloop.data.loading import load
-from metricloop.data.manifest import read_draw
 from metricloop.data.seeds import parse_seeds
 from metricloop.data.tables import read_json
+from metricloop.execution.engine import Work, in_order
+from metricloop.execution.local import Local
 from metricloop.params import Params, Screen, load_params
 from metricloop.study.plan import load_plan
 from metricloop.study.screens import screen_seeds
-from metricloop.training.parallel import in_processes, parallel_jobs
+from metricloop.training.parallel import parallel_jobs
 from metricloop.training.short_trial import short_trial, shortened
+from metricloop.training.trials import read_inputs, trial_of
 
 BASE = "random"
 LOOKS = (Look(3, 12, 0.02), Look(6, 18, 0.03))
@@ -59,14 +60,12 @@ class Trials:
     short: float
 
 
-def trial(task: tuple[Path, str, int, Params]) -> float:
+def trial(task: tuple[Path, str, int, Params], shared: None) -> float:
     """The mAP of one short trial."""
     folder, arm, seed, params = task
     os.chdir(folder)  # paths of a workspace are relative to it
-    pool = load(layout.DATA, params.data.folder, "pool", labels=False)
-    search = load(layout.DATA, params.data.folder, "search")
-    draw = read_draw(Path(layout.subset_file(arm)), seed)
-    numbers, trained = short_trial(f"{arm} seed {seed}, short", pool, search, draw, params, seed)
+    asked = trial_of(f"{arm} seed {seed}, short", arm, seed)
+    numbers, trained = short_trial(asked, read_inputs(params, "search"))
     trained.clear_scratch()
     return numbers["mAP"]
 
@@ -80,7 +79,8 @@ def measure(folder: Path, params: Params, jobs: int) -> list[Trials]:
     }
     tasks = [(folder, name, seed, params) for name, own in seeds.items() for seed in own]
     found: dict[str, list[float]] = {}
-    for (_, name, _, _), number in zip(tasks, in_processes(trial, tasks, jobs), strict=True):
+    numbers = in_order(Local().run(Work(trial, None, jobs=jobs), tasks))
+    for (_, name, _, _), number in zip(tasks, numbers, strict=True):
         found.setdefault(name, []).append(number)
     return [
         Trials(name, row["role"], row["mAP"]["mean"], len(row["seeds"]), row["verdict"], float(np.mean(found[name])))

@@ -19,6 +19,7 @@ from metricloop.data.repaired_truth import RIGHT
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
 from metricloop.detector import architectures
+from metricloop.execution.settings import Execution
 from metricloop.llm.settings import LanguageModel
 from metricloop.sandbox.limits import MetricLimits
 
@@ -198,6 +199,7 @@ class Params(Section):
     sandbox: MetricLimits = MetricLimits()
     train: Train = Train()
     run: Run = Run()
+    execution: Execution = Execution()
     evaluate: Evaluate = Evaluate()
     screen: Screen = Screen()
     looks: Looks = Looks()

@@ -8,41 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from metricloop import layout
 from metricloop.comparison.confirmation import confirmed_gains
 from metricloop.comparison.results import Result
-from metricloop.data.loading import load
-from metricloop.data.manifest import read_draw
 from metricloop.data.seeds import CONFIRM_SEEDS
 from metricloop.data.tables import read_json, write_json
-from metricloop.evaluation.coco import Matches
-from metricloop.params import Params, load_params
+from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
-from metricloop.training.detect import load_model
-from metricloop.training.evaluate_models import evaluate_models
-from metricloop.training.parallel import in_processes, parallel_jobs
-from metricloop.training.recipe import train_recipe
-from metricloop.training.trial import Trained, train_trial
+from metricloop.training.judged_trial import train_and_evaluate
+from metricloop.training.parallel import run_trials
+from metricloop.training.trials import read_inputs, trial_of
 
 NUMBERS = ("mAP", "mAP50", "mAR")
-
-
-def trial(task: tuple[str, int, Params]) -> tuple[Mapping[str, Any], Matches, Trained]:
-    """Train one arm with one new seed and evaluate it on the test split; the model itself is not returned."""
-    arm, seed, params = task
-    pool = load(layout.DATA, params.data.folder, "pool", labels=False)
-    test = load(layout.DATA, params.data.folder, "test")
-    draw = read_draw(Path(layout.subset_file(arm)), seed)
-    trained = train_trial(f"confirm {arm} seed {seed}", pool, draw, params, train_recipe(params, test), seed)
-    model = load_model(trained.model, len(test.class_names), params)
-    numbers, matches, _ = evaluate_models({seed: model}, test, params)[seed]
-    return numbers, matches, replace(trained, model={})
 
 
 def main() -> None:
@@ -53,11 +33,13 @@ def main() -> None:
     fresh = {"arms": list(CONFIRM_SEEDS[: params.confirm.seeds])}
     fresh["baseline"] = list(CONFIRM_SEEDS[: params.confirm.baseline])
     seeds = {role: fresh["baseline" if role == "baseline" else "arms"] for role in finalists}
-    tasks = [(arm, seed, params) for role, arm in finalists.items() for seed in seeds[role]]
-    if tasks:
+    asked = [(arm, seed) for role, arm in finalists.items() for seed in seeds[role]]
+    if asked:
         _record_opening(params.study.name, list(finalists.values()), fresh)
-    scored = in_processes(trial, tasks, parallel_jobs(params))
-    of_trial = {(arm, seed): found for (arm, seed, _), found in zip(tasks, scored, strict=True)}
+    trials = [trial_of(f"confirm {arm} seed {seed}", arm, seed) for arm, seed in asked]
+    inputs = read_inputs(params, "test") if asked else None
+    scored = run_trials(train_and_evaluate, trials, inputs, params) if inputs else []
+    of_trial = dict(zip(asked, scored, strict=True))
     results = [
         Result(
             block=f"confirm {arm}",
@@ -68,7 +50,7 @@ def main() -> None:
         )
         for role, arm in finalists.items()
     ]
-    test = load(layout.DATA, params.data.folder, "test") if results else None
+    test = inputs.held_out if inputs else None
     write_json(
         layout.CONFIRMATION,
         {

@@ -11,8 +11,18 @@ from metricloop.data.tables import ASKED, PREDICTIONS, VIEWS, write_table
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
 from metricloop.training.detect import prediction_columns
-from metricloop.training.out_of_fold import PLAIN, SEED, Job, digest_of, folds, gather, predict_fold, view_columns
-from metricloop.training.parallel import in_processes, parallel_jobs
+from metricloop.training.out_of_fold import (
+    PLAIN,
+    SEED,
+    FoldInputs,
+    Job,
+    digest_of,
+    folds,
+    gather,
+    predict_fold,
+    view_columns,
+)
+from metricloop.training.parallel import run_trials
 
 
 def main() -> None:
@@ -20,10 +30,10 @@ def main() -> None:
     params = load_params()
     pool = read_pool(layout.DATA, params.data.folder)
     fold_of = folds(pool.group, params.predict.folds, params.study.seed)
-    jobs = [Job(fold) for fold in range(params.predict.folds)]
+    jobs = [Job(fold, params.predict.folds) for fold in range(params.predict.folds)]
     if SEED in params.predict.views:
         jobs += [replace(job, second=True) for job in jobs]
-    per_job = in_processes(predict_fold, [(job, fold_of, params) for job in jobs], parallel_jobs(params))
+    per_job = run_trials(predict_fold, jobs, FoldInputs(params, pool, fold_of), params)
     views = gather(fold_of, zip(jobs, per_job, strict=True))
     predictions = prediction_columns(pool, views.pop(PLAIN))
     write_table(layout.PREDICTIONS, PREDICTIONS, predictions)

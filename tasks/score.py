@@ -14,6 +14,7 @@ import numpy as np
 from metricloop import layout
 from metricloop.data.pool import read_pool
 from metricloop.data.tables import SCORES, UNSAFE, write_json, write_table
+from metricloop.execution.engine import open_engine
 from metricloop.params import load_params
 from metricloop.runtime.progress import shown
 from metricloop.runtime.stage_start import begin_stage
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
     batch = open_batch(item.code, item.metrics, limits=limits, unsafe=unsafe, give_up=give_up)
     if batch.trust == "unsafe-in-process":
         print(f"unsafe: {item.code}, which nobody has read, runs in this process without the sandbox", file=sys.stderr)
-    pool = read_pool(layout.DATA, params.data.folder)
+    pool = read_pool(layout.DATA, params.data.folder.absolute())
     if generated and isinstance(batch, SandboxedBatch):
         batch = replace(batch, pace=SLACK * patience(params, len(pool)))
 
@@ -62,6 +63,7 @@ def main(argv: Sequence[str]) -> None:
             **read_inputs(item.needs, pool),
             store=Path(layout.KNOWN_SCORES),
             jobs=params.score.jobs,
+            engine=open_engine(params.execution),
             max_failures=params.score.max_failures,
             progress=show,
             give_up=give_up,

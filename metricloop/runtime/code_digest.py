@@ -32,6 +32,9 @@ NEUTRAL = frozenset(
         "params",
         "config",
         "layout",
+        "execution.engine",
+        "execution.local",
+        "training.parallel",
         "study.plan",
     )
 )

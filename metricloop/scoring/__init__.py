@@ -1,4 +1,4 @@
 """SCORING: loads metrics, checks them at the gate, scores a pool with them, and stores the scores.
 
-Imports `params`, `metrics`, `sandbox`, `runtime`, `data`, `text`, `layout`.
+Imports `params`, `metrics`, `sandbox`, `execution`, `runtime`, `data`, `text`, `layout`.
 """

@@ -1,17 +1,17 @@
-"""One pass over the pictures of a pool: parts of limited size, scored in worker processes, returned in order.
+"""One pass over the pictures of a pool: parts of limited size, scored where the study's engine runs them.
 
 A picture is decoded at most once, only if a metric needs its pixels, and no larger than the metrics need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from metricloop.execution.engine import DiedError, Done, Engine, Work
 from metricloop.metrics.contract import MetricResult, Spec
-from metricloop.runtime.stage_start import die_with_parent
 from metricloop.scoring.batch import Batch
 from metricloop.scoring.metric_inputs import MetricInputs, UnreadFrame, read_frame, unread_frame
 
@@ -33,6 +33,15 @@ def side_of(specs: Sequence[Spec]) -> int | None:
     return None if None in sides or not sides else max(side for side in sides if side is not None)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What is scored at once: the images of one part, by row, and the metrics that are asked."""
+
+    rows: list[int]
+    tasks: list[UnreadFrame]
+    specs: list[Spec]
+
+
 def score_in_parts(
     inputs: MetricInputs,
     rows: np.ndarray,
@@ -40,27 +49,49 @@ def score_in_parts(
     wanted: dict[str, np.ndarray],
     given_up: set[str],
     jobs: int,
+    engine: Engine,
 ) -> Iterator[tuple[list[int], list[PartScores]]]:
-    """Score the pool part by part: yields image rows, and the scores of the metrics that need one of them.
+    """Score the pool part by part, as parts finish: yields image rows, and the scores of the metrics that need one.
 
     wanted: by metric, (n,) bool, the image rows to score. given_up: names of metrics that are not scored any further;
-    the caller adds to it. jobs: worker processes; 0 is one per core.
+    the caller adds to it. jobs: worker processes on this machine; 0 is one per core.
+    When the process of a part is ended twice, its images are scored one by one, and the one to blame gets an error.
     """
+    from joblib import cpu_count
+
     specs = [spec for spec in batch.specs if spec.name in wanted]
-    side = side_of(batch.specs)
+    ended: list[Turn] = []
 
-    def turns() -> Iterator[tuple[list[int], list[UnreadFrame], Batch, list[Spec], int | None]]:
-        for part in _parts(inputs, rows):
+    def turns(parts: Iterable[list[int]]) -> Iterator[Turn]:
+        for part in parts:
             asked = [spec for spec in specs if spec.name not in given_up and wanted[spec.name][part].any()]
-            yield part, [unread_frame(inputs, row) for row in part], batch, asked, side
+            yield Turn(part, [unread_frame(inputs, row) for row in part], asked)
 
-    if jobs == 1:
-        yield from (_score_part(*turn) for turn in turns())
-        return
-    from joblib import Parallel, delayed
+    def name_of(turn: Turn) -> str:
+        first = str(inputs.pool.file[turn.rows[0]])
+        return first if len(turn.rows) == 1 else f"{first} and {len(turn.rows) - 1} more images"
 
-    parallel = Parallel(n_jobs=jobs or -1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(delayed(_in_worker)(*turn) for turn in turns())
+    work = Work(score_part, (batch, side_of(batch.specs)), name_of, jobs or cpu_count())
+    for done in engine.run(work, turns(_parts(inputs, rows))):
+        if isinstance(done.error, DiedError) and len(done.item.rows) > 1:
+            ended.append(done.item)
+        else:
+            yield done.item.rows, _portions(done, inputs)
+    for done in engine.run(work, turns([row] for turn in ended for row in turn.rows)):
+        yield done.item.rows, _portions(done, inputs)
+
+
+def _portions(done: Done[Turn, list[PartScores]], inputs: MetricInputs) -> list[PartScores]:
+    """The scores of a turn; those of an image whose process was ended are nan, and the error says so."""
+    if done.result is not None:
+        return done.result
+    if not isinstance(done.error, DiedError):
+        raise done.error or RuntimeError("neither scores nor an error")
+    (row,), error = done.item.rows, str(done.error)
+    sizes = [int(inputs.pool.counts[row]) if spec.level == "object" else 1 for spec in done.item.specs]
+    return [
+        PartScores(spec, np.full(size, np.nan), {row: error}) for spec, size in zip(done.item.specs, sizes, strict=True)
+    ]
 
 
 def _parts(inputs: MetricInputs, rows: np.ndarray) -> Iterator[list[int]]:
@@ -76,18 +107,12 @@ def _parts(inputs: MetricInputs, rows: np.ndarray) -> Iterator[list[int]]:
         yield part
 
 
-def _in_worker(*turn) -> tuple[list[int], list[PartScores]]:
-    import cv2
+def score_part(turn: Turn, shared: tuple[Batch, int | None]) -> list[PartScores]:
+    """Score the images of one part. An image that cannot be read fails for the metrics that need its file.
 
-    die_with_parent()
-    cv2.setNumThreads(1)  # one thread per process: the processes already use all cores
-    return _score_part(*turn)
-
-
-def _score_part(
-    rows: list[int], tasks: Sequence[UnreadFrame], batch: Batch, specs: Sequence[Spec], side: int | None
-) -> tuple[list[int], list[PartScores]]:
-    """Score the images of one part. An image that cannot be read fails for the metrics that need its file."""
+    shared: the batch, and the long side at which it needs pixels.
+    """
+    (batch, side), tasks, specs = shared, turn.tasks, turn.specs
     pixels = [spec for spec in specs if "image" in spec.needs]
     sized = any("file_size" in spec.needs for spec in specs)
     read = [read_frame(task, any(_applies(spec, task) for spec in pixels), side, sized) for task in tasks]
@@ -98,9 +123,9 @@ def _score_part(
             if unreadable and {"image", "file_size"} & set(spec.needs) and _applies(spec, tasks[place]):
                 of_frames[place] = MetricResult(np.full_like(of_frames[place].scores, np.nan), unreadable)
         scores = np.concatenate([result.scores for result in of_frames])
-        errors = {row: result.error for row, result in zip(rows, of_frames, strict=True) if result.error}
+        errors = {row: result.error for row, result in zip(turn.rows, of_frames, strict=True) if result.error}
         portions.append(PartScores(spec, scores, errors))
-    return rows, portions
+    return portions
 
 
 def _applies(spec: Spec, task: UnreadFrame) -> bool:

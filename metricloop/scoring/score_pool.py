@@ -16,6 +16,8 @@ from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.embeddings import Embeddings
 from metricloop.data.frame import Detections
+from metricloop.execution.engine import Engine
+from metricloop.execution.local import Local
 from metricloop.metrics.contract import Spec
 from metricloop.params import Params
 from metricloop.scoring.batch import Batch
@@ -41,6 +43,7 @@ def score_pool(
     embeddings: Embeddings | None = None,
     store: Path | None = None,
     jobs: int = 1,
+    engine: Engine | None = None,
     max_failures: float = 0.2,
     progress: Callable[[int, int], None] = lambda done, images: None,
     give_up: Callable[[str, str], None] | None = None,
@@ -50,6 +53,7 @@ def score_pool(
     predictions: out of fold, by image id; an image without an entry has no detections. views: by name.
     store: a folder of known scores (scoring.score_store), read and extended.
     jobs: worker processes that decode and score (0: one per core); jobs=1 stays in this process.
+    engine: where the parts of the pool are scored; None: on this machine.
     An object-level metric is not called for an image without boxes.
     give_up: called with name and reason of a metric that fails on more than the share `max_failures` of the images;
     the other metrics go on. Without it such a metric ends the batch.
@@ -67,7 +71,7 @@ def score_pool(
         if known:
             known.fill(per_frame)
         try:
-            _score_frames(batch, inputs, per_frame, jobs, max_failures, progress, give_up)
+            _score_frames(batch, inputs, per_frame, jobs, engine or Local(), max_failures, progress, give_up)
         finally:  # keep what was computed when the rest fails or is stopped
             if known:
                 known.keep(per_frame)
@@ -106,6 +110,7 @@ def _score_frames(
     inputs: MetricInputs,
     columns: dict[str, ScoreColumn],
     jobs: int,
+    engine: Engine,
     max_failures: float,
     progress: Callable[[int, int], None],
     give_up: Callable[[str, str], None] | None,
@@ -120,8 +125,8 @@ def _score_frames(
         return
     decodes = any("image" in columns[name].spec.needs and wanted[name].any() for name in wanted)
     if len(rows) <= (CHUNK if decodes else MANY):
-        jobs = 1
-    for part, portions in score_in_parts(inputs, rows, batch, wanted, given_up, jobs):
+        jobs, engine = 1, Local()
+    for part, portions in score_in_parts(inputs, rows, batch, wanted, given_up, jobs, engine):
         if not portions and len(given_up) == len(columns):
             break  # every metric was given up
         for portion in portions:
@@ -144,7 +149,7 @@ def _give_up_hopeless(
     for name in [portion.spec.name for portion in portions if portion.errors]:
         failed = columns[name].errors
         if name not in given_up and len(failed) > limit * len(pool):
-            first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in list(failed.items())[:3])
+            first = "\n".join(f"  {pool.file[row]}: {error}" for row, error in sorted(failed.items())[:3])
             _end(
                 name,
                 f"failed on {len(failed)} of the first {int(columns[name].done.sum())} images; "

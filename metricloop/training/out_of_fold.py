@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.data.manifest import manifest
-from metricloop.data.pool import read_pool
 from metricloop.data.tables import VIEWS
 from metricloop.detector.views import Kind, Views
 from metricloop.params import Params
@@ -57,23 +55,37 @@ def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Job:
-    """One model to train, on all folds except `fold`. second: the second model of the fold, with another seed."""
+    """One model to train, on all of `folds` except `fold`. second: the second model of the fold, with another seed."""
 
     fold: int
+    folds: int
     second: bool = False
 
+    @property
+    def label(self) -> str:
+        """Such as `second out-of-fold model 2 of 5`."""
+        return f"{'second ' * self.second}out-of-fold model {self.fold + 1} of {self.folds}"
 
-def predict_fold(task: tuple[Job, np.ndarray, Params]) -> dict[str, list[Detections]]:
+
+@dataclass(frozen=True)
+class FoldInputs:
+    """What all jobs read. fold_of: the fold of every image of the pool."""
+
+    params: Params
+    pool: Dataset
+    fold_of: np.ndarray
+
+
+def predict_fold(job: Job, inputs: FoldInputs) -> dict[str, list[Detections]]:
     """Train on all folds except one and detect on that one. Returns view -> detections, one entry per image.
 
-    task: (job, fold of every image, params). The view of a first model's detections in the original pictures is PLAIN,
-    that of a second model's is SEED.
+    The view of a first model's detections in the original pictures is PLAIN, that of a second model's is SEED.
     """
-    job, fold_of, params = task
-    pool, wanted = read_pool(layout.DATA, params.data.folder), params.predict.views
+    params, pool, fold_of = inputs.params, inputs.pool, inputs.fold_of
+    wanted = params.predict.views
     seed = params.study.seed + (20_000 if job.second else 10_000) + job.fold  # no trial has such a seed
     trained = train_trial(
-        f"{'second ' * job.second}out-of-fold model {job.fold + 1} of {params.predict.folds}",
+        job.label,
         pool,
         manifest(pool, np.flatnonzero(fold_of != job.fold)),
         params,

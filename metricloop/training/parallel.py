@@ -1,19 +1,20 @@
-"""How many trials run at the same time, and the processes that they run in."""
+"""How many trials run at the same time, and how they are handed to the study's engine."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
+from metricloop.data.dataset import Dataset
+from metricloop.execution.engine import Work, in_order, open_engine
+from metricloop.execution.local import cores
 from metricloop.params import Params
-from metricloop.runtime.stage_start import die_with_parent
 
-Item = TypeVar("Item")
+Trial = TypeVar("Trial", bound="Labelled")
+Inputs = TypeVar("Inputs")
 Result = TypeVar("Result")
 GPU_FILE = Path("/dev/nvidia0")  # there when NVIDIA's driver found a GPU
 
@@ -24,15 +25,49 @@ CORES_PER_TRIAL = 2
 MOST_ON_A_GPU = 8
 
 
-def in_processes(function: Callable[[Item], Result], items: list[Item], jobs: int) -> list[Result]:
-    """Call `function` for every item, in up to `jobs` new processes, which end with this one.
+class Labelled(Protocol):
+    """A trial of any kind. label: begins its lines of progress."""
 
-    Returns results in the order of `items`. With one job or one item, everything runs in this process.
+    @property
+    def label(self) -> str: ...
+
+
+def run_trials(
+    function: Callable[[Trial, Inputs], Result],
+    trials: Sequence[Trial],
+    inputs: Inputs,
+    params: Params,
+    jobs: int | None = None,
+) -> list[Result]:
+    """Call function(trial, inputs) for every trial where the study's trials run; results in the order of `trials`.
+
+    jobs: at the same time on this machine; by default as many as fit it.
     """
-    if jobs <= 1 or len(items) <= 1:
-        return [function(item) for item in items]
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=die_with_parent) as pool:
-        return list(pool.map(function, items))
+    engine, here = open_engine(params.execution), params.execution.engine == "local"
+    if jobs is None:
+        jobs = parallel_jobs(params) if here else 1
+    cpus = params.execution.cpus_per_trial
+    work = Work(
+        function,
+        inputs if here else portable(inputs),
+        lambda trial: trial.label,
+        jobs,
+        cpus=params.train.threads if cpus == "auto" else cpus,
+        tells=True,
+    )
+    return in_order(engine.run(work, trials))
+
+
+def portable(inputs: Inputs) -> Inputs:
+    """The inputs of trials for another machine, where paths that are relative to the workspace lead nowhere."""
+    changes: dict[str, Any] = {}
+    for name, value in vars(inputs).items():
+        if isinstance(value, Dataset):
+            changes[name] = replace(value, root=value.root.absolute())
+        elif isinstance(value, Params) and Path(value.train.weights).is_file():
+            weights = str(Path(value.train.weights).absolute())
+            changes[name] = value.model_copy(update={"train": value.train.model_copy(update={"weights": weights})})
+    return replace(inputs, **changes)  # type: ignore[type-var]
 
 
 def parallel_jobs(params: Params, *, with_torch: bool = True) -> int:
@@ -64,8 +99,3 @@ def gpu_memory() -> float:
         return min(float(line) for line in said.splitlines()) / 1024  # the driver counts in MiB
     except (OSError, subprocess.SubprocessError, ValueError):
         return 0.0
-
-
-def cores() -> int:
-    """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

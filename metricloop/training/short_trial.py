@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from metricloop.data.dataset import Dataset
 from metricloop.params import Params
-from metricloop.training.detect import load_model
-from metricloop.training.evaluate_models import evaluate_models
-from metricloop.training.recipe import train_recipe
-from metricloop.training.trial import Trained, train_trial
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from metricloop.training.judged_trial import train_and_evaluate
+from metricloop.training.trial import Trained
+from metricloop.training.trials import Trial, TrialInputs
 
 NUMBERS = ("mAP", "mAR")
 
@@ -24,16 +19,11 @@ def shortened(params: Params) -> Params:
     return params.model_copy(update={"train": params.train.model_copy(update={"iterations": iterations})})
 
 
-def short_trial(
-    label: str, pool: Dataset, search: Dataset, draw: pa.Table, params: Params, seed: int
-) -> tuple[dict[str, Any], Trained]:
-    """Train on one draw (SUBSET rows) with a part of the iterations. Returns the numbers on the search split, and the
-    trial without its model.
+def short_trial(trial: Trial, inputs: TrialInputs) -> tuple[dict[str, Any], Trained]:
+    """Train on one draw with a part of the iterations. Returns the numbers on the search split, and the trial without
+    its model.
 
-    params: of the study, whose full trials they describe. label: begins the lines of progress.
+    inputs: with the params of the study, whose full trials they describe.
     """
-    short = shortened(params)
-    trained = train_trial(label, pool, draw, short, train_recipe(short, search), seed)
-    model = load_model(trained.model, len(search.class_names), short)
-    numbers, _, _ = evaluate_models({seed: model}, search, short)[seed]
-    return {name: numbers[name] for name in NUMBERS}, replace(trained, model={})
+    numbers, _, trained = train_and_evaluate(trial, replace(inputs, params=shortened(inputs.params)))
+    return {name: numbers[name] for name in NUMBERS}, trained

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,15 +28,21 @@ if TYPE_CHECKING:
 CACHE = Path(layout.CACHE)  # can be deleted at any time; no stage depends on it
 
 
+class RecipeError(ValueError):
+    """Trials that should be alike were trained in different ways."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """A trained detector.
 
-    model: its state dict. history: loss and images per second of every iteration. scratch: the folder of its copy.
+    model: its state dict. history: loss and images per second of every iteration. recipe: see `training.recipe`.
+    scratch: the folder of its copy.
     """
 
     model: dict[str, Any]
     history: dict[str, list[float]]
+    recipe: dict[str, Any]
     scratch: Path
 
     def clear_scratch(self) -> None:
@@ -76,7 +82,7 @@ def train_trial(
     final, resume = scratch / "final.pt", scratch / "state.pt"
     if final.is_file():
         print(f"{label}: already trained", file=sys.stderr, flush=True)
-        return Trained(**torch.load(final, map_location="cpu", weights_only=True), scratch=scratch)
+        return Trained(**torch.load(final, map_location="cpu", weights_only=True), recipe=recipe, scratch=scratch)
     if resume.is_file():
         done = len(torch.load(resume, map_location="cpu", weights_only=True)["history"]["loss"])
         print(f"{label}: continues at iteration {done} of {iterations}", file=sys.stderr, flush=True)
@@ -86,7 +92,19 @@ def train_trial(
     torch.save(result, scratch / "final.part")
     (scratch / "final.part").replace(final)
     resume.unlink(missing_ok=True)
-    return Trained(**result, scratch=scratch)
+    return Trained(**result, recipe=recipe, scratch=scratch)
+
+
+def one_recipe(trials: Sequence[Trained]) -> dict[str, Any]:
+    """The recipe that all trials of a block share. Errors: RecipeError when machines with and without a GPU mixed."""
+    first = trials[0].recipe
+    for recipe in (trial.recipe for trial in trials[1:]):
+        if other := [f"{name} {first[name]!r} and {recipe[name]!r}" for name in first if first[name] != recipe[name]]:
+            raise RecipeError(
+                f"the trials of one block differ in {', '.join(other)}, so they cannot be compared; "
+                "set train.device to cpu or cuda, and take nodes that have it"
+            )
+    return first
 
 
 def _fit(

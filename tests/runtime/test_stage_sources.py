@@ -47,7 +47,7 @@ SOURCES = {
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         tasks: predict
-        training: detect out_of_fold parallel recipe trial
+        training: detect out_of_fold recipe trial
     """,
     "embed": """
         data: __init__ dataset door embeddings frame heif letterbox loading picture_header pictures pool tables
@@ -55,7 +55,7 @@ SOURCES = {
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
         tasks: embed
-        training: embed_pool parallel
+        training: embed_pool
     """,
     "score": """
         data: __init__ boxes dataset door embeddings frame heif k_center loading near_links picture_header pictures
@@ -92,7 +92,7 @@ SOURCES = {
         evaluation: coco
         study: blocks
         tasks: screen
-        training: detect evaluate_models recipe short_trial trial
+        training: detect evaluate_models judged_trial recipe short_trial trial trials
     """,
     "train": """
         data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
@@ -101,7 +101,7 @@ SOURCES = {
         detector/backbones: drawn_animals.pt
         study: blocks
         tasks: train
-        training: recipe trial
+        training: recipe trial trials
     """,
     "evaluate": """
         data: __init__ dataset door frame heif letterbox loading picture_header pictures seeds tables
@@ -137,7 +137,7 @@ SOURCES = {
         detector/backbones: drawn_animals.pt
         evaluation: average_precision coco
         tasks: confirm
-        training: detect evaluate_models parallel recipe trial
+        training: detect evaluate_models judged_trial recipe trial trials
     """,
 }
 

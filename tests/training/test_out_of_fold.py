@@ -19,7 +19,7 @@ from metricloop.params import ParamsError, check_params
 from metricloop.scoring.metric_inputs import MetricInputs, read_views, unread_frame
 from metricloop.training import out_of_fold
 from metricloop.training.detect import detect
-from metricloop.training.out_of_fold import Job, digest_of, folds, gather, predict_fold, view_columns
+from metricloop.training.out_of_fold import FoldInputs, Job, digest_of, folds, gather, predict_fold, view_columns
 from metricloop.training.trial import Trained
 
 
@@ -96,10 +96,10 @@ A, B, C, D = (found([k, 0, k + 10, 10, 0.5, 0]) for k in range(4))
 
 def test_folds_are_put_together_by_view():
     per_job = [
-        (Job(0), {"": [A, B], "flip": [C, D]}),
-        (Job(1), {"": [C], "flip": [A]}),
-        (Job(0, second=True), {"seed": [A, A]}),
-        (Job(1, second=True), {"seed": [D]}),
+        (Job(0, 2), {"": [A, B], "flip": [C, D]}),
+        (Job(1, 2), {"": [C], "flip": [A]}),
+        (Job(0, 2, second=True), {"seed": [A, A]}),
+        (Job(1, 2, second=True), {"seed": [D]}),
     ]
     views = gather(np.array([0, 1, 0]), per_job)
     assert views == {"": [A, C, B], "flip": [C, A, D], "seed": [A, D, A]}
@@ -128,16 +128,15 @@ def test_a_model_detects_in_its_own_fold_what_it_detects_there_in_the_whole_pool
 
     def no_training(label, pool, draw, *rest, **options):
         learned_from.extend(column(draw, "image_id"))
-        return Trained(model.state_dict(), {}, tmp_path)
+        return Trained(model.state_dict(), {}, {}, tmp_path)
 
     monkeypatch.setattr(out_of_fold, "train_trial", no_training)
-    monkeypatch.setattr(out_of_fold, "read_pool", lambda *_: pictures)
     train = {"weights": "none", "image_size": 64, "device": "cpu"}
     params = check_params(
         {"study": {"name": "s"}, "data": {"source": "x"}, "train": train, "evaluate": {"score_threshold": 0.001}}
     )
     whole = detect(model, pictures, params)
-    own = predict_fold((Job(1), np.array([0, 1, 0, 1, 1]), params))[""]
+    own = predict_fold(Job(1, 2), FoldInputs(params, pictures, np.array([0, 1, 0, 1, 1])))[""]
     assert sorted(set(learned_from)) == [1, 3]
     assert len(own) == 3
     for row, seen in zip([1, 3, 4], own, strict=True):

@@ -1,8 +1,10 @@
 """A short trial has a recipe of its own, so that it is never taken for a full one."""
 
 from metricloop.params import check_params
-from metricloop.training import short_trial
-from metricloop.training.short_trial import shortened
+from metricloop.training import judged_trial, trials
+from metricloop.training.short_trial import short_trial, shortened
+from metricloop.training.trial import Trained
+from metricloop.training.trials import Trial, TrialInputs
 
 
 def params(iterations, share=0.4):
@@ -27,22 +29,19 @@ def test_the_recipe_of_the_training_says_how_short_it_was(monkeypatch):
 
     def train(label, pool, draw, used, recipe, seed):
         seen.update(recipe=recipe, iterations=used.train.iterations)
-        return short_trial.Trained({"w": 1}, {}, "scratch")
+        return Trained({"w": 1}, {}, recipe, "scratch")
 
     class Split:
         class_names = ("lion",)
 
-    stand_ins = {
-        "train_recipe": lambda used, search: {"iterations": used.train.iterations},
-        "train_trial": train,
-        "load_model": lambda state, classes, used: (state, classes),
-        "evaluate_models": lambda models, search, used: {
-            seed: ({"mAP": 0.3, "mAR": 0.4, "mAP50": 0.5}, None, None) for seed in models
-        },
-    }
-    for name, stand_in in stand_ins.items():
-        monkeypatch.setattr(short_trial, name, stand_in)
-    numbers, trained = short_trial.short_trial("x", Split(), Split(), None, params(250), 38)
+    monkeypatch.setattr(trials, "train_recipe", lambda used, search: {"iterations": used.train.iterations})
+    monkeypatch.setattr(trials, "train_trial", train)
+    monkeypatch.setattr(judged_trial, "load_model", lambda state, classes, used: (state, classes))
+    numbers = {"mAP": 0.3, "mAR": 0.4, "mAP50": 0.5}
+    monkeypatch.setattr(
+        judged_trial, "evaluate_models", lambda models, search, used: dict.fromkeys(models, (numbers, None, None))
+    )
+    numbers, trained = short_trial(Trial("x", 38, None), TrialInputs(params(250), Split(), Split()))
     assert seen == {"recipe": {"iterations": 100}, "iterations": 100}
     assert numbers == {"mAP": 0.3, "mAR": 0.4}
     assert trained.model == {}

@@ -1,0 +1,109 @@
+"""What happens on a node of a cluster: its versions are checked, the function runs, and its lines are passed on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from metricloop.execution.faults import Answer, answer_of
+from metricloop.runtime.code_digest import HOME, PACKAGE
+
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "albumentations")  # they shape results
+LINE, DONE = "line", "done"
+
+
+class NodeError(RuntimeError):
+    """A node cannot do the work of this study; the message says why, and what to do there."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    """What must be the same on all machines: the code of metricloop, Python, and the packages that shape results."""
+    total = hashlib.sha256()
+    for path in sorted((HOME / PACKAGE).rglob("*.py")):
+        if not {"generated", "adopted"} & set(path.parts):  # written by a study in the repository's root
+            total.update(path.relative_to(HOME).as_posix().encode() + b"\0" + path.read_bytes())
+    found = {"the code of metricloop": total.hexdigest()[:12], "Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def check_node(expected: dict[str, str]) -> None:
+    """Errors: NodeError when this machine differs from the one that asks."""
+    own = versions()
+    if other := [f"{name} {own[name]} (there: {wanted})" for name, wanted in expected.items() if own[name] != wanted]:
+        raise NodeError(
+            f"node {socket.gethostname()} has {', '.join(other)}; install the same there: "
+            f"{sys.executable} -m pip install ..., and start the node anew"
+        )
+
+
+def run_item(function: Callable, item: Any, shared: Any, expected: dict[str, str]) -> Answer:
+    """Run one item in this process of a node."""
+    return answer_of(lambda item, shared: _prepared(function, item, shared, expected), item, shared)
+
+
+def run_item_telling(function: Callable, item: Any, shared: Any, expected: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """Run one item, and yield (LINE, text) for each line that it prints, then (DONE, answer)."""
+    said: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+
+    def work() -> None:
+        said.put((DONE, run_item(function, item, shared, expected)))
+
+    lines: Any = _Lines(said)
+    with redirect_stderr(lines), redirect_stdout(lines):
+        threading.Thread(target=work, daemon=True).start()
+        kind = LINE
+        while kind != DONE:
+            kind, told = said.get()
+            yield kind, told
+
+
+def _prepared(function: Callable, item: Any, shared: Any, expected: dict[str, str]) -> Any:
+    import cv2
+
+    check_node(expected)
+    folder = scratch()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)  # the cache of pixels and unfinished trials lie in the current folder
+    cv2.setNumThreads(1)
+    return function(item, shared)
+
+
+def scratch() -> Path:
+    """The folder of this node for what can be made again. It stands for the workspace, which may be out of reach."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", PACKAGE, "node")
+
+
+class _Lines:
+    """A text stream that puts whole lines into a queue."""
+
+    def __init__(self, said: SimpleQueue[tuple[str, Any]]) -> None:
+        self._said, self._rest = said, ""
+
+    def write(self, text: str) -> int:
+        *whole, self._rest = (self._rest + text).split("\n")
+        for line in whole:
+            self._said.put((LINE, line))
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits here but an unfinished line."""
+
+    def isatty(self) -> bool:
+        return False

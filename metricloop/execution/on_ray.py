@@ -1,0 +1,122 @@
+"""The engine of a Ray cluster: every item is a task; one whose process or node is lost runs again elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic
+
+from metricloop.execution.engine import Done, Item, Result, Shared, Work
+from metricloop.execution.faults import Answer, opened
+from metricloop.execution.local import died
+from metricloop.execution.node import DONE, NodeError, run_item, run_item_telling, versions
+from metricloop.execution.ray_cluster import ClusterError, connect
+from metricloop.execution.settings import Execution
+
+MOST_DEATHS = 2  # of the process of one item: then the item is to blame
+MOST_LOSSES = 5  # of the node under one item: machines come and go, and the item is hardly to blame
+AHEAD = 2  # items per core that are taken before they can run
+MANY = 10_000  # tasks under way: each costs the driver some memory
+NOT_THERE = "failed to import on the worker"  # as Ray words it
+
+
+@dataclass
+class Attempt(Generic[Item]):
+    """An item under way, and how often it was lost."""
+
+    place: int
+    item: Item
+    deaths: int = 0
+    losses: int = 0
+
+    @property
+    def died(self) -> bool:
+        """Whether it is not tried again."""
+        return self.deaths >= MOST_DEATHS or self.losses >= MOST_LOSSES
+
+
+class OnRay:
+    """Runs items on a cluster. Errors: ClusterError when it does not answer."""
+
+    def __init__(self, settings: Execution) -> None:
+        self._ray = ray = connect(settings)
+        self._streams = not settings.address.startswith("ray://")  # Ray's client has no generators: no lines come
+        self._versions = ray.put(versions())
+        self._remote: dict[Any, Any] = {}
+
+    def run(self, work: Work[Item, Shared, Result], items: Iterable[Item]) -> Iterator[Done[Item, Result]]:
+        """As `Engine.run`. Errors: ClusterError; NodeError."""
+        ray = self._ray
+        shared, left = ray.put(work.shared), enumerate(items)
+        cores = ray.cluster_resources().get("CPU", 1.0)
+        most = min(MANY, int(AHEAD * max(cores / work.cpus, 4)))
+        under_way: dict[Any, Attempt[Item]] = {}
+        try:
+            while True:
+                for place, item in islice(left, most - len(under_way)):
+                    under_way[self._start(work, item, shared)] = Attempt(place, item)
+                if not under_way:
+                    return
+                (task, *_), _ = ray.wait(list(under_way), num_returns=1)
+                attempt = under_way.pop(task)
+                try:
+                    answer = self._answer(task, work.tells)
+                except ray.exceptions.RayError as error:
+                    self._lost(error, work.name_of(attempt.item), attempt)
+                    if attempt.died:
+                        yield Done(attempt.place, attempt.item, error=died(work.name_of(attempt.item)))
+                    else:
+                        under_way[self._start(work, attempt.item, shared)] = attempt
+                    continue
+                if answer is None:
+                    under_way[task] = attempt  # it has told a line, and goes on
+                else:
+                    yield opened(attempt.place, attempt.item, answer)
+        finally:
+            for task in under_way:
+                ray.cancel(task, force=True)
+
+    def _start(self, work: Work, item: Any, shared: Any) -> Any:
+        """Hand an item to the cluster. Ray itself does not repeat it: `run` counts and tells how often it was lost."""
+        tells, key = self._streams and work.tells, (work.tells, work.cpus, work.gpus)
+        if key not in self._remote:  # made once: a function that is made remote again is sent to the nodes again
+            options: dict[str, Any] = {"num_cpus": work.cpus, "num_gpus": work.gpus, "max_retries": 0}
+            options |= {"num_returns": "streaming"} if tells else {}
+            self._remote[key] = self._ray.remote(**options)(run_item_telling if tells else run_item)
+        task = self._remote[key].options(name=work.name_of(item))
+        return task.remote(work.function, item, shared, self._versions)
+
+    def _answer(self, task: Any, tells: bool) -> Answer | None:
+        """The answer of a task that has something ready; None for a line that it told, which is printed."""
+        if not (self._streams and tells):
+            return self._ray.get(task)
+        kind, said = self._ray.get(next(task))
+        if kind == DONE:
+            return said
+        print(said, file=sys.stderr, flush=True)
+        return None
+
+    def _lost(self, error: Exception, name: str, attempt: Attempt) -> None:
+        """Count and tell that a process or a node was lost. Errors: ClusterError, NodeError for anything else."""
+        kinds, said = self._ray.exceptions, str(error).strip().partition("\n")[0]
+        if isinstance(error, (kinds.WorkerCrashedError, kinds.OutOfMemoryError)):
+            attempt.deaths += 1
+            how = "its memory was used up" if isinstance(error, kinds.OutOfMemoryError) else "its process was ended"
+        elif isinstance(error, (kinds.NodeDiedError, kinds.ObjectLostError, kinds.LocalRayletDiedError)):
+            attempt.losses += 1
+            how = "its node was lost"
+        elif NOT_THERE in str(error):
+            raise NodeError(
+                "a node of the cluster has no metricloop; install there what is here, and start the node anew: "
+                f"{_last_line(error)}"
+            )
+        else:
+            raise ClusterError(f"{name}: {type(error).__name__}: {said}")
+        if not attempt.died:
+            print(f"{name}: {how}; it runs again", file=sys.stderr, flush=True)
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip()
