@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ PACKAGE = "metricloop"
 FORBIDDEN = "may not be read by you"
 NOTHING_LOST = "what is finished stays"
 LEAST = 100_000  # bytes: with less on the disk, an error comes from that, whatever it says
+NO_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "Failed to allocate", "can't start new thread")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -49,6 +51,11 @@ def told(error: BaseException, *folders: Path, outputs: bool = False) -> str | N
     """
     if _is_memory(error):
         return f"the memory is used up; end other programs, then give the same command again: {NOTHING_LOST}"
+    if isinstance(error, BrokenExecutor):
+        return (
+            "a worker process was killed from outside, as a system does that runs out of memory; end other programs, "
+            f"then give the same command again: {NOTHING_LOST}"
+        )
     full = [folder for folder in folders if _is_full(folder)]
     if full or (isinstance(error, OSError) and error.errno in FULL):
         first = str(error).strip().partition("\n")[0]
@@ -118,8 +125,8 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def _is_memory(error: BaseException) -> bool:
-    """Whether an error says that the memory is used up, in the words of Python, the operating system or torch."""
-    said = isinstance(error, RuntimeError) and ("allocate memory" in str(error) or "out of memory" in str(error))
+    """Whether an error says that the memory is used up, in the words of Python, the system, torch or OpenCV."""
+    said = type(error).__name__ in ("RuntimeError", "error") and any(words in str(error) for words in NO_MEMORY)
     return isinstance(error, MemoryError) or said or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 

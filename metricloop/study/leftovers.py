@@ -9,25 +9,30 @@ from pathlib import Path
 
 from metricloop import layout
 
-TEMPORARY = re.compile(r"\.(.+\.(?:parquet|json|jsonl|yaml|csv|html|pt|jpg|py))\.[a-z0-9_]{8}")  # as data.tables writes
+# As data.tables writes them.
+TEMPORARY = re.compile(r"\.(.+\.(?:parquet|json|jsonl|yaml|csv|html|pt|jpg|py)|shown|environment)\.[a-z0-9_]{8}")
 STAGES_WRITE = (
     layout.DATA, layout.SCORES, layout.EDITS, layout.SUBSETS, layout.MODELS, layout.RESULTS, layout.SCREENING,
-    layout.NUMBERS, layout.PLOTS,
+    layout.NUMBERS, layout.PLOTS, layout.RATES, layout.KNOWN_SCORES,
 )  # fmt: skip
-ROOT = (layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.HEADLINE)
+# Written only by what the run starts, in folders where other commands write as well.
+BY_RUN = (layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.HEADLINE, layout.RUN, layout.SHOWN)
+SHARED = (".", layout.SCRATCH, layout.CACHE, layout.CODE_FILES)
 OLD = 600.0  # seconds: what other commands write beside a run is not touched while they write it
 
 
 def clear_leftovers(folder: Path) -> list[Path]:
     """Remove temporary files of stages, and old ones of commands; returns them. Called while no stage runs."""
-    places = ["", *(f"{top}/{below}" for top in STAGES_WRITE for below in ("", "*/", "*/*/"))]
+    places = [*SHARED, *(f"{top}{inner}" for top in STAGES_WRITE for inner in ("", "/*", "/*/*"))]
     removed = []
-    for path in [path for place in places for path in folder.glob(f"{place}.*.*")]:
-        match = TEMPORARY.fullmatch(path.name)
-        if match is None or not path.is_file():
-            continue
-        if path.parent == folder and match[1] not in ROOT and time.time() - os.stat(path).st_mtime < OLD:
-            continue
-        path.unlink(missing_ok=True)
-        removed.append(path)
+    for place in places:
+        for path in folder.glob(f"{place}/.*.*"):
+            match = TEMPORARY.fullmatch(path.name)
+            if match is None or not path.is_file():
+                continue
+            written = str(path.with_name(match[1]).relative_to(folder))
+            if place in SHARED and written not in BY_RUN and time.time() - os.stat(path).st_mtime < OLD:
+                continue
+            path.unlink(missing_ok=True)
+            removed.append(path)
     return removed

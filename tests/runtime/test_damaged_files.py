@@ -1,6 +1,7 @@
 """What is told of damaged files: hand-made workspaces without git and DVC."""
 
 import errno
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -82,8 +83,17 @@ def test_a_full_disk_and_used_up_memory_are_told_in_a_line(folder):
     )
     used_up = "the memory is used up; end other programs, then give the same command again: what is finished stays"
     torch = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
-    for error in (MemoryError(), torch, OSError(errno.ENOMEM, "Cannot allocate memory")):
+    threads = RuntimeError("can't start new thread")
+    for error in (MemoryError(), torch, threads, OSError(errno.ENOMEM, "Cannot allocate memory")):
         assert told(error) == used_up
+    assert told(ValueError("out of memory")) is None
+
+
+def test_a_worker_that_was_killed_is_told_in_a_line():
+    said = told(BrokenProcessPool("A process in the process pool was terminated abruptly"))
+    assert said is not None
+    assert said.startswith("a worker process was killed from outside")
+    assert said.endswith("give the same command again: what is finished stays")
 
 
 def test_a_path_that_is_closed_is_told_with_the_command_that_opens_it(folder):

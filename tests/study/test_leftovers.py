@@ -17,11 +17,16 @@ def leave(path, age=0.0):
 
 
 def test_what_a_killed_stage_leaves_is_removed_and_nothing_else(tmp_path):
-    written = ("data/images.parquet", "data/boxes/pool.parquet", "comparison.json", "scores/labels/x.parquet")
+    written = (
+        "data/images.parquet", "data/boxes/pool.parquet", "comparison.json", "scores/labels/x.parquet",
+        ".metricloop/rates/random.0.parquet", ".metricloop/cache/scores/a/b.parquet", ".metricloop/run.json",
+        ".metricloop/shown",
+    )  # fmt: skip
     gone = [leave(tmp_path / name) for name in (*written, "results/random.0/metrics.json")]
-    gone.append(leave(tmp_path / "report.html", age=3600))
-    kept = [leave(tmp_path / "report.html"), tmp_path / "data/.gitignore", tmp_path / "data/.notes.json.before"]
-    for path in kept[1:]:
+    gone += [leave(tmp_path / name, age=3600) for name in ("report.html", ".metricloop/cache/sums.json")]
+    kept = [leave(tmp_path / name) for name in ("report.html", ".metricloop/cache/sums.json")]
+    kept += [tmp_path / "data/.gitignore", tmp_path / "data/.notes.json.before"]
+    for path in kept[2:]:
         path.write_text("mine")
     (tmp_path / "data/images.parquet").write_text("whole")
     assert sorted(clear_leftovers(tmp_path)) == sorted(gone)

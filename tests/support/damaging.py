@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,5 +108,6 @@ def follow(line: str) -> None:
             subprocess.run(words, check=True, capture_output=True)
 
 
-def copy(source: Path, target: Path) -> Path:
-    return Path(shutil.copytree(source, target, symlinks=True))
+def copy(source: Path, target: Path, without: Sequence[str] = ()) -> Path:
+    """Copy a workspace. without: names of files and folders that are left out."""
+    return Path(shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*without)))

@@ -80,20 +80,22 @@ SILENCE = Answer(trouble="silent")
 
 
 class Server:
-    """Serves /v1/chat/completions and /v1/responses on a port of 127.0.0.1 during its `with` block.
+    """Serves /v1/chat/completions and /v1/responses on a port of 127.0.0.1 during its `with` block; 0: any free one.
 
     answer: called with a request's body and its number, from 0; one call at a time. If it raises, the response is a 500
     and the error is in `errors`. models: the response to GET /v1/models; None: it does not know
     that page. requests: all received POST requests, oldest first.
     """
 
-    def __init__(self, answer: Callable[[dict[str, Any], int], Answer], models: Answer | None = None) -> None:
+    def __init__(
+        self, answer: Callable[[dict[str, Any], int], Answer], models: Answer | None = None, port: int = 0
+    ) -> None:
         self.answer, self.models = answer, models
         self.requests: list[Asked] = []
         self.errors: list[Exception] = []
         self.closing = threading.Event()
         self._one_call = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
         self.base_url = f"http://127.0.0.1:{self._http.server_port}/v1"
 

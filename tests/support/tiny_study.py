@@ -47,7 +47,7 @@ def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=900,
         **options,
     )
 
@@ -58,7 +58,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True, text=True,
-        check=False, timeout=300,
+        check=False, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
