@@ -36,7 +36,7 @@ from metricloop.study.environment import environment
 from metricloop.study.new_study import create, demo_plan
 
 CHANGES = ("scenes.images=36", "scenes.size=64", "train.image_size=64", "train.iterations=3", "predict.iterations=3",
-           "train.augment=none", "train.weights=none", "looks.arms=[1]", "looks.baseline=[2]", "looks.alpha=[0.05]",
+           "train.augment=none", "train.weights=none", "looks.arms=[2]", "looks.baseline=[2]", "looks.alpha=[0.05]",
            "confirm.when=always", "confirm.seeds=1", "confirm.baseline=1", "llm.provider=none",
            "compare.bootstrap=50")  # fmt: skip
 EVERY, TRAINED, MORE = 10, 10, 25
@@ -66,7 +66,7 @@ def plan_text(arms: int) -> str:
         policy = {"name": "among", "share": round(0.3 + 0.6 * number / 400, 4)}
         entry = {"role": "treatment", "metric": "object_count", "a": SCORES, "b": SCORES, "policy": policy}
         plan["arms"][f"arm_{number}"] = entry
-        plan["blocks"][f"arm_{number}.0"] = {"arm": f"arm_{number}", "seeds": "0-0"}
+        plan["blocks"][f"arm_{number}.0"] = {"arm": f"arm_{number}", "seeds": "0-1"}
     return yaml.safe_dump(plan, sort_keys=False)
 
 
