@@ -10,6 +10,7 @@ from metricloop import layout
 from metricloop.data.tables import read_json
 from metricloop.engineer.drop_arms import dropped_because
 from metricloop.flows.artifacts import flow_name
+from metricloop.flows.elsewhere import workspace_of
 from metricloop.flows.improve import present
 from metricloop.flows.pipeline import out_of_date, run_arms, run_scoring, running
 from metricloop.flows.reaper import end_server_with_me
@@ -32,7 +33,12 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
     """Run one arm and the baseline. No other arm is scored, selected or trained."""
     hide_keys()
     end_server_with_me()
-    folder = Path(workspace).resolve()
+    with workspace_of(workspace) as folder:
+        run_arm(folder, arm)
+
+
+def run_arm(folder: Path, arm: str) -> None:
+    """Run one arm and the baseline of the study in a folder."""
     params = load_params(folder / layout.PARAMS)
     with running(folder, params):
         plan = load_plan(folder)

@@ -10,6 +10,7 @@ from metricloop import layout
 from metricloop.data.tables import read_json, replacing
 from metricloop.flows.artifacts import flow_name, show_study
 from metricloop.flows.decisions import boxes_control, more_seeds, open_rounds, state_of
+from metricloop.flows.elsewhere import push_at_end, workspace_of
 from metricloop.flows.pipeline import of_kind, out_of_date, run_all, run_stages, running
 from metricloop.flows.reaper import end_server_with_me
 from metricloop.flows.screening import screening
@@ -18,6 +19,7 @@ from metricloop.llm.journal import read_journal
 from metricloop.params import Params, load_params
 from metricloop.study.commits import commit
 from metricloop.study.environment import hide_keys
+from metricloop.study.fetched import is_address
 from metricloop.study.looks import record_looks
 from metricloop.study.new_study import create, demo_plan
 from metricloop.study.plan import add_block, load_plan, write_rounds
@@ -29,13 +31,19 @@ from metricloop.study.refresh import refresh_code
 def improve(workspace: str = ".", demo: bool = False) -> None:
     """Run the study of a workspace, or continue it. Stages that are up to date do not run again.
 
+    workspace: its folder, or the address of a git repository of which this machine keeps a copy.
     demo: if the workspace does not exist, make one with drawn pandas.
     """
     hide_keys()
     end_server_with_me()
-    folder = Path(workspace).resolve()
-    if demo and not folder.exists():
-        create(folder, demo_plan(folder.name))
+    if demo and not is_address(workspace) and not Path(workspace).exists():
+        create(Path(workspace).resolve(), demo_plan(Path(workspace).resolve().name))
+    with workspace_of(workspace) as folder:
+        study(folder)
+
+
+def study(folder: Path) -> None:
+    """Run or continue the study in a folder."""
     params = load_params(folder / layout.PARAMS)
     with running(folder, params):
         refresh_code(folder)
@@ -87,6 +95,7 @@ def rounds(folder: Path, params: Params) -> list[str]:
         left = experiments(folder, params) or left
         model_step(folder, "metricloop.tasks.steps.reflect", number)
         commit(folder, f"round {number}")
+        push_at_end(folder)
     return left
 
 
@@ -107,5 +116,6 @@ def present(folder: Path, message: str) -> None:
     mlflow_step(folder, "metricloop.tasks.steps.track")
     show_study(folder)
     commit(folder, message)
+    push_at_end(folder)
     with replacing(folder / layout.SHOWN) as temporary:  # last: a run that ended before this point shows it all again
         temporary.write_text(state_of(folder))

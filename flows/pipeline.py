@@ -13,6 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from metricloop.engineer.drop_arms import failed_arms
 from metricloop.flows.artifacts import Progress, flow_name, study_of
+from metricloop.flows.elsewhere import push_meanwhile
 from metricloop.flows.stage import stages, step
 from metricloop.params import Params
 from metricloop.study.dvc_commands import outdated
@@ -101,6 +102,7 @@ def run_stages(folder: Path, names: Sequence[str], label: str = "") -> None:
     """Run stages in the order given, in one DVC process. label: for people; by default the names, in short."""
     if names:
         stages(folder, names, label or by_kind(names))
+        push_meanwhile(folder)
 
 
 def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> None:
@@ -139,6 +141,7 @@ def chains_flow(folder: Path, chains: Mapping[str, list[str]]) -> None:
             future.wait()
             failed += [future.state] if future.state.is_failed() else []
             bar.step()
+            push_meanwhile(folder)
     except BaseException:
         end_all()
         raise

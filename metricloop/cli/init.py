@@ -11,6 +11,7 @@ import typer
 
 from metricloop import layout
 from metricloop.cli.command import Commands, flag
+from metricloop.cli.push import REMOTE_HELP
 from metricloop.data.label_errors import PRESETS
 from metricloop.data.readers import NAMES
 from metricloop.detector.architectures import DEFAULT
@@ -30,7 +31,7 @@ else:
 
 commands = Commands("Study")
 SHORT_TRIALS = 2  # of each metric, with --screen
-FOR_DEMO = ("folder", "demo", "name", "full", "corrupt", "screen", "changes", "yes")  # what --demo goes with
+FOR_DEMO = ("folder", "demo", "name", "full", "corrupt", "screen", "remote", "changes", "yes")  # what --demo goes with
 
 
 @commands.add(
@@ -112,6 +113,10 @@ def init(
     ] = False,
     demo: Annotated[bool, flag("--demo", "Drawn panda scenes instead of --data.")] = False,
     full: Annotated[bool, flag("--full", "All controls and policies, not the lean list.")] = False,
+    remote: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help=f"{REMOTE_HELP} Runs push to it.", show_default="none"),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,6 +138,7 @@ def init(
     from metricloop.params import Screen
     from metricloop.study.commits import WorkspaceError
     from metricloop.study.new_study import NewStudy, check_folder, demo_plan, looks_from
+    from metricloop.study.remote import check_address, pushed, set_remote
 
     if demo:
         _refuse_options_of_data(context)
@@ -168,11 +174,15 @@ def init(
         )
     study = replace(study, screen=Screen(seeds=SHORT_TRIALS)) if screen else study
     check_folder(folder, study)
+    address = check_address(remote) if remote else ""
     try:
         told = _create(folder, study, yes, form == "auto")
     except (RefusedError, SplitError) as error:
         raise WorkspaceError(_refused(error, folder)) from None
     print(told)
+    if address:
+        set_remote(folder.resolve(), address)
+        print(f"  {'copy':<11}{pushed(folder.resolve())}")
     print(
         f"workspace {folder} is ready: params.yaml and arms.yaml say what the study will do\n"
         f"  look first:  {run_line(folder, '--dry-run')}\n  run:         {run_line(folder)}"

@@ -17,6 +17,7 @@ from metricloop.cli import (
     labels,
     language_model,
     metrics,
+    push,
     relocate,
     repairs,
     show,
@@ -34,6 +35,7 @@ app = typer.Typer(
 for module in (
     init,
     study,
+    push,
     relocate,
     labels,
     arms,

@@ -63,6 +63,7 @@ def run(
     from metricloop.study.edit_params import change_params
     from metricloop.study.environment import hide_keys, set_by_options
     from metricloop.study.plan import entry_of
+    from metricloop.study.remote import left_to_push, pushed
     from metricloop.study.run_record import check_free, describe, last_run
     from metricloop.text.duration import duration
 
@@ -104,6 +105,8 @@ def run(
         check_there(folder, params.data)
     elif not (old := _old(folder)) and _nothing_left(folder, params):
         print("nothing to do: every stage, round and seed is done")
+        if left_to_push(folder):
+            print(pushed(folder))
         _show(folder)
         return
     elif old and missing(folder, params.data):

@@ -25,7 +25,7 @@ def run_stages(workspace: Path, names: Sequence[str], label: str, each: bool = F
     """
     keep(workspace, names)
     try:
-        call(workspace, dvc("repro", "--single-item", *names), label, each=each)
+        call(workspace, dvc("--wait-for-lock", "repro", "--single-item", *names), label, each=each)
     finally:
         settle(workspace, names)
 

@@ -21,7 +21,7 @@ TOP = typer.main.get_command(app)
 COMMANDS = list(TOP.commands)
 ALL = ["init", "run", "score", "audit", "try", "adopt", "suggest", "scorecard", "learn", "status", "relocate",
        "compare", "reproduce", "report", "doctor", "track", "export", "import-labels", "fix", "add", "new-metric",
-       "mend", "promote", "predict", "serve", "bundle", "deploy", "takehome"]  # fmt: skip
+       "mend", "promote", "predict", "serve", "bundle", "deploy", "takehome", "push"]  # fmt: skip
 
 
 def values(*typed: str) -> dict:
