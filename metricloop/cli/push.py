@@ -17,7 +17,7 @@ def push(
     folder: Workspace = HERE,
     remote: Annotated[str, typer.Option(metavar="ADDRESS", help=f"{REMOTE_HELP} Kept for later runs.")] = "",
 ) -> None:
-    """Copy outputs and record elsewhere; a run does so by itself once ADDRESS is known."""
+    """Copy the study elsewhere; later runs do so by themselves."""
     from metricloop import layout
     from metricloop.params import load_params
     from metricloop.study.remote import push as push_study

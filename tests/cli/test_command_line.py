@@ -146,7 +146,7 @@ def test_the_defaults_of_init():
         "folder": Path("d"), "data": None, "labels": None, "images": None, "truth": None,
         "name": None, "budget": 0.25, "form": "auto", "categories": (),
         "detector": "fcos_shufflenet", "weights": None, "image_size": 224, "iterations": 250, "seeds": 3,
-        "screen": False, "corrupt": None, "strength": 0.5, "copy": False, "demo": False, "full": False,
+        "screen": False, "corrupt": None, "strength": 0.5, "copy": False, "demo": False, "full": False, "remote": None,
         "changes": (), "yes": False,
     }  # fmt: skip
 
