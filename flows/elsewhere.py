@@ -51,7 +51,7 @@ def _alone(workspace: str) -> Iterator[None]:
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
         if client.read_global_concurrency_limit_by_name(name).active_slots:
-            say(f"{workspace}: another run of it goes on, or its machine died less than {LEASE:g} s ago; this one waits")
+            say(f"{workspace}: another run of it goes on, or died less than {LEASE:g} s ago; this one waits")
     with concurrency(name, lease_duration=LEASE, strict=True, raise_on_lease_renewal_failure=False):
         yield
 
