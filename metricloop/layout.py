@@ -74,6 +74,7 @@ KNOWN_CODE = ".metricloop/cache/code.json"  # digests of the running code, until
 CODE_FILES = ".metricloop/code"  # per digest of a stage's code, the digests of its source files
 SUMS = ".metricloop/cache/sums.json"  # MD5 sums of files, until they change
 KNOWN_SCORES = ".metricloop/cache/scores"
+LISTED = ".metricloop/cache/listed.json"  # what a data set at a URL held when all its names were last asked for
 SHOWN = ".metricloop/shown"  # what report and MLflow last showed, as a digest
 RATES = ".metricloop/rates"  # clocks and rates, which no stage may write into its outputs
 KEPT = ".metricloop/kept"  # outputs of the stages that run now, to be put back where one fails

@@ -18,6 +18,7 @@ from metricloop.data.group_words import AUTO, OFF
 from metricloop.data.repaired_truth import RIGHT
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
+from metricloop.data.urls import is_url, path_of, without_secrets
 from metricloop.detector import architectures
 from metricloop.execution.settings import Execution
 from metricloop.llm.settings import LanguageModel
@@ -26,6 +27,7 @@ from metricloop.sandbox.limits import MetricLimits
 Count = Annotated[int, Field(ge=1)]
 
 
+LABEL_FILES = {".json", ".xml", ".yaml", ".yml", ".txt", ".csv"}  # what data.source may end in, where it is a file
 BUILT_IN = Path(__file__).parent / "detector" / "backbones" / "drawn_animals.pt"  # train.weights: drawn
 
 
@@ -57,6 +59,19 @@ class Data(Section):
     test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     corrupt: Corrupt = Corrupt()
 
+    @field_validator("source", "root", "second_labels")
+    @classmethod
+    def _is_place(cls, value: str) -> str:
+        path_of(value)  # raises URLError, which is a ValueError
+        return value
+
+    @field_validator("outside")
+    @classmethod
+    def _are_places(cls, value: bool | tuple[str, ...]) -> bool | tuple[str, ...]:
+        for place in () if isinstance(value, bool) else value:
+            path_of(place)
+        return value
+
     @field_validator("group", mode="before")
     @classmethod
     def _is_pattern(cls, value: Any) -> Any:
@@ -81,9 +96,21 @@ class Data(Section):
     def folder(self) -> Path:
         """The base folder of the `file` column of images.parquet: data.root, or the folder of data.source."""
         if self.root:
-            return Path(self.root)
-        source = Path(self.source)
+            return path_of(self.root)
+        source = self.place
+        if is_url(source):  # which is not asked for its kind
+            return source.parent if source.suffix.lower() in LABEL_FILES else source
         return source if source.is_dir() else source.parent
+
+    @property
+    def place(self) -> Path:
+        """data.source as a path; a URL as its path (see `data.urls`)."""
+        return path_of(self.source)
+
+    @property
+    def at_url(self) -> bool:
+        """Whether labels or pictures lie at a URL."""
+        return is_url(self.place) or is_url(path_of(self.root))
 
 
 class Scenes(Section):
@@ -262,7 +289,7 @@ def _explain(fault: Any) -> str:
         return said if said.startswith(f"{key}.") else f"{key}: {said}"
     if fault["type"] == "less_than_equal" and fault["ctx"]["le"] == 1 and 1 < (given := fault["input"]) <= 100:
         return f"{key}: it is a share, 0 to 1, found {given:g}; did you mean {given / 100:g}, for {given:g}%?"
-    return f"{key}: {fault['msg']}, found {fault['input']!r}"
+    return f"{key}: {fault['msg']}, found {without_secrets(repr(fault['input']))}"
 
 
 def _all_paths() -> list[str]:

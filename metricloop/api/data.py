@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from metricloop.data import damage as damaging
+from metricloop.data import door
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.dataset import Dataset, part_of
 from metricloop.data.formats import Problem, SourceError, formats, read
@@ -22,6 +23,7 @@ from metricloop.data.ingest import ingest
 from metricloop.data.label_errors import PRESETS
 from metricloop.data.loading import assemble
 from metricloop.data.tables import BOXES, IMAGES, TRUTH
+from metricloop.data.urls import URLError, path_of, stated, with_urls
 from metricloop.params import nearest
 
 ALL = "all"
@@ -147,8 +149,12 @@ def read_dataset(
     7
     """
     wanted = known_name("split", split, {**SPLITS, ALL: ALL})
-    if not Path(source).exists():
-        raise InputError(f"{Path(source).absolute()} does not exist; give a folder or a label file")
+    try:
+        place = Path(os.path.abspath(path_of(source)))
+    except URLError as error:
+        raise InputError(str(error)) from None
+    if not door.exists(place):
+        raise InputError(f"{stated(place)} does not exist; give a folder or a label file")
     if format != "auto":
         known_name("format", format, formats())
     kept = (classes,) if isinstance(classes, str) else tuple(classes)
@@ -162,8 +168,7 @@ def read_dataset(
             for name in kept:
                 known_name("class", name, read(source, format, outside=allowed).class_names)
         raise SourceError(_in_words_of_the_api(str(error)), error.problems) from None
-    root = Path(os.path.abspath(source))
-    root = root if root.is_dir() else root.parent
+    root = place if door.is_dir(place) else place.parent
     tables = ingest(found, root, corrupt=Corrupt(), assign_splits=False, jobs=-1)
     arrays = assemble(_table(tables.images, IMAGES), _table(tables.boxes, BOXES), tables.class_names, root)
     problems = problem_table(Problem(p.file, p.problem, _in_words_of_the_api(p.action)) for p in tables.problems)
@@ -260,7 +265,7 @@ def _folders(given: str | Path | Sequence[str | Path]) -> list[str]:
 
 def _in_words_of_the_api(said: str) -> str:
     """A message with the name of our argument instead of the key of params.yaml."""
-    return said.replace("data.outside", "outside")
+    return with_urls(said.replace("data.outside", "outside"))
 
 
 def known_name(what: str, name: str, known: Iterable[str]) -> str:

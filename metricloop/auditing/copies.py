@@ -13,6 +13,7 @@ from metricloop.auditing.same_regions import same_where_labels_differ
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
+from metricloop.data.door import AwayError
 from metricloop.data.near_links import near_links
 from metricloop.data.pictures import PictureError, picture_facts
 
@@ -57,9 +58,9 @@ def _alike(data: Dataset, known: set[tuple[int, int]]) -> list[tuple[int, int]]:
     rows, facts = [], []
     for row in np.flatnonzero(size[member] > 1).tolist():
         try:
-            facts.append(picture_facts(data.root / str(data.file[row])))
+            facts.append(picture_facts(data.root / str(data.file[row]), sha256=str(data.sha256[row])))
             rows.append(row)
-        except PictureError:
+        except (PictureError, AwayError):
             continue  # gone since it was ingested, which is said elsewhere
     if not rows:
         return []

@@ -8,6 +8,7 @@ import numpy as np
 
 from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
+from metricloop.data.door import AwayError
 from metricloop.data.pictures import PictureError, read_picture
 
 SAME = 0.5  # a difference below this share of a region's own contrast is no other object: copies .0 to .3, frames .9 on
@@ -23,7 +24,7 @@ def same_where_labels_differ(data: Dataset, first: int, second: int, least: floa
     """
     try:
         one, two = _picture(data, first), _picture(data, second)
-    except PictureError:
+    except (PictureError, AwayError):
         return False
     own, other = _unmatched(data, first, second, least)
     return any(_same(one, two, box) for box in own) or any(_same(two, one, box) for box in other)
@@ -36,12 +37,12 @@ def differing(data: Dataset, row: int, other: int) -> np.ndarray:
 
 
 def _picture(data: Dataset, row: int) -> np.ndarray:
-    return _read(str(data.root / str(data.file[row])))
+    return _read(str(data.root / str(data.file[row])), str(data.sha256[row]))
 
 
 @lru_cache(maxsize=8)
-def _read(file: str) -> np.ndarray:
-    return read_picture(file)
+def _read(file: str, sha256: str) -> np.ndarray:
+    return read_picture(file, sha256)
 
 
 def _unmatched(data: Dataset, row: int, other: int, least: float) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from metricloop import layout
+from metricloop.data.urls import with_urls
 from metricloop.runtime.damaged_files import told, words_of
 from metricloop.text.shell import command_line, run_line
 
@@ -77,7 +78,7 @@ class Command(TyperCommand):
                 raise
             said = words_of(error)
             message = no_workspace(self, ctx, said) or (said if message is None else message)
-            print(f"{ctx.command_path}: {message}", file=sys.stderr)
+            print(f"{ctx.command_path}: {with_urls(message)}", file=sys.stderr)
             return 1
 
 

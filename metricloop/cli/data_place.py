@@ -7,9 +7,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+from metricloop.data import door
 from metricloop.data.formats import SourceError, matching, recognise
 from metricloop.data.formats.place import base_of
 from metricloop.data.pictures import SUFFIXES
+from metricloop.data.urls import URLError, is_url, path_of, stated
 from metricloop.study.commits import WorkspaceError
 from metricloop.text.shell import command_line
 
@@ -29,25 +31,37 @@ def place_of(data: str, labels: str | None, images: str | None, form: str = "aut
 
     labels: relative to `data` or to the current folder. Errors: WorkspaceError, SourceError.
     """
-    top = Path(os.path.abspath(data))
-    if not top.exists():
-        raise WorkspaceError(f"--data: {top} does not exist{nearest_beside(top)}")
+    top = _typed("--data", data)
+    if not door.exists(top):
+        raise WorkspaceError(f"--data: {stated(top)} does not exist{nearest_beside(top)}")
     source = top
     if labels is not None:
         source = _label_place("--labels", labels, top)
     root = base_of(top) if source == top or source.is_relative_to(top) else top
     if images is not None:
-        root = Path(os.path.abspath(images))
-        if not root.is_dir():
-            raise WorkspaceError(f"--images: {root} is no folder; give the folder that holds the pictures")
+        root = _typed("--images", images)
+        if not door.is_dir(root):
+            raise WorkspaceError(f"--images: {stated(root)} is no folder; give the folder that holds the pictures")
     kind = _recognised(source, "--data" if source == top else "--labels") if form == "auto" else form
     if images is not None and kind in FIXED and not source.is_relative_to(root):
-        raise WorkspaceError(f"--images: {kind} data says itself where its pictures lie; correct it there: {source}")
-    return Where(str(source), str(root), kind)
+        raise WorkspaceError(
+            f"--images: {kind} data says itself where its pictures lie; correct it there: {stated(source)}"
+        )
+    return Where(stated(source), stated(root), kind)
+
+
+def _typed(option: str, place: str) -> Path:
+    """A place that was typed, absolute. Errors: WorkspaceError for a URL that cannot be used."""
+    try:
+        return Path(os.path.abspath(path_of(place)))
+    except URLError as error:
+        raise WorkspaceError(f"{option}: {error}") from None
 
 
 def nearest_beside(path: Path) -> str:
     """The end of a message about a path that does not exist: the most similar name in its folder, or what to give."""
+    if is_url(path):
+        return "; give the folder or annotation file of the data set"
     above = next((parent for parent in path.parents if parent.is_dir()), path)
     wanted = path.relative_to(above).parts[0] if path != above else path.name
     names = {own.name.casefold(): own for own in above.iterdir()} if above.is_dir() else {}
@@ -63,26 +77,36 @@ def _recognised(source: Path, option: str) -> str:
     try:
         return recognise(source)
     except SourceError:
-        if source.is_file() and (found := matching(source.parent)):
-            told = command_line(option, source.parent)
+        if door.is_file(source) and (found := matching(source.parent)):
+            told = command_line(option, stated(source.parent))
             raise WorkspaceError(
-                f"{option}: {source} is one file of {found[0]} data; give its folder: {told}"
+                f"{option}: {stated(source)} is one file of {found[0]} data; give its folder: {told}"
             ) from None
         if source.suffix.lower() in SUFFIXES:
-            raise WorkspaceError(f"{option}: {source} is a picture; give the folder or file of the labels") from None
+            raise WorkspaceError(
+                f"{option}: {stated(source)} is a picture; give the folder or file of the labels"
+            ) from None
         raise
 
 
 def truth_of(truth: str | None, data: str) -> str:
     """Find the file that --truth names, in the data set or in the current folder; "" if none is named. Errors:
     WorkspaceError."""
-    return "" if truth is None else str(_label_place("--truth", truth, Path(os.path.abspath(data))))
+    if truth is None:
+        return ""
+    found = _label_place("--truth", truth, _typed("--data", data))
+    if is_url(found):
+        raise WorkspaceError(f"--truth: {stated(found)} has to lie on this machine: fetch it, and give the file")
+    return str(found)
 
 
 def _label_place(option: str, typed: str, top: Path) -> Path:
     """The label file or folder that an option names, in the data set or else in the current folder."""
-    tried = [*[top / typed] * top.is_dir(), Path(os.path.abspath(typed))]
-    found = next((path for path in tried if path.exists()), None)
+    own = _typed(option, typed)
+    tried = [own] if is_url(own) else [*[top / typed] * door.is_dir(top), own]
+    found = next((path for path in tried if door.exists(path)), None)
     if found is None:
-        raise WorkspaceError(f"{option}: {tried[0]} does not exist; give a label file, or a folder of label files")
+        raise WorkspaceError(
+            f"{option}: {stated(tried[0])} does not exist; give a label file, or a folder of label files"
+        )
     return found

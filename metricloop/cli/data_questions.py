@@ -12,8 +12,10 @@ import yaml
 
 from metricloop.cli.confirm_prompt import asks_here, choose
 from metricloop.cli.data_place import FIXED
+from metricloop.data import door
 from metricloop.data.first_look import Clash, Missing, clash, missing
 from metricloop.data.formats import Source, SourceError, matching, read, recognise
+from metricloop.data.urls import path_of, stated
 from metricloop.params import Data, check_params
 from metricloop.study.commits import WorkspaceError
 from metricloop.study.new_study import NewStudy, params_text
@@ -84,7 +86,7 @@ def _other_format(data: Data) -> str | None:
 
 
 def _with_labels(study: NewStudy, labels: Path) -> NewStudy:
-    return replace(study, source=str(labels), format=recognise(labels))
+    return replace(study, source=stated(labels), format=recognise(labels))
 
 
 def _without_truth(study: NewStudy, source: Source) -> Path | None:
@@ -163,10 +165,10 @@ def _where(study: NewStudy, gone: Missing, yes: bool, nothing_left: str = "") ->
         raise RuntimeError("no answer was given, so nothing is done") from None
     if not answer and not nothing_left:
         return study
-    folder = Path(os.path.abspath(os.path.expanduser(answer)))
-    if not answer or not folder.is_dir():
+    folder = Path(os.path.abspath(path_of(os.path.expanduser(answer))))
+    if not answer or not door.is_dir(folder):
         raise WorkspaceError(f"{answer or 'nothing'} is no folder; give it as --images DIR")
-    return replace(study, root=str(folder))
+    return replace(study, root=stated(folder))
 
 
 def _lines(options: Sequence[tuple[Sequence[str], str]]) -> list[str]:
@@ -177,11 +179,12 @@ def _lines(options: Sequence[tuple[Sequence[str], str]]) -> list[str]:
 
 def _below(file: str, root: str) -> str:
     """The path of a file relative to the folder that was searched; the whole path if it lies elsewhere."""
-    return Path(file).relative_to(root).as_posix() if Path(file).is_relative_to(root) else file
+    top = path_of(root)
+    return Path(file).relative_to(top).as_posix() if Path(file).is_relative_to(top) else stated(file)
 
 
 def _short(path: Path, study: NewStudy) -> str:
     """A label file as it can be typed: below the data set's folder where it lies there."""
-    source = Path(study.source)
-    base = source if source.is_dir() else source.parent
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+    source = path_of(study.source)
+    base = source if door.is_dir(source) else source.parent
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else stated(path)

@@ -194,7 +194,7 @@ def _timed(folder: Path, params_text: str, side_by_side: int) -> dict[str, float
 
     def once(_: int) -> dict[str, float]:
         done = subprocess.run(
-            command, input=params_text, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+            command, input=params_text, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise StageError(f"timing a few iterations failed:\n{done.stderr.strip()[-2000:]}")

@@ -21,11 +21,15 @@ commands = Commands("Study")
 
 @commands.add("metricloop relocate /mnt/new-disk/lions -C ~/lions", "metricloop relocate ../pictures")
 def relocate(
-    place: Annotated[Path, typer.Argument(metavar="PATH", help="Where the data set lies now: the folder or file.")],
+    place: Annotated[
+        str, typer.Argument(metavar="PATH", help="Where the data set lies now: the folder or file, or its URL.")
+    ],
     folder: Workspace = HERE,
 ) -> int:
     """Say where a data set that has moved lies now."""
     from metricloop.cli.status_lines import few
+    from metricloop.data import door
+    from metricloop.data.urls import path_of, stated
     from metricloop.params import load_params
     from metricloop.study.data_files import MissingDataError, is_inside
     from metricloop.study.edit_params import change_params
@@ -34,13 +38,14 @@ def relocate(
     from metricloop.text.numbers import count
     from metricloop.text.shell import command_line, run_line
 
-    folder, place = folder.resolve(), Path(os.path.abspath(place))
+    folder, where = folder.resolve(), Path(os.path.abspath(path_of(place)))
+    place = stated(where)
     params = load_params(folder / layout.PARAMS)
     if is_inside(folder, params.data):
         raise MissingDataError(f"the data set of {folder} lies inside it; bring it back with: dvc checkout")
-    if not place.exists():
+    if not door.exists(where):
         raise MissingDataError(f"{place} does not exist; give the place where the data set lies now")
-    found = new_places(folder, params.data, place)
+    found = new_places(folder, params.data, where)
     assignments = [f"data.{key}={_yaml(getattr(found.data, key))}" for key in found.changed]
     if not (folder / layout.IMAGES).is_file():
         lines = change_params(folder / layout.PARAMS, assignments)
@@ -95,5 +100,5 @@ def _yaml(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else str(list(value))
 
 
-def _not_the_same(place: Path, why: str) -> str:
+def _not_the_same(place: str, why: str) -> str:
     return f"{place} is not the data set of this study, and params.yaml stays as it is: {why}"

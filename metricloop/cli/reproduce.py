@@ -87,7 +87,7 @@ def _tracked(clone: Path, name: str) -> bool:
 
 
 def _run(folder: Path, command: list[str]) -> str:
-    result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
     if result.returncode:
         raise WorkspaceError(f"`{' '.join(command)}` failed in {folder}:\n{result.stderr.strip()}")
     return result.stdout

@@ -1,6 +1,7 @@
 """Open the files of a data set, which strangers may have made: regular files of bounded size, and nothing outside.
 
-A named pipe or a device would block for ever or never end; a link may lead to somebody's private files.
+A named pipe or a device would block for ever or never end; a link may lead to somebody's private files. A path that
+stands for a URL (`urls`) is fetched; then errors are those of `remote`, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import stat
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
+
+from metricloop.data.urls import is_url
 
 MB = 1 << 20
 TEXT = 64 * MB  # most bytes of a label file, list, YAML or XML file
@@ -29,11 +32,26 @@ class DoorError(OSError):
     """A file that is not opened; the message says why, without its name and without its contents."""
 
 
-def read_bytes(path: Path | str, roots: Sequence[str] | None = None, limit: int = PICTURE) -> bytes:
+class AwayError(OSError):
+    """A server cannot be reached, or refuses; the message names the URL and what to do."""
+
+
+class MissingPackageError(RuntimeError):
+    """What reads this kind of URL is not installed; the message says how to install it."""
+
+
+def read_bytes(
+    path: Path | str, roots: Sequence[str] | None = None, limit: int = PICTURE, sha256: str | None = None
+) -> bytes:
     """The bytes of a regular file. roots: real paths of the folders it must lie in, links followed; None: anywhere.
 
+    sha256: the hash of the bytes, where it is known: a file at a URL that was fetched before is then not asked for.
     Errors: DoorError with the reason in words.
     """
+    if is_url(path):
+        from metricloop.data import remote
+
+        return remote.read(_admitted(path, roots), limit, sha256)
     with _open(path, roots) as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > limit:
@@ -46,11 +64,58 @@ def read_bytes(path: Path | str, roots: Sequence[str] | None = None, limit: int 
 
 def read_head(path: Path | str, roots: Sequence[str] | None, size: int) -> bytes:
     """The first bytes of a regular file, of any size. Errors: DoorError."""
+    if is_url(path):
+        from metricloop.data import remote
+
+        return remote.head(_admitted(path, roots), size)
     with _open(path, roots) as stream:
         try:
             return stream.read(size)
         except OSError as error:
             raise DoorError(reason(error)) from None
+
+
+def size_of(path: Path | str, sha256: str | None = None) -> int:
+    """The bytes of a file. sha256: of its content, where known. Errors: OSError."""
+    return len(read_bytes(path, sha256=sha256)) if is_url(path) else os.stat(path).st_size
+
+
+def exists(path: Path | str) -> bool:
+    """Whether a file or folder is there. Errors: those of `remote`, for a URL."""
+    return os.path.exists(path) if not is_url(path) else bool(_kind(path))
+
+
+def is_dir(path: Path | str) -> bool:
+    """Whether a path is a folder. Errors: as of `exists`."""
+    return os.path.isdir(path) if not is_url(path) else _kind(path) == "folder"
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether a path is a file. Errors: as of `exists`."""
+    return os.path.isfile(path) if not is_url(path) else _kind(path) == "file"
+
+
+def names_in(folder: Path | str) -> list[str]:
+    """The names of what a folder holds, in any order. Errors: OSError."""
+    if not is_url(folder):
+        return os.listdir(folder)
+    from metricloop.data import remote
+
+    return list(remote.listing(folder).states)
+
+
+def _kind(path: Path | str) -> str:
+    from metricloop.data import remote
+
+    return remote.kind(path)
+
+
+def _admitted(path: Path | str, roots: Sequence[str] | None) -> str:
+    """A path that stands for a URL, without `..`. Errors: DoorError where it lies outside the roots."""
+    plain = os.path.abspath(path)
+    if roots is not None and not inside(plain, roots):
+        raise DoorError(OUTSIDE)
+    return plain
 
 
 def _open(path: Path | str, roots: Sequence[str] | None) -> FileIO:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from metricloop.data import door
 from metricloop.data.formats.problem import Problem, reasons
 from metricloop.data.formats.repair import repair
 from metricloop.data.formats.source import Record
 from metricloop.data.pictures import PictureError, PictureFacts, PixelBudget, picture_facts
+from metricloop.data.remote import FETCHES
+from metricloop.data.urls import is_url
 
 
 class NothingReadableError(ValueError):
@@ -28,6 +31,8 @@ def check_pictures(
     from joblib import Parallel, delayed
 
     budget = PixelBudget()
+    if records and is_url(records[0].file):
+        jobs = max(jobs, FETCHES)  # a core decodes one picture while others are on their way
     # threads: OpenCV and hashlib work outside Python's lock
     seen = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
         delayed(_facts_or_reason)(record.file, budget) for record in records
@@ -56,6 +61,8 @@ def _facts_or_reason(file: Path, budget: PixelBudget) -> PictureFacts | str:
         return picture_facts(file, budget)
     except PictureError as error:
         return str(error)
+    except (door.AwayError, door.MissingPackageError):  # nothing is wrong with the picture
+        raise
     except MemoryError:
         return "no memory left to decode it"
     except Exception as error:  # a decoder may raise anything; the reason is listed with the picture

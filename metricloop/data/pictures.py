@@ -104,7 +104,7 @@ def read_picture(path: Path | str, sha256: str | None = None, reduction: int = 1
     Errors: PictureError with the file when it is missing, unreadable, or has another hash.
     """
     try:
-        data = door.read_bytes(path)
+        data = door.read_bytes(path, sha256=sha256)
     except door.DoorError as error:
         raise PictureError(f"{path}: cannot be read ({error}); restore the file or ingest again") from None
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
@@ -201,10 +201,13 @@ class PixelBudget:
                 self._changed.notify_all()
 
 
-def picture_facts(path: Path | str, budget: PixelBudget | None = None) -> PictureFacts:
-    """Read and decode a file once. Errors: PictureError with the reason, without the file's name."""
+def picture_facts(path: Path | str, budget: PixelBudget | None = None, sha256: str | None = None) -> PictureFacts:
+    """Read and decode a file once. sha256: its hash, where it was read before.
+
+    Errors: PictureError with the reason, without the file's name.
+    """
     try:
-        data = door.read_bytes(path)
+        data = door.read_bytes(path, sha256=sha256)
     except door.DoorError as error:
         raise PictureError(str(error)) from None
     # the header holds the size; of a JPEG the fingerprint needs only a reduced picture

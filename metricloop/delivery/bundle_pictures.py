@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from metricloop import layout
+from metricloop.data.door import AwayError
 from metricloop.data.loading import load
 from metricloop.data.pictures import PictureError, read_picture
 from metricloop.drawing.scenes import draw_scene
@@ -32,6 +33,6 @@ def _from_pool(workspace: Path) -> list[np.ndarray]:
     for row in sorted({round(row) for row in np.linspace(0, len(pool) - 1, COUNT)} if len(pool) else ()):
         try:
             found.append(read_picture(pool.root / pool.file[row], pool.sha256[row]))
-        except PictureError:  # moved or changed since; the others do
+        except (PictureError, AwayError):  # moved or changed since; the others do
             continue
     return found

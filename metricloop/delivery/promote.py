@@ -118,7 +118,7 @@ def _stated(params: Params, row: Arm, classes: list[str]) -> dict[str, Any]:
     return {
         "name": params.study.name,
         "classes": classes,
-        "category_ids": category_ids(Path(params.data.source), classes),
+        "category_ids": category_ids(params.data.place, classes),
         "verdict": row["verdict"],
         "anyway": row["verdict"] != "better",
         "test": numbers_on_test(row["name"]),

@@ -18,8 +18,8 @@ from metricloop.auditing.label_errors import KINDS, PICTURE_KINDS
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.picture_folder import original
 from metricloop.data.label_errors import LABEL_ERRORS
+from metricloop.data.urls import url_of
 from metricloop.report.audit_pictures import CONFLICT, pictures
 
 TITLES = {kind.name: kind.title for kind in (*KINDS, *PICTURE_KINDS)}
@@ -53,7 +53,7 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
                 "title": TITLES[it.kind],
                 "more": it.more,
                 "short": shortened(str(data.file[it.row])),
-                "address": _address(original(data, it.row), folder),
+                "address": _address(os.path.abspath(data.root / data.file[it.row]), folder),
                 "window": shown.windows[place],
                 "cut": shown.cuts[place],
                 "picture": shown.close_ups[place],
@@ -146,7 +146,9 @@ def shortened(file: str, most: int = LONGEST) -> str:
 
 
 def _address(picture: str, folder: Path) -> str:
-    """A picture as the page links to it, relative to the folder of the page."""
+    """A picture as the page links to it: relative to the folder of the page, or by its URL."""
+    if url := url_of(picture):
+        return url
     return quote(Path(os.path.relpath(picture, folder.absolute())).as_posix())
 
 

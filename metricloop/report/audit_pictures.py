@@ -10,6 +10,7 @@ import numpy as np
 from metricloop.auditing.same_regions import differing
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
+from metricloop.data.door import AwayError
 from metricloop.data.pictures import PictureError, read_picture
 from metricloop.figures import svg
 from metricloop.figures.example_pictures import ENLARGED, window_around
@@ -52,7 +53,7 @@ def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYT
     for row, places in rows.items():
         try:
             picture = read_picture(data.root / str(data.file[row]), str(data.sha256[row]))
-        except PictureError:
+        except (PictureError, AwayError):
             to_come -= 1
             continue
         for place in places:

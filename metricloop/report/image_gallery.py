@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from metricloop.data.dataset import Dataset
+from metricloop.data.door import AwayError
 from metricloop.data.pictures import PictureError, read_picture
 from metricloop.figures import svg
 from metricloop.figures.subset_changes import FirstDraw
@@ -54,7 +55,7 @@ class Gallery:
         if key not in self.pictures:
             try:
                 picture = read_picture(data.root / data.file[row], str(data.sha256[row]))
-            except PictureError:
+            except (PictureError, AwayError):
                 return False
             self.pictures[key] = svg.jpeg(picture, *SIZES[0]), int(data.width[row]), int(data.height[row])
         return True

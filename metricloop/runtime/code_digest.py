@@ -22,10 +22,14 @@ from metricloop.data.tables import read_yaml
 HOME = Path(__file__).resolve().parents[2]  # the folder that holds the package
 PACKAGE = "metricloop"
 TASKS = f"{PACKAGE}.tasks"
-# Modules that change no result: processes, progress, descriptions of parameters, checks of what people write.
+# Modules that change no result: what fetches files, whose content counts; processes, progress, descriptions of
+# parameters, checks of what people write.
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
+        "data.remote",
+        "data.picture_cache",
+        "data.storage",
         "runtime.stage_start",
         "runtime.code_digest",
         "runtime.progress",

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from metricloop import layout
+from metricloop.data.urls import with_urls
 from metricloop.runtime.code_digest import check_code
 from metricloop.runtime.damaged_files import told
 
@@ -47,7 +48,7 @@ def tell_errors_briefly(name: str) -> None:
 
     def show(kind, error, traceback) -> None:
         if said := told(error, Path.cwd()):
-            print(f"{name}: {said}", file=sys.stderr)
+            print(f"{name}: {with_urls(said)}", file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, traceback)
 

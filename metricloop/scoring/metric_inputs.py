@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricloop import layout
+from metricloop.data import door
 from metricloop.data.dataset import Dataset
 from metricloop.data.embeddings import Embeddings
 from metricloop.data.frame import Detections, Frame
@@ -80,7 +81,7 @@ def read_frame(
     frame = task.frame
     try:
         if sized:
-            frame = replace(frame, file_size=task.path.stat().st_size)
+            frame = replace(frame, file_size=door.size_of(task.path, task.sha256))
         if not pixels:
             return frame, None
         reduction = reduction_for(max(frame.width, frame.height), side) if side else 1
@@ -89,6 +90,8 @@ def read_frame(
         if max(abs(height - frame.height / reduction), abs(width - frame.width / reduction)) >= 1 or channels != 3:
             raise ValueError(f"{task.path} is {width * reduction} x {height * reduction}, "
                              f"but listed as {frame.width} x {frame.height}")  # fmt: skip
+    except door.AwayError:  # nothing is wrong with this picture, and all others would fail as well
+        raise
     except (ValueError, OSError) as error:  # PictureError is a ValueError
         return task.frame, f"{type(error).__name__}: {error}"
     return replace(frame, image=image), None

@@ -52,7 +52,8 @@ def run_git(folder: Path, *arguments: str) -> None:
 
 def run_command(folder: Path, command: list[str]) -> None:
     """Run a command in `folder` and wait for it. Errors: WorkspaceError with what it printed."""
-    result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    own = environment(None if command[0] == "git" else folder)  # a hook of git needs no credentials of a storage
+    result = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False)
     if result.returncode:
         raise WorkspaceError(
             f"`{' '.join(command)}` failed in {folder}:\n{result.stderr.strip() or result.stdout.strip()}"

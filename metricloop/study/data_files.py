@@ -1,7 +1,8 @@
 """The files of the data set that a study rests on: whether they are there, and whether they have changed.
 
 Files outside the workspace are watched through a fingerprint, which `metricloop` writes before it asks DVC. DVC itself
-would read all of them, and stop at a link that leads nowhere or a name that is no text.
+would read all of them, and stop at a link that leads nowhere or a name that is no text. How files at a URL are watched
+is told in `url_watch`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import yaml
 
 from metricloop import layout
 from metricloop.data import door
+from metricloop.data.storage import hurried
+from metricloop.data.urls import is_url, path_of, stated
 from metricloop.params import Data
 from metricloop.text.shell import command_line
 
@@ -28,7 +31,7 @@ class MissingDataError(FileNotFoundError):
 def is_inside(folder: Path, data: Data) -> bool:
     """Whether the data set was drawn in the workspace or imported into it; DVC then keeps it."""
     top = os.path.abspath(folder / layout.SOURCE)
-    return door.inside(os.path.abspath(folder / data.source), [top])
+    return door.inside(os.path.abspath(folder / data.place), [top])
 
 
 def wire_source(stages: str, inside: bool) -> str:
@@ -44,9 +47,14 @@ def look_through(folder: Path, data: Data) -> str | None:
     from metricloop.data.fingerprint import fingerprint  # slow to load, and not needed for data inside the workspace
     from metricloop.data.formats.place import base_of
 
-    own = [base_of(folder / data.source), _root(folder, data)]
     further = data.outside if isinstance(data.outside, tuple) else ()
-    found = fingerprint([*own, *(folder / name for name in further)])
+    places = [_root(folder, data), *(folder / path_of(name) for name in further)]
+    if any(is_url(place) for place in (data.place, *places)):
+        from metricloop.study.url_watch import fingerprint_with_urls
+
+        found = fingerprint_with_urls(folder, [folder / data.place, *places])
+        return None if found is None else NOTE + yaml.safe_dump(found._asdict(), sort_keys=False)
+    found = fingerprint([base_of(folder / data.place), *places])
     return NOTE + yaml.safe_dump(found._asdict(), sort_keys=False)
 
 
@@ -55,17 +63,21 @@ def missing(folder: Path, data: Data, *, pictures: bool = False) -> str:
 
     pictures: look for the folder of the pictures only, for what is done after `ingest`.
     """
-    needed = [_root(folder, data)] if pictures else [folder / data.source, _root(folder, data)]
-    gone = [path for path in needed if not os.path.exists(path) or _empty(path)]
+    needed = [_root(folder, data)] if pictures else [folder / data.place, _root(folder, data)]
+    try:
+        with hurried():
+            gone = [path for path in needed if not door.exists(path) or _empty(path)]
+    except (door.AwayError, door.MissingPackageError) as error:
+        return f"the data set cannot be read: {error}"
     if not gone:
         return ""
-    path = os.path.abspath(gone[0])
+    path = stated(os.path.abspath(gone[0]))
     if is_inside(folder, data):
         imported = (folder / f"{layout.SOURCE}.dvc").is_file()
         bring = f"cd {command_line(folder)} && dvc checkout {layout.SOURCE}.dvc, or dvc pull {layout.SOURCE}.dvc"
         return f"the data set {path} is not here; bring it with: {bring}" if imported else ""
     moved = command_line("metricloop", "relocate", "PATH", "-C", folder)
-    state = "empty" if os.path.exists(path) else "gone"
+    state = "empty" if not is_url(gone[0]) and os.path.exists(path) else "gone"
     return f"the data set {path} is {state}; put it back, or say where it is now: {moved}"
 
 
@@ -77,8 +89,8 @@ def check_there(folder: Path, data: Data, *, pictures: bool = False) -> None:
 
 def _empty(path: Path) -> bool:
     """Whether a folder holds nothing, as that of a disk that is not mounted."""
-    return path.is_dir() and next(os.scandir(path), None) is None
+    return not is_url(path) and path.is_dir() and next(os.scandir(path), None) is None
 
 
 def _root(folder: Path, data: Data) -> Path:
-    return folder / (data.root or data.source)
+    return folder / path_of(data.root or data.source)

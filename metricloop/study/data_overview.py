@@ -14,11 +14,13 @@ import numpy as np
 
 from metricloop import layout
 from metricloop.comparison.power import FEW_IMAGES
+from metricloop.data import door
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.source import Source
 from metricloop.data.loading import load
 from metricloop.data.summary import BY_NAME, FILM, KEEP
 from metricloop.data.tables import SPLITS, read_json
+from metricloop.data.urls import stated
 from metricloop.params import Data
 from metricloop.study.coarse_groups import coarse_groups
 from metricloop.text.clean import class_name, clean
@@ -67,8 +69,8 @@ def _row(name: str, text: str) -> str:
 
 def _label_files(source: Source, data: Data) -> str:
     """The files, lists or folders that the labels come from, at most four by name."""
-    base = Path(data.source) if Path(data.source).is_dir() else Path(data.source).parent
-    names = {_shown(record.origin, base) for record in source.records if record.origin} or {Path(data.source).name}
+    base = data.place if door.is_dir(data.place) else data.place.parent
+    names = {_shown(record.origin, base) for record in source.records if record.origin} or {data.place.name}
     told = sorted(names)
     more = f" and {len(told) - 4} more" if len(told) > 4 else ""
     return f"{', '.join(told[:4])}{more} ({source.format})"
@@ -76,7 +78,7 @@ def _label_files(source: Source, data: Data) -> str:
 
 def _shown(origin: str, base: Path) -> str:
     path = os.path.relpath(origin, os.path.abspath(base)) if os.path.isabs(origin) else origin
-    return clean(path if not path.startswith(os.pardir) else origin, 60)
+    return clean(path if not path.startswith(os.pardir) else stated(origin), 60)
 
 
 def _pictures(made: Dataset) -> str:

@@ -35,7 +35,12 @@ def outdated(workspace: Path, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     result = subprocess.run(
-        dvc("status", "--json", *names), cwd=workspace, env=environment(), capture_output=True, text=True, check=False
+        dvc("status", "--json", *names),
+        cwd=workspace,
+        env=environment(workspace),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode:
         raise StageError(f"dvc status failed in {workspace}:\n{result.stderr.strip()}")

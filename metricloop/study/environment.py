@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from metricloop import layout
 from metricloop.llm.key import ANY_SERVER, OPENAI_ONLY, protect_memory, take_keys
 from metricloop.runtime.stage_start import OWNER
 
@@ -48,6 +51,11 @@ NETWORK = (
     "REQUESTS_CA_BUNDLE",
 )
 
+# What the libraries of storages read. Only the commands of a study that keeps something at a URL get these.
+STORAGE = ("AWS_", "GOOGLE_", "GCSFS_", "AZURE_", "FSSPEC_", "METRICLOOP_CACHE")
+DVC_LOCAL = ".dvc/config.local"
+AT_URL = re.compile(r"(s3|gs|az|azure|https?)://")
+
 keys: dict[str, str] = {}  # of language models; taken out of os.environ, so that no command inherits them
 set_by_options: dict[str, str] = {}  # variables that an option of the command line sets; os.environ cannot set them
 
@@ -67,15 +75,31 @@ def hide_keys() -> None:
         protect_memory()
 
 
-def environment() -> dict[str, str]:
-    """The variables of a stage: PASSED ones, this Python first on PATH, and this process as the stage's owner."""
-    kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(PASSED_PREFIXES)}
+def environment(folder: Path | None = None) -> dict[str, str]:
+    """The variables of a stage: PASSED ones, this Python first on PATH, and this process as the stage's owner.
+
+    folder: the workspace; where its data set or DVC's remote lies at a URL, variables of STORAGE are passed on, too.
+    """
+    prefixes = PASSED_PREFIXES + STORAGE * (folder is not None and keeps_at_url(folder))
+    kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(prefixes)}
+    if prefixes != PASSED_PREFIXES:
+        kept |= network()
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
     # A relative or empty part would put modules of the workspace before the installed packages.
     parts = [part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(part)]
     kept = {name: value for name, value in kept.items() if name != "PYTHONPATH"}
     kept |= {"PYTHONPATH": os.pathsep.join(parts)} if parts else {}
     return kept | QUIET | set_by_options | {"PATH": path, OWNER: str(os.getpid())}
+
+
+def keeps_at_url(folder: Path) -> bool:
+    """Whether the data set of a workspace lies at a URL, or a remote of DVC."""
+    for name, marks in ((layout.PARAMS, ("source:", "root:", "-")), (".dvc/config", ("url",)), (DVC_LOCAL, ("url",))):
+        with suppress(OSError, UnicodeDecodeError):
+            lines = [line.strip() for line in (folder / name).read_text().splitlines()]
+            if any(line.startswith(marks) and AT_URL.search(line) for line in lines):
+                return True
+    return False
 
 
 def network() -> dict[str, str]:

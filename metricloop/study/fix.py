@@ -130,7 +130,7 @@ def export_fixed(
     new, touched = repaired(data, found)
     compared = compare(data, {row: rows_of(new, row) for row in touched}, params, [])
     told = replace(_told(marks, found, found, compared, None), right=0)  # nothing is remembered
-    source = folder / params.data.source
+    source = folder / params.data.place
     damaged = ["the labels have the mistakes that data.corrupt makes on purpose"] * bool(params.data.corrupt.mistakes)
     if name == "coco" and _is_coco(source, params):
         rows = {*touched, *_changed_before(folder, params, data)}

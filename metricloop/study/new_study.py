@@ -17,6 +17,7 @@ from metricloop.data.damage_presets import Corrupt, Mistake
 from metricloop.data.formats.folder_check import strays
 from metricloop.data.formats.place import base_of
 from metricloop.data.label_errors import PLANTED, PRESETS
+from metricloop.data.urls import is_url, path_of
 from metricloop.detector import architectures
 from metricloop.llm.providers import provider_choices
 from metricloop.params import Confirm, Looks, Params, Screen, check_params
@@ -111,7 +112,7 @@ def check_folder(folder: Path, study: NewStudy) -> None:
         raise WorkspaceError(
             f"{folder} is not empty; name a new folder, or continue the study there: {run_line(folder)}"
         )
-    for place in () if study.drawn else (study.root, base_of(Path(study.source))):
+    for place in () if study.drawn else (path_of(study.root), base_of(path_of(study.source))):
         if folder.is_relative_to(place):
             raise WorkspaceError(f"{folder} lies inside the data set ({place}); put the workspace elsewhere")
 
@@ -127,6 +128,10 @@ def create(folder: Path, study: NewStudy, prepare: Callable[[Path], None] = lamb
     check_folder(folder, study)
     copies: dict[str, str] = {}
     if study.copy:
+        if is_url(path_of(study.source)) or is_url(path_of(study.root)):
+            raise WorkspaceError(
+                "--import copies a folder of this machine; leave it out for a URL, or fetch the data set first"
+            )
         study, copies = copied(study)
         for place in copies:
             check_files(Path(place))

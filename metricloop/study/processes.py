@@ -98,7 +98,7 @@ def call(
     process = subprocess.Popen(
         command,
         cwd=workspace,
-        env=environment() | dict(variables or {}) | ({HANDED: "stdin"} if secret else {}),
+        env=environment(workspace) | dict(variables or {}) | ({HANDED: "stdin"} if secret else {}),
         stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

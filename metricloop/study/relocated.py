@@ -8,11 +8,11 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from metricloop import layout
+from metricloop.data import door
 from metricloop.data.tables import IMAGES, column, read_table
-from metricloop.params import Data
+from metricloop.data.urls import path_of, stated
+from metricloop.params import LABEL_FILES, Data
 from metricloop.study.data_files import MissingDataError
-
-LABEL_FILES = {".json", ".xml", ".yaml", ".yml", ".txt", ".csv"}  # what data.source may end in, where it is a file
 
 
 class Places(NamedTuple):
@@ -30,20 +30,28 @@ def new_places(folder: Path, data: Data, place: Path) -> Places:
     Errors: MissingDataError when nothing fits.
     """
     old = _paths(folder, data)
-    moved = {key: path for key, path in old.items() if not os.path.exists(path)} or old
+    moved = {key: path for key, path in old.items() if not _there(path)} or old
     names, best = _pictures(folder), None
-    for new in _fitting(moved, place.parent if place.is_file() else place):
-        found = _with(data, {**old, **{key: str(path) for key, path in new.items()}})
-        lost = [name for name in names if not os.path.isfile(found.folder / name)]
+    for new in _fitting(moved, place.parent if door.is_file(place) else place):
+        found = _with(data, {key: stated(new.get(key, path)) for key, path in old.items()})
+        lost = [name for name in names if not door.is_file(found.folder / name)]
         if best is None or len(lost) < len(best.lost):
             best = Places(found, [key for key in _keys(data) if getattr(found, key) != getattr(data, key)], lost)
     if best is None or (names and len(best.lost) == len(names)):
         shown = " and ".join(dict.fromkeys(PurePath(path).name for path in moved.values()))
         raise MissingDataError(
-            f"{place} does not hold the data set of this study: looked there for {shown}, "
-            f"which were at {os.path.commonpath(list(moved.values()))}"
+            f"{stated(place)} does not hold the data set of this study: looked there for {shown}, "
+            f"which were at {stated(os.path.commonpath(list(moved.values())))}"
         )
     return best
+
+
+def _there(path: str) -> bool:
+    """Whether a place of before still is there; a server that is away is none."""
+    try:
+        return door.exists(path)
+    except OSError:
+        return False
 
 
 def _keys(data: Data) -> list[str]:
@@ -58,7 +66,7 @@ def _paths(folder: Path, data: Data) -> dict[str, str]:
     paths = {key: str(getattr(data, key)) for key in _keys(data) if key != "outside"}
     if isinstance(data.outside, tuple):
         paths |= {f"outside.{number}": name for number, name in enumerate(data.outside)}
-    return {key: os.path.normpath(os.path.join(folder, path)) for key, path in paths.items()}
+    return {key: os.path.normpath(folder / path_of(path)) for key, path in paths.items()}
 
 
 def _with(data: Data, paths: Mapping[str, str]) -> Data:
@@ -73,7 +81,7 @@ def _fitting(moved: Mapping[str, str], place: Path) -> Iterator[dict[str, Path]]
     common = PurePath(os.path.commonpath(list(moved.values())))
     for top in (common, *common.parents):
         new = {key: place / PurePath(path).relative_to(top) for key, path in moved.items()}
-        if all(path.exists() and path.is_file() == (path.suffix in LABEL_FILES) for path in new.values()):
+        if all(door.exists(path) and door.is_file(path) == (path.suffix in LABEL_FILES) for path in new.values()):
             yield new
 
 

@@ -32,7 +32,7 @@ def check_workspace(folder: Path) -> Iterator[Check]:
     if lacking := missing(folder, params.data):
         yield Check("data set", "fail", lacking, f"metricloop relocate --help; then {run_line(folder)}")
     else:
-        yield Check("data set", "ok", str(params.data.source))
+        yield Check("data set", "ok", params.data.source)
     both = [name for name in (".git", ".dvc") if not (folder / name).exists()]
     if both:
         yield Check(

@@ -17,8 +17,8 @@ SOURCES = {
         tasks: draw
     """,
     "ingest": """
-        data: __init__ boxes damage damage_presets door films group_words grouping heif held_out ingest label_errors
-        data: leaks
+        data: __init__ boxes damage damage_presets door urls films group_words grouping heif held_out ingest
+        data: label_errors leaks
         data: label_changes label_versions likeness near_links picture_check picture_header pictures problem_list
         data: repaired_truth splits summary tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups label_pictures paths picture_index
@@ -29,7 +29,7 @@ SOURCES = {
         text: clean
     """,
     "second_labels": """
-        data: __init__ boxes dataset door frame heif label_changes label_errors loading picture_header pictures
+        data: __init__ boxes dataset door urls frame heif label_changes label_errors loading picture_header pictures
         data: problem_list
         data: repaired_truth second_labels second_opinion tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups cvat_shapes cvat_tracks
@@ -41,7 +41,7 @@ SOURCES = {
         text: clean
     """,
     "predict": """
-        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures pool tables
+        data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures pool tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector views
         detector:
         detector/architectures: __init__
@@ -50,7 +50,7 @@ SOURCES = {
         training: detect out_of_fold recipe trial
     """,
     "embed": """
-        data: __init__ dataset door embeddings frame heif letterbox loading picture_header pictures pool tables
+        data: __init__ dataset door urls embeddings frame heif letterbox loading picture_header pictures pool tables
         detector: __init__ augment detectors embed engine torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -58,7 +58,7 @@ SOURCES = {
         training: embed_pool
     """,
     "score": """
-        data: __init__ boxes dataset door embeddings frame heif k_center loading near_links picture_header pictures
+        data: __init__ boxes dataset door urls embeddings frame heif k_center loading near_links picture_header pictures
         data: pool tables
         evaluation: greedy_match
         metrics/catalogue: *
@@ -71,7 +71,7 @@ SOURCES = {
         text: clean nearest
     """,
     "mend": """
-        data: __init__ boxes dataset door edit_rows edits embeddings frame heif loading picture_header pictures
+        data: __init__ boxes dataset door urls edit_rows edits embeddings frame heif loading picture_header pictures
         data: pool tables
         mending: inside_sandbox mend_pool open_repair repair_file sandboxed
         metrics/catalogue: __init__
@@ -85,7 +85,7 @@ SOURCES = {
         text: clean nearest
     """,
     "screen": """
-        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
+        data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -95,7 +95,7 @@ SOURCES = {
         training: detect evaluate_models judged_trial recipe short_trial trial trials
     """,
     "train": """
-        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
+        data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -104,7 +104,7 @@ SOURCES = {
         training: recipe trial trials
     """,
     "evaluate": """
-        data: __init__ dataset door frame heif letterbox loading picture_header pictures seeds tables
+        data: __init__ dataset door urls frame heif letterbox loading picture_header pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -131,7 +131,7 @@ SOURCES = {
     """,
     "confirm": """
         comparison: confirmation results spreads statistics
-        data: __init__ dataset door frame heif letterbox loading manifest picture_header pictures seeds tables
+        data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures seeds tables
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt

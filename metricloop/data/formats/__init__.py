@@ -7,10 +7,11 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from metricloop.data import readers
-from metricloop.data.formats.place import Place, base_of, roots_of
+from metricloop.data import door, readers
+from metricloop.data.formats.place import Place, base_of, roots_of, urls_of
 from metricloop.data.formats.problem import reasons
 from metricloop.data.formats.source import Format, Problem, Source, SourceError, absolute, keep_categories
+from metricloop.data.urls import is_url, path_of, stated
 
 __all__ = ["Problem", "Source", "SourceError", "matching", "read", "recognise"]
 
@@ -23,19 +24,29 @@ def formats() -> dict[str, Format]:
 
 def open_place(source: Path | str, root: Path | str | None = None, outside: bool | Sequence[str] = False) -> Place:
     """A source that can be read; root, outside: as in `read`. Errors: SourceError when it does not exist."""
-    source = absolute(Path(source))
-    try:
-        there = source.exists()
-    except (OSError, ValueError):
-        there = False
-    if not there:
-        raise SourceError(f"{source} does not exist; set data.source to a label file or a folder")
+    source = absolute(path_of(source))
+    if not _there(source):
+        raise SourceError(f"{stated(source)} does not exist; set data.source to a label file or a folder")
     own = [base_of(source), *([root] if root else [])]
-    base, top = base_of(source), absolute(Path(root)) if root else None
+    base, top = base_of(source), absolute(path_of(root)) if root else None
     above = top is not None and top in base.parents
     return Place(
-        source, roots_of(own, outside), top=top if above else None, further=None if above or top == base else top
+        source,
+        roots_of(own, outside),
+        top=top if above else None,
+        further=None if above or top == base else top,
+        urls=urls_of(own, outside),
     )
+
+
+def _there(source: Path) -> bool:
+    """Errors: AwayError, MissingPackageError for a URL."""
+    if is_url(source):
+        return door.exists(source)
+    try:
+        return source.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def recognise(source: Path | str, outside: bool | Sequence[str] = False) -> str:
@@ -66,8 +77,8 @@ def _recognise(place: Place) -> str:
 
 
 def _contents(place: Place) -> str:
-    if not place.source.is_dir():
-        return f"a file of {place.source.stat().st_size} bytes"
+    if not place.is_dir(place.source):
+        return "a file" if is_url(place.source) else f"a file of {place.source.stat().st_size} bytes"
     names = [name + "/" * is_dir for name, is_dir in place.entries(place.source).items()]
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "an empty folder"
 

@@ -9,9 +9,11 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+from metricloop.data import door
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.writer import ExportError, Note, Notes, Placing
 from metricloop.data.tables import replacing
+from metricloop.data.urls import is_url, path_of, stated
 
 QUEUE = "queue.csv"
 MADE = re.compile(r"(?:\d{4,}_)?(\d{6,})_(.+)")  # a name of `picture_name`
@@ -48,13 +50,22 @@ def made_of(name: str) -> tuple[int, str] | None:
 
 
 def original(dataset: Dataset, row: int) -> str:
-    """The absolute path of an image's picture."""
-    return os.path.abspath(dataset.root / dataset.file[row])
+    """The absolute path of an image's picture, or its URL."""
+    return stated(os.path.abspath(dataset.root / dataset.file[row]))
 
 
-def place_picture(picture: str, target: Path, placing: Placing) -> None:
-    """Link or copy a picture; where links are impossible, it is copied. Errors: ExportError."""
+def place_picture(dataset: Dataset, row: int, target: Path, placing: Placing) -> None:
+    """Link or copy a picture; where links are impossible, as of one at a URL, it is copied. Errors: ExportError."""
+    picture = original(dataset, row)
     target.parent.mkdir(parents=True, exist_ok=True)
+    if is_url(path_of(picture)):
+        try:
+            data = door.read_bytes(path_of(picture), sha256=str(dataset.sha256[row]))
+        except door.DoorError as error:
+            raise ExportError(f"{picture} cannot be fetched: {error}") from None
+        with replacing(target) as temporary:
+            temporary.write_bytes(data)
+        return
     if placing != Placing.COPY:
         try:
             if placing == Placing.HARD:

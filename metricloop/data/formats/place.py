@@ -11,6 +11,7 @@ from pathlib import Path
 
 from metricloop.data import door
 from metricloop.data.pictures import SUFFIXES
+from metricloop.data.urls import is_url, path_of
 
 DEEPEST = 24  # folders below each other
 MOST = 3_000_000  # entries of one walk
@@ -22,7 +23,7 @@ class Place:
 
     source: the folder or label file, absolute; top: a folder above it that holds its pictures, too; further: another
     folder that holds its pictures, which comes before the others.
-    roots: real paths of the folders that may be read, None: all.
+    roots: real paths of the folders that may be read, None: all of this machine. urls: those of them at URLs.
     refused: path -> why it is not used (links that lead out, names that are no text); every entry becomes a problem.
     """
 
@@ -31,6 +32,7 @@ class Place:
     refused: dict[str, str] = field(default_factory=dict)
     top: Path | None = None
     further: Path | None = None
+    urls: tuple[str, ...] = ()
     _listed: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     @property
@@ -45,6 +47,8 @@ class Place:
 
     def admits(self, path: Path | str) -> bool:
         """Whether a path, links followed, lies in a folder that may be read."""
+        if is_url(path):
+            return door.inside(os.path.abspath(path), self.urls)
         if self.roots is None:
             return True
         try:
@@ -60,6 +64,12 @@ class Place:
         return self._listed[key]
 
     def _scan(self, folder: str) -> Iterator[tuple[str, bool]]:
+        if is_url(folder):
+            from metricloop.data.remote import FOLDER, listing
+
+            own = listing(folder).states
+            yield from ((name, state == FOLDER) for name, state in own.items())
+            return
         try:
             with os.scandir(folder) as found:
                 listed = list(found)
@@ -100,6 +110,8 @@ class Place:
 
     def is_dir(self, path: Path | str) -> bool:
         """Whether a path is a folder that may be read."""
+        if is_url(path):
+            return self.admits(path) and bool(self.entries(path))
         try:
             return os.path.isdir(path) and self.admits(path)
         except ValueError:
@@ -159,7 +171,7 @@ class Place:
 
     def read_bytes(self, path: Path | str, limit: int = door.TEXT) -> bytes:
         """Errors: DoorError."""
-        return door.read_bytes(path, self.roots, limit)
+        return door.read_bytes(path, self._roots(path), limit)
 
     def read_text(self, path: Path | str, limit: int = door.TEXT) -> str:
         """The text of a file in UTF-8, or as its byte order mark says. Errors: DoorError."""
@@ -168,10 +180,13 @@ class Place:
     def head(self, path: Path | str, size: int = 1 << 20) -> bytes:
         """The first bytes of a file; b"" if it cannot be opened. Reads no more than that of a big file."""
         try:
-            return door.read_head(path, self.roots, size)
+            return door.read_head(path, self._roots(path), size)
         except door.DoorError as error:
             self.refused[printable(str(path))] = str(error)
             return b""
+
+    def _roots(self, path: Path | str) -> tuple[str, ...] | None:
+        return self.urls if is_url(path) else self.roots
 
     def relative(self, path: Path | str) -> str:
         """A path as it is shown: below the data set's folder where it lies there."""
@@ -181,7 +196,7 @@ class Place:
 
 def base_of(source: Path) -> Path:
     """The folder of a source, or the one above if it holds labels only, as its name says."""
-    if not source.is_dir():
+    if not door.is_dir(source):
         return source.parent.parent if _labels_only(source.parent) else source.parent
     return source.parent if _labels_only(source) and not _has_pictures(source) else source
 
@@ -192,16 +207,22 @@ def _labels_only(folder: Path) -> bool:
 
 def _has_pictures(folder: Path) -> bool:
     try:
-        return any(os.path.splitext(name)[1].lower() in SUFFIXES for name in os.listdir(folder))
+        return any(os.path.splitext(name)[1].lower() in SUFFIXES for name in door.names_in(folder))
     except OSError:
         return False
 
 
 def roots_of(folders: Sequence[Path | str], outside: bool | Sequence[str]) -> tuple[str, ...] | None:
-    """The real paths of the folders that may be read. outside: True for all, or further folders."""
+    """The real paths of the folders that may be read. outside: True for all of this machine, or further folders."""
     if outside is True:
         return None
-    return tuple(dict.fromkeys(os.path.realpath(folder) for folder in (*folders, *(outside or ()))))
+    return tuple(dict.fromkeys(os.path.realpath(path_of(folder)) for folder in (*folders, *(outside or ()))))
+
+
+def urls_of(folders: Sequence[Path | str], outside: bool | Sequence[str]) -> tuple[str, ...]:
+    """The folders at URLs that may be read: those that are named, whatever `outside` says of this machine."""
+    named = [path_of(folder) for folder in (*folders, *(() if isinstance(outside, bool) else outside))]
+    return tuple(dict.fromkeys(os.path.abspath(folder) for folder in named if is_url(folder)))
 
 
 def printable(path: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import Problem, SourceError
 from metricloop.data.formats.repair import repair
 from metricloop.data.formats.source import Record, Source, merge
+from metricloop.data.urls import is_url
 
 WITHOUT_CROWDS = ("yolo",)  # formats that cannot hold crowd regions
 NO_FILE = "no label file"
@@ -108,7 +110,7 @@ def _orientation(picture: Path) -> int:
     from PIL import Image
 
     try:
-        with Image.open(picture) as opened:
+        with Image.open(BytesIO(door.read_bytes(picture)) if is_url(picture) else picture) as opened:
             return int(opened.getexif().get(274, 1) or 1)
     except (OSError, ValueError):
         return 1

@@ -1,7 +1,8 @@
 """COCO JSON: one file; pictures stay where they are.
 
-`file_name` is the path of the original picture, relative to the JSON file. Ids start at 1. Image entries also have
-`split` and `group`, which our reader understands; notes are in `attributes`, where CVAT and FiftyOne look for them.
+`file_name` is the path of the original picture, relative to the JSON file, or its URL. Ids start at 1. Image entries
+also have `split` and `group`, which our reader understands; notes are in `attributes`, where CVAT and FiftyOne look for
+them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.formats.picture_folder import original
 from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Placing, Writer
 from metricloop.data.tables import write_json
+from metricloop.data.urls import is_url
 
 
 def write_coco(dataset: Dataset, notes: Notes, path: Path, placing: Placing) -> list[str]:
     """Write one COCO JSON file. `placing` has no meaning: no picture is placed."""
     start = path.absolute().parent
-    names = [Path(os.path.relpath(original(dataset, row), start)).as_posix() for row in range(len(dataset))]
+    names = [original(dataset, row) for row in range(len(dataset))]
+    if not is_url(dataset.root):
+        names = [Path(os.path.relpath(name, start)).as_posix() for name in names]
     write_json(path, coco_content(dataset, notes, names))
     return []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.picture_folder import original, picture_name, place_picture
+from metricloop.data.formats.picture_folder import picture_name, place_picture
 from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Placing, Writer
 from metricloop.data.tables import write_json
 from metricloop.data.writers.coco import coco_content
@@ -19,7 +19,7 @@ def write_coco_folder(dataset: Dataset, notes: Notes, folder: Path, placing: Pla
     """Write the folder; a split of the data set becomes train, val or test."""
     names = [picture_name(dataset, notes, row) for row in range(len(dataset))]
     for row, name in enumerate(names):
-        place_picture(original(dataset, row), folder / SPLIT_NAMES[dataset.split[row]] / name, placing)
+        place_picture(dataset, row, folder / SPLIT_NAMES[dataset.split[row]] / name, placing)
     whole = coco_content(dataset, notes, names)
     parts = [part for part in SPLIT_NAMES.values() if any(image["split"] == part for image in whole["images"])]
     for part in parts:

@@ -15,6 +15,7 @@ import numpy as np
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Placing, Writer, exact
 from metricloop.data.formats.xml_writer import add, write_xml
+from metricloop.data.urls import stated
 
 TAG = "suspect"
 CORNERS = ("xtl", "ytl", "xbr", "ybr")
@@ -41,7 +42,7 @@ def write_cvat(dataset: Dataset, notes: Notes, path: Path, placing: Placing) -> 
             _attributes(shape, {"is_crowd": bool(dataset.crowd[box]), **notes.boxes.get(box, {})})
     write_xml(path, root)
     first = "; with the sorting method `predefined` the worst come first" if notes.images else ""
-    return [f"in CVAT: make a task of the pictures in {dataset.root}{first}, then upload annotations: CVAT 1.1"]
+    return [f"in CVAT: make a task of the pictures in {stated(dataset.root)}{first}, then upload annotations: CVAT 1.1"]
 
 
 def _tag(dataset: Dataset) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.picture_folder import original, picture_name, place_picture, write_queue
+from metricloop.data.formats.picture_folder import picture_name, place_picture, write_queue
 from metricloop.data.formats.writer import Notes, Placing, Writer
 from metricloop.data.tables import write_json
 
@@ -22,7 +22,7 @@ def write_fiftyone(dataset: Dataset, notes: Notes, folder: Path, placing: Placin
     labels: dict[str, list[dict[str, Any]]] = {}
     for row in range(len(dataset)):
         name = picture_name(dataset, notes, row)
-        place_picture(original(dataset, row), folder / "data" / name, placing)
+        place_picture(dataset, row, folder / "data" / name, placing)
         labels[Path(name).stem] = _detections(dataset, notes, row)
     write_json(folder / "labels.json", {"classes": list(dataset.class_names), "labels": labels})
     opened = f"fiftyone.Dataset.from_dir({str(folder)!r}, dataset_type=fiftyone.types.FiftyOneImageDetectionDataset)"

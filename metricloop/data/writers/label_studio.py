@@ -2,7 +2,7 @@
 
 Labels are `annotations`, what a model sees instead is a `prediction`. Notes of an image are fields of its `data`, which
 Label Studio shows as columns; notes of a box, and that it is a crowd region, are in its `meta`. Pictures stay where
-they are: Label Studio serves them from the data set's folder.
+they are: Label Studio serves them from the data set's folder, or loads them from their URL.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from metricloop.data.dataset import Dataset
+from metricloop.data.formats.picture_folder import original
 from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, Placing, Writer
 from metricloop.data.formats.xml_writer import add, write_xml
 from metricloop.data.tables import write_json
+from metricloop.data.urls import is_url, stated
 from metricloop.text.shell import command_line
 
 SERVED = "/data/local-files/?d="
@@ -30,6 +32,11 @@ def write_label_studio(dataset: Dataset, notes: Notes, path: Path, placing: Plac
     write_json(path, [_task(dataset, notes, row) for row in range(len(dataset))])
     config = path.with_name(f"{path.stem}.config.xml")
     write_xml(config, _config(dataset, notes))
+    if is_url(dataset.root):
+        return [
+            f"labelling configuration: {config}",
+            f"pictures are named by their URLs; add {stated(dataset.root)} as cloud storage of the project",
+        ]
     folder = dataset.root.absolute()
     serve = (
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true",
@@ -52,7 +59,9 @@ def _task(dataset: Dataset, notes: Notes, row: int) -> dict[str, Any]:
     task = {
         "id": row + 1,
         "data": {
-            "image": SERVED + quote(Path(dataset.file[row]).as_posix()),
+            "image": original(dataset, row)
+            if is_url(dataset.root)
+            else SERVED + quote(Path(dataset.file[row]).as_posix()),
             "split": SPLIT_NAMES[dataset.split[row]],
             **notes.images.get(row, {}),
         },

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.picture_folder import original, picture_name, place_picture, write_queue
+from metricloop.data.formats.picture_folder import picture_name, place_picture, write_queue
 from metricloop.data.formats.writer import SPLIT_NAMES, Note, Notes, Placing, Writer, exact
 from metricloop.data.formats.xml_writer import add, write_xml
 from metricloop.data.tables import replacing
@@ -27,7 +27,7 @@ def write_voc(dataset: Dataset, notes: Notes, folder: Path, placing: Placing) ->
     lists: dict[str, list[str]] = {}
     for row in range(len(dataset)):
         name = picture_name(dataset, notes, row)
-        place_picture(original(dataset, row), folder / "JPEGImages" / name, placing)
+        place_picture(dataset, row, folder / "JPEGImages" / name, placing)
         write_xml(folder / "Annotations" / f"{Path(name).stem}.xml", _document(dataset, notes, row, name))
         lists.setdefault(SPLIT_NAMES[dataset.split[row]], []).append(f"{Path(name).stem}\n")
     for part, lines in lists.items():

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats.picture_folder import original, picture_name, place_picture, write_queue
+from metricloop.data.formats.picture_folder import picture_name, place_picture, write_queue
 from metricloop.data.formats.writer import SPLIT_NAMES, Notes, Placing, Writer, counted, exact
 from metricloop.data.tables import replacing
 from metricloop.text.shell import command_line
@@ -24,7 +24,7 @@ def write_yolo(dataset: Dataset, notes: Notes, folder: Path, placing: Placing) -
     lists: dict[str, list[str]] = {"train": [], "val": []}
     for row in range(len(dataset)):
         part, name = SPLIT_NAMES[dataset.split[row]], picture_name(dataset, notes, row)
-        place_picture(original(dataset, row), folder / "images" / part / name, placing)
+        place_picture(dataset, row, folder / "images" / part / name, placing)
         lists.setdefault(part, []).append(f"./images/{part}/{name}\n")
         label_file = (folder / "labels" / part / name).with_suffix(".txt")
         label_file.parent.mkdir(parents=True, exist_ok=True)
