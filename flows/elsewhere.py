@@ -18,6 +18,7 @@ from metricloop.study.data_files import check_there
 from metricloop.study.fetched import fetch_workspace, is_address, key_of
 from metricloop.study.processes import say
 from metricloop.study.remote import address_of, pushed
+from metricloop.study.storage_commands import RemoteError
 
 LEASE = 60.0  # s after which a run counts as gone where its machine died; Prefect takes no shorter time
 SHARE = 10  # of the time of a run, at most one part in so many goes into pushing meanwhile
@@ -31,6 +32,8 @@ def workspace_of(workspace: str) -> Iterator[Path]:
     Where the run fails, what it has made is pushed. Errors: RemoteError; MissingDataError where the data set is not
     on this machine.
     """
+    if not workspace:
+        raise RemoteError("which workspace? Give its address: --param workspace=s3://BUCKET/NAME")
     if not is_address(workspace):
         yield Path(workspace).resolve()
         return

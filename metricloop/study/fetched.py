@@ -26,6 +26,18 @@ def is_address(workspace: str) -> bool:
     return bool(ADDRESS.match(workspace))
 
 
+def check_workspace(address: str) -> str:
+    """The address of a workspace, checked as far as one can without asking. Errors: RemoteError."""
+    if not is_address(address):
+        raise RemoteError(f"{address!r} is no address; give s3://BUCKET/NAME or that of a git repository")
+    if re.search(r"://[^/@]*:[^/@]*@", address):
+        raise RemoteError(
+            "no password in the address of a workspace, which Prefect shows; give it by git's credential helper, an "
+            "SSH key or the environment"
+        )
+    return address
+
+
 def place_of(address: str) -> Path:
     """The folder of this machine for a workspace at an address: one for each address."""
     own = os.environ.get(FOLDERS)
@@ -49,11 +61,7 @@ def fetch_workspace(address: str) -> tuple[Path, str]:
     What was done here last goes on, unless another machine has gone on since. Then its state is taken, and what was
     here stays as a branch. Errors: RemoteError.
     """
-    if re.search(r"://[^/@]*:[^/@]*@", address):
-        raise RemoteError(
-            "no password in the address of a workspace, which Prefect shows; give it by git's credential helper, an "
-            "SSH key or the environment"
-        )
+    check_workspace(address)
     check_extra(address)
     check_answers(address)
     folder = place_of(address)
