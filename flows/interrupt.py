@@ -60,11 +60,16 @@ def quick_end(said: str) -> Iterator[None]:
     once = threading.Lock()
 
     def end() -> None:
-        if once.acquire(blocking=False):
+        if not once.acquire(blocking=False):
+            return
+        try:
             end_all()
             clear()
             settle_all()
             sys.stdout.flush()
+        except Exception as error:  # such as a full disk: the next command puts back what is still kept
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        finally:
             print(said, file=sys.stderr, flush=True)
             os._exit(128 + signal.SIGINT)  # Prefect may be waiting; flows.reaper ends its server
 

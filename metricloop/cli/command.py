@@ -38,6 +38,7 @@ Policy = Annotated[
 STOPPED = "\nstopped; nothing is lost: the same command goes on from here"
 EXPECTED = (ValueError, RuntimeError, OSError, KeyError, subprocess.SubprocessError)
 MARKS = (layout.PARAMS, layout.ARMS, layout.ROUNDS, layout.STAGES, layout.LOCK)  # of a workspace
+OUR_SOURCE = Path("metricloop", "cli", "main.py")  # in a clone of metricloop, which is a workspace, but nobody's study
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -112,7 +113,9 @@ def _told_of(folder: Path, options: Sequence[str]) -> str:
         load_params(folder / layout.PARAMS)
     except ParamsError as error:
         below = sorted(
-            path.parent for path in folder.glob(f"*/{layout.PARAMS}") if (path.parent / layout.ARMS).exists()
+            path.parent
+            for path in folder.glob(f"*/{layout.PARAMS}")
+            if (path.parent / layout.ARMS).exists() and not (path.parent / OUR_SOURCE).exists()
         )
         near = " or ".join(command_line(*[own for own in options if own == "-C"], path) for path in below[:3])
         return f"{error}, or name one: {near}" if near else str(error)

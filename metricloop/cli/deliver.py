@@ -40,6 +40,7 @@ def promote(
     from metricloop.delivery.promoted import champion
     from metricloop.study.environment import hide_keys, network
     from metricloop.study.processes import call
+    from metricloop.study.run_record import claimed
     from metricloop.text.shell import command_line
     from metricloop.tracking.registry import server_variables
     from metricloop.tracking.track import where_to_look
@@ -49,10 +50,11 @@ def promote(
     chosen = choose(read_comparison(folder), folder, arm, anyway)["name"]  # a refusal is told before anything starts
     if warning := refuse_old_labels(folder, chosen, anyway):
         print(warning, file=sys.stderr)
-    print(_beginning(folder, chosen, wish), flush=True)
-    python = [sys.executable, "-P", "-m"]
-    call(folder, [*python, "metricloop.tasks.steps.promote", *wish.arguments()], "promote")
-    call(folder, [*python, "metricloop.tasks.steps.register"], "register", variables=server_variables() | network())
+    with claimed(folder, "promote"):
+        print(_beginning(folder, chosen, wish), flush=True)
+        python = [sys.executable, "-P", "-m"]
+        call(folder, [*python, "metricloop.tasks.steps.promote", *wish.arguments()], "promote")
+        call(folder, [*python, "metricloop.tasks.steps.register"], "register", variables=server_variables() | network())
     print(f"\n{where_to_look(folder)}")
     print(f"use it:     {command_line('metricloop', 'predict', champion(folder), 'PHOTOS', '-o', 'found')}")
 

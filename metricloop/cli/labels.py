@@ -192,9 +192,11 @@ def _effects(found: Effects, folder: Path) -> list[str]:
         return [f"{title}: {few(names, NAMED)}"] if names else []
 
     again = [f"{arm} ({count} of {total})" for arm, (count, total) in found.trials.items()]
+    changed, trials = (sum(numbers) for numbers in zip(*found.trials.values(), strict=True)) if again else (0, 0)
     lines = listed("scores that differ now", found.scores) + listed("scores as before", found.same_scores)
     lines += listed("subsets that differ now", found.arms) + listed("subsets as before", found.same_arms)
-    lines += listed("trials with changed labels", again or ["none"] * bool(found.same_arms))
+    title = f"trials with changed labels, {changed} of {trials}" if len(again) > 1 else "trials with changed labels"
+    lines += listed(title, again or ["none"] * bool(found.same_arms))
     if len(found.later) > NAMED:
         told = command_line("metricloop", "status", "-C", folder)
         lines.append(f"out of date now: {len(found.later)} stages; {told} lists them")

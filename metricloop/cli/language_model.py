@@ -41,6 +41,7 @@ def _suggest_next(folder: Path) -> None:
     from metricloop.study.edit_params import change_params
     from metricloop.study.environment import hide_keys
     from metricloop.study.processes import call_model_step
+    from metricloop.study.run_record import claimed
 
     hide_keys()
     existing_result(folder, layout.COMPARISON)
@@ -50,9 +51,11 @@ def _suggest_next(folder: Path) -> None:
         raise ValueError(f"this would be round {number}, but llm.rounds is {rounds}; raise llm.rounds first")
     if waiting := untried(events, folder):
         raise ValueError(f"{', '.join(waiting)} of the last round must be run first: {run_line(folder)}")
-    for line in change_params(folder / layout.PARAMS, ask_price(folder, settings)):
-        print(line)
-    call_model_step(folder, "metricloop.tasks.steps.suggest", number)
+    asked = ask_price(folder, settings)
+    with claimed(folder, "suggest"):
+        for line in change_params(folder / layout.PARAMS, asked):
+            print(line)
+        call_model_step(folder, "metricloop.tasks.steps.suggest", number)
 
 
 @commands.add("metricloop scorecard ~/lions", "metricloop scorecard ~/lions ~/lions-other")

@@ -22,6 +22,7 @@ MOST = 3  # steps that are told
 LONGER = 4  # times as many iterations for a detector that has hardly learnt
 MOST_SHARE = 0.3  # of the images in the search split; more would leave too few to train on
 PROMOTED = 3  # trials of `metricloop promote`
+NAMED = 3  # arms that are named in a step; of more it says how many
 QUICK = 0.0  # trials of a command that trains nothing
 
 
@@ -88,7 +89,8 @@ def _mixed(comparison: dict[str, Any], background: Background) -> Steps:
     rows = {arm["name"]: len(arm["seeds"]) + len(arm["seeds_beyond"]) for arm in comparison["arms"]}
     old = [name for name in background.old_labels if name in rows]
     if old:
-        text = f"Train {listing(old)} on the labels of now, before you compare"
+        which = f"{len(old)} arms" if len(old) > NAMED else listing(old)
+        text = f"Train {which} again, because labels have changed since"
         yield _step(background, "mixed", text, "run", trials=sum(rows[name] for name in old))
 
 

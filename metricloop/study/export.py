@@ -66,8 +66,8 @@ def export(
     else:
         check_free(target)
     root = folder / params.data.folder
-    dataset, notes = _content(folder, root, what, seed, most)
-    said = [written(target, dataset, writer_of(name).title)]
+    dataset, notes, told = _content(folder, root, what, seed, most)
+    said = [written(target, dataset, writer_of(name).title), *told]
     parts, test = [dataset], ""
     if whole := name in WHOLE and set(dataset.split) == {"pool"} and what != SUSPICIOUS:
         parts += [load(folder / layout.DATA, root, "search")]
@@ -113,12 +113,13 @@ def written(target: Path, dataset: Dataset, title: str) -> str:
     return f"{target}: {', '.join(parts)} as {title}"
 
 
-def _content(folder: Path, root: Path, what: str, seed: int, most: int | None) -> tuple[Dataset, Notes]:
-    """The images to write, in their order, and what is known of them."""
+def _content(folder: Path, root: Path, what: str, seed: int, most: int | None) -> tuple[Dataset, Notes, list[str]]:
+    """The images to write, in their order, what is known of them, and sentences on which they are."""
     if what in SPLITS:
-        return load(folder / layout.DATA, root, what), Notes()
+        return load(folder / layout.DATA, root, what), Notes(), []
     if what == SUSPICIOUS:
-        return read_suspects(folder, load(folder / layout.DATA, root, "pool"), most)
+        chosen, notes, told = read_suspects(folder, load(folder / layout.DATA, root, "pool"), most)
+        return chosen, notes, [told]
     manifest = folder / layout.subset_file(what)
     if not manifest.is_file():
         arms = sorted(path.stem for path in (folder / layout.SUBSETS).glob("*.parquet"))
@@ -128,7 +129,7 @@ def _content(folder: Path, root: Path, what: str, seed: int, most: int | None) -
     draw = read_draw(manifest, seed)
     chosen = of_subset(read_pool(folder / layout.DATA, root), draw, int(draw["draw"][0].as_py()))
     chosen = with_crowds(chosen, load(folder / layout.DATA, root, "pool"))
-    return chosen, _scores(folder, what, chosen)
+    return chosen, _scores(folder, what, chosen), []
 
 
 def _scores(folder: Path, arm: str, chosen: Dataset) -> Notes:

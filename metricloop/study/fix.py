@@ -36,9 +36,10 @@ class Fixed:
     """What marks say and change.
 
     findings: how many the page listed; by_kind: kind -> marks of each of WORDS; before: marks that were applied earlier
-    and are left out; held_out: marks that would change labels of the search and test split and are left out; right:
-    findings judged right, remembered for the next audit; changes: as in `summary_of`; images: how many have other
-    labels; version: the new one, None where nothing changes; made: what was written, None in a dry run.
+    and are left out; held_out: marks that change labels of the search and test split: left out in the workspace, and
+    applied in what is written for other tools; right: findings judged right, remembered for the next audit; changes:
+    as in `summary_of`; images: how many have other labels; version: the new one, None where nothing changes; made:
+    what was written, None in a dry run.
     """
 
     findings: int
@@ -129,7 +130,8 @@ def export_fixed(
     found = on_labels(marks, data, read_judged(folder), _again(folder))
     new, touched = repaired(data, found)
     compared = compare(data, {row: rows_of(new, row) for row in touched}, params, [])
-    told = replace(_told(marks, found, found, compared, None), right=0)  # nothing is remembered
+    held_out = sum(_changes(mark) and data.split[mark.row] != "pool" for mark in found)
+    told = replace(_told(marks, found, found, compared, None), right=0, held_out=held_out)  # nothing is remembered
     source = folder / params.data.place
     damaged = ["the labels have the mistakes that data.corrupt makes on purpose"] * bool(params.data.corrupt.mistakes)
     if name == "coco" and _is_coco(source, params):

@@ -1,6 +1,7 @@
 """What a stage wrote before is still there after it has failed: kept aside while it runs, and put back.
 
 DVC removes the outputs of a stage before it runs it. Files are kept as hard links, which take no room and no time.
+Ctrl-C settles all stages while the threads that ran them settle their own: one thread at a time, so the first does it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from metricloop.study.yaml_text import read_as_dvc
 ENTRY = "entry.json"  # in the folder of a stage: what dvc.lock said of it
 FILES = "files"
 _running: list[tuple[Path, str]] = []  # folder and stage, of this process
+_one_at_a_time = threading.RLock()  # a signal may come to the thread that holds it
 
 
 def keep(folder: Path, stages: Iterable[str]) -> None:
@@ -26,26 +29,31 @@ def keep(folder: Path, stages: Iterable[str]) -> None:
     recorded = _lock(folder)
     for name in stages:
         if entry := recorded.get(name):
-            own = folder / layout.KEPT / name
-            shutil.rmtree(own, ignore_errors=True)
-            for path in _outputs(entry):
-                if os.path.lexists(folder / path):
-                    _link(folder / path, own / FILES / path)
-            if own.is_dir():
-                (own / ENTRY).write_text(json.dumps(entry))
-                _running.append((folder, name))
+            with _one_at_a_time:
+                own = folder / layout.KEPT / name
+                shutil.rmtree(own, ignore_errors=True)
+                for path in _outputs(entry):
+                    if os.path.lexists(folder / path):
+                        _link(folder / path, own / FILES / path)
+                if own.is_dir():
+                    (own / ENTRY).write_text(json.dumps(entry))
+                    _running.append((folder, name))
 
 
 def settle(folder: Path, stages: Sequence[str]) -> list[str]:
-    """After DVC has ended, well or not: put back what stages that failed had written. Returns these stages."""
-    kept = [name for name in stages if (folder / layout.KEPT / name / ENTRY).is_file()]
-    recorded = _lock(folder) if kept else {}
-    lost = [name for name in kept if _put_back(folder, name, recorded.get(name))]
-    for name in stages:
-        shutil.rmtree(folder / layout.KEPT / name, ignore_errors=True)
-        with suppress(ValueError):
-            _running.remove((folder, name))
-    return lost
+    """After DVC has ended, well or not: put back what stages that failed had written. Returns these stages.
+
+    What another thread has put back already is no longer kept, and not among them.
+    """
+    with _one_at_a_time:
+        kept = [name for name in stages if (folder / layout.KEPT / name / ENTRY).is_file()]
+        recorded = _lock(folder) if kept else {}
+        lost = [name for name in kept if _put_back(folder, name, recorded.get(name))]
+        for name in stages:
+            shutil.rmtree(folder / layout.KEPT / name, ignore_errors=True)
+            with suppress(ValueError):
+                _running.remove((folder, name))
+        return lost
 
 
 def settle_all() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +23,8 @@ from metricloop.text.numbers import count
 WORDS = ("keep", "fix", "delete", "unsure")
 SAME = 0.06  # px; as far as a box may differ that went through a file
 LOAD = '"Load marks"'  # the button of the page
+HEAD = 4096  # bytes of a file in which its kind stands
+SHOWN = 3  # files that are offered at most
 ALIKE = 0.9  # IoU from which two boxes of a class are one
 Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]  # xyxy, pixels
 Text = Annotated[str, Field(max_length=4096)]
@@ -84,6 +88,8 @@ class Mark:
 
 def read_marks(path: Path) -> MarksFile:
     """Read a file of marks. Errors: MarksError."""
+    if path.is_dir():
+        raise MarksError(f"{path} is a folder; {_marks_in(path)}")
     if not path.is_file():
         raise MarksError(f"{path} does not exist; press Save on the page of the audit, and give the file that it saves")
     try:
@@ -99,6 +105,21 @@ def read_marks(path: Path) -> MarksFile:
     if twice:
         raise MarksError(f"{path} marks {clean(twice[0])} twice; save it again from the page of the audit")
     return found
+
+
+def _marks_in(folder: Path) -> str:
+    """What to give in place of a folder: the newest files of marks in it, if there are any."""
+    found = []
+    for path in folder.glob("*.json"):
+        with suppress(OSError):
+            with path.open("rb") as stream:
+                head = stream.read(HEAD)
+            if re.search(rb'"format"\s*:\s*"metricloop marks"', head):
+                found.append((path.stat().st_mtime, path))
+    newest = [str(path) for _, path in sorted(found, reverse=True)[:SHOWN]]
+    if not newest:
+        return "give the marks.json that the page of an audit saved; there is none in it"
+    return f"give the file of marks in it: {' or '.join(newest)}"
 
 
 def on_labels(marks: MarksFile, data: Dataset, done: Iterable[Entry] = (), again: str = "") -> list[Mark]:

@@ -28,14 +28,19 @@ def summary(file: Path, done: Fixed, target: Path | None = None) -> list[str]:
         ]
     if done.before:
         lines.append(f"{count(done.before, 'mark')} left out: applied before")
-    if done.held_out:
+    if done.held_out and target is None:
         lines.append(
             f"{count(done.held_out, 'mark')} left out: of the search and test split, which judge all arms; --held-out "
             "takes them too"
         )
+    elif done.held_out:
+        lines.append(
+            f"{count(done.held_out, 'mark')} of the search and test split {'is' if done.held_out == 1 else 'are'} "
+            "applied too: other tools get all repairs (in the workspace only with --held-out)"
+        )
     changed = ", ".join(f"{done.changes[kind]} {kind}" for kind in KINDS)
     if done.images:
-        new = f" (labels {done.version})" if done.version else ""
+        new = f", version {done.version} of the labels" if done.version else ""
         lines.append(f"labels of {count(done.images, 'image')} change{new}: {changed}")
         lines += [f"  renamed {pair}: {number}" for pair, number in done.changes["renamed_from"].items()]
     elif target is not None and done.before:

@@ -27,6 +27,8 @@ from metricloop.study.stage_work import WITH_DETECTOR, detector_of, trials_of, w
 from metricloop.text.duration import duration
 from metricloop.text.shell import run_line
 
+GO_ON = ("run", "score", "deliver")  # what `metricloop run` finishes; another command has to be typed again
+
 
 class BusyError(RuntimeError):
     """Another process works in this workspace; the message says since when, and how far it is."""
@@ -222,7 +224,8 @@ def describe_stopped(found: Running, folder: Path, now: float | None = None) -> 
     now = time.time() if now is None else now
     what = f"failed: {found.failed}" if found.failed else "was stopped"
     reached = f" after {len(found.done)} of {len(found.stages)} stages" if found.stages else ""
-    return f"`metricloop {found.doing}` of {clock(found.began, now)} {what}{reached}; go on with: {run_line(folder)}"
+    further = f"go on with: {run_line(folder)}" if found.doing in GO_ON else "to go on, type it again"
+    return f"`metricloop {found.doing}` of {clock(found.began, now)} {what}{reached}; {further}"
 
 
 def clock(moment: float, now: float) -> str:

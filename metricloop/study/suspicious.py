@@ -12,13 +12,15 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.formats.export import reordered
 from metricloop.data.formats.writer import ExportError, Note, Notes, SeenBox
 from metricloop.data.tables import read_json
+from metricloop.text.numbers import count
 from metricloop.text.shell import command_line
 
 SAME = 0.06  # px; the audit's file rounds boxes to one decimal
 
 
-def read_suspects(folder: Path, pool: Dataset, most: int | None = None) -> tuple[Dataset, Notes]:
-    """The suspicious images of a pool (with its crowd regions), the worst first, with all their boxes; and the notes.
+def read_suspects(folder: Path, pool: Dataset, most: int | None = None) -> tuple[Dataset, Notes, str]:
+    """The suspicious images of a pool (with its crowd regions), the worst first, with all their boxes; the notes; and a
+    sentence on how many findings of the audit these are.
 
     They come in the order of all findings, those first whose repair is worth most per minute. most: images.
     Errors: ExportError without an audit, or when it was made for other labels.
@@ -28,9 +30,11 @@ def read_suspects(folder: Path, pool: Dataset, most: int | None = None) -> tuple
     if not path.is_file():
         raise ExportError(f"{path} does not exist: list the suspicious labels first with {again}")
     suspected = read_json(path)["suspects"].values()
-    found = [row for rows in suspected for row in rows if row.get("split", "pool") == "pool"]
+    listed = [row for rows in suspected for row in rows]
+    found = [row for row in listed if row.get("split", "pool") == "pool"]
     if not found:
-        raise ExportError(f"{path} lists no suspects")
+        held = f" in the pool; all {len(listed)} are of the search and test split" if listed else ""
+        raise ExportError(f"{path} lists no suspects{held}")
     found.sort(key=lambda row: (row.get("order", 0), row["place"], -row["suspicion"]))
     image_row = {int(number): row for row, number in enumerate(pool.image_id)}
     box_row = {int(number): row for row, number in enumerate(pool.box_id)}
@@ -59,7 +63,23 @@ def read_suspects(folder: Path, pool: Dataset, most: int | None = None) -> tuple
             label = pool.class_names.index(entry["model_label"])
             x1, y1, x2, y2 = entry["model_box"]
             seen.setdefault(row, []).append(SeenBox((x1, y1, x2, y2), label, entry["model_score"]))
-    return chosen, Notes(images, of_boxes, {row: list(dict.fromkeys(own)) for row, own in seen.items()})
+    shown = sum(image_row[entry["image_id"]] in rank for entry in found)
+    notes = Notes(images, of_boxes, {row: list(dict.fromkeys(own)) for row, own in seen.items()})
+    return chosen, notes, _how_many(shown, len(found), len(listed))
+
+
+def _how_many(shown: int, of_pool: int, listed: int) -> str:
+    """How many of the findings that an audit lists are written, and why not all.
+
+    >>> _how_many(5, 5, 5), _how_many(5, 5, 7)
+    ('all 5 findings of the audit', '5 of 7 findings of the audit; 2 of the search and test split are left out')
+    """
+    if shown == listed:
+        return f"all {count(listed, 'finding')} of the audit"
+    held, later = listed - of_pool, of_pool - shown
+    why = [f"{held} of the search and test split {'is' if held == 1 else 'are'} left out"] if held else []
+    why += [f"--most leaves out {later}"] if later else []
+    return f"{shown} of {count(listed, 'finding')} of the audit; {', '.join(why)}"
 
 
 def _still_there(entry: dict[str, Any], pool: Dataset, images: dict[int, int], boxes: dict[int, int]) -> bool:

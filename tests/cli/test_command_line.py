@@ -340,6 +340,9 @@ def test_a_workspace_below_the_folder_is_offered(tmp_path, capsys, monkeypatch):
     for file in ("params.yaml", "arms.yaml"):
         (tmp_path / "my lions").mkdir(exist_ok=True)
         (tmp_path / "my lions" / file).touch()
+        (tmp_path / "clone of metricloop/metricloop/cli").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clone of metricloop" / file).touch()
+    (tmp_path / "clone of metricloop/metricloop/cli/main.py").touch()
     monkeypatch.chdir(tmp_path)
     assert main(["status"]) == 1
     assert capsys.readouterr().err.endswith("`metricloop init DIR --data SOURCE`, or name one: -C 'my lions'\n")

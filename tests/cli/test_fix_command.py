@@ -77,7 +77,7 @@ def test_marks_become_a_version_of_the_labels(folder, data, tmp_path, capsys):
         "  placed           1         1         -         -",
         "  spurious         -         -         1         -",
         "  missing          -         1         -         -",
-        "labels of 3 images change (labels 1): 1 added, 1 removed, 1 moved, 0 renamed",
+        "labels of 3 images change, version 1 of the labels: 1 added, 1 removed, 1 moved, 0 renamed",
         "1 finding judged right: the next audit does not list what is right",
     ]
     assert f"labels 1: {folder / 'labels/1.json'}\n" in out
@@ -115,6 +115,19 @@ def test_while_another_command_works_marks_can_be_looked_at_and_a_wrong_name_is_
             assert "mraks.json does not exist" in capsys.readouterr().err
 
 
+def test_of_a_folder_the_files_of_marks_in_it_are_named(folder, data, tmp_path, capsys):
+    downloads = tmp_path / "down loads"
+    downloads.mkdir()
+    (downloads / "other.json").write_text('{"format": "something else"}')
+    assert main(["fix", str(downloads), "-C", str(folder)]) == 1
+    assert "down loads is a folder; give the marks.json that the page of an audit saved; there is none in it" in (
+        capsys.readouterr().err
+    )
+    marks = save(downloads / "marks (1).json", *four_marks(data))
+    assert main(["fix", str(downloads), "-C", str(folder)]) == 1
+    assert capsys.readouterr().err.endswith(f"is a folder; give the file of marks in it: {marks}\n")
+
+
 def test_labels_that_are_only_right_make_no_version(folder, data, tmp_path, capsys):
     rows, first = boxed(data)
     marks = save(tmp_path / "m.json", entry(data, "keep", rows[0], first[0]), entry(data, "unsure", rows[1], first[1]))
@@ -135,6 +148,10 @@ def test_held_out_labels_change_only_when_asked(folder, data, tmp_path, capsys):
     assert "0 added, 1 removed" in capsys.readouterr().out
     [step] = read_steps(folder / "labels/1.json")
     assert list(step.images) == [data.file[rows[0]]]
+    assert main(["fix", str(marks), "--to", str(tmp_path / "out"), "-C", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "1 mark of the search and test split is applied too: other tools get all repairs" in out
+    assert "labels of 1 image change: 0 added, 1 removed" in out
     assert "before_repair" not in (folder / "arms.yaml").read_text()
 
 

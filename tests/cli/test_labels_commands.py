@@ -154,9 +154,17 @@ def test_suspicious_labels_are_a_queue_with_the_worst_first(audited, tmp_path, c
     assert "suspected: placed" in labels["result"][0]["meta"]["text"]
     assert len(labels["result"]) == pool.counts[rows[1]]
     assert ["predictions" in task for task in tasks] == [True, True, False]
-    assert "3 images" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "3 images" in out
+    assert "all 4 findings of the audit" in out
+    content = json.loads((folder / "audit/audit.json").read_text())
+    content["suspects"]["placed"].append({**content["suspects"]["placed"][0], "split": "test"})
+    (folder / "audit/audit.json").write_text(json.dumps(content))
     target.unlink()
     assert main([*typed, "--most", "1"]) == 0
+    assert "1 of 5 findings of the audit; 1 of the search and test split is left out, --most leaves out 3\n" in (
+        capsys.readouterr().out
+    )
     assert len(json.loads(target.read_text())) == 1
 
 

@@ -55,7 +55,10 @@ C = "-C '/studies/my lions'"
 # situation, arms, changes of the comparison, of the background, text of the first step, its command, its trials
 SITUATIONS = [
     ("mixed", [BASELINE, one("better", 0.07)], {}, {"old_labels": ("random", "tight", "gone")},
-     "Train random and tight on the labels of now, before you compare", f"run {C}", 6),
+     "Train random and tight again, because labels have changed since", f"run {C}", 6),
+    ("mixed", [BASELINE, *(one("better", 0.07, name=name) for name in "abc")], {},
+     {"old_labels": ("random", "a", "b", "c")},
+     "Train 4 arms again, because labels have changed since", f"run {C}", 12),
     ("unfinished", [BASELINE, one("undecided", 0.03, goes_on=True)], {}, {},
      "Go on with the study, which is not finished", f"run {C}", 6),  # 3 of tight, and 3 of random
     ("unfinished", [BASELINE, one("undecided", 0.03)], {"family": {"treatment": 3, "control": 0}}, {},

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 import yaml
@@ -94,6 +95,35 @@ def test_ctrl_c_puts_back_at_once(ws):
     shutil.rmtree(ws / "made")
     settle_all()
     assert content(ws) == before
+
+
+def test_ctrl_c_and_the_threads_of_the_stages_put_back_once(ws):
+    """As when a run is stopped: the clock of Ctrl-C settles all stages, while each thread settles its own."""
+    before = content(ws)
+    for _ in range(20):
+        keep(ws, ["make", "after"])
+        shutil.rmtree(ws / "made")
+        (ws / "after.txt").unlink()
+        together, lost, faults = threading.Barrier(4), [], []
+
+        def work(task, together=together, lost=lost, faults=faults):
+            together.wait()
+            try:
+                lost.extend(task() or [])
+            except BaseException as error:
+                faults.append(error)
+
+        tasks = [settle_all, settle_all, lambda: settle(ws, ["make"]), lambda: settle(ws, ["after"])]
+        threads = [threading.Thread(target=work, args=[task]) for task in tasks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not faults
+        assert len(lost) == len(set(lost))
+        assert content(ws) == before
+        assert list((ws / ".metricloop/kept").iterdir()) == []
+        assert kept_outputs._running == []
 
 
 def test_files_that_only_one_side_has_are_noticed(ws):

@@ -71,6 +71,21 @@ def test_a_second_command_says_who_works_here_and_how_far_it_is(study, other, ca
     assert capsys.readouterr().out == f"{said}\n"
 
 
+def test_what_trains_beside_a_run_or_changes_its_plan_is_refused(study, other, capsys, monkeypatch):
+    started = []
+    monkeypatch.setattr(processes, "call", lambda *given, **more: started.append(given))
+    monkeypatch.setattr(processes, "call_model_step", lambda *given, **more: started.append(given))
+    monkeypatch.setattr("metricloop.comparison.comparison_file.read_comparison", lambda folder: {})
+    monkeypatch.setattr("metricloop.delivery.choose.choose", lambda *given: {"name": "random"})
+    monkeypatch.setattr("metricloop.delivery.choose.refuse_old_labels", lambda *given: "")
+    monkeypatch.setattr("metricloop.cli.language_model.existing_result", lambda *given: None)
+    monkeypatch.setattr("metricloop.engineer.progress.next_round", lambda events: 1)
+    for name in ("promote", "suggest"):
+        assert main([name, "-C", str(study)]) == 1
+        assert f"another command works in {study}: `metricloop run`" in capsys.readouterr().err
+    assert started == []
+
+
 def test_a_killed_run_is_told_and_keeps_nobody_out(study, other):
     other.kill()
     other.wait()
@@ -107,6 +122,7 @@ def test_a_run_that_a_person_stopped_has_not_failed(study):
     assert not found.alive
     assert describe_stopped(found, study).startswith("`metricloop run`")
     assert "was stopped" in describe_stopped(found, study)
+    assert describe_stopped(replace(found, doing="promote"), study).endswith("was stopped; to go on, type it again")
     (study / layout.RUN).unlink()
 
 
