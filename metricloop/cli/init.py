@@ -14,6 +14,7 @@ from metricloop.cli.command import Commands, flag
 from metricloop.cli.push import REMOTE_HELP
 from metricloop.data.label_errors import PRESETS
 from metricloop.data.readers import NAMES
+from metricloop.data.urls import without_secrets
 from metricloop.detector.architectures import DEFAULT
 from metricloop.detector.architectures import NAMES as DETECTORS
 from metricloop.text.shell import run_line
@@ -36,6 +37,7 @@ FOR_DEMO = ("folder", "demo", "name", "full", "corrupt", "screen", "remote", "ch
 
 @commands.add(
     "metricloop init ~/lions --data /data/lions",
+    "metricloop init ~/lions --data s3://bucket/lions",
     "metricloop init ~/lions --data /data/lions --categories lion lioness",
     "metricloop init ~/lions --data /data/lions --labels a.json --truth b.json",
     "metricloop init demo --demo",
@@ -45,7 +47,10 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder, anywhere on disk.")],
     data: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="Folder or annotation file of the data set."),
+        typer.Option(
+            metavar="SOURCE",
+            help="Folder or annotation file of the data set, or its URL (s3://, gs://, az://, https://).",
+        ),
     ] = None,
     labels: Annotated[
         str | None,
@@ -132,7 +137,7 @@ def init(
 ) -> None:
     """Make a workspace for a data set, read it, and show what is in it."""
     if not demo and data is not None:
-        print(f"reading {data} ...", flush=True)  # the next imports take a second
+        print(f"reading {without_secrets(data)} ...", flush=True)  # the next imports take a second
     from metricloop.data.formats.problem import RefusedError
     from metricloop.data.splits import SplitError
     from metricloop.params import Screen

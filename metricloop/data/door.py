@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -73,6 +73,18 @@ def read_head(path: Path | str, roots: Sequence[str] | None, size: int) -> bytes
             return stream.read(size)
         except OSError as error:
             raise DoorError(reason(error)) from None
+
+
+def bring(files: Iterable[tuple[Path, str]]) -> None:
+    """Fetch the files at URLs among some that will be read soon, many at a time. files: paths and hashes.
+
+    Errors: AwayError, MissingPackageError.
+    """
+    far = [file for file in files if is_url(file[0])]
+    if far:
+        from metricloop.data import remote
+
+        remote.bring(far)
 
 
 def size_of(path: Path | str, sha256: str | None = None) -> int:

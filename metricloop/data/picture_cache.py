@@ -62,6 +62,10 @@ class PictureCache:
         """The content with this hash."""
         return self._try(lambda held: held.get(sha256))
 
+    def has(self, sha256: str) -> bool:
+        """Whether the content with this hash is here, or nothing can be kept anyway."""
+        return self._try(lambda held: sha256 in held) is not False
+
     def add(self, data: bytes, url: str = "", state: str = "") -> str:
         """Keep a content, and that the URL has it in this state (such as an ETag; "": unknown); returns its hash."""
         sha256 = hashlib.sha256(data).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,6 +100,25 @@ def read(path: Path | str, limit: int, sha256: str | None = None) -> bytes:
     if len(data) <= LARGEST:
         cache.add(data, url, state)
     return data
+
+
+def bring(files: Iterable[tuple[Path | str, str]]) -> None:
+    """Fetch files that will be read soon, many at the same time. files: paths and hashes.
+
+    What does not exist is told when it is read. Errors: AwayError, MissingPackageError.
+    """
+    cache = picture_cache()
+    missing = [(str(path), sha256) for path, sha256 in dict(files).items() if not cache.has(sha256)]
+    if len(missing) < 2:
+        return
+
+    def fetched(file: tuple[str, str]) -> None:
+        with suppress(door.DoorError):
+            read(file[0], door.PICTURE, file[1])
+
+    with ThreadPoolExecutor(FETCHES) as pool:
+        for done in [pool.submit(fetched, file) for file in missing]:
+            done.result()
 
 
 def head(path: Path | str, size: int) -> bytes:

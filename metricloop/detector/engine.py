@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,16 @@ class Pictures(Protocol):
     """Resized pictures by row, each (size, size, 3) uint8 RGB: detector.pixel_cache.Pixels, or an array of them."""
 
     def __getitem__(self, row: int, /) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Fetched(Pictures, Protocol):
+    """Pictures that may have to be fetched before they can be used."""
+
+    def bring(self, rows: Iterable[int], /) -> None: ...
+
+
+SOON = 16  # batches whose pictures are fetched together
 
 
 class DeviceError(RuntimeError):
@@ -129,6 +139,9 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = schedule.learning_rate * _warm_cosine(iteration, schedule.iterations)
         torch.manual_seed(_mix(seed, iteration))
+        if iteration % SOON == 0 or iteration == start:
+            due = range(iteration, min(iteration + SOON, schedule.iterations))
+            _bring(pixels, [samples[k].row for i in due for k in _batch(len(samples), schedule.batch_size, seed, i)])
         chosen = _batch(len(samples), schedule.batch_size, seed, iteration)
         images, targets = _collate([samples[k] for k in chosen], pixels, augment, seed, iteration, device)
         with torch.autocast(device.type, enabled=scaler.is_enabled()):
@@ -175,6 +188,8 @@ def predict(
     head.score_thresh, head.detections_per_img = score_threshold, 2 * max_detections
     found = []
     for begin in range(0, len(rows), batch_size):
+        if begin % (SOON * batch_size) == 0:
+            _bring(pixels, rows[begin : begin + SOON * batch_size])
         chosen = rows[begin : begin + batch_size]
         images = [torch.from_numpy(pixels[row]).permute(2, 0, 1) for row in chosen]
         for row, output in zip(chosen, model(images), strict=True):
@@ -195,6 +210,12 @@ def _warm_cosine(iteration: int, iterations: int) -> float:
         return (iteration + 1) / warm
     done = (iteration - warm) / max(1, iterations - warm)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _bring(pixels: Pictures, rows: Sequence[int]) -> None:
+    """Let pictures that lie elsewhere be fetched before they are used, many at the same time."""
+    if isinstance(pixels, Fetched):
+        pixels.bring(rows)
 
 
 def _mix(*parts: int) -> int:

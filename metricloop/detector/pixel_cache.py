@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from metricloop.data import letterbox, pictures
+from metricloop.data import door, letterbox, pictures
 from metricloop.data.dataset import Dataset
 from metricloop.data.letterbox import letterbox as resize
 from metricloop.data.pictures import read_picture
+from metricloop.data.urls import is_url
 
 
 def scales(dataset: Dataset, size: int) -> np.ndarray:
@@ -51,6 +53,12 @@ class Pixels:
             self._pictures[row] = resize(read_picture(path, self._dataset.sha256[row]), self._size)
             self._stamps[row] = stamp  # after the picture, so that no reader uses an unfinished one
         return self._pictures[row]
+
+    def bring(self, rows: Iterable[int]) -> None:
+        """Fetch the pictures at a URL that will be decoded soon, many at the same time."""
+        if is_url(self._dataset.root):
+            new = [row for row in rows if not self._stamps[row].any()]
+            door.bring((self._dataset.root / self._dataset.file[row], self._dataset.sha256[row]) for row in new)
 
 
 def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:

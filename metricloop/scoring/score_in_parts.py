@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metricloop.data import door
 from metricloop.execution.engine import DiedError, Done, Engine, Work
 from metricloop.metrics.contract import MetricResult, Spec
 from metricloop.scoring.batch import Batch
@@ -115,6 +116,8 @@ def score_part(turn: Turn, shared: tuple[Batch, int | None]) -> list[PartScores]
     (batch, side), tasks, specs = shared, turn.tasks, turn.specs
     pixels = [spec for spec in specs if "image" in spec.needs]
     sized = any("file_size" in spec.needs for spec in specs)
+    if pixels or sized:
+        door.bring((task.path, task.sha256) for task in tasks)
     read = [read_frame(task, any(_applies(spec, task) for spec in pixels), side, sized) for task in tasks]
     results = batch.run(specs, [frame for frame, _ in read]) if specs else []
     portions = []

@@ -51,10 +51,9 @@ NETWORK = (
     "REQUESTS_CA_BUNDLE",
 )
 
-# What the libraries of storages read. Only the commands of a study that keeps something at a URL get these.
+# What the libraries of storages read. Only the commands of a study whose data set lies at a URL get these.
 STORAGE = ("AWS_", "GOOGLE_", "GCSFS_", "AZURE_", "FSSPEC_", "METRICLOOP_CACHE")
-DVC_LOCAL = ".dvc/config.local"
-AT_URL = re.compile(r"(s3|gs|az|azure|https?)://")
+AT_URL = re.compile(r":\s*[\"']?(s3|gs|az|https?)://", re.IGNORECASE)
 
 keys: dict[str, str] = {}  # of language models; taken out of os.environ, so that no command inherits them
 set_by_options: dict[str, str] = {}  # variables that an option of the command line sets; os.environ cannot set them
@@ -78,9 +77,9 @@ def hide_keys() -> None:
 def environment(folder: Path | None = None) -> dict[str, str]:
     """The variables of a stage: PASSED ones, this Python first on PATH, and this process as the stage's owner.
 
-    folder: the workspace; where its data set or DVC's remote lies at a URL, variables of STORAGE are passed on, too.
+    folder: the workspace; where its data set lies at a URL, the variables of STORAGE are passed on, too.
     """
-    prefixes = PASSED_PREFIXES + STORAGE * (folder is not None and keeps_at_url(folder))
+    prefixes = PASSED_PREFIXES + STORAGE * (folder is not None and reads_from_url(folder))
     kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(prefixes)}
     if prefixes != PASSED_PREFIXES:
         kept |= network()
@@ -92,13 +91,11 @@ def environment(folder: Path | None = None) -> dict[str, str]:
     return kept | QUIET | set_by_options | {"PATH": path, OWNER: str(os.getpid())}
 
 
-def keeps_at_url(folder: Path) -> bool:
-    """Whether the data set of a workspace lies at a URL, or a remote of DVC."""
-    for name, marks in ((layout.PARAMS, ("source:", "root:", "-")), (".dvc/config", ("url",)), (DVC_LOCAL, ("url",))):
-        with suppress(OSError, UnicodeDecodeError):
-            lines = [line.strip() for line in (folder / name).read_text().splitlines()]
-            if any(line.startswith(marks) and AT_URL.search(line) for line in lines):
-                return True
+def reads_from_url(folder: Path) -> bool:
+    """Whether the data set of a workspace lies at a URL, as the text of params.yaml says."""
+    with suppress(OSError, UnicodeDecodeError):
+        lines = [line.strip() for line in (folder / layout.PARAMS).read_text().splitlines()]
+        return any(line.startswith(("source:", "root:")) and AT_URL.search(line) for line in lines)
     return False
 
 

@@ -16,6 +16,7 @@ from metricloop.data.ingest import write as write_tables
 from metricloop.data.loading import load
 from metricloop.data.pictures import PictureError, read_picture
 from metricloop.data.urls import path_of
+from metricloop.detector.pixel_cache import Pixels
 
 
 @pytest.fixture(autouse=True)
@@ -198,3 +199,37 @@ def test_the_cache_that_is_used_is_that_of_the_machine(tmp_path):
     sha256 = hashlib.sha256((tmp_path / "set/images/0.jpg").read_bytes()).hexdigest()
     read_picture(path_of(f"{url}/images/0.jpg"), sha256)
     assert picture_cache.PictureCache(tmp_path / "cache", 1 << 30).get(sha256) is not None
+
+
+def test_pictures_that_are_needed_soon_are_fetched_together_and_once(tmp_path):
+    make_set(tmp_path / "set", 8)
+    with served(tmp_path / "set") as server:
+        files = [
+            (path_of(f"{server.url}/images/{k}.jpg"), hashlib.sha256((tmp_path / f"set/images/{k}.jpg").read_bytes()))
+            for k in range(8)
+        ]
+        files = [(path, sha256.hexdigest()) for path, sha256 in files]
+        door.bring([*files, (path_of(f"{server.url}/images/gone.jpg"), "0" * 64)])  # told when it is read
+        door.bring(files)
+        for path, sha256 in files:
+            read_picture(path, sha256)
+        assert [server.asked[f"/images/{k}.jpg"] for k in range(8)] == [1] * 8
+        with pytest.raises(PictureError, match="it does not exist"):
+            read_picture(path_of(f"{server.url}/images/gone.jpg"), "0" * 64)
+
+
+def test_a_trial_on_another_machine_fetches_the_pictures_of_its_batches_only(tmp_path):
+    url = in_memory(make_set(tmp_path / "set", 12), "lions")
+    tables_of(url, tmp_path / "data")
+    pool = load(tmp_path / "data", path_of(url), "pool")
+    pixels = Pixels(pool, 32, tmp_path / "scratch")
+    picture_cache.picture_cache.cache_clear()
+    cache = picture_cache.PictureCache(tmp_path / "elsewhere", 1 << 30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote, "picture_cache", lambda: cache)
+        pixels.bring([0, 2])
+        assert [cache.get(str(pool.sha256[row])) is not None for row in range(4)] == [True, False, True, False]
+        before = pixels[0].copy()
+        fsspec.filesystem("memory").rm(f"/lions/{pool.file[2]}")
+        assert pixels[2].shape == (32, 32, 3)
+        assert (pixels[0] == before).all()

@@ -137,7 +137,7 @@ def test_a_folder_for_pictures_follows_from_the_url(monkeypatch):
     [
         ("params.yaml", "data:\n  source: s3://b/lions # folder\n  root: x\n", True),
         ("params.yaml", "data:\n  source: /data/lions\n  root: 'gs://b'\n", True),
-        (".dvc/config", "['remote \"store\"']\n    url = s3://b/dvc\n", True),
+        (".dvc/config", "['remote \"store\"']\n    url = s3://b/dvc\n", False),  # which no stage reads
         ("params.yaml", "llm:\n  base_url: https://api.openai.com/v1\ndata:\n  source: lions\n", False),
     ],
 )
