@@ -20,7 +20,7 @@ from metricloop.text.console import wrapped
 from metricloop.text.duration import duration
 from metricloop.text.shell import command_line
 
-ANYWAY = 20  # labels of a kind, for a look at what is only suspicious
+ANYWAY = 5  # labels of a kind, for a look of some minutes at what is only suspicious
 
 if TYPE_CHECKING:
     from metricloop.auditing.run import Audit
@@ -35,10 +35,10 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
     Errors: ParamsError without a workspace, AuditError when the pool has nothing to audit, StageError.
     """
     from metricloop.auditing.audit_files import write
-    from metricloop.auditing.findings import LEAST
     from metricloop.auditing.print_audit import print_audit
     from metricloop.auditing.run import audit as examine
     from metricloop.auditing.run import check
+    from metricloop.auditing.suspects import LEAST
     from metricloop.report.audit_page import STEPS, build
 
     hide_keys()
@@ -67,7 +67,7 @@ def audit(folder: Path, *, no_training: bool, most: int, least: float | None = N
     if not no_training and (advice := _longer(folder, params, found)):
         print(advice)
     if anyway:
-        print(f"look at the most suspicious labels anyway: {anyway}")
+        print(f"the {ANYWAY} most suspicious labels of each kind as a page: {anyway}")
     print(f"page: {target / 'audit.html'} (audit.csv and audit.json are in the same folder; git ignores it)")
     return target
 

@@ -7,9 +7,10 @@ import pandas as pd
 from metricloop.api.data import Data, InputError, objects_of, truth_rows
 from metricloop.api.predictions import Predictions, detections_of
 from metricloop.auditing.audit_files import COLUMNS, flat, suspect_rows
-from metricloop.auditing.findings import LEAST, findings
+from metricloop.auditing.findings import findings
 from metricloop.auditing.label_errors import judged_kinds
 from metricloop.auditing.run import Audit, AuditError, label_scores
+from metricloop.auditing.suspects import LEAST
 from metricloop.auditing.truth import truth_of
 from metricloop.auditing.worth import in_order
 from metricloop.selection.keep_values import without_crowds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,26 +12,30 @@ from metricloop.auditing.evidence import gather
 from metricloop.auditing.expected import Expected
 from metricloop.auditing.label_errors import Kind
 from metricloop.auditing.planted import RIGHT
-from metricloop.auditing.suspects import Suspect, suspects
+from metricloop.auditing.suspects import LEAST, Suspect, suspects
 from metricloop.auditing.suspicion import MetricScores, suspicion
+from metricloop.auditing.worth import in_order
 from metricloop.data.boxes import iou
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
 from metricloop.study.judged import Right
 from metricloop.text.numbers import count, percent
 
-LEAST = 0.5  # probability from which on a finding is listed: more likely wrong than right
 WELL_PLACED = 0.2  # of the labels must have a box of the model that fits, or right ones look badly placed, too
 LONGER = "a model that trains longer may help"
+A_LOOK = 3  # labels that are named where nothing is listed: a minute's work
 NOTHING = "no error of this kind stands out"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """suspects: by kind, without their place in the order of all. expected: by kind."""
+    """suspects: by kind, without their place in the order of all. expected: by kind. first: where nothing is listed,
+    the most suspicious entries whatever the evidence, at most A_LOOK, in the order of all kinds.
+    """
 
     suspects: dict[str, list[Suspect]]
     expected: dict[str, Expected]
+    first: list[Suspect] = field(default_factory=list)
 
 
 def findings(
@@ -57,7 +61,12 @@ def findings(
             kind.name: expected(known[kind.name], found[kind.name], by_kind[kind.name], silent[kind.name])
             for kind in kinds
         },
+        [] if any(found.values()) else _first(suspects(kinds, by_kind, data, predictions, A_LOOK, sure, 0.0, right)),
     )
+
+
+def _first(found: Mapping[str, Sequence[Suspect]]) -> list[Suspect]:
+    return sorted((one for own in in_order(found).values() for one in own), key=lambda one: one.order)[:A_LOOK]
 
 
 def too_poor(

@@ -33,6 +33,17 @@ class Kind:
     also: tuple[str, ...] = ()
 
     @property
+    def perhaps(self) -> str:
+        """The title of a finding that is suspicious, and not shown to be wrong."""
+        return self.title.replace("Probably", "Perhaps", 1)
+
+    @property
+    def error(self) -> str:
+        """The error itself, without a claim that there is one."""
+        words = self.title.removeprefix("Probably ")
+        return words[0].upper() + words[1:]
+
+    @property
     def mistakes(self) -> tuple[str, ...]:
         """What the truth calls labels that are wrong in this way; empty for ANY."""
         return LABEL_ERRORS[self.name].mistakes if self.name in LABEL_ERRORS else ()

@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from metricloop.auditing.expected import Expected
+from metricloop.auditing.in_words import PERHAPS, PROBABLE, TITLES, claim, in_words
 from metricloop.auditing.label_errors import ANY
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
 from metricloop.auditing.print_references import budget_table, disagreement_table, simple_table, under
 from metricloop.auditing.reference import Reference
 from metricloop.auditing.run import Audit
-from metricloop.text.console import console_of
-from metricloop.text.numbers import count, fixed, percent
+from metricloop.text.console import console_of, wrapped
+from metricloop.text.numbers import DASH, count, fixed, percent
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
+
+
+UNKNOWN = f"{DASH}: how many of these are wrong cannot be told, because none stands out as the planted errors do"
 
 
 def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = False) -> None:
@@ -45,28 +49,38 @@ def print_audit(audit: Audit, console: Console | None = None, *, budget: bool = 
 
 def _listed(audit: Audit) -> Group:
     """A line per kind: how many are listed, how many of them are expected to be wrong, and why a list is empty."""
-    table = simple_table()
+    from rich.console import Group
+    from rich.text import Text
+
+    table, unknown = simple_table(), False
     table.add_column("kind")
     table.add_column("listed", justify="right")
     table.add_column("wrong, expected", justify="right")
     table.add_column("")
     for kind in audit.kinds:
         found, told = audit.suspects.get(kind.name, []), audit.expected.get(kind.name, Expected())
-        share = "" if told.precision is None else percent(told.precision)
-        table.add_row(kind.name, count(len(found)), share, told.silent or kind.title)
-    return under(
-        "What is probably wrong. The expected shares are estimates, from errors planted into these labels.", table
-    )
+        title = (TITLES if not found or any(one.probable for one in found) else PERHAPS)[kind.name]
+        table.add_row(kind.name, count(len(found)), percent(told.precision), told.silent or title)
+        unknown |= told.precision is None and any(one.other is None for one in found)
+    said = PROBABLE if not audit.fix_first else claim(audit)
+    text = f"{said} The expected shares are estimates, from errors planted into these labels."
+    return Group(under(text, table), *[Text(UNKNOWN)] * unknown)
 
 
 def _conclusion(audit: Audit) -> str:
     listed = audit.fix_first
     if not listed:
-        return "no kind of error stands out"
+        return "\n".join(["no kind of error stands out", *_first(audit)])
     pool = sum(one.split == "pool" for one in listed)
     held = f", {count(len(listed) - pool)} of them held out" if pool < len(listed) else ""
     minutes = sum(one.minutes for one in listed)
     return f"{count(len(listed), 'finding')}{held}: about {max(1, round(minutes))} min of a person"
+
+
+def _first(audit: Audit) -> list[str]:
+    """The most suspicious labels where nothing is listed, a line each, so that there is something to look at."""
+    lines = [wrapped(f"  {audit.data.file[one.row]}: {in_words(audit.data, one)}", "    ") for one in audit.first]
+    return [f"the {count(len(lines), 'most suspicious label')}, not shown to be wrong:", *lines] if lines else []
 
 
 def _measured(one: Reference) -> Group:

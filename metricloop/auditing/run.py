@@ -16,11 +16,11 @@ from metricloop.auditing.copies import repeated_pictures
 from metricloop.auditing.disagreement import disagreement
 from metricloop.auditing.everything import held_out_detections, joined, joined_scores, read_held_out
 from metricloop.auditing.expected import Expected
-from metricloop.auditing.findings import LEAST, findings
+from metricloop.auditing.findings import findings
 from metricloop.auditing.label_errors import PICTURE_KINDS, Kind, judged_kinds
 from metricloop.auditing.measure import measure
 from metricloop.auditing.reference import PLANTED, SECOND, Reference, second_truth
-from metricloop.auditing.suspects import Suspect
+from metricloop.auditing.suspects import LEAST, Suspect
 from metricloop.auditing.suspicion import MetricScores, label_metrics, suspicion
 from metricloop.auditing.truth import Truth, truth_of
 from metricloop.auditing.worth import in_order
@@ -59,6 +59,7 @@ class Audit:
     of the out-of-fold models, None without them. seconds: by step, None for a step that was up to date. notes: what
     was not judged, and why. references: what the labels were compared with, mistakes made on purpose first. expected:
     by kind. everything: the images and labels of all splits, the pool's first, in its order; None for the pool alone.
+    first: where nothing is listed, the most suspicious labels whatever the evidence, as in `Findings`.
     """
 
     pool: Dataset
@@ -71,11 +72,17 @@ class Audit:
     references: Sequence[Reference] = ()
     expected: Mapping[str, Expected] = field(default_factory=dict)
     everything: Dataset | None = None
+    first: Sequence[Suspect] = ()
 
     @property
     def data(self) -> Dataset:
         """The images and labels that suspects point into, the pool's first."""
         return self.pool if self.everything is None else self.everything
+
+    @property
+    def doubtful(self) -> list[Suspect]:
+        """The suspects that are not shown to be wrong: listed because a lower probability was asked for."""
+        return [one for found in self.suspects.values() for one in found if not one.probable]
 
     @property
     def fix_first(self) -> list[Suspect]:
@@ -170,6 +177,7 @@ def audit(
         references,
         found.expected,
         data,
+        found.first,
     )
 
 

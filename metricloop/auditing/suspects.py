@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from metricloop.auditing.facts import holds, unlabelled
 from metricloop.auditing.label_errors import Kind
 from metricloop.auditing.ranking_quality import percentiles
 from metricloop.data.boxes import iou
@@ -17,6 +18,7 @@ from metricloop.study.judged import Right
 
 ModelBox = tuple[tuple[float, float, float, float], int, float]  # a prediction: xyxy, label, score
 Entry = tuple[int, int, int, ModelBox | None]  # row, box, more and model of a Suspect
+LEAST = 0.5  # probability from which on a finding is listed: more likely wrong than right
 TOLD = 0.005  # probability from which on it is told: shares of wrong labels are careful, and may be far too low
 
 
@@ -52,6 +54,11 @@ class Suspect:
         """
         return None if self.probability is None or self.probability < TOLD else self.probability
 
+    @property
+    def probable(self) -> bool:
+        """Whether the evidence says that it is wrong: more likely than not, or a picture beside others."""
+        return self.other is not None or (self.probability is not None and self.probability >= LEAST)
+
 
 def suspects(
     kinds: Sequence[Kind],
@@ -65,20 +72,26 @@ def suspects(
 ) -> dict[str, list[Suspect]]:
     """For each kind the `most` entries with the highest probability, one per image, the most probable first.
 
-    A box is listed once, under the kind for which it is most probable, or most suspicious. An image may be listed for a
-    missing label as well. by_kind: suspicion of the boxes (m,) or images (n,). probabilities: the same, that the label
-    is wrong; a kind without them lists by suspicion. least: probability from which on an entry is listed; 0: the most
-    suspicious ones, whatever the evidence. right: what a person judged right; it is not listed again.
+    Only what has the fact of its kind (`facts.holds`) is listed. A box is listed once, under the kind for which it is
+    most probable, or most suspicious. An image may be listed for a missing label as well. by_kind: suspicion of the
+    boxes (m,) or images (n,). probabilities: the same, that the label is wrong; a kind without them lists by suspicion.
+    least: probability from which on an entry is listed; 0: the most suspicious ones, whatever the evidence. right: what
+    a person judged right; it is not listed again.
     """
     known = probabilities or {}
     boxed = [kind for kind in kinds if kind.unit == "box"]
     ranks = np.array([percentiles(by_kind[kind.name], "worse") for kind in boxed]).reshape(len(boxed), -1)
     wrong = np.array([known.get(kind.name, np.zeros(len(pool.boxes))) for kind in boxed]).reshape(len(boxed), -1)
+    facts = np.array([holds(kind, pool, predictions) for kind in boxed], bool).reshape(len(boxed), -1)
+    ranks, wrong = np.where(facts, ranks, -1.0), np.where(facts, wrong, -1.0)  # a false fact gives way to a true one
     strongest = np.lexsort((-ranks, -wrong), axis=0)[0] if len(boxed) else np.zeros(0, int)
     found = {}
     for kind in kinds:
         scores, probable = by_kind[kind.name], known.get(kind.name)
-        open_ = np.full(len(scores), True) if kind.unit == "image" else strongest == boxed.index(kind)
+        if kind.unit == "image":
+            open_ = np.full(len(scores), True)
+        else:
+            open_ = facts[boxed.index(kind)] & (strongest == boxed.index(kind))
         if least > 0:
             open_ &= (0.0 if probable is None else probable) >= least
         elif kind.unit == "box":
@@ -146,12 +159,13 @@ def _instead(kind: Kind, pool: Dataset, box: int, predictions: Mapping[int, Dete
 
 
 def _unlabelled(pool: Dataset, row: int, predictions: Mapping[int, Detections] | None) -> ModelBox | None:
-    """The object that the model sees and no label covers: the prediction with the highest score * (1 - best IoU)."""
+    """The object that the model sees and no label covers: the prediction with the highest score * (1 - best IoU) among
+    those that are `unlabelled`."""
     found = (predictions or {}).get(int(pool.image_id[row]))
     if found is None or not len(found.scores):
         return None
     covered = iou(pool.boxes[pool.slice(row)], found.boxes).max(axis=0, initial=0.0)
-    return _strongest(found, (1 - covered) * found.scores)
+    return _strongest(found, (1 - covered) * found.scores * unlabelled(pool.boxes[pool.slice(row)], found))
 
 
 def _strongest(found: Detections, support: np.ndarray) -> ModelBox | None:

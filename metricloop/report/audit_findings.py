@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from metricloop.auditing.audit_files import suspect_rows
-from metricloop.auditing.label_errors import KINDS, PICTURE_KINDS
+from metricloop.auditing.in_words import title_of
 from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
@@ -22,7 +22,6 @@ from metricloop.data.label_errors import LABEL_ERRORS
 from metricloop.data.urls import url_of
 from metricloop.report.audit_pictures import CONFLICT, pictures
 
-TITLES = {kind.name: kind.title for kind in (*KINDS, *PICTURE_KINDS)}
 UNORDERED = 10**9  # the place of a suspect that has none
 LONGEST = 30  # characters of a file's name; the middle of a longer one is left out
 
@@ -50,7 +49,7 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
             | {
                 "id": name if used[name] == 1 else f"{name}-{used[name]}",
                 "number": place + 1,
-                "title": TITLES[it.kind],
+                "title": title_of(it),
                 "more": it.more,
                 "short": shortened(str(data.file[it.row])),
                 "address": _address(os.path.abspath(data.root / data.file[it.row]), folder),

@@ -9,6 +9,7 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.auditing.budget import IDEAL, RANDOM, UNITS, Budget, Curve
+from metricloop.auditing.in_words import TITLES, claim, in_words
 from metricloop.auditing.label_errors import ANY, KINDS, PICTURE_KINDS, Kind
 from metricloop.auditing.measure import COMBINED, FALSE_POSITIVES, USEFUL
 from metricloop.auditing.print_references import TEXTS, shares
@@ -16,7 +17,7 @@ from metricloop.auditing.reference import PLANTED, SECOND, Reference
 from metricloop.auditing.run import Audit
 from metricloop.figures.curves import Line, curves
 from metricloop.metrics.families import FAMILIES
-from metricloop.report.audit_findings import TITLES, entries, payload
+from metricloop.report.audit_findings import entries, payload
 from metricloop.report.html import render
 from metricloop.text.shell import command_line
 
@@ -33,6 +34,7 @@ STEPS = {
     "rank": "ranking and measuring",
     "calibrate": "estimating probabilities",
 }  # step of an audit -> its name on the page
+ERRORS = {kind.name: kind.error for kind in (*KINDS, *PICTURE_KINDS)}
 FAMILY_TEXTS = {name: f"{family.title}; uses {family.reads}" for name, family in FAMILIES.items()}
 
 
@@ -55,7 +57,9 @@ def build(audit: Audit, study: str, folder: Path = Path(), anyway: str = "") -> 
         judged=[kind.name for kind in KINDS],
         minutes=max(1.0, sum(one["minutes"] for one in made)),
         ordered=any(one["order"] for one in made),
-        kinds_listed=[{"name": name, "title": TITLES[name], "count": count} for name, count in counts.items()],
+        claim=claim(audit),
+        first=[(str(audit.data.file[one.row]), in_words(audit.data, one)) for one in audit.first],
+        kinds_listed=[{"name": name, "title": ERRORS[name], "count": count} for name, count in counts.items()],
         kinds_all=[_kind(audit, kind, counts[kind.name]) for kind in looked_for(audit)],
         estimated=any(one.wrong is not None or one.precision is not None for one in audit.expected.values()),
         classes=sorted({name for one in made for name in (one["label"], one["model_label"]) if name}),
@@ -85,7 +89,7 @@ def _kind(audit: Audit, kind: Kind, listed: int) -> dict[str, Any]:
     """A line of the table of kinds."""
     known = audit.expected.get(kind.name)
     return {
-        "title": kind.title,
+        "title": kind.error,
         "count": listed,
         "about": (not audit.model and kind.about_otherwise) or kind.about,
         "wrong": None if known is None or known.wrong is None else round(known.wrong),

@@ -43,7 +43,7 @@ def test_labels_without_evidence_have_no_precision_and_a_probability_of_zero_is_
 def test_where_labels_were_judged_and_none_is_listed_the_way_to_look_anyway_is_told(tmp_path):
     picture = Suspect("leak", 0, -1, 1.0, 0, None)
     found = Audit(DATA, list(KINDS), None, {"leak": [picture], "spurious": []}, {"mAP": 0.4}, {}, [])
-    line = f"metricloop audit -C {tmp_path} --least 0 --most 20"
+    line = f"metricloop audit -C {tmp_path} --least 0 --most 5"
     assert look_anyway(tmp_path, found, 0.5) == line
     assert look_anyway(tmp_path, replace(found, model=None), 0.5) == f"{line} --no-training"
     assert look_anyway(tmp_path, found, 0) == ""

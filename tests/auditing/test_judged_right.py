@@ -18,7 +18,8 @@ NOTHING = Right(np.zeros(4, bool), {})
 
 def listed(kind, scores, right):
     by_kind = {"placed": np.zeros(4), kind.name: np.array(scores)}
-    found = suspects([PLACED, MISSING][: len(by_kind)], by_kind, POOL, {1: SEEN, 2: SEEN}, 50, right=right)
+    seen = {1: SEEN, 2: SEEN} if kind is MISSING else None
+    found = suspects([PLACED, MISSING][: len(by_kind)], by_kind, POOL, seen, 50, right=right)
     return [(it.row, it.box) for it in found[kind.name]]
 
 

@@ -76,7 +76,7 @@ def test_a_probability_next_to_zero_is_no_evidence(folder):
 def test_a_page_without_findings_says_how_to_look_anyway(folder):
     none = replace(audited(folder), suspects={})
     assert "metricloop audit -C x --least 0" in build(none, "drawn", folder, "metricloop audit -C x --least 0")
-    assert "look at the most suspicious" not in build(none, "drawn", folder)
+    assert "To see the most suspicious" not in build(none, "drawn", folder)
 
 
 def test_the_data_of_the_scripts_tell_exactly_which_label_is_meant(folder):
