@@ -13,8 +13,8 @@ from metricloop.evaluation.coco import write_matches
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
 from metricloop.study.blocks import block_from_arguments
-from metricloop.training.detect import load_model
-from metricloop.training.evaluate_models import SEED_PREDICTIONS, evaluate_models
+from metricloop.training.evaluate_models import SEED_PREDICTIONS, EvaluationInputs, Model, evaluate_model
+from metricloop.training.parallel import run_trials
 from metricloop.training.recipe import full_recipe
 
 
@@ -29,8 +29,9 @@ def main() -> None:
         seed: torch.load(layout.model_file(block.name, seed), map_location="cpu", weights_only=True)
         for seed in block.seeds
     }
-    models = {seed: load_model(state, len(search.class_names), params) for seed, state in states.items()}
-    results = evaluate_models(models, search, params)
+    models = [Model(f"evaluate {block.name} seed {seed}", seed, state) for seed, state in states.items()]
+    found = run_trials(evaluate_model, models, EvaluationInputs(params, search), params, jobs=1)
+    results = dict(zip(states, found, strict=True))
     columns = [{"seed": np.full(len(found["score"]), seed)} | found for seed, (_, _, found) in results.items()]
     write_table(
         layout.detections_file(block.name),

@@ -24,7 +24,7 @@ class Work(Generic[Item, Shared, Result]):
     function: of a module of the project, called as function(item, shared). Errors that it raises are results, too.
     shared: what all items need; each process gets it once.
     name_of: an item in words, for messages. jobs: items at the same time on this machine.
-    cpus, gpus: what an item takes of a machine of a cluster; a GPU may be shared.
+    cpus, gpus: what an item takes of a node of a cluster; a GPU may be shared. gpus=None: as the first item shows.
     tells: whether the function prints its progress to stderr, and the lines are wanted as they come.
     """
 
@@ -33,7 +33,7 @@ class Work(Generic[Item, Shared, Result]):
     name_of: Callable[[Item], str] = str
     jobs: int = 1
     cpus: float = 1
-    gpus: float = 0
+    gpus: float | None = 0
     tells: bool = False
 
 

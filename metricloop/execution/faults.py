@@ -20,10 +20,11 @@ class ItemError(RuntimeError):
 
 @dataclass(frozen=True)
 class Answer:
-    """result: of the function. error: what it raised instead."""
+    """result: of the function. error: what it raised instead. share: of a GPU that it needs; None without a GPU."""
 
     result: Any = None
     error: Exception | None = None
+    share: float | None = None
 
 
 def answer_of(function: Callable[[Item, Any], Any], item: Item, shared: Any) -> Answer:

@@ -8,8 +8,10 @@ import platform
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,9 +19,11 @@ from queue import SimpleQueue
 from typing import Any
 
 from metricloop.execution.faults import Answer, answer_of
+from metricloop.execution.gpu_share import share_of
 from metricloop.runtime.code_digest import HOME, PACKAGE
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "albumentations")  # they shape results
+OLD = 14
 LINE, DONE = "line", "done"
 
 
@@ -55,7 +59,17 @@ def check_node(expected: dict[str, str]) -> None:
 
 def run_item(function: Callable, item: Any, shared: Any, expected: dict[str, str]) -> Answer:
     """Run one item in this process of a node."""
-    return answer_of(lambda item, shared: _prepared(function, item, shared, expected), item, shared)
+    answer = answer_of(lambda item, shared: _prepared(function, item, shared, expected), item, shared)
+    return replace(answer, share=_share())
+
+
+def _share() -> float | None:
+    """The share of a GPU that this process has needed; Ray takes a new process for every item that has a GPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    gib = 2**30
+    return share_of(torch.cuda.max_memory_reserved() / gib, torch.cuda.get_device_properties(0).total_memory / gib)
 
 
 def run_item_telling(function: Callable, item: Any, shared: Any, expected: dict[str, str]) -> Iterator[tuple[str, Any]]:
@@ -78,11 +92,21 @@ def _prepared(function: Callable, item: Any, shared: Any, expected: dict[str, st
     import cv2
 
     check_node(expected)
-    folder = scratch()
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)  # the cache of pixels and unfinished trials lie in the current folder
+    os.chdir(_tidy(scratch()))  # the cache of pixels and unfinished trials lie in the current folder
     cv2.setNumThreads(1)
     return function(item, shared)
+
+
+@cache
+def _tidy(folder: Path) -> Path:
+    """Make the folder, and delete what no study has used for OLD days."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # another process may tidy up, too
+            stat = path.stat()
+            if path.is_file() and max(stat.st_mtime, stat.st_atime) < time.time() - OLD * 86_400:
+                path.unlink()
+    return folder
 
 
 def scratch() -> Path:

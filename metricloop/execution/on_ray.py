@@ -50,13 +50,16 @@ class OnRay:
         """As `Engine.run`. Errors: ClusterError; NodeError."""
         ray = self._ray
         shared, left = ray.put(work.shared), enumerate(items)
-        cores = ray.cluster_resources().get("CPU", 1.0)
+        found = ray.cluster_resources()
+        cores, gpus = found.get("CPU", 1.0), work.gpus
+        if gpus is None:  # a whole card for the first item, which tells what it needs of it
+            gpus = 1.0 if found.get("GPU") else 0.0
         most = min(MANY, int(AHEAD * max(cores / work.cpus, 4)))
         under_way: dict[Any, Attempt[Item]] = {}
         try:
             while True:
                 for place, item in islice(left, most - len(under_way)):
-                    under_way[self._start(work, item, shared)] = Attempt(place, item)
+                    under_way[self._start(work, gpus, item, shared)] = Attempt(place, item)
                 if not under_way:
                     return
                 (task, *_), _ = ray.wait(list(under_way), num_returns=1)
@@ -68,21 +71,22 @@ class OnRay:
                     if attempt.died:
                         yield Done(attempt.place, attempt.item, error=died(work.name_of(attempt.item)))
                     else:
-                        under_way[self._start(work, attempt.item, shared)] = attempt
+                        under_way[self._start(work, gpus, attempt.item, shared)] = attempt
                     continue
                 if answer is None:
                     under_way[task] = attempt  # it has told a line, and goes on
                 else:
+                    gpus = answer.share if work.gpus is None and answer.share else gpus
                     yield opened(attempt.place, attempt.item, answer)
         finally:
             for task in under_way:
                 ray.cancel(task, force=True)
 
-    def _start(self, work: Work, item: Any, shared: Any) -> Any:
+    def _start(self, work: Work, gpus: float, item: Any, shared: Any) -> Any:
         """Hand an item to the cluster. Ray itself does not repeat it: `run` counts and tells how often it was lost."""
-        tells, key = self._streams and work.tells, (work.tells, work.cpus, work.gpus)
+        tells, key = self._streams and work.tells, (work.tells, work.cpus, gpus)
         if key not in self._remote:  # made once: a function that is made remote again is sent to the nodes again
-            options: dict[str, Any] = {"num_cpus": work.cpus, "num_gpus": work.gpus, "max_retries": 0}
+            options: dict[str, Any] = {"num_cpus": work.cpus, "num_gpus": gpus, "max_retries": 0}
             options |= {"num_returns": "streaming"} if tells else {}
             self._remote[key] = self._ray.remote(**options)(run_item_telling if tells else run_item)
         task = self._remote[key].options(name=work.name_of(item))

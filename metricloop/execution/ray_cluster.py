@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from metricloop.execution.settings import Execution
@@ -25,6 +26,10 @@ class ClusterError(RuntimeError):
 
 def connect(settings: Execution) -> Any:
     """The module `ray`, connected to the cluster of the settings. Errors: ClusterError."""
+    # Both are read when Ray is imported. Without the first it prints a warning of what later versions do.
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    if "RAY_AUTH_MODE" not in os.environ and _token().is_file():
+        os.environ["RAY_AUTH_MODE"] = "token"  # as a cluster that finds a token asks for; Ray does it for `auto` alone
     try:
         import ray
     except ImportError:
@@ -36,7 +41,6 @@ def connect(settings: Execution) -> Any:
         return ray
     address = address_of(settings)
     check_port(address)
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # without it Ray prints a warning of later versions
     with _elsewhere():
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -78,6 +82,10 @@ def check_port(address: str) -> None:
             f"no Ray cluster at {address}: {getattr(error, 'strerror', None) or error}; see whether it runs there: "
             "ray status"
         ) from None
+
+
+def _token() -> Path:
+    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
 
 
 def _host(address: str) -> str:

@@ -38,6 +38,7 @@ NEUTRAL = frozenset(
         "layout",
         "execution.engine",
         "execution.local",
+        "execution.store",
         "training.parallel",
         "study.plan",
     )

@@ -1,5 +1,5 @@
 """STUDY: a workspace: its plan, parameters, stage graph, commands and commits.
 
 Imports `training`, `comparison`, `selection`, `mending`, `scoring`, `params`, `llm`, `metrics`, `detector`,
-`sandbox`, `runtime`, `data`, `text`, `layout`.
+`sandbox`, `execution`, `runtime`, `data`, `text`, `layout`.
 """

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from metricloop import layout
 from metricloop.data.tables import TableError
+from metricloop.execution.capacity import ask
+from metricloop.execution.ray_cluster import ClusterError
+from metricloop.execution.settings import Execution
 from metricloop.params import ParamsError, load_params
 from metricloop.study.data_files import missing
 from metricloop.study.graph import GraphError, stages_of
@@ -33,6 +36,8 @@ def check_workspace(folder: Path) -> Iterator[Check]:
         yield Check("data set", "fail", lacking, f"metricloop relocate --help; then {run_line(folder)}")
     else:
         yield Check("data set", "ok", params.data.source)
+    if params.execution.engine == "ray":
+        yield cluster(params.execution)
     both = [name for name in (".git", ".dvc") if not (folder / name).exists()]
     if both:
         yield Check(
@@ -44,3 +49,14 @@ def check_workspace(folder: Path) -> Iterator[Check]:
         yield Check("results", "ok", layout.COMPARISON)
     else:
         yield Check("results", "warn", "none yet", run_line(folder))
+
+
+def cluster(settings: Execution) -> Check:
+    """Whether the cluster that runs trials and scoring answers, and what it holds."""
+    try:
+        found = ask(settings)
+    except ClusterError as error:
+        what, _, advice = str(error).rpartition("; ")
+        return Check("cluster", "fail", what or advice, advice if what else "see docs/scale.md")
+    held = f"{found.nodes} nodes, {found.cpus:g} cores, {found.gpus:g} GPUs"
+    return Check("cluster", "ok", f"Ray at {settings.address}: {held}")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from metricloop import layout
 from metricloop.data.dataset import Dataset
+from metricloop.execution.capacity import ask
 from metricloop.execution.engine import Work, in_order, open_engine
 from metricloop.execution.local import cores
+from metricloop.execution.ray_cluster import ClusterError
 from metricloop.params import Params
 
 Trial = TypeVar("Trial", bound="Labelled")
@@ -23,6 +27,7 @@ GPU_FILE = Path("/dev/nvidia0")  # there when NVIDIA's driver found a GPU
 GIB_PER_TRIAL = 8  # a ResNet-50 at 320 px with batches of 16 holds 4
 CORES_PER_TRIAL = 2
 MOST_ON_A_GPU = 8
+CHAINS_PER_CORE = 4  # on a cluster: a chain is two processes here, which mostly wait, and takes 0.4 GB
 
 
 class Labelled(Protocol):
@@ -46,16 +51,25 @@ def run_trials(
     engine, here = open_engine(params.execution), params.execution.engine == "local"
     if jobs is None:
         jobs = parallel_jobs(params) if here else 1
-    cpus = params.execution.cpus_per_trial
+    cpus, gpus = needs(params)
     work = Work(
         function,
         inputs if here else portable(inputs),
         lambda trial: trial.label,
         jobs,
-        cpus=params.train.threads if cpus == "auto" else cpus,
+        cpus=cpus,
+        gpus=gpus,
         tells=True,
     )
     return in_order(engine.run(work, trials))
+
+
+def needs(params: Params) -> tuple[float, float | None]:
+    """Cores and GPUs that a trial takes of a node; None for a share of a GPU that the first trial tells."""
+    cpus, gpus = params.execution.cpus_per_trial, params.execution.gpus_per_trial
+    if params.train.device == "cpu":
+        gpus = 0.0
+    return (params.train.threads if cpus == "auto" else cpus), (None if gpus == "auto" else gpus)
 
 
 def portable(inputs: Inputs) -> Inputs:
@@ -64,9 +78,15 @@ def portable(inputs: Inputs) -> Inputs:
     for name, value in vars(inputs).items():
         if isinstance(value, Dataset):
             changes[name] = replace(value, root=value.root.absolute())
-        elif isinstance(value, Params) and Path(value.train.weights).is_file():
-            weights = str(Path(value.train.weights).absolute())
-            changes[name] = value.model_copy(update={"train": value.train.model_copy(update={"weights": weights})})
+        elif isinstance(value, Params):
+            train, execution = value.train, value.execution
+            if Path(train.weights).is_file():
+                train = train.model_copy(update={"weights": str(Path(train.weights).absolute())})
+            if "://" not in execution.store:
+                place = Path(execution.store or layout.CACHE).absolute()
+                place.mkdir(parents=True, exist_ok=True)  # a node that sees it there shares it
+                execution = execution.model_copy(update={"store": str(place)})
+            changes[name] = value.model_copy(update={"train": train, "execution": execution})
     return replace(inputs, **changes)  # type: ignore[type-var]
 
 
@@ -75,8 +95,13 @@ def parallel_jobs(params: Params, *, with_torch: bool = True) -> int:
 
     On a CPU cores / threads fit. On a GPU its memory and the cores decide; one, if its memory cannot be told.
     with_torch: ask torch for the device. False looks for the driver's file instead, for callers that do not load torch.
+    With a cluster: what it holds, but no more chains of stages than the cores of this machine can look after.
     Errors: DeviceError for a CUDA device that torch does not find; never without torch.
     """
+    if params.execution.engine == "ray" and params.run.parallel == "auto":
+        with suppress(ClusterError):  # a stage that needs the cluster says it better
+            cpus, gpus = needs(params)
+            return min(ask(params.execution).items(cpus, gpus or 0.0), CHAINS_PER_CORE * cores())
     wanted = params.train.device
     if with_torch:
         from metricloop.detector.engine import choose_device

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import column, xyxy
+from metricloop.execution.store import drop_kept, keep, read_kept
 from metricloop.params import Params
 from metricloop.runtime.code_digest import detector_digest, stage_digest
 from metricloop.training.recipe import content_digest
@@ -37,17 +39,18 @@ class Trained:
     """A trained detector.
 
     model: its state dict. history: loss and images per second of every iteration. recipe: see `training.recipe`.
-    scratch: the folder of its copy.
+    kept: where its copy is, a path or a URL; "" where there is none.
     """
 
     model: dict[str, Any]
     history: dict[str, list[float]]
     recipe: dict[str, Any]
-    scratch: Path
+    kept: str
 
     def clear_scratch(self) -> None:
-        """Delete the scratch copy once the stage has written its outputs; a forced repetition then trains again."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        """Delete the copy once the stage has written its outputs; a forced repetition then trains again."""
+        if self.kept:
+            drop_kept(self.kept)
 
 
 def train_trial(
@@ -63,8 +66,9 @@ def train_trial(
     """Train the study's detector on one draw (SUBSET rows), or continue where a killed process stopped.
 
     label: begins the lines of progress. iterations: train.iterations by default.
-    The finished model, or the state of an unfinished one, is kept in a scratch folder. The folder's name is a hash of
-    everything that makes the model: recipe, iterations, labels, pictures, seed and code.
+    The state of an unfinished model is kept in a scratch folder, and the finished one in execution.store, by default
+    beside it. Their names are a hash of everything that makes the model: recipe, iterations, labels, pictures, seed
+    and code.
     """
     import torch
 
@@ -79,20 +83,31 @@ def train_trial(
         detector_digest(params.train.detector),
     )
     scratch = CACHE / "resume" / key
-    final, resume = scratch / "final.pt", scratch / "state.pt"
-    if final.is_file():
+    kept, resume = _place(params.execution.store, key), scratch / "state.pt"
+    if kept and (content := read_kept(kept)):
         print(f"{label}: already trained", file=sys.stderr, flush=True)
-        return Trained(**torch.load(final, map_location="cpu", weights_only=True), recipe=recipe, scratch=scratch)
+        return Trained(**torch.load(BytesIO(content), map_location="cpu", weights_only=True), recipe=recipe, kept=kept)
     if resume.is_file():
         done = len(torch.load(resume, map_location="cpu", weights_only=True)["history"]["loss"])
         print(f"{label}: continues at iteration {done} of {iterations}", file=sys.stderr, flush=True)
     model, history = _fit(pool, draw, params, seed, iterations, resume, progress_line(label, iterations))
     result = {"model": model.cpu().state_dict(), "history": vars(history)}
-    scratch.mkdir(parents=True, exist_ok=True)
-    torch.save(result, scratch / "final.part")
-    (scratch / "final.part").replace(final)
-    resume.unlink(missing_ok=True)
-    return Trained(**result, recipe=recipe, scratch=scratch)
+    if kept:
+        file = BytesIO()
+        torch.save(result, file)
+        keep(kept, file.getvalue())
+    if Path(kept).parent == scratch:
+        resume.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Trained(**result, recipe=recipe, kept=kept)
+
+
+def _place(given: str, key: str) -> str:
+    """Where a finished model is kept; "" on a node that does not reach the folder that the study's machine named."""
+    if "://" not in given and given and not Path(given).is_dir():
+        return ""
+    return f"{(given or str(CACHE)).rstrip('/')}/resume/{key}/final.pt"
 
 
 def one_recipe(trials: Sequence[Trained]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def test_a_wish_that_cannot_be_met_is_refused(wish, message):
 
 
 def test_the_best_trial_is_kept():
-    trials = [Trial(seed, {"mAP": mAP}, 0.5, Trained({}, {}, Path())) for seed, mAP in [(1, None), (2, 0.3), (3, 0.3)]]
+    trials = [Trial(seed, {"mAP": mAP}, 0.5, Trained({}, {}, {}, "")) for seed, mAP in [(1, None), (2, 0.3), (3, 0.3)]]
     assert best_of(trials).seed == 2
 
 

@@ -128,7 +128,7 @@ def test_a_model_detects_in_its_own_fold_what_it_detects_there_in_the_whole_pool
 
     def no_training(label, pool, draw, *rest, **options):
         learned_from.extend(column(draw, "image_id"))
-        return Trained(model.state_dict(), {}, {}, tmp_path)
+        return Trained(model.state_dict(), {}, {}, "")
 
     monkeypatch.setattr(out_of_fold, "train_trial", no_training)
     train = {"weights": "none", "image_size": 64, "device": "cpu"}

@@ -29,7 +29,7 @@ def test_the_recipe_of_the_training_says_how_short_it_was(monkeypatch):
 
     def train(label, pool, draw, used, recipe, seed):
         seen.update(recipe=recipe, iterations=used.train.iterations)
-        return Trained({"w": 1}, {}, recipe, "scratch")
+        return Trained({"w": 1}, {}, recipe, "kept")
 
     class Split:
         class_names = ("lion",)
