@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from metricloop.data.picture_cache import cache_folder
 from metricloop.execution.faults import Answer, answer_of
 from metricloop.execution.gpu_share import share_of
 from metricloop.runtime.code_digest import HOME, PACKAGE
@@ -111,7 +112,7 @@ def _tidy(folder: Path) -> Path:
 
 def scratch() -> Path:
     """The folder of this node for what can be made again. It stands for the workspace, which may be out of reach."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", PACKAGE, "node")
+    return cache_folder() / "node"
 
 
 class _Lines:
