@@ -23,7 +23,7 @@ from metricloop.data.ingest import ingest
 from metricloop.data.label_errors import PRESETS
 from metricloop.data.loading import assemble
 from metricloop.data.tables import BOXES, IMAGES, TRUTH
-from metricloop.data.urls import URLError, path_of, stated, with_urls
+from metricloop.data.urls import URLError, path_of, stated, url_of, with_urls
 from metricloop.params import nearest
 
 ALL = "all"
@@ -94,9 +94,10 @@ class Data:
         return pd.DataFrame(columns, index=pd.Index(own.box_id, name="box_id"))
 
     @property
-    def paths(self) -> list[Path]:
-        """Absolute paths of the pictures, in the order of `images`."""
-        return [Path(os.path.abspath(self.arrays.root / str(file))) for file in self.arrays.file]
+    def paths(self) -> list[Path | str]:
+        """Absolute paths of the pictures, in the order of `images`; of a data set at a URL, their URLs."""
+        paths = [Path(os.path.abspath(self.arrays.root / str(file))) for file in self.arrays.file]
+        return [url_of(path) or path for path in paths]
 
     def to_coco(self, path: str | Path) -> None:
         """Write one COCO JSON file; its file names lead to the original pictures.
@@ -122,7 +123,7 @@ def read_dataset(
     split: str = "train",
     outside: bool | str | Path | Sequence[str | Path] = False,
 ) -> Data:
-    """Read a detection data set, a folder or a label file, in one of seven formats.
+    """Read a detection data set, a folder or a label file or the URL of one, in one of seven formats.
 
     Every picture is decoded once. Boxes beyond the picture's edge are cut, unusable ones dropped, pictures that cannot
     be read left out, and so are held-out images that repeat one of the training split: `problems` lists each case.
