@@ -79,6 +79,7 @@ SHOWN = ".metricloop/shown"  # what report and MLflow last showed, as a digest
 RATES = ".metricloop/rates"  # clocks and rates, which no stage may write into its outputs
 KEPT = ".metricloop/kept"  # outputs of the stages that run now, to be put back where one fails
 UNPUSHED = ".metricloop/unpushed"  # there while the copy elsewhere is not complete
+UNFETCHED = ".metricloop/unfetched"  # there while a workspace at an address is being brought here
 RUN = ".metricloop/run.json"  # the run in progress, or the last one where it did not finish
 RUN_LOCK = ".metricloop/locks/run.lock"
 SECONDS = ".metricloop/rates/seconds.json"  # what each stage took when it last ran

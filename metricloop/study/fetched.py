@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
 from metricloop import layout
 from metricloop.study.dvc_commands import dvc
-from metricloop.study.remote import BRANCH, SNAPSHOT, STORE, check_extra, snapshot
+from metricloop.study.remote import BRANCH, SNAPSHOT, STORE, address_of, check_extra, snapshot
 from metricloop.study.storage_commands import RemoteError, check_answers, git, run_elsewhere
 
 FOLDERS = "METRICLOOP_WORKSPACES"  # where such folders are kept
@@ -65,23 +66,45 @@ def fetch_workspace(address: str) -> tuple[Path, str]:
     check_extra(address)
     check_answers(address)
     folder = place_of(address)
-    if not (folder / ".git").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _elsewhere(address, folder.parent, "git", "clone", "--quiet", "--origin", STORE, address, str(folder))
-        if not (folder / layout.PARAMS).is_file():
-            raise RemoteError(f"{address} is no workspace: it has no {layout.PARAMS}")
+    half = folder / layout.UNFETCHED
+    if not folder.exists():
+        _clone(address, folder)
         said = f"{address}: fetched to {folder}"
-        _continue_unfinished(folder, _branch(folder))
     else:
         _elsewhere(address, folder, "git", "fetch", "--quiet", "--prune", STORE)
-        branch = _branch(folder)
-        if _ours(folder, branch):
+        if not half.exists() and _ours(folder, _branch(folder)):
             return folder, f"{address}: goes on in {folder}"
-        said = f"{address}: another machine has gone on; {_put_aside(folder)}taken from there to {folder}"
-        git(folder, "checkout", "--quiet", "--force", "-B", branch, f"{STORE}/{branch}")
-        _continue_unfinished(folder, branch)
+        aside = "" if half.exists() else _put_aside(folder)
+        said = f"{address}: another machine has gone on; {aside}taken from there to {folder}"
+    half.parent.mkdir(exist_ok=True)
+    half.touch()
+    branch = _branch(folder)
+    git(folder, "checkout", "--quiet", "--force", "-B", branch, f"{STORE}/{branch}")
+    if unfinished := _running(folder, branch):  # the files of a run that was not finished elsewhere
+        git(folder, "restore", f"--source={unfinished}", "--worktree", "--", ".")
+        git(folder, "update-ref", SNAPSHOT, unfinished)
     _elsewhere(address, folder, *dvc("pull", "--quiet", "--force", "--allow-missing"))
+    half.unlink()
     return folder, said
+
+
+def _clone(address: str, folder: Path) -> None:
+    """Clone the repository of a workspace; `folder` is there only if all went well. Errors: RemoteError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        made = Path(scratch, folder.name)
+        _elsewhere(address, folder.parent, "git", "clone", "--quiet", "--origin", STORE, address, str(made))
+        if not (made / layout.PARAMS).is_file():
+            raise RemoteError(f"{address} is no workspace: it has no {layout.PARAMS}")
+        if not address_of(made):
+            raise RemoteError(
+                f"{address} names no place for what stages make, so another machine cannot have it; where the study "
+                "was begun: metricloop push --remote s3://BUCKET/NAME"
+            )
+        half = made / layout.UNFETCHED
+        half.parent.mkdir(exist_ok=True)
+        half.touch()
+        made.rename(folder)
 
 
 def _elsewhere(address: str, folder: Path, *command: str) -> None:
@@ -132,10 +155,3 @@ def _put_aside(folder: Path) -> str:
         return ""
     git(folder, "branch", name, head)
     return f"what was here is kept as the branch {name}, "
-
-
-def _continue_unfinished(folder: Path, branch: str) -> None:
-    """Make the files those of the run that was not finished elsewhere, if there is one."""
-    if unfinished := _running(folder, branch):
-        git(folder, "restore", f"--source={unfinished}", "--worktree", "--", ".")
-        git(folder, "update-ref", SNAPSHOT, unfinished)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from metricloop.study.environment import environment, network
+from metricloop.study.environment import STORAGE, environment, network
 
-VARIABLES = ("AWS_", "AZURE_", "GOOGLE_")  # with which a storage is reached; only these commands get them
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 LIMITS = {"AWS_MAX_ATTEMPTS": "2"}  # boto's own five take long where nobody answers
 PATIENCE = 3.0  # seconds for a server of one's own to answer
@@ -30,7 +29,7 @@ def git(folder: Path, *arguments: str, more: dict[str, str] | None = None) -> st
 
 def storage_variables() -> dict[str, str]:
     """The environment variables with which a storage is reached; some are secrets."""
-    found = {name: value for name, value in os.environ.items() if name.startswith(VARIABLES)}
+    found = {name: value for name, value in os.environ.items() if name.startswith(STORAGE)}
     return {"GIT_TERMINAL_PROMPT": "0"} | LIMITS | found | network()
 
 

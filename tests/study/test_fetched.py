@@ -75,3 +75,21 @@ def test_what_is_no_workspace_or_not_there_is_said_in_a_line(tmp_path, monkeypat
     with pytest.raises(RemoteError, match="no password in the address of a workspace") as told:
         fetch_workspace("https://me:secret@host/lions.git")
     assert "secret" not in str(told.value)
+
+
+def test_a_repository_without_a_remote_of_dvc_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("METRICLOOP_WORKSPACES", str(tmp_path / "worker"))
+    folder = make_stored(tmp_path / "lions")
+    with pytest.raises(RemoteError, match="names no place for what stages make"):
+        fetch_workspace(f"file://{folder}")
+    assert list((tmp_path / "worker").iterdir()) == []
+
+
+def test_a_fetch_that_was_interrupted_is_made_whole(address, tmp_path, monkeypatch):
+    monkeypatch.setenv("METRICLOOP_WORKSPACES", str(tmp_path / "worker"))
+    folder, _ = fetch_workspace(address)
+    (folder / "models/m").unlink()
+    (folder / ".metricloop/unfetched").touch()
+    fetch_workspace(address)
+    assert (folder / "models/m").is_file()
+    assert not (folder / ".metricloop/unfetched").exists()

@@ -40,8 +40,8 @@ def make_tiny(folder: Path) -> Path:
     return folder
 
 
-def metricloop(*arguments: str, **options) -> subprocess.CompletedProcess:
-    """Run the metricloop command line in a process of its own."""
+def metricloop(*arguments: str, timeout: float = 400, **options) -> subprocess.CompletedProcess:
+    """Run the metricloop command line in a process of its own. timeout: s, after which it is an error."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "metricloop.cli", *arguments],
         capture_output=True,
