@@ -216,3 +216,18 @@ def worker(folder: Path, environment: Mapping[str, str], pool: str, name: str) -
     command = [str(BIN / "prefect"), "worker", "start", "--pool", pool, "--name", name, "--limit", "1"]
     with started(command, folder / f"{name}.log", own, cwd="/") as process:
         yield process
+
+
+def kill_machine(process: subprocess.Popen) -> None:
+    """Kill a worker and what it has started with -9, but no training: that has to end by itself."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    killed = [process.pid]
+    for pid in killed:
+        killed += [child for child, parent in parents.items() if parent == pid]
+    for pid in killed:
+        with suppress(OSError):
+            if b"metricloop.tasks" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
