@@ -142,7 +142,8 @@ from mlflow.tracking import MlflowClient
 client = MlflowClient(sys.argv[1])
 found = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
 arm = next(run for run in found if run.info.run_name == "object_count")
-print(len(found), arm.info.artifact_uri.partition(":")[0], *[file.path for file in client.list_artifacts(arm.info.run_id)])
+files = [file.path for file in client.list_artifacts(arm.info.run_id)]
+print(len(found), arm.info.artifact_uri.partition(":")[0], *files)
 """
 RUNNING = """
 from prefect.client.orchestration import get_client
