@@ -3,14 +3,12 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from servers import prefect_server
 from tiny_study import make_tiny
 
 from metricloop.runtime.code_digest import HOME
@@ -20,31 +18,9 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture
 def server(tmp_path):
-    """`prefect server start` on a free port, with a database of its own; yields the environment of its clients."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "COLUMNS": "200",  # else long names are cut
-    }
-    command = [str(BIN / "prefect"), "server", "start", "--port", str(port), "--no-ui"]
-    log = (tmp_path / "server.log").open("w")
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2).read()
-            break
-        except OSError:
-            assert process.poll() is None, (tmp_path / "server.log").read_text()
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.2)
-    yield environment
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """A Prefect server with a database of its own; yields the environment of its clients."""
+    with prefect_server(tmp_path) as environment:
+        yield environment
 
 
 def prefect(environment, *arguments, cwd=HOME):
