@@ -74,6 +74,8 @@ def kind(path: Path | str) -> str:
     if parent in _listings:
         state = _listings[parent].states.get(name)
         return "" if state is None else "folder" if state == FOLDER else "file"
+    if str(path) in _listings and _listings[str(path)].states:
+        return "folder"
     if not str(path).startswith(("/http:", "/https:")):
         return KINDS.get(_info(path).get("type", ""), "")
     return "folder" if listing(path).states else "file" if _info(path) else ""  # a web server knows no folders

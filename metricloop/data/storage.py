@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 CONNECTIONS = 64  # at the same time, to one server
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds between attempts: longer than a server takes to start again
 AWAY = 60.0  # seconds in which a server that was away is not asked again
+FROM_ENVIRONMENT = {"client_kwargs": {"trust_env": True}}  # proxies, and passwords of ~/.netrc
 OPTIONS: dict[str, dict[str, Any]] = {
+    "http": FROM_ENVIRONMENT,
+    "https": FROM_ENVIRONMENT,
     "s3": {
         "max_concurrency": 1,  # of one file; otherwise its size is asked for first
         "config_kwargs": {
@@ -31,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "read_timeout": 60,
             "retries": {"total_max_attempts": 2, "mode": "standard"},
         },
-    }
+    },
 }
 Got = TypeVar("Got")
 _patient: ContextVar[bool] = ContextVar("patient", default=True)

@@ -1,6 +1,7 @@
 """A data set at a URL is read as one in a folder: same tables, each file fetched once, faults told in one line."""
 
 import hashlib
+from base64 import b64encode
 from contextlib import chdir
 
 import fsspec
@@ -85,6 +86,35 @@ def test_each_picture_is_fetched_once_by_a_machine(tmp_path):
             read_picture(root / file, sha256)
         assert [server.asked[path] for path in pictures] == [1] * 8
         assert again.images["sha256"] == first.images["sha256"]
+
+
+def test_no_picture_costs_a_question_besides_its_own_bytes(tmp_path, monkeypatch):
+    asked, ask = [], remote.ask
+    monkeypatch.setattr(remote, "ask", lambda url, *rest, **more: asked.append(url) or ask(url, *rest, **more))
+    questions = []
+    for count in (10, 20):
+        local = make_set(tmp_path / f"set{count}", count)
+        write(local / "labels.json", coco([f"elsewhere/{k}.jpg" for k in range(count)]))  # found by the ends of paths
+        url = in_memory(local, f"lions{count}")
+        asked.clear()
+        read(url, root=path_of(url))
+        assert not any(one.endswith(".jpg") for one in asked)
+        questions.append(len(asked))
+    assert questions[0] == questions[1] < 16
+
+
+def test_a_password_for_a_web_server_comes_from_netrc(tmp_path, monkeypatch):
+    make_set(tmp_path / "set", 3)
+    with served(tmp_path / "set") as server:
+        server.password = "Basic " + b64encode(b"me:hunter2").decode()
+        with pytest.raises(door.AwayError, match="access is refused") as told:
+            read(server.url)
+        assert "\n" not in str(told.value)
+        remote.forget()
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+        (tmp_path / "netrc").chmod(0o600)
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        assert len(read(server.url).records) == 3
 
 
 def test_a_server_that_fails_for_a_moment_is_asked_again(tmp_path):

@@ -35,10 +35,14 @@ def fresh_node(monkeypatch, folder: Path) -> None:
 
 
 class Server:
-    """asked: how often each path was asked for, by GET. failing: path -> how many more answers are `status`."""
+    """asked: how often each path was asked for, by GET. failing: path -> how many more answers are `status`.
+
+    password: the header that every request must have.
+    """
 
     def __init__(self, url: str) -> None:
         self.url, self.asked, self.failing, self.status = url, Counter[str](), Counter[str](), 503
+        self.password = ""
 
 
 @contextmanager
@@ -48,7 +52,9 @@ def served(folder: Path) -> Iterator[Server]:
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked[self.path] += 1
-            if server.failing[self.path] > 0:
+            if server.password and self.headers.get("Authorization") != server.password:
+                self.send_error(401)
+            elif server.failing[self.path] > 0:
                 server.failing[self.path] -= 1
                 self.send_error(server.status)
             else:

@@ -40,7 +40,7 @@ class Place:
         """The source itself, or the folder that holds the label file."""
         return self.source.parent if self.is_file(self.source) else self.source
 
-    @property
+    @cached_property
     def base(self) -> Path:
         """The folder below which the pictures are looked for: `top`, or that of the source (see `base_of`)."""
         return self.top or base_of(self.source)
@@ -67,7 +67,7 @@ class Place:
         if is_url(folder):
             from metricloop.data.remote import FOLDER, listing
 
-            own = listing(folder).states
+            own = listing(folder).states if door.is_dir(folder) else {}
             yield from ((name, state == FOLDER) for name, state in own.items())
             return
         try:
@@ -111,7 +111,7 @@ class Place:
     def is_dir(self, path: Path | str) -> bool:
         """Whether a path is a folder that may be read."""
         if is_url(path):
-            return self.admits(path) and bool(self.entries(path))
+            return self.admits(path) and door.is_dir(path)
         try:
             return os.path.isdir(path) and self.admits(path)
         except ValueError:
