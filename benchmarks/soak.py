@@ -1,14 +1,15 @@
 """A long life: the tiny study run many times in a row, and a study of many arms; what grows, and is it meant to?
 
 python -P benchmarks/soak.py row FOLDER --runs 50        # 50 runs, each with another parameter or one more arm
-python -P benchmarks/soak.py arms FOLDER --arms 200      # 200 arms in one workspace, 25 more in each run
+python -P benchmarks/soak.py arms FOLDER --arms 200      # 200 arms in one workspace, 49 more in each run
 python -P benchmarks/soak.py show FOLDER ... > benchmarks/results/soak.md
 
 FOLDER is made where it does not exist; a second call goes on with it. Every run is a process of its own, as a person
 starts it. What is measured is kept in FOLDER.soak.jsonl.
 
-Of the many arms, the first TRAINED are trained. Each of the others gets the models and results of one of these, which
-DVC is told of by `dvc commit`: what grows with the number of arms is the same, and hours of training are not.
+Of the many arms, the first TRAINED are trained. Each of the others repeats one of these, and gets its subset, models
+and results, which DVC is told of by `dvc commit`: what grows with the number of arms is the same, without hours of
+training.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -34,18 +36,29 @@ from metricloop import layout
 from metricloop.study.edit_params import change_params
 from metricloop.study.environment import environment
 from metricloop.study.new_study import create, demo_plan
+from metricloop.study.refresh import refresh_code
 
 CHANGES = ("scenes.images=36", "scenes.size=64", "train.image_size=64", "train.iterations=3", "predict.iterations=3",
            "train.augment=none", "train.weights=none", "looks.arms=[2]", "looks.baseline=[2]", "looks.alpha=[0.05]",
            "confirm.when=always", "confirm.seeds=1", "confirm.baseline=1", "llm.provider=none",
            "compare.bootstrap=50")  # fmt: skip
-EVERY, TRAINED, MORE = 10, 10, 25
+EVERY, TRAINED, MORE = 10, 4, 49
 SCORES = "scores/labels/object_count.parquet"
 SEEN = ("seconds", "memory", "open", "files", "history", layout.MLFLOW, ".dvc/cache", layout.LOCK, layout.CODE,
         layout.ROUNDS, "scratch", "prefect")  # fmt: skip
 UNITS = {"seconds": "s", "memory": "MB, the flow's process", "open": "open files of the flow's process",
          "files": "files beside .git and .dvc/cache", "history": "kB, .git", "scratch": "kB, .metricloop",
          "prefect": "kB, Prefect's database"}  # fmt: skip
+
+WHY = {
+    "files": "an arm has 15",
+    "history": "a commit of each run",
+    layout.MLFLOW: "runs that others replace stay, marked deleted, until `mlflow gc`",
+    ".dvc/cache": "the models of an arm",
+    layout.LOCK: "an arm has three stages",
+    "scratch": "trials of the confirmation, to be used again; can be deleted",
+    "prefect": "its record of every run, of all studies of a person",
+}
 
 
 def make(folder: Path) -> None:
@@ -57,13 +70,13 @@ def make(folder: Path) -> None:
 
 
 def plan_text(arms: int) -> str:
-    """arms.yaml with so many arms beside the baseline: each among another share of the images with most objects."""
+    """arms.yaml with so many arms beside the baseline, TRAINED different ones: among a share of the fullest images."""
     code = {"code": layout.CATALOGUE, "needs": layout.IMAGES, "metrics": ["object_count"]}
     random = {"role": "baseline", "a": layout.IMAGES, "b": layout.IMAGES, "policy": {"name": "random"}}
     plan: dict[str, Any] = {"batches": {"labels": code}, "arms": {"random": random}, "blocks": {}}
     plan["blocks"]["random.0"] = {"arm": "random", "seeds": "0-1"}
     for number in range(1, arms + 1):
-        policy = {"name": "among", "share": round(0.3 + 0.6 * number / 400, 4)}
+        policy = {"name": "among", "share": round(0.4 + 0.1 * ((number - 1) % TRAINED), 1)}
         entry = {"role": "treatment", "metric": "object_count", "a": SCORES, "b": SCORES, "policy": policy}
         plan["arms"][f"arm_{number}"] = entry
         plan["blocks"][f"arm_{number}.0"] = {"arm": f"arm_{number}", "seeds": "0-1"}
@@ -128,10 +141,10 @@ def in_a_row(folder: Path, runs: int) -> None:
     for number in range(len(records(folder)), runs):
         if number % EVERY == 0:
             (folder / layout.ARMS).write_text(plan_text(1 + number // EVERY))
-            run(folder, "one more arm")
+            run(folder, "arm")
         else:
             change_params(folder / layout.PARAMS, [f"compare.bootstrap={50 + number}"])
-            run(folder, "another parameter")
+            run(folder, "parameter")
 
 
 def many_arms(folder: Path, arms: int) -> None:
@@ -142,7 +155,7 @@ def many_arms(folder: Path, arms: int) -> None:
         run(folder, f"{TRAINED} arms")
     known = max(int(record["what"].split()[0]) for record in records(folder))
     while known < arms:
-        known, before = min(arms, known // MORE * MORE + MORE), known
+        known, before = min(arms, known + MORE), known
         (folder / layout.ARMS).write_text(plan_text(known))
         borrow(folder, range(before + 1, known + 1))
         run(folder, f"{known} arms")
@@ -150,20 +163,19 @@ def many_arms(folder: Path, arms: int) -> None:
 
 def borrow(folder: Path, numbers: range) -> None:
     """Give arms the trials of trained ones, and tell DVC that these are theirs."""
-    stages = [f"arm_{number}.0" for number in numbers]
-    for number, block in zip(numbers, stages, strict=True):
-        source = f"arm_{1 + number % TRAINED}.0"
+    arms = {f"arm_{number}": f"arm_{1 + (number - 1) % TRAINED}" for number in numbers}
+    for arm, source in arms.items():
         for place in (layout.MODELS, layout.RESULTS):
-            subprocess.run(["cp", "-al", f"{place}/{source}", f"{place}/{block}"], cwd=folder, check=True)
-        numbers_file = folder / layout.numbers_file(block)
-        own = json.loads(numbers_file.read_text()) | {"arm": block.removesuffix(".0"), "block": block}
-        numbers_file.unlink()
-        numbers_file.write_text(json.dumps(own))
-    words = [sys.executable, "-P", "-m", "dvc"]
-    select = [f"select@{block.removesuffix('.0')}" for block in stages]
-    subprocess.run([*words, "repro", "-q", *select], cwd=folder, env=environment(), check=True)
-    names = [f"{kind}@{block}" for block in stages for kind in ("train", "evaluate")]
-    subprocess.run([*words, "commit", "-q", "-f", *names], cwd=folder, env=environment(), check=True)
+            shutil.copytree(folder / place / f"{source}.0", folder / place / f"{arm}.0", copy_function=os.link)
+        os.link(folder / layout.subset_file(source), folder / layout.subset_file(arm))
+        path = folder / layout.numbers_file(f"{arm}.0")
+        found = json.loads(path.read_text()) | {"arm": arm, "block": f"{arm}.0"}
+        path.unlink()  # the source's own: another name of the same file
+        path.write_text(json.dumps(found))
+    refresh_code(folder)
+    stages = [name for arm in arms for name in (f"select@{arm}", f"train@{arm}.0", f"evaluate@{arm}.0")]
+    command = [sys.executable, "-P", "-m", "dvc", "commit", "-q", "-f", *stages]
+    subprocess.run(command, cwd=folder, env=environment(), check=True)
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
@@ -171,24 +183,27 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def growth(found: list[dict[str, Any]], name: str) -> float:
-    """By how much a figure grows from one run to the next, by least squares, the first run left out."""
+def growth(found: list[dict[str, Any]], name: str) -> str:
+    """By how much a figure grows from one run to the next, by least squares, the first run left out; "" for few."""
     values = [record[name] for record in found[1:]]
-    return float(np.polyfit(range(len(values)), values, 1)[0]) if len(values) > 2 else float("nan")
+    return f"{np.polyfit(range(len(values)), values, 1)[0]:+.1f}" if len(values) > 2 else ""
 
 
 def page(folders: list[Path]) -> Iterator[str]:
     """A table of each soak, as Markdown."""
-    yield f"# A longer life\n\n{date.today()}, {platform.machine()}, {os.cpu_count()} cores.\n"
+    yield "# A longer life\n"
+    yield f"`python -P benchmarks/soak.py`, {date.today()}, {platform.machine()}, {os.cpu_count()} cores.\n"
+    yield "Others worked on the machine at the same time: the seconds say little.\n"
     for folder in folders:
         found = records(folder)
         shown = sorted({*range(0, len(found), max(1, len(found) // 10)), len(found) - 1})
         yield f"## {folder.name}: {len(found)} runs, {sum(one['seconds'] for one in found) / 60:.0f} minutes\n"
-        yield "| | " + " | ".join(f"{number + 1}: {found[number]['what']}" for number in shown) + " | grows by |"
-        yield "|---|" + "---:|" * (len(shown) + 1)
+        yield "| run | " + " | ".join(str(number + 1) for number in shown) + " | grows by | why |"
+        yield "|---|" + "---:|" * (len(shown) + 1) + "---|"
+        yield "| | " + " | ".join(found[number]["what"] for number in shown) + " | | |"
         for name in SEEN:
             cells = " | ".join(f"{found[number][name]:,}" for number in shown)
-            yield f"| {UNITS.get(name, f'kB, {name}')} | {cells} | {growth(found, name):+.1f} |"
+            yield f"| {UNITS.get(name, f'kB, {name}')} | {cells} | {growth(found, name)} | {WHY.get(name, '')} |"
         yield ""
 
 

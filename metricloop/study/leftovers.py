@@ -18,12 +18,14 @@ STAGES_WRITE = (
 # Written only by what the run starts, in folders where other commands write as well.
 BY_RUN = (layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.HEADLINE, layout.RUN, layout.SHOWN)
 SHARED = (".", layout.SCRATCH, layout.CACHE, layout.CODE_FILES)
+OF_ROUNDS = (layout.PICTURES, layout.GENERATED)  # of `metricloop suggest`, which may work beside a run
 OLD = 600.0  # seconds: what other commands write beside a run is not touched while they write it
+SMALL = 3.0  # the same, of files that are written at once
 
 
 def clear_leftovers(folder: Path) -> list[Path]:
     """Remove temporary files of stages, and old ones of commands; returns them. Called while no stage runs."""
-    places = [*SHARED, *(f"{top}{inner}" for top in STAGES_WRITE for inner in ("", "/*", "/*/*"))]
+    places = [*SHARED, *(f"{top}{inner}" for top in (*STAGES_WRITE, *OF_ROUNDS) for inner in ("", "/*", "/*/*"))]
     removed = []
     for place in places:
         for path in folder.glob(f"{place}/.*.*"):
@@ -31,7 +33,8 @@ def clear_leftovers(folder: Path) -> list[Path]:
             if match is None or not path.is_file():
                 continue
             written = str(path.with_name(match[1]).relative_to(folder))
-            if place in SHARED and written not in BY_RUN and time.time() - os.stat(path).st_mtime < OLD:
+            patience = OLD if place in SHARED and written not in BY_RUN else SMALL if place.startswith(OF_ROUNDS) else 0
+            if patience and time.time() - os.stat(path).st_mtime < patience:
                 continue
             path.unlink(missing_ok=True)
             removed.append(path)

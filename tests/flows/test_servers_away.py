@@ -1,6 +1,7 @@
 """The language model's, MLflow's and Prefect's servers away for a while, and memory used up in a trial, in a study."""
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -39,6 +40,11 @@ def ask(folder, url, **settings):
         "rounds": 1, "call_seconds": 2,
     } | settings  # fmt: skip
     change_params(folder / "params.yaml", [f"llm.{name}={value}" for name, value in llm.items()])
+
+
+def alone(folder):
+    """Let the arm `random` be run by itself with other settings: no other arm has results."""
+    shutil.rmtree(folder / "results" / "object_count.0")
 
 
 def lines_of(done):
@@ -105,6 +111,9 @@ def test_memory_used_up_in_a_trial_is_said_in_a_line_and_the_finished_trial_is_k
     change_params(tiny / "params.yaml", ["train.iterations=4"])
     victim = Victim(r"tasks\.train random\.0", r"^os.rename .*/final\.part$")
     aim(tiny, {"trial": victim}, "trial", 1, "memory")
+    alone(tiny)
+    scratch = tiny / ".metricloop/cache/resume"
+    before = set(scratch.glob("*/final.pt"))
     try:
         done = run(tiny, "run", "--arm", "random")
         said = done.stdout + done.stderr
@@ -114,10 +123,10 @@ def test_memory_used_up_in_a_trial_is_said_in_a_line_and_the_finished_trial_is_k
         assert "the memory is used up; end other programs, then give the same command again" in said
         assert no_process_left(tiny) == {}
         spare(tiny)
-        assert len(list((tiny / ".metricloop/cache/resume").glob("*/final.p*"))) == 1
+        assert len(set(scratch.glob("*/final.pt")) - before) == 1
         again = run(tiny, "run", "--arm", "random")
         assert again.returncode == 0, again.stdout + again.stderr
-        assert "random seed 0: already trained" in again.stdout
+        assert "random.0 seed 0: already trained" in again.stdout, again.stdout
         assert temporary_files(tiny) == []
     finally:
         end_all(tiny)
@@ -125,18 +134,17 @@ def test_memory_used_up_in_a_trial_is_said_in_a_line_and_the_finished_trial_is_k
 
 def test_a_prefect_server_that_is_killed_ends_the_run_in_a_line_and_the_same_command_goes_on(tiny):
     change_params(tiny / "params.yaml", ["train.iterations=40"])
-    spare(tiny)
-    expected = {}
+    alone(tiny)
     try:
         outcome = []
         flow = threading.Thread(
             target=lambda: outcome.append(run(tiny, "run", "--arm", "random", PREFECT_CLIENT_MAX_RETRIES="1"))
         )
         flow.start()
-        wait_for(lambda: any("tasks.train" in name for name in processes(tiny).values()), 200, "nothing was trained")
+        wait_for(lambda: any("tasks.train" in name for name in processes(tiny).values()), 600, "nothing was trained")
         (server,) = [pid for pid, name in processes(tiny).items() if "prefect.server" in name]
         os.kill(server, signal.SIGKILL)
-        flow.join(300)
+        flow.join(600)
         (done,) = outcome
         said = done.stdout + done.stderr
         assert done.returncode == 1, said
@@ -145,9 +153,7 @@ def test_a_prefect_server_that_is_killed_ends_the_run_in_a_line_and_the_same_com
         assert no_process_left(tiny) == {}
         again = run(tiny, "run", "--arm", "random")
         assert again.returncode == 0, again.stdout + again.stderr
-        expected = finals(tiny)
+        assert read_json(tiny / "results/random.0/recipe.json")["fields"]["iterations"] == 40
         assert temporary_files(tiny) == []
-        assert "nothing to do" in run(tiny, "run", "--arm", "random").stdout
-        assert finals(tiny) == expected
     finally:
         end_all(tiny)

@@ -24,9 +24,11 @@ def test_what_a_killed_stage_leaves_is_removed_and_nothing_else(tmp_path):
     )  # fmt: skip
     gone = [leave(tmp_path / name) for name in (*written, "results/random.0/metrics.json")]
     gone += [leave(tmp_path / name, age=3600) for name in ("report.html", ".metricloop/cache/sums.json")]
-    kept = [leave(tmp_path / name) for name in ("report.html", ".metricloop/cache/sums.json")]
+    gone += [leave(tmp_path / name, age=10) for name in ("pictures/1/a.jpg", "metrics/generated/1/a.py")]
+    young = ("report.html", ".metricloop/cache/sums.json", "pictures/1/b.jpg")
+    kept = [leave(tmp_path / name) for name in young]
     kept += [tmp_path / "data/.gitignore", tmp_path / "data/.notes.json.before"]
-    for path in kept[2:]:
+    for path in kept[3:]:
         path.write_text("mine")
     (tmp_path / "data/images.parquet").write_text("whole")
     assert sorted(clear_leftovers(tmp_path)) == sorted(gone)

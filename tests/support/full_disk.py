@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from damaging import copy, digests
-from kill_points import commands, prepare, run_stage
+from kill_points import commands, preload, prepare, run_stage
 
 from metricloop.runtime.code_digest import digests as code_digests
 from metricloop.study.leftovers import clear_leftovers
@@ -30,6 +30,10 @@ def run_on_full_disks(finished: Path, disk: Path, stage: str, rooms: Sequence[in
     """
     code_digests(stage_kinds())
     words, folder, said = commands(finished)[stage], copy(finished, disk / "study"), disk.parent / "said.txt"
+    loaded = disk.parent / "modules.txt"
+    prepare(folder, stage)
+    assert run_stage(folder, words, said=said, loaded=loaded) == 0, said.read_text()
+    preload(loaded)
     before, failed = digests(folder, *WRITTEN), []
     for free in rooms:
         said.unlink(missing_ok=True)

@@ -123,6 +123,13 @@ def _watch(folder: Path, kill_at: int, cut: bool, log: Path | None) -> None:
     sys.addaudithook(hook)
 
 
+def preload(loaded: Path) -> None:
+    """Import the modules of a list that `run_stage` has written, so that later children need not."""
+    for name in loaded.read_text().splitlines():
+        with suppress(Exception):
+            importlib.import_module(name)
+
+
 def points_of(events: Sequence[str], everywhere: bool) -> list[tuple[int, bool]]:
     """Where a stage is killed: the number of the event, and whether its file is cut first.
 
@@ -147,9 +154,7 @@ def kill_everywhere(finished: Path, place: Path, stage: str, everywhere: bool) -
     prepare(folder, stage)
     assert run_stage(folder, words, log=log, loaded=loaded) == 0, (place / "output.txt").read_text()
     expected, events = digests(folder, *WRITTEN), log.read_text().splitlines()
-    for name in loaded.read_text().splitlines():
-        with suppress(Exception):
-            importlib.import_module(name)
+    preload(loaded)
     wrong: dict[str, str] = {}
     points = points_of(events, everywhere)
     for number, cut in points:
