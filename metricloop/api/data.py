@@ -107,7 +107,7 @@ class Data:
         export_dataset(self.arrays, path, "coco")
 
     def to_yolo(self, folder: str | Path) -> None:
-        """Write data.yaml, labels/ and images/ (symbolic links to the pictures) for YOLO. Crowd regions are left out.
+        """Write data.yaml, labels/ and images/ (links to the pictures) for YOLO. Crowd regions are left out.
 
         To read it, `read_dataset` needs the folder of the pictures as `outside`.
         Errors: ExportError where the folder holds something already.

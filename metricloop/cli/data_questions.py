@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -148,10 +149,15 @@ def _where(study: NewStudy, gone: Missing, yes: bool, nothing_left: str = "") ->
     )
     file = clean(_below(gone.first.file, study.root), 200)
     named = f"{clean(gone.wanted, 200)}, which {file} names" if gone.wanted else file
-    said += f" below {study.root},\nthe first is {named} ({clean(gone.why) or 'no picture of this name is there'})"
+    said += f" below {study.root},\nthe first is {named} ({clean(gone.why) or _not_there(study, gone)})"
     if yes or not asks_here():
         options: list[tuple[Sequence[str], str]] = []
-        if study.format not in FIXED:
+        if gone.outside and gone.outside.link:
+            value = json.dumps([gone.outside.folder], ensure_ascii=False)
+            options.append((("--set", f"data.outside={value}"), "follow links there, if you trust this data set"))
+        elif gone.outside and study.format not in FIXED:
+            options.append((("--images", gone.outside.folder), "the folder to which their names lead"))
+        elif study.format not in FIXED:
             options.append((("--images", "DIR"), "the folder that holds them, and no others of the same names"
                             if gone.why else "the folder that holds them"))  # fmt: skip
         if not nothing_left:
@@ -169,6 +175,16 @@ def _where(study: NewStudy, gone: Missing, yes: bool, nothing_left: str = "") ->
     if not answer or not door.is_dir(folder):
         raise WorkspaceError(f"{answer or 'nothing'} is no folder; give it as --images DIR")
     return replace(study, root=stated(folder))
+
+
+def _not_there(study: NewStudy, gone: Missing) -> str:
+    """Why a picture is not found where nothing is in doubt."""
+    if gone.outside is None:
+        return "no picture of this name is there"
+    if gone.outside.link:
+        place = clean(_below(gone.outside.path, study.root), 200)
+        return f"{place} is a link that leads out of the data set, to {gone.outside.folder}; it is not followed"
+    return f"its name leads out of the data set, to {gone.outside.folder}"
 
 
 def _lines(options: Sequence[tuple[Sequence[str], str]]) -> list[str]:

@@ -209,7 +209,7 @@ def _create(folder: Path, study: NewStudy, yes: bool, auto: bool) -> str:
     """Make the workspace and, unless its pictures are still to be drawn, its tables; returns what to tell of them."""
     from metricloop.study.check_files import weights_faults
     from metricloop.study.commits import WorkspaceError
-    from metricloop.study.new_study import create, new_params
+    from metricloop.study.new_study import check_folder, create, new_params
 
     for fault in weights_faults(folder, new_params(study)):
         raise WorkspaceError(fault)
@@ -221,6 +221,7 @@ def _create(folder: Path, study: NewStudy, yes: bool, auto: bool) -> str:
     from metricloop.cli.photo_weights import advice
 
     looked = look(study, yes, auto)
+    check_folder(folder, looked.study, {record.file.parent for record in looked.source.records})
     told: list[str] = []
     create(
         folder,

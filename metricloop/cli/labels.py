@@ -63,7 +63,9 @@ def export(
         int | None, typer.Option(metavar="N", min=1, help="Only the first N images of suspicious.", show_default="all")
     ] = None,
     copy: Annotated[bool, flag("--copy", "Copy the pictures into the folder instead of linking to them.")] = False,
-    hard: Annotated[bool, flag("--hard-links", "Make hard links to the pictures, which stay when they move.")] = False,
+    hard: Annotated[
+        bool, flag("--hard-links", "Never a symbolic link: hard links to the pictures, or copies.")
+    ] = False,
     with_test: Annotated[
         bool, flag("--with-test", "In a folder to train on: the test split too, even if it was never opened.")
     ] = False,
@@ -114,7 +116,7 @@ def import_labels(
 @commands.add(
     "metricloop fix marks.json -C ~/lions --dry-run",
     "metricloop fix marks.json -C ~/lions",
-    "metricloop fix marks.json -C ~/lions --to repaired --format coco",
+    "metricloop fix marks.json -C ~/lions --to repaired",
 )
 def fix(
     file: Annotated[
@@ -139,7 +141,7 @@ def fix(
             "--format",
             metavar="FORMAT",
             help=f"Of TARGET: {', '.join(NAMES[:-1])} or {NAMES[-1]}.",
-            show_default="as for export",
+            show_default="of a folder that of the data set, if it can be written; else as for export",
         ),
     ] = None,
     copy: Annotated[bool, flag("--copy", "Copy the pictures to TARGET instead of linking to them.")] = False,

@@ -1,4 +1,4 @@
 """DATA: data sets as tables and arrays: formats, pictures, labels, splits, deliberate damage.
 
-Imports `config`, `text`.
+Imports `config`, `layout`, `text`.
 """

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from metricloop import layout
 from metricloop.data import door
 
+WORKSPACE = {layout.PARAMS, layout.ARMS, layout.STAGES}  # files by which one is told
 LINK = -2  # in place of a size: a link to a folder of the set, which is no file of its own
 
 
@@ -29,8 +31,8 @@ def fingerprint(folders: Iterable[Path | str]) -> Fingerprint:
     """The fingerprint of all files below some folders, hidden ones left out; a folder below another counts once.
 
     A link to a file stands for the file, and a link to a folder for what is in it, unless that lies in one of the
-    folders already. What cannot be looked at, such as a link that leads nowhere, counts by its name. Nothing is opened,
-    so a pipe does no harm.
+    folders already. A workspace that lies among them is left out: it changes while it works. What cannot be looked at,
+    such as a link that leads nowhere, counts by its name. Nothing is opened, so a pipe does no harm.
     """
     total = hashlib.sha256()
     files = size = 0
@@ -57,6 +59,8 @@ def _files(folders: Iterable[Path | str]) -> Iterator[tuple[bytes, int, int]]:
                 entries = list(found)
         except OSError:
             yield os.fsencode(f"{shown}/"), -1, 0
+            continue
+        if folder not in tops and {entry.name for entry in entries} >= WORKSPACE:
             continue
         for entry in entries:
             if entry.name.startswith("."):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metricloop.data import door
 from metricloop.data.formats.label_pictures import UNSURE
 from metricloop.data.formats.problem import LOOKED_FOR
 from metricloop.data.formats.source import Problem, Record, Source
@@ -17,6 +19,7 @@ from metricloop.data.formats.source import Problem, Record, Source
 SHARED = 0.5  # of the pictures of the smaller file: from here on two label files describe the same pictures
 FEW = 0.05  # share of labelled pictures that may be missing before somebody is asked
 GONE = "labels without picture"
+REFUSED = "file is not opened"  # as `formats.read` tells of a link that leads out
 
 
 class Labels(NamedTuple):
@@ -36,10 +39,19 @@ class Clash(NamedTuple):
     differing: int
 
 
+class LeadsOut(NamedTuple):
+    """A link, or a name in a label file, that leads out of the data set. folder: where all of these end."""
+
+    path: str
+    link: bool
+    folder: str
+
+
 class Missing(NamedTuple):
     """Labels whose pictures are not there: how many pictures, of how many that have labels, and the first of them.
 
     wanted: the name of that picture, where `first` names a label file, else ""; why: what is in doubt, "" if nothing.
+    outside: what leads out of the data set to pictures, if anything does.
     """
 
     pictures: int
@@ -47,6 +59,7 @@ class Missing(NamedTuple):
     first: Problem
     wanted: str = ""
     why: str = ""
+    outside: LeadsOut | None = None
 
 
 def clash(source: Source) -> Clash | None:
@@ -100,7 +113,25 @@ def missing(source: Source | None, problems: Sequence[Problem]) -> Missing | Non
                    if own.file == first.file and LOOKED_FOR in own.action), "")  # fmt: skip
     unsure = next((own for own in problems if own.problem == UNSURE and own.file == first.file), None)
     why = unsure.action.removeprefix("left out (").removesuffix(")") if unsure else ""
-    return Missing(len(gone), named + len(gone), first, wanted, why)
+    return Missing(len(gone), named + len(gone), first, wanted, why, leads_out(problems))
+
+
+def leads_out(problems: Sequence[Problem]) -> LeadsOut | None:
+    """The first of the links and names that were not followed because they lead out of the data set; None if there are
+    none that lead to something."""
+    ends: dict[str, str] = {}
+    for own in problems:
+        if door.OUTSIDE in own.action and own.problem in (GONE, REFUSED):
+            real = os.path.realpath(own.file)
+            if os.path.exists(real):
+                ends[own.file] = real if os.path.isdir(real) else os.path.dirname(real)
+    if not ends:
+        return None
+    path = next(iter(ends))
+    common = os.path.commonpath(ends.values())
+    folder = common if len(Path(common).parts) > 2 else ends[path]  # not the root, nor a folder like /home
+    link = os.path.realpath(path) != os.path.realpath(os.path.dirname(path)) + os.sep + os.path.basename(path)
+    return LeadsOut(path, link, folder)
 
 
 def _apart(one: Record, other: Record) -> bool:

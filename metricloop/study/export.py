@@ -64,6 +64,7 @@ def export(
     if not writer_of(name).suffix:  # a folder with links to the pictures, or copies of them
         check_there(folder, params.data, pictures=True)
     else:
+        refuse_placing(target, copy=copy, hard=hard)
         check_free(target)
     root = folder / params.data.folder
     dataset, notes, told = _content(folder, root, what, seed, most)
@@ -84,6 +85,15 @@ def export(
         write_about(target, about(folder, params, load_plan(folder), what, seed, sizes, test))
         said.append(f"{target / README}: where this comes from, and what it gained")
     return said
+
+
+def refuse_placing(target: Path, *, copy: bool, hard: bool = False) -> None:
+    """Refuse to copy or link pictures where one file is written. Errors: ExportError."""
+    if copy or hard:
+        raise ExportError(
+            f"{'--copy' if copy else '--hard-links'} needs a folder for the pictures, and {target} is one file: its "
+            "pictures stay where they are; leave the option out, or name a folder and --format coco, yolo or voc"
+        )
 
 
 def _test_split(folder: Path, wanted: bool) -> tuple[str, bool]:

@@ -9,19 +9,20 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats import recognise
+from metricloop.data.formats import SourceError, recognise
 from metricloop.data.formats.coco_patch import patch_coco
 from metricloop.data.formats.export import export_dataset, format_of, writer_of
-from metricloop.data.formats.picture_folder import own_names
-from metricloop.data.formats.writer import Notes, check_free
+from metricloop.data.formats.picture_folder import own_names, place_picture
+from metricloop.data.formats.writer import Notes, Placing, check_free
 from metricloop.data.label_changes import summary_of
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
+from metricloop.data.urls import is_url
 from metricloop.params import Params, load_params
 from metricloop.study.apply_marks import counts, repaired, rows_of
 from metricloop.study.commits import commit
 from metricloop.study.data_files import check_there
-from metricloop.study.export import written
+from metricloop.study.export import refuse_placing, written
 from metricloop.study.import_labels import Compared, Imported, compare, next_version, present_labels, write_version
 from metricloop.study.judged import read_judged, write_judged
 from metricloop.study.marks import Mark, MarksFile, on_labels, read_marks
@@ -29,6 +30,7 @@ from metricloop.study.staleness import Staleness
 from metricloop.text.shell import command_line
 
 LABEL_FILE = "labels"  # the name of a label file in a folder
+OWN = ("coco", "fiftyone", "voc", "yolo")  # formats of a source that a folder is written in without being asked
 
 
 @dataclass(frozen=True)
@@ -116,36 +118,56 @@ def export_fixed(
     """Write the labels of all splits with the marks applied, for other tools; the workspace stays as it is.
 
     A COCO source is written anew with only the repaired entries changed; other formats keep the names of pictures.
-    target: a folder, or the file of a format that is one. form, copy: as in `export`. Returns what the marks change,
-    and sentences for the terminal. Errors: MarksError, LabelsError, ExportError, MissingDataError.
+    target: a folder, or the file of a format that is one. form: one of writers.NAMES; by default what the target's name
+    says, and for a folder the format of the source, if it is one of OWN. copy: as in `export`. Returns what the marks
+    change, and sentences for the terminal. Errors: MarksError, LabelsError, ExportError, MissingDataError.
     """
     params = load_params(folder / layout.PARAMS)
-    name = form or format_of(target)
+    source = folder / params.data.place
+    kind = _format_of_source(source, params)
+    name = form or (kind if kind in OWN and not target.suffix else format_of(target))
+    patched = name == kind == "coco"
+    if name == "coco" and not patched:
+        name = format_of(target, name)
     suffix = writer_of(name).suffix
     named = target / f"{LABEL_FILE}{suffix}" if suffix and not target.suffix else target
     format_of(named, name)
+    with_pictures = not suffix or (patched and not target.suffix)
+    if not with_pictures:
+        refuse_placing(named, copy=copy)
     marks = read_marks(file)
-    check_there(folder, params.data, pictures=not suffix)
+    check_there(folder, params.data, pictures=with_pictures)
     data = load(folder / layout.DATA, folder / params.data.folder)
     found = on_labels(marks, data, read_judged(folder), _again(folder))
     new, touched = repaired(data, found)
     compared = compare(data, {row: rows_of(new, row) for row in touched}, params, [])
     held_out = sum(_changes(mark) and data.split[mark.row] != "pool" for mark in found)
     told = replace(_told(marks, found, found, compared, None), right=0, held_out=held_out)  # nothing is remembered
-    source = folder / params.data.place
-    damaged = ["the labels have the mistakes that data.corrupt makes on purpose"] * bool(params.data.corrupt.mistakes)
-    if name == "coco" and _is_coco(source, params):
+    said = ["the labels have the mistakes that data.corrupt makes on purpose"] * bool(params.data.corrupt.mistakes)
+    if patched:
         rows = {*touched, *_changed_before(folder, params, data)}
-        return told, damaged + patch_coco(source, folder / params.data.folder, data, new, rows, target)
+        said += patch_coco(source, folder / params.data.folder, data, new, rows, target)
+        if with_pictures:
+            for row, name in enumerate(data.file):
+                place_picture(data, row, target / name, Placing.COPY if copy else Placing.LINK)
+        return told, said
     if suffix:
         check_free(named)
-    said = export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
-    return told, [written(named, new, writer_of(name).title), *damaged, *said]
+    said += export_dataset(new, named, name, Notes(names=own_names(new)), copy=copy)
+    if suffix and not is_url(data.root):
+        again = command_line("metricloop", "init", "NEW", "--data", named, "--images", data.root)
+        said.append(f"pictures stay where they are; metricloop reads it with: {again}")
+    return told, [written(named, new, writer_of(name).title), *said]
 
 
-def _is_coco(source: Path, params: Params) -> bool:
-    form = params.data.format
-    return (recognise(source, outside=True) if form == "auto" else form) == "coco"
+def _format_of_source(source: Path, params: Params) -> str:
+    """The format of the data set's labels; "" where it is recognised no more, since they are gone or empty."""
+    if params.data.format != "auto":
+        return params.data.format
+    try:
+        return recognise(source, outside=True)
+    except SourceError:
+        return ""
 
 
 def _changed_before(folder: Path, params: Params, data: Dataset) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,22 @@ def demo_plan(name: str, full: bool = False, corrupt: str = "article") -> NewStu
     )
 
 
-def check_folder(folder: Path, study: NewStudy) -> None:
-    """Errors: WorkspaceError when `folder` is not empty or lies inside the data set."""
+def check_folder(folder: Path, study: NewStudy, pictures: Iterable[Path] = ()) -> None:
+    """Check that a workspace may be made there. pictures: the folders of the pictures, where they are known.
+
+    A workspace may lie beside a label file, also where the pictures lie in other folders there: none of its files is
+    read as data. Errors: WorkspaceError when `folder` is not empty or lies inside the data set.
+    """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WorkspaceError(
             f"{folder} is not empty; name a new folder, or continue the study there: {run_line(folder)}"
         )
-    for place in () if study.drawn else (path_of(study.root), base_of(path_of(study.source))):
+    source, root = path_of(study.source), path_of(study.root)
+    places = {root, base_of(source), *pictures}
+    if not (study.copy or is_url(source)) and source.is_file():  # --import copies the whole folder
+        places = {*pictures, *([] if root == base_of(source) else [root])}
+    for place in () if study.drawn else sorted(places):
         if folder.is_relative_to(place):
             raise WorkspaceError(f"{folder} lies inside the data set ({place}); put the workspace elsewhere")
 

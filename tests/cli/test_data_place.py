@@ -1,8 +1,11 @@
 """What is said of a data set that is typed wrongly, is of two formats, or whose pictures are not found."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from coco_set import coco, write
 
 from metricloop.cli.data_place import place_of
 from metricloop.cli.data_questions import OpenQuestionError, look
@@ -92,6 +95,39 @@ def test_pictures_that_are_missing_are_named_with_the_reason(tmp_path):
         f"2 of 4 labelled pictures are not found below {tmp_path}/set,\n"
         "the first is b0.jpg, which label/b0.xml names (no picture of this name is there):\nAdd one of these:\n"
     )
+
+
+def test_links_that_lead_out_are_told_with_the_option_that_follows_them(tmp_path):
+    voc(tmp_path / "pictures of mine", range(3))
+    for number in range(3):
+        label(tmp_path / "set/Annotations", f"a{number}")
+        (tmp_path / "set/JPEGImages").mkdir(exist_ok=True)
+        link = tmp_path / f"set/JPEGImages/a{number}.jpg"
+        link.symlink_to(tmp_path / f"pictures of mine/a{number}.jpg")
+    with pytest.raises(OpenQuestionError) as error:
+        look(study_of(tmp_path / "set"), yes=False)
+    home = tmp_path / "pictures of mine"
+    assert str(error.value).splitlines()[1:] == [
+        "the first is a0.jpg, which Annotations/a0.xml names (JPEGImages/a0.jpg is a link that leads out of the data "
+        f"set, to {home}; it is not followed):",
+        "Add one of these:",
+        f"  --set 'data.outside=[\"{home}\"]'  follow links there, if you trust this data set",
+    ]
+    study = replace(study_of(tmp_path / "set"), changes=(f'data.outside=["{home}"]',))
+    assert len(look(study, yes=False).source.records) == 3
+
+
+def test_names_that_lead_out_are_told_with_the_folder_where_they_end(tmp_path):
+    for number in range(3):
+        picture(tmp_path / "photos", f"a{number}", number)
+    file = write(tmp_path / "labels/all.json", coco([f"../photos/a{number}.jpg" for number in range(3)]))
+    (tmp_path / "out").mkdir()
+    file = file.rename(tmp_path / "out/all.json")
+    with pytest.raises(OpenQuestionError) as error:
+        look(study_of(file), yes=False)
+    assert f"a0.jpg (its name leads out of the data set, to {tmp_path}/photos):" in str(error.value)
+    assert f"  --images {tmp_path}/photos" in str(error.value)
+    assert len(look(study_of(file, images=tmp_path / "photos"), yes=False).source.records) == 3
 
 
 def test_images_decides_between_pictures_of_one_name(tmp_path):

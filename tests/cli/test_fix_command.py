@@ -12,6 +12,7 @@ from study_fixture import make_study
 
 from metricloop import layout
 from metricloop.cli.main import main
+from metricloop.data.formats import read
 from metricloop.data.formats.repaired import read_repaired
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
@@ -205,8 +206,12 @@ def test_repaired_labels_come_back_from_every_format(folder, data, tmp_path, for
     assert f"{target}" in out.partition("0 renamed\n")[2]  # where the labels were written
     assert (folder / "params.yaml").read_text() == before
     assert not (folder / "labels").exists()
-    single = {"coco": "labels.json", "label-studio": "labels.json", "cvat": "labels.xml"}
+    single = {"label-studio": "labels.json", "cvat": "labels.xml"}
     read_as = {"coco-folder": "coco"}.get(form, form)  # one is read, two are written
+    if form not in single:
+        again = read(target)  # by itself, as `init` does, and without options
+        assert again.format == read_as
+        assert sum(len(record.boxes) for record in again.records) == len(data.boxes)
     found = read_repaired(target / single[form] if form in single else target, data, read_as).images
     rows, first = boxed(data)
     expected = {row: data.boxes[data.slice(row)].tolist() for row in range(len(data))}
@@ -221,6 +226,24 @@ def test_repaired_labels_come_back_from_every_format(folder, data, tmp_path, for
     if form not in single:  # pictures have their own names
         names = {path.name for path in target.rglob("*.png")}
         assert names == {Path(file).name for file in data.file}
+
+
+def test_pictures_are_copied_or_that_is_refused(folder, data, tmp_path, capsys):
+    marks = save(tmp_path / "m.json", *four_marks(data))
+    typed = ["fix", str(marks), "--copy", "-C", str(folder), "--to"]
+    for form in ("coco", "coco-folder", "voc", "yolo", "fiftyone"):
+        assert main([*typed, str(tmp_path / form), "--format", form]) == 0
+        copied = sorted((tmp_path / form).rglob("*.png"))
+        assert len(copied) == len(data)
+        assert all(path.stat().st_nlink == 1 and not path.is_symlink() for path in copied)
+    capsys.readouterr()
+    for form, suffix in (("coco", "json"), ("cvat", "xml"), ("label-studio", "json")):
+        target = tmp_path / f"{form}.{suffix}"
+        assert main([*typed, str(target), "--format", form]) == 1
+        assert f"--copy needs a folder for the pictures, and {target} is one file" in capsys.readouterr().err
+        assert main(["export", "pool", str(target), "--hard-links", "--format", form, "-C", str(folder)]) == 1
+        assert f"--hard-links needs a folder for the pictures, and {target} is one" in capsys.readouterr().err
+        assert not target.exists()
 
 
 def coco_source(folder, data):
@@ -254,6 +277,8 @@ def test_a_coco_source_is_written_anew_with_only_the_repaired_entries_changed(fo
     assert "ids, names and all entries that were not repaired are those of the source" in capsys.readouterr().out
     text = (target / "annotations.json").read_text()
     new = json.loads(text)
+    assert len(read(target).records) == len(data)  # with its pictures, as `init` reads it without options
+    assert (target / data.file[0]).samefile(folder / "pictures" / data.file[0])
     assert text.startswith('{\n  "info"')  # laid out as the source
     assert {key: new[key] for key in ("info", "images", "categories")} == {
         key: old[key] for key in ("info", "images", "categories")

@@ -44,3 +44,17 @@ def test_import_copies_the_pictures_beside_the_folder_of_an_annotation_file(tmp_
     records = read(tmp_path / "ws" / data["source"], root=tmp_path / "ws" / data["root"]).records
     assert [record.file for record in records] == [tmp_path / f"ws/source/train2017/{name}.jpg" for name in "abc"]
     assert (tmp_path / "ws/source.dvc").is_file()
+
+
+def test_a_workspace_may_lie_beside_a_label_file_but_not_among_pictures(tmp_path, capsys):
+    for number, name in enumerate("abcd"):
+        noise(tmp_path / f"set/data/photos/{name}.jpg", number)
+    file = write(tmp_path / "set/labels.json", coco([f"data/photos/{name}.jpg" for name in "abcd"]))
+    assert main(["init", str(tmp_path / "set/data/photos/ws"), "--data", str(file)]) == 1
+    assert f"lies inside the data set ({tmp_path}/set/data/photos)" in capsys.readouterr().err
+    assert main(["init", str(tmp_path / "set/ws"), "--data", str(file)]) == 0
+    assert yaml.safe_load((tmp_path / "set/ws/fingerprint.yaml").read_text())["files"] == 5  # and not its own files
+    assert main(["init", str(tmp_path / "set/second"), "--data", str(tmp_path / "set")]) == 1
+    assert f"lies inside the data set ({tmp_path}/set)" in capsys.readouterr().err
+    assert main(["init", str(tmp_path / "set/third"), "--import", "--data", str(file)]) == 1
+    assert f"lies inside the data set ({tmp_path}/set)" in capsys.readouterr().err

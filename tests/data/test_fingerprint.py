@@ -84,6 +84,18 @@ def test_hidden_files_and_the_place_of_the_folder_do_not_count(folder, tmp_path)
     assert fingerprint([folder.rename(tmp_path / "elsewhere")]) == before
 
 
+def test_a_workspace_among_the_files_does_not_count(folder):
+    before = fingerprint([folder])
+    (folder / "study/scores").mkdir(parents=True)
+    for name in ("params.yaml", "arms.yaml", "dvc.yaml", "scores/1.parquet"):
+        (folder / "study" / name).write_text("x")
+    assert fingerprint([folder]) == before
+    (folder / "study/arms.yaml").unlink()
+    assert fingerprint([folder]).files == before.files + 3
+    (folder / "study/arms.yaml").write_text("x")
+    assert fingerprint([folder / "study"]).files == 4  # where it is itself the data set
+
+
 def test_a_folder_below_another_counts_once(folder):
     assert fingerprint([folder, folder / "images", folder]) == fingerprint([folder])
     assert fingerprint([folder / "images", folder]) == fingerprint([folder])

@@ -67,18 +67,17 @@ def test_coco_is_what_pycocotools_expects(data, tmp_path):
 def test_yolo_reads_back_the_same_without_crowds(data, tmp_path):
     folder = tmp_path / "yolo"
     export_dataset(data, folder, "yolo")
-    source = read(folder, outside=True)
+    source = read(folder)
     assert source.problems == ()
     assert source.class_names == data.class_names
     assert [record.split for record in source.records] == ["pool", "search", "test"]
-    assert [record.file.resolve() for record in source.records] == [data.root / file for file in FILES]
+    assert all(record.file.samefile(data.root / file) for record, file in zip(source.records, FILES, strict=True))
     for row, record in enumerate(source.records):
         own = data.slice(row)
         kept = ~data.crowd[own]
         fixed, _ = repair(record, 40, 30)
         np.testing.assert_allclose(fixed.boxes, data.boxes[own][kept], atol=1e-5)
         assert fixed.labels.tolist() == data.labels[own][kept].tolist()
-    assert all(path.is_symlink() for path in folder.glob("images/*/*.png"))
     with pytest.raises(ExportError, match="is not empty"):
         export_dataset(data, folder, "yolo")
 

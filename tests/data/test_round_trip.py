@@ -33,11 +33,12 @@ def there_and_back(data, name, folder):
     """The boxes, labels and crowd flags of every picture after writing and reading, by its file in the data set."""
     target = folder / TARGETS.get(name, "x")
     export_dataset(data, target, name)
-    source = read(target, READ_AS.get(name, name), root=data.root, outside=True)
-    rows = {str(data.root / file): row for row, file in enumerate(data.file)}
+    # a folder is read as it is, without options; a file names pictures elsewhere, and is told where
+    source = read(target, READ_AS.get(name, name), root=data.root if name in TARGETS else None)
+    rows = {(data.root / file).stat().st_ino: row for row, file in enumerate(data.file)}
     found = {}
     for record in source.records:
-        row = rows[str(record.file.resolve())]
+        row = rows[record.file.stat().st_ino]
         fixed, notes = repair(record, int(data.width[row]), int(data.height[row]))
         assert notes == []
         names = [source.class_names[label] for label in fixed.labels]

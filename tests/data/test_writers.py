@@ -70,7 +70,8 @@ def test_pictures_are_linked_or_copied_under_names_that_tell_which_they_are(data
     linked = sorted((tmp_path / "linked" / place).iterdir())
     assert [path.name for path in linked] == ["0001_000010_0.jpg", "0002_000020_1.jpg"]
     assert [made_of(path.name) for path in linked] == [(10, "0.jpg"), (20, "1.jpg")]
-    assert [path.resolve() for path in linked] == [data.root / file for file in data.file]
+    assert all(path.samefile(data.root / file) for path, file in zip(linked, data.file, strict=True))
+    assert not any(path.is_symlink() for path in linked)
     export_dataset(data, tmp_path / "copied", name, copy=True)
     copied = sorted((tmp_path / "copied" / place).iterdir())
     assert not any(path.is_symlink() for path in copied)
@@ -81,14 +82,35 @@ def test_pictures_are_linked_or_copied_under_names_that_tell_which_they_are(data
         assert path.samefile(data.root / data.file[row])
 
 
-def test_a_yolo_folder_with_the_pictures_in_it_can_move_and_one_of_links_names_its_place(data, tmp_path):
+def no_links(*given, **more):
+    raise OSError("another file system")
+
+
+def test_a_yolo_folder_with_the_pictures_in_it_can_move_and_one_of_links_names_its_place(data, tmp_path, monkeypatch):
     """Without `path`, Ultralytics starts at the folder of data.yaml."""
     for name, options in (("linked", {}), ("copied", {"copy": True}), ("hard", {"hard": True})):
         export_dataset(data, tmp_path / name, "yolo", **options)
-    found = {name: yaml.safe_load((tmp_path / name / "data.yaml").read_text()) for name in ("linked", "copied", "hard")}
-    assert found["linked"]["path"] == str(tmp_path / "linked")
+    monkeypatch.setattr("metricloop.data.formats.picture_folder.os.link", no_links)
+    export_dataset(data, tmp_path / "elsewhere", "yolo")
+    names = ("linked", "copied", "hard", "elsewhere")
+    found = {name: yaml.safe_load((tmp_path / name / "data.yaml").read_text()) for name in names}
+    assert found["elsewhere"]["path"] == str(tmp_path / "elsewhere")
     assert "path" not in found["copied"]
-    assert found["copied"] == found["hard"]
+    assert found["copied"] == found["hard"] == found["linked"]
+
+
+@pytest.mark.parametrize(("name", "place"), FOLDERS)
+def test_where_hard_links_are_impossible_pictures_are_symbolic_links_or_copies(
+    data, tmp_path, monkeypatch, name, place
+):
+    monkeypatch.setattr("metricloop.data.formats.picture_folder.os.link", no_links)
+    export_dataset(data, tmp_path / "linked", name)
+    linked = sorted((tmp_path / "linked" / place).iterdir())
+    assert [path.resolve() for path in linked] == [data.root / file for file in data.file]
+    export_dataset(data, tmp_path / "hard", name, hard=True)
+    copied = sorted((tmp_path / "hard" / place).iterdir())
+    assert not any(path.is_symlink() for path in copied)
+    assert [path.read_bytes() for path in copied] == [b"picture"] * 2
 
 
 def test_a_coco_folder_has_a_file_and_a_folder_of_pictures_for_each_split(data, tmp_path):
@@ -106,7 +128,7 @@ def test_a_coco_folder_has_a_file_and_a_folder_of_pictures_for_each_split(data, 
     ]  # fmt: skip
     assert [(entry["id"], entry["image_id"], entry["bbox"]) for entry in val["annotations"]] == [(3, 2, [8, 4, 8, 8])]
     assert train["categories"] == val["categories"] == [{"id": 1, "name": "panda"}, {"id": 2, "name": "football"}]
-    assert (tmp_path / "c/val/000020_1.jpg").resolve() == data.root / data.file[1]
+    assert (tmp_path / "c/val/000020_1.jpg").samefile(data.root / data.file[1])
 
 
 def test_a_picture_that_is_gone_is_named_when_it_cannot_be_copied(data, tmp_path):
@@ -115,12 +137,12 @@ def test_a_picture_that_is_gone_is_named_when_it_cannot_be_copied(data, tmp_path
         export_dataset(data, tmp_path / "copied", "yolo", copy=True)
 
 
-def test_yolo_names_train_and_val_and_the_whole_path(data, tmp_path):
+def test_yolo_names_train_and_val(data, tmp_path):
     folder = tmp_path / "a folder"
     said = export_dataset(data, folder, "yolo")
     content = yaml.safe_load((folder / "data.yaml").read_text())
     assert content == {
-        "path": str(folder), "train": "train.txt", "val": "train.txt", "names": {0: "panda", 1: "football"}
+        "train": "train.txt", "val": "train.txt", "names": {0: "panda", 1: "football"}
     }  # fmt: skip
     assert "val is train" in (folder / "data.yaml").read_text()
     assert said == [

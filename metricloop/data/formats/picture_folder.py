@@ -7,6 +7,9 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from metricloop.data import door
@@ -55,7 +58,7 @@ def original(dataset: Dataset, row: int) -> str:
 
 
 def place_picture(dataset: Dataset, row: int, target: Path, placing: Placing) -> None:
-    """Link or copy a picture; where links are impossible, as of one at a URL, it is copied. Errors: ExportError."""
+    """Put a picture of a data set into a folder, as `place_file` does; one at a URL is fetched. Errors: ExportError."""
     picture = original(dataset, row)
     target.parent.mkdir(parents=True, exist_ok=True)
     if is_url(path_of(picture)):
@@ -66,15 +69,24 @@ def place_picture(dataset: Dataset, row: int, target: Path, placing: Placing) ->
         with replacing(target) as temporary:
             temporary.write_bytes(data)
         return
-    if placing != Placing.COPY:
-        try:
-            if placing == Placing.HARD:
-                os.link(os.path.realpath(picture), target)
-            else:
-                target.symlink_to(picture)
+    place_file(picture, target, placing)
+
+
+def place_file(picture: str, target: Path, placing: Placing) -> None:
+    """Link or copy a picture, as `placing` says; where links are impossible, it is copied. Errors: ExportError.
+
+    A hard link comes first: it is a file of the folder itself, which every reader opens, ours too.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    ways: dict[Placing, list[Callable[[], None]]] = {
+        Placing.COPY: [],
+        Placing.HARD: [partial(os.link, os.path.realpath(picture), target)],
+        Placing.LINK: [partial(os.link, os.path.realpath(picture), target), partial(target.symlink_to, picture)],
+    }
+    for way in ways[placing]:
+        with suppress(OSError):  # another file system, one without links, or somebody else's file
+            way()
             return
-        except OSError:  # a file system without links, or another one
-            pass
     try:
         shutil.copyfile(picture, target)
     except OSError as error:

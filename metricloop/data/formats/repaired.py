@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -126,8 +128,8 @@ def _crowds(dataset: Dataset, row: int) -> list[tuple[Sequence[float], str, bool
 
 
 class _Which:
-    """Which image of a data set a picture is: by its path, links followed; by the name that an export gave it; by its
-    contents; by the end of its path."""
+    """Which image of a data set a picture is: by its path, links followed, hard links too; by the name that an export
+    gave it; by its contents; by the end of its path."""
 
     def __init__(self, dataset: Dataset, home: Path, roots: Sequence[str] | None):
         """roots: the folders whose files may be opened, None: all."""
@@ -142,6 +144,8 @@ class _Which:
         real = os.path.realpath(picture)
         if real in self.real:
             return self.real[real]
+        if (row := self._hard_linked(real)) is not None:
+            return row
         made = made_of(picture.name)
         if made and made[0] in self.ids and Path(self.dataset.file[self.ids[made[0]]]).name == made[1]:
             return self.ids[made[0]]
@@ -150,3 +154,21 @@ class _Which:
         except OSError:
             digest = ""
         return self.contents.get(digest, self.tails.find(str(picture)).row)
+
+    def _hard_linked(self, real: str) -> int | None:
+        """The row of the image whose file has this as a second name."""
+        try:
+            state = os.stat(real)
+        except (OSError, ValueError):
+            return None
+        return self._numbers.get((state.st_dev, state.st_ino)) if state.st_nlink > 1 else None
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, int], int]:
+        """Device and number of every picture's file -> row."""
+        found = {}
+        for path, row in self.real.items():
+            with suppress(OSError, ValueError):
+                state = os.stat(path)
+                found[state.st_dev, state.st_ino] = row
+        return found

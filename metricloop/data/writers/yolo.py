@@ -1,8 +1,8 @@
 """YOLO: data.yaml, a list per split, labels/SPLIT/*.txt, and images/SPLIT/* as links to the pictures, or copies.
 
-Ultralytics trains on the folder as it is: `train` and `val` are always there, and `path` is absolute unless the
-pictures are in the folder themselves, which can then move. YOLO has no crowd regions; they are left out. Numbers are
-written whole, so that pixels survive.
+Ultralytics trains on the folder as it is: `train` and `val` are always there, and `path` is absolute where pictures are
+symbolic links; a folder that holds the pictures themselves can move. YOLO has no crowd regions; they are left out.
+Numbers are written whole, so that pixels survive.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from metricloop.text.shell import command_line
 def write_yolo(dataset: Dataset, notes: Notes, folder: Path, placing: Placing) -> list[str]:
     """Write the folder; a split of the data set becomes train, val or test."""
     lists: dict[str, list[str]] = {"train": [], "val": []}
+    movable = True
     for row in range(len(dataset)):
         part, name = SPLIT_NAMES[dataset.split[row]], picture_name(dataset, notes, row)
-        place_picture(dataset, row, folder / "images" / part / name, placing)
+        picture = folder / "images" / part / name
+        place_picture(dataset, row, picture, placing)
+        movable = movable and not picture.is_symlink()
         lists.setdefault(part, []).append(f"./images/{part}/{name}\n")
         label_file = (folder / "labels" / part / name).with_suffix(".txt")
         label_file.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +35,7 @@ def write_yolo(dataset: Dataset, notes: Notes, folder: Path, placing: Placing) -
     for part, lines in lists.items():
         with replacing(folder / f"{part}.txt") as temporary:
             temporary.write_text("".join(lines), encoding="utf-8")
-    _write_yaml(dataset, folder, lists, movable=placing != Placing.LINK)
+    _write_yaml(dataset, folder, lists, movable=movable)
     said = write_queue(dataset, notes, folder)
     if crowds := int(dataset.crowd.sum()):
         said.append(f"{counted(crowds, 'crowd region')} left out: YOLO has no place for them")
