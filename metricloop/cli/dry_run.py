@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import yaml
 
 from metricloop import layout
+from metricloop.comparison.next_steps import larger_share
 from metricloop.comparison.phrases import groups_text
 from metricloop.comparison.power import FEW_IMAGES, TYPICAL, Noise, detectable_gain, least_gain
 from metricloop.comparison.statistics import resampling_units
@@ -26,6 +27,7 @@ from metricloop.engineer.controls import MOST_CONTROLS
 from metricloop.llm.journal import read_journal
 from metricloop.params import Params, check_params
 from metricloop.sandbox.tiers import missing
+from metricloop.study.background import drawn_split
 from metricloop.study.environment import environment
 from metricloop.study.graph import kind_of
 from metricloop.study.look_only import looking_only
@@ -40,6 +42,8 @@ from metricloop.study.staleness import staleness
 from metricloop.text.duration import duration, duration_range
 from metricloop.text.numbers import count, signed
 from metricloop.training.parallel import parallel_jobs
+
+LONG = 3600.0  # seconds of a run from which on the ways to shorten it are told
 
 
 def outlook(folder: Path, params_text: str) -> str:
@@ -85,6 +89,7 @@ def outlook(folder: Path, params_text: str) -> str:
         search_images=_search_images(folder, params) or IMAGES,
     )  # fmt: skip
     rows += time_rows(found_time, f"{1000 * timed['iteration']:.0f} ms an iteration", side_by_side)
+    rows += shorter(params, found_time)
     if short:
         rows.append(("", "counted as if no arm stopped after its short trials"))
     return rows_of(rows)
@@ -140,9 +145,17 @@ def _decisions(folder: Path, params: Params, plan: Plan, suggested: int) -> list
         least_ever = least_gain(looks, metrics, images, noise)
         lines.append(
             f"{told} are few: no gain below {signed(least_ever)} mAP can be decided with "
-            "them, however many seeds; more labelled val pictures would help"
+            f"them, however many seeds; {_more_images(folder, params)}"
         )
     return lines
+
+
+def _more_images(folder: Path, params: Params) -> str:
+    """How to compare on more images: by a setting where metricloop draws the split."""
+    share = larger_share(params.data.search_share)
+    if share > params.data.search_share and drawn_split(split_sizes(folder), params.data.search_share):
+        return f"with --set data.search_share={share:g} there are {share / params.data.search_share:.1f} times as many"
+    return "more labelled val pictures would help"
 
 
 def _noise(folder: Path) -> tuple[Noise, str]:
@@ -186,6 +199,14 @@ def time_rows(found: Estimate, speed: str, side_by_side: int) -> list[tuple[str,
     if found.cached:
         rows.append(("", f"without {count(found.cached, 'trial')} that the run before had finished"))
     return rows
+
+
+def shorter(params: Params, found: Estimate) -> list[tuple[str, str]]:
+    """How to shorten a run that takes long."""
+    if found.likely < LONG:
+        return []
+    values = f"train.iterations={params.train.iterations // 2} predict.iterations={params.predict.iterations // 2}"
+    return [("shorter", f"--set {values} halves most of it, and says less; or fewer arms, in arms.yaml")]
 
 
 def _timed(folder: Path, params_text: str, side_by_side: int) -> dict[str, float]:

@@ -25,14 +25,27 @@ def read_comparison(folder: Path) -> dict[str, Any]:
     """comparison.json of the workspace `folder`. Errors: OtherVersionError; FileNotFoundError where nothing has run.
 
     search_images counts groups of images that belong together; where there are fewer of them than search images,
-    search_pictures is the number of the latter.
+    search_pictures is the number of the latter. trained: iterations and batch_size of the trials, where they are known.
     """
     path = _there(folder, layout.COMPARISON)
     comparison = check_comparison(read_json(path), path)
     summary = folder / layout.SUMMARY
     splits = read_json(summary).get("splits", {}) if summary.is_file() else {}
     pictures = splits.get("search", {}).get("images", 0)
-    return comparison | ({"search_pictures": pictures} if pictures > comparison["search_images"] else {})
+    more = {"search_pictures": pictures} if pictures > comparison["search_images"] else {}
+    return comparison | more | _trained(folder, comparison)
+
+
+def _trained(folder: Path, comparison: dict[str, Any]) -> dict[str, Any]:
+    """How long the trials of a comparison were trained, by the recipe that all of them share."""
+    there = folder / layout.RESULTS
+    blocks = sorted(path.name for path in there.iterdir()) if there.is_dir() else []
+    for path in (folder / layout.recipe_file(block) for block in blocks):
+        recipe = read_json(path) if path.is_file() else {}
+        fields = recipe.get("fields", {})
+        if recipe.get("hash") == comparison.get("recipe") and {"iterations", "batch_size"} <= set(fields):
+            return {"trained": {name: fields[name] for name in ("iterations", "batch_size")}}
+    return {}
 
 
 def read_confirmation(folder: Path) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from typing import Any
 from metricloop.comparison.arm_rows import boxes_apart, family_size, matched_control, of_role, tried, winner_of
 from metricloop.comparison.background import Background
 from metricloop.comparison.bottleneck import bottleneck, may_go_on, undertrained
+from metricloop.comparison.looks import Look
+from metricloop.comparison.open_questions import noise_of
 from metricloop.comparison.phrases import seeds_text
+from metricloop.comparison.power import FEW_IMAGES, detectable_gain
 from metricloop.comparison.verdict import summarise
-from metricloop.comparison.whole_pool import dropping, whole_pool
+from metricloop.comparison.whole_pool import dropping, enough_iterations, whole_pool
 from metricloop.data.seeds import STUDY_SEEDS
 from metricloop.text.duration import duration_range
-from metricloop.text.numbers import count, fixed, listing, percent
+from metricloop.text.numbers import count, fixed, listing, percent, signed
 from metricloop.text.shell import command_line
 
 MOST = 3  # steps that are told
@@ -131,6 +134,16 @@ def _whole_is_better(comparison: dict[str, Any], background: Background) -> Step
         yield _step(background, "drop_nothing", text, "promote", whole["name"], trials=PROMOTED)
 
 
+def _whole_longer(comparison: dict[str, Any], background: Background) -> Steps:
+    number = enough_iterations(comparison)
+    if dropping(comparison) != "short" or number is None:
+        return
+    whole, times = whole_pool(comparison), number / comparison["trained"]["iterations"]
+    text = f"Train long enough for the whole pool ({whole['name'] if whole else ''}) to show what it can"
+    words = ("run", "--set", f"train.iterations={number}")
+    yield _step(background, "whole_longer", text, *words, trials=all_trials(comparison), times=times)
+
+
 def _many_boxes(comparison: dict[str, Any], background: Background) -> Steps:
     winner = winner_of(comparison)
     control = matched_control(comparison, winner) if winner and boxes_apart(winner) else None
@@ -192,18 +205,34 @@ def _train_longer(comparison: dict[str, Any], background: Background) -> Steps:
 
 
 def _more_images(comparison: dict[str, Any], background: Background) -> Steps:
-    if bottleneck(comparison) != "images":
+    few = comparison["search_images"] < FEW_IMAGES and bool(comparison["looks_taken"])
+    if bottleneck(comparison) != "images" and not few:
         return
     images = count(comparison["search_images"], "search image")
-    share = round(min(2 * background.search_share, MOST_SHARE), 2)
+    share = larger_share(background.search_share)
     if background.drawn_split and share > background.search_share:
-        text = f"Compare on more than {images}; every arm is trained anew"
+        more = round(comparison["search_images"] * share / background.search_share)
+        text = f"Compare on about {more} in place of {images}{_found(comparison, more)}; every arm is trained anew"
         words = ("run", "--set", f"data.search_share={share:g}")
         yield _step(background, "images", text, *words, trials=all_trials(comparison), first="ingest")
     else:
         where = f" ({background.val_place})" if background.val_place else ""
         text = f"Compare on more than {images}: add labelled images to the split val of your data{where}, then"
         yield _step(background, "images_given", text, "run", trials=all_trials(comparison), first="ingest")
+
+
+def larger_share(share: float) -> float:
+    """A larger share of the images for the search split that metricloop draws: twice as large, at most MOST_SHARE."""
+    return round(min(2 * share, MOST_SHARE), 2)
+
+
+def _found(comparison: dict[str, Any], images: int) -> str:
+    """Which gain so many search images would find in place of that which the present ones find."""
+    looks, family = [Look(**look) for look in comparison["looks"]], max(family_size(comparison), 1)
+    then, now = (
+        detectable_gain(looks, family, number, noise_of(comparison)) for number in (images, comparison["search_images"])
+    )
+    return f", to find a gain of {signed(then)} mAP four times in five, and not only {signed(now)}"
 
 
 def _more_seeds(comparison: dict[str, Any], background: Background) -> Steps:
@@ -243,10 +272,10 @@ def _repair(comparison: dict[str, Any], background: Background) -> Steps:
     if background.audited and background.audit_old:
         text = "See what labels still look wrong: they changed after the audit, so audit again"
         yield _step(background, "audit_again", text, "audit", trials=background.folds)
-    elif background.audited:
+    elif background.audited and background.audit_listed:
         text = "Repair the labels that look wrong: mark them in audit/audit.html, save the marks, then"
         yield _step(background, "repair", text, "fix", "marks.json")
-    else:
+    elif not background.audited:
         text = "See whether labels should be repaired instead of images dropped"
         yield _step(background, "audit", text, "audit", trials=background.folds)
 
@@ -256,12 +285,12 @@ def _other_metrics(comparison: dict[str, Any], background: Background) -> Steps:
 
 
 _LAST = (_add_full, _repair, _other_metrics)
-_OPEN = (_train_longer, _more_seeds, _more_images, _whole_is_better, _larger_subset, *_LAST)
+_OPEN = (_train_longer, _more_seeds, _more_images, _whole_longer, _whole_is_better, _larger_subset, *_LAST)
 _BY_OUTCOME: dict[str, tuple[Callable[[dict[str, Any], Background], Steps], ...]] = {
     "better": (_see_failed_test, _whole_is_better, _many_boxes, _confirm, _use, _see_test),
     "together": _OPEN,
     "undecided": _OPEN,
-    "worse": (_train_longer, _whole_is_better, _larger_subset, *_LAST),
+    "worse": (_train_longer, _whole_longer, _whole_is_better, _larger_subset, *_LAST),
     "no_gain": _OPEN,
-    "none": (_whole_is_better, _train_longer, _repair, _other_metrics),
+    "none": (_whole_longer, _whole_is_better, _train_longer, _repair, _other_metrics),
 }

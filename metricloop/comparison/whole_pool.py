@@ -1,15 +1,24 @@
-"""Whether to drop images at all: what the control `full`, which trains on the whole pool, says."""
+"""Whether to drop images at all: what the control `full`, which trains on the whole pool, says.
+
+All trials have as many iterations, so a subset is passed over more often than the whole pool. Where the whole pool is
+passed over a few times only, a subset may win because it is trained to its end and the whole pool is not: nothing then
+says that the images left out do harm. A random subset is never better data than the whole pool; where it wins, the
+training is too short, however many passes there are.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from metricloop.comparison.arm_rows import Arm, in_first_look, of_role, winner_of
 from metricloop.comparison.phrases import change_text, interval_text
-from metricloop.text.numbers import fixed, percent
+from metricloop.text.numbers import count, fixed, percent
 
-Dropping = Literal["pays", "costs", "open"]
+Dropping = Literal["pays", "costs", "open", "short"]
+PASSES = 12  # over the whole pool, below which it counts as not trained to its end: the shortest usual schedule of
+# detectors, "1x" (Girshick et al. 2018, Detectron; He, Girshick and Dollar 2019, Rethinking ImageNet Pre-training)
 
 
 def whole_pool(comparison: dict[str, Any]) -> Arm | None:
@@ -20,14 +29,37 @@ def whole_pool(comparison: dict[str, Any]) -> Arm | None:
 
 def dropping(comparison: dict[str, Any]) -> Dropping | None:
     """Whether a subset is better than the whole pool (pays), worse (costs), or whether that is open: by the ends of the
-    interval alone. None without the control `full`. The subset is that of the best metric that is better than random,
-    or else a random one.
+    interval. short: a subset is not worse, and the whole pool is not trained to its end, so that nothing is known. None
+    without the control `full`. The subset is that of the best metric that is better than random, or else a random one,
+    which is never said to pay.
     """
     found = _ends(comparison)
     if found is None:
         return None
     low, high = found
-    return "pays" if low > 0 else "costs" if high < 0 else "open"
+    if high < 0:
+        return "costs"
+    known = passes(comparison)
+    if (low > 0 and _lead(comparison) is None) or (known is not None and known < PASSES):
+        return "short"
+    return "pays" if low > 0 else "open"
+
+
+def passes(comparison: dict[str, Any]) -> float | None:
+    """How often a trial passes over the whole pool; None where that is not known, or without the control `full`."""
+    whole, trained = whole_pool(comparison), comparison.get("trained")
+    if whole is None or trained is None or not whole["images"]:
+        return None
+    return float(trained["iterations"] * trained["batch_size"] / whole["images"])
+
+
+def enough_iterations(comparison: dict[str, Any]) -> int | None:
+    """So many iterations, in tens, pass PASSES times over the whole pool, or twice as many as now where that is more;
+    None where the present number is not known."""
+    known, trained = passes(comparison), comparison.get("trained")
+    if known is None or trained is None:
+        return None
+    return math.ceil(trained["iterations"] * max(PASSES / known, 2) / 10) * 10
 
 
 def dropping_text(comparison: dict[str, Any]) -> str:
@@ -40,10 +72,34 @@ def dropping_text(comparison: dict[str, Any]) -> str:
         f"Should anything be dropped? With as many iterations, a random {share} of the images is "
         f"{change_text(change)} against all of them ({interval_text(change)})"
     )
+    if found == "short":
+        return f"{_too_short(comparison, whole)} {text.partition('? ')[2]}{_of_best(comparison, share)}."
+    return f"{text}{_of_best(comparison, share)}: {_conclusion(*(_ends(comparison) or (-1.0, 1.0)))}."
+
+
+def _of_best(comparison: dict[str, Any], share: str) -> str:
     lead, best = _lead(comparison), winner_of(comparison)
-    if lead and best:
-        text += f", and the {share} of {best['name']} {change_text(lead)} ({interval_text(lead)})"
-    return f"{text}: {_conclusion(*(_ends(comparison) or (-1.0, 1.0)))}."
+    if not lead or not best:
+        return ""
+    return f", and the {share} of {best['name']} {change_text(lead)} ({interval_text(lead)})"
+
+
+def _too_short(comparison: dict[str, Any], whole: Arm) -> str:
+    """Why nothing is known of dropping images, and the command that would tell."""
+    known, number, trained = passes(comparison), enough_iterations(comparison), comparison.get("trained")
+    images = count(whole["images"], "image")
+    if known is None or number is None or trained is None:
+        return (
+            f"Should anything be dropped? That is not known: the {images} of the whole pool are not trained to their "
+            "end in so few iterations, or a random part of them could not win; compare with more (train.iterations)."
+        )
+    parts = known * whole["images"] / max(round(comparison["budget"] * whole["images"]), 1)
+    return (
+        f"Should anything be dropped? That is not known: {count(trained['iterations'], 'iteration')} of "
+        f"{count(trained['batch_size'], 'image')} pass {known:.1f} times over the {images} of the whole pool and "
+        f"{parts:.0f} times over a subset, so the whole pool is not trained to its end. To find out: `metricloop run "
+        f"--set train.iterations={number}`."
+    )
 
 
 def _conclusion(low: float, high: float) -> str:

@@ -72,7 +72,8 @@ def _facts_or_reason(file: Path, budget: PixelBudget) -> PictureFacts | str:
 def _repaired(record: Record, facts: PictureFacts, problems: list[Problem]) -> Record:
     fixed, notes = repair(record, facts.width, facts.height, facts.orientation)
     if facts.converted:
-        notes.append((f"picture with {facts.converted}", "read as 8-bit RGB"))
+        kind = "picture with transparency" if facts.converted == "transparency" else f"{facts.converted} picture"
+        notes.append((kind, "read as 8-bit RGB"))
     problems += [Problem(str(record.file), problem, action) for problem, action in notes]
     return fixed
 

@@ -21,6 +21,7 @@ from metricloop.study.split_sizes import split_sizes
 from metricloop.text.numbers import listing
 
 CHAMPION = "champion"  # the alias of the version to use
+PROBABLE = 0.5  # of a finding: the level from which an audit lists it
 NEAR = 0.03  # a search split whose share is so near to data.search_share was drawn so
 
 VAL_PLACES = {  # format -> where it has the pictures of the split val
@@ -45,11 +46,12 @@ def read_background(folder: Path) -> Background:
         iterations=params.train.iterations,
         old_labels=arms_of_old_labels(folder, plan),
         scored=_scored(folder, plan),
-        drawn_split=not sizes or abs(sizes["search"] / max(sum(sizes.values()), 1) - share) < NEAR,
+        drawn_split=drawn_split(sizes, share),
         search_share=share,
         val_place=VAL_PLACES.get(params.data.format, ""),
         audited=(folder / layout.AUDIT / "audit.json").is_file(),
         promoted=(folder / layout.ALIASES).is_file(),
+        audit_listed=_audit_lists(folder / layout.AUDIT / "audit.json"),
         audit_old=_changed_since(folder / layout.AUDIT / "audit.json", folder, params),
         promoted_before=_promoted_before(folder, params),
         confirms=None if params.confirm.when == "never" else params.confirm.baseline + 2 * params.confirm.seeds,
@@ -58,6 +60,19 @@ def read_background(folder: Path) -> Background:
         full_planned=any(arm["policy"]["name"] == "full" for arm in plan["arms"].values()),
         folds=params.predict.folds if _changed_since(folder / layout.PREDICTIONS, folder, params) else 0,
     )
+
+
+def drawn_split(sizes: Mapping[str, int], share: float) -> bool:
+    """Whether metricloop drew the search split, and the source gave none. sizes: images by split; {} before ingest."""
+    return not sizes or abs(sizes["search"] / max(sum(sizes.values()), 1) - share) < NEAR
+
+
+def _audit_lists(file: Path) -> bool:
+    """Whether an audit says that something is probably wrong, and not only suspicious."""
+    if not file.is_file():
+        return False
+    rows = [row for found in read_json(file).get("suspects", {}).values() for row in found]
+    return any(row.get("other") or (row.get("probability") or 0.0) >= PROBABLE for row in rows)
 
 
 def _changed_since(file: Path, folder: Path, params: Params) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from metricloop.study import processes
 from metricloop.study.progress_lines import Progress, read_progress
-from metricloop.study.run_record import Run, Running
+from metricloop.study.run_record import Run, Running, left_text
 from metricloop.text.duration import duration
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SHORT = 30  # characters of a name
+UNKNOWN = "time left not known yet"
+PARTS = {"predict": "out-of-fold model"}  # kind of stage -> words in the labels of what it trains
 _open: list[Live] = []
 
 
@@ -79,7 +81,7 @@ class Live:
         """Show which stages run, and how far the study is."""
         with self._lock:
             for name in state.now:
-                trials = any(label.startswith(f"{name.partition('@')[2]} ") for label in self.rows)
+                trials = any(label != name and _stands_for(label, name) for label in self.rows)
                 if name not in self.rows and not trials:
                     self._add(name, None)
             for name in [name for name in self.rows if not _belongs(name, state.now)]:
@@ -87,8 +89,7 @@ class Live:
             total = len(state.stages)
             place = f"stage {len(state.done) + 1} of {total}" if len(state.done) < total else f"{total} stages done"
             told = f"{place}, {duration(time.time() - state.began)}"
-            if state.until is not None:
-                told += f", about {duration(max(state.until - time.time(), 1))} left"
+            told += f", {left_text(state) or UNKNOWN}"
             if cost := self.spent():
                 told += f", {cost}"
             self.bars.update(self.study, completed=len(state.done), total=total or None, told=told if total else "")
@@ -139,7 +140,9 @@ def _belongs(label: str, now: tuple[str, ...]) -> bool:
 def _stands_for(label: str, stage: str) -> bool:
     """Whether the bar `label` is of a part of a stage: `random.0 seed 1` of train@random.0."""
     kind, _, name = stage.partition("@")
-    return label.startswith((f"{name} ", f"{kind} {name}")) if name else label.startswith(kind)
+    if name:
+        return label.startswith((f"{name} ", f"{kind} {name}"))
+    return label.startswith(kind) or (kind in PARTS and PARTS[kind] in label)
 
 
 @contextmanager

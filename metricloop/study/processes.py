@@ -18,12 +18,17 @@ from metricloop.llm.key import HANDED, hand_over
 from metricloop.study.environment import environment, keys, network
 from metricloop.study.progress_lines import read_progress
 from metricloop.study.run_record import Run, current
+from metricloop.study.speed import Speed
+from metricloop.text.duration import duration
 from metricloop.text.shell import run_line
 
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
 RESUMED = re.compile(r": (?:continues at iteration \d|already trained)")  # as training.trial says it
 RAYLET = "(raylet)"  # begins what Ray says of a lost process; `execution.on_ray` says it in a line
 SKIPPED = re.compile(r"Stage '(.+)' (?:didn't change|is cached)")
+
+
+SOON = 30.0  # seconds of training, below which they are not told
 
 
 @dataclass
@@ -123,7 +128,7 @@ def call(
                 if not on_terminal():
                     say(f"  {begun[1]}")
             elif (_shown.take is None or not _shown.take(line)) and _worth_showing(line):
-                say(f"  {line}")
+                say(f"  {line}{stages.left(line)}")
         code = process.wait()
     except BaseException:
         _end(process.pid)
@@ -146,6 +151,7 @@ class _Stages:
 
     def __init__(self, run: Run | None) -> None:
         self.run, self.now, self.whole = run, "", True
+        self.speeds: dict[str, Speed] = {}
 
     def read(self, line: str) -> None:
         """Take notice of a line that DVC has printed."""
@@ -156,10 +162,19 @@ class _Stages:
                 self.run.begin(self.now)
         elif RESUMED.search(line):
             self.whole = False
-        elif self.run and (found := read_progress(line)) and found.unit == "batches":
-            self.run.saw(found.label, found.done)
+        elif (found := read_progress(line)) and found.unit == "batches":
+            self.speeds.setdefault(found.label, Speed()).saw(found.label, found.done, time.monotonic())
+            if self.run:
+                self.run.saw(found.label, found.done)
         elif (skipped := SKIPPED.match(line)) and self.run:
             self.run.end(skipped[1], ran=False)
+
+    def left(self, line: str) -> str:
+        """How long the training of a line goes on, as the line's tail; "" where that is not known, or is over soon."""
+        found = read_progress(line)
+        each = self.speeds[found.label].iteration() if found and found.label in self.speeds else None
+        seconds = each * (found.total - found.done) if found and each else 0.0
+        return f", about {duration(seconds)} left" if seconds >= SOON else ""
 
     def end(self) -> None:
         """The stage that was begun last has ended well."""

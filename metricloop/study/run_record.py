@@ -30,6 +30,9 @@ from metricloop.text.shell import run_line
 GO_ON = ("run", "score", "deliver")  # what `metricloop run` finishes; another command has to be typed again
 
 
+LAST_MINUTE = 60.0  # seconds
+
+
 class BusyError(RuntimeError):
     """Another process works in this workspace; the message says since when, and how far it is."""
 
@@ -214,9 +217,21 @@ def describe(found: Running, now: float | None = None) -> str:
         text += f", stage {min(len(found.done) + 1, len(found.stages))} of {len(found.stages)}"
     if found.now:
         text += f": {', '.join(found.now)}"
-    if found.until is not None:
-        text += f", about {duration(max(found.until - now, 1))} left"
-    return text
+    left = left_text(found, now)
+    return f"{text}, {left}" if left else text
+
+
+def left_text(found: Running, now: float | None = None) -> str:
+    """How long a run still takes, in words; "" while that is not known.
+
+    The last minute is not counted down: it holds the report, MLflow and the commit, whose time varies.
+    """
+    if found.until is None:
+        return ""
+    seconds = found.until - (time.time() if now is None else now)
+    if seconds < LAST_MINUTE or (found.stages and set(found.stages) <= set(found.done)):
+        return "nearly done"
+    return f"about {duration(seconds)} left"
 
 
 def describe_stopped(found: Running, folder: Path, now: float | None = None) -> str:

@@ -27,6 +27,15 @@ def test_groups_of_search_images_are_told_beside_their_images(tmp_path):
     assert "search_pictures" not in read_comparison(tmp_path)
 
 
+def test_how_long_trials_were_trained_is_read_from_the_recipe_that_they_share(tmp_path):
+    (tmp_path / "comparison.json").write_text(json.dumps(comparison()))
+    for name, digest, iterations in (("a.0", "of before", 10), ("b.0", comparison()["recipe"], 60)):
+        (tmp_path / "results" / name).mkdir(parents=True)
+        fields = {"iterations": iterations, "batch_size": 8, "other": 1}
+        (tmp_path / "results" / name / "recipe.json").write_text(json.dumps({"hash": digest, "fields": fields}))
+    assert read_comparison(tmp_path)["trained"] == {"iterations": 60, "batch_size": 8}
+
+
 def test_a_study_that_has_not_run_says_what_to_run(tmp_path):
     with pytest.raises(
         FileNotFoundError, match=r"comparison\.json does not exist yet; run the study first: metricloop"

@@ -110,6 +110,6 @@ def test_a_set_of_heif_by_any_format(heif, tmp_path, suffix):
     dump(tmp_path / "a.json", coco(boxes))
     tables = ingested(tmp_path)
     assert rows(tables) == truth(boxes)
-    assert {problem.problem for problem in tables.problems} == {"picture with HEIF"}
+    assert {problem.problem for problem in tables.problems} == {"HEIF picture"}
     reduced = read_picture(tmp_path / next(iter(boxes)), reduction=2)
     assert reduced.shape == (36, 48, 3)

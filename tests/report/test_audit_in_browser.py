@@ -241,6 +241,16 @@ def test_undo_in_the_editor_shows_the_finding_that_it_took_back(page):
     assert page.ask("findingOf(document.activeElement).number") == 1
 
 
+def test_when_all_are_marked_the_page_says_what_comes_next(page):
+    page.ask("cards.slice(1).forEach((card) => act(findingOf(card), 'keep'))")
+    page.ask("saveMarks()")
+    assert page.ask("control('done').textContent").startswith("Saved as marks.json: 6 marks.")
+    page.ask("act(findingOf(cards[1]), 'unsure')")
+    assert page.ask("control('done').hidden")  # the file is behind the page now
+    page.ask("act(findingOf(cards[0]), 'unsure')")
+    assert page.ask("control('done').textContent").startswith("All 7 are marked. Now save the marks")
+
+
 def test_saved_marks_can_be_loaded_again_and_applied(page, folder, tmp_path, capsys, monkeypatch):
     focus_first(page)
     press(page, "m", "k", "m", "d", "u")
@@ -255,6 +265,9 @@ def test_saved_marks_can_be_loaded_again_and_applied(page, folder, tmp_path, cap
     saved = read_marks(file)
     assert [entry.mark for entry in saved.marks] == ["fix", "keep", "fix", "delete", "unsure"]
     assert saved.findings == 7
+    assert page.ask("control('done').checkVisibility() && control('done').textContent").startswith(
+        "Saved as marks.json: 5 marks."
+    )
     page.ask("localStorage.clear()")
     reopen(page)
     assert marked(page) == {}

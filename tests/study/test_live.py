@@ -101,6 +101,33 @@ def test_elsewhere_each_line_is_printed_once(study, capsys):
     ]
 
 
+def test_out_of_fold_models_are_the_bars_of_their_stage(study):
+    """The stage of the predictions has no empty bar beside those of its models, which stay while it runs."""
+    stream = Terminal()
+    with claimed(study, "run") as run, live.shown(run, lambda: "", stream):
+        (bars,) = live._open
+        run.plan(["predict", "score"])
+        run.begin("predict")
+        assert list(bars.rows) == ["predict"]
+        assert bars.bars.tasks[0].fields["told"].endswith(f", {live.UNKNOWN}")
+        for label in ("out-of-fold model 1 of 2", "second out-of-fold model 1 of 2"):
+            assert bars.take(f"  {label}: 38/250  loss 1.192  23 images/s")
+        run.saw("out-of-fold model 1 of 2", 39)
+        assert list(bars.rows) == ["out-of-fold model 1 of 2", "second out-of-fold model 1 of 2"]
+        run.end("predict")
+        assert not bars.rows
+
+
+def test_a_training_without_bars_says_how_long_it_goes_on(study, monkeypatch, capsys):
+    clock = iter([100.0, 120.0, 140.0])
+    monkeypatch.setattr(processes.time, "monotonic", lambda: next(clock, 140.0))
+    label = "out-of-fold model 1 of 2"
+    lines = [f"{label}: {done}/250  loss 1.192  23 images/s" for done in (10, 30, 50)]
+    processes.call(study, printing(*lines), "predict")
+    told = [line[12:] for line in capsys.readouterr().out.splitlines()]
+    assert told == [lines[0], f"{lines[1]}, about 4 min left", f"{lines[2]}, about 3 min left"]  # 1 s each
+
+
 def test_the_bars_are_gone_before_the_process_ends(study):
     stream = Terminal()
     with claimed(study, "run") as run, live.shown(run, lambda: "", stream):

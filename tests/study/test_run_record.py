@@ -23,6 +23,7 @@ from metricloop.study.run_record import (
     describe_stopped,
     known_seconds,
     last_run,
+    left_text,
 )
 
 HOLD = """
@@ -192,3 +193,12 @@ def test_the_time_left_is_told(study):
         run.left = lambda run: 754.0
         run.plan(["a"])
         assert describe(run.state, run.state.until - 754).endswith("stage 1 of 1, about 13 min left")
+        assert left_text(run.state, run.state.until - 60) == "about 60 s left"
+        for late in (59, 1, 0, -90):  # the tail is not counted down, and an end that has passed is no "1 s left"
+            assert describe(run.state, run.state.until - late).endswith("stage 1 of 1, nearly done")
+        run.begin("a")
+        run.end("a")
+        assert left_text(run.state, run.state.until - 754) == "nearly done"
+        run.left = lambda run: None
+        run.plan(["b"])
+        assert left_text(run.state) == ""

@@ -180,7 +180,7 @@ function describe() {
   names.value = drawn?.label ?? panel.querySelector("select")?.value ?? finding.model?.label ?? audit.classes[0];
   names.addEventListener("change", () => { if (drawn) change(drawn, drawn.box, names.value); paint(); stage.focus({ preventScroll: true }); });
   const named = element("div", { class: "row" }, element("span", {}, drawn && drawn.place < 0 && finding.box ? "Class of the label" : "Class of the box"), names);
-  const hint = element("p", { class: "quiet keys" }, finding.box ? "Drag the sides or corners of the box; drag elsewhere to move the picture; the wheel makes it larger. " : "Drag to move the picture; the wheel makes it larger. ",
+  const hint = element("p", { class: "quiet keys" }, drawn || finding.box ? "Drag the sides or corners of the box; drag elsewhere to move the picture; the wheel makes it larger. " : "Drag to move the picture; the wheel makes it larger. m takes the model's box, n draws one; either then has handles at its sides and corners. ",
     element("kbd", {}, "Shift"), " + arrows move the box by a pixel, ", element("kbd", {}, "Alt"), " + arrows its lower right corner.");
   panel.replaceChildren(top, says, said, words4, model, boxes, named, hint);
 }

@@ -62,6 +62,9 @@ function progress() {
   if (differing.size) parts.push(`${differing.size} to decide`);
   control("told").textContent = `${marks.size} of ${cards.length} marked${parts.length ? `: ${parts.join(", ")}` : ""}${stored ? "" : " (this browser does not keep them: save often)"}`;
   control("undo").disabled = !past.length;
+  const whole = marks.size === cards.length;
+  control("done").hidden = !whole; // any change makes an earlier "Saved" untrue
+  if (whole) control("done").textContent = `All ${cards.length} are marked. Now save the marks; the command below applies them.`;
 }
 
 const visible = () => [...list.children].filter((card) => !card.hidden);
@@ -142,7 +145,7 @@ function onKey(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const onCard = event.target.closest(".finding");
   if (key === "z") return takeBack(event);
-  if (key === "s") { event.preventDefault(); return save(); }
+  if (key === "s") { event.preventDefault(); return saveMarks(); }
   if (!current || current.hidden) return;
   const moves = { ArrowLeft: () => step(current, -1), ArrowRight: () => step(current, 1), ArrowUp: () => beside(current, -1), ArrowDown: () => beside(current, 1) };
   if (key in moves && (onCard || event.target === document.body)) {
@@ -157,6 +160,12 @@ function onKey(event) {
     event.preventDefault();
     openEditor(findingOf(current));
   }
+}
+
+function saveMarks() {
+  const said = save();
+  control("done").hidden = false;
+  control("done").textContent = `${said} It is in your browser's folder of downloads; the command below applies it.`;
 }
 
 function takeBack(event) {
@@ -188,7 +197,7 @@ if (cards.length) {
   for (const name of ["kind", "class", "split", "state"]) control(name)?.addEventListener("change", filter);
   control("sort").addEventListener("change", sortCards);
   control("undo").addEventListener("click", takeBack);
-  control("save").addEventListener("click", save);
+  control("save").addEventListener("click", saveMarks);
   control("load").addEventListener("click", () => control("file").click());
   control("file").addEventListener("change", async () => {
     const [file] = control("file").files;

@@ -88,10 +88,12 @@ function asFile() {
   return JSON.stringify({ ...about, marks: listed }, null, 1);
 }
 
+// Save all marks as a file; returns a sentence.
 function save() {
   const link = element("a", { download: "marks.json", href: URL.createObjectURL(new Blob([asFile()], { type: "application/json" })) });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  return `Saved as ${link.download}: ${marks.size} mark${marks.size === 1 ? "" : "s"}.`;
 }
 
 const alike = (one, other) => JSON.stringify(decision(one)) === JSON.stringify(decision(other));

@@ -150,4 +150,4 @@ def heic(root: Path) -> Expected:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(root / name, "HEIF", quality=95)
     yolo(root, boxes)
-    return Expected(truth(boxes), listed=["picture with HEIF"])
+    return Expected(truth(boxes), listed=["HEIF picture"])

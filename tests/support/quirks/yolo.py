@@ -279,4 +279,4 @@ def extensions(root: Path) -> Expected:
         Image.fromarray(image).save(stream, kinds.get(suffix, "JPEG"))
         write(root / name, stream.getvalue())
     yolo(root, drawn)
-    return Expected(truth(drawn), listed=["picture with AVIF"])
+    return Expected(truth(drawn), listed=["AVIF picture"])
