@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -50,7 +51,7 @@ class Done(Generic[Item, Result]):
 class Engine(Protocol):
     """A place where items run."""
 
-    def run(self, work: Work[Item, Shared, Result], items: Iterable[Item]) -> Iterator[Done[Item, Result]]:
+    def run(self, work: Work[Item, Shared, Result], items: Iterable[Item]) -> Generator[Done[Item, Result]]:
         """Run the work on every item, and yield the items as they finish, in any order.
 
         Items are taken as they are needed. When the iterator is closed, what still runs is ended.
@@ -69,11 +70,12 @@ def open_engine(settings: Execution) -> Engine:
     return Local()
 
 
-def in_order(finished: Iterator[Done[Any, Result]]) -> list[Result]:
+def in_order(finished: Generator[Done[Any, Result]]) -> list[Result]:
     """The results in the order of the items. Errors: the first error of an item; what still runs is ended then."""
     results: dict[int, Any] = {}
-    for done in finished:
-        if done.error is not None:
-            raise done.error
-        results[done.place] = done.result
+    with closing(finished):
+        for done in finished:
+            if done.error is not None:
+                raise done.error
+            results[done.place] = done.result
     return [results[place] for place in sorted(results)]

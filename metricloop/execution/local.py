@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ AHEAD = 2  # items per process that are taken before they can run, so that no pr
 class Local:
     """Runs items on this machine."""
 
-    def run(self, work: Work[Item, Shared, Result], items: Iterable[Item]) -> Iterator[Done[Item, Result]]:
+    def run(self, work: Work[Item, Shared, Result], items: Iterable[Item]) -> Generator[Done[Item, Result]]:
         """As `Engine.run`. With one job or one item everything runs in this process, which then may die of it."""
         left = enumerate(items)
         first = list(islice(left, 2))

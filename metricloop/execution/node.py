@@ -53,8 +53,7 @@ def check_node(expected: dict[str, str]) -> None:
     own = versions()
     if other := [f"{name} {own[name]} (there: {wanted})" for name, wanted in expected.items() if own[name] != wanted]:
         raise NodeError(
-            f"node {socket.gethostname()} has {', '.join(other)}; install the same there: "
-            f"{sys.executable} -m pip install ..., and start the node anew"
+            f"node {socket.gethostname()} has {', '.join(other)}; install the same there, and start the node anew"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic
@@ -46,7 +46,7 @@ class OnRay:
         self._versions = ray.put(versions())
         self._remote: dict[Any, Any] = {}
 
-    def run(self, work: Work[Item, Shared, Result], items: Iterable[Item]) -> Iterator[Done[Item, Result]]:
+    def run(self, work: Work[Item, Shared, Result], items: Iterable[Item]) -> Generator[Done[Item, Result]]:
         """As `Engine.run`. Errors: ClusterError; NodeError."""
         ray = self._ray
         shared, left = ray.put(work.shared), enumerate(items)
@@ -79,8 +79,9 @@ class OnRay:
                     gpus = answer.share if work.gpus is None and answer.share else gpus
                     yield opened(attempt.place, attempt.item, answer)
         finally:
-            for task in under_way:
-                ray.cancel(task, force=True)
+            if not sys.is_finalizing():  # otherwise they end with this process
+                for task in under_way:
+                    ray.cancel(task, force=True)
 
     def _start(self, work: Work, gpus: float, item: Any, shared: Any) -> Any:
         """Hand an item to the cluster. Ray itself does not repeat it: `run` counts and tells how often it was lost."""

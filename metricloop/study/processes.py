@@ -24,7 +24,7 @@ from metricloop.text.shell import run_line
 
 RUNNING = re.compile(r"Running stage '(.+)'")  # as DVC announces a stage
 RESUMED = re.compile(r": (?:continues at iteration \d|already trained)")  # as training.trial says it
-RAYLET = "(raylet)"  # begins what Ray says of a lost process; `execution.on_ray` says it in a line
+RAYLET = "raylet"  # in the lines with which Ray tells of a lost process or node; `execution.on_ray` says it in one
 SKIPPED = re.compile(r"Stage '(.+)' (?:didn't change|is cached)")
 
 
@@ -212,7 +212,7 @@ def _worth_showing(line: str) -> bool:
         "WARNING:",
         "Stage '",
     )
-    return bool(line.strip()) and not line.strip().startswith(noise) and RAYLET not in line[:20]
+    return bool(line.strip()) and not line.strip().startswith(noise) and RAYLET not in line
 
 
 def call_model_step(workspace: Path, module: str, number: int, again: str = "") -> None:
