@@ -25,7 +25,7 @@ from metricloop.runtime.code_digest import HOME, PACKAGE
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "albumentations")  # they shape results
 OLD = 14
-LINE, DONE = "line", "done"
+NODE, LINE, DONE = "node", "line", "done"
 
 
 class NodeError(RuntimeError):
@@ -72,8 +72,21 @@ def _share() -> float | None:
     return share_of(torch.cuda.max_memory_reserved() / gib, torch.cuda.get_device_properties(0).total_memory / gib)
 
 
+def run_item_placed(function: Callable, item: Any, shared: Any, expected: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """Run one item in the thread of the task, and yield (NODE, id of this node), then (DONE, answer)."""
+    yield NODE, _node()
+    yield DONE, run_item(function, item, shared, expected)
+
+
+def _node() -> str:
+    import ray
+
+    return ray.get_runtime_context().get_node_id()
+
+
 def run_item_telling(function: Callable, item: Any, shared: Any, expected: dict[str, str]) -> Iterator[tuple[str, Any]]:
-    """Run one item, and yield (LINE, text) for each line that it prints, then (DONE, answer)."""
+    """The same in a thread of its own, with (LINE, text) for each line that the function prints."""
+    yield NODE, _node()
     said: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
     def work() -> None:

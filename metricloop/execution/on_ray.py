@@ -11,7 +11,7 @@ from typing import Any, Generic
 from metricloop.execution.engine import Done, Item, Result, Shared, Work
 from metricloop.execution.faults import Answer, opened
 from metricloop.execution.local import died
-from metricloop.execution.node import DONE, NodeError, run_item, run_item_telling, versions
+from metricloop.execution.node import DONE, NODE, NodeError, run_item, run_item_placed, run_item_telling, versions
 from metricloop.execution.ray_cluster import ClusterError, connect
 from metricloop.execution.settings import Execution
 
@@ -19,17 +19,21 @@ MOST_DEATHS = 2  # of the process of one item: then the item is to blame
 MOST_LOSSES = 5  # of the node under one item: machines come and go, and the item is hardly to blame
 AHEAD = 2  # items per core that are taken before they can run
 MANY = 10_000  # tasks under way: each costs the driver some memory
+LOOK = 5.0  # seconds without news after which the nodes are looked at
 NOT_THERE = "failed to import on the worker"  # as Ray words it
 
 
 @dataclass
 class Attempt(Generic[Item]):
-    """An item under way, and how often it was lost."""
+    """An item under way, and how often it was lost. node: the id of the one it runs on,
+    once that is known. gone: the nodes that were lost before it was handed to the cluster."""
 
     place: int
     item: Item
     deaths: int = 0
     losses: int = 0
+    node: str = ""
+    gone: frozenset[str] = frozenset()
 
     @property
     def died(self) -> bool:
@@ -56,16 +60,24 @@ class OnRay:
             gpus = 1.0 if found.get("GPU") else 0.0
         most = min(MANY, int(AHEAD * max(cores / work.cpus, 4)))
         under_way: dict[Any, Attempt[Item]] = {}
+        lost = self._gone()
         try:
             while True:
                 for place, item in islice(left, most - len(under_way)):
-                    under_way[self._start(work, gpus, item, shared)] = Attempt(place, item)
+                    under_way[self._start(work, gpus, item, shared)] = Attempt(place, item, gone=lost)
                 if not under_way:
                     return
-                (task, *_), _ = ray.wait(list(under_way), num_returns=1)
-                attempt = under_way.pop(task)
+                ready, _ = ray.wait(list(under_way), num_returns=1, timeout=LOOK)
+                if not ready:
+                    for task in self._on_lost_nodes(under_way):
+                        attempt = under_way.pop(task)
+                        tell_loss(work.name_of(attempt.item), "its node was lost")
+                        ray.cancel(task, force=True)
+                        under_way[self._start(work, gpus, attempt.item, shared)] = attempt
+                    continue
+                attempt = under_way.pop(task := ready[0])
                 try:
-                    answer = self._answer(task, work.tells)
+                    answer = self._answer(task, attempt)
                 except ray.exceptions.RayError as error:
                     self._lost(error, work.name_of(attempt.item), attempt)
                     if attempt.died:
@@ -85,23 +97,42 @@ class OnRay:
 
     def _start(self, work: Work, gpus: float, item: Any, shared: Any) -> Any:
         """Hand an item to the cluster. Ray itself does not repeat it: `run` counts and tells how often it was lost."""
-        tells, key = self._streams and work.tells, (work.tells, work.cpus, gpus)
+        key, attempted = (work.tells, work.cpus, gpus), run_item_telling if work.tells else run_item_placed
         if key not in self._remote:  # made once: a function that is made remote again is sent to the nodes again
             options: dict[str, Any] = {"num_cpus": work.cpus, "num_gpus": gpus, "max_retries": 0}
-            options |= {"num_returns": "streaming"} if tells else {}
-            self._remote[key] = self._ray.remote(**options)(run_item_telling if tells else run_item)
+            options |= {"num_returns": "streaming"} if self._streams else {}
+            self._remote[key] = self._ray.remote(**options)(attempted if self._streams else run_item)
         task = self._remote[key].options(name=work.name_of(item))
         return task.remote(work.function, item, shared, self._versions)
 
-    def _answer(self, task: Any, tells: bool) -> Answer | None:
+    def _answer(self, task: Any, attempt: Attempt) -> Answer | None:
         """The answer of a task that has something ready; None for a line that it told, which is printed."""
-        if not (self._streams and tells):
+        if not self._streams:
             return self._ray.get(task)
         kind, said = self._ray.get(next(task))
         if kind == DONE:
             return said
-        print(said, file=sys.stderr, flush=True)
+        if kind == NODE:
+            attempt.node = said
+        else:
+            print(said, file=sys.stderr, flush=True)
         return None
+
+    def _gone(self) -> frozenset[str]:
+        """The ids of the nodes that the cluster has given up."""
+        return frozenset(node["NodeID"] for node in self._ray.nodes() if not node["Alive"])
+
+    def _on_lost_nodes(self, under_way: dict[Any, Attempt]) -> list[Any]:
+        """The tasks on nodes that were lost, or, where it is not known yet, that may have been on one.
+
+        Ray itself notices after five minutes when a node was cut off from the network while a task ran there.
+        """
+        gone, tasks = self._gone(), []
+        for task, attempt in under_way.items():
+            if attempt.node in gone or (not attempt.node and gone - attempt.gone):
+                attempt.node, attempt.gone = "", gone
+                tasks.append(task)
+        return tasks
 
     def _lost(self, error: Exception, name: str, attempt: Attempt) -> None:
         """Count and tell that a process or a node was lost. Errors: ClusterError, NodeError for anything else."""
@@ -119,8 +150,13 @@ class OnRay:
             )
         else:
             raise ClusterError(f"{name}: {type(error).__name__}: {said}")
+        attempt.node, attempt.gone = "", self._gone()
         if not attempt.died:
-            print(f"{name}: {how}; it runs again", file=sys.stderr, flush=True)
+            tell_loss(name, how)
+
+
+def tell_loss(name: str, how: str) -> None:
+    print(f"{name}: {how}; it runs again", file=sys.stderr, flush=True)
 
 
 def _last_line(error: Exception) -> str:

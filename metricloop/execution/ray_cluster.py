@@ -26,8 +26,9 @@ class ClusterError(RuntimeError):
 
 def connect(settings: Execution) -> Any:
     """The module `ray`, connected to the cluster of the settings. Errors: ClusterError."""
-    # Both are read when Ray is imported. Without the first it prints a warning of what later versions do.
+    # These are read when Ray is imported. Without the first it prints a warning of what later versions do.
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ.setdefault("RAY_grpc_client_keepalive_timeout_ms", "20000")  # a node that is cut off: not two minutes
     if "RAY_AUTH_MODE" not in os.environ and _token().is_file():
         os.environ["RAY_AUTH_MODE"] = "token"  # as a cluster that finds a token asks for; Ray does it for `auto` alone
     try:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from metricloop.execution import capacity
+from metricloop.execution import capacity, node
 from metricloop.execution.capacity import Capacity, ask
 from metricloop.execution.gpu_share import share_of
 from metricloop.execution.node import NodeError, check_node, run_item_telling, versions
@@ -120,7 +120,9 @@ def loud(item, shared):
 def test_lines_come_before_the_answer_and_in_their_order(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    *lines, (kind, answer) = run_item_telling(loud, 3, 4, versions())
+    monkeypatch.setattr(node, "_node", lambda: "f00")
+    first, *lines, (kind, answer) = run_item_telling(loud, 3, 4, versions())
+    assert first == ("node", "f00")
     assert lines == [("line", "3: one"), ("line", "3: two")]
     assert (kind, answer.result, answer.error) == ("done", 7, None)
     assert (tmp_path / "metricloop" / "node").is_dir()
