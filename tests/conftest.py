@@ -75,6 +75,7 @@ def walls() -> None:
 def _prefect_home(tmp_path_factory):
     """A separate Prefect database, so that tests neither read nor change the one in the home folder."""
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="session")

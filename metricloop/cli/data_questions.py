@@ -16,10 +16,11 @@ from metricloop.cli.data_place import FIXED
 from metricloop.data import door
 from metricloop.data.first_look import Clash, Missing, clash, missing
 from metricloop.data.formats import Source, SourceError, matching, read, recognise
+from metricloop.data.formats.written import links_of
 from metricloop.data.urls import path_of, stated
 from metricloop.params import Data, check_params
 from metricloop.study.commits import WorkspaceError
-from metricloop.study.new_study import NewStudy, params_text
+from metricloop.study.new_study import NewStudy, new_params, params_text
 from metricloop.text.clean import clean
 from metricloop.text.numbers import count
 from metricloop.text.shell import command_line
@@ -45,6 +46,7 @@ def look(study: NewStudy, yes: bool, auto: bool = False) -> Looked:
     Errors: OpenQuestionError where nobody can be asked; SourceError.
     """
     settled = {"clash", "missing"} if yes else set[str]()
+    study = _with_own_links(study)
     while True:
         data = check_params(yaml.safe_load(params_text(study))).data
         try:
@@ -75,6 +77,15 @@ def look(study: NewStudy, yes: bool, auto: bool = False) -> Looked:
             settled |= {"missing"} if study == before else set()
         else:
             return Looked(study, source)
+
+
+def _with_own_links(study: NewStudy) -> NewStudy:
+    """The study with data.outside set, if its data set is a folder that we have written with links to pictures."""
+    end = "" if study.copy else links_of(path_of(study.source))
+    if not end or new_params(study).data.outside is not False:
+        return study
+    print(f"note: metricloop wrote this folder, so its links to pictures in {end} are followed (data.outside)")
+    return replace(study, changes=(*study.changes, f"data.outside={json.dumps([end], ensure_ascii=False)}"))
 
 
 def _other_format(data: Data) -> str | None:

@@ -63,9 +63,7 @@ def export(
         int | None, typer.Option(metavar="N", min=1, help="Only the first N images of suspicious.", show_default="all")
     ] = None,
     copy: Annotated[bool, flag("--copy", "Copy the pictures into the folder instead of linking to them.")] = False,
-    hard: Annotated[
-        bool, flag("--hard-links", "Never a symbolic link: hard links to the pictures, or copies.")
-    ] = False,
+    hard: Annotated[bool, flag("--hard-links", "Make hard links to the pictures, which stay when they move.")] = False,
     with_test: Annotated[
         bool, flag("--with-test", "In a folder to train on: the test split too, even if it was never opened.")
     ] = False,

@@ -14,6 +14,7 @@ from metricloop.data.formats.coco_patch import patch_coco
 from metricloop.data.formats.export import export_dataset, format_of, writer_of
 from metricloop.data.formats.picture_folder import own_names, place_picture
 from metricloop.data.formats.writer import Notes, Placing, check_free
+from metricloop.data.formats.written import remember_links
 from metricloop.data.label_changes import summary_of
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
@@ -150,6 +151,8 @@ def export_fixed(
         if with_pictures:
             for row, name in enumerate(data.file):
                 place_picture(data, row, target / name, Placing.COPY if copy else Placing.LINK)
+            if not (copy or is_url(data.root)):
+                remember_links(target, data.root)
         return told, said
     if suffix:
         check_free(named)

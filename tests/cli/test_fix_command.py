@@ -11,14 +11,18 @@ from marked import drawn, entry, save
 from study_fixture import make_study
 
 from metricloop import layout
+from metricloop.cli.data_place import place_of
+from metricloop.cli.data_questions import OpenQuestionError, look
 from metricloop.cli.main import main
-from metricloop.data.formats import read
+from metricloop.data.formats import SourceError, read
 from metricloop.data.formats.repaired import read_repaired
+from metricloop.data.formats.written import links_of
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
 from metricloop.data.tables import read_json, write_boxes
 from metricloop.data.writers import NAMES
 from metricloop.study.follow_labels import Effects
+from metricloop.study.new_study import NewStudy, new_params
 from metricloop.study.staleness import Staleness
 from metricloop.text.numbers import DASH
 
@@ -209,7 +213,7 @@ def test_repaired_labels_come_back_from_every_format(folder, data, tmp_path, for
     single = {"label-studio": "labels.json", "cvat": "labels.xml"}
     read_as = {"coco-folder": "coco"}.get(form, form)  # one is read, two are written
     if form not in single:
-        again = read(target)  # by itself, as `init` does, and without options
+        again = read(target, outside=[links_of(target)])  # by itself, as `init` does, without options
         assert again.format == read_as
         assert sum(len(record.boxes) for record in again.records) == len(data.boxes)
     found = read_repaired(target / single[form] if form in single else target, data, read_as).images
@@ -277,7 +281,9 @@ def test_a_coco_source_is_written_anew_with_only_the_repaired_entries_changed(fo
     assert "ids, names and all entries that were not repaired are those of the source" in capsys.readouterr().out
     text = (target / "annotations.json").read_text()
     new = json.loads(text)
-    assert len(read(target).records) == len(data)  # with its pictures, as `init` reads it without options
+    assert len(read(target, outside=[links_of(target)]).records) == len(
+        data
+    )  # with its pictures, as `init` reads it without options
     assert (target / data.file[0]).samefile(folder / "pictures" / data.file[0])
     assert text.startswith('{\n  "info"')  # laid out as the source
     assert {key: new[key] for key in ("info", "images", "categories")} == {
@@ -333,3 +339,19 @@ def test_labels_that_were_repaired_before_are_in_the_coco_file_too(folder, data,
     assert by_id[70 + 10 * first[0]]["bbox"][2] == data.boxes[first[0]][2] - data.boxes[first[0]][0] + 2
     assert 70 + 10 * first[1] not in by_id
     assert len(by_id) == len(data.boxes)  # one less, and the one without a class
+
+
+@pytest.mark.parametrize("form", ["coco", "fiftyone", "voc", "yolo"])
+def test_init_reads_a_repaired_folder_without_options(folder, data, tmp_path, form, capsys, monkeypatch):
+    marks = save(tmp_path / "m.json", *four_marks(data))
+    target = tmp_path / "repaired set"
+    assert main(["fix", str(marks), "--to", str(target), "--format", form, "-C", str(folder)]) == 0
+    place = place_of(str(target), None, None)
+    study = NewStudy(name="again", **place._asdict())
+    looked = look(study, yes=False)
+    assert sum(len(record.boxes) for record in looked.source.records) == len(data.boxes)  # one added, one removed
+    assert new_params(looked.study).data.outside == (str(folder / "pictures"),)
+    assert f"its links to pictures in {folder}/pictures are followed (data.outside)" in capsys.readouterr().out
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another user"))  # who has not written this folder
+    with pytest.raises((OpenQuestionError, SourceError), match=r"data\.outside"):
+        look(study, yes=False)

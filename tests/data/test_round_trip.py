@@ -13,6 +13,7 @@ from metricloop.data import writers
 from metricloop.data.formats import read
 from metricloop.data.formats.export import export_dataset
 from metricloop.data.formats.repair import repair
+from metricloop.data.formats.written import links_of
 
 TARGETS = {"coco": "x.json", "cvat": "x.xml", "label-studio": "x.json"}
 TINY = 1e-9  # px; what arithmetic in float64 loses, far below the last bit of a pixel
@@ -33,8 +34,9 @@ def there_and_back(data, name, folder):
     """The boxes, labels and crowd flags of every picture after writing and reading, by its file in the data set."""
     target = folder / TARGETS.get(name, "x")
     export_dataset(data, target, name)
-    # a folder is read as it is, without options; a file names pictures elsewhere, and is told where
-    source = read(target, READ_AS.get(name, name), root=data.root if name in TARGETS else None)
+    # a folder is read as `init` does, without options; a file names pictures elsewhere, and is told where
+    outside = [links_of(target)] if name not in TARGETS else []
+    source = read(target, READ_AS.get(name, name), root=data.root if name in TARGETS else None, outside=outside)
     rows = {(data.root / file).stat().st_ino: row for row, file in enumerate(data.file)}
     found = {}
     for record in source.records:

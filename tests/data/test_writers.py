@@ -12,9 +12,11 @@ import yaml
 from small_dataset import make
 
 from metricloop.data import writers
+from metricloop.data.fingerprint import fingerprint
 from metricloop.data.formats.export import ExportError, export_dataset, format_of, joined, reordered, with_crowds
 from metricloop.data.formats.picture_folder import made_of, picture_name
 from metricloop.data.formats.writer import Notes, SeenBox, exact
+from metricloop.data.formats.written import links_of
 
 IMAGES = [(100, 50, "a", [(10, 5, 30.5, 25, 0), (0, 0, 100, 50, 1)]), (80, 40, "b", [(8, 4, 16, 12, 1)])]
 NOTES = Notes(
@@ -71,7 +73,7 @@ def test_pictures_are_linked_or_copied_under_names_that_tell_which_they_are(data
     assert [path.name for path in linked] == ["0001_000010_0.jpg", "0002_000020_1.jpg"]
     assert [made_of(path.name) for path in linked] == [(10, "0.jpg"), (20, "1.jpg")]
     assert all(path.samefile(data.root / file) for path, file in zip(linked, data.file, strict=True))
-    assert not any(path.is_symlink() for path in linked)
+    assert all(path.is_symlink() for path in linked)
     export_dataset(data, tmp_path / "copied", name, copy=True)
     copied = sorted((tmp_path / "copied" / place).iterdir())
     assert not any(path.is_symlink() for path in copied)
@@ -82,35 +84,24 @@ def test_pictures_are_linked_or_copied_under_names_that_tell_which_they_are(data
         assert path.samefile(data.root / data.file[row])
 
 
-def no_links(*given, **more):
-    raise OSError("another file system")
-
-
-def test_a_yolo_folder_with_the_pictures_in_it_can_move_and_one_of_links_names_its_place(data, tmp_path, monkeypatch):
+def test_a_yolo_folder_with_the_pictures_in_it_can_move_and_one_of_links_names_its_place(data, tmp_path):
     """Without `path`, Ultralytics starts at the folder of data.yaml."""
     for name, options in (("linked", {}), ("copied", {"copy": True}), ("hard", {"hard": True})):
         export_dataset(data, tmp_path / name, "yolo", **options)
-    monkeypatch.setattr("metricloop.data.formats.picture_folder.os.link", no_links)
-    export_dataset(data, tmp_path / "elsewhere", "yolo")
-    names = ("linked", "copied", "hard", "elsewhere")
-    found = {name: yaml.safe_load((tmp_path / name / "data.yaml").read_text()) for name in names}
-    assert found["elsewhere"]["path"] == str(tmp_path / "elsewhere")
+    found = {name: yaml.safe_load((tmp_path / name / "data.yaml").read_text()) for name in ("linked", "copied", "hard")}
+    assert found["linked"]["path"] == str(tmp_path / "linked")
     assert "path" not in found["copied"]
-    assert found["copied"] == found["hard"] == found["linked"]
+    assert found["copied"] == found["hard"]
 
 
 @pytest.mark.parametrize(("name", "place"), FOLDERS)
-def test_where_hard_links_are_impossible_pictures_are_symbolic_links_or_copies(
-    data, tmp_path, monkeypatch, name, place
-):
-    monkeypatch.setattr("metricloop.data.formats.picture_folder.os.link", no_links)
+def test_links_leave_the_pictures_as_they_are_for_every_study_that_watches_them(data, tmp_path, name, place):
+    before = fingerprint([data.root])
     export_dataset(data, tmp_path / "linked", name)
-    linked = sorted((tmp_path / "linked" / place).iterdir())
-    assert [path.resolve() for path in linked] == [data.root / file for file in data.file]
-    export_dataset(data, tmp_path / "hard", name, hard=True)
-    copied = sorted((tmp_path / "hard" / place).iterdir())
-    assert not any(path.is_symlink() for path in copied)
-    assert [path.read_bytes() for path in copied] == [b"picture"] * 2
+    export_dataset(data, tmp_path / "copied", name, copy=True)
+    assert fingerprint([data.root]) == before
+    assert links_of(tmp_path / "linked") == str(data.root)
+    assert links_of(tmp_path / "copied") == ""
 
 
 def test_a_coco_folder_has_a_file_and_a_folder_of_pictures_for_each_split(data, tmp_path):
@@ -137,12 +128,12 @@ def test_a_picture_that_is_gone_is_named_when_it_cannot_be_copied(data, tmp_path
         export_dataset(data, tmp_path / "copied", "yolo", copy=True)
 
 
-def test_yolo_names_train_and_val(data, tmp_path):
+def test_yolo_names_train_and_val_and_the_whole_path(data, tmp_path):
     folder = tmp_path / "a folder"
     said = export_dataset(data, folder, "yolo")
     content = yaml.safe_load((folder / "data.yaml").read_text())
     assert content == {
-        "train": "train.txt", "val": "train.txt", "names": {0: "panda", 1: "football"}
+        "path": str(folder), "train": "train.txt", "val": "train.txt", "names": {0: "panda", 1: "football"}
     }  # fmt: skip
     assert "val is train" in (folder / "data.yaml").read_text()
     assert said == [

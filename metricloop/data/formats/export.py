@@ -15,7 +15,9 @@ import pyarrow.compute
 from metricloop.data import writers
 from metricloop.data.dataset import PER_IMAGE, Dataset
 from metricloop.data.formats.writer import ExportError, Notes, Placing, Writer
+from metricloop.data.formats.written import remember_links
 from metricloop.data.tables import column, xyxy
+from metricloop.data.urls import is_url
 
 __all__ = ["ExportError", "export_dataset", "format_of", "joined", "of_subset", "writer_of"]
 
@@ -71,7 +73,10 @@ def export_dataset(
     if not form.suffix and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ExportError(f"{target} is not empty; name another folder, or empty it")
     placing = Placing.COPY if copy else Placing.HARD if hard else Placing.LINK
-    return form.write(dataset, Notes() if notes is None else notes, target, placing)
+    said = form.write(dataset, Notes() if notes is None else notes, target, placing)
+    if not form.suffix and placing == Placing.LINK and not is_url(dataset.root):
+        remember_links(target, dataset.root)
+    return said
 
 
 def of_subset(pool: Dataset, subset: pa.Table, draw: int = 0) -> Dataset:

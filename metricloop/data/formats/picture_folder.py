@@ -75,13 +75,14 @@ def place_picture(dataset: Dataset, row: int, target: Path, placing: Placing) ->
 def place_file(picture: str, target: Path, placing: Placing) -> None:
     """Link or copy a picture, as `placing` says; where links are impossible, it is copied. Errors: ExportError.
 
-    A hard link comes first: it is a file of the folder itself, which every reader opens, ours too.
+    A hard link is not the first choice: it changes a time of the original, by which studies notice that a picture was
+    changed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     ways: dict[Placing, list[Callable[[], None]]] = {
         Placing.COPY: [],
         Placing.HARD: [partial(os.link, os.path.realpath(picture), target)],
-        Placing.LINK: [partial(os.link, os.path.realpath(picture), target), partial(target.symlink_to, picture)],
+        Placing.LINK: [partial(target.symlink_to, picture)],
     }
     for way in ways[placing]:
         with suppress(OSError):  # another file system, one without links, or somebody else's file

@@ -15,8 +15,8 @@ SPLIT_NAMES = {"pool": "train", "search": "val", "test": "test"}
 
 
 class Placing(StrEnum):
-    """How a picture comes into a folder that is written. LINK: by a hard link, else by a symbolic one. HARD: by a hard
-    link, which needs the same file system. Where links are impossible, pictures are copied.
+    """How a picture comes into a folder that is written. LINK: by a symbolic link. HARD: by a hard link, which needs
+    the same file system. Where links are impossible, pictures are copied.
     """
 
     LINK = "link"
