@@ -13,6 +13,7 @@ from metricloop.data.formats import SourceError, recognise
 from metricloop.data.formats.coco_patch import patch_coco
 from metricloop.data.formats.export import export_dataset, format_of, writer_of
 from metricloop.data.formats.picture_folder import own_names, place_picture
+from metricloop.data.formats.voc_patch import patch_voc
 from metricloop.data.formats.writer import Notes, Placing, check_free
 from metricloop.data.formats.written import remember_links
 from metricloop.data.label_changes import summary_of
@@ -31,6 +32,7 @@ from metricloop.study.staleness import Staleness
 from metricloop.text.shell import command_line
 
 LABEL_FILE = "labels"  # the name of a label file in a folder
+PATCHES = {"coco": patch_coco, "voc": patch_voc}  # formats of a source that is written anew with few changes
 OWN = ("coco", "fiftyone", "voc", "yolo")  # formats of a source that a folder is written in without being asked
 
 
@@ -118,7 +120,7 @@ def export_fixed(
 ) -> tuple[Fixed, list[str]]:
     """Write the labels of all splits with the marks applied, for other tools; the workspace stays as it is.
 
-    A COCO source is written anew with only the repaired entries changed; other formats keep the names of pictures.
+    A COCO or VOC source is written anew with only the repaired labels changed; other formats keep the pictures' names.
     target: a folder, or the file of a format that is one. form: one of writers.NAMES; by default what the target's name
     says, and for a folder the format of the source, if it is one of OWN. copy: as in `export`. Returns what the marks
     change, and sentences for the terminal. Errors: MarksError, LabelsError, ExportError, MissingDataError.
@@ -127,13 +129,13 @@ def export_fixed(
     source = folder / params.data.place
     kind = _format_of_source(source, params)
     name = form or (kind if kind in OWN and not target.suffix else format_of(target))
-    patched = name == kind == "coco"
+    patched = PATCHES.get(name) if name == kind else None
     if name == "coco" and not patched:
         name = format_of(target, name)
     suffix = writer_of(name).suffix
     named = target / f"{LABEL_FILE}{suffix}" if suffix and not target.suffix else target
     format_of(named, name)
-    with_pictures = not suffix or (patched and not target.suffix)
+    with_pictures = not suffix or bool(patched and not target.suffix)
     if not with_pictures:
         refuse_placing(named, copy=copy)
     marks = read_marks(file)
@@ -147,7 +149,7 @@ def export_fixed(
     said = ["the labels have the mistakes that data.corrupt makes on purpose"] * bool(params.data.corrupt.mistakes)
     if patched:
         rows = {*touched, *_changed_before(folder, params, data)}
-        said += patch_coco(source, folder / params.data.folder, data, new, rows, target)
+        said += patched(source, folder / params.data.folder, data, new, rows, target)
         if with_pictures:
             for row, name in enumerate(data.file):
                 place_picture(data, row, target / name, Placing.COPY if copy else Placing.LINK)

@@ -1,7 +1,7 @@
 """Pascal VOC: Annotations/*.xml, JPEGImages/* as links to the pictures, or copies, and ImageSets/Main/SPLIT.txt.
 
 VOC counts pixels from 1 and includes the last one: a box that fills a picture is (1, 1, width, height). So 1 is added
-to xmin and ymin, as our reader takes it off. Corners keep their decimals; a tool that wants whole numbers has to
+to xmin and ymin, as our reader takes it off. Corners keep two decimals; a tool that wants whole numbers has to
 round. Crowd regions are `difficult`. Notes are in `attributes`, as CVAT and Datumaro write them.
 """
 
@@ -19,6 +19,7 @@ from metricloop.data.formats.xml_writer import add, write_xml
 from metricloop.data.tables import replacing
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
+DIGITS = 2  # of a pixel
 FIRST_PIXEL = np.array([1, 1, 0, 0])
 
 
@@ -54,7 +55,7 @@ def _document(dataset: Dataset, notes: Notes, row: int, name: str) -> ET.Element
         add(item, "difficult", int(dataset.crowd[box]))
         corners = add(item, "bndbox")
         for side, value in zip(SIDES, dataset.boxes[box].astype(np.float64) + FIRST_PIXEL, strict=True):
-            add(corners, side, exact(value))
+            add(corners, side, exact(round(float(value), DIGITS)))
         _attributes(item, notes.boxes.get(box))
     return root
 
