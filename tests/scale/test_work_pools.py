@@ -126,7 +126,6 @@ def test_a_study_that_is_elsewhere_altogether_goes_on_after_faults(local, cloud,
         log = (tmp_path / "second.log").read_text()
         assert watch.returncode == 0, said + log[-5000:]
         assert f"{STUDY}: fetched to" in log
-        assert f"{STUDY}: another run of it goes on, or died less than 60 s ago; this one waits" in log
 
         copy = tmp_path / "copy"
         for command in (["git", "clone", "-q", STUDY, str(copy)], ["dvc", "--cd", str(copy), "pull", "-q"]):
@@ -138,6 +137,8 @@ def test_a_study_that_is_elsewhere_altogether_goes_on_after_faults(local, cloud,
             assert (copy / path.relative_to(local)).read_bytes() == path.read_bytes(), path
         history = sh(copy, "git", "log", "--format=%s").splitlines()
         assert history[:2] == ["study finished", "two arms"]
+        caught_up = metricloop("track", "-C", str(copy), env=environment)  # MLflow may have been too slow for the run
+        assert "6 unchanged" in caught_up.stdout or "runs made" in caught_up.stdout, caught_up.stdout + caught_up.stderr
         shown = subprocess.run([sys.executable, "-c", RUNS, server], env=environment, capture_output=True, text=True,
                                check=True)  # fmt: skip
         assert shown.stdout.split() == ["6", "mlflow-artifacts", "subset.jpg"]
