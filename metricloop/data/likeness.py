@@ -17,6 +17,7 @@ from metricloop.data.splits import join_groups
 
 FIXED_CAMERA = 0.5  # a share of the pictures beyond this that all look alike is one background, not one picture
 FEWEST = 4  # pictures that look alike, before a fixed camera is thought of
+SCENES = 10  # pairs that look alike and show other objects: fewer may have wrong labels
 NEARLY_EQUAL = 1.0  # grey levels
 SAME_PLACE = 0.9  # IoU of boxes that count as the same
 
@@ -51,7 +52,7 @@ def belonging_together(
     pairs = np.zeros((0, 2), np.int64)
     if near != OFF:
         pairs = near_links(hashes, thumbnails, NEAR if isinstance(near, str) else near)
-    if near == AUTO and (count := _most_alike(len(files), pairs)) > max(FEWEST - 1, FIXED_CAMERA * len(files)):
+    if near == AUTO and (count := _of_a_fixed_camera(records, pairs)):
         pairs = near_links(hashes, thumbnails, NEARLY_EQUAL, _SameLabels(records, facts))
         action = (
             f"{count} of {len(files)} pictures look alike; only those with the same labels, too, are kept together "
@@ -69,12 +70,20 @@ def belonging_together(
     return Likeness(join_groups(files, given, pairs), pairs, said)
 
 
-def _most_alike(n: int, pairs: np.ndarray) -> int:
-    """The number of pictures in the greatest group that is connected by looks."""
-    _, counts = np.unique(
-        join_groups([str(row) for row in range(n)], [None] * n, pairs).astype(str), return_counts=True
-    )
-    return int(counts.max(initial=0))
+def _of_a_fixed_camera(records: Sequence[Record], pairs: np.ndarray) -> int:
+    """How many pictures look alike because a camera stood still; 0 where those that look alike are near-duplicates.
+
+    They are a camera's where one group holds most pictures, or where most pairs show other objects: copies of a picture
+    have the same labels, but for mistakes.
+    """
+    n = len(records)
+    joined = join_groups([str(row) for row in range(n)], [None] * n, pairs).astype(str)
+    _, counts = np.unique(joined, return_counts=True)
+    if counts.max(initial=0) > max(FEWEST - 1, FIXED_CAMERA * n):
+        return int(counts.max())
+    labels = [sorted(record.labels.tolist()) for record in records]
+    other = sum(labels[first] != labels[second] for first, second in pairs.tolist())
+    return len(np.unique(pairs)) if other > max(SCENES, len(pairs) / 2) else 0
 
 
 class _SameLabels:
