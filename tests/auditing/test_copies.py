@@ -1,5 +1,6 @@
 """Pictures that repeat others, and the order of all findings."""
 
+import hashlib
 from dataclasses import replace
 
 import cv2
@@ -70,7 +71,8 @@ def test_labels_of_near_copies_conflict_only_where_the_pictures_are_the_same(tmp
     boxes = boxes if moves else [boxes[0], boxes[0][:0]]  # what stays in its place lacks its label once
     files, sizes = [f"{number}.jpg" for number in range(5)], {"width": np.full(5, 400), "height": np.full(5, 320)}
     data = images(*boxes, ONE, ONE, ONE, file=files, group=["g", "g", "h", "i", "j"], sha256=list("abcde"))
-    data = replace(data, root=tmp_path, **sizes)
+    sums = [hashlib.sha256((tmp_path / f"{number}.jpg").read_bytes()).hexdigest() for number in range(2)]
+    data = replace(data, root=tmp_path, sha256=np.array([*sums, "c", "d", "e"], object), **sizes)
     found = repeated_pictures(data, tmp_path / "problems.csv", 50)
     assert [(one.row, one.other) for one in found["conflict"]] == ([] if moves else [(1, "0.jpg")])
     assert found["repeated"] == []

@@ -160,6 +160,25 @@ def test_of_a_fixed_camera_copies_are_found_wherever_they_lie():
     assert found.pairs.tolist() == [[0, 99]]
 
 
+@pytest.mark.parametrize(("others", "camera"), [(True, True), (False, False)])
+def test_pictures_that_look_alike_and_show_other_objects_are_a_cameras_and_not_copies(others, camera):
+    """Ten places of four pictures each, so that no place holds most; the classes differ, or are those of copies."""
+    rng = np.random.default_rng(0)
+    facts, records = [], []
+    for k in range(40):
+        place = np.full(256, 20 * (k // 4), np.uint8)
+        facts.append(
+            facts_of(
+                str(k), (1 << 16 * (k // 4 % 4)) * (1 + 61 * (k // 4)), place + rng.integers(0, 2, 256).astype(np.uint8)
+            )
+        )
+        label = k % 4 if others else 0
+        records.append(make_record(f"/d/{k:02d}.jpg", [([5, 5, 20, 20], label, False)]))
+    found = belonging_together(records, facts, [f"{k:02d}.jpg" for k in range(40)], group="off")
+    assert [kind for kind, _ in found.said] == (["pictures of a fixed camera"] if camera else [])
+    assert len(set(found.groups)) == (40 if camera else 10)
+
+
 def test_thousands_of_frames_of_a_fixed_camera_with_objects_of_their_own():
     rng = np.random.default_rng(0)
     facts, records = [], []

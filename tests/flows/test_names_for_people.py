@@ -79,10 +79,10 @@ def test_the_deployment_of_a_study_names_its_folder_and_runs_once_at_a_time(tmp_
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(
         {"study": {"name": "lions"}, "data": {"source": "a", "root": "a"}}
     ))  # fmt: skip
-    command = " ".join(arguments(tmp_path, "local", "0 3 * * *", False))
+    command = " ".join(arguments(tmp_path, "local", "0 3 * * *"))
     assert f"metricloop.flows.improve.improve --name lions --pool local --param workspace={tmp_path}" in command
     assert command.endswith("--tag lions --concurrency-limit 1 --cron 0 3 * * *")
-    assert arguments(tmp_path, "local", "", True)[-1] == "--all"
+    assert "--cron" not in arguments(tmp_path, "local", "")
 
 
 @pytest.mark.parametrize(
