@@ -204,14 +204,15 @@ class TestEveryPolicy:
     )
     def test_an_image_that_is_kept_and_becomes_better_stays(self, world, policy, unknown, raised, data):
         """Not a law where chance is told by an image's place among the others (among, band). Where one choice leads to
-        the next, it is one as long as the others keep their order: under one metric. And images that go with the middle
-        may gain more by its move than the better image does, where another metric counts as well.
+        the next, or the one that stands at a place of a stratum decides a tie with other strata, it is one as long as
+        the others keep their order: under one metric. And images that go with the middle may gain more by its move than
+        the better image does, where another metric counts as well.
         """
         several = {"combine", "strength", "strength_b", "objectives"}
-        if policy["name"] in ("class_balanced", "diverse"):
-            policy = {key: value for key, value in policy.items() if key not in several} | {"unknown": "last"}
-        else:
-            policy |= {"unknown": "last" if several & set(policy) else unknown}
+        if policy["name"] in ("class_balanced", "diverse", "strata"):
+            policy = {key: value for key, value in policy.items() if key not in several}
+        free = policy["name"] not in ("class_balanced", "diverse") and not several & set(policy)
+        policy |= {"unknown": unknown if free else "last"}
         subset = drawn(world, policy, budget=0.4)
         assume(subset is not None)
         scores = world.scores["score"].to_pylist()
