@@ -76,7 +76,7 @@ def on_terminal() -> bool:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)
+    print(f"{text}\n", end="", flush=True)  # in one piece: other threads print, too
 
 
 def call(
