@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,18 +10,18 @@ from typing import Any
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
-from metricloop.data.formats import SourceError, recognise
+from metricloop.data.formats import SourceError, read, recognise
 from metricloop.data.formats.coco_patch import patch_coco
 from metricloop.data.formats.export import export_dataset, format_of, writer_of
-from metricloop.data.formats.picture_folder import own_names, place_picture
+from metricloop.data.formats.picture_folder import original, own_names, place_file, place_picture
 from metricloop.data.formats.voc_patch import patch_voc
 from metricloop.data.formats.writer import Notes, Placing, check_free
 from metricloop.data.formats.written import remember_links
 from metricloop.data.label_changes import summary_of
 from metricloop.data.label_versions import read_steps
 from metricloop.data.loading import load
-from metricloop.data.urls import is_url
-from metricloop.params import Params, load_params
+from metricloop.data.urls import is_url, path_of, stated
+from metricloop.params import Data, Params, load_params
 from metricloop.study.apply_marks import counts, repaired, rows_of
 from metricloop.study.commits import commit
 from metricloop.study.data_files import check_there
@@ -151,10 +152,7 @@ def export_fixed(
         rows = {*touched, *_changed_before(folder, params, data)}
         said += patched(source, folder / params.data.folder, data, new, rows, target)
         if with_pictures:
-            for row, name in enumerate(data.file):
-                place_picture(data, row, target / name, Placing.COPY if copy else Placing.LINK)
-            if not (copy or is_url(data.root)):
-                remember_links(target, data.root)
+            _place_pictures(folder, params.data, kind, data, target, Placing.COPY if copy else Placing.LINK)
         return told, said
     if suffix:
         check_free(named)
@@ -163,6 +161,25 @@ def export_fixed(
         again = command_line("metricloop", "init", "NEW", "--data", named, "--images", data.root)
         said.append(f"pictures stay where they are; metricloop reads it with: {again}")
     return told, [written(named, new, writer_of(name).title), *said]
+
+
+def _place_pictures(folder: Path, own: Data, form: str, data: Dataset, target: Path, placing: Placing) -> None:
+    """Put every picture that the source's labels name into a folder, also those that `ingest` left out of the study.
+
+    Pictures keep their places below the folder of the pictures; those outside of it are left out. form: of the source.
+    """
+    for row, name in enumerate(data.file):
+        if not name.startswith("../"):
+            place_picture(data, row, target / name, placing)
+    known = {original(data, row) for row in range(len(data))}
+    root = Path(os.path.abspath(data.root))
+    outside = own.outside if isinstance(own.outside, bool) else [str(folder / path_of(name)) for name in own.outside]
+    source = read(folder / own.place, form, root=root, outside=outside)
+    for picture in sorted({record.file for record in source.records}):
+        if stated(picture) not in known and picture.is_relative_to(root):
+            place_file(stated(picture), target / picture.relative_to(root), placing)
+    if placing != Placing.COPY and not is_url(data.root):
+        remember_links(target, data.root)
 
 
 def _format_of_source(source: Path, params: Params) -> str:

@@ -309,6 +309,42 @@ def test_a_coco_source_is_written_anew_with_only_the_repaired_entries_changed(fo
     assert json.loads((folder / "pictures/annotations.json").read_text()) == old
 
 
+def test_a_repaired_folder_holds_what_ingest_left_out_and_files_without_a_repair_to_the_byte(folder, data, tmp_path):
+    coco_source(folder, data)
+    rows, _ = boxed(data)
+    name = data.file[rows[1]]  # whose label is deleted; the picture of this name in another folder keeps its own
+    (folder / "pictures/val").mkdir()
+    (folder / "pictures/val" / name).write_bytes((folder / "pictures" / name).read_bytes())
+    image = {"id": 1, "file_name": f"val/{name}", "width": 64, "height": 64}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}
+    other = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "panda"}]}
+    (folder / "pictures/second.json").write_text(json.dumps(other, separators=(",", " : ")))
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["data"]["source"] = "pictures"
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    marks = save(tmp_path / "m.json", *four_marks(data))
+    target = tmp_path / "repaired"
+    assert main(["fix", str(marks), "--to", str(target), "-C", str(folder)]) == 0
+    assert (target / "second.json").read_bytes() == (folder / "pictures/second.json").read_bytes()
+    assert set(json.loads((target / "annotations.json").read_text())) == {"info", "images", "annotations", "categories"}
+    assert (target / "val" / name).samefile(folder / "pictures/val" / name)
+    again = read(target, outside=[links_of(target)])
+    assert len(again.records) == len(data) + 1
+    assert not [one for one in again.problems if one.problem == "labels without picture"]
+
+
+def test_a_repaired_coco_folder_is_not_written_among_other_files(folder, data, tmp_path, capsys):
+    coco_source(folder, data)
+    marks = save(tmp_path / "m.json", *four_marks(data))
+    mine = tmp_path / "out" / data.file[0]  # a picture of the same name
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    assert main(["fix", str(marks), "--to", str(mine.parent), "--format", "coco", "-C", str(folder)]) == 1
+    assert f"{mine.parent} is not empty; name another folder, or empty it" in capsys.readouterr().err
+    assert [path.name for path in mine.parent.iterdir()] == [mine.name]
+    assert mine.read_text() == "mine"
+
+
 @pytest.mark.parametrize(("name", "to"), [("m.json", "m.json"), ("out/annotations.json", "out")])
 def test_repaired_labels_are_not_written_over_a_file(folder, data, tmp_path, capsys, name, to):
     coco_source(folder, data)

@@ -69,7 +69,7 @@ def load_coco(place: Place, path: Path, problems: list[Problem]) -> dict[str, An
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         problems.append(Problem(str(path), "not a readable COCO file", "left out (no list `images`)"))
         return None
-    for key in ("images", "annotations", "categories", "videos"):
+    for key in ("images", "annotations", "categories"):
         entries = content.get(key)
         content[key] = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     if cut:

@@ -32,7 +32,10 @@ def video_groups(contents: dict[Path, dict[str, Any]], problems: list[Problem]) 
 def _named(content: dict[str, Any]) -> dict[str, str]:
     """id -> name of the videos that are listed with a name."""
     found = {}
-    for entry in content["videos"]:
+    listed = content.get("videos")
+    for entry in listed if isinstance(listed, list) else []:
+        if not isinstance(entry, dict):
+            continue
         key, name = id_of(entry.get("id")), entry.get("name") or entry.get("file_name")
         if key is not None and isinstance(name, str) and name.strip():
             found[key] = name.strip()

@@ -19,11 +19,13 @@ from metricloop.data.formats.classes import class_names_of
 from metricloop.data.formats.coco_boxes import box_of
 from metricloop.data.formats.coco_files import category_names, find_coco, load_coco
 from metricloop.data.formats.paths import TailIndex
+from metricloop.data.formats.picture_index import match_pictures
+from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import Problem
 from metricloop.data.formats.values import id_of, truth
-from metricloop.data.formats.writer import ExportError, check_free, counted
+from metricloop.data.formats.writer import ExportError, check_empty, check_free, counted
 from metricloop.data.label_changes import SAME, Labels, match
-from metricloop.data.readers.coco import NAMES
+from metricloop.data.readers.coco import wanted_picture
 from metricloop.data.tables import replacing
 
 SHAPES = ("segmentation", "keypoints", "num_keypoints", "rle")  # they no longer fit a box that has changed
@@ -33,13 +35,14 @@ DIGITS = 3  # of a pixel
 @dataclass
 class _File:
     """One COCO file. labels: id of a category -> class of the data set, -1 for one that it lacks; rows: id of an image
-    -> row of the data set; indent: of its JSON."""
+    -> row of the data set; indent: of its JSON; changed: whether it differs from the source's."""
 
     path: Path
     content: dict[str, Any]
     labels: dict[str, int]
     rows: dict[str, int]
     indent: int | None
+    changed: bool = False
 
 
 def patch_coco(
@@ -47,6 +50,7 @@ def patch_coco(
 ) -> list[str]:
     """Write the source's COCO files to `target`, with the labels of `after` for the images `rows`.
 
+    A file in which nothing changes is copied byte for byte.
     before: the labels of today, to tell which annotation is which box; its box ids are those of `after`. Annotations
     keep their ids, also those that changed; new ones get ids above all others. target: a folder, or a .json file where
     the source is one file. Returns sentences for the terminal. Errors: ExportError.
@@ -56,7 +60,7 @@ def patch_coco(
     contents = {path: content for path in find_coco(place) if (content := load_coco(place, path, problems))}
     if problems:
         raise ExportError(f"{problems[0].file}: {problems[0].problem}; mend the source, or export in another format")
-    files = _files(contents, before)
+    files = _files(place, contents, root, before)
     named = target.suffix.lower() == ".json"
     if named and len(files) > 1:
         raise ExportError(f"the source has {len(files)} COCO files; name a folder for them instead of {target}")
@@ -71,11 +75,16 @@ def patch_coco(
         if os.path.realpath(path) == os.path.realpath(file.path):
             raise ExportError(f"{path} is the source itself; name another place, so that both can be compared")
         check_free(path)
+    if not named:
+        check_empty(target)
     said = []
     for file, path in zip(files, paths, strict=True):
         with replacing(path) as temporary:
-            text = json.dumps(file.content, indent=file.indent, ensure_ascii=False)
-            temporary.write_text(f"{text}\n", encoding="utf-8")
+            if file.changed:
+                text = json.dumps(file.content, indent=file.indent, ensure_ascii=False)
+                temporary.write_text(f"{text}\n", encoding="utf-8")
+            else:
+                temporary.write_bytes(place.read_bytes(file.path, door.TABLE))
         entries = len(file.content["annotations"])
         said.append(f"{path}: {counted(len(file.content['images']), 'image')}, {counted(entries, 'annotation')}")
     if lost:
@@ -83,16 +92,24 @@ def patch_coco(
     return [*said, "ids, names and all entries that were not repaired are those of the source"]
 
 
-def _files(contents: dict[Path, dict[str, Any]], data: Dataset) -> list[_File]:
+def _files(place: Place, contents: dict[Path, dict[str, Any]], root: Path, data: Dataset) -> list[_File]:
     names, labels = class_names_of(((path, category_names(one)) for path, one in contents.items()), [])
     known = {name: label for label, name in enumerate(data.class_names)}
-    pictures = TailIndex([Path(file).parts for file in data.file])
+    named = {
+        (path, number): wanted_picture(path, entry)
+        for path, content in contents.items()
+        for number, entry in enumerate(content["images"])
+    }
+    found = match_pictures(place, named, [])
+    row_of = {os.path.abspath(root / file): row for row, file in enumerate(data.file)}
+    tails = TailIndex([Path(file).parts for file in data.file])  # for pictures that are not there
     files = []
     for path, content in contents.items():
         rows = {}
-        for entry in content["images"]:
-            stated = next((value for key in NAMES if isinstance(value := entry.get(key), str) and value.strip()), "")
-            key, row = id_of(entry.get("id")), pictures.find(stated).row
+        for number, entry in enumerate(content["images"]):
+            picture = found.get((path, number))
+            row = tails.find(named[path, number].name).row if picture is None else row_of.get(str(picture))
+            key = id_of(entry.get("id"))
             if key is not None and row is not None:
                 rows[key] = row
         classes = {key: known.get(names[label], -1) for key, label in labels[path].items()}
@@ -123,7 +140,9 @@ def _patch(files: Sequence[_File], before: Dataset, after: Dataset, row: int, fr
         elif np.abs(after.boxes[box] - boxes[place]).max() > SAME or after.labels[box] != labels[place]:
             _change(file, entry, after, box)
     for file, _ in homes:
-        file.content["annotations"] = [entry for entry in file.content["annotations"] if id(entry) not in gone]
+        kept = [entry for entry in file.content["annotations"] if id(entry) not in gone]
+        file.changed |= len(kept) < len(file.content["annotations"])
+        file.content["annotations"] = kept
     file, key = homes[0]
     image = next(entry["id"] for entry in file.content["images"] if id_of(entry.get("id")) == key)
     for place, box in enumerate(here.values()):
@@ -146,6 +165,7 @@ def _usable(file: _File, image: str) -> list[dict[str, Any]]:
 
 def _change(file: _File, entry: dict[str, Any], data: Dataset, box: int) -> None:
     """Give an annotation the box and the class of a label."""
+    file.changed = True
     x1, y1, x2, y2 = (float(value) for value in data.boxes[box])
     entry["category_id"] = _category(file, data, int(data.labels[box]))
     entry["bbox"] = [round(value, DIGITS) for value in (x1, y1, x2 - x1, y2 - y1)]

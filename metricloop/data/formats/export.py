@@ -14,7 +14,7 @@ import pyarrow.compute
 
 from metricloop.data import writers
 from metricloop.data.dataset import PER_IMAGE, Dataset
-from metricloop.data.formats.writer import ExportError, Notes, Placing, Writer
+from metricloop.data.formats.writer import ExportError, Notes, Placing, Writer, check_empty
 from metricloop.data.formats.written import remember_links
 from metricloop.data.tables import column, xyxy
 from metricloop.data.urls import is_url
@@ -70,8 +70,8 @@ def export_dataset(
     """
     target = Path(target)
     form = writer_of(name)
-    if not form.suffix and target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ExportError(f"{target} is not empty; name another folder, or empty it")
+    if not form.suffix:
+        check_empty(target)
     placing = Placing.COPY if copy else Placing.HARD if hard else Placing.LINK
     said = form.write(dataset, Notes() if notes is None else notes, target, placing)
     if not form.suffix and placing == Placing.LINK and not is_url(dataset.root):

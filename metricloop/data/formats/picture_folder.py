@@ -53,32 +53,31 @@ def made_of(name: str) -> tuple[int, str] | None:
 
 
 def original(dataset: Dataset, row: int) -> str:
-    """The absolute path of an image's picture, or its URL."""
+    """Where the picture of an image lies: its absolute path, or its URL."""
     return stated(os.path.abspath(dataset.root / dataset.file[row]))
 
 
 def place_picture(dataset: Dataset, row: int, target: Path, placing: Placing) -> None:
-    """Put a picture of a data set into a folder, as `place_file` does; one at a URL is fetched. Errors: ExportError."""
-    picture = original(dataset, row)
+    """Put a picture of a data set into a folder, as `place_file` does. Errors: ExportError."""
+    place_file(original(dataset, row), target, placing, str(dataset.sha256[row]))
+
+
+def place_file(picture: str, target: Path, placing: Placing, sha256: str | None = None) -> None:
+    """Link or copy a picture, as `placing` says; where links are impossible, it is copied. Errors: ExportError.
+
+    picture: an absolute path, or a URL, from which it is fetched. sha256: of the picture, where known.
+    A hard link is not the first choice: it changes a time of the original, by which studies notice that a picture was
+    changed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     if is_url(path_of(picture)):
         try:
-            data = door.read_bytes(path_of(picture), sha256=str(dataset.sha256[row]))
+            data = door.read_bytes(path_of(picture), sha256=sha256)
         except door.DoorError as error:
             raise ExportError(f"{picture} cannot be fetched: {error}") from None
         with replacing(target) as temporary:
             temporary.write_bytes(data)
         return
-    place_file(picture, target, placing)
-
-
-def place_file(picture: str, target: Path, placing: Placing) -> None:
-    """Link or copy a picture, as `placing` says; where links are impossible, it is copied. Errors: ExportError.
-
-    A hard link is not the first choice: it changes a time of the original, by which studies notice that a picture was
-    changed.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
     ways: dict[Placing, list[Callable[[], None]]] = {
         Placing.COPY: [],
         Placing.HARD: [partial(os.link, os.path.realpath(picture), target)],

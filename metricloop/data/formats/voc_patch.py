@@ -15,7 +15,7 @@ from metricloop.data.formats import open_place
 from metricloop.data.formats.label_pictures import Label, match_labels
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.values import name_of, number, size_of, truth
-from metricloop.data.formats.writer import ExportError, counted
+from metricloop.data.formats.writer import check_empty, counted
 from metricloop.data.formats.xml_spans import Element, read_spans
 from metricloop.data.label_changes import SAME, Labels, match
 from metricloop.data.readers.voc import SIDES, find_voc
@@ -74,8 +74,7 @@ def patch_voc(
         text = _patched(file, before, after, row, style)
         if text != file.data:
             changed[file.path] = text
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ExportError(f"{target} is not empty; name another folder, or empty it")
+    check_empty(target)
     lists = [path for folder in place.folders(place.base, 3) if folder.name.lower() == "imagesets"
              for path in place.walk(folder, [".txt"])]  # fmt: skip
     for path in [*(file.path for file in files), *lists]:

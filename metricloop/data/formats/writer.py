@@ -81,6 +81,12 @@ def check_free(path: Path) -> None:
         raise ExportError(f"{path} exists already; name another file, or delete it first")
 
 
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something, so that nothing in it is written over. Errors: ExportError."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ExportError(f"{folder} is not empty; name another folder, or empty it")
+
+
 def exact(value: float) -> str:
     """The shortest text that reads back as the same number; whole numbers without a point."""
     value = float(value)

@@ -67,9 +67,7 @@ def read_coco(place: Place) -> Source:
     for file in files:
         _read_annotations(file, contents[file.path]["annotations"], problems)
     wanted = {
-        (file.path, key): Wanted(_name(image), file.path, _near(file.path))
-        for file in files
-        for key, image in file.images.items()
+        (file.path, key): wanted_picture(file.path, image) for file in files for key, image in file.images.items()
     }
     pictures = match_pictures(place, wanted, problems)
     records = [record for file in files for record in _records(place, file, pictures, problems)]
@@ -161,7 +159,7 @@ def _records(place: Place, file: _File, pictures: dict[Any, Path], problems: lis
         picture = pictures.get((file.path, key))
         if picture is None:
             missing = str(file.path.parent / _name(image)[:1000].replace("\0", "?"))
-            outside = leads_out(place, Wanted(_name(image), file.path, _near(file.path)))
+            outside = leads_out(place, wanted_picture(file.path, image))
             why = door.OUTSIDE if outside else ""
             problems.append(Problem(missing, "labels without picture", left_out(len(file.rows[key]), why)))
         else:
@@ -187,6 +185,11 @@ def _record(file: _File, key: str, image: dict[str, Any], picture: Path, problem
         lookalikes=np.array(lookalikes, np.float64).reshape(-1, 4),
         origin=str(file.path),
     )  # fmt: skip
+
+
+def wanted_picture(path: Path, image: dict[str, Any]) -> Wanted:
+    """The picture that an image entry of a COCO file names."""
+    return Wanted(_name(image), path, _near(path))
 
 
 def _near(path: Path) -> tuple[Path, ...]:
