@@ -17,6 +17,7 @@ from metricloop.comparison.power import FEW_IMAGES
 from metricloop.data import door
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.source import Source
+from metricloop.data.group_words import OFF
 from metricloop.data.loading import load
 from metricloop.data.summary import BY_NAME, FILM, KEEP
 from metricloop.data.tables import SPLITS, read_json
@@ -44,7 +45,7 @@ def overview(folder: Path, data: Data, source: Source, second: str = "") -> str:
         ("boxes", _boxes(made)),
         ("classes", _classes(made)),
         ("splits", _splits(made, source)),
-        ("groups", _groups(made, film)),
+        ("groups", _groups(made, film, compared=data.near != OFF)),
     ]
     if film:
         said, _, option = film.partition(KEEP)
@@ -131,14 +132,18 @@ def _splits(made: Dataset, source: Source) -> str:
     return f"{told}; {count(sizes['search'], 'search picture')} can decide large gains only" if few else told
 
 
-def _groups(made: Dataset, film: str) -> str:
+def _groups(made: Dataset, film: str, *, compared: bool) -> str:
+    """What belongs together. compared: whether pictures were compared with each other."""
     _, sizes = np.unique(made.group.astype(str), return_counts=True)
     several = sizes[sizes > 1]
     if not len(several):
+        if not compared:
+            return "none; no pictures that look alike were looked for (data.near_duplicates: off)"
         return "none: no two pictures look alike" + ("" if film else " or belong to one recording")
     most = f"{several.min()}" if several.min() == several.max() else f"{several.min()} to {several.max()}"
-    told = f"{len(several):,} of {most} pictures that look alike"
-    return told if film else f"{told} or belong to one recording; none is split"
+    why = "look alike" if film else "look alike or belong to one recording"
+    told = f"{len(several):,} of {most} pictures that {why if compared else 'belong to one recording'}"
+    return told if film else f"{told}; none is split"
 
 
 def _problems(folder: Path, summary: dict[str, Any]) -> list[str]:

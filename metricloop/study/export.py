@@ -29,6 +29,7 @@ from metricloop.study.export_about import README, about, opened_on, write_about
 from metricloop.study.plan import load_plan
 from metricloop.study.suspicious import read_suspects
 from metricloop.text.nearest import did_you_mean
+from metricloop.text.shell import run_line
 
 SPLITS = ("pool", "search", "test")
 SUSPICIOUS = "suspicious"
@@ -132,8 +133,11 @@ def _content(folder: Path, root: Path, what: str, seed: int, most: int | None) -
         return chosen, notes, [told]
     manifest = folder / layout.subset_file(what)
     if not manifest.is_file():
-        arms = sorted(path.stem for path in (folder / layout.SUBSETS).glob("*.parquet"))
-        known = [*SPLITS, SUSPICIOUS, *arms]
+        planned = load_plan(folder)["arms"]
+        if what in planned:
+            raise ExportError(f"the subset of the arm {what} is not made yet; make it with: {run_line(folder)}")
+        made = {path.stem for path in (folder / layout.SUBSETS).glob("*.parquet")}
+        known = [*SPLITS, SUSPICIOUS, *sorted({*planned, *made})]
         hint = did_you_mean(what, known, f"there are: {', '.join(known)}")
         raise ExportError(f"no arm or split {what!r}; {hint}")
     draw = read_draw(manifest, seed)

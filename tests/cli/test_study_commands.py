@@ -191,3 +191,7 @@ def test_export_writes_a_split(tmp_path, capsys):
     assert "--most is for suspicious only" in capsys.readouterr().err
     assert main(["export", "tset", str(tmp_path / "tset.json"), "-C", str(folder)]) == 1
     assert "no arm or split 'tset'; did you mean 'test'?" in capsys.readouterr().err
+    (folder / "subsets/tightness.parquet").unlink()
+    assert main(["export", "tightness", str(tmp_path / "arm.json"), "-C", str(folder)]) == 1
+    told = f"the subset of the arm tightness is not made yet; make it with: metricloop run -C {folder}\n"
+    assert capsys.readouterr().err.endswith(told)
