@@ -49,7 +49,7 @@ demo: setup  ## run a whole study on drawn pictures, in minutes (FULL=1: with al
 	@echo "for the commands above, once in this shell: source $(VENV)/bin/activate"
 
 test: setup-test  ## run the tests, except the slow ones
-	$(BIN)/python -P -m pytest $(PARALLEL)
+	$(BIN)/python -P -m pytest $(PARALLEL) --timeout 900
 
 test-all: setup-test  ## run all tests (slow ones, ones that kill processes, ones with a browser) and the demo
 	$(BIN)/python -P -m pytest $(PARALLEL) -m 'not gpu and not faults and not scale'
