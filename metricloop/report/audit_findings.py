@@ -20,9 +20,18 @@ from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
 from metricloop.data.label_errors import LABEL_ERRORS
 from metricloop.data.urls import url_of
-from metricloop.report.audit_pictures import CONFLICT, pictures
+from metricloop.report.audit_pictures import CONFLICT, OtherPicture, pictures, row_of
+from metricloop.study.marks import WORDS
 
 UNORDERED = 10**9  # the place of a suspect that has none
+WHAT_TO_DO = {
+    "conflict": "At least one of the two has wrong labels. Fix adds a box that the picture on the left lacks; any "
+    "other label is changed in your labelling tool.",
+    "leak": "The study leaves out the picture on the right. Delete one of the two files from your data set; marks "
+    "change labels, not files.",
+    "repeated": "Delete one of the two files from your data set; marks change labels, not files.",
+}  # kind of a finding about two pictures -> what a person does about it
+LABELS_ARE_RIGHT = ("leak", "repeated")  # kinds in which no label is in doubt, so that there is none to repair
 LONGEST = 30  # characters of a file's name; the middle of a longer one is left out
 
 
@@ -58,6 +67,10 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
                 "picture": shown.close_ups[place],
                 "boxes": _boxes(data, it),
                 "copy": _copy(data, it),
+                "offers": offers(it),
+                "twin": _twin(data, shown.others[place]),
+                "to_do": WHAT_TO_DO.get(it.kind),
+                "equal": it.probability == 1.0,
                 "other_short": shortened(it.other) if it.other else None,
                 "other_address": _address(os.path.abspath(data.root / it.other), folder) if it.other else None,
                 "mistakes": LABEL_ERRORS[it.kind].mistakes if it.kind in LABEL_ERRORS else (),
@@ -66,6 +79,17 @@ def entries(audit: Audit, folder: Path) -> tuple[list[dict[str, Any]], dict[int,
             }
         )
     return made, shown.whole
+
+
+def offers(it: Suspect) -> list[str]:
+    """The marks that do something for a finding, in the order of the page's buttons.
+
+    >>> offers(Suspect("leak", 0, -1, 1.0, 0, None, other="b.jpg"))
+    ['keep', 'unsure']
+    """
+    without = {"fix"} if it.kind in LABELS_ARE_RIGHT else set()
+    without |= {"delete"} if it.box < 0 else set()
+    return [word for word in WORDS if word not in without]
 
 
 def payload(audit: Audit, study: str, made: Sequence[dict[str, Any]], whole: dict[int, str]) -> Markup:
@@ -95,7 +119,7 @@ def _record(data: Dataset, one: dict[str, Any]) -> dict[str, Any]:
     model = None
     if one["model_box"] is not None:
         model = {"box": one["model_box"], "label": one["model_label"], "score": one["model_score"]}
-    keys = ("id", "kind", "number", "split", "file", "other")
+    keys = ("id", "kind", "number", "split", "file", "other", "offers")
     return {key: one[key] for key in keys} | {
         "image": one["row"],
         "sha256": str(data.sha256[one["row"]]),
@@ -116,17 +140,27 @@ def _boxes(data: Dataset, it: Suspect) -> list[dict[str, Any]]:
     drawn += [("copy", np.array(one)) for one in _copy(data, it)]
     drawn += [("label", data.boxes[it.box])] if it.box >= 0 else []
     drawn += [("model", it.model[0])] if it.model else []
-    return [
-        {"kind": kind, "x": float(x1), "y": float(y1), "w": float(x2 - x1), "h": float(y2 - y1)}
-        for kind, (x1, y1, x2, y2) in drawn
-    ]
+    return [_drawn(kind, box) for kind, box in drawn]
+
+
+def _drawn(kind: str, box: Any) -> dict[str, Any]:
+    x1, y1, x2, y2 = box
+    return {"kind": kind, "x": float(x1), "y": float(y1), "w": float(x2 - x1), "h": float(y2 - y1)}
+
+
+def _twin(data: Dataset, other: OtherPicture | None) -> dict[str, Any] | None:
+    """The other picture of a finding about two, for the template; its own labels are drawn on it, if it has some."""
+    if other is None:
+        return None
+    boxes = [] if other.row is None else [_drawn("copy", box) for box in data.boxes[data.slice(other.row)]]
+    return {"picture": other.uri, "window": other.window, "boxes": boxes}
 
 
 def _copy(data: Dataset, it: Suspect) -> list[list[float]]:
     """The boxes of the copy of a picture whose labels differ, in pixels of this one; none for other findings."""
-    if it.kind != CONFLICT or it.other not in data.file:
+    row = row_of(data, it.other)
+    if it.kind != CONFLICT or row is None:
         return []
-    row = int(np.flatnonzero(data.file == it.other)[0])
     scale = np.tile([data.width[it.row] / data.width[row], data.height[it.row] / data.height[row]], 2)
     return [[round(float(value), 1) for value in box * scale] for box in data.boxes[data.slice(row)]]
 

@@ -30,12 +30,24 @@ Window = tuple[int, int, int, int]  # xyxy, pixels of the whole picture
 @dataclass(frozen=True)
 class Pictures:
     """windows: what part of its picture each finding shows; cuts: what its close-up holds, which is more around a small
-    object; close_ups: as data URIs, None where the file cannot be read; whole: image row -> the whole picture so."""
+    object; close_ups: as data URIs, None where the file cannot be read; whole: image row -> the whole picture so;
+    others: of a finding about two pictures the other one, None where there is none or it cannot be read."""
 
     windows: list[Window]
     cuts: list[Window]
     close_ups: list[str | None]
     whole: dict[int, str]
+    others: list[OtherPicture | None]
+
+
+@dataclass(frozen=True)
+class OtherPicture:
+    """The picture that a finding's own picture repeats. window: the part that is shown, in its pixels; uri: that part
+    as a data URI; row: of the picture in the data set, None where the study leaves it out."""
+
+    window: Window
+    uri: str
+    row: int | None
 
 
 def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYTES) -> Pictures:
@@ -48,8 +60,9 @@ def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYT
     rows: dict[int, list[int]] = {}
     for place, it in enumerate(found):
         rows.setdefault(it.row, []).append(place)
-    each = CLOSE_UPS * most_bytes / max(1, len(found))
-    left, to_come = most_bytes, len(rows)
+    each = CLOSE_UPS * most_bytes / max(1, len(found) + sum(it.other is not None for it in found))
+    others = [_other(data, it, shown, each) for it, shown in zip(found, windows, strict=True)]
+    left, to_come = most_bytes - sum(len(one.uri) for one in others if one), len(rows)
     for row, places in rows.items():
         try:
             picture = read_picture(data.root / str(data.file[row]), str(data.sha256[row]))
@@ -62,7 +75,29 @@ def pictures(data: Dataset, found: Sequence[Suspect], most_bytes: int = MOST_BYT
         rest = max(0.0, left - each * sum(one is None for one in close_ups))
         whole[row] = _within(picture, rest / to_come, SIDES[0])
         left, to_come = left - len(whole[row]), to_come - 1
-    return Pictures(windows, cuts, close_ups, whole)
+    return Pictures(windows, cuts, close_ups, whole, others)
+
+
+def row_of(data: Dataset, file: str | None) -> int | None:
+    """The image row of a file; None where the data set has no such file."""
+    found = np.flatnonzero(data.file == file)
+    return int(found[0]) if len(found) else None
+
+
+def _other(data: Dataset, it: Suspect, shown: Window, most: float) -> OtherPicture | None:
+    """The picture that `it` repeats, with at most `most` characters: the same part of it as `shown` of the first."""
+    if it.other is None:
+        return None
+    row = row_of(data, it.other)
+    try:
+        picture = read_picture(data.root / it.other, None if row is None else str(data.sha256[row]))
+    except (PictureError, AwayError):
+        return None
+    height, width = picture.shape[:2]
+    across, down = width / data.width[it.row], height / data.height[it.row]
+    x1, y1 = min(int(shown[0] * across), width - 1), min(int(shown[1] * down), height - 1)
+    x2, y2 = max(x1 + 1, round(shown[2] * across)), max(y1 + 1, round(shown[3] * down))
+    return OtherPicture((x1, y1, x2, y2), _within(picture[y1:y2, x1:x2], most, TILE), row)
 
 
 def _close_up(picture: np.ndarray, shown: Window, most: float) -> tuple[Window, str]:
@@ -99,8 +134,8 @@ def window(data: Dataset, it: Suspect) -> Window:
     seen = [np.asarray(data.boxes[it.box], float)] if it.box >= 0 else []
     if it.model and (not seen or _touch(seen[0], np.array(it.model[0]))):
         seen.append(np.array(it.model[0]))
-    if it.kind == CONFLICT and it.other in data.file:
-        seen += list(differing(data, it.row, int(np.flatnonzero(data.file == it.other)[0])))
+    if it.kind == CONFLICT and (other := row_of(data, it.other)) is not None:
+        seen += list(differing(data, it.row, other))
     if not seen:
         return 0, 0, width, height
     both = np.concatenate([np.min(seen, axis=0)[:2], np.max(seen, axis=0)[2:]])

@@ -1,6 +1,7 @@
 """The page of an audit in a browser: marks by keys and mouse, filters, what a reload and a file keep, its looks."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -10,6 +11,7 @@ from audited import audited
 from browser import CHROMIUM, browser_page
 from study_fixture import make_study
 
+from metricloop.auditing.suspects import Suspect
 from metricloop.cli.main import main
 from metricloop.report.audit_page import build
 from metricloop.study.marks import read_marks
@@ -358,6 +360,35 @@ def test_a_box_that_is_to_be_deleted_looks_unlike_all_others(page):
         ".map((style) => [style.stroke, style.strokeDasharray === 'none'])"
     )
     assert looks == [["rgb(255, 143, 128)", False], ["rgb(0, 229, 255)", True], ["rgb(0, 229, 255)", True]]
+
+
+def test_copies_open_with_both_pictures_and_no_tool_that_does_nothing(page, folder):
+    """First a picture in two splits, then a label that is missing, then copies whose labels differ."""
+    audit = audited(folder)
+    file = str(audit.data.file[1])
+    found = {
+        "leak": [Suspect("leak", 0, -1, 1.0, 0, None, other=file, order=1)],
+        "missing": [replace(audit.suspects["missing"][0], order=2)],
+        "conflict": [Suspect("conflict", 0, -1, 1.0, 0, None, other=file, order=3)],
+    }
+    (folder / "audit/copies.html").write_text(build(replace(audit, suspects=found), "drawn", folder))
+    page.open((folder / "audit/copies.html").as_uri())
+    focus_first(page)
+    press(page, "f", "d", "m")
+    assert page.ask("editor.open || marks.size > 0") is False
+    tools = "[...panel.querySelectorAll('.row:not(.top) button')].map((one) => one.firstChild.data)"
+    keys = "[...panel.querySelectorAll('.keys kbd')].map((one) => one.textContent)"
+    twins = "panel.querySelectorAll('.twin image').length"
+    press(page, "Enter", "n")
+    assert page.ask("editing.drawing") is False
+    assert [page.ask(tools), page.ask(keys), page.ask(twins)] == [["Keep", "Not sure", "Undo"], [], 1]
+    press(page, "ArrowRight")
+    own = ["Keep", "Not sure", "Undo", "As the model says", "Draw a box"]
+    assert [page.ask(tools), page.ask(keys), page.ask(twins)] == [own, ["m", "n", "Shift", "Alt"], 0]
+    press(page, "ArrowRight")
+    own.remove("As the model says")
+    assert [page.ask(tools), page.ask(keys), page.ask(twins)] == [own, ["n", "Shift", "Alt"], 1]
+    page.ask("editor.close(); localStorage.clear()")
 
 
 def test_headings_follow_each_other(page):

@@ -226,7 +226,52 @@ def test_a_picture_with_a_copy_shows_the_labels_of_the_copy(tmp_path):
     assert 'class="box copy" x="10.0" y="10.0" width="20.0" height="30.0"' in page  # half as large
     assert "labels of the copy" in page
     assert data_of(page)["findings"][0]["copy"] == [[10, 10, 30, 40]]
-    link = re.search(r'like <a href="([^"]+)"[^>]* title="2.jpg">2.jpg</a>', page)
+    link = re.search(r'right: <a href="([^"]+)"[^>]* title="2.jpg">2.jpg</a>', page)
     assert (Path("audit") / unquote(link[1])).resolve() == tmp_path / "2.jpg"
-    repeated = replace(conflict, kind="repeated")
-    assert "labels of the copy" not in build(Audit(data, [], None, {"repeated": [repeated]}, model, {}, []), "copies")
+    repeated = Audit(data, [], None, {"repeated": [replace(conflict, kind="repeated")]}, model, {}, [])
+    assert data_of(build(repeated, "copies"))["findings"][0]["copy"] == []  # equal labels: not drawn a second time
+
+
+def shown_beside(page):
+    """Of each other picture on the page: its part that is shown, (x, y, width, height), and its size in the page."""
+    twins = re.findall(r'<a class="twin".*?</a>', page, re.DOTALL)
+    return [
+        (re.search(r'viewBox="([^"]+)"', one)[1], decoded(re.search(r'href="(data:[^"]+)"', one)[1]).shape)
+        for one in twins
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "marks", "says"),
+    [
+        ("conflict", ["keep", "fix", "unsure"], "Fix adds a box that the picture on the left lacks"),
+        ("leak", ["keep", "unsure"], "The study leaves out the picture on the right. Delete one of the two files"),
+        ("repeated", ["keep", "unsure"], "Delete one of the two files from your data set"),
+    ],
+)
+def test_copies_stand_side_by_side_with_what_to_do_and_only_the_marks_that_do_something(tmp_path, kind, marks, says):
+    frame = Frame(1, 100, 50, np.array([[0, 0, 100, 50]], np.float32), np.zeros(1, int), ("panda",))
+    data = stored(tmp_path, [frame])
+    cv2.imwrite(str(tmp_path / "left out.jpg"), np.zeros((100, 200, 3), np.uint8))  # of a leak: not in the data set
+    it = Suspect(kind, 0, -1, 1.0, 0, None, probability=1.0, other="left out.jpg")
+    alike, gone = replace(it, probability=None), replace(it, other="gone.jpg")
+    page = build(Audit(data, [], None, {kind: [it, alike, gone]}, None, {}, []), "copies")
+    assert shown_beside(page) == [("0 0 200 100", (100, 200, 3))] * 2
+    assert page.count("The other picture cannot be read.") == 1
+    cards = re.findall(r"<article.*?</article>", page, re.DOTALL)
+    buttons = [re.findall(r'<button type="button" class="(\w+)" [^>]*aria-pressed', card) for card in cards]
+    assert buttons == [one["offers"] for one in data_of(page)["findings"]] == [marks] * 3
+    assert all(says in card and "wrong in about" not in card for card in cards)
+    assert ["The two files are equal." in card for card in cards] == [True, False, True]
+    assert ["The two pictures look alike" in card for card in cards] == [False, True, False]
+
+
+def test_of_a_larger_copy_the_same_part_is_shown(tmp_path):
+    boxes = np.array([[500, 300, 520, 320]], np.float32)
+    frames = [Frame(1, 1000, 600, boxes, np.zeros(1, int), ("f",)),
+              Frame(2, 2000, 1200, boxes[:0], np.zeros(0, int), ("f",))]  # fmt: skip
+    it = Suspect("conflict", 0, -1, 1.0, 0, None, other="2.jpg")
+    made = pictures(stored(tmp_path, frames), [it])
+    assert made.windows == [(485, 285, 535, 335)]
+    assert made.others[0].window == (970, 570, 1070, 670)
+    assert decoded(made.others[0].uri).shape == (100, 100, 3)

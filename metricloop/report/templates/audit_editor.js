@@ -155,10 +155,9 @@ function describe() {
     tool("←", "", "Previous finding", () => go(-1)), tool("→", "", "Next finding", () => go(1)),
     near,
     tool("Close", "", "Close (Esc)", () => editor.close()));
-  const words4 = element("div", { class: "row words4" }, ...[["keep", "Keep", "k"], ["delete", "Delete", "d"], ["unsure", "Not sure", "u"]].map(([word, text, key]) => {
+  const words4 = element("div", { class: "row words4" }, ...[["keep", "Keep", "k"], ["delete", "Delete", "d"], ["unsure", "Not sure", "u"]].filter(([word]) => finding.offers.includes(word)).map(([word, text, key]) => {
     const button = tool(text, key, text, () => choice(word), word);
     button.setAttribute("aria-pressed", mark?.mark === word);
-    if (word === "delete") button.disabled = finding.box_id === null;
     return button;
   }));
   words4.append(tool("Undo", "z", "Undo", takeBackHere));
@@ -180,9 +179,16 @@ function describe() {
   names.value = drawn?.label ?? panel.querySelector("select")?.value ?? finding.model?.label ?? audit.classes[0];
   names.addEventListener("change", () => { if (drawn) change(drawn, drawn.box, names.value); paint(); stage.focus({ preventScroll: true }); });
   const named = element("div", { class: "row" }, element("span", {}, drawn && drawn.place < 0 && finding.box ? "Class of the label" : "Class of the box"), names);
-  const hint = element("p", { class: "quiet keys" }, drawn || finding.box ? "Drag the sides or corners of the box; drag elsewhere to move the picture; the wheel makes it larger. " : "Drag to move the picture; the wheel makes it larger. m takes the model's box, n draws one; either then has handles at its sides and corners. ",
-    element("kbd", {}, "Shift"), " + arrows move the box by a pixel, ", element("kbd", {}, "Alt"), " + arrows its lower right corner.");
-  panel.replaceChildren(top, says, said, words4, model, boxes, named, hint);
+  const repairable = finding.offers.includes("fix");
+  const takes = finding.model ? [element("kbd", {}, "m"), " takes the model's box, "] : [];
+  const start = drawn || finding.box
+    ? ["Drag the sides or corners of the box; drag elsewhere to move the picture; the wheel makes it larger. "]
+    : ["Drag to move the picture; the wheel makes it larger. ", ...(repairable ? [...takes, element("kbd", {}, "n"), ` draws ${finding.model ? "one" : "a box"}; it then has handles at its sides and corners. `] : [])];
+  const arrows = [element("kbd", {}, "Shift"), " + arrows move the box by a pixel, ", element("kbd", {}, "Alt"), " + arrows its lower right corner."];
+  const hint = element("p", { class: "quiet keys" }, ...start, ...(repairable ? arrows : []));
+  const twin = card.querySelector(".twin")?.cloneNode(true);
+  twin?.removeAttribute("tabindex");
+  panel.replaceChildren(top, ...(twin ? [twin] : []), says, said, words4, ...(repairable ? [model, boxes, named] : []), hint);
 }
 
 // --- Acting ----------------------------------------------------------------------------------------------------------
@@ -291,7 +297,7 @@ editor.addEventListener("keydown", (event) => {
   const acts = {
     k: () => choice("keep"), d: () => choice("delete"), u: () => choice("unsure"),
     m: () => { act(editing.finding, "model"); editing.picked = shapes().length ? 0 : -1; paint(); },
-    n: () => { editing.drawing = !editing.drawing; paint(); }, f: () => {}, z: takeBackHere, s: save,
+    n: () => { if (!editing.finding.offers.includes("fix")) return; editing.drawing = !editing.drawing; paint(); }, f: () => {}, z: takeBackHere, s: save,
     x: () => { removeBox(); paint(); }, Delete: () => { removeBox(); paint(); }, Backspace: () => { removeBox(); paint(); },
     r: () => { setMark(editing.finding, null); editing.picked = editing.finding.box ? 0 : -1; paint(); },
     w: () => { look(!editing.close); paint(); },

@@ -156,7 +156,7 @@ function onKey(event) {
     const goOn = act(findingOf(from), KEYS[key]);
     if (from.hidden || goOn) choose(next.hidden ? visible()[0] ?? null : next, true);
     else choose(from, true);
-  } else if (key === "f" || (key === "Enter" && event.target === current)) {
+  } else if ((key === "f" && findingOf(current).offers.includes("fix")) || (key === "Enter" && event.target === current)) {
     event.preventDefault();
     openEditor(findingOf(current));
   }
