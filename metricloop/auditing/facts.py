@@ -18,12 +18,15 @@ from metricloop.data.frame import Detections
 
 HERE = 0.5  # IoU from which on a box of the model is in the place of a label
 SEEN = 0.5  # score from which on the model sees an object of the label's class: more likely than not
+GLIMPSED = 0.1  # score from which on such a box counts against a finding that is not shown to be probable
 
 
-def holds(kind: Kind, data: Dataset, predictions: Mapping[int, Detections] | None) -> np.ndarray:
+def holds(
+    kind: Kind, data: Dataset, predictions: Mapping[int, Detections] | None, seen_from: float = SEEN
+) -> np.ndarray:
     """Whether the fact of a kind is true of each label, (m,) bool.
 
-    - spurious: no box of the model with the label's class and a score of SEEN or more lies HERE.
+    - spurious: no box of the model with the label's class and a score of `seen_from` or more lies HERE.
     - class: of the boxes HERE, that with the highest score * IoU is of another class.
     - placed: the model's box, which is that with the highest score * IoU, differs: its IoU is below RIGHT.
     - doubled: another label of the same class overlaps it.
@@ -41,7 +44,7 @@ def holds(kind: Kind, data: Dataset, predictions: Mapping[int, Detections] | Non
     elif predictions is not None and kind.name in ("spurious", "class", "placed"):
         for row, own in zip(np.flatnonzero(data.counts), _images(data), strict=True):
             seen = predictions.get(int(data.image_id[row]), Detections.empty())
-            found[own] = _of_image(kind.name, data.boxes[own], data.labels[own], seen)
+            found[own] = _of_image(kind.name, data.boxes[own], data.labels[own], seen, seen_from)
     return found
 
 
@@ -50,13 +53,13 @@ def _images(data: Dataset) -> Iterator[slice]:
     return (data.slice(row) for row in np.flatnonzero(data.counts).tolist())
 
 
-def _of_image(kind: str, boxes: np.ndarray, labels: np.ndarray, seen: Detections) -> np.ndarray:
+def _of_image(kind: str, boxes: np.ndarray, labels: np.ndarray, seen: Detections, seen_from: float) -> np.ndarray:
     """The facts of the labels of one image, (k,), that rest on the boxes of the model."""
     if not len(seen.scores):
         return np.full(len(boxes), kind == "spurious")
     overlap, same = iou(boxes, seen.boxes), labels[:, None] == seen.labels
     if kind == "spurious":
-        return np.asarray(~((overlap >= HERE) & same & (seen.scores >= SEEN)).any(axis=1))
+        return np.asarray(~((overlap >= HERE) & same & (seen.scores >= seen_from)).any(axis=1))
     every = np.arange(len(boxes))
     support = overlap * seen.scores * (overlap >= HERE if kind == "class" else 1.0)
     best = support.argmax(axis=1)

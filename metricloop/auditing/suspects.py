@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from metricloop.auditing.facts import holds, unlabelled
+from metricloop.auditing.facts import GLIMPSED, holds, unlabelled
 from metricloop.auditing.label_errors import Kind
 from metricloop.auditing.ranking_quality import percentiles
 from metricloop.data.boxes import iou
@@ -72,17 +72,20 @@ def suspects(
 ) -> dict[str, list[Suspect]]:
     """For each kind the `most` entries with the highest probability, one per image, the most probable first.
 
-    Only what has the fact of its kind (`facts.holds`) is listed. A box is listed once, under the kind for which it is
-    most probable, or most suspicious. An image may be listed for a missing label as well. by_kind: suspicion of the
-    boxes (m,) or images (n,). probabilities: the same, that the label is wrong; a kind without them lists by suspicion.
-    least: probability from which on an entry is listed; 0: the most suspicious ones, whatever the evidence. right: what
-    a person judged right; it is not listed again.
+    Only what has the fact of its kind (`facts.holds`) is listed. Where a label is not probably wrong (a probability
+    below LEAST, or none), a box of the model counts against "no object here" from the low score GLIMPSED on. A box is
+    listed once, under the kind for which it is most probable, or most suspicious. An image may be listed for a missing
+    label as well. by_kind: suspicion of the boxes (m,) or images (n,). probabilities: the same, that the label is
+    wrong; a kind without them lists by suspicion. least: probability from which on an entry is listed; 0: the most
+    suspicious ones, whatever the evidence. right: what a person judged right; it is not listed again.
     """
     known = probabilities or {}
     boxed = [kind for kind in kinds if kind.unit == "box"]
     ranks = np.array([percentiles(by_kind[kind.name], "worse") for kind in boxed]).reshape(len(boxed), -1)
     wrong = np.array([known.get(kind.name, np.zeros(len(pool.boxes))) for kind in boxed]).reshape(len(boxed), -1)
     facts = np.array([holds(kind, pool, predictions) for kind in boxed], bool).reshape(len(boxed), -1)
+    glimpsed = [holds(kind, pool, predictions, GLIMPSED) for kind in boxed]
+    facts &= (wrong >= LEAST) | np.array(glimpsed, bool).reshape(len(boxed), -1)
     ranks, wrong = np.where(facts, ranks, -1.0), np.where(facts, wrong, -1.0)  # a false fact gives way to a true one
     strongest = np.lexsort((-ranks, -wrong), axis=0)[0] if len(boxed) else np.zeros(0, int)
     found = {}

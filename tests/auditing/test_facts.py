@@ -80,6 +80,32 @@ def test_a_box_without_the_fact_of_its_strongest_kind_is_listed_under_the_next()
     assert (found["doubled"], [one.box for one in found["placed"]]) == ([], [0])
 
 
+@pytest.mark.parametrize(
+    ("probability", "score", "listed"),
+    [
+        (None, 0.1, False),  # unknown, and the model has a weak box of this class here
+        (None, 0.09, True),
+        (0.49, 0.3, False),
+        (0.49, 0.09, True),
+        (0.5, 0.3, True),  # probable: only a box from 0.5 on counts against it
+        (0.5, 0.5, False),
+    ],
+)
+def test_a_weak_box_of_the_model_counts_against_what_is_only_perhaps_no_object(probability, score, listed):
+    known = {} if probability is None else {"spurious": np.array([probability])}
+    found = suspects(
+        [BY_NAME["spurious"]], {"spurious": np.array([0.9])}, data_of(HERE), seen((HALF, 0, score)), 5, known
+    )
+    assert [one.box for one in found["spurious"]] == [0] * listed
+
+
+def test_a_weak_box_of_another_class_or_place_speaks_for_no_object():
+    for place, label in ((HERE, 1), (AWAY, 0)):
+        by_kind = {"spurious": np.array([0.9])}
+        found = suspects([BY_NAME["spurious"]], by_kind, data_of(HERE), seen((place, label, 0.3)), 5)
+        assert len(found["spurious"]) == 1
+
+
 box = st.tuples(*[st.integers(0, 6)] * 2, *[st.integers(1, 6)] * 2).map(
     lambda at: (10 * at[0], 10 * at[1], 10 * (at[0] + at[2]), 10 * (at[1] + at[3]))
 )
@@ -111,7 +137,8 @@ def test_laws_of_what_is_listed_at_any_level(labelled, predicted, draw):
                 continue
             own, label = labelled[one.box]
             if one.kind == "spurious":
-                sure = [place for place, at, score in predicted if at == label and score >= 0.5]
+                least_score = 0.5 if one.probable else 0.1
+                sure = [place for place, at, score in predicted if at == label and score >= least_score]
                 assert all(overlap(own, place) < 0.5 for place in sure)
             elif one.kind == "class":
                 assert one.model[1] != label
