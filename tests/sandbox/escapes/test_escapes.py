@@ -126,7 +126,9 @@ def outside(probe: Probe, world: World, folder: Path) -> Result:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         if seconds == float("inf"):
-            process.communicate()
+            process.kill()
+            with suppress(subprocess.TimeoutExpired):  # a child in a session of its own may hold the pipes open
+                process.communicate(timeout=PATIENCE)
     return Result(_number(output), seconds, errors, folder)
 
 
