@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tiny_study import make_tiny
 
+from metricloop import layout
 from metricloop.cli.main import main
-from metricloop.data.tables import IMAGES, write_table
+from metricloop.data.tables import IMAGES, write_json, write_table
 from metricloop.study.edit_params import change_params
 
 TIMES = {"start": 1.0, "iteration": 0.01, "inference": 0.5}
@@ -67,6 +68,29 @@ def test_the_smallest_gain_is_that_of_the_power_analysis(made, untimed, capsys):
     assert main(["run", "-C", str(made), "--dry-run"]) == 0
     least = detectable_gain([Look(2, 2, 0.05)], 1, 11, TYPICAL)
     assert f"a true gain of {signed(least)} mAP or more is found four times in five" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("share", "advice"),
+    [
+        ("0.15", "with --set data.search_share=0.3 there are 2.0 times as many"),
+        ("0.2", "with --set data.search_share=0.3 there are 1.5 times as many"),  # never more than 0.3
+        ("0.3", "more labelled val pictures would help"),
+    ],
+)
+def test_few_search_images_that_metricloop_draws_can_be_more_by_a_setting(made, untimed, capsys, share, advice):
+    assert main(["run", "-C", str(made), "--dry-run", "--set", f"data.search_share={share}"]) == 0
+    assert f"however many seeds; {advice}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_few_search_images_that_the_data_set_gave_can_be_more_by_labelling_only(untimed, capsys, tmp_path):
+    study = make_tiny(tmp_path / "given")
+    splits = {"pool": {"images": 20}, "search": {"images": 10}, "test": {"images": 10}}  # 0.25, and 0.15 is asked for
+    write_json(study / layout.SUMMARY, {"splits": splits})
+    assert main(["run", "-C", str(study), "--dry-run"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "10 search images are few: no gain below" in out
+    assert "however many seeds; more labelled val pictures would help" in out
 
 
 def test_search_images_of_one_film_count_once(made, untimed, capsys, tmp_path):

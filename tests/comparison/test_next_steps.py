@@ -323,6 +323,19 @@ def test_few_search_images_that_metricloop_drew_can_be_more():
     ]
 
 
+@pytest.mark.parametrize(("share", "larger"), [(0.1, 0.2), (0.15, 0.3), (0.2, 0.3), (0.3, None), (0.4, None)])
+def test_the_advised_share_of_search_images_is_twice_as_large_and_at_most_three_tenths(share, larger):
+    few = comparison([BASELINE, AHEAD], looks_taken=2, search_images=30)
+    steps = next_steps(few, Background(HERE, search_share=share))
+    (step,) = (step for step in steps if step.situation in ("images", "images_given"))
+    if larger is None:  # no setting gives more
+        assert step.text.startswith("Compare on more than 30 search images: add labelled images to the split val")
+        assert "search_share" not in step.command
+    else:
+        assert step.text.startswith(f"Compare on about {round(30 * larger / share)} in place of 30 search images")
+        assert step.command.endswith(f"--set data.search_share={larger}")
+
+
 def test_the_sentence_on_the_whole_pool_is_told_from_the_side_of_the_subset():
     """full .281 against .231: the random quarter is .05 below it, which is 1 / (1 + .05 / .231) - 1 = -18 %."""
     found = comparison([BASELINE, one("better", 0.07, **lead(0.02)), full(0.05)])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from journal_fixture import idea, journal, proposed, write_journal
-from study_fixture import RECIPE, arms, make_study
+from study_fixture import RECIPE, arms, headline, make_study
 
 from metricloop.comparison.comparison_file import OtherVersionError
 from metricloop.data.tables import SUBSET, read_table
@@ -121,6 +121,17 @@ def test_page_shows_every_arm_and_its_numbers(page: str) -> None:
     assert "ValueError: nothing to count" in page  # a metric that failed says why
     assert "missing" in page
     assert "12.4\u00a0%" in page  # realised rates
+
+
+def test_the_article_is_named_where_its_metrics_have_a_mean_gain(page: str, tmp_path: Path) -> None:
+    told = "“We employed ChatGPT as an ML Engineer”</a> (Encord, 2023), whose metrics of labels are among those tried"
+    assert told not in page  # the only mean is that of all metrics
+    folder = make_study(tmp_path)
+    file = folder / "comparison.json"
+    content = json.loads(file.read_text())
+    content["headlines"].append(headline("article", ["object_count", "tightness"], 0.04))
+    file.write_text(json.dumps(content))
+    assert build(read_report_data(folder, folder / "pictures")).count(told) == 1
 
 
 def test_each_picture_is_stored_once(page: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from metricloop import layout
-from metricloop.cli.dry_run import time_rows
+from metricloop.cli.dry_run import shorter, time_rows
 from metricloop.params import check_params
 from metricloop.study.run_estimate import LOAD, STARTING, Estimate, cached_trials, estimate_run
 from metricloop.study.run_record import Run
@@ -87,6 +87,21 @@ def test_trials_that_a_stopped_run_had_finished_are_not_counted(tmp_path):
     found = estimated(tmp_path, Staleness(OLD, OLD, []))
     (tmp_path / layout.RUN).unlink()
     assert estimated(tmp_path, Staleness(OLD, OLD, [])).likely - found.likely == pytest.approx(11)
+
+
+def test_a_run_of_an_hour_or_more_is_told_how_it_can_be_shortened():
+    params = check_params(PARAMS.model_dump(mode="json") | {"predict": {"iterations": 61}})
+    estimates = [Estimate(900, likely, 9000, More(0, 0, 0), 0) for likely in (3599, 3600)]
+    assert [shorter(params, one) for one in estimates] == [
+        [],
+        [
+            (
+                "shorter",
+                "--set train.iterations=50 predict.iterations=30 halves most of it, and says less; or fewer arms, in "
+                "arms.yaml",
+            )
+        ],
+    ]
 
 
 def test_the_range_is_told_with_what_it_rests_on():
