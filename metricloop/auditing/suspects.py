@@ -56,7 +56,10 @@ class Suspect:
 
     @property
     def probable(self) -> bool:
-        """Whether the evidence says that it is wrong: more likely than not, or a picture beside others."""
+        """Whether the finding may be called probable: its probability is LEAST or more, or it is about two pictures.
+
+        Two pictures count whatever the probability: that they are equal, or look alike, was measured.
+        """
         return self.other is not None or (self.probability is not None and self.probability >= LEAST)
 
 

@@ -70,6 +70,10 @@ def boxes_apart(arm: Arm) -> bool:
 
 
 def undecided_above_zero(comparison: Mapping[str, Any]) -> list[str]:
-    """The names of the arms that are undecided although their 95 % interval lies above zero."""
+    """Names of the arms whose verdict is "undecided" and whose 95 % interval of the gain in mAP lies above zero.
+
+    Such an arm looks like a winner to a reader. The verdict is stricter than the interval: it is corrected for several
+    looks and several metrics.
+    """
     arms = (arm for arm in comparison["arms"] if arm["gain"] and arm["verdict"] == "undecided")
     return [arm["name"] for arm in arms if (bounds := arm["gain"]["mAP"]["ci95"]) and bounds[0] > 0]

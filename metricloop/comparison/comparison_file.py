@@ -37,7 +37,10 @@ def read_comparison(folder: Path) -> dict[str, Any]:
 
 
 def _trained(folder: Path, comparison: dict[str, Any]) -> dict[str, Any]:
-    """How long the trials of a comparison were trained, by the recipe that all of them share."""
+    """{"trained": {"iterations": ..., "batch_size": ...}} of the trials that were compared; {} where no file says it.
+
+    All of them were trained with one recipe, so the first recipe file with the hash of the comparison is read.
+    """
     there = folder / layout.RESULTS
     blocks = sorted(path.name for path in there.iterdir()) if there.is_dir() else []
     for path in (folder / layout.recipe_file(block) for block in blocks):
