@@ -13,6 +13,7 @@ DEMO := demo$(if $(FULL),-full)$(if $(CLEAN),-clean)
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 export MLFLOW_DISABLE_TELEMETRY = true
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
+export DO_NOT_TRACK = 1
 export DVC_NO_ANALYTICS = 1
 export NO_ALBUMENTATIONS_UPDATE = 1
 

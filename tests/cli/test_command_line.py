@@ -1,7 +1,9 @@
 """How the command line reads what is typed, helps, completes, and tells failures; what the commands do is elsewhere."""
 
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -348,3 +350,24 @@ def test_a_workspace_below_the_folder_is_offered(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err.endswith("`metricloop init DIR --data SOURCE`, or name one: -C 'my lions'\n")
     assert main(["compare", "-C", "none"]) == 1
     assert f"{tmp_path / 'none'}: this is not a workspace" in capsys.readouterr().err
+
+
+def test_prefect_neither_sends_usage_data_nor_prints_a_notice_of_it(tmp_path):
+    code = """
+from metricloop.cli.main import main
+main(["--version"])
+from prefect.analytics import is_telemetry_enabled
+print(is_telemetry_enabled())
+"""
+    leader, terminal = pty.openpty()  # the notice is printed to terminals only, and never where CI is set
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect")}
+    shown = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal,
+        text=True, check=True,
+    ).stdout  # fmt: skip
+    printed = os.read(leader, 4096) if select.select([leader], [], [], 0)[0] else b""
+    os.close(terminal)
+    os.close(leader)
+    assert shown.splitlines()[-1] == "False"
+    assert b"anonymous" not in printed
+    assert not (tmp_path / "prefect/.sdk_telemetry").exists()
