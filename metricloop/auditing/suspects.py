@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from metricloop.auditing.facts import GLIMPSED, holds, unlabelled
+from metricloop.auditing.facts import GLIMPSED, HERE, holds, unlabelled
 from metricloop.auditing.label_errors import Kind
 from metricloop.auditing.ranking_quality import percentiles
 from metricloop.data.boxes import iou
@@ -154,13 +154,14 @@ def _boxes(
 
 def _instead(kind: Kind, pool: Dataset, box: int, predictions: Mapping[int, Detections] | None) -> ModelBox | None:
     """What the model sees in a label's place: the prediction with the highest score * IoU. Where the class is in
-    doubt, only predictions of other classes count."""
+    doubt, only predictions of other classes count that lie HERE, as in the fact of that kind."""
     found = (predictions or {}).get(int(pool.image_id[pool.box_row[box]]))
     if found is None or not len(found.scores):
         return None
-    support = iou(pool.boxes[box : box + 1], found.boxes)[0] * found.scores
+    overlap = iou(pool.boxes[box : box + 1], found.boxes)[0]
+    support = overlap * found.scores
     if kind.name == "class":
-        support = np.where(found.labels == pool.labels[box], 0.0, support)
+        support = np.where((found.labels == pool.labels[box]) | (overlap < HERE), 0.0, support)
     return _strongest(found, support)
 
 

@@ -99,6 +99,15 @@ def test_a_weak_box_of_the_model_counts_against_what_is_only_perhaps_no_object(p
     assert [one.box for one in found["spurious"]] == [0] * listed
 
 
+def test_the_box_that_a_wrong_class_is_shown_with_lies_on_the_label():
+    """The surer box covers a third of the label only, 0.9 / 3 > 0.25: the other one is the fact that is meant."""
+    part = [0, 0, 40, 40 / 3]
+    found = suspects(
+        [BY_NAME["class"]], {"class": np.array([0.9])}, data_of(HERE), seen((part, 1, 0.9), (HERE, 1, 0.25)), 5
+    )
+    assert [one.model[0] for one in found["class"]] == [(0, 0, 40, 40)]
+
+
 def test_a_weak_box_of_another_class_or_place_speaks_for_no_object():
     for place, label in ((HERE, 1), (AWAY, 0)):
         by_kind = {"spurious": np.array([0.9])}
