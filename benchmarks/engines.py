@@ -1,6 +1,6 @@
 """The same scores and trials by the engines local and ray on this machine, with one process and with two.
 
-    python -P -m benchmarks.engines WORKSPACE [IMAGES] [TRIALS] [ITERATIONS]
+    python -P benchmarks/engines.py WORKSPACE [IMAGES] [TRIALS] [ITERATIONS]
 
 WORKSPACE: a finished study, whose pool is scored, repeated until there are IMAGES, and whose first arm is trained.
 Prints a table. Starting processes and importing torch count; starting the cluster does not. Wants a quiet machine.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic
 
-from metricloop.execution.engine import Done, Item, Result, Shared, Work
+from metricloop.execution.engine import DiedError, Done, Item, Result, Shared, Work
 from metricloop.execution.faults import Answer, opened
 from metricloop.execution.local import died
 from metricloop.execution.node import DONE, NODE, NodeError, run_item, run_item_placed, run_item_telling, versions
-from metricloop.execution.ray_cluster import ClusterError, connect
+from metricloop.execution.ray_cluster import ClusterError, address_of, connect
 from metricloop.execution.settings import Execution
 
 MOST_DEATHS = 2  # of the process of one item: then the item is to blame
@@ -46,7 +46,7 @@ class OnRay:
 
     def __init__(self, settings: Execution) -> None:
         self._ray = ray = connect(settings)
-        self._streams = not settings.address.startswith("ray://")  # Ray's client has no generators: no lines come
+        self._streams = not address_of(settings).startswith("ray://")  # Ray's client has no generators: no lines come
         self._versions = ray.put(versions())
         self._remote: dict[Any, Any] = {}
 
@@ -60,7 +60,7 @@ class OnRay:
             gpus = 1.0 if found.get("GPU") else 0.0
         most = min(MANY, int(AHEAD * max(cores / work.cpus, 4)))
         under_way: dict[Any, Attempt[Item]] = {}
-        lost = self._gone()
+        lost, told = self._gone(), False
         try:
             while True:
                 for place, item in islice(left, most - len(under_way)):
@@ -69,6 +69,7 @@ class OnRay:
                     return
                 ready, _ = ray.wait(list(under_way), num_returns=1, timeout=LOOK)
                 if not ready:
+                    told = told or tell_too_large(work.cpus, gpus, ray.nodes())
                     for task in self._on_lost_nodes(under_way):
                         attempt = under_way.pop(task)
                         tell_loss(work.name_of(attempt.item), "its node was lost")
@@ -81,7 +82,7 @@ class OnRay:
                 except ray.exceptions.RayError as error:
                     self._lost(error, work.name_of(attempt.item), attempt)
                     if attempt.died:
-                        yield Done(attempt.place, attempt.item, error=died(work.name_of(attempt.item)))
+                        yield Done(attempt.place, attempt.item, error=given_up(work.name_of(attempt.item), attempt))
                     else:
                         under_way[self._start(work, gpus, attempt.item, shared)] = attempt
                     continue
@@ -153,6 +154,39 @@ class OnRay:
         attempt.node, attempt.gone = "", self._gone()
         if not attempt.died:
             tell_loss(name, how)
+
+
+def given_up(name: str, attempt: Attempt) -> DiedError:
+    """The error of an item that is not tried again."""
+    if attempt.deaths >= MOST_DEATHS:
+        return died(name)
+    return DiedError(f"{name}: the node that ran it was lost {attempt.losses} times; `ray status` shows which are left")
+
+
+def tell_too_large(cpus: float, gpus: float, nodes: Iterable[Mapping[str, Any]]) -> bool:
+    """Say that no node is large enough for an item; such an item waits until one joins. Whether it was said.
+
+    nodes: as `ray.nodes` lists them.
+    """
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    if any(one.get("CPU", 0) >= cpus and one.get("GPU", 0) >= gpus for one in alive):
+        return False
+    largest: Mapping[str, float] = max(
+        alive, key=lambda one: (one.get("GPU", 0) if gpus else 0, one.get("CPU", 0)), default={}
+    )
+    print(
+        f"no node of the cluster has {_share(cpus, gpus or None)}; the largest has "
+        f"{_share(largest.get('CPU', 0), largest.get('GPU', 0) if gpus else None)}. Waiting for one to join; "
+        "execution.cpus_per_trial and gpus_per_trial say what a trial takes",
+        file=sys.stderr,
+        flush=True,
+    )
+    return True
+
+
+def _share(cpus: float, gpus: float | None) -> str:
+    parts = [(cpus, "core"), *([] if gpus is None else [(gpus, "GPU")])]
+    return " and ".join(f"{number:g} {what}{'' if number == 1 else 's'}" for number, what in parts)
 
 
 def tell_loss(name: str, how: str) -> None:

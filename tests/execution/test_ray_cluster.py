@@ -9,6 +9,7 @@ from metricloop.execution import capacity, node
 from metricloop.execution.capacity import Capacity, ask
 from metricloop.execution.gpu_share import share_of
 from metricloop.execution.node import NodeError, check_node, run_item_telling, versions
+from metricloop.execution.on_ray import Attempt, given_up, tell_too_large
 from metricloop.execution.ray_cluster import ClusterError, address_of, check_port, connect
 from metricloop.execution.settings import Execution
 from metricloop.params import ParamsError, check_params
@@ -103,6 +104,35 @@ def test_the_capacity_is_asked_in_a_process_of_its_own(monkeypatch):
 )
 def test_the_share_of_a_gpu_follows_from_the_memory_of_the_first_trial(used, memory, share):
     assert share_of(used, memory) == share  # (1.25 used + 0.6) / memory, in steps of 0.05 upwards
+
+
+def test_a_node_that_is_lost_again_and_again_is_told_as_that():
+    lost = str(given_up("trial 3", Attempt(0, 3, losses=5)))
+    assert lost == "trial 3: the node that ran it was lost 5 times; `ray status` shows which are left"
+    assert "its process" not in lost
+    assert str(given_up("trial 3", Attempt(0, 3, deaths=2, losses=1))).startswith(
+        "trial 3: the process that ran it was"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "said"),
+    [
+        (4, 0, ""),
+        (2, 1, ""),
+        (4.5, 0, "no node of the cluster has 4.5 cores; the largest has 4 cores."),
+        (4, 1, "no node of the cluster has 4 cores and 1 GPU; the largest has 2 cores and 1 GPU."),
+        (1, 2, "no node of the cluster has 1 core and 2 GPUs; the largest has 2 cores and 1 GPU."),
+    ],
+)
+def test_an_item_that_no_node_is_large_enough_for_is_told_and_waits(cpus, gpus, said, capsys):
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 4.0}},
+        {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+    ]
+    assert tell_too_large(cpus, gpus, nodes) is bool(said)
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_a_node_with_other_code_is_named_with_what_differs():
