@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 LINES = 10
+LINES_EVERY = "METRICLOOP_LINES_EVERY"  # environment variable: seconds between two lines of a trial
 PAUSE = 1.0  # seconds between two lines: a short step shows its last line alone
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metricloop.llm.key import HANDED, hand_over
+from metricloop.runtime.progress import LINES_EVERY
 from metricloop.study.environment import environment, keys, network
 from metricloop.study.progress_lines import read_progress
 from metricloop.study.run_record import Run, current
@@ -28,6 +29,7 @@ RAYLET = "raylet"  # in the lines with which Ray tells of a lost process or node
 SKIPPED = re.compile(r"Stage '(.+)' (?:didn't change|is cached)")
 
 
+BAR_SECONDS = "2"  # between two lines of a trial that become a bar
 SOON = 30.0  # seconds of training, below which they are not told
 
 
@@ -104,7 +106,10 @@ def call(
     process = subprocess.Popen(
         command,
         cwd=workspace,
-        env=environment(workspace) | dict(variables or {}) | ({HANDED: "stdin"} if secret else {}),
+        env=environment(workspace)
+        | ({LINES_EVERY: BAR_SECONDS} if on_terminal() else {})
+        | dict(variables or {})
+        | ({HANDED: "stdin"} if secret else {}),
         stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

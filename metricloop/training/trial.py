@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -20,6 +21,7 @@ from metricloop.data.tables import column, xyxy
 from metricloop.execution.store import drop_kept, keep, read_kept
 from metricloop.params import Params
 from metricloop.runtime.code_digest import detector_digest, stage_digest
+from metricloop.runtime.progress import LINES_EVERY
 from metricloop.training.recipe import content_digest
 
 if TYPE_CHECKING:
@@ -198,12 +200,15 @@ def samples(pool: Dataset, draw: pa.Table, image_size: int) -> list[Sample]:
 
 
 def progress_line(label: str, iterations: int) -> Callable[[int, float, float], None]:
-    """A callback `show(iteration, loss, images_per_second)` that prints a line every 15 seconds and one at the end."""
-    shown = time.monotonic()
+    """A callback `show(iteration, loss, images_per_second)` that prints a line every 15 seconds and one at the end.
+
+    The environment variable LINES_EVERY says another number of seconds, for a display that makes bars of the lines.
+    """
+    shown, pause = time.monotonic(), float(os.environ.get(LINES_EVERY) or 15)
 
     def show(iteration: int, loss: float, rate: float) -> None:
         nonlocal shown
-        if iteration == iterations or time.monotonic() - shown > 15:
+        if iteration == iterations or time.monotonic() - shown > pause:
             shown = time.monotonic()
             print(
                 f"{label}: {iteration}/{iterations}  loss {loss:.3f}  {rate:.0f} images/s", file=sys.stderr, flush=True

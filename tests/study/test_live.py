@@ -46,6 +46,27 @@ def test_lines_of_progress_are_read_and_others_are_not():
     assert read_progress("random.0 seed 0: mAP 0.029  mAP50 0.120  mAR 0.224") is None
 
 
+def test_a_trial_of_seconds_has_a_bar_that_moves(study, monkeypatch):
+    clock = "import time\ntime.monotonic = iter(range(0, 90, 3)).__next__\n"
+    trial = (
+        "from metricloop.training.trial import progress_line\n"
+        "show = progress_line('random.0 seed 0', 4)\n"
+        "for batch in range(1, 5): show(batch, 0.5, 48)"
+    )
+    code = [sys.executable, "-c", clock + trial]
+    printed: list[str] = []
+    monkeypatch.setattr(processes, "_print", printed.append)
+    processes.call(study, code, "train")
+    assert [read_progress(line[8:]).done for line in printed] == [4]  # 12 seconds by its clock
+    seen = []
+    with claimed(study, "run") as run, live.shown(run, lambda: "", Terminal()):
+        [bars] = live._open
+        bar = bars._bar
+        monkeypatch.setattr(bars, "_bar", lambda found: (seen.append(found.done), bar(found)))
+        processes.call(study, code, "train")
+    assert seen == [1, 2, 3, 4]
+
+
 def test_on_a_terminal_what_moves_is_a_bar_and_what_stays_is_a_line(study, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     stream = Terminal()
