@@ -38,7 +38,7 @@ CORES = (1, 2)
 
 
 def repeated(pool: Dataset, images: int) -> Dataset:
-    """The pool's images again and again, as `images` images with ids of their own."""
+    """A data set of `images` images: copies of the pool's, in turn, each with an id of its own."""
     rows = np.arange(images) % len(pool)
     spans = [np.arange(pool.offsets[row], pool.offsets[row + 1]) for row in rows]
     boxes = np.concatenate(spans)

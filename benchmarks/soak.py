@@ -70,7 +70,7 @@ def make(folder: Path) -> None:
 
 
 def plan_text(arms: int) -> str:
-    """arms.yaml with so many arms beside the baseline, TRAINED different ones: among a share of the fullest images."""
+    """The text of an arms.yaml with a baseline and `arms` treatments, of which only TRAINED differ."""
     code = {"code": layout.CATALOGUE, "needs": layout.IMAGES, "metrics": ["object_count"]}
     random = {"role": "baseline", "a": layout.IMAGES, "b": layout.IMAGES, "policy": {"name": "random"}}
     plan: dict[str, Any] = {"batches": {"labels": code}, "arms": {"random": random}, "blocks": {}}
@@ -190,7 +190,7 @@ def growth(found: list[dict[str, Any]], name: str) -> str:
 
 
 def page(folders: list[Path]) -> Iterator[str]:
-    """A table of each soak, as Markdown."""
+    """The lines of a Markdown page with one table per folder, the records of its soak test."""
     yield "# A longer life\n"
     yield f"`python -P benchmarks/soak.py`, {date.today()}, {platform.machine()}, {os.cpu_count()} cores.\n"
     yield "Others worked on the machine at the same time: the seconds say little.\n"

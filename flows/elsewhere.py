@@ -70,13 +70,13 @@ def push(folder: Path) -> None:
 
 
 def push_meanwhile(folder: Path) -> None:
-    """Push during a run, if the last push is long enough ago, so that another machine can go on from there."""
+    """Push during a run, so that another machine can go on from there; not again soon after a push that took long."""
     ended, took = _last.get(folder, (0.0, 0.0))
     if address_of(folder) and time.monotonic() - ended >= SHARE * took:
         push(folder)
 
 
 def push_at_end(folder: Path) -> None:
-    """Push where the study has a copy elsewhere."""
+    """Push, if the study was made with `init --remote`."""
     if address_of(folder):
         push(folder)

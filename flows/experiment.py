@@ -38,7 +38,7 @@ def experiment(workspace: str = ".", arm: str = "random") -> None:
 
 
 def run_arm(folder: Path, arm: str) -> None:
-    """Run one arm and the baseline of the study in a folder."""
+    """Train and compare one arm and the baseline of the workspace in `folder`."""
     params = load_params(folder / layout.PARAMS)
     with running(folder, params):
         plan = load_plan(folder)

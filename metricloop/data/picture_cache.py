@@ -30,7 +30,7 @@ class CacheSizeError(ValueError):
 
 
 def cache_folder() -> Path:
-    """Where the files lie: METRICLOOP_CACHE, or `metricloop` in the user's folder for caches."""
+    """The folder of cached pictures: METRICLOOP_CACHE, or `metricloop` in the user's folder for caches."""
     own = os.environ.get(FOLDER)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(own) if own else Path(base, "metricloop")

@@ -187,7 +187,7 @@ def _scores(pool: Dataset, table: pa.Table) -> Scores:
 
 
 def _likeness(scores: Scores, name: str, desk: Desk) -> str:
-    """Spearman's rank correlation with the known metrics, over images; the most alike first."""
+    """A line with the metrics that rank the images most alike, by Spearman's correlation; "" without any."""
     own = image_means(scores, len(desk.pool))
     rhos = {metric: rank_correlation(own, desk.image_values(metric)) for metric in desk.metrics if metric != name}
     found = {metric: rho for metric, rho in rhos.items() if rho is not None}

@@ -48,7 +48,7 @@ def members(group: int) -> list[int]:
 
 
 def members_and_ended(group: int) -> tuple[list[int], list[int]]:
-    """The running processes of a group; and those that have ended, but that no process has waited for yet."""
+    """The ids of the processes of a group: of those that run, and of zombies (ended, and not waited for yet)."""
     found: tuple[list[int], list[int]] = [], []
     for pid in proc.processes():
         with suppress(OSError):  # gone, or somebody else's and hidden from us

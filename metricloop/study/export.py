@@ -89,7 +89,7 @@ def export(
 
 
 def refuse_placing(target: Path, *, copy: bool, hard: bool = False) -> None:
-    """Refuse to copy or link pictures where one file is written. Errors: ExportError."""
+    """Errors: ExportError for an option that places pictures, when `target` is one file and has no place for them."""
     if copy or hard:
         raise ExportError(
             f"{'--copy' if copy else '--hard-links'} needs a folder for the pictures, and {target} is one file: its "

@@ -73,7 +73,7 @@ def needs(params: Params) -> tuple[float, float | None]:
 
 
 def portable(inputs: Inputs) -> Inputs:
-    """The inputs of trials for another machine, where paths that are relative to the workspace lead nowhere."""
+    """The same inputs with absolute paths, for trials that run outside the workspace."""
     changes: dict[str, Any] = {}
     for name, value in vars(inputs).items():
         if isinstance(value, Dataset):

@@ -165,7 +165,7 @@ class _Which:
 
     @cached_property
     def _numbers(self) -> dict[tuple[int, int], int]:
-        """Device and number of every picture's file -> row."""
+        """(device, inode) of every picture's file -> row."""
         found = {}
         for path, row in self.real.items():
             with suppress(OSError, ValueError):

@@ -17,7 +17,7 @@ MOST = 1000  # folders that are remembered, the newest
 
 
 def remember_links(folder: Path, root: Path) -> None:
-    """Remember that the links in a folder, which has just been written, lead to pictures below `root`.
+    """Note in the user's state folder that we wrote the links in `folder`, which lead to pictures in `root`.
 
     Where that cannot be written down, the folder is read like any other.
     """
