@@ -145,7 +145,7 @@ def _push_record(folder: Path, remote: str) -> None:
 
 
 def snapshot(folder: Path) -> bool:
-    """Commit the files of COMMITTED as they are now to the reference SNAPSHOT; branch and index of git stay as they are.
+    """Commit the files of COMMITTED as they are now to the reference SNAPSHOT; branch and index stay as they are.
 
     Returns False, and keeps none, where nothing differs from the last commit.
     """
