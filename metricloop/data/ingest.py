@@ -22,7 +22,7 @@ from metricloop.data.likeness import belonging_together
 from metricloop.data.picture_check import NothingReadableError, check_pictures, objects_of
 from metricloop.data.problem_list import write_problems
 from metricloop.data.splits import PARTS, SplitError, assign, leaks
-from metricloop.data.summary import FILM, KEEP, summarise
+from metricloop.data.summary import FILM, KEEP, UNUSABLE_SPLITS, summarise
 from metricloop.data.tables import IMAGES, TRUTH, write_boxes, write_json, write_table
 
 
@@ -119,8 +119,8 @@ def _tables(
         kept = np.arange(len(given))
         if len(set(given)) > 1 or given[0] != "pool":
             given[:] = "pool"
-            action = "split anew by group: nothing else is left to train on or to hold out"
-            problems.append(Problem(str(root), "given splits cannot be used", action))
+            action = "split anew by group: with them nothing would be left to train on, or to hold out"
+            problems.append(Problem(str(root), UNUSABLE_SPLITS, action))
     split = given[kept]
     if how.assign:
         kept, split = _assigned([records[k] for k in kept], kept, split, groups, how, problems, root)

@@ -14,6 +14,7 @@ from metricloop.data.tables import SPLITS
 FILM = "frames of a film in several splits"
 KEEP = "; keep runs of frames together by "  # between what was found and the parameter that helps
 BY_NAME = "pictures grouped by their names"
+UNUSABLE_SPLITS = "given splits cannot be used"  # a kind of problem
 GROUPINGS = (BY_NAME, "pictures of a fixed camera", FILM)  # problems that also the line tells
 
 

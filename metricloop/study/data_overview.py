@@ -19,7 +19,7 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.formats.source import Source
 from metricloop.data.group_words import OFF
 from metricloop.data.loading import load
-from metricloop.data.summary import BY_NAME, FILM, KEEP
+from metricloop.data.summary import BY_NAME, FILM, KEEP, UNUSABLE_SPLITS
 from metricloop.data.tables import SPLITS, read_json
 from metricloop.data.urls import stated
 from metricloop.params import Data
@@ -29,6 +29,7 @@ from metricloop.text.numbers import count, listing
 
 WIDTH, NAME = 80, 11  # columns of the whole, and of the names on the left
 MOST_CLASSES, MOST_KINDS = 8, 6
+SPLIT_WORDS = {"pool": "train", "search": "val", "test": "test"}  # as data sets call them
 ONE_KIND = 110  # characters of what is told of one kind of problem
 
 
@@ -44,7 +45,7 @@ def overview(folder: Path, data: Data, source: Source, second: str = "") -> str:
         ("pictures", _pictures(made)),
         ("boxes", _boxes(made)),
         ("classes", _classes(made)),
-        ("splits", _splits(made, source)),
+        ("splits", _splits(made, source, anew=UNUSABLE_SPLITS in summary["problem_kinds"])),
         ("groups", _groups(made, film, compared=data.near != OFF)),
     ]
     if film:
@@ -116,13 +117,19 @@ def _classes(made: Dataset) -> str:
     return "; ".join([line, *absent])
 
 
-def _splits(made: Dataset, source: Source) -> str:
-    """How many pictures each split has, and which of them the data set itself does not say."""
+def _splits(made: Dataset, source: Source, *, anew: bool) -> str:
+    """How many pictures each split has, and which of them the data set itself does not say. anew: it says none that
+    can be used.
+    """
     sizes = {part: int((made.split == part).sum()) for part in SPLITS}
     told = f"{', '.join(f'{part} {size:,}' for part, size in sizes.items())} pictures"
     given = {record.split for record in source.records}
     drawn = [part for part in ("search", "test") if part not in given]
-    if not drawn:
+    if anew:
+        only = [SPLIT_WORDS[part] for part in given if part]
+        own = f"has one split only, {only[0]}" if len(only) == 1 else "splits pictures that belong together"
+        told += f", drawn by metricloop (data.search_share, data.test_share): the data set {own}"
+    elif not drawn:
         told += ", as the data set says (train, val, test)"
     elif len(drawn) == 1:
         told += f"; search and test are the halves of the data set's {'test' if drawn == ['search'] else 'val'}"

@@ -1,8 +1,9 @@
-"""What describes a YOLO data set: a YAML file, darknet's obj.data, or a list of classes beside images/ and labels/."""
+"""What describes a YOLO data set: a YAML file, darknet's obj.data, or a list of classes beside images and labels."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from metricloop.data.formats.yaml_text import YamlError, parse_yaml
 from metricloop.data.pictures import SUFFIXES
 
 YAML = (".yaml", ".yml")
-CLASS_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "classes.names")
+CLASS_LISTS, NAMES = ("classes.txt", "_darknet.labels"), ".names"  # darknet's is obj.names, or any other name
 _YOLO_WORDS = (
     re.compile(r"^\s*[\"']?names[\"']?\s*:", re.MULTILINE),
     re.compile(rf"^\s*[\"']?({'|'.join(SPLITS)})[\"']?\s*:", re.MULTILINE),
@@ -76,13 +77,27 @@ def _darknet(place: Place, path: Path) -> dict[str, str]:
 
 def _class_list(place: Place) -> Path | None:
     """A list of classes beside pictures with YOLO labels."""
-    folders = [place.source, place.source / "labels"]
-    found = next((f / name for f in folders for name in CLASS_LISTS if place.is_file(f / name)), None)
+    found = next(_class_lists(place), None)
     if found is None:
         return None
-    texts = [p for p in place.walk(place.source, [".txt"], deepest=3) if p.name not in CLASS_LISTS][:50]
+    texts = [p for p in place.walk(place.source, [".txt"], deepest=3) if not is_class_list(p)][:50]
     labelled = any(looks_like_labels(place, path) for path in texts)
     return found if labelled and place.walk(place.source, SUFFIXES, deepest=4) else None
+
+
+def _class_lists(place: Place) -> Iterator[Path]:
+    """The lists of classes of a data set, those of the whole first, then those in the folders of its splits."""
+    names = place.entries(place.source).items()
+    splits = sorted(place.source / name for name, is_dir in names if is_dir and name.lower() in SPLITS)
+    for folder in (place.source, *splits):
+        for one in (folder, folder / "labels"):
+            yield from (path for name in CLASS_LISTS if place.is_file(path := one / name))
+            yield from place.files(one, [NAMES]) if place.is_dir(one) else ()
+
+
+def is_class_list(path: Path) -> bool:
+    """Whether a file that names the classes has this name."""
+    return path.name in CLASS_LISTS or path.suffix.lower() == NAMES
 
 
 def looks_like_labels(place: Place, path: Path) -> bool:
@@ -99,8 +114,15 @@ def read_description(place: Place, file: Path) -> Description:
         parts = {key: [value] for key, value in content.items() if key in SPLITS and value}
         return Description(file, _classes(place, file, content.get("names")), parts)
     if suffix not in YAML:
-        images = place.source / "images"
-        return Description(file, _classes(place, file, file.name), {"": ["images" if place.is_dir(images) else "."]})
+        images, classes = place.source / "images", _classes(place, file, file.name)
+        if file.parent not in (place.source, place.source / "labels"):  # each split has its own
+            other = next((path for path in _class_lists(place) if _classes(place, path, path.name) != classes), None)
+            if other:
+                raise SourceError(
+                    f"{file} and {other} list different classes, so a number means two things; if one is right for all "
+                    f"splits, copy it to {place.source / CLASS_LISTS[0]}"
+                )
+        return Description(file, classes, {"": ["images" if place.is_dir(images) else "."]})
     try:
         content = parse_yaml(place.read_text(file))
     except (YamlError, door.DoorError) as error:

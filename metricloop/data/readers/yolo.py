@@ -25,10 +25,10 @@ from metricloop.data.formats.source import (  # fmt: skip
     split_of,
 )
 from metricloop.data.formats.yolo_files import (  # fmt: skip
-    CLASS_LISTS,
     Description,
     find_stated,
     find_yolo,
+    is_class_list,
     looks_like_labels,
     read_description,
 )
@@ -88,7 +88,7 @@ def _without_picture(place: Place, folders: set[Path], used: set[Path]) -> list[
         Problem(str(file), "labels without picture", "left out")
         for folder in sorted(folders)
         for file in place.files(folder, [".txt"])
-        if file not in used and file.name not in CLASS_LISTS and looks_like_labels(place, file)
+        if file not in used and not is_class_list(file) and looks_like_labels(place, file)
     ]
 
 
@@ -97,7 +97,7 @@ def _pictures(place: Place, described: Description, key: str, stated: list[str],
     bases = [described.file.parent]
     if described.path and (base := find_stated(place, bases, described.path, want_folder=True)):
         bases.insert(0, base)
-    if described.file.name in CLASS_LISTS:
+    if is_class_list(described.file):
         bases = [place.source]
     found: list[Path] = []
     for name in stated:
@@ -173,7 +173,7 @@ def _read_file(
 
 
 FORMAT = Format(
-    sign="a YAML file with `names` and `train`, `val` or `test`, or classes.txt beside images and labels",
+    sign="a YAML file with `names` and `train`, `val` or `test`, or classes.txt or a .names file beside the images",
     find=find_yolo,
     read=lambda place, categories: read_yolo(place),
     place=20,

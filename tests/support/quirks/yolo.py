@@ -130,6 +130,24 @@ def classes_txt(root: Path) -> Expected:
     return Expected(truth(boxes), classes=["cat", "dog"])
 
 
+@quirk(LAYOUT, "a list of classes in each split's folder, object.names or _darknet.labels", "yolo", "read")
+def class_list_per_split(root: Path) -> Expected:
+    train, val = pictures(root, names("train/images/", 8)), pictures(root, names("valid/images/", 4), first=40)
+    yolo(root, train | val, yaml=None)
+    write(root / "train/_darknet.labels", "cat\ndog\n")
+    write(root / "valid/object.names", "cat\ndog\n")
+    return Expected(truth(train | val), classes=["cat", "dog"], split=dict.fromkeys(train, "pool"))
+
+
+@quirk(LAYOUT, "different lists of classes in the folders of splits", "yolo", "refused")
+def class_lists_differ(root: Path) -> Expected:
+    train, val = pictures(root, names("train/images/", 8)), pictures(root, names("valid/images/", 4), first=40)
+    yolo(root, train | val, yaml=None)
+    write(root / "train/classes.txt", "cat\ndog\n")
+    write(root / "valid/labels/classes.txt", "dog\ncat\n")
+    return Expected(error="list different classes")
+
+
 @quirk(LAYOUT, "labels per split folder", "yolo", "read")
 def split_folders(root: Path) -> Expected:
     train, val = pictures(root, names("train/images/", 8)), pictures(root, names("valid/images/", 4), first=40)
