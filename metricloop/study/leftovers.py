@@ -18,6 +18,7 @@ STAGES_WRITE = (
 # Written only by what the run starts, in folders where other commands write as well.
 BY_RUN = (layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.HEADLINE, layout.RUN, layout.SHOWN)
 SHARED = (".", layout.SCRATCH, layout.CACHE, layout.CODE_FILES)
+AT_ONCE = (layout.REPORT,)  # by any command; its text is made before it is written
 OF_ROUNDS = (layout.PICTURES, layout.GENERATED)  # of `metricloop suggest`, which may work beside a run
 OLD = 600.0  # seconds: what other commands write beside a run is not touched while they write it
 SMALL = 3.0  # the same, of files that are written at once
@@ -33,7 +34,10 @@ def clear_leftovers(folder: Path) -> list[Path]:
             if match is None or not path.is_file():
                 continue
             written = str(path.with_name(match[1]).relative_to(folder))
-            patience = OLD if place in SHARED and written not in BY_RUN else SMALL if place.startswith(OF_ROUNDS) else 0
+            if written in AT_ONCE or place.startswith(OF_ROUNDS):
+                patience = SMALL
+            else:
+                patience = OLD if place in SHARED and written not in BY_RUN else 0.0
             if patience and time.time() - os.stat(path).st_mtime < patience:
                 continue
             path.unlink(missing_ok=True)

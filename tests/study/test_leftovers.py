@@ -23,8 +23,8 @@ def test_what_a_killed_stage_leaves_is_removed_and_nothing_else(tmp_path):
         ".metricloop/shown",
     )  # fmt: skip
     gone = [leave(tmp_path / name) for name in (*written, "results/random.0/metrics.json")]
-    gone += [leave(tmp_path / name, age=3600) for name in ("report.html", ".metricloop/cache/sums.json")]
-    gone += [leave(tmp_path / name, age=10) for name in ("pictures/1/a.jpg", "metrics/generated/1/a.py")]
+    gone += [leave(tmp_path / name, age=3600) for name in ("add.yaml", ".metricloop/cache/sums.json")]
+    gone += [leave(tmp_path / name, age=10) for name in ("report.html", "pictures/1/a.jpg", "metrics/generated/1/a.py")]
     young = ("report.html", ".metricloop/cache/sums.json", "pictures/1/b.jpg")
     kept = [leave(tmp_path / name) for name in young]
     kept += [tmp_path / "data/.gitignore", tmp_path / "data/.notes.json.before"]
