@@ -20,6 +20,7 @@ BY_RUN = (layout.COMPARISON, layout.FINALISTS, layout.CONFIRMATION, layout.HEADL
 SHARED = (".", layout.SCRATCH, layout.CACHE, layout.CODE_FILES)
 AT_ONCE = (layout.REPORT,)  # by any command; its text is made before it is written
 OF_ROUNDS = (layout.PICTURES, layout.GENERATED)  # of `metricloop suggest`, which may work beside a run
+OF_DVC = ".dvc/cache/files/md5/*/.*.tmp"  # DVC itself never removes them
 OLD = 600.0  # seconds: what other commands write beside a run is not touched while they write it
 SMALL = 3.0  # the same, of files that are written at once
 
@@ -40,6 +41,10 @@ def clear_leftovers(folder: Path) -> list[Path]:
                 patience = OLD if place in SHARED and written not in BY_RUN else 0.0
             if patience and time.time() - os.stat(path).st_mtime < patience:
                 continue
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    for path in folder.glob(OF_DVC):  # a person's own DVC command may be writing one
+        if path.is_file() and time.time() - os.stat(path).st_mtime >= OLD:
             path.unlink(missing_ok=True)
             removed.append(path)
     return removed

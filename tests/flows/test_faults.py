@@ -30,7 +30,7 @@ def folder(tiny):
     [
         ("metricloop.cli run", signal.SIGKILL),
         ("metricloop.cli run", signal.SIGINT),  # Ctrl-C
-        ("dvc repro", signal.SIGKILL),
+        ("dvc --wait-for-lock repro", signal.SIGKILL),
         ("metricloop.tasks.train random.0", signal.SIGKILL),
     ],
 )

@@ -21,7 +21,7 @@ ROUND = (*FINAL, "rounds.yaml", "metrics/generated")
 
 SHORTER = {
     "flow": Victim(r"metricloop\.cli run"),
-    "dvc": Victim(r"-m dvc (repro|status)"),
+    "dvc": Victim(r"-m dvc (--wait-for-lock )?(repro|status)"),
     "report": Victim(r"steps\.report"),
     "track": Victim(r"steps\.track"),
 }

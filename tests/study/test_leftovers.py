@@ -1,6 +1,7 @@
 """Temporary files of killed processes are removed, and nothing that a person or another command writes."""
 
 import os
+import time
 
 from metricloop.data.tables import replacing
 from metricloop.study.leftovers import clear_leftovers
@@ -31,6 +32,12 @@ def test_what_a_killed_stage_leaves_is_removed_and_nothing_else(tmp_path):
     for path in kept[3:]:
         path.write_text("mine")
     (tmp_path / "data/images.parquet").write_text("whole")
+    for name, age in (("C5Q0FbAUfCXgtJh14G29ug", 3600), ("a4F26Z74ytlA0iJdmFbrng", 0)):
+        path = tmp_path / f".dvc/cache/files/md5/11/.{name}.tmp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+        os.utime(path, (time.time(), time.time() - age))
+        (gone if age else kept).append(path)
     assert sorted(clear_leftovers(tmp_path)) == sorted(gone)
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in (*kept, tmp_path / "data/images.parquet"))

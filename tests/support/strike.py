@@ -102,9 +102,9 @@ def no_process_left(folder: Path, patience: float = 20) -> dict[int, str]:
 
 
 def temporary_files(folder: Path) -> list[str]:
-    """Temporary files of ours, of DVC and of git that lie in a study."""
+    """Temporary files of ours and of git that lie in a study; those in DVC's cache go when they are ten minutes old."""
     ours = [path for path in folder.rglob(".*.????????") if ".git" not in path.parts]
-    theirs = [*folder.rglob("*.part"), *folder.glob(".git/**/*.lock"), *folder.glob(".dvc/cache/**/*.tmp")]
+    theirs = [*folder.rglob("*.part"), *folder.glob(".git/**/*.lock")]
     return sorted(str(path.relative_to(folder)) for path in (*ours, *theirs))
 
 
