@@ -12,7 +12,6 @@ import numpy as np
 
 from metricloop.data.formats.split_names import SPLITS
 from metricloop.data.group_words import AUTO, OFF
-from metricloop.text.numbers import count
 
 # Copies of one picture: NAME.rf.HASH.jpg (Roboflow), NAME_aug_3.jpg, NAME_flip.jpg.
 COPIES = (
@@ -90,7 +89,9 @@ def _shared(groups: Sequence[str | None]) -> list[str | None]:
 def _told(what: str, groups: Sequence[str | None]) -> str:
     names = sorted({group for group in groups if group is not None})
     several = sum(group is not None for group in groups)
-    return f"{what}, by their names: {several} pictures in {count(len(names), 'group')} (such as {names[0]})"
+    return (
+        f"{what}, by their names: {several} pictures in {len(names)} group{'s' * (len(names) > 1)} (such as {names[0]})"
+    )
 
 
 def recordings(files: Sequence[str]) -> list[tuple[str, int] | None]:

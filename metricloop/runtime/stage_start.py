@@ -108,9 +108,7 @@ def _ancestors() -> list[int]:
             parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             break
-        if not (is_shell_of_dvc(command) or b"dvc" in command):
-            break
-        if b"dvc" in command:
+        if not is_shell_of_dvc(command):  # dvc, or whoever started the stage by hand
             break
         pid = parent
     owner = os.environ.get(OWNER)

@@ -65,6 +65,21 @@ def test_a_stage_ends_when_its_shell_is_killed():
 
 
 @linux
+def test_a_stage_ends_when_dvc_is_killed(tmp_path):
+    """Between them is a shell whose command names .dvc/explain.sh, and which is not DVC."""
+    stage = tmp_path / "stage.py"
+    stage.write_text(WORKER.replace('"up"', "__import__('os').getpid()"))
+    code = "import subprocess, sys; subprocess.run(['sh', '-c', sys.argv[2]])"
+    command = [sys.executable, "-P", "-c", code, "dvc", f"'{sys.executable}' -P '{stage}' || sh .dvc/explain.sh"]
+    environment = {name: value for name, value in os.environ.items() if name != "METRICLOOP_OWNER"}
+    dvc = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment | {"PYTHONPATH": str(HOME)})
+    pid = int(dvc.stdout.readline())
+    dvc.kill()
+    dvc.wait()
+    assert gone(pid)
+
+
+@linux
 def test_a_stage_ends_when_the_flow_that_owns_it_is_killed():
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     stage = start(WORKER, owner=owner.pid)
