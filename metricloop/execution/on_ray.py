@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic
 
-from metricloop.execution.engine import DiedError, Done, Item, Result, Shared, Work
+from metricloop.execution.engine import Done, Item, Result, Shared, Work
 from metricloop.execution.faults import Answer, opened
 from metricloop.execution.local import died
 from metricloop.execution.node import DONE, NODE, NodeError, run_item, run_item_placed, run_item_telling, versions
@@ -37,8 +37,17 @@ class Attempt(Generic[Item]):
 
     @property
     def died(self) -> bool:
-        """Whether it is not tried again."""
-        return self.deaths >= MOST_DEATHS or self.losses >= MOST_LOSSES
+        """Whether it is not tried again, and counts as failed."""
+        return self.deaths >= MOST_DEATHS
+
+    def count_loss(self, name: str) -> None:
+        """Errors: ClusterError when its node was lost too often; a failed item would make a result depend on nodes."""
+        self.losses += 1
+        if self.losses >= MOST_LOSSES:
+            raise ClusterError(
+                f"{name}: the node that ran it was lost {self.losses} times; `ray status` shows which are left, and "
+                "the same command goes on"
+            )
 
 
 class OnRay:
@@ -72,8 +81,9 @@ class OnRay:
                     told = told or tell_too_large(work.cpus, gpus, ray.nodes())
                     for task in self._on_lost_nodes(under_way):
                         attempt = under_way.pop(task)
-                        tell_loss(work.name_of(attempt.item), "its node was lost")
                         ray.cancel(task, force=True)
+                        attempt.count_loss(name := work.name_of(attempt.item))
+                        tell_loss(name, "its node was lost")
                         under_way[self._start(work, gpus, attempt.item, shared)] = attempt
                     continue
                 attempt = under_way.pop(task := ready[0])
@@ -82,7 +92,7 @@ class OnRay:
                 except ray.exceptions.RayError as error:
                     self._lost(error, work.name_of(attempt.item), attempt)
                     if attempt.died:
-                        yield Done(attempt.place, attempt.item, error=given_up(work.name_of(attempt.item), attempt))
+                        yield Done(attempt.place, attempt.item, error=died(work.name_of(attempt.item)))
                     else:
                         under_way[self._start(work, gpus, attempt.item, shared)] = attempt
                     continue
@@ -142,7 +152,7 @@ class OnRay:
             attempt.deaths += 1
             how = "its memory was used up" if isinstance(error, kinds.OutOfMemoryError) else "its process was ended"
         elif isinstance(error, (kinds.NodeDiedError, kinds.ObjectLostError, kinds.LocalRayletDiedError)):
-            attempt.losses += 1
+            attempt.count_loss(name)
             how = "its node was lost"
         elif NOT_THERE in str(error):
             raise NodeError(
@@ -154,13 +164,6 @@ class OnRay:
         attempt.node, attempt.gone = "", self._gone()
         if not attempt.died:
             tell_loss(name, how)
-
-
-def given_up(name: str, attempt: Attempt) -> DiedError:
-    """The error of an item that is not tried again."""
-    if attempt.deaths >= MOST_DEATHS:
-        return died(name)
-    return DiedError(f"{name}: the node that ran it was lost {attempt.losses} times; `ray status` shows which are left")
 
 
 def tell_too_large(cpus: float, gpus: float, nodes: Iterable[Mapping[str, Any]]) -> bool:

@@ -9,7 +9,7 @@ from metricloop.execution import capacity, node
 from metricloop.execution.capacity import Capacity, ask
 from metricloop.execution.gpu_share import share_of
 from metricloop.execution.node import NodeError, check_node, run_item_telling, versions
-from metricloop.execution.on_ray import Attempt, given_up, tell_too_large
+from metricloop.execution.on_ray import Attempt, tell_too_large
 from metricloop.execution.ray_cluster import ClusterError, address_of, check_port, connect
 from metricloop.execution.settings import Execution
 from metricloop.params import ParamsError, check_params
@@ -106,13 +106,13 @@ def test_the_share_of_a_gpu_follows_from_the_memory_of_the_first_trial(used, mem
     assert share_of(used, memory) == share  # (1.25 used + 0.6) / memory, in steps of 0.05 upwards
 
 
-def test_a_node_that_is_lost_again_and_again_is_told_as_that():
-    lost = str(given_up("trial 3", Attempt(0, 3, losses=5)))
-    assert lost == "trial 3: the node that ran it was lost 5 times; `ray status` shows which are left"
-    assert "its process" not in lost
-    assert str(given_up("trial 3", Attempt(0, 3, deaths=2, losses=1))).startswith(
-        "trial 3: the process that ran it was"
-    )
+def test_an_item_whose_nodes_are_lost_again_and_again_ends_the_stage_and_does_not_fail():
+    attempt = Attempt(0, 3)
+    for _ in range(4):
+        attempt.count_loss("trial 3")
+    assert not attempt.died
+    with pytest.raises(ClusterError, match=r"^trial 3: the node that ran it was lost 5 times; `ray status` shows"):
+        attempt.count_loss("trial 3")
 
 
 @pytest.mark.parametrize(
