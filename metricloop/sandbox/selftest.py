@@ -6,7 +6,8 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
@@ -65,12 +66,10 @@ def _prove(sandbox: Walled) -> None:
         canary, word = Path(folder) / "canary", secrets.token_hex(8)
         canary.touch(0o600)
         canary.write_text(word)
-        if sandbox.user is not None:  # no help from file permissions, for nobody else either: the walls alone must hold
-            for path in (canary, folder):
-                os.chown(path, sandbox.user, sandbox.user)
         through: dict[str, str] = {}
-        for mode in get_args(Mode):
-            through |= _attack(sandbox, mode, Path(folder))
+        with _given(sandbox.user, canary, Path(folder)):  # no help from file permissions: the walls alone must hold
+            for mode in get_args(Mode):
+                through |= _attack(sandbox, mode, Path(folder))
         if not canary.is_file() or canary.read_text() != word:
             through["landlock"] = "it wrote to a file outside"
     if not through and not _clock_ends_a_child(sandbox):
@@ -82,6 +81,23 @@ def _prove(sandbox: Walled) -> None:
             f"the sandbox's self-test broke out, so no code was run in it ({held}). "
             "Run `metricloop doctor` to see what this machine lacks"
         )
+
+
+@contextmanager
+def _given(user: int | None, *paths: Path) -> Iterator[None]:
+    """Meanwhile these paths, a folder after what it holds, are the children's. Afterwards they are ours again, since
+    root without CAP_DAC_OVERRIDE, as in some containers, could neither read nor remove them.
+    """
+    if user is None:
+        yield
+        return
+    for path in paths:
+        os.chown(path, user, user)
+    try:
+        yield
+    finally:
+        for path in reversed(paths):
+            os.chown(path, os.geteuid(), os.getegid(), follow_symlinks=False)
 
 
 def _attack(sandbox: Walled, mode: Mode, folder: Path) -> dict[str, str]:
@@ -113,11 +129,10 @@ def _attack(sandbox: Walled, mode: Mode, folder: Path) -> dict[str, str]:
 def _blindness(sandbox: Walled) -> str:
     """Why the processes and deleted files of a project cannot be counted; "" when they can."""
     with tempfile.TemporaryDirectory(prefix="metricloop-sums-") as folder:
-        if sandbox.user is not None:
-            os.chown(folder, sandbox.user, sandbox.user)
-        arguments = {"bytes": HELD, "seconds": SECONDS}
+        arguments, scratch = {"bytes": HELD, "seconds": SECONDS}, Path(folder)
+        hold = "metricloop.sandbox.selftest_inside:hold"
         try:
-            with sandbox.child("run", "metricloop.sandbox.selftest_inside:hold", arguments, (), Path(folder)) as child:
+            with _given(sandbox.user, scratch), sandbox.child("run", hold, arguments, (), scratch) as child:
                 report = child.receive(SECONDS, "the self-test")
                 pids = tree.members(child.pid)
                 size, _ = tree.scratch_use(folder, pids, 100, HELD)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from damaging import ordinary_rights
 
 from metricloop.sandbox import selftest, selftest_inside, tiers, walls
 from metricloop.sandbox.errors import SandboxError
@@ -256,3 +257,12 @@ def test_nobody_else_can_write_to_the_canary(monkeypatch):
     monkeypatch.setattr(selftest, "_attack", look)
     with Sandbox():
         assert seen == [(0o700, True), (0o600, True)] * 2
+
+
+@needs_walls
+def test_root_in_a_container_that_obeys_permissions_can_take_the_test(tmp_path, monkeypatch):
+    """As root without CAP_DAC_OVERRIDE, which may give files away, and could not read or remove them then."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with ordinary_rights(), Watched():
+        pass
+    assert not list(tmp_path.iterdir())
