@@ -253,9 +253,9 @@ def test_killed_at_every_stage_a_study_pays_for_no_answer_twice(tiny, walls):
     events = read_journal(journal)
     sent, answered = kinds(events)["asked"], kinds(events)["answered"]
     assert answered == 4
-    assert sent == len(server.requests)
+    assert answered <= len(server.requests) <= sent  # a question is in the journal before it is on its way
     assert len(asked) == 4
-    lost = sent - answered  # sent, and killed before the answer was there: nothing can be done about those
+    lost = sent - answered  # killed before the answer was there: nothing can be done about those
     assert lost <= len(points)
     for key in {(e["round"], e["step"]) for e in events if e["event"] == "answered"}:
         assert kinds(events, event="answered", round=key[0], step=key[1])["answered"] == 1
