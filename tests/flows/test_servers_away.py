@@ -107,9 +107,9 @@ def test_an_mlflow_that_is_away_costs_a_line_and_catches_up(tiny, tmp_path):
 
 
 def test_memory_used_up_in_a_trial_is_said_in_a_line_and_the_finished_trial_is_kept(tiny):
-    """The first of two trials has ended when the limit falls: when the state of the second is first written."""
+    """The first of two trials is finished, and the file of its model about to be named so, when the limit falls."""
     change_params(tiny / "params.yaml", ["train.iterations=4"])
-    victim = Victim(r"tasks\.train random\.0", r"^os.rename .*/final\.part$")
+    victim = Victim(r"tasks\.train random\.0", r"^os.rename .*/\.final\.pt\.\w+$")
     aim(tiny, {"trial": victim}, "trial", 1, "memory")
     alone(tiny)
     scratch = tiny / ".metricloop/cache/resume"
