@@ -38,7 +38,7 @@ def make_data(folder: Path, source: Source | None) -> str:
             second = describe(found, images)
             if found.judged == images:
                 _add_oracle(params)
-        run_command(folder, dvc("commit", "--quiet", "--force", "ingest", *["second_labels"] * bool(second)))
+        run_command(folder, dvc("commit", "--force", "ingest", *["second_labels"] * bool(second)))
         title = f"{params.study.name}: {count(summary['images'], 'picture')}, {count(summary['boxes'], 'box', 'boxes')}"
         sheet = labelled_pictures(load(layout.DATA, data.folder), title)
         if sheet is not None:

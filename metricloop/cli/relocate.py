@@ -87,7 +87,7 @@ def _record(folder: Path, second: bool) -> None:
     from metricloop.study.refresh import refresh_code
 
     refresh_code(folder)
-    run_command(folder, dvc("commit", "--quiet", "--force", "ingest"))
+    run_command(folder, dvc("commit", "--force", "ingest"))
     if second:
         run_stages(folder, ["second_labels"], "second_labels")
 

@@ -43,11 +43,11 @@ def reproduce_block(workspace: Path, block: str) -> list[str]:
             if (workspace / name).is_file():
                 shutil.copyfile(workspace / name, clone / name)
         # the workspace's own cache serves as the remote that inputs are pulled from
-        _run(clone, dvc("remote", "add", "--quiet", "--force", "--local", "origin-cache", str(_cache(workspace))))
+        _run(clone, dvc("remote", "add", "--force", "--local", "origin-cache", str(_cache(workspace))))
         inputs = [layout.IMAGES, layout.boxes_file("search"), layout.subset_file(arm)]
         inputs += [name for name in (layout.SOURCE, f"{layout.SOURCE}.dvc") if _tracked(clone, name)]
         say(f"pulling inputs of {block} into a fresh clone: {', '.join(inputs)}")
-        _run(clone, dvc("pull", "--quiet", "--remote", "origin-cache", *inputs))
+        _run(clone, dvc("pull", "--remote", "origin-cache", *inputs))
         refresh_code(clone)
         call(
             clone,

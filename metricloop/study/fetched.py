@@ -83,7 +83,7 @@ def fetch_workspace(address: str) -> tuple[Path, str]:
     if unfinished := _running(folder, branch):  # the files of a run that was not finished elsewhere
         git(folder, "restore", f"--source={unfinished}", "--worktree", "--", ".")
         git(folder, "update-ref", SNAPSHOT, unfinished)
-    _elsewhere(address, folder, *dvc("pull", "--quiet", "--force", "--allow-missing"))
+    _elsewhere(address, folder, *dvc("pull", "--force", "--allow-missing"))
     half.unlink()
     return folder, said
 

@@ -149,12 +149,12 @@ def create(folder: Path, study: NewStudy, prepare: Callable[[Path], None] = lamb
         made = Path(scratch) / folder.name
         made.mkdir()
         run_git(made, "init", "--quiet", "--initial-branch=main")
-        run_command(made, dvc("init", "--quiet"))
+        run_command(made, dvc("init"))
         for place, target in copies.items():
             (made / target).parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if Path(place).is_dir() else shutil.copy2)(place, made / target)
         if copies:
-            run_command(made, dvc("add", "--quiet", layout.SOURCE))
+            run_command(made, dvc("add", layout.SOURCE))
         write_if_changed(made / layout.PARAMS, params)
         write_if_changed(made / layout.ARMS, render_arms(study))
         write_if_changed(made / layout.ROUNDS, (TEMPLATES / layout.ROUNDS).read_text())

@@ -63,7 +63,7 @@ def check_extra(address: str) -> None:
 def set_remote(folder: Path, address: str) -> str:
     """Make an address the place of the study's copy, and commit that; returns the address. Errors: RemoteError."""
     address = check_address(address)
-    run_command(folder, dvc("remote", "add", "--quiet", "--force", "--default", STORE, address))
+    run_command(folder, dvc("remote", "add", "--force", "--default", STORE, address))
     if with_git(address):
         known = git(folder, "remote").split()
         run_git(folder, "remote", *(["set-url"] if STORE in known else ["add"]), STORE, address)

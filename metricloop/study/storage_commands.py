@@ -52,7 +52,8 @@ def _reason(text: str) -> str:
     if "unknown error. Run with --verbose" in text:
         return "the storage does not answer, or refuses"  # as git-remote-s3 says it
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if re.match(r"(ERROR|fatal|error|!)", line)] or lines or ["no reason was given"]
+    lines = [line for line in lines if not line.startswith("WARNING:")] or lines or ["no reason was given"]
+    told = [line for line in lines if re.match(r"(ERROR|fatal|error|!)", line)] or lines
     told = [re.sub(r"^(ERROR|fatal|error): (unexpected error - )?", "", line) for line in told]
     return re.sub(r"://[^/\s@]*@", "://", told[0])
 

@@ -93,3 +93,15 @@ def test_a_fetch_that_was_interrupted_is_made_whole(address, tmp_path, monkeypat
     fetch_workspace(address)
     assert (folder / "models/m").is_file()
     assert not (folder / ".metricloop/unfetched").exists()
+
+
+def test_why_dvc_brings_nothing_is_said(address, tmp_path, monkeypatch):
+    """DVC with --quiet says no reason."""
+    monkeypatch.setenv("METRICLOOP_WORKSPACES", str(tmp_path / "worker"))
+    sh(tmp_path, "git", "clone", "-q", address, "elsewhere")
+    (tmp_path / "elsewhere/dvc.yaml").write_text("stages: [no, stages]\n")
+    sh(tmp_path / "elsewhere", "git", "add", "dvc.yaml")
+    sh(tmp_path / "elsewhere", "git", "commit", "-qm", "damaged")
+    sh(tmp_path / "elsewhere", "git", "push", "-q")
+    with pytest.raises(RemoteError, match=r"cannot be fetched: .*dvc\.yaml"):
+        fetch_workspace(address)
