@@ -73,6 +73,13 @@ def test_a_probability_next_to_zero_is_no_evidence(folder):
     assert build(replace(audit, suspects=small), "drawn", folder).count("wrong in about 1") == 7
 
 
+def test_the_keys_name_the_model_only_where_one_was_asked(folder):
+    asked = audited(folder)
+    assert asked.model
+    assert "<kbd>m</kbd> as the model says" in build(asked, "drawn", folder)
+    assert "<kbd>m</kbd>" not in build(replace(asked, model=None), "drawn", folder)
+
+
 def test_a_page_without_findings_says_how_to_look_anyway(folder):
     none = replace(audited(folder), suspects={})
     assert "metricloop audit -C x --least 0" in build(none, "drawn", folder, "metricloop audit -C x --least 0")
