@@ -16,20 +16,25 @@ from metricloop.data.dataset import Dataset
 from metricloop.data.door import AwayError
 from metricloop.data.near_links import near_links
 from metricloop.data.pictures import PictureError, picture_facts
+from metricloop.text.numbers import count
 
 SAME, ALIKE = 0.75, 0.5  # IoU from which boxes of equal files, and of near copies, are the same
 VIDEO = 0.5  # a share of pictures with a near copy beyond this is a video, not a mistake; then only equal files count
 LEAK = re.compile(r"left out of (\w+) \(leak: (.*)\)")
 
 
-def repeated_pictures(data: Dataset, problems: Path, most: int) -> dict[str, list[Suspect]]:
-    """The suspects of PICTURE_KINDS, equal files before near copies, at most `most` of each kind.
+def repeated_pictures(data: Dataset, problems: Path, most: int) -> tuple[dict[str, list[Suspect]], str]:
+    """The suspects of PICTURE_KINDS, equal files before near copies, at most `most` of each kind; and what to tell.
 
     problems: problems.csv of the ingested data; it names held-out pictures that repeat others and were left out. Near
-    copies are looked for within the groups that ingest made, because it put copies into one group.
+    copies are looked for within the groups that ingest made, because it put copies into one group. Where most pictures
+    have one, as versions of a photo or frames of a film do, they are told of as a whole; "" otherwise.
     """
     pairs = [(first, second, True) for first, second in _equal(data)]
-    pairs += [(first, second, False) for first, second in _alike(data, {pair[:2] for pair in pairs})]
+    alike, whole = _alike(data, {pair[:2] for pair in pairs}), ""
+    if len({row for pair in alike for row in pair}) > VIDEO * len(data):
+        alike, whole = [], _told(data, alike)
+    pairs += [(first, second, False) for first, second in alike]
     found: dict[str, list[Suspect]] = {"conflict": [], "leak": _leaks(data, problems), "repeated": []}
     for first, second, equal in pairs:
         least = SAME if equal else ALIKE
@@ -37,7 +42,17 @@ def repeated_pictures(data: Dataset, problems: Path, most: int) -> dict[str, lis
         if kind == "conflict" and not equal and not same_where_labels_differ(data, first, second, least):
             continue  # neighbouring frames with something that moves: both may be right
         found[kind].append(_suspect(kind, data, second, str(data.file[first]), equal))
-    return {kind: listed[:most] for kind, listed in found.items()}
+    return {kind: listed[:most] for kind, listed in found.items()}, whole
+
+
+def _told(data: Dataset, alike: list[tuple[int, int]]) -> str:
+    """How many pictures nearly repeat others."""
+    rows = sorted({row for pair in alike for row in pair})
+    groups = count(len(set(data.group[rows].astype(str))), "group")
+    return (
+        f"{len(rows)} of {count(len(data), 'image')} nearly repeat another one of their group ({groups}), as versions "
+        "of a photo or frames of a film do; they are not listed one by one."
+    )
 
 
 def _suspect(kind: str, data: Dataset, row: int, other: str, equal: bool) -> Suspect:
@@ -53,7 +68,7 @@ def _equal(data: Dataset) -> list[tuple[int, int]]:
 
 
 def _alike(data: Dataset, known: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Pairs of rows whose pictures look alike and are not in `known`; none for videos."""
+    """Pairs of rows whose pictures look alike and are not in `known`."""
     _, member, size = np.unique(data.group.astype(str), return_inverse=True, return_counts=True)
     rows, facts = [], []
     for row in np.flatnonzero(size[member] > 1).tolist():
@@ -66,8 +81,7 @@ def _alike(data: Dataset, known: set[tuple[int, int]]) -> list[tuple[int, int]]:
         return []
     links = near_links(np.array([own.hash for own in facts]), np.stack([own.thumbnail for own in facts]))
     pairs = [(rows[first], rows[second]) for first, second in links.tolist()]
-    pairs = [pair for pair in pairs if data.sha256[pair[0]] != data.sha256[pair[1]] and pair not in known]
-    return [] if len({row for pair in pairs for row in pair}) > VIDEO * len(data) else pairs
+    return [pair for pair in pairs if data.sha256[pair[0]] != data.sha256[pair[1]] and pair not in known]
 
 
 def same_labels(data: Dataset, first: int, second: int, least: float) -> bool:

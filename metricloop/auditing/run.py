@@ -37,6 +37,7 @@ from metricloop.scoring.score_pool import score_pool
 from metricloop.selection.keep_values import relabel, without_crowds
 from metricloop.study.judged import judged_right
 from metricloop.text.numbers import count, fixed
+from metricloop.text.shell import command_line
 
 NOTHING_KNOWN = (
     "no mistake of these labels is known, so there is nothing to hold the orders against: no mistakes were made on "
@@ -161,10 +162,23 @@ def audit(
     if judged := int(right.boxes.sum()):
         notes.append(f"{count(judged, 'label')} not listed: a person judged them right ({layout.JUDGED}).")
     found = findings(kinds, data, every_score, every_prediction, most=most, least=least, right=right, jobs=jobs)
+    repeated, whole = repeated_pictures(data, folder / layout.PROBLEMS, most)
     copies = {
         kind: [one for one in listed if (one.row, kind, one.other) not in right.pictures]
-        for kind, listed in repeated_pictures(data, folder / layout.PROBLEMS, most).items()
+        for kind, listed in repeated.items()
     }
+    if whole:
+        one_each = (
+            "metricloop",
+            "add",
+            "near_duplicate",
+            "--policy",
+            "best",
+            "distinct=group",
+            "-C",
+            folder.absolute(),
+        )
+        notes.append(f"{whole} Whether one of each is enough: {command_line(*one_each)}")
     taken = {"score": scored - began, "rank": ranked - scored, "calibrate": time.monotonic() - ranked}
     return Audit(
         pool,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from metricloop.comparison.arm_rows import Arm, in_first_look, of_role
 from metricloop.comparison.looks import FEW_ON, LEAST_T, MOST_ON
-from metricloop.comparison.open_questions import noise_of, why_no_seeds
+from metricloop.comparison.open_questions import noise_of, share_for, why_no_seeds
 from metricloop.comparison.phrases import groups_text
 from metricloop.text.numbers import fixed, percent
 
@@ -52,9 +52,13 @@ def may_go_on(comparison: dict[str, Any]) -> list[Arm]:
     return sorted(ahead, key=lambda arm: -arm["t"])[: max(FEW_ON, math.ceil(MOST_ON * family))]
 
 
+def _open(comparison: dict[str, Any]) -> list[Arm]:
+    return [arm for arm in of_role(comparison, "treatment") if arm["verdict"] == "undecided"]
+
+
 def bottleneck(comparison: dict[str, Any]) -> Bottleneck | None:
     """What keeps the metrics from a decision; None where they are decided, or nothing is known yet."""
-    open_ = [arm for arm in of_role(comparison, "treatment") if arm["verdict"] == "undecided"]
+    open_ = _open(comparison)
     if not open_ or not any(in_first_look(comparison, arm) for arm in open_):
         return None
     if undertrained(comparison):
@@ -81,6 +85,11 @@ def bottleneck_text(comparison: dict[str, Any]) -> str:
     images = groups_text(comparison)
     if found == "images":
         part = "" if share is None else f" (they make {percent(share)} of the squared error of a gain)"
+        first = _open(comparison)[0]
+        if first["t"] and why_no_seeds(comparison, first) == "images":
+            part = (
+                f" (they make {percent(share_for(comparison, first))} of the squared error of {first['name']}'s gain)"
+            )
         return f"The bottleneck is the {images}{part}: more seeds would change little."
     assert share is not None
     if share > 0.5:

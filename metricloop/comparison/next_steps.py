@@ -249,7 +249,8 @@ def _more_seeds(comparison: dict[str, Any], background: Background) -> Steps:
     values = [f"looks.{key}=[{','.join(f'{look[key]:g}' for look in [*comparison['looks'], new])}]" for key in new]
     trials = sum(number - len(one["seeds"]) for one in open_) + wanted - len(base["seeds"])
     text = (
-        f"{seeds_text(arm['seeds_needed'])} would probably decide {arm['name']}; a look that was not planned is marked"
+        f"{seeds_text(arm['seeds_needed'])} would probably decide {arm['name']}; a look that was not planned is "
+        "marked: its verdicts have no guarantee"
     )
     yield _step(background, "seeds", text, "run", "--set", *values, trials=trials)
 

@@ -27,10 +27,10 @@ def why_no_seeds(comparison: dict[str, Any], arm: Arm) -> Reason | None:
     least = least_gain(looks, family, max(images, FEW_IMAGES), noise_of(comparison))
     if abs(map_gain(arm)) < max(comparison["smallest_gain"], least):
         return "small"
-    return "images" if _share_of_images(comparison, arm) > 0.5 else "scatter"
+    return "images" if share_for(comparison, arm) > 0.5 else "scatter"
 
 
-def _share_of_images(comparison: dict[str, Any], arm: Arm) -> float:
+def share_for(comparison: dict[str, Any], arm: Arm) -> float:
     """About how much of a gain's squared error is not from trials: 1 - (sd^2 / n + sd0^2 / n0) / error^2."""
     base = next(row for row in comparison["arms"] if row["role"] == "baseline")
     trials = (arm["mAP"]["sd"] or 0) ** 2 / len(arm["seeds"]) + (base["mAP"]["sd"] or 0) ** 2 / arm["baseline_seeds"]

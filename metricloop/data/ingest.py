@@ -19,7 +19,7 @@ from metricloop.data.group_words import AUTO
 from metricloop.data.held_out import crowds_told, left_out, nothing_held_out, unusable_parts
 from metricloop.data.leaks import leak_problems
 from metricloop.data.likeness import belonging_together
-from metricloop.data.picture_check import NothingReadableError, check_pictures, objects_of
+from metricloop.data.picture_check import NothingReadableError, check_pictures, name_copies, objects_of
 from metricloop.data.problem_list import write_problems
 from metricloop.data.splits import PARTS, SplitError, assign, leaks
 from metricloop.data.summary import FILM, KEEP, UNUSABLE_SPLITS, summarise
@@ -84,6 +84,7 @@ def ingest(
     how = Splitting(search_share, test_share, seed, assign_splits, group, near)
     try:
         records, facts = check_pictures(merge(source.records, problems), jobs, progress, problems)
+        problems = list(name_copies(problems, records, facts))
         return _tables(source, root, records, facts, how, corrupt, problems)
     except NothingReadableError as error:
         raise IngestError(str(error), _shown(problems, root)) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,35 @@ import numpy as np
 from metricloop.data import door
 from metricloop.data.formats.problem import Problem, reasons
 from metricloop.data.formats.repair import repair
-from metricloop.data.formats.source import Record
+from metricloop.data.formats.source import WITHOUT, Record
 from metricloop.data.pictures import PictureError, PictureFacts, PixelBudget, picture_facts
 from metricloop.data.remote import FETCHES
 from metricloop.data.urls import is_url
 
+COPY = "copy of a labelled picture"  # a kind of problem
+
 
 class NothingReadableError(ValueError):
     """Not one picture can be used."""
+
+
+def name_copies(problems: list[Problem], records: Sequence[Record], facts: Sequence[PictureFacts]) -> Iterator[Problem]:
+    """The problems; a picture without labels whose file equals a labelled one is told as a copy of that one.
+
+    records, facts: of the labelled pictures. Pictures behind URLs are not compared.
+    """
+    known = {own.sha256: record.file for record, own in zip(records, facts, strict=True)}
+    sizes = {_size(record.file) for record in records}
+    for one in problems:
+        same = None
+        if one.problem == WITHOUT and (size := _size(one.file)) is not None and size in sizes:
+            same = known.get(hashlib.sha256(door.read_bytes(Path(one.file))).hexdigest())
+        yield one if same is None else Problem(one.file, COPY, f"left out (the same file as {same.name})")
+
+
+def _size(file: Path | str) -> int | None:
+    """The bytes of a file; None where there is none, and behind a URL."""
+    return None if is_url(file) or not Path(file).is_file() else Path(file).stat().st_size
 
 
 def check_pictures(

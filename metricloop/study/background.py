@@ -68,10 +68,11 @@ def drawn_split(sizes: Mapping[str, int], share: float) -> bool:
 
 
 def _audit_lists(file: Path) -> bool:
-    """Whether an audit says that something is probably wrong, and not only suspicious."""
+    """Whether an audit says that labels are probably wrong, and not only suspicious or of a picture too many."""
     if not file.is_file():
         return False
-    rows = [row for found in read_json(file).get("suspects", {}).values() for row in found]
+    suspects = read_json(file).get("suspects", {})
+    rows = [row for kind, found in suspects.items() if kind not in ("leak", "repeated") for row in found]
     return any(row.get("other") or (row.get("probability") or 0.0) >= PROBABLE for row in rows)
 
 

@@ -33,7 +33,7 @@ def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
 
 
 def changed_text(text: str, assignments: Sequence[str], where: str = layout.PARAMS) -> tuple[str, list[str]]:
-    """The text of params.yaml with the assignments applied and checked, and a line for people per assignment.
+    """The text of params.yaml with the assignments applied and checked, and a line for people per change.
 
     where: names the file in errors. Errors: those of change_params.
     """
@@ -59,7 +59,8 @@ def changed_text(text: str, assignments: Sequence[str], where: str = layout.PARA
         if value is None and _may_be_empty(key.strip()):
             value = ""
         old = _assign(document, key.strip(), value)
-        changes.append(f"{Path(where).name}: {key.strip()}: {_show(old)} -> {_show(value)}")
+        if (before := _show(old)) != (after := _show(value)):
+            changes.append(f"{Path(where).name}: {key.strip()}: {before} -> {after}")
     edited = io.StringIO()
     editor.dump(document, edited)
     check_params(yaml.safe_load(edited.getvalue()), where)

@@ -27,11 +27,11 @@ def images(*boxes, **arrays):
 
 def test_equal_files_are_a_conflict_when_their_labels_differ(tmp_path):
     data = images(ONE, ONE, ONE + 30, ONE, sha256=["a", "a", "a", "b"], file=["0", "1", "2", "3"])
-    found = repeated_pictures(data, tmp_path / "problems.csv", 50)
+    found, _ = repeated_pictures(data, tmp_path / "problems.csv", 50)
     assert [(one.row, one.other, one.probability) for one in found["repeated"]] == [(1, "0", 1.0)]
     assert [(one.row, one.other, one.probability) for one in found["conflict"]] == [(2, "0", 1.0)]
     assert found["leak"] == []
-    assert all(len(listed) <= 0 for listed in repeated_pictures(data, tmp_path / "no", 0).values())
+    assert all(len(listed) <= 0 for listed in repeated_pictures(data, tmp_path / "no", 0)[0].values())
 
 
 def test_labels_are_the_same_by_class_and_place_whatever_the_size_of_the_picture():
@@ -53,8 +53,20 @@ def test_near_copies_are_looked_for_within_groups(tmp_path):
     data = replace(
         images(*[ONE] * 5, file=names, group=["g", "g", "h", "h", "alone"], sha256=list("abccd")), root=tmp_path
     )
-    found = repeated_pictures(data, tmp_path / "problems.csv", 50)["repeated"]
+    found = repeated_pictures(data, tmp_path / "problems.csv", 50)[0]["repeated"]
     assert [(one.row, one.other, one.probability) for one in found] == [(3, "2.png", 1.0), (1, "0.png", None)]
+
+
+def test_versions_of_a_photo_are_told_of_as_a_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"{k}.png" for k in range(5)]
+    photos = [cv2.resize(rng.integers(0, 250, (8, 10, 3), np.uint8), (100, 80)) for _ in range(2)]
+    for k, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / name), photos[k // 3] + k % 3)  # three versions of one, two of another
+    data = replace(images(*[ONE] * 5, file=names, group=["g", "g", "g", "h", "h"], sha256=list("abcde")), root=tmp_path)
+    found, told = repeated_pictures(data, tmp_path / "problems.csv", 50)
+    assert not any(found.values())
+    assert told.startswith("5 of 5 images nearly repeat another one of their group (2 groups)")
 
 
 @pytest.mark.parametrize("moves", [False, True])
@@ -73,7 +85,7 @@ def test_labels_of_near_copies_conflict_only_where_the_pictures_are_the_same(tmp
     data = images(*boxes, ONE, ONE, ONE, file=files, group=["g", "g", "h", "i", "j"], sha256=list("abcde"))
     sums = [hashlib.sha256((tmp_path / f"{number}.jpg").read_bytes()).hexdigest() for number in range(2)]
     data = replace(data, root=tmp_path, sha256=np.array([*sums, "c", "d", "e"], object), **sizes)
-    found = repeated_pictures(data, tmp_path / "problems.csv", 50)
+    found, _ = repeated_pictures(data, tmp_path / "problems.csv", 50)
     assert [(one.row, one.other) for one in found["conflict"]] == ([] if moves else [(1, "0.jpg")])
     assert found["repeated"] == []
 
@@ -89,7 +101,7 @@ def test_leaks_are_those_that_ingest_left_out(tmp_path):
             Problem("a.jpg", "label without an area", "left out"),
         ],
     )
-    found = repeated_pictures(data, tmp_path / "problems.csv", 50)["leak"]
+    found = repeated_pictures(data, tmp_path / "problems.csv", 50)[0]["leak"]
     assert [(one.row, one.other, one.split, one.probability) for one in found] == [
         (0, "y.jpg", "pool", 1.0), (1, "x.jpg", "test", None)
     ]  # fmt: skip

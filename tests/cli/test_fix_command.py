@@ -295,12 +295,12 @@ def test_a_coco_source_is_written_anew_with_only_the_repaired_entries_changed(fo
     moved, gone, top = 70 + 10 * first[0], 70 + 10 * first[1], max(one["id"] for one in old["annotations"])
     assert by_id[moved] == {
         "id": moved, "image_id": 1000 + int(data.image_id[rows[0]]), "bbox": bbox, "area": bbox[2] * bbox[3],
-        "category_id": 20 + int(data.labels[first[0]]), "mood": "calm", "iscrowd": 0,
+        "category_id": 20 + int(data.labels[first[0]]), "mood": "calm", "iscrowd": 0, "segmentation": [],
     }  # fmt: skip
     assert gone not in by_id
     assert by_id[top + 1] == {
         "id": top + 1, "image_id": 1000 + int(data.image_id[rows[2]]), "bbox": [50, 50, 10, 12], "area": 120,
-        "iscrowd": 0, "category_id": 21,
+        "iscrowd": 0, "category_id": 21, "segmentation": [],
     }  # fmt: skip
     rest = [one for one in old["annotations"] if one["id"] not in (moved, gone)]
     assert [one for one in new["annotations"] if one["id"] not in (moved, top + 1)] == rest

@@ -93,7 +93,8 @@ SITUATIONS = [
     ("drop_nothing", [BASELINE, one("better", 0.07, **lead(-0.02)), full(0.09)], {}, {"tested": "better"},
      "All images are better than a subset: train on full for use", f"promote full {C}", 3),
     ("seeds", [BASE6, AHEAD], LAST, {},
-     "9 to 14 seeds would probably decide tight; a look that was not planned is marked",
+     "9 to 14 seeds would probably decide tight; a look that was not planned is marked: its verdicts have no "
+     "guarantee",
      f"run {C} --set 'looks.arms=[3,6,9]' 'looks.baseline=[3,6,9]' 'looks.alpha=[0.02,0.03,0.03]'", 6),
     ("images", [BASE6, one("undecided", 0.03, seeds=6)], LAST | IMAGES, {},
      "Compare on about 800 in place of 400 search images, to find a gain of +0.056 mAP four times in five, and not "

@@ -143,6 +143,17 @@ def test_bad_pictures_are_left_out_and_odd_ones_read(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_picture_without_labels_that_equals_a_labelled_one_is_told_as_its_copy(tmp_path):
+    data_set(tmp_path, [None] * 8)
+    (tmp_path / "images/img1.png").write_bytes((tmp_path / "images/03.png").read_bytes())
+    save(tmp_path / "images/new.png", scene(99))
+    tables = run(tmp_path)
+    assert [tuple(one) for one in tables.problems] == [
+        ("images/img1.png", "copy of a labelled picture", "left out (the same file as 03.png)"),
+        ("images/new.png", "picture without labels", "left out"),
+    ]
+
+
 def test_leaks_are_listed_and_leave_the_held_out_side(tmp_path):
     content = data_set(tmp_path, SPLIT)
     (tmp_path / "images/06.png").write_bytes((tmp_path / "images/00.png").read_bytes())

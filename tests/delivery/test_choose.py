@@ -69,7 +69,8 @@ SIX = arm("random", "baseline", 0.2, None, None, policy="random", seeds=6)
         ([BASE, OPEN | {"goes_on": True}], 1, "go on with the study, which is not finished (6 trials): metricloop"),
         (  # finished: `metricloop run` alone would find nothing to do
             [SIX, arm("spread", "treatment", 0.29, 0.09, "undecided", half=0.08, seeds=6, needed=[8, 12])], 2,
-            "8 to 12 seeds would probably decide spread; a look that was not planned is marked (4 trials): metricloop "
+            "8 to 12 seeds would probably decide spread; a look that was not planned is marked: its verdicts "
+            "have no guarantee (4 trials): metricloop "
             "run -C /data/lions --set 'looks.arms=[3,6,8]'",
         ),
         ([BASE, WORSE], 2, "find out whether anything should be dropped at all: add the whole pool"),

@@ -28,7 +28,8 @@ from metricloop.data.label_changes import SAME, Labels, match
 from metricloop.data.readers.coco import wanted_picture
 from metricloop.data.tables import replacing
 
-SHAPES = ("segmentation", "keypoints", "num_keypoints", "rle")  # they no longer fit a box that has changed
+OUTLINE = "segmentation"
+SHAPES = ("keypoints", "num_keypoints", "rle")  # they no longer fit a box that has changed, nor does its outline
 DIGITS = 3  # of a pixel
 
 
@@ -147,6 +148,8 @@ def _patch(files: Sequence[_File], before: Dataset, after: Dataset, row: int, fr
     image = next(entry["id"] for entry in file.content["images"] if id_of(entry.get("id")) == key)
     for place, box in enumerate(here.values()):
         entry = {"id": free + place, "image_id": image, "iscrowd": int(after.crowd[box])}
+        if any(OUTLINE in other for other in file.content["annotations"]):
+            entry[OUTLINE] = []  # some programs want the key
         _change(file, entry, after, box)
         file.content["annotations"].append(entry)
     return len(here), False
@@ -172,6 +175,8 @@ def _change(file: _File, entry: dict[str, Any], data: Dataset, box: int) -> None
     entry["area"] = round((x2 - x1) * (y2 - y1), DIGITS)
     for shape in SHAPES:
         entry.pop(shape, None)
+    if OUTLINE in entry:
+        entry[OUTLINE] = []
 
 
 def _category(file: _File, data: Dataset, label: int) -> Any:

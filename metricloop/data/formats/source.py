@@ -17,6 +17,7 @@ from metricloop.data.formats.split_names import SPLITS, split_of
 
 __all__ = ["SPLITS", "Format", "Problem", "Record", "Source", "SourceError", "absolute", "make_record", "split_of"]
 
+WITHOUT = "picture without labels"  # a kind of problem
 LISTED = 1000  # up to so many pictures without labels in a folder are listed one by one
 
 
@@ -117,7 +118,7 @@ def unlabelled(place: Place, folders: Iterable[Path], named: Iterable[Path]) -> 
         if len(rest) > LISTED:  # labels for a part of a big collection
             problems.append(Problem(str(folder), "pictures without labels", f"{len(rest)} left out"))
         else:
-            problems += [Problem(str(path), "picture without labels", "left out") for path in rest]
+            problems += [Problem(str(path), WITHOUT, "left out") for path in rest]
     return problems
 
 

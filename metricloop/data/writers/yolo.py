@@ -49,10 +49,12 @@ def _write_yaml(dataset: Dataset, folder: Path, lists: dict[str, list[str]], *, 
     """movable: leave `path` out; Ultralytics then starts at the folder of data.yaml, wherever that has moved to."""
     start = {} if movable else {"path": str(folder.absolute())}
     content: dict[str, object] = {**start, **{part: f"{part}.txt" for part in lists}}
-    note = ""
+    note = (
+        "# Ultralytics starts at the folder of this file; YOLOv5 needs a line `path: /that/folder`\n" if movable else ""
+    )
     if lists["train"] and not lists["val"]:  # Ultralytics asks for the key
         content["val"] = "train.txt"
-        note = "# These images have no val split; val is train, so that training starts. Do not believe its numbers.\n"
+        note += "# These images have no val split; val is train, so that training starts. Do not believe its numbers.\n"
         (folder / "val.txt").unlink()
     content["names"] = dict(enumerate(dataset.class_names))
     with replacing(folder / "data.yaml") as temporary:
