@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from metricloop import layout
 from metricloop.comparison.comparison_table import markdown_table
 from metricloop.tracking.write_study import NOTE
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+LONGEST = 20_000  # characters that MLflow takes for the tag of an experiment
 VIEW = "comparison"  # saved view of the arms: columns and order
 ROUNDS = "rounds"  # saved view of the language model's rounds
 COLUMNS = {  # of VIEW, in this order, with their widths in pixels
@@ -42,7 +44,7 @@ def describe(
         links.append(f"[the promoted detectors](#/models/{comparison['study']})")
     tags = {
         "mlflow.experimentKind": "custom_model_development",  # opens on the table of runs
-        NOTE: f"{', '.join(links)}\n\n{markdown_table(comparison)}",
+        NOTE: within(f"{', '.join(links)}\n\n{markdown_table(comparison)}"),
         f"mlflow.sharedViewState.{VIEW}": _view("Comparison with random", "arm", COLUMNS, "metrics.`gain_mAP`"),
         f"mlflow.sharedViewState.{ROUNDS}": _view("Rounds", "round", ROUND_COLUMNS, "tags.`round`"),
     }
@@ -50,6 +52,22 @@ def describe(
     for name, value in tags.items():
         if present.get(name) != value:
             client.set_experiment_tag(experiment, name, value)
+
+
+def within(text: str, most: int = LONGEST) -> str:
+    """A page in Markdown with at most so many characters: the last rows of its table are counted instead.
+
+    >>> within("a table:\\n" + "| arm |\\n" * 10 + "its end", 60)
+    'a table:\\n| arm |\\n\\n9 more rows: see report.html\\nits end'
+    """
+    lines = text.split("\n")
+    rows = [number for number, line in enumerate(lines) if line.startswith("|")]
+    for kept in range(len(rows) - 1, 0, -1):
+        if len(text) <= most:
+            break
+        told = ["", f"{len(rows) - kept} more rows: see {layout.REPORT}"]
+        text = "\n".join([*lines[: rows[kept]], *told, *lines[rows[-1] + 1 :]])
+    return text[:most]
 
 
 def _view(name: str, kind: str, columns: dict[str, int], order: str) -> str:

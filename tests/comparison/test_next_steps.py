@@ -227,6 +227,9 @@ def test_the_bottleneck_follows_the_parts_of_the_error():
     few = found | {"search_images": 20}
     assert bottleneck(few) == "images"
     assert bottleneck_text(few).startswith("The bottleneck is the 20 search images (they make 91\u00a0%")
+    steady = [row | {"mAP": row["mAP"] | {"sd": 0.001}} for row in (BASELINE, one("undecided", 0.09))]
+    assert bottleneck_text(comparison(steady)).startswith("The bottleneck is the 400 search images (they make 100")
+    assert "squared error of tight's gain" in bottleneck_text(comparison(steady))  # its own error, not the usual one
     assert bottleneck(comparison([poor(BASELINE), one("undecided", 0.03)])) == "training"
     assert "it reaches mAP 0.078 only" in bottleneck_text(comparison([poor(BASELINE), one("undecided", 0.03)]))
     assert bottleneck(comparison([BASELINE, one("better", 0.07)])) is None
