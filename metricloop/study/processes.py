@@ -216,6 +216,7 @@ def _worth_showing(line: str) -> bool:
         "ERROR: failed to reproduce",
         "WARNING:",
         "Stage '",
+        "Data and pipelines are up to date",
     )
     return bool(line.strip()) and not line.strip().startswith(noise) and RAYLET not in line
 

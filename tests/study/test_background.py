@@ -70,6 +70,16 @@ def test_an_audit_and_out_of_fold_models_of_other_labels_are_seen(study):
         assert (found.audited, found.audit_old, found.folds) == (True, old, folds)
 
 
+@pytest.mark.parametrize(
+    ("kind", "finding", "listed"),
+    [("class", {"probability": 0.9}, True), ("class", {"probability": 0.01}, False), ("conflict", {"other": "b"}, True),
+     ("repeated", {"other": "b", "probability": 1.0}, False), ("leak", {"other": "b"}, False)],
+)  # fmt: skip
+def test_advice_to_repair_labels_needs_labels_that_are_probably_wrong(study, kind, finding, listed):
+    write_json(study / "audit/audit.json", {"suspects": {kind: [finding]}})
+    assert read_background(study).audit_listed is listed
+
+
 def test_a_promoted_detector_of_other_settings_or_labels_is_seen(study):
     iterations = load_params(study / "params.yaml").train.iterations
     write_json(study / "promoted/aliases.json", {"champion": 2})
