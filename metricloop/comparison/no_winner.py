@@ -97,6 +97,8 @@ def _none_found(treatments: list[Arm], whole: dict[str, Any], mark: str) -> str:
     if len(treatments) == 1:
         return f"{NONE_FOUND}{mark}: {treatments[0]['name']} is not shown to beat {OTHERS}; its gain is {reached}."
     who = none_of(len(treatments))
+    if whole["ci95"][1] < 0:
+        return f"{NONE_FOUND}{mark}: {who} is shown to beat {OTHERS}; on average they do worse: {reached}."
     return f"{NONE_FOUND}{mark}: {who} is shown to beat {OTHERS}, and their mean gain is {reached}."
 
 
@@ -108,8 +110,8 @@ def _not_ruled_out(treatments: list[Arm], whole: dict[str, Any], smallest: float
         return f"Not ruled out: a gain of {single}."
     if end < smallest:
         return (
-            f"Their mean gain is below {signed(smallest)} mAP, the smallest gain of interest, with {SURE} confidence; "
-            f"not ruled out is a gain of {single}."
+            f"On average they gain less than {signed(smallest)} mAP, the smallest gain of interest, with {SURE} "
+            f"confidence; one alone may gain more: {single} is not ruled out."
         )
     return f"Not ruled out: a mean gain of up to {signed(end)} mAP, and {single}."
 

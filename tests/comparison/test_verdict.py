@@ -203,10 +203,13 @@ def test_no_gain_found_tells_the_mean_and_what_is_not_ruled_out():
         f"(95\u00a0% interval {MINUS}0.010 to +0.018)."
     )
     assert said.details[0] == (
-        "Their mean gain is below +0.020 mAP, the smallest gain of interest, with 95\u00a0% confidence; not ruled out "
-        "is a gain of up to +0.042 mAP for tight."
+        "On average they gain less than +0.020 mAP, the smallest gain of interest, with 95\u00a0% confidence; one "
+        "alone may gain more: up to +0.042 mAP for tight is not ruled out."
     )
     assert said.details[1].startswith("The bottleneck is the seeds: ")
+    assert verdict_on(*tried, mean=-0.02, half=0.01).headline.endswith(
+        f"on average they do worse: {MINUS}0.020 mAP (95\u00a0% interval {MINUS}0.030 to {MINUS}0.010)."
+    )
     wide = verdict_on(*tried, mean=0.004, half=0.2)
     assert wide.headline.startswith("No gain found:")
     assert wide.details[0] == "Not ruled out: a mean gain of up to +0.204 mAP, and up to +0.042 mAP for tight."
