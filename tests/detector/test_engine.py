@@ -1,5 +1,7 @@
 """The training loop: repeatable, resumable, strict about non-finite losses, and at ease with empty images."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -46,7 +48,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch
             raise StopError
 
     clock = iter(range(0, 10_000, 60))  # a minute passes at every look, so that every iteration is saved
-    monkeypatch.setattr(engine.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     path = tmp_path / "state.pt"
     with pytest.raises(StopError):
         train(resume=path, progress=stop_at_2)

@@ -2,13 +2,14 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 from metricloop.runtime import progress
 
 
 def test_ten_lines_and_the_last_one_at_the_end(monkeypatch):
     clock = iter([0.0, *(float(tenth + 1) for tenth in range(10))])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     stream = io.StringIO()
     with progress.shown("score pixels", "images", stream) as show:
         for done in range(1, 101):
@@ -20,7 +21,8 @@ def test_ten_lines_and_the_last_one_at_the_end(monkeypatch):
 
 
 def test_a_short_step_shows_its_end_alone(monkeypatch):
-    monkeypatch.setattr(progress.time, "monotonic", iter([0.0, *(0.01 * k for k in range(1, 101))]).__next__)
+    clock = iter([0.0, *(0.01 * k for k in range(1, 101))])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     stream = io.StringIO()
     with progress.shown("ingest", "pictures", stream) as show:
         for done in range(1, 101):

@@ -3,6 +3,8 @@
 import io
 import re
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 from study_fixture import make_study
@@ -141,7 +143,7 @@ def test_out_of_fold_models_are_the_bars_of_their_stage(study):
 
 def test_a_training_without_bars_says_how_long_it_goes_on(study, monkeypatch, capsys):
     clock = iter([100.0, 120.0, 140.0])
-    monkeypatch.setattr(processes.time, "monotonic", lambda: next(clock, 140.0))
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: next(clock), strftime=time.strftime))
     label = "out-of-fold model 1 of 2"
     lines = [f"{label}: {done}/250  loss 1.192  23 images/s" for done in (10, 30, 50)]
     processes.call(study, printing(*lines), "predict")
