@@ -24,16 +24,17 @@ LEAK = re.compile(r"left out of (\w+) \(leak: (.*)\)")
 
 
 def repeated_pictures(data: Dataset, problems: Path, most: int) -> tuple[dict[str, list[Suspect]], str]:
-    """The suspects of PICTURE_KINDS, equal files before near copies, at most `most` of each kind; and what to tell.
+    """The suspects of PICTURE_KINDS, equal files before near copies, at most `most` of each kind; and a sentence.
 
     problems: problems.csv of the ingested data; it names held-out pictures that repeat others and were left out. Near
-    copies are looked for within the groups that ingest made, because it put copies into one group. Where most pictures
-    have one, as versions of a photo or frames of a film do, they are told of as a whole; "" otherwise.
+    copies are looked for within the groups that ingest made, because it put copies into one group. Where more than
+    VIDEO of all pictures have a near copy, near copies are not listed, and the sentence says how many there are; it is
+    "" otherwise.
     """
     pairs = [(first, second, True) for first, second in _equal(data)]
     alike, whole = _alike(data, {pair[:2] for pair in pairs}), ""
     if len({row for pair in alike for row in pair}) > VIDEO * len(data):
-        alike, whole = [], _told(data, alike)
+        alike, whole = [], _how_many(data, alike)
     pairs += [(first, second, False) for first, second in alike]
     found: dict[str, list[Suspect]] = {"conflict": [], "leak": _leaks(data, problems), "repeated": []}
     for first, second, equal in pairs:
@@ -45,8 +46,8 @@ def repeated_pictures(data: Dataset, problems: Path, most: int) -> tuple[dict[st
     return {kind: listed[:most] for kind, listed in found.items()}, whole
 
 
-def _told(data: Dataset, alike: list[tuple[int, int]]) -> str:
-    """How many pictures nearly repeat others."""
+def _how_many(data: Dataset, alike: list[tuple[int, int]]) -> str:
+    """A sentence with the number of pictures that have a near copy. alike: pairs of rows."""
     rows = sorted({row for pair in alike for row in pair})
     groups = count(len(set(data.group[rows].astype(str))), "group")
     return (
@@ -68,7 +69,7 @@ def _equal(data: Dataset) -> list[tuple[int, int]]:
 
 
 def _alike(data: Dataset, known: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Pairs of rows whose pictures look alike and are not in `known`."""
+    """Pairs of rows of near copies: different files that look alike. known: pairs to leave out."""
     _, member, size = np.unique(data.group.astype(str), return_inverse=True, return_counts=True)
     rows, facts = [], []
     for row in np.flatnonzero(size[member] > 1).tolist():

@@ -45,6 +45,7 @@ NOTHING_KNOWN = (
     "for example the first of `metricloop export suspicious` and as many at random, or repair them and name the file "
     "that `metricloop import-labels` made, with data.labels set back to what it was before"
 )
+ONE_OF_EACH = ("metricloop", "add", "near_duplicate", "--policy", "best", "distinct=group")
 LOW_MAP = 0.1  # of the out-of-fold models against the labels, below which their boxes are poor evidence
 
 
@@ -168,17 +169,8 @@ def audit(
         for kind, listed in repeated.items()
     }
     if whole:
-        one_each = (
-            "metricloop",
-            "add",
-            "near_duplicate",
-            "--policy",
-            "best",
-            "distinct=group",
-            "-C",
-            folder.absolute(),
-        )
-        notes.append(f"{whole} Whether one of each is enough: {command_line(*one_each)}")
+        one_each = command_line(*ONE_OF_EACH, "-C", folder.absolute())
+        notes.append(f"{whole} Whether one of each is enough: {one_each}")
     taken = {"score": scored - began, "rank": ranked - scored, "calibrate": time.monotonic() - ranked}
     return Audit(
         pool,

@@ -84,7 +84,7 @@ def ingest(
     how = Splitting(search_share, test_share, seed, assign_splits, group, near)
     try:
         records, facts = check_pictures(merge(source.records, problems), jobs, progress, problems)
-        problems = list(name_copies(problems, records, facts))
+        problems = name_copies(problems, records, facts)
         return _tables(source, root, records, facts, how, corrupt, problems)
     except NothingReadableError as error:
         raise IngestError(str(error), _shown(problems, root)) from None

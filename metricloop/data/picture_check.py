@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,22 +24,31 @@ class NothingReadableError(ValueError):
     """Not one picture can be used."""
 
 
-def name_copies(problems: list[Problem], records: Sequence[Record], facts: Sequence[PictureFacts]) -> Iterator[Problem]:
-    """The problems; a picture without labels whose file equals a labelled one is told as a copy of that one.
+def name_copies(problems: list[Problem], records: Sequence[Record], facts: Sequence[PictureFacts]) -> list[Problem]:
+    """The same problems, but where the file of a picture without labels equals that of a labelled one, it says so.
 
-    records, facts: of the labelled pictures. Pictures behind URLs are not compared.
+    records, facts: of the labelled pictures. Pictures behind URLs, and those that cannot be read, stay as they are.
     """
+    if all(one.problem != WITHOUT for one in problems):
+        return problems
     known = {own.sha256: record.file for record, own in zip(records, facts, strict=True)}
-    sizes = {_size(record.file) for record in records}
-    for one in problems:
-        same = None
-        if one.problem == WITHOUT and (size := _size(one.file)) is not None and size in sizes:
-            same = known.get(hashlib.sha256(door.read_bytes(Path(one.file))).hexdigest())
-        yield one if same is None else Problem(one.file, COPY, f"left out (the same file as {same.name})")
+    sizes = {_size(record.file) for record in records} - {None}  # so that few files are read
+    return [_named(one, known, sizes) if one.problem == WITHOUT else one for one in problems]
+
+
+def _named(one: Problem, known: Mapping[str, Path], sizes: Container[int | None]) -> Problem:
+    """One picture without labels. known: SHA-256 -> labelled picture; sizes: in bytes, of the labelled pictures."""
+    if _size(one.file) not in sizes:
+        return one
+    try:
+        same = known.get(hashlib.sha256(door.read_bytes(one.file)).hexdigest())
+    except door.DoorError:
+        return one
+    return one if same is None else Problem(one.file, COPY, f"left out (the same file as {same.name})")
 
 
 def _size(file: Path | str) -> int | None:
-    """The bytes of a file; None where there is none, and behind a URL."""
+    """The size of a file in bytes; None for a URL, and where there is no file."""
     return None if is_url(file) or not Path(file).is_file() else Path(file).stat().st_size
 
 

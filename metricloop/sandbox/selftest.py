@@ -85,8 +85,10 @@ def _prove(sandbox: Walled) -> None:
 
 @contextmanager
 def _given(user: int | None, *paths: Path) -> Iterator[None]:
-    """Meanwhile these paths, a folder after what it holds, are the children's. Afterwards they are ours again, since
-    root without CAP_DAC_OVERRIDE, as in some containers, could neither read nor remove them.
+    """Give paths to the user of the children for a while, and take them back. paths: a file before its folder.
+
+    They are taken back because root without CAP_DAC_OVERRIDE, as in some containers, can neither read nor remove what
+    belongs to another user.
     """
     if user is None:
         yield

@@ -68,7 +68,7 @@ def drawn_split(sizes: Mapping[str, int], share: float) -> bool:
 
 
 def _audit_lists(file: Path) -> bool:
-    """Whether an audit says that labels are probably wrong, and not only suspicious or of a picture too many."""
+    """Whether an audit lists labels that are probably wrong. Repeated pictures do not count: marks repair labels."""
     if not file.is_file():
         return False
     suspects = read_json(file).get("suspects", {})

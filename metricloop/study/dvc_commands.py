@@ -14,7 +14,7 @@ from metricloop.study.processes import StageError, call
 
 
 def dvc(*arguments: str) -> list[str]:
-    """A dvc command line that this Python runs. Not for --quiet, with which DVC says not even why it failed."""
+    """A dvc command line that this Python runs. Do not pass --quiet: with it DVC does not say why it failed."""
     return [sys.executable, "-P", "-m", "dvc", *arguments]
 
 

@@ -33,9 +33,9 @@ def change_params(path: Path, assignments: Sequence[str]) -> list[str]:
 
 
 def changed_text(text: str, assignments: Sequence[str], where: str = layout.PARAMS) -> tuple[str, list[str]]:
-    """The text of params.yaml with the assignments applied and checked, and a line for people per change.
+    """The text of params.yaml after some assignments, checked; and a line "file: key: old -> new" for each change.
 
-    where: names the file in errors. Errors: those of change_params.
+    An assignment that changes nothing has no line. where: names the file in errors. Errors: those of change_params.
     """
     if not assignments:
         return text, []

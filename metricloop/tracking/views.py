@@ -55,7 +55,7 @@ def describe(
 
 
 def within(text: str, most: int = LONGEST) -> str:
-    """A page in Markdown with at most so many characters: the last rows of its table are counted instead.
+    """A page in Markdown of at most `most` characters: the last rows of its table are replaced by their number.
 
     >>> within("a table:\\n" + "| arm |\\n" * 10 + "its end", 60)
     'a table:\\n| arm |\\n\\n9 more rows: see report.html\\nits end'

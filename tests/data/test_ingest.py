@@ -14,6 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from metricloop.data import door
 from metricloop.data.damage import Corrupt
 from metricloop.data.formats import read
 from metricloop.data.ingest import IngestError, ingest, write
@@ -143,14 +144,25 @@ def test_bad_pictures_are_left_out_and_odd_ones_read(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_picture_without_labels_that_equals_a_labelled_one_is_told_as_its_copy(tmp_path):
+def test_a_picture_without_labels_that_equals_a_labelled_one_is_told_as_its_copy(tmp_path, monkeypatch):
     data_set(tmp_path, [None] * 8)
     (tmp_path / "images/img1.png").write_bytes((tmp_path / "images/03.png").read_bytes())
     save(tmp_path / "images/new.png", scene(99))
+    closed = b"x" * (tmp_path / "images/03.png").stat().st_size  # as large as a labelled one, and cannot be read
+    (tmp_path / "images/shut.png").write_bytes(closed)
+    readable = door.read_bytes
+
+    def shut(path, *given, **options):
+        if Path(path).name == "shut.png":
+            raise door.DoorError("permission denied")
+        return readable(path, *given, **options)
+
+    monkeypatch.setattr(door, "read_bytes", shut)
     tables = run(tmp_path)
     assert [tuple(one) for one in tables.problems] == [
         ("images/img1.png", "copy of a labelled picture", "left out (the same file as 03.png)"),
         ("images/new.png", "picture without labels", "left out"),
+        ("images/shut.png", "picture without labels", "left out"),
     ]
 
 
