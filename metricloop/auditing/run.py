@@ -36,7 +36,7 @@ from metricloop.scoring.open_metrics import CATALOGUE, catalogue, open_batch
 from metricloop.scoring.score_pool import score_pool
 from metricloop.selection.keep_values import relabel, without_crowds
 from metricloop.study.judged import judged_right
-from metricloop.text.numbers import count, fixed
+from metricloop.text.numbers import count, fixed, listing
 from metricloop.text.shell import command_line
 
 NOTHING_KNOWN = (
@@ -45,7 +45,7 @@ NOTHING_KNOWN = (
     "for example the first of `metricloop export suspicious` and as many at random, or repair them and name the file "
     "that `metricloop import-labels` made, with data.labels set back to what it was before"
 )
-ONE_OF_EACH = ("metricloop", "add", "near_duplicate", "--policy", "best", "distinct=group")
+ONE_OF_EACH = ("metricloop", "add", "near_duplicate")
 LOW_MAP = 0.1  # of the out-of-fold models against the labels, below which their boxes are poor evidence
 
 
@@ -168,6 +168,7 @@ def audit(
         kind: [one for one in listed if (one.row, kind, one.other) not in right.pictures]
         for kind, listed in repeated.items()
     }
+    notes += cut_short(found.suspects | copies, most)
     if whole:
         one_each = command_line(*ONE_OF_EACH, "-C", folder.absolute())
         notes.append(f"{whole} Whether one of each is enough: {one_each}")
@@ -185,6 +186,12 @@ def audit(
         data,
         found.first,
     )
+
+
+def cut_short(found: Mapping[str, Sequence[Suspect]], most: int) -> list[str]:
+    """A line that names the kinds whose list may be longer than `most` entries; else []."""
+    full = [kind for kind, listed in found.items() if len(listed) >= most]
+    return [f"At most {most} of a kind are listed (--most); there may be more of {listing(full)}."] if full else []
 
 
 def weak(model: Mapping[str, Any] | None) -> list[str]:

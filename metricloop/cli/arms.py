@@ -81,7 +81,7 @@ def add(
     from metricloop.cli.try_report import read_policy
     from metricloop.params import load_params
     from metricloop.study.add_arm import append_entries
-    from metricloop.study.new_arm import CONTROLS, control_arm, metric_arm, metric_of
+    from metricloop.study.new_arm import CONTROLS, control_arm, metric_arm, metric_of, usual_policy
     from metricloop.study.plan import load_plan
 
     workspace = folder.resolve()
@@ -103,7 +103,10 @@ def add(
         elif wanted in known_repairs():
             arm, addition = catalogue_repair_arm(params, plan, wanted)
         else:
-            arm, addition = metric_arm(params, plan, metric_of(wanted), name, options)
+            spec = metric_of(wanted)
+            if policy is None:
+                name, options = usual_policy(spec.name)
+            arm, addition = metric_arm(params, plan, spec, name, options)
         append_entries(workspace / layout.ARMS, addition)
     _tell_added(folder, params, plan, arm, addition)
     return 0

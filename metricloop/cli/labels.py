@@ -199,7 +199,8 @@ def _effects(found: Effects, folder: Path) -> list[str]:
     lines += listed(title, again or ["none"] * bool(found.same_arms))
     if len(found.later) > NAMED:
         told = command_line("metricloop", "status", "-C", folder)
-        lines.append(f"out of date now: {len(found.later)} stages; {told} lists them")
+        waits = f", {found.waiting} of which wait for the others" if found.waiting else ""
+        lines.append(f"out of date now: {len(found.later)} stages{waits}; {told} lists them")
     else:
         lines += listed("out of date now", found.later)
     return [*lines, f"scores and subsets are not all made again: {found.failed}"] if found.failed else lines

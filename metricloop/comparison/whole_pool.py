@@ -85,7 +85,7 @@ def _of_best(comparison: dict[str, Any], share: str) -> str:
 
 
 def _too_short(comparison: dict[str, Any], whole: Arm) -> str:
-    """Why nothing is known of dropping images, and the command that would tell."""
+    """Why nothing is known of dropping images, and the setting that would tell."""
     known, number, trained = passes(comparison), enough_iterations(comparison), comparison.get("trained")
     images = count(whole["images"], "image")
     if known is None or number is None or trained is None:
@@ -97,8 +97,8 @@ def _too_short(comparison: dict[str, Any], whole: Arm) -> str:
     return (
         f"Should anything be dropped? That is not known: {count(trained['iterations'], 'iteration')} of "
         f"{count(trained['batch_size'], 'image')} pass {known:.1f} times over the {images} of the whole pool and "
-        f"{parts:.0f} times over a subset, so the whole pool is not trained to its end. To find out: `metricloop run "
-        f"--set train.iterations={number}`."
+        f"{parts:.0f} times over a subset, so the whole pool is not trained to its end; "
+        f"train.iterations={number} would tell."
     )
 
 

@@ -90,6 +90,7 @@ def _kind(audit: Audit, kind: Kind, listed: int) -> dict[str, Any]:
     known = audit.expected.get(kind.name)
     return {
         "title": kind.error,
+        "name": kind.name,
         "count": listed,
         "about": (not audit.model and kind.about_otherwise) or kind.about,
         "wrong": None if known is None or known.wrong is None else round(known.wrong),

@@ -40,19 +40,19 @@ def overview(folder: Path, data: Data, source: Source, second: str = "") -> str:
     """
     made, summary = load(folder / layout.DATA, folder / data.folder), read_json(folder / layout.SUMMARY)
     film = next((said.partition(": ")[2] for said in summary["grouping"] if said.startswith(FILM)), "")
+    by_name = any(said.startswith(BY_NAME) for said in summary["grouping"])
     rows = [
         ("labels", _label_files(source, data)),
         ("pictures", _pictures(made)),
         ("boxes", _boxes(made)),
         ("classes", _classes(made)),
         ("splits", _splits(made, source, anew=UNUSABLE_SPLITS in summary["problem_kinds"])),
-        ("groups", _groups(made, film, compared=data.near != OFF)),
+        ("groups", _groups(made, film, by_name, compared=data.near != OFF)),
     ]
     if film:
         said, _, option = film.partition(KEEP)
         told = f"{said}. To keep runs of frames together, add this to init or run:"
         rows += [("warning", told), ("", option)]
-    by_name = any(said.startswith(BY_NAME) for said in summary["grouping"])
     rows += coarse_groups(made, by_name, any(record.group is not None for record in source.records))
     if summary["damage"]:
         rates = ", ".join(f"{rate:.1%} {kind}" for kind, rate in summary["damage"]["rates"].items())
@@ -139,8 +139,11 @@ def _splits(made: Dataset, source: Source, *, anew: bool) -> str:
     return f"{told}; {count(sizes['search'], 'search picture')} can decide large gains only" if few else told
 
 
-def _groups(made: Dataset, film: str, *, compared: bool) -> str:
-    """What belongs together. compared: whether pictures were compared with each other."""
+def _groups(made: Dataset, film: str, by_name: bool, *, compared: bool) -> str:
+    """What belongs together. by_name: whether names say so. compared: whether pictures were compared with each other.
+
+    Groups by names whose pictures look alike are one, so there are fewer than the problem of that name counts.
+    """
     _, sizes = np.unique(made.group.astype(str), return_counts=True)
     several = sizes[sizes > 1]
     if not len(several):
@@ -150,7 +153,8 @@ def _groups(made: Dataset, film: str, *, compared: bool) -> str:
     most = f"{several.min()}" if several.min() == several.max() else f"{several.min()} to {several.max()}"
     why = "look alike" if film else "look alike or belong to one recording"
     told = f"{len(several):,} of {most} pictures that {why if compared else 'belong to one recording'}"
-    return told if film else f"{told}; none is split"
+    joined = ", after groups that look alike were joined" if by_name and compared else ""
+    return told if film else f"{told}{joined}; none is split"
 
 
 def _problems(folder: Path, summary: dict[str, Any]) -> list[str]:

@@ -34,7 +34,8 @@ class Effects:
     scores, arms: the metrics (BATCH/METRIC) and arms whose files differ now; same_scores, same_arms: those whose files
     do not. trials: arm of `arms` -> (how many of its trials have a draw that differs now, how many it has); a block of
     trials is trained again as a whole.
-    later: the stages that are still out of date. failed: why scores or subsets could not be made; "" if they could.
+    later: the stages that are still out of date; waiting: so many of them run only if what they read comes out
+    different. failed: why scores or subsets could not be made; "" if they could.
     """
 
     scores: Sequence[str] = ()
@@ -43,6 +44,7 @@ class Effects:
     same_arms: Sequence[str] = ()
     trials: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     later: Sequence[str] = ()
+    waiting: int = 0
     failed: str = ""
 
 
@@ -53,7 +55,8 @@ def read_anew(folder: Path, before: Staleness) -> Effects:
     """
     with hushed():
         run_stages(folder, ["ingest"], "ingest")
-    return Effects(later=[stage for stage in staleness(folder).old if stage in before.fresh])
+    later, waiting = _later(staleness(folder), before.fresh)
+    return Effects(later=later, waiting=waiting)
 
 
 def follow_labels(folder: Path, before: Staleness, new: Sequence[str] = ()) -> Effects:
@@ -73,7 +76,7 @@ def follow_labels(folder: Path, before: Staleness, new: Sequence[str] = ()) -> E
     except StageError as error:
         failed = str(error)
     after = staleness(folder)
-    later = [stage for stage in after.old if stage in before.fresh]
+    later, waiting = _later(after, [*before.fresh, *new])
     made = _settled(after, "score"), _settled(after, "select")
     changed = [
         _differing(old, _digests(folder, place)) for old, place in ((scores, layout.SCORES), (subsets, layout.SUBSETS))
@@ -87,8 +90,15 @@ def follow_labels(folder: Path, before: Staleness, new: Sequence[str] = ()) -> E
         same_arms=[name for name in arms if name not in changed[1]],
         trials=_trials(folder, {name: draws[name] for name in arms if name in changed[1]}),
         later=later,
+        waiting=waiting,
         failed=failed,
     )
+
+
+def _later(after: Staleness, known: Sequence[str]) -> tuple[list[str], int]:
+    """The stages among `known` that are out of date, and how many of them wait for others."""
+    later = [stage for stage in after.old if stage in known]
+    return later, sum(stage in after.waiting for stage in later)
 
 
 def quick_stages(graph: Graph, fresh: Sequence[str]) -> list[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SHORT = 30  # characters of a name
 UNKNOWN = "time left not known yet"
+STARTING = "at work"  # until it says how far it is
 PARTS = {"predict": "out-of-fold model"}  # kind of stage -> words in the labels of what it trains
 _open: list[Live] = []
 
@@ -107,7 +108,7 @@ class Live:
 
     def _add(self, name: str, total: int | None) -> None:
         short = name if len(name) <= SHORT - 2 else f"{name[: SHORT - 5]}..."
-        self.rows[name] = self.bars.add_task(f"  {short}".ljust(SHORT), total=total, told="")
+        self.rows[name] = self.bars.add_task(f"  {short}".ljust(SHORT), total=total, told=STARTING)
 
     def _tick(self) -> None:
         """Keep the clock of the study going between two stages."""

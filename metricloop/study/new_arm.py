@@ -22,6 +22,7 @@ from metricloop.text.nearest import did_you_mean
 from metricloop.text.numbers import count
 
 CONTROLS = ("full", "oracle", "relabelled", "random_by_group")  # arms that need no metric
+COPIES = ("exact_duplicate", "near_duplicate")  # metrics that say how often, not which one of the copies should stay
 
 
 def metric_of(name: str) -> Spec:
@@ -33,6 +34,14 @@ def metric_of(name: str) -> Spec:
     raise AppendError(
         f"{name!r} is no metric of the catalogue, no control ({', '.join(CONTROLS)}) and no file of your own; {hint}"
     )
+
+
+def usual_policy(metric: str) -> tuple[str, dict[str, Any]]:
+    """The policy of a metric for which none is named, and its options: the best images, and of COPIES one each.
+
+    Most images have no copy at all, so that the best ones by such a count alone would be a random subset.
+    """
+    return "best", {"distinct": "looks"} if metric in COPIES else {}
 
 
 def metric_arm(

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from metricloop import layout
 from metricloop.params import Params
 from metricloop.study.graph import kind_of
 from metricloop.study.plan import Plan
-from metricloop.study.run_record import known_seconds, last_run
+from metricloop.study.run_record import kept_trials, known_seconds, last_run
 from metricloop.study.screens import VARIANT_SEEDS
 from metricloop.study.stage_costs import IMAGES, Costs
 from metricloop.study.stage_work import trials_of
@@ -72,12 +71,8 @@ def estimate_run(
 
 
 def cached_trials(folder: Path, params: Params) -> int:
-    """The trials that a run had finished when it was stopped, in stages that had not: they are not trained again.
-
-    Those of a run with other settings than these are.
-    """
+    """The trials that the last run has kept, if it was stopped and had these settings: with others all train again."""
     last = last_run(folder)
     if last is None or last.alive or last.trials not in ("", trials_of(params)):
         return 0
-    finished = (folder / layout.CACHE / "resume").glob("*/final.pt")
-    return sum(path.stat().st_mtime >= last.began for path in finished)
+    return kept_trials(folder, last)

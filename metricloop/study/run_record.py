@@ -25,6 +25,7 @@ from metricloop.study.leftovers import clear_leftovers
 from metricloop.study.speed import Speed
 from metricloop.study.stage_work import WITH_DETECTOR, detector_of, trials_of, work_of
 from metricloop.text.duration import duration
+from metricloop.text.numbers import count
 from metricloop.text.shell import run_line
 
 GO_ON = ("run", "score", "deliver")  # what `metricloop run` finishes; another command has to be typed again
@@ -239,8 +240,16 @@ def describe_stopped(found: Running, folder: Path, now: float | None = None) -> 
     now = time.time() if now is None else now
     what = f"failed: {found.failed}" if found.failed else "was stopped"
     reached = f" after {len(found.done)} of {len(found.stages)} stages" if found.stages else ""
+    if reached and (kept := kept_trials(folder, found)):
+        reached += f" and {count(kept, 'trial')} of the next"
     further = f"go on with: {run_line(folder)}" if found.doing in GO_ON else "to go on, type it again"
     return f"`metricloop {found.doing}` of {clock(found.began, now)} {what}{reached}; {further}"
+
+
+def kept_trials(folder: Path, stopped: Running) -> int:
+    """The trials that a run had finished when it was stopped, in stages that had not: they are not trained again."""
+    finished = (folder / layout.CACHE / "resume").glob("*/final.pt")
+    return sum(path.stat().st_mtime >= stopped.began for path in finished)
 
 
 def clock(moment: float, now: float) -> str:

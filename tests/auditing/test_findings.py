@@ -8,7 +8,7 @@ import pytest
 from metricloop.auditing.calibrate import Calibration
 from metricloop.auditing.findings import NOTHING, expected, too_poor, well_placed
 from metricloop.auditing.label_errors import KINDS
-from metricloop.auditing.run import Audit, weak
+from metricloop.auditing.run import Audit, cut_short, weak
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import pool_of
 from metricloop.data.frame import Detections, Frame
@@ -50,6 +50,12 @@ def test_where_labels_were_judged_and_none_is_listed_the_way_to_look_anyway_is_t
     assert look_anyway(tmp_path, replace(found, kinds=[]), 0.5) == ""
     some = {"spurious": [Suspect("spurious", 0, 0, 1.0, 0, None, probability=0.7)]}
     assert look_anyway(tmp_path, replace(found, suspects=some), 0.5) == ""
+
+
+def test_a_list_that_may_be_longer_is_told():
+    found = {"placed": [1, 2], "class": [1], "repeated": [1, 2]}
+    assert cut_short(found, 2) == ["At most 2 of a kind are listed (--most); there may be more of placed and repeated."]
+    assert cut_short(found, 3) == []
 
 
 def test_an_empty_list_says_why():

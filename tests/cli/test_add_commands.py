@@ -54,6 +54,15 @@ def added(folder, *typed: str) -> dict:
     }
 
 
+def test_of_copies_one_each_is_tried_unless_a_policy_is_named(plain):
+    """How often a picture is there says nothing of which of its copies should stay."""
+    best = {"name": "best", "direction": "lower"}
+    arm = added(plain, "near_duplicate")["arms"]["near_duplicate"]
+    assert (arm["policy"], arm["b"]) == ({**best, "distinct": "looks"}, "data/embeddings.parquet")
+    assert added(plain, "near_duplicate", "--policy", "best")["arms"]["near_duplicate_best"]["policy"] == best
+    assert "distinct" not in added(plain, "sharpness")["arms"]["sharpness"]["policy"]
+
+
 def test_one_command_adds_batch_arm_and_block(plain, capsys):
     file = "scores/mine-sharpness/sharpness.parquet"
     batch = {"code": "metrics/catalogue.yaml", "needs": "data/images.parquet", "metrics": ["sharpness"]}

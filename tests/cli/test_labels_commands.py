@@ -201,10 +201,10 @@ def exported(folder, tmp_path):
 
 def test_long_lists_of_what_depends_on_the_labels_are_cut():
     stages = [f"train@{number}" for number in range(20)]
-    lines = _effects(Effects(scores=list("abcdefgh"), later=stages), Path("/lions"))
+    lines = _effects(Effects(scores=list("abcdefgh"), later=stages, waiting=8), Path("/lions"))
     assert lines == [
         "scores that differ now: a, b, c, d, e, f and 2 more",
-        "out of date now: 20 stages; metricloop status -C /lions lists them",
+        "out of date now: 20 stages, 8 of which wait for the others; metricloop status -C /lions lists them",
     ]
     assert _effects(Effects(later=stages[:2]), Path("/lions")) == ["out of date now: train@0, train@1"]
 

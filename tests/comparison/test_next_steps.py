@@ -297,10 +297,9 @@ def test_a_short_training_names_its_passes_and_the_iterations_that_would_do():
     assert (passes(found), enough_iterations(found)) == (1.75, 50)
     assert dropping_text(found).replace("\u00a0", " ") == (
         f"{NOT_KNOWN}7 iterations of 8 images pass 1.8 times over the 32 images of the whole pool and 7 times over a "
-        "subset, so the whole pool is not trained to its end. To find out: `metricloop run --set "
-        "train.iterations=50`. With as many iterations, a random 25 % of the images is \u22120.050 mAP (\u221218 %) "
-        "against all of them (95 % interval \u22120.060 to \u22120.040), and the 25 % of tight +0.020 mAP (+7 %) "
-        "(95 % interval +0.010 to +0.030)."
+        "subset, so the whole pool is not trained to its end; train.iterations=50 would tell. With as many iterations, "
+        "a random 25 % of the images is \u22120.050 mAP (\u221218 %) against all of them (95 % interval "
+        "\u22120.060 to \u22120.040), and the 25 % of tight +0.020 mAP (+7 %) (95 % interval +0.010 to +0.030)."
     )
     assert enough_iterations(comparison([BASELINE, one("undecided", 0.01), full(-0.05)], **trained(60))) == 120
 

@@ -23,8 +23,15 @@ from metricloop.study.data_overview import _groups, _splits
 )  # fmt: skip
 def test_groups_say_only_what_was_looked_for(tmp_path, compared, several, none):
     made = load(make_study(tmp_path) / "data", tmp_path)
-    assert _groups(made, "", compared=compared) == several
-    assert _groups(replace(made, group=made.image_id.astype(str)), "", compared=compared) == none
+    assert _groups(made, "", False, compared=compared) == several
+    assert _groups(replace(made, group=made.image_id.astype(str)), "", False, compared=compared) == none
+
+
+def test_groups_by_name_that_look_alike_are_told_to_be_joined(tmp_path):
+    made = load(make_study(tmp_path) / "data", tmp_path)
+    told = _groups(made, "", True, compared=True)
+    assert told.endswith("belong to one recording, after groups that look alike were joined; none is split")
+    assert "joined" not in _groups(made, "", True, compared=False)
 
 
 @pytest.mark.parametrize(

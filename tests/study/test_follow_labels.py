@@ -65,6 +65,7 @@ def test_only_what_differs_is_named(made):
         same_arms=["count"],
         trials={"random": (1, 3)},
         later=["predict", "score@model", "select@trust", "train@random.0"],
+        waiting=2,
     )
 
 
@@ -78,7 +79,7 @@ def test_what_marks_change_is_read_anew_and_the_rest_is_told_not_run(made, capsy
     folder, ran = made
     found = read_anew(folder, Staleness(list(GRAPH), [], []))
     assert ran == [["ingest"]]
-    assert found == Effects(later=["predict", "score@model", "select@trust", "train@random.0"])
+    assert found == Effects(later=["predict", "score@model", "select@trust", "train@random.0"], waiting=2)
 
 
 def test_while_hushed_no_line_of_a_command_is_passed_on_but_a_failure_tells_them(tmp_path, capsys):

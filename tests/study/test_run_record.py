@@ -102,6 +102,18 @@ def test_a_killed_run_is_told_and_keeps_nobody_out(study, other):
     assert last_run(study) is None
 
 
+def test_a_stopped_run_tells_the_trials_that_it_keeps(study, other):
+    other.kill()
+    other.wait()
+    found = last_run(study)
+    for name, moment in (("before", found.began - 9), ("one", found.began + 1), ("two", found.began + 2)):
+        trial = study / layout.CACHE / "resume" / name / "final.pt"
+        trial.parent.mkdir(parents=True)
+        trial.touch()
+        os.utime(trial, (moment, moment))
+    assert "was stopped after 1 of 3 stages and 2 trials of the next; go on with" in describe_stopped(found, study)
+
+
 def test_a_failed_run_says_why(study):
     def work():
         with claimed(study, "run") as run:
