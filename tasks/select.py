@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
-from metricloop.data.manifest import draw_of
+from metricloop.data.manifest import read_first, stored_draws, write_draws
 from metricloop.data.pool import read_pool
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
-from metricloop.data.tables import FAILED, SUBSET, UNSAFE, column, stamp_of, write_table
+from metricloop.data.tables import FAILED, SUBSET, UNSAFE, stamp_of, write_table
 from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
-from metricloop.selection.select import box_counts, select
+from metricloop.selection.select import box_counts, draws_of
 from metricloop.study.plan import entry_of, load_plan, rounds_of
 
 
@@ -54,10 +54,11 @@ def main(argv: Sequence[str]) -> None:
     inputs = read_arm_inputs(name, options, files, pool)
     stamps = [stamp_of(file) for file in inputs.files]
     stamp = {UNSAFE: "yes"} if any(UNSAFE in found for found in stamps) else {}
+    file = layout.subset_file(arm)
     try:
         if said := next(filter(None, (found.get(FAILED) for found in stamps)), ""):
             raise PolicyError(f"{files[1]} is empty: {said}")
-        subset = select(
+        draws = draws_of(
             pool,
             policy,
             inputs.a,
@@ -69,20 +70,18 @@ def main(argv: Sequence[str]) -> None:
             budget=params.study.budget,
             seeds=[*STUDY_SEEDS, *CONFIRM_SEEDS],
         )
+        write_draws(file, draws, stamp)
     except PolicyError as error:
         if arm not in rounds_of()["arms"]:  # a person's; an arm of the model is dropped, and the study goes on
             raise
         stamp[FAILED] = str(error)
-        write_table(layout.subset_file(arm), SUBSET, dict.fromkeys(SUBSET.names, ()), stamp)
+        write_table(file, SUBSET, dict.fromkeys(SUBSET.names, ()), stamp)
         print(f"select {arm}: no subset: {error}")
         return
-    columns = {name: subset[name].combine_chunks() for name in SUBSET.names}
-    write_table(layout.subset_file(arm), SUBSET, columns, stamp)
-    draws = np.unique(column(subset, "draw"))
-    first = draw_of(subset, 0, arm)
+    first, number = read_first(file), len(stored_draws(file))
     print(
         f"select {arm}: {len(np.unique(first['image_id']))} images, {int(box_counts(first).sum())} boxes, "
-        f"{len(draws)} draw{'s' if len(draws) > 1 else ''}"
+        f"{number} draw{'s' if number > 1 else ''}"
     )
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from metricloop import layout
 from metricloop.comparison.spreads import Sample
 from metricloop.comparison.statistics import draw_weights
 from metricloop.data.dataset import Dataset
-from metricloop.data.tables import SUBSET, column, read_json, read_table
+from metricloop.data.manifest import each_draw
+from metricloop.data.tables import column, read_json
 from metricloop.evaluation.average_precision import count_positives, weighted_ap
 from metricloop.evaluation.coco import Matches, read_matches
 
@@ -112,8 +114,9 @@ def samples_of(
 
 def subset_size(path: Path) -> tuple[int, int]:
     """How many images and kept boxes a subset has: the mean over its draws, rounded."""
-    table = read_table(path, SUBSET)
-    draw, image_id = column(table, "draw"), column(table, "image_id")
-    draws = max(len(np.unique(draw)), 1)
-    images = len(np.unique(np.stack([draw, image_id], axis=1), axis=0))
-    return round(images / draws), round(np.count_nonzero(column(table, "use") == "keep") / draws)
+    sizes = [
+        (len(np.unique(column(draw, "image_id"))), pc.sum(pc.equal(draw["use"], "keep")).as_py())
+        for _, draw in each_draw(path)
+    ]
+    images, boxes = np.mean(sizes, axis=0) if sizes else (0.0, 0.0)
+    return round(images), round(boxes)

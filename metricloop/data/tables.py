@@ -100,14 +100,20 @@ def write_boxes(folder: Path, images: Mapping[str, Any], boxes: Mapping[str, Any
 
 def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
     """Read a Parquet table and check it against its schema. Errors: TableError."""
-    path = Path(path)
-    if not path.is_file():
+    with open_table(path, schema) as file:
+        return file.read(columns=schema.names).select(schema.names).cast(schema)
+
+
+@contextmanager
+def open_table(path: Path | str, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    """A Parquet file to read parts of, which has the columns of its schema. Errors: TableError."""
+    if not Path(path).is_file():
         raise TableError(f"{path} does not exist; the stage that writes it has not run")
-    table = pq.read_table(path)
-    missing = [name for name in schema.names if name not in table.column_names]
-    if missing:
-        raise TableError(f"{path} has no column {', '.join(missing)}; it holds {', '.join(table.column_names)}")
-    return table.select(schema.names).cast(schema)
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        if missing := [name for name in schema.names if name not in names]:
+            raise TableError(f"{path} has no column {', '.join(missing)}; it holds {', '.join(names)}")
+        yield file
 
 
 def stamp_of(path: Path | str) -> dict[str, str]:

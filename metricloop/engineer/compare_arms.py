@@ -14,7 +14,7 @@ from metricloop import layout
 from metricloop.comparison.results import Result, numbers_by_seed, read_results, samples_of
 from metricloop.comparison.spreads import Sample, spreads
 from metricloop.comparison.statistics import Gain, contrast, interval, resampling_units
-from metricloop.data.tables import SUBSET, read_table
+from metricloop.data.manifest import read_first
 from metricloop.engineer.data_card import table
 from metricloop.engineer.desk import Answer, Desk, QuestionError
 from metricloop.engineer.questions import Compare
@@ -148,7 +148,7 @@ def _properties(desk: Desk, one: Mapping[str, Any], other: Mapping[str, Any]) ->
     if not all(file.is_file() for file in files):
         return ""
     pool = desk.study.pool
-    a, b = (subset_changes.subset_profile(read_table(file, SUBSET), pool) for file in files)
+    a, b = (subset_changes.subset_profile(read_first(file), pool) for file in files)
     changes = subset_changes.changes(a, b, pool.class_names)
     return table(
         ["what their first draws hold", one["name"], other["name"]], [[c.name, c.pool, c.subset] for c in changes]

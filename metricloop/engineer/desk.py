@@ -14,7 +14,7 @@ import numpy as np
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.frame import Detections
-from metricloop.data.tables import SUBSET, read_table
+from metricloop.data.manifest import read_first
 from metricloop.engineer.code_gate import CodeGate, open_gate
 from metricloop.engineer.study_view import StudyView, baseline_errors, known_ideas, known_metrics, truth_arms
 from metricloop.evaluation.error_types import Errors, find_errors
@@ -102,7 +102,7 @@ class Desk:
         for arm in self.study.plan["arms"]:
             file = self.study.folder / layout.subset_file(arm)
             if arm not in hidden and file.is_file():
-                found[arm] = first_draw(read_table(file, SUBSET), self.pool)
+                found[arm] = first_draw(read_first(file), self.pool)
         return found
 
     @cached_property

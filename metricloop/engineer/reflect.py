@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
-from metricloop.data.tables import SUBSET, read_table
+from metricloop.data.manifest import read_first
 from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.controls import control_name
 from metricloop.engineer.error_card import error_change
@@ -113,7 +113,7 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
         lines.append(histogram_text(read_scores(file, study.pool), idea.metric))
     profiles = (
         subset_changes.pool_profile(study.pool),
-        subset_changes.subset_profile(read_table(subset, SUBSET), study.pool),
+        subset_changes.subset_profile(read_first(subset), study.pool),
     )
     lines += ["", "| what the subset changed | pool | subset |", "| --- | --- | --- |"]
     lines += [

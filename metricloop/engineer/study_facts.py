@@ -18,7 +18,7 @@ from metricloop.comparison.looks import Look
 from metricloop.comparison.open_questions import noise_of
 from metricloop.comparison.phrases import ONE_ARM_ALONE
 from metricloop.comparison.power import detectable_gain
-from metricloop.data.tables import SUBSET, read_table
+from metricloop.data.manifest import read_first
 from metricloop.engineer.data_card import table
 from metricloop.engineer.desk import Desk
 from metricloop.engineer.ideas import Idea
@@ -110,7 +110,7 @@ def shifts_text(desk: Desk) -> str:
         if not arm["metric"] or not file.is_file():
             continue
         changes = subset_changes.changes(
-            pool, subset_changes.subset_profile(read_table(file, SUBSET), study.pool), study.pool.class_names
+            pool, subset_changes.subset_profile(read_first(file), study.pool), study.pool.class_names
         )
         shifts = "; ".join(f"{c.name.lower()} {c.pool} -> {c.subset}" for c in changes[2:])
         scores = histogram_text(desk.scores(arm["metric"]), arm["metric"]) if arm["metric"] in desk.metrics else ""

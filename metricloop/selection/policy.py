@@ -37,11 +37,12 @@ class Draw:
     points: np.ndarray | None = None  # (n, d) of length 1, for a policy that reads embeddings
     # cache between draws: bytes of the image rows -> chosen rows
     known: dict[bytes, np.ndarray] = field(default_factory=dict)
+    places: np.ndarray = field(default_factory=lambda: NONE)  # (n,) from `places_of`, the same for all draws
 
     @property
     def ranked(self) -> np.ndarray:
         """Image rows, best first."""
-        return np.lexsort((self.tie, -self.keep_values))
+        return np.argsort(self.places * (self.tie.max(initial=0) + 1) + self.tie)
 
     @property
     def better(self) -> np.ndarray:
@@ -52,6 +53,15 @@ class Draw:
     def room(self, rows: np.ndarray) -> Room:
         """How many more images each group of these rows may give."""
         return Room(self.data.group[rows], self.options.per_group)
+
+
+def places_of(keep_values: np.ndarray) -> np.ndarray:
+    """(n,) 0 for the images with the highest keep-value, 1 for those with the next, and so on.
+
+    >>> places_of(np.array([0.5, 0.9, 0.5])).tolist()
+    [1, 0, 1]
+    """
+    return np.unique(-keep_values, return_inverse=True)[1]
 
 
 Chosen = tuple[np.ndarray, np.ndarray | None]  # image rows in order; per box keep | mask | drop (None: keep all)

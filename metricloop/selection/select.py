@@ -1,11 +1,11 @@
-"""Draw the subsets of an arm from the pool: one table holds all draws of the arm."""
+"""Draw the subsets of an arm from the pool, one draw for each seed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from metricloop.selection.keep_values import (
 )
 from metricloop.selection.mended import scores_of_mended, use_of_mended
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
-from metricloop.selection.policy import NONE, Chosen, Draw
+from metricloop.selection.policy import NONE, Chosen, Draw, places_of
 
 BASELINE = "random"  # the arm whose images the policies of SAME_IMAGES use
 SAME_IMAGES = ("relabelled", "relabel")
@@ -54,19 +54,38 @@ def select(
     budget: float,
     seeds: Sequence[int],
 ) -> pa.Table:
-    """The subsets of an arm as one SUBSET table, rows ordered by draw, image and box.
+    """All draws of an arm as one SUBSET table. The arguments and errors are those of `draws_of`."""
+    return pa.concat_tables(
+        draws_of(pool, policy, a, b, embeddings, edits, study=study, arm=arm, budget=budget, seeds=seeds)
+    )
+
+
+def draws_of(
+    pool: Dataset,
+    policy: Mapping[str, Any],
+    a: ScoreTables | None = None,
+    b: pa.Table | None = None,
+    embeddings: ImageEmbeddings | None = None,
+    edits: pa.Table | None = None,
+    *,
+    study: Sequence[Any],
+    arm: str,
+    budget: float,
+    seeds: Sequence[int],
+) -> Iterator[pa.Table]:
+    """The draws of an arm, one after the other, as SUBSET rows ordered by image and box.
 
     policy: {"name": ..., option: value, ...}; the names are those of selection.policies.POLICIES.
     a, b: SCORES for policies that read scores (b only with `combine`); with `objectives`, a is {metric: SCORES};
         for oracle, relabelled and relabel, a is TRUTH; for relabel, b is SCORES; for match, b is another arm's SUBSET.
     embeddings: the embeddings of the pool's images, for diverse and distinct=looks.
-    edits: EDITS of the pool, for the option mend. Their labels are in the table; what the policy sees of them says
+    edits: EDITS of the pool, for the option mend. Their labels are in the draws; what the policy sees of them says
         `when`.
     study: name and seed of the study. A draw depends only on (study, arm, seed), the pool and the inputs, so more
         seeds never change earlier draws. `relabelled` and `relabel` draw the images of the arm `random`; equally
         bad images are corrected in an order that is drawn for this arm and seed.
     budget: share of the pool's images; each draw holds exactly round(budget * images), at least 1.
-    If all draws are equal, the table holds one of them, as draw 0.
+    If all draws of several seeds are equal, there is one, of number 0.
     Errors: PolicyError when the policy or an input does not fit, or fewer images are left than the budget needs.
     """
     name, options = check_policy(policy)
@@ -95,28 +114,65 @@ def select(
     group = np.unique(pool.group, return_inverse=True)[1] if cap else np.zeros(len(pool), int)
     points = None if embeddings is None else embeddings.images
     known: dict[bytes, np.ndarray] = {}
-    subsets = []
-    for seed in seeds:
+    places = places_of(values)
+
+    def drawn(seed: int) -> _Drawn:
         rng = draw_rng(study, BASELINE if name in SAME_IMAGES else arm, seed)
         tie = rng.permutation(len(pool))
         wanted, count = np.zeros(0), len(pool) if chosen.whole_pool else max(1, round(budget * len(pool)))
         if reads == "subset":
             wanted, count = _to_match(draw_of(b, seed, "the subset to match"), pool.image_id[fixed])
-        draw = Draw(pool, options, values, box_values, wanted, rng, tie, count, fixed, points, known)
+        draw = Draw(pool, options, values, box_values, wanted, rng, tie, count, fixed, points, known, places)
         order, use = _ordered(chosen.order, draw, same)
-        if correct is not None:
-            labels = correct(draw_rng(study, arm, seed).permutation(len(pool)))
+        own = labels if correct is None else correct(draw_rng(study, arm, seed).permutation(len(pool)))
         rows = take(order, count, group, cap, fixed)
-        if mend:
-            labels, use = mended, use_of_mended(use, source)
-        subsets.append(manifest(labels, rows, use))
-    if len(subsets) > 1 and all(subset.equals(subsets[0]) for subset in subsets):
-        subsets, seeds = subsets[:1], [0]
-    draws = [
-        subset.add_column(0, "draw", pa.array(np.full(len(subset), seed, np.int32)))
-        for seed, subset in zip(seeds, subsets, strict=True)
-    ]
-    return pa.concat_tables(draws)
+        return _Drawn(mended, rows, use_of_mended(use, source)) if mend else _Drawn(own, rows, use)
+
+    yield from _tables(seeds, drawn)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What one seed draws: the labels it is taken from, the image rows, and the use of each box (None: keep all)."""
+
+    labels: Dataset
+    rows: np.ndarray
+    use: np.ndarray | None
+
+    def same(self, other: _Drawn) -> bool:
+        """Whether both have the same manifest."""
+        if not np.array_equal(self.rows, other.rows):
+            return False
+        if self.labels is not other.labels:
+            return manifest(*vars(self).values()).equals(manifest(*vars(other).values()))
+        if self.use is None or other.use is None:
+            return self.use is other.use
+        taken = np.isin(self.labels.box_row, self.rows)
+        return np.array_equal(self.use[taken], other.use[taken])
+
+    def table(self, number: int) -> pa.Table:
+        made = manifest(self.labels, self.rows, self.use)
+        return made.add_column(0, "draw", pa.array(np.full(len(made), number, np.int32)))
+
+
+def _tables(seeds: Sequence[int], drawn: Callable[[int], _Drawn]) -> Iterator[pa.Table]:
+    """The draw of each seed; one of number 0 if those of several seeds are equal.
+
+    Only the first draw is held, until one differs: where the pool has a million images, a draw is large.
+    """
+    first, alike = drawn(seeds[0]), 1
+    for seed in seeds[1:]:
+        if not first.same(now := drawn(seed)):
+            break
+        alike += 1
+    else:
+        yield first.table(0 if len(seeds) > 1 else seeds[0])
+        return
+    for seed in seeds[:alike]:
+        yield first.table(seed)
+    yield now.table(seeds[alike])
+    for seed in seeds[alike + 1 :]:
+        yield drawn(seed).table(seed)
 
 
 def draw_rng(study: Sequence[Any], arm: str, seed: int) -> np.random.Generator:
@@ -185,6 +241,7 @@ def _ordered(policy: Callable[[Draw], Chosen], draw: Draw, same: np.ndarray | No
             keep_values=draw.keep_values[rows],
             box_keep_values=None if draw.box_keep_values is None else draw.box_keep_values[boxes],
             tie=draw.tie[rows],
+            places=draw.places[rows],
             fixed=np.searchsorted(rows, draw.fixed),
             points=None if draw.points is None else draw.points[rows],
         )

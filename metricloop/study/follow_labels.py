@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from metricloop import layout
+from metricloop.data.manifest import each_draw
 from metricloop.data.seeds import parse_seeds
-from metricloop.data.tables import SUBSET, TableError, column, read_table
+from metricloop.data.tables import SUBSET, TableError, column
 from metricloop.study.dvc_commands import run_stages
 from metricloop.study.graph import Graph, downstream, kind_of, stages_of
 from metricloop.study.plan import load_plan
@@ -125,19 +124,16 @@ def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
 
 def _draws(folder: Path, arm: str) -> dict[int, str]:
     """Draw -> digest of its rows, in the manifest of an arm; {} where that cannot be read."""
+    found = {}
     try:
-        subset = read_table(folder / layout.subset_file(arm), SUBSET)
+        for number, draw in each_draw(folder / layout.subset_file(arm)):
+            total = hashlib.sha256()
+            for name in SUBSET.names:
+                own = column(draw, name)
+                total.update("\0".join(own).encode() if own.dtype == object else own.tobytes())
+            found[number] = total.hexdigest()
     except (TableError, OSError):
         return {}
-    drawn = column(subset, "draw")
-    columns = [column(subset, name) for name in SUBSET.names]
-    found = {}
-    for number in np.unique(drawn).tolist():
-        total = hashlib.sha256()
-        for values in columns:
-            own = values[drawn == number]
-            total.update("\0".join(own).encode() if own.dtype == object else own.tobytes())
-        found[number] = total.hexdigest()
     return found
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from metricloop import layout
 from metricloop.data.frame import Frame
-from metricloop.data.manifest import draw_of
+from metricloop.data.manifest import read_draw
 from metricloop.data.pool import read_pool
-from metricloop.data.tables import SUBSET, TableError, column, read_table, xyxy
+from metricloop.data.tables import TableError, column, xyxy
 from metricloop.figures.choose_examples import shuffled
 from metricloop.figures.contact_sheet import LAYOUTS, Mark, Tile, contact_sheet, draw_tile
 from metricloop.figures.example_pictures import LABEL, tiles_of
@@ -28,7 +28,7 @@ def subset_sheet(folder: Path, subset: str) -> Picture | None:
     """
     try:
         pool = read_pool(folder / layout.DATA, folder / load_params(folder / layout.PARAMS).data.folder)
-        draw = draw_of(read_table(folder / subset, SUBSET), 0, subset)
+        draw = read_draw(folder / subset, 0)
     except (TableError, FileNotFoundError):
         return None
     images, kept, boxes = column(draw, "image_id"), column(draw, "use") == "keep", xyxy(draw)

@@ -124,7 +124,7 @@ SOURCES = {
         comparison: __init__ arm_entry arm_rows compare dvc_numbers finalists groups looks power results
         comparison: screening spreads statistics
         comparison: tested
-        data: dataset frame loading tables
+        data: dataset frame loading manifest tables
         evaluation: average_precision coco
         study: looks
         tasks: compare

@@ -84,13 +84,20 @@ def ordinary_rights() -> Iterator[None]:
 
 
 def digests(top: Path, *names: str) -> dict[str, str]:
-    """Path -> digest, of all files of these folders and files: what a study has finished."""
+    """Path -> digest, of all files of these folders and files: what a study has finished.
+
+    DVC adds a line to .gitignore when a stage ends, so that the order of its lines is that of stages that ran side by
+    side: they count sorted.
+    """
     found = {}
     for name in names:
         place = top / name
         for path in [place] if place.is_file() else sorted(place.rglob("*")):
             if path.is_file() and not path.is_symlink():
-                found[str(path.relative_to(top))] = hashlib.sha256(path.read_bytes()).hexdigest()
+                content = path.read_bytes()
+                if path.name == ".gitignore":
+                    content = b"".join(sorted(content.splitlines(keepends=True)))
+                found[str(path.relative_to(top))] = hashlib.sha256(content).hexdigest()
     return found
 
 
