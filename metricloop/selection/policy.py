@@ -42,7 +42,11 @@ class Draw:
     @property
     def ranked(self) -> np.ndarray:
         """Image rows, best first."""
-        return np.argsort(self.places * (self.tie.max(initial=0) + 1) + self.tie)
+        if self.places.max(initial=-1) + 1 < len(self.places):
+            return np.argsort(self.places * (self.tie.max() + 1) + self.tie)
+        order = np.empty(len(self.places), np.int64)  # no two are equal, so each image knows its place
+        order[self.places] = np.arange(len(order))
+        return order
 
     @property
     def better(self) -> np.ndarray:

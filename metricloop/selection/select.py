@@ -241,7 +241,7 @@ def _ordered(policy: Callable[[Draw], Chosen], draw: Draw, same: np.ndarray | No
             keep_values=draw.keep_values[rows],
             box_keep_values=None if draw.box_keep_values is None else draw.box_keep_values[boxes],
             tie=draw.tie[rows],
-            places=draw.places[rows],
+            places=places_of(draw.keep_values[rows]),
             fixed=np.searchsorted(rows, draw.fixed),
             points=None if draw.points is None else draw.points[rows],
         )

