@@ -16,6 +16,7 @@ from metricloop.data.manifest import draw_of
 from metricloop.engineer.policy_menu import OFFERED, WITHHELD, check_offered, on_offer, policy_schema, policy_text
 from metricloop.selection.options import Scored, names_in, strengths_in
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy, needs_embeddings
+from metricloop.selection.policies.drop_worst import lowest
 from metricloop.selection.select import SAME_IMAGES, take
 
 NAN = float("nan")
@@ -696,3 +697,12 @@ class TestDocs:
             assert words in row
             for option, value in re.findall(r"`(\w+)` ([\d.]+)", words):
                 assert POLICIES[name].options.model_fields[option].default == float(value)
+
+
+@given(st.lists(st.integers(0, 4), max_size=30), st.floats(0, 1), st.integers(0, 9))
+def test_the_lowest_are_those_of_a_sorted_list(values, share, seed):
+    values, number = np.array(values, float), round(share * len(values))
+    tie = np.random.default_rng(seed).permutation(len(values))
+    expected = np.zeros(len(values), bool)
+    expected[np.lexsort((tie, values))[:number]] = True
+    assert lowest(values, number, tie).tolist() == expected.tolist()
