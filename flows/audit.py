@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from metricloop import layout
 from metricloop.auditing.label_errors import KINDS
 from metricloop.params import Params, load_params
-from metricloop.study.dvc_commands import outdated, run_stages
+from metricloop.study.dvc_commands import run_stages
 from metricloop.study.environment import hide_keys
 from metricloop.study.graph import downstream, needed_for, stages_of
 from metricloop.study.plan import load_plan
 from metricloop.study.processes import call, say
 from metricloop.study.refresh import refresh_code
+from metricloop.study.staleness import to_do_among
 from metricloop.text.console import wrapped
 from metricloop.text.duration import duration
 from metricloop.text.shell import command_line
@@ -114,7 +115,7 @@ def update_stage(folder: Path, stage: str) -> dict[str, float | None]:
     """Run a stage and those it depends on, if out of date. Returns stage -> seconds; None when it was up to date."""
     graph = stages_of(folder, load_plan(folder))
     names = needed_for(graph, [stage])
-    old = downstream(graph, outdated(folder, names))
+    old = downstream(graph, to_do_among(folder, names))
     seconds: dict[str, float | None] = {}
     for name in names:
         if name in old:

@@ -16,11 +16,11 @@ from metricloop.flows.artifacts import Progress, flow_name, study_of
 from metricloop.flows.elsewhere import push_meanwhile
 from metricloop.flows.stage import stages, step
 from metricloop.params import Params
-from metricloop.study.dvc_commands import outdated
 from metricloop.study.graph import by_kind, downstream, kind_of, kinds_before, needed_for, stages_of
 from metricloop.study.plan import Plan, load_plan
 from metricloop.study.processes import end_all
 from metricloop.study.run_record import claimed, current
+from metricloop.study.staleness import to_do_among
 from metricloop.study.time_left import time_left
 from metricloop.training.parallel import parallel_jobs
 
@@ -36,12 +36,12 @@ def running(folder: Path, params: Params) -> Iterator[None]:
 def out_of_date(folder: Path, targets: Iterable[str] | None = None) -> list[str]:
     """The stages to run, in order: those that changed and all that depend on them.
 
-    targets: only stages that these need, themselves included. DVC is asked once, however many stages there are.
+    targets: only stages that these need, themselves included.
     """
     graph = stages_of(folder, load_plan(folder))
     names = list(graph) if targets is None else needed_for(graph, targets)
     wanted = set(names)
-    old = [stage for stage in downstream(graph, outdated(folder, names)) if stage in wanted]
+    old = [stage for stage in downstream(graph, to_do_among(folder, names)) if stage in wanted]
     if run := current(folder):
         run.plan(old)
     return old
@@ -89,7 +89,7 @@ def run_screens(folder: Path, old: Sequence[str], params: Params) -> None:
     run_stages(folder, [stage for stage in left if kind_of(stage) != "screen"])
     graph = stages_of(folder, without_failed(folder))
     left = [stage for stage in left if stage in graph]
-    screens = outdated(folder, of_kind(left, "screen"))  # asked again: some subsets may be the same as before
+    screens = to_do_among(folder, of_kind(left, "screen"))  # asked again: some subsets may be the same as before
     side_by_side(folder, {f"short trials of {stage.partition('@')[2]}": [stage] for stage in screens}, params)
 
 
@@ -108,9 +108,9 @@ def run_stages(folder: Path, names: Sequence[str], label: str = "") -> None:
 def train_and_evaluate(folder: Path, blocks: Sequence[str], params: Params) -> None:
     """Train and evaluate blocks, several at the same time if the machine allows it.
 
-    DVC is asked again here, because some subsets may be the same as before.
+    What is out of date is looked up again here, because some subsets may be the same as before.
     """
-    old = outdated(folder, [f"{stage}@{block}" for block in blocks for stage in ("train", "evaluate")])
+    old = to_do_among(folder, [f"{stage}@{block}" for block in blocks for stage in ("train", "evaluate")])
     todo = [block for block in blocks if f"train@{block}" in old or f"evaluate@{block}" in old]
     if run := current(folder):
         for block in blocks:

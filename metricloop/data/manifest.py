@@ -1,7 +1,7 @@
 """The manifest of an arm's subset: the labels of each draw, from which a trial trains.
 
-A draw is a row group of its file, so that one draw of many is read without the others: of a million images sixty draws
-would not fit into the memory of most machines.
+A large draw is a row group of its file, so that one of many is read without the others: of a million images sixty draws
+would not fit into the memory of most machines. Small draws share a group, as each group takes two kilobytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from metricloop.data.dataset import Dataset
 from metricloop.data.tables import SUBSET, TableError, column, open_table, replacing
 
-MOST_ROWS = 2**40  # of a row group: all of a draw
+GROUP = 100_000  # rows from which on a row group is closed; it holds whole draws
 
 
 def write_draws(path: Path | str, draws: Iterable[pa.Table], stamp: Mapping[str, str] | None = None) -> None:
@@ -26,8 +26,19 @@ def write_draws(path: Path | str, draws: Iterable[pa.Table], stamp: Mapping[str,
         replacing(Path(path)) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
-        for draw in draws:
-            writer.write_table(draw.select(SUBSET.names).cast(schema).combine_chunks(), MOST_ROWS)
+        for group in _groups(draws):
+            writer.write_table(group.cast(schema).combine_chunks(), row_group_size=len(group))
+
+
+def _groups(draws: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    held: list[pa.Table] = []
+    for draw in draws:
+        held.append(draw.select(SUBSET.names).cast(SUBSET))
+        if sum(map(len, held)) >= GROUP:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 def each_draw(path: Path | str) -> Iterator[tuple[int, pa.Table]]:
@@ -44,7 +55,7 @@ def stored_draws(path: Path | str) -> list[int]:
             ends = _ends(file, group)
             if ends is not None and ends[0] == ends[1]:
                 found.add(ends[0])
-            else:  # of another writer, or of an earlier version: the whole column is read
+            else:
                 draws = file.read_row_group(group, columns=["draw"])["draw"]
                 found |= set(draws.unique().to_pylist())
     return sorted(found)

@@ -66,6 +66,15 @@ def staleness(folder: Path, params_text: str = "") -> Staleness:
     return Staleness(list(graph), to_do, [name for name in downstream(graph, to_do) if name not in to_do], why)
 
 
+def to_do_among(folder: Path, names: Sequence[str]) -> list[str]:
+    """The stages among `names` that a run would run now, in the order given. Errors: as in `staleness`.
+
+    DVC says the same, and takes minutes where there are hundreds of stages.
+    """
+    old = set(staleness(folder).to_do) if names else set()
+    return [name for name in names if name in old]
+
+
 def _look(folder: Path, params_text: str) -> tuple[Graph, dict[str, list[Reason]]]:
     """The graph of the stages, and why some are out of date."""
     params_text = params_text or (folder / layout.PARAMS).read_text()

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from select_fixture import make_pool
 
+from metricloop.data import manifest as module
 from metricloop.data.manifest import each_draw, manifest, read_draw, read_first, stored_draws, write_draws
 from metricloop.data.tables import SUBSET, TableError, column, stamp_of, write_table
 
@@ -20,10 +21,11 @@ def draw(number, rows):
 DRAWS = [draw(0, [0, 1]), draw(1, [2, 3]), draw(1000, [1, 3])]
 
 
-@pytest.fixture(params=["a row group for each draw", "one row group, as in earlier versions"])
-def file(request, tmp_path):
+@pytest.fixture(params=["a row group for each draw", "one row group", "as in earlier versions"])
+def file(request, tmp_path, monkeypatch):
     path = tmp_path / "arm.parquet"
-    if request.param.startswith("a row"):
+    if request.param != "as in earlier versions":
+        monkeypatch.setattr(module, "GROUP", 1 if request.param.startswith("a row") else 100)
         write_draws(path, DRAWS, {"made": "so"})
     else:
         whole = pa.concat_tables(DRAWS)
@@ -52,6 +54,7 @@ def test_the_only_draw_is_that_of_every_seed(tmp_path):
 
 
 def test_of_many_draws_one_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "GROUP", 1)
     write_draws(tmp_path / "arm.parquet", DRAWS)
     read, whole = [], pq.ParquetFile.read_row_groups
 

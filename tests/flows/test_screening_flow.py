@@ -62,7 +62,7 @@ def study(tmp_path, monkeypatch):
         "run_stages": note,
         "side_by_side": chains,
         "step": step,
-        "outdated": lambda folder, names: [name for name in names if name not in ran],
+        "to_do_among": lambda folder, names: [name for name in names if name not in ran],
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(pipeline, name, stand_in)
