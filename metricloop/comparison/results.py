@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-from joblib import Parallel, delayed
 
 from metricloop import layout
 from metricloop.comparison.spreads import Sample
@@ -97,12 +96,10 @@ def samples_of(
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(study.encode()).digest()[:8]))
     weights = draw_weights(unit, replicates, rng)
     positives = count_positives(truth)
-    trials = [(result.arm, seed, matches) for result in results for seed, matches in result.matches.items()]
-    # threads, because NumPy and SciPy let others work meanwhile, and nothing need be copied
-    areas = Parallel(n_jobs=-1, require="sharedmem")(
-        delayed(weighted_ap)(matches, truth.image_id, positives, weights) for _, _, matches in trials
-    )
-    replicated = {(arm, seed): found for (arm, seed, _), found in zip(trials, areas, strict=True)}
+    replicated: dict[tuple[str, int], tuple[np.ndarray, ...]] = {}
+    for result in results:
+        for seed, matches in result.matches.items():
+            replicated[result.arm, seed] = weighted_ap(matches, truth.image_id, positives, weights)
     return {
         measure: {
             arm: Sample(
