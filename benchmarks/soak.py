@@ -193,7 +193,6 @@ def page(folders: list[Path]) -> Iterator[str]:
     """The lines of a Markdown page with one table per folder, the records of its soak test."""
     yield "# A longer life\n"
     yield f"`python -P benchmarks/soak.py`, {date.today()}, {platform.machine()}, {os.cpu_count()} cores.\n"
-    yield "Others worked on the machine at the same time: the seconds say little.\n"
     for folder in folders:
         found = records(folder)
         shown = sorted({*range(0, len(found), max(1, len(found) // 10)), len(found) - 1})
