@@ -33,7 +33,7 @@ HOME = Path(__file__).resolve().parents[1]
 
 
 def workspace(folder: Path, n: int, arms: int) -> list[str]:
-    """A workspace with a pool of n images and HELD_OUT more in each held-out split; returns its arms."""
+    """Make a workspace: a pool of n images, and HELD_OUT images each in search and test. Returns its arms' names."""
     rng = np.random.default_rng(0)
     total = n + 2 * HELD_OUT
     image_id = np.arange(total)
@@ -63,7 +63,7 @@ def workspace(folder: Path, n: int, arms: int) -> list[str]:
 
 
 def _plan(folder: Path, n: int, arms: int, rng: np.random.Generator) -> dict:
-    """The plan, and the scores of its metrics: one of images, one that counts, and one of boxes."""
+    """The plan. Writes the scores of its three metrics: two of images, of which one has many ties, and one of boxes."""
     for name, of_box, values in (
         ("quality", False, rng.normal(size=n)),
         ("crowding", False, rng.integers(0, 20, n).astype(float)),

@@ -20,7 +20,7 @@ from metricloop.params import load_params
 from metricloop.runtime.stage_start import begin_stage
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import PolicyError, check_policy
-from metricloop.selection.select import box_counts, draws_of
+from metricloop.selection.select import box_counts, select
 from metricloop.study.plan import entry_of, load_plan, rounds_of
 
 
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
     try:
         if said := next(filter(None, (found.get(FAILED) for found in stamps)), ""):
             raise PolicyError(f"{files[1]} is empty: {said}")
-        draws = draws_of(
+        draws = select(
             pool,
             policy,
             inputs.a,

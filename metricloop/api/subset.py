@@ -91,7 +91,7 @@ def select(
         if embeddings is None:
             raise InputError(f"policy {name} with these options needs embeddings; pass embeddings=...")
         vectors = vectors_of(embeddings, data).pool
-    drawn = select_draws(pool, given, a, b, vectors, study=("", 0), arm=name, budget=keep, seeds=[seed])
+    drawn = next(select_draws(pool, given, a, b, vectors, study=("", 0), arm=name, budget=keep, seeds=[seed]))
     chosen = of_subset(pool, drawn, seed)
     truth = None if name in SAME_IMAGES else data.truth  # of labels that were replaced, it would no longer hold
     return replace(data, arrays=chosen, truth=None if truth is None else truth[truth.image_id.isin(chosen.image_id)])

@@ -85,7 +85,7 @@ def _of_best(comparison: dict[str, Any], share: str) -> str:
 
 
 def _too_short(comparison: dict[str, Any], whole: Arm) -> str:
-    """Why nothing is known of dropping images, and the setting that would tell."""
+    """Why it is not known whether images should be dropped, and the setting of a run that finds out."""
     known, number, trained = passes(comparison), enough_iterations(comparison), comparison.get("trained")
     images = count(whole["images"], "image")
     if known is None or number is None or trained is None:

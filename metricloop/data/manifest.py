@@ -20,7 +20,10 @@ GROUP = 100_000  # rows from which on a row group is closed; it holds whole draw
 
 
 def write_draws(path: Path | str, draws: Iterable[pa.Table], stamp: Mapping[str, str] | None = None) -> None:
-    """Write draws (SUBSET rows, each of one draw, ascending) one after the other; stamp: as in `write_table`."""
+    """Write a manifest draw by draw. draws: the rows of SUBSET of one draw each, the lowest number first.
+
+    stamp: as in `write_table`.
+    """
     schema = SUBSET.with_metadata(dict(stamp)) if stamp else SUBSET
     with (
         replacing(Path(path)) as temporary,
@@ -42,7 +45,7 @@ def _groups(draws: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def each_draw(path: Path | str) -> Iterator[tuple[int, pa.Table]]:
-    """(number, SUBSET rows) of every draw of a manifest, ascending. Errors: TableError."""
+    """Every draw of a manifest as (its number, its rows of SUBSET), the lowest number first. Errors: TableError."""
     for number in stored_draws(path):
         yield number, _only(path, number)
 
@@ -62,12 +65,15 @@ def stored_draws(path: Path | str) -> list[int]:
 
 
 def read_draw(path: Path | str, seed: int) -> pa.Table:
-    """The draw for `seed` from subsets/ARM.parquet, as SUBSET rows, or its only draw. Errors: TableError."""
+    """The draw of a seed, as rows of SUBSET. A manifest with draw 0 alone holds the draw of every seed.
+
+    path: subsets/ARM.parquet. Errors: TableError.
+    """
     return _only(path, _number(stored_draws(path), seed, str(path)))
 
 
 def read_first(path: Path | str) -> pa.Table:
-    """The first draw of subsets/ARM.parquet, as SUBSET rows; no rows where it holds none. Errors: TableError."""
+    """The draw with the lowest number, as rows of SUBSET; an empty table where there is none. Errors: TableError."""
     stored = stored_draws(path)
     return _only(path, stored[0]) if stored else SUBSET.empty_table()
 

@@ -25,7 +25,7 @@ class NothingReadableError(ValueError):
 
 
 def name_copies(problems: list[Problem], records: Sequence[Record], facts: Sequence[PictureFacts]) -> list[Problem]:
-    """The same problems, but where the file of a picture without labels equals that of a labelled one, it says so.
+    """Return the problems. Where an unlabelled picture equals a labelled one, its problem now names that one.
 
     records, facts: of the labelled pictures. Pictures behind URLs, and those that cannot be read, stay as they are.
     """
@@ -37,7 +37,10 @@ def name_copies(problems: list[Problem], records: Sequence[Record], facts: Seque
 
 
 def _named(one: Problem, known: Mapping[str, Path], sizes: Container[int | None]) -> Problem:
-    """One picture without labels. known: SHA-256 -> labelled picture; sizes: in bytes, of the labelled pictures."""
+    """The problem of one unlabelled picture, as in `name_copies`.
+
+    known: SHA-256 -> labelled picture. sizes: of the labelled pictures, in bytes; other sizes need no reading.
+    """
     if _size(one.file) not in sizes:
         return one
     try:

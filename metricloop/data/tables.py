@@ -106,7 +106,7 @@ def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
 
 @contextmanager
 def open_table(path: Path | str, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
-    """A Parquet file to read parts of, which has the columns of its schema. Errors: TableError."""
+    """Open a Parquet file to read parts of it. Errors: TableError if it is missing, or lacks a column of the schema."""
     if not Path(path).is_file():
         raise TableError(f"{path} does not exist; the stage that writes it has not run")
     with pq.ParquetFile(path) as file:

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from metricloop import layout
-from metricloop.data.manifest import draw_of
+from metricloop.data.manifest import draw_of, write_draws
 from metricloop.data.pool import read_pool
-from metricloop.data.tables import SUBSET, column, read_table, write_table
+from metricloop.data.tables import SUBSET, column, read_table
 from metricloop.params import Params
 from metricloop.selection.arm_files import read_arm_inputs
 from metricloop.selection.policies import POLICIES, PolicyError, check_policy
@@ -71,7 +71,7 @@ def larger_subset(params: Params, arm: str, share: float, draws: Sequence[int]) 
         raise PolicyError(f"{arm}: the policy {name} selects as many boxes as another arm has; promote without --share")
     pool = read_pool(layout.DATA, params.data.folder)
     inputs = read_arm_inputs(name, options, (entry["a"], entry["b"]), pool)
-    table = select(
+    drawn = select(
         pool,
         entry["policy"],
         inputs.a,
@@ -85,8 +85,8 @@ def larger_subset(params: Params, arm: str, share: float, draws: Sequence[int]) 
     )
     path = Path(layout.CACHE) / f"promote-{arm}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_table(path, SUBSET, {column: table[column].combine_chunks() for column in SUBSET.names})
-    return TrainingSubset(table, OWN, _md5(path), share, path)
+    write_draws(path, drawn)
+    return TrainingSubset(read_table(path, SUBSET), OWN, _md5(path), share, path)
 
 
 def _md5(path: Path) -> str:

@@ -98,10 +98,11 @@ def _select(desk: Desk, policy: Mapping[str, Any], a: ScoreTables, b: pa.Table |
         if needs_embeddings(*check_policy(policy)):
             pictures = replace(desk.pool, box_id=desk.pool.box_id[:0])  # of pictures, not of boxes
             embeddings = read_embeddings(study.folder / layout.EMBEDDINGS, pictures).pool
-        return select(
+        drawn = select(
             desk.pool, policy, a, b, embeddings, study=(study.params.study.name, study.params.study.seed),
             arm="preview", budget=study.params.study.budget, seeds=[0],
         )  # fmt: skip
+        return next(drawn)
     except ValueError as error:
         raise QuestionError(str(error)) from None
 

@@ -85,10 +85,10 @@ def _prove(sandbox: Walled) -> None:
 
 @contextmanager
 def _given(user: int | None, *paths: Path) -> Iterator[None]:
-    """Give paths to the user of the children for a while, and take them back. paths: a file before its folder.
+    """Within the `with` block the user of the children owns these paths. paths: a file before its folder.
 
-    They are taken back because root without CAP_DAC_OVERRIDE, as in some containers, can neither read nor remove what
-    belongs to another user.
+    Afterwards they are this process's again, because root without CAP_DAC_OVERRIDE, as in some containers, can neither
+    read nor remove what belongs to another user.
     """
     if user is None:
         yield

@@ -60,7 +60,7 @@ class Draw:
 
 
 def places_of(keep_values: np.ndarray) -> np.ndarray:
-    """(n,) 0 for the images with the highest keep-value, 1 for those with the next, and so on.
+    """The place of each image by its keep-value, (n,) int: 0 for the highest value. Equal values share a place.
 
     >>> places_of(np.array([0.5, 0.9, 0.5])).tolist()
     [1, 0, 1]

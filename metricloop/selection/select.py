@@ -53,25 +53,6 @@ def select(
     arm: str,
     budget: float,
     seeds: Sequence[int],
-) -> pa.Table:
-    """All draws of an arm as one SUBSET table. The arguments and errors are those of `draws_of`."""
-    return pa.concat_tables(
-        draws_of(pool, policy, a, b, embeddings, edits, study=study, arm=arm, budget=budget, seeds=seeds)
-    )
-
-
-def draws_of(
-    pool: Dataset,
-    policy: Mapping[str, Any],
-    a: ScoreTables | None = None,
-    b: pa.Table | None = None,
-    embeddings: ImageEmbeddings | None = None,
-    edits: pa.Table | None = None,
-    *,
-    study: Sequence[Any],
-    arm: str,
-    budget: float,
-    seeds: Sequence[int],
 ) -> Iterator[pa.Table]:
     """The draws of an arm, one after the other, as SUBSET rows ordered by image and box.
 
@@ -144,7 +125,7 @@ class _Drawn:
         if not np.array_equal(self.rows, other.rows):
             return False
         if self.labels is not other.labels:
-            return manifest(*vars(self).values()).equals(manifest(*vars(other).values()))
+            return self.table(0).equals(other.table(0))
         if self.use is None or other.use is None:
             return self.use is other.use
         taken = np.isin(self.labels.box_row, self.rows)

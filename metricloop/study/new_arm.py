@@ -37,9 +37,10 @@ def metric_of(name: str) -> Spec:
 
 
 def usual_policy(metric: str) -> tuple[str, dict[str, Any]]:
-    """The policy of a metric for which none is named, and its options: the best images, and of COPIES one each.
+    """Name and options of the policy that a metric gets where the person names none.
 
-    Most images have no copy at all, so that the best ones by such a count alone would be a random subset.
+    It is `best`. A metric of COPIES gets one image of each look: most images have no copy, so that the best ones by a
+    number of copies alone would be a random subset.
     """
     return "best", {"distinct": "looks"} if metric in COPIES else {}
 

@@ -71,7 +71,7 @@ def estimate_run(
 
 
 def cached_trials(folder: Path, params: Params) -> int:
-    """The trials that the last run has kept, if it was stopped and had these settings: with others all train again."""
+    """How many trials of the last run need not be trained again; 0 if it ended, or had other settings."""
     last = last_run(folder)
     if last is None or last.alive or last.trials not in ("", trials_of(params)):
         return 0

@@ -247,7 +247,7 @@ def describe_stopped(found: Running, folder: Path, now: float | None = None) -> 
 
 
 def kept_trials(folder: Path, stopped: Running) -> int:
-    """The trials that a run had finished when it was stopped, in stages that had not: they are not trained again."""
+    """How many trials a stopped run has kept: they had ended, and their stages had not. They are not trained again."""
     finished = (folder / layout.CACHE / "resume").glob("*/final.pt")
     return sum(path.stat().st_mtime >= stopped.began for path in finished)
 

@@ -196,7 +196,7 @@ def score_and_select(
     columns = score_pool(sample, batch, inputs.predictions, max_failures=failures)[spec.name]
     table = pa.table({field.name: pa.array(columns[field.name], type=field.type) for field in SCORES}, SCORES)
     chance: dict[str, Any] = {"study": (study.name, study.seed), "arm": arm, "budget": study.budget, "seeds": [0]}
-    subset = select(sample, policy, a=table, **chance)
+    subset = next(select(sample, policy, a=table, **chance))
     objects = spec.level == "object"
     scores = Scores(
         row=sample.box_row if objects else np.arange(len(sample)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from select_fixture import box_scores, image_scores, images, make_pool
+from select_fixture import box_scores, draws, image_scores, images, make_pool
 
 from metricloop.data.edits import EDITS, edit_columns
 from metricloop.data.manifest import draw_of
@@ -22,7 +22,7 @@ def edits_of(rows):
 
 def drawn(policy, rows, a=None, budget=0.5, seeds=(0,)):
     chance = {"study": ("s", 0), "arm": "arm", "budget": budget, "seeds": list(seeds)}
-    return select(POOL, policy, a, edits=edits_of(rows), **chance)
+    return pa.concat_tables(select(POOL, policy, a, edits=edits_of(rows), **chance))
 
 
 def labels(subset, image):
@@ -44,7 +44,7 @@ def test_the_manifest_holds_the_edited_labels():
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_without_an_edit_the_bytes_are_those_of_the_policy_alone(when):
-    plain = select(POOL, {"name": "random"}, study=("s", 0), arm="arm", budget=0.5, seeds=[0, 1, 2])
+    plain = draws(POOL, {"name": "random"}, seeds=range(3))
     mend = {"repair": "it", "least_confidence": 0.8, "when": when}
     assert drawn({"name": "random", "mend": mend}, {0: [DROP_FIRST]}, seeds=(0, 1, 2)).equals(plain)
 

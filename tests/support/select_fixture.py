@@ -53,7 +53,9 @@ def box_scores(pool, values):
 
 
 def draws(pool, policy, a=None, b=None, embeddings=None, *, budget=0.5, seeds=range(4), arm="arm", study=("s", 0)):
-    return select(pool, policy, a, b, embeddings, study=study, arm=arm, budget=budget, seeds=list(seeds))
+    return pa.concat_tables(
+        select(pool, policy, a, b, embeddings, study=study, arm=arm, budget=budget, seeds=list(seeds))
+    )
 
 
 def images(subset, seed=0):

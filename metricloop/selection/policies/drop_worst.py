@@ -40,9 +40,9 @@ def drop_worst(draw: Draw) -> Chosen:
 
 
 def lowest(values: np.ndarray, number: int, tie: np.ndarray) -> np.ndarray:
-    """Which of the values are the `number` lowest, (n,) bool; of equal ones those with the lowest `tie`, all distinct.
+    """Mark the `number` lowest of n values, (n,) bool. tie: (n,) a permutation; it decides among equal values.
 
-    Without sorting: of millions of boxes that is ten times as fast.
+    It does not sort all values, which would take ten times as long for millions of boxes.
 
     >>> lowest(np.array([3.0, 1.0, 2.0, 2.0]), 2, np.array([0, 1, 3, 2])).tolist()
     [False, True, False, True]
