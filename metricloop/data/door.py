@@ -1,19 +1,25 @@
 """Open the files of a data set, which strangers may have made: regular files of bounded size, and nothing outside.
 
 A named pipe or a device would block for ever or never end; a link may lead to somebody's private files. A path that
-stands for a URL (`urls`) is fetched; then errors are those of `remote`, too.
+stands for a URL (`urls`) is fetched; then errors are those of `remote`, too. A path into a tar or a Parquet file means
+what is packed there (`packed`).
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import FileIO
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from metricloop.data.urls import is_url
 
+if TYPE_CHECKING:
+    from metricloop.data.packed import Packed
+
+Got = TypeVar("Got")
 MB = 1 << 20
 TEXT = 64 * MB  # most bytes of a label file, list, YAML or XML file
 TABLE = 4096 * MB  # of an annotation file that holds a whole data set
@@ -52,6 +58,8 @@ def read_bytes(
         from metricloop.data import remote
 
         return remote.read(_admitted(path, roots), limit, sha256)
+    if (inside_of := _packed(path)) and inside_of[1]:
+        return _contents(inside_of[0], roots).read(inside_of[1], limit, lambda: _open(inside_of[0], roots))
     with _open(path, roots) as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > limit:
@@ -68,6 +76,8 @@ def read_head(path: Path | str, roots: Sequence[str] | None, size: int) -> bytes
         from metricloop.data import remote
 
         return remote.head(_admitted(path, roots), size)
+    if (inside_of := _packed(path)) and inside_of[1]:
+        return read_bytes(path, roots)[:size]
     with _open(path, roots) as stream:
         try:
             return stream.read(size)
@@ -87,39 +97,97 @@ def bring(files: Iterable[tuple[Path, str]]) -> None:
         remote.bring(far)
 
 
+def use_file(path: Path | str, what: Callable[[IO[bytes]], Got], roots: Sequence[str] | None = None) -> Got:
+    """What a function makes of a regular file, which may be large; not of one that is packed in another.
+
+    Errors: DoorError.
+    """
+    if is_url(path):
+        from metricloop.data import remote
+
+        return remote.use(_admitted(path, roots), what)
+    with _open(path, roots) as stream:
+        return what(stream)
+
+
 def size_of(path: Path | str, sha256: str | None = None) -> int:
     """The bytes of a file. sha256: of its content, where known. Errors: OSError."""
-    return len(read_bytes(path, sha256=sha256)) if is_url(path) else os.stat(path).st_size
+    return os.stat(path).st_size if stands_alone(path) else len(read_bytes(path, sha256=sha256))
+
+
+def stands_alone(path: Path | str) -> bool:
+    """Whether a path means a file or folder of this machine, so that links and other programs can use it; not one at a
+    URL, nor one that is packed in another file.
+    """
+    return not is_url(path) and (_packed(path) or ("", ""))[1] == ""
 
 
 def exists(path: Path | str) -> bool:
     """Whether a file or folder is there. Errors: those of `remote`, for a URL."""
-    return os.path.exists(path) if not is_url(path) else bool(_kind(path))
+    return bool(_kind(path))
 
 
 def is_dir(path: Path | str) -> bool:
-    """Whether a path is a folder. Errors: as of `exists`."""
-    return os.path.isdir(path) if not is_url(path) else _kind(path) == "folder"
+    """Whether a path is a folder, or a tar, which is read like one. Errors: as of `exists`."""
+    return _kind(path) == "folder"
 
 
 def is_file(path: Path | str) -> bool:
     """Whether a path is a file. Errors: as of `exists`."""
-    return os.path.isfile(path) if not is_url(path) else _kind(path) == "file"
+    return _kind(path) == "file"
 
 
 def names_in(folder: Path | str) -> list[str]:
     """The names of what a folder holds, in any order. Errors: OSError."""
-    if not is_url(folder):
-        return os.listdir(folder)
-    from metricloop.data import remote
+    if is_url(folder):
+        from metricloop.data import remote
 
-    return list(remote.listing(folder).states)
+        return list(remote.listing(folder).states)
+    if inside_of := _packed(folder):
+        return list(_contents(inside_of[0]).names.get(inside_of[1], ()))
+    return os.listdir(folder)
+
+
+def entries_of(folder: Path | str, roots: Sequence[str] | None = None) -> dict[str, bool] | None:
+    """The names in a folder that is packed, or is a tar itself, and whether each is a folder; None for another folder.
+
+    Errors: DoorError.
+    """
+    inside_of = None if is_url(folder) else _packed(folder)
+    return None if inside_of is None else _contents(inside_of[0], roots).names.get(inside_of[1], {})
 
 
 def _kind(path: Path | str) -> str:
-    from metricloop.data import remote
+    if is_url(path):
+        from metricloop.data import remote
 
-    return remote.kind(path)
+        return remote.kind(path)
+    if os.path.isdir(path):
+        return "folder"
+    if inside_of := _packed(path):
+        from metricloop.data.packed import PARQUET, kind
+
+        if not inside_of[1] and inside_of[0].lower().endswith(PARQUET):
+            return "file"
+        try:
+            return kind(_contents(inside_of[0]), inside_of[1])
+        except DoorError:
+            return "" if inside_of[1] else "file"
+    return "file" if os.path.isfile(path) else "something else" if os.path.exists(path) else ""
+
+
+def _packed(path: Path | str) -> tuple[str, str] | None:
+    from metricloop.data.packed import parts_of
+
+    return parts_of(path)
+
+
+def _contents(file: str, roots: Sequence[str] | None = None) -> Packed:
+    """What a packed file holds. Errors: DoorError."""
+    from metricloop.data.packed import packed_in
+
+    _open(file, roots).close()
+    return packed_in(file)
 
 
 def _admitted(path: Path | str, roots: Sequence[str] | None) -> str:

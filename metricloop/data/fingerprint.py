@@ -52,6 +52,9 @@ def _files(folders: Iterable[Path | str]) -> Iterator[tuple[bytes, int, int]]:
     tops = [top for top in tops if not any(other != top and door.inside(top, [other]) for other in tops)]
     seen = set(tops)
     todo = [(top, f"{number}") for number, top in enumerate(tops)]
+    for top, shown in [(top, shown) for top, shown in todo if os.path.isfile(top)]:  # a tar
+        todo.remove((top, shown))
+        yield _file(shown, os.stat(top))
     while todo:
         folder, shown = todo.pop()
         try:
@@ -73,10 +76,13 @@ def _files(folders: Iterable[Path | str]) -> Iterator[tuple[bytes, int, int]]:
                         continue
                     todo.append((real if entry.is_symlink() else entry.path, name))
                     continue
-                state = entry.stat()
-                yield os.fsencode(name), state.st_size, state.st_mtime_ns + state.st_ctime_ns
+                yield _file(name, entry.stat())
             except OSError:
                 yield os.fsencode(name), -1, 0
+
+
+def _file(name: str, state: os.stat_result) -> tuple[bytes, int, int]:
+    return os.fsencode(name), state.st_size, state.st_mtime_ns + state.st_ctime_ns
 
 
 def _new(real: str, tops: list[str], seen: set[str]) -> bool:

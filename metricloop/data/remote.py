@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from metricloop.data import door
+from metricloop.data.packed import TAR, Members, Packed, look_into, members_of, parts_of
+from metricloop.data.packed import kind as kind_in
 from metricloop.data.picture_cache import picture_cache
 from metricloop.data.storage import ask, system_of, trust_again
 from metricloop.data.urls import url_of
@@ -20,10 +23,14 @@ FETCHES = 32  # at the same time
 AHEAD = 256  # label files that are fetched together
 LARGEST = 64 * door.MB  # of a file that is kept in the cache
 KINDS = {"file": "file", "directory": "folder"}
+MEMBERS = "#members"  # behind the URL of a tar: the list of what is in it
 FOLDER, UNKNOWN = -1, 0  # in place of a file's state
 # What servers tell of a file that changes with it, the best first.
 STATES = ("ETag", "etag", "md5Hash", "crc32c", "content_md5", "LastModified", "Last-Modified", "last_modified",
           "updated", "mtime", "created")  # fmt: skip
+
+
+Got = TypeVar("Got")
 
 
 class Listing(NamedTuple):
@@ -37,6 +44,7 @@ class Listing(NamedTuple):
 
 _listings: dict[str, Listing] = {}  # of this process, by folder
 _ordered: dict[str, list[str]] = {}
+_packed: dict[str, Packed] = {}
 _ahead: dict[str, bytes] = {}  # label files that were fetched before they were asked for
 
 
@@ -44,6 +52,7 @@ def forget() -> None:
     """Look at everything anew from now on."""
     _listings.clear()
     _ordered.clear()
+    _packed.clear()
     _ahead.clear()
     trust_again()
 
@@ -55,9 +64,16 @@ def listing(folder: Path | str) -> Listing:
     """
     key = str(folder)
     if key not in _listings:
-        url = _url(key)
-        _listings[key] = ask(url, lambda: _listing(url), gone=Listing({}, 0))
+        url, inside_of = _url(key), parts_of(key)
+        _listings[key] = _packed_listing(*inside_of) if inside_of else ask(url, lambda: _listing(url), Listing({}, 0))
     return _listings[key]
+
+
+def _packed_listing(file: str, folder: str) -> Listing:
+    """What lies in a folder of a packed file; each of its files has the state of the whole."""
+    names = _packed_at(file).names.get(folder, {})
+    own = int(_state(file) or "0", 16)
+    return Listing({name: FOLDER if is_dir else own for name, is_dir in sorted(names.items())}, 0)
 
 
 def _listing(url: str) -> Listing:
@@ -69,7 +85,14 @@ def _listing(url: str) -> Listing:
 
 
 def kind(path: Path | str) -> str:
-    """What lies at a URL: "file", "folder" or "" for nothing. Errors: as of `listing`."""
+    """What lies at a URL: "file", "folder" or "" for nothing; a tar is read like a folder. Errors: as of `listing`."""
+    if (inside_of := parts_of(path)) and inside_of[1]:
+        return kind_in(_packed_at(inside_of[0]), inside_of[1])
+    found = _stored_kind(path)
+    return "folder" if inside_of and found and inside_of[0].lower().endswith(TAR) else found
+
+
+def _stored_kind(path: Path | str) -> str:
     parent, _, name = str(path).rpartition("/")
     if parent in _listings:
         state = _listings[parent].states.get(name)
@@ -96,9 +119,7 @@ def read(path: Path | str, limit: int, sha256: str | None = None) -> bytes:
         return data
     if sha256 is None and len(beside := _following(path)) > 1:
         return _read_together(beside, limit)
-    data = _fetch(url)
-    if len(data) > limit:
-        raise door.DoorError(f"{len(data) / door.MB:.0f} MB; at most {limit // door.MB} MB are read")
+    data = _fetch(path, limit)
     if len(data) <= LARGEST:
         cache.add(data, url, state)
     return data
@@ -128,11 +149,63 @@ def head(path: Path | str, size: int) -> bytes:
     url = _url(path)
     if url in _ahead:
         return _ahead[url][:size]
+    if (inside_of := parts_of(path)) and inside_of[1]:
+        return read(path, door.PICTURE)[:size]
     return ask(url, lambda: system_of(url).cat_file(url, start=0, end=size))[:size]
 
 
-def _fetch(url: str) -> bytes:
-    return ask(url, lambda: system_of(url).cat_file(url))
+def use(path: Path | str, what: Callable[[IO[bytes]], Got]) -> Got:
+    """What a function makes of a file, of which it fetches what it reads. Errors: as of `read`."""
+    url = _url(path)
+
+    def used() -> Got:
+        with system_of(url).open(url, "rb") as stream:
+            return what(stream)
+
+    return ask(url, used)
+
+
+def _fetch(path: Path | str, limit: int) -> bytes:
+    """Errors: DoorError where it does not exist or is larger than `limit`; AwayError, MissingPackageError."""
+    url = _url(path)
+    if (inside_of := parts_of(path)) and inside_of[1]:
+        file, member = inside_of
+        url, packed = _url(file), _packed_at(file)
+        if isinstance(packed, Members):
+            start, size = packed.span(member, limit)
+            return ask(url, lambda: system_of(url).cat_file(url, start=start, end=start + size))
+        return ask(url, lambda: packed.read(member, limit, lambda: system_of(url).open(url, "rb")))
+    data = ask(url, lambda: system_of(url).cat_file(url))
+    if len(data) > limit:
+        raise door.DoorError(f"{len(data) / door.MB:.0f} MB; at most {limit // door.MB} MB are read")
+    return data
+
+
+def _packed_at(file: str) -> Packed:
+    """What a packed file holds. Only reading a tar from end to end tells: its files come into the cache meanwhile, and
+    a list of them, so that this happens once per machine.
+    """
+    if file not in _packed:
+        url, state, cache = _url(file), _state(file), picture_cache()
+        if file.lower().endswith(TAR):
+            known = cache.hash_of(f"{url}{MEMBERS}", state)
+            listed = cache.get(known) if known else None
+            spans = json.loads(listed) if listed else use(file, lambda stream: _read_tar(url, state, stream))
+            _packed[file] = Members({name: (start, size) for name, (start, size) in spans.items()})
+        else:
+            _packed[file] = use(file, lambda stream: look_into(file, stream))
+    return _packed[file]
+
+
+def _read_tar(url: str, state: str, stream: IO[bytes]) -> dict[str, tuple[int, int]]:
+    cache = picture_cache()
+    spans = {}
+    for name, start, size, content in members_of(stream, LARGEST):
+        spans[name] = start, size
+        if len(content) == size:
+            cache.add(content, f"{url}/{name}", state)
+    cache.add(json.dumps(spans).encode(), f"{url}{MEMBERS}", state)
+    return spans
 
 
 def _read_together(paths: list[str], limit: int) -> bytes:
@@ -150,9 +223,7 @@ def _single(path: str, limit: int) -> bytes:
     url, state, cache = _url(path), _state(path), picture_cache()
     if (known := cache.hash_of(url, state)) and (data := cache.get(known)) is not None:
         return data
-    data = _fetch(url)
-    if len(data) > limit:
-        raise door.DoorError(f"{len(data) / door.MB:.0f} MB; at most {limit // door.MB} MB are read")
+    data = _fetch(path, limit)
     cache.add(data, url, state)
     return data
 
@@ -171,7 +242,9 @@ def _following(path: Path | str) -> list[str]:
 
 
 def _state(path: Path | str) -> str:
-    """The state of a file as text; "" where the server does not tell."""
+    """The state of a file as text, of a packed one that of the whole; "" where the server does not tell."""
+    if (inside_of := parts_of(path)) and inside_of[1]:
+        return _state(inside_of[0])
     parent, _, name = str(path).rpartition("/")
     state = _listings[parent].states.get(name, UNKNOWN) if parent in _listings else UNKNOWN
     return f"{state:x}" if state != UNKNOWN else f"{own:x}" if (own := _state_of(_info(path))) != UNKNOWN else ""

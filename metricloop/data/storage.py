@@ -90,7 +90,7 @@ def ask(url: str, what: Callable[[], Got], gone: Got | None = None) -> Got:
                     raise door.DoorError("it does not exist") from None
                 return gone
             why, temporary = "there is no bucket of this name", False
-        except door.MissingPackageError:
+        except (door.MissingPackageError, door.DoorError):
             raise
         except Exception as error:  # every library has errors of its own
             why, temporary = _reason(error)

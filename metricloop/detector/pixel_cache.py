@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from metricloop.data import door, letterbox, pictures
 from metricloop.data.dataset import Dataset
 from metricloop.data.letterbox import letterbox as resize
+from metricloop.data.packed import parts_of
 from metricloop.data.pictures import read_picture
 from metricloop.data.urls import is_url
 
@@ -44,8 +46,9 @@ class Pixels:
 
     def __getitem__(self, row: int) -> np.ndarray:
         path = self._dataset.root / self._dataset.file[row]
+        packed = parts_of(path)
         try:
-            stat = path.stat()
+            stat = os.stat(packed[0] if packed else path)
             stamp = (stat.st_size, stat.st_mtime_ns)
         except FileNotFoundError:
             stamp = (-1, -1)

@@ -19,6 +19,7 @@ from metricloop.auditing.run import Audit
 from metricloop.auditing.suspects import Suspect
 from metricloop.data.dataset import Dataset
 from metricloop.data.label_errors import LABEL_ERRORS
+from metricloop.data.packed import parts_of
 from metricloop.data.urls import url_of
 from metricloop.report.audit_pictures import CONFLICT, OtherPicture, pictures, row_of
 from metricloop.study.marks import WORDS
@@ -179,7 +180,11 @@ def shortened(file: str, most: int = LONGEST) -> str:
 
 
 def _address(picture: str, folder: Path) -> str:
-    """A picture as the page links to it: relative to the folder of the page, or by its URL."""
+    """A picture as the page links to it: relative to the folder of the page, or by its URL; a packed one by the file
+    that holds it.
+    """
+    if packed := parts_of(picture):
+        picture = packed[0]
     if url := url_of(picture):
         return url
     return quote(Path(os.path.relpath(picture, folder.absolute())).as_posix())

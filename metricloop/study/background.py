@@ -28,6 +28,7 @@ VAL_PLACES = {  # format -> where it has the pictures of the split val
     "coco": "a label file with val in its name, such as annotations/instances_val.json",
     "cvat": "images whose subset is val",
     "fiftyone": "a folder named val, with a labels.json of its own",
+    "huggingface": "a Parquet file, metadata.jsonl or tar with val in its name, or in that of its folder",
     "label-studio": "tasks whose data have split: val",
     "voc": "XML files and pictures in a folder named val",
     "yolo": "the folder or list that data.yaml names as val",

@@ -2,18 +2,17 @@
 
 import hashlib
 from base64 import b64encode
-from contextlib import chdir
 
 import fsspec
 import pytest
 from at_url import fresh_node, in_memory, served
 from coco_set import coco, make_set, noise, write
+from ingested import tables_of
 
 from metricloop.data import door, picture_cache, remote
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.formats import SourceError, read
 from metricloop.data.ingest import ingest
-from metricloop.data.ingest import write as write_tables
 from metricloop.data.loading import load
 from metricloop.data.pictures import PictureError, read_picture
 from metricloop.data.urls import path_of
@@ -23,16 +22,6 @@ from metricloop.detector.pixel_cache import Pixels
 @pytest.fixture(autouse=True)
 def _node(monkeypatch, tmp_path):
     fresh_node(monkeypatch, tmp_path / "cache")
-
-
-def tables_of(place, out):
-    """The tables of a data set as the bytes of their files."""
-    root = path_of(place)
-    tables = ingest(read(place, root=root), root, corrupt=Corrupt(), search_share=0.3, test_share=0.3)
-    out.mkdir()
-    with chdir(out):
-        write_tables(tables, out)
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
 def test_the_tables_are_those_of_the_same_files_in_a_folder(tmp_path):

@@ -143,6 +143,39 @@ def test_any_value_anywhere_in_the_json_of_a_tool(sets, name, data):
         path.write_bytes(before)
 
 
+HUGGINGFACE = (
+    "file_name",
+    "objects",
+    "annotations",
+    "bbox",
+    "boxes",
+    "category",
+    "label",
+    "iscrowd",
+    "width",
+    "height",
+)
+
+
+@fuzzed
+@given(data=st.data())
+def test_any_value_anywhere_in_a_line_of_metadata(sets, data):
+    root, files = sets["huggingface"]
+    ((path, before),) = files.items()
+    first, *others = before.decode().splitlines()
+    content = json.loads(first)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place, key, value = data.draw(
+            st.tuples(st.lists(st.integers(0, 9), max_size=4), st.sampled_from(HUGGINGFACE), values)
+        )
+        content = put_in(content, place, key, value)
+    try:
+        path.write_text("\n".join([json.dumps(content), *others]))
+        answered(root)
+    finally:
+        path.write_bytes(before)
+
+
 SHAPES = ("box", "polygon", "ellipse", "mask", "cuboid", "points", "polyline", "skeleton", "tag")
 SIDES = (
     *("xtl", "ytl", "xbr", "ybr", "points", "cx", "cy", "rx", "ry", "left", "top", "width", "height", "xtl1", "ybr2"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from pathlib import Path
 
 from odd_sets import coco, dump, ingested, names, pictures, voc, write, yolo
+from packed_set import one_box, pack, parquet, samples
 from quirks.ytvos import _set as ytvos
 from tool_sets import cvat, fiftyone, studio
 
@@ -15,7 +18,10 @@ from metricloop.data.problem_list import write_problems
 from metricloop.data.splits import SplitError
 from metricloop.data.summary import describe
 
-FORMATS = ("coco", "yolo", "voc", "ytvos", "cvat", "label-studio", "fiftyone")
+FORMATS = (
+    *("coco", "yolo", "voc", "ytvos", "cvat", "label-studio", "fiftyone"),
+    *("huggingface", "huggingface-parquet", "huggingface-tar"),
+)
 SECONDS = 20  # of computing; a tenth of a second is usual
 
 
@@ -41,6 +47,19 @@ def make_set(name: str, root: Path) -> dict[Path, bytes]:
     elif name == "label-studio":
         dump(root / "tasks.json", studio(pictures(root, names(count=5)), "/data/upload/1/0a1b2c3d-{}".format))
         files = ["tasks.json"]
+    elif name == "huggingface":
+        lines = [{"file_name": own, "objects": one_box(1)[0]} for own in pictures(root, names(count=5))]
+        write(root / "metadata.jsonl", "\n".join(json.dumps(line) for line in lines))
+        files = ["metadata.jsonl"]
+    elif name == "huggingface-parquet":
+        parquet(root / "part.parquet", samples(5), one_box(5), ["cat"])
+        files = ["part.parquet"]
+    elif name == "huggingface-tar":
+        for own in pictures(root / "plain", names(count=5)):
+            dump(root / f"plain/{Path(own).stem}.json", {"objects": one_box(1)[0]})
+        pack(root / "plain", root / "a.tar")
+        shutil.rmtree(root / "plain")
+        files = ["a.tar"]
     else:
         dump(root / "labels.json", fiftyone(pictures(root / "data", names(count=5))))
         files = ["labels.json"]

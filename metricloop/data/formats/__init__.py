@@ -78,6 +78,10 @@ def _recognise(place: Place) -> str:
 
 def _contents(place: Place) -> str:
     if not place.is_dir(place.source):
+        try:
+            door.entries_of(place.source)
+        except door.DoorError as error:
+            return f"a file that cannot be read: {error}"
         return "a file" if is_url(place.source) else f"a file of {place.source.stat().st_size} bytes"
     names = [name + "/" * is_dir for name, is_dir in place.entries(place.source).items()]
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "an empty folder"

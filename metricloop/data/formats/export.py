@@ -16,6 +16,7 @@ from metricloop.data import writers
 from metricloop.data.dataset import PER_IMAGE, Dataset
 from metricloop.data.formats.writer import ExportError, Notes, Placing, Writer, check_empty
 from metricloop.data.formats.written import remember_links
+from metricloop.data.packed import parts_of
 from metricloop.data.tables import column, xyxy
 from metricloop.data.urls import is_url
 
@@ -23,6 +24,7 @@ __all__ = ["ExportError", "export_dataset", "format_of", "joined", "of_subset", 
 
 COCO_FOLDER = "coco-folder"  # what COCO is without the name of a file
 FOLDER = "yolo"  # what a target without a known suffix becomes
+PACKED = "pictures are packed in other files, where other tools do not find them; --format coco-folder takes them out"
 PER_BOX = ("box_id", "boxes", "labels", "crowd")
 
 
@@ -76,6 +78,8 @@ def export_dataset(
     said = form.write(dataset, Notes() if notes is None else notes, target, placing)
     if not form.suffix and placing == Placing.LINK and not is_url(dataset.root):
         remember_links(target, dataset.root)
+    if form.suffix and any(parts_of(dataset.root / file) for file in dataset.file):
+        said = [*said, PACKED]
     return said
 
 

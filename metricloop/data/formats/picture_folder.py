@@ -16,7 +16,7 @@ from metricloop.data import door
 from metricloop.data.dataset import Dataset
 from metricloop.data.formats.writer import ExportError, Note, Notes, Placing
 from metricloop.data.tables import replacing
-from metricloop.data.urls import is_url, path_of, stated
+from metricloop.data.urls import path_of, stated
 
 QUEUE = "queue.csv"
 MADE = re.compile(r"(?:\d{4,}_)?(\d{6,})_(.+)")  # a name of `picture_name`
@@ -65,16 +65,17 @@ def place_picture(dataset: Dataset, row: int, target: Path, placing: Placing) ->
 def place_file(picture: str, target: Path, placing: Placing, sha256: str | None = None) -> None:
     """Link or copy a picture, as `placing` says; where links are impossible, it is copied. Errors: ExportError.
 
-    picture: an absolute path, or a URL, from which it is fetched. sha256: of the picture, where known.
+    picture: an absolute path, or a URL, from which it is fetched; what is packed in a file is copied from it, too.
+    sha256: of the picture, where known.
     A hard link is not the first choice: it changes a time of the original, by which studies notice that a picture was
     changed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    if is_url(path_of(picture)):
+    if not door.stands_alone(path_of(picture)):
         try:
             data = door.read_bytes(path_of(picture), sha256=sha256)
         except door.DoorError as error:
-            raise ExportError(f"{picture} cannot be fetched: {error}") from None
+            raise ExportError(f"{picture} cannot be read: {error}") from None
         with replacing(target) as temporary:
             temporary.write_bytes(data)
         return

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from metricloop.data.formats.paths import LONGEST, Found, TailIndex, parts_of
+from metricloop.data.formats.paths import LONGEST, LOOSER, Found, TailIndex, parts_of
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import Problem
 from metricloop.data.formats.split_names import split_of
+from metricloop.data.packed import parts_of as packed_parts
 
 Key = TypeVar("Key", bound=Hashable)  # of an entry
 
@@ -122,7 +123,7 @@ def _match_loosely(place: Place, wanted: Mapping[Key, Wanted], found: dict[Key, 
             continue
         for key, how in rows:
             found[key] = path
-            if how:
+            if how and not (how == LOOSER[0] and packed_parts(path)):  # labels do not say which tar holds a picture
                 kinds[how] += 1
                 examples.setdefault(how, (path, wanted[key].name))
     for how, count in sorted(kinds.items()):

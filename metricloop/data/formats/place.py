@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 from metricloop.data import door
+from metricloop.data.packed import TAR, parts_of
 from metricloop.data.pictures import SUFFIXES
 from metricloop.data.urls import is_url, path_of
 
@@ -64,11 +66,34 @@ class Place:
         return self._listed[key]
 
     def _scan(self, folder: str) -> Iterator[tuple[str, bool]]:
-        if is_url(folder):
-            from metricloop.data.remote import FOLDER, listing
+        """The names in a folder. Tars count as folders where nothing else can hold the pictures, for a tar beside a
+        folder is often what it was unpacked from.
+        """
+        found = dict(self._names(folder))
+        packed = [name for name, is_dir in found.items() if not is_dir and name.lower().endswith(TAR)]
+        beside = next((name for name, is_dir in found.items() if _may_hold_pictures(name, is_dir)), None)
+        if beside is None:
+            found |= dict.fromkeys(packed, True)
+        elif packed and door.inside(folder, [str(self.base)]):
+            why = f"{beside} lies beside it; give the tar itself, or a folder of tars and labels only"
+            self.refused.update(
+                {printable(os.path.join(folder, name)): why for name in packed if Path(folder, name) != self.source}
+            )
+        yield from found.items()
 
-            own = listing(folder).states if door.is_dir(folder) else {}
-            yield from ((name, state == FOLDER) for name, state in own.items())
+    def _names(self, folder: str) -> Iterator[tuple[str, bool]]:
+        try:
+            if is_url(folder):
+                from metricloop.data.remote import FOLDER, listing
+
+                own = listing(folder).states if parts_of(folder) or door.is_dir(folder) else {}
+                yield from ((name, state == FOLDER) for name, state in own.items())
+                return
+            if (packed := door.entries_of(folder, self.roots)) is not None:
+                yield from packed.items()
+                return
+        except door.DoorError as error:
+            self.refused[printable(folder)] = str(error)
             return
         try:
             with os.scandir(folder) as found:
@@ -113,7 +138,7 @@ class Place:
         if is_url(path):
             return self.admits(path) and door.is_dir(path)
         try:
-            return os.path.isdir(path) and self.admits(path)
+            return self.admits(path) and door.is_dir(path)
         except ValueError:
             return False
 
@@ -169,6 +194,10 @@ class Place:
         start = self.further if self.further and self.further in path.parents else self.base
         return path.parts[len(start.parts) :]
 
+    def use_file(self, path: Path | str, what: Callable[[IO[bytes]], door.Got]) -> door.Got:
+        """What a function makes of a file. Errors: DoorError."""
+        return door.use_file(path, what, self._roots(path))
+
     def read_bytes(self, path: Path | str, limit: int = door.TEXT) -> bytes:
         """Errors: DoorError."""
         return door.read_bytes(path, self._roots(path), limit)
@@ -194,15 +223,19 @@ class Place:
         return printable(Path(text).as_posix())
 
 
+def _may_hold_pictures(name: str, is_dir: bool) -> bool:
+    return not _labels_only(name) if is_dir else os.path.splitext(name)[1].lower() in SUFFIXES
+
+
 def base_of(source: Path) -> Path:
     """The folder of a source, or the one above if it holds labels only, as its name says."""
     if not door.is_dir(source):
-        return source.parent.parent if _labels_only(source.parent) else source.parent
-    return source.parent if _labels_only(source) and not _has_pictures(source) else source
+        return source.parent.parent if _labels_only(source.parent.name) else source.parent
+    return source.parent if _labels_only(source.name) and not _has_pictures(source) else source
 
 
-def _labels_only(folder: Path) -> bool:
-    return folder.name.lower().startswith(("annotation", "label", "xml", "json"))
+def _labels_only(folder: str) -> bool:
+    return folder.lower().startswith(("annotation", "label", "xml", "json"))
 
 
 def _has_pictures(folder: Path) -> bool:

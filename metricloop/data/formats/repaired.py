@@ -22,7 +22,6 @@ from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import Problem, SourceError
 from metricloop.data.formats.repair import repair
 from metricloop.data.formats.source import Record, Source, merge
-from metricloop.data.urls import is_url
 
 WITHOUT_CROWDS = ("yolo",)  # formats that cannot hold crowd regions
 NO_FILE = "no label file"
@@ -112,7 +111,7 @@ def _orientation(picture: Path) -> int:
     from PIL import Image
 
     try:
-        with Image.open(BytesIO(door.read_bytes(picture)) if is_url(picture) else picture) as opened:
+        with Image.open(picture if door.stands_alone(picture) else BytesIO(door.read_bytes(picture))) as opened:
             return int(opened.getexif().get(274, 1) or 1)
     except (OSError, ValueError):
         return 1

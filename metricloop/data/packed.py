@@ -1,0 +1,244 @@
+"""Pictures packed into one file: the members of a tar, or the rows of a Parquet file, as files in a folder of its name.
+
+`/data/a.tar/x/1.jpg` is the member `x/1.jpg` of `/data/a.tar`, and `/data/b.parquet/00000012.jpg` the picture in row 12
+of `/data/b.parquet`. Nothing is unpacked: `door` reads the bytes where they lie.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import accumulate
+from threading import Lock
+from typing import IO, TYPE_CHECKING, Protocol
+
+from metricloop.data import door
+from metricloop.data.urls import is_url
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+TAR, PARQUET = ".tar", ".parquet"
+BYTES = "bytes"  # of a picture, in a struct
+BINARY = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", BYTES)  # columns with bytes as they are
+GROUPS = 2  # row groups of Parquet that a process keeps
+_END = re.compile(r"\.(?:tar|parquet)(?=/|$)", re.IGNORECASE)
+_lock = Lock()  # threads that want pictures of one row group wait for the first
+Opener = Callable[[], IO[bytes]]
+
+
+class Packed(Protocol):
+    """What a packed file holds. names: folder in it ("" for the top) -> name -> whether that is a folder."""
+
+    names: dict[str, dict[str, bool]]
+
+    def read(self, member: str, limit: int, open_: Opener) -> bytes:
+        """The bytes of a member; open_ opens the packed file. Errors: DoorError."""
+
+
+def parts_of(path: os.PathLike[str] | str) -> tuple[str, str] | None:
+    """The packed file in a path, and what is meant in it, "" for all of it; None for any other path.
+
+    A folder whose name ends like that of a packed file is a folder.
+    """
+    text = str(path)
+    for end in _END.finditer(text):
+        file = text[: end.end()]
+        if is_url(text) or os.path.isfile(file):
+            return file, text[end.end() + 1 :].strip("/")
+    return None
+
+
+def kind(packed: Packed, member: str) -> str:
+    """What a member is: "file", "folder" or "" for nothing."""
+    if member in packed.names:
+        return "folder"
+    folder, _, name = member.rpartition("/")
+    return "file" if packed.names.get(folder, {}).get(name) is False else ""
+
+
+def packed_in(file: str) -> Packed:
+    """What a packed file of this machine holds. Errors: DoorError."""
+    state = os.stat(file)
+    return _known(file, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _known(file: str, size: int, changed: int) -> Packed:
+    with open(file, "rb") as stream:
+        return look_into(file, stream)
+
+
+def look_into(file: str, stream: IO[bytes]) -> Packed:
+    """What a packed file holds, by its end or, of a tar, by all of its headers. Errors: DoorError."""
+    if file.lower().endswith(PARQUET):
+        return Rows.of(file, stream)
+    return Members({name: (start, size) for name, start, size, _ in members_of(stream)})
+
+
+def members_of(stream: IO[bytes], largest: int = -1) -> Iterator[tuple[str, int, int, bytes]]:
+    """(name, where its bytes begin, how many, the bytes if at most `largest`) of the files in a tar; no hidden ones.
+
+    Errors: DoorError where it is no tar, or is compressed.
+    """
+    try:
+        with tarfile.open(fileobj=stream, mode="r:") as archive:
+            for member in archive:
+                archive.members = []  # type: ignore[attr-defined]  # it would keep a kilobyte for each
+                name = os.path.normpath(member.name)
+                if not member.isreg() or member.sparse or any(part.startswith(".") for part in name.split("/")):
+                    continue
+                content = archive.extractfile(member) if member.size <= largest else None
+                yield name.lstrip("/"), member.offset_data, member.size, content.read() if content else b""
+    except tarfile.ReadError as error:
+        raise door.DoorError(f"no tar, or a compressed one, which would have to be unpacked ({error})") from None
+
+
+class Members:
+    """The files in a tar. spans: name -> where its bytes begin in the tar, and how many they are."""
+
+    def __init__(self, spans: dict[str, tuple[int, int]]) -> None:
+        self.spans = spans
+        self.names: dict[str, dict[str, bool]] = {"": {}}
+        for member in spans:
+            folder, _, name = member.rpartition("/")
+            self._folder(folder)[name] = False
+
+    def _folder(self, folder: str) -> dict[str, bool]:
+        if folder not in self.names:
+            above, _, name = folder.rpartition("/")
+            self._folder(above)[name] = True
+            self.names[folder] = {}
+        return self.names[folder]
+
+    def read(self, member: str, limit: int, open_: Opener) -> bytes:
+        """As `Packed` says."""
+        start, size = self.span(member, limit)
+        with open_() as stream:
+            stream.seek(start)
+            return stream.read(size)
+
+    def span(self, member: str, limit: int) -> tuple[int, int]:
+        """Where a member begins, and its bytes. Errors: DoorError where there is none, or it is larger than `limit`."""
+        if member not in self.spans:
+            raise door.DoorError("it does not exist")
+        start, size = self.spans[member]
+        if size > limit:
+            raise door.DoorError(f"{size / door.MB:.0f} MB; at most {limit // door.MB} MB are read")
+        return start, size
+
+
+class Rows:
+    """The pictures in a column of a Parquet file, named by their rows. starts: the first row of each row group, and the
+    number of all rows; digits: of a name; suffix: of all names.
+    """
+
+    def __init__(self, file: str, column: str, suffix: str, starts: list[int]) -> None:
+        self.file, self.column, self.suffix, self.starts = file, column, suffix, starts
+        self.names = {"": {self.name_of(row): False for row in range(starts[-1])}}
+
+    @classmethod
+    def of(cls, file: str, stream: IO[bytes]) -> Rows:
+        """Errors: DoorError where it is no Parquet file, or no column of it holds pictures."""
+        with parquet_of(stream) as parquet:
+            column = picture_column(parquet.schema_arrow)
+            if column is None:
+                raise door.DoorError("no column of it holds pictures")
+            groups = range(parquet.metadata.num_row_groups)
+            sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
+            return cls(file, column, _suffix(parquet, column), [0, *accumulate(sizes)])
+
+    def name_of(self, row: int) -> str:
+        """The name of the picture in a row, counted from 0."""
+        return f"{row:08}{self.suffix}"
+
+    def read(self, member: str, limit: int, open_: Opener) -> bytes:
+        """As `Packed` says."""
+        if member not in self.names[""]:
+            raise door.DoorError("it does not exist")
+        row = int(member.partition(".")[0])
+        group = next(own for own, end in enumerate(self.starts[1:]) if row < end)
+        data = self.group(group, open_)[row - self.starts[group]]
+        if data is None:
+            raise door.DoorError("its row holds no picture")
+        if len(data) > limit:
+            raise door.DoorError(f"{len(data) / door.MB:.0f} MB; at most {limit // door.MB} MB are read")
+        return data
+
+    def group(self, group: int, open_: Opener) -> list[bytes | None]:
+        """The pictures in a row group; the last ones stay in memory, because pictures are wanted in their order."""
+        with _lock:
+            key = self, group
+            if key not in _groups:
+                while len(_groups) >= GROUPS:
+                    del _groups[next(iter(_groups))]
+                _groups[key] = self._read_group(group, open_)
+            return _groups[key]
+
+    def _read_group(self, group: int, open_: Opener) -> list[bytes | None]:
+        with open_() as stream, parquet_of(stream) as parquet:
+            size = parquet.metadata.row_group(group).total_byte_size
+            if size > door.PICTURE:
+                raise door.DoorError(
+                    f"row group {group} takes {size / door.MB:.0f} MB; at most {door.PICTURE // door.MB} MB are read "
+                    "at once: write the file with smaller row groups"
+                )
+            own = parquet.schema_arrow.field(self.column)
+            leaf = self.column if _is_binary(own.type) else f"{self.column}.{BYTES}"
+            found = parquet.read_row_group(group, columns=[leaf])[self.column].to_pylist()
+        return [one[BYTES] if isinstance(one, dict) else one for one in found]
+
+
+_groups: dict[tuple[Rows, int], list[bytes | None]] = {}
+
+
+@contextmanager
+def parquet_of(stream: IO[bytes]) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, to be read within the block. Errors: DoorError where it is none, or is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        yield pq.ParquetFile(stream)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and type(error) is not OSError:  # of the server that it lies on
+            raise
+        told = " ".join(str(error).split())[:100]
+        raise door.DoorError(f"no Parquet file, or a damaged one ({told})") from None
+
+
+def picture_column(schema: pa.Schema) -> str | None:
+    """The column that holds the bytes of pictures: a struct with `bytes`, as Hugging Face's `datasets` writes them, or
+    bytes in a column whose name says so. None if there is none.
+    """
+    import pyarrow as pa
+
+    for field in schema:
+        if pa.types.is_struct(field.type) and (at := field.type.get_field_index(BYTES)) >= 0:
+            if _is_binary(field.type.field(at).type):
+                return str(field.name)
+        elif _is_binary(field.type) and field.name.lower() in BINARY:
+            return str(field.name)
+    return None
+
+
+def _is_binary(type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+
+
+def _suffix(parquet: pq.ParquetFile, column: str) -> str:
+    """How the names of the pictures end: as the first bytes of the first one tell."""
+    leaf = column if _is_binary(parquet.schema_arrow.field(column).type) else f"{column}.{BYTES}"
+    for batch in parquet.iter_batches(batch_size=1, columns=[leaf]):
+        first = batch.column(0)[0].as_py()
+        data = (first[BYTES] if isinstance(first, dict) else first) or b""
+        kinds = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif"}
+        return kinds.get(data[:4], ".jpg")
+    return ".jpg"

@@ -1,0 +1,326 @@
+"""Hugging Face's data sets: Parquet files with the pictures in them, `metadata.jsonl` beside pictures (ImageFolder), or
+tars with a `.json` for each picture (WebDataset).
+
+An entry has `objects`, a list of objects or an object of lists, with `bbox` and `category`. Nothing says how a box is
+meant: shares where all numbers are at most 1, and x, y, width, height, unless many boxes would then reach beyond their
+picture. Names of classes are those in the Parquet file's metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from metricloop.data import door
+from metricloop.data.formats.classes import class_names_of
+from metricloop.data.formats.picture_index import Wanted, match_pictures
+from metricloop.data.formats.place import Place
+from metricloop.data.formats.problem import left_out, reasons
+from metricloop.data.formats.source import Format, Problem, Record, Source, SourceError, make_record, unlabelled
+from metricloop.data.formats.split_names import splits_of_files
+from metricloop.data.formats.values import id_of, name_of, number, size_of, truth
+from metricloop.data.packed import PARQUET, TAR, parquet_of, picture_column
+from metricloop.data.picture_header import stored_size
+from metricloop.data.pictures import SUFFIXES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+METADATA = "metadata.jsonl"
+OBJECTS = ("objects", "annotations", "labels", "detections", "instances")
+BOXES = ("bbox", "bboxes", "box", "boxes")
+CLASSES = ("category", "categories", "category_id", "category_ids", "label", "labels", "class", "classes", "name")
+CROWDS = ("iscrowd", "is_crowd", "crowd")
+BATCH = 4096  # rows that are read at once
+SAMPLE = 200  # pictures whose sizes are looked up
+BEYOND = 0.1  # of the boxes reach beyond their picture: then they are corners
+
+
+class _Entry(NamedTuple):
+    """One picture of a label file. name: as stated; objects: (box, class, crowd) as stated."""
+
+    picture: Path
+    objects: list[tuple[list[float] | None, Any, bool]]
+    width: int | None
+    height: int | None
+
+
+def find_huggingface(place: Place) -> list[Path]:
+    """The label files of a source: Parquet files, or metadata.jsonl, or tars."""
+    alone = place.is_file(place.source)
+    files = [place.source] if alone else place.walk(place.source, (PARQUET, ".jsonl"))
+    for wanted in (_has_rows, _has_lines):
+        if found := [path for path in files if wanted(place, path)]:
+            return found
+    tars = [] if alone else [own for own in place.folders(place.source) if own.suffix.lower() == TAR]
+    return [own for own in tars if _has_samples(place, own)]
+
+
+def _has_rows(place: Place, path: Path) -> bool:
+    if path.suffix.lower() != PARQUET:
+        return False
+    try:
+        schema = place.use_file(path, _schema)
+    except door.DoorError as error:
+        place.refused[place.relative(path)] = str(error)
+        return False
+    return picture_column(schema) is not None and bool(_label_columns(schema))
+
+
+def _has_lines(place: Place, path: Path) -> bool:
+    first = door.text_of(place.head(path))[0].lstrip().partition("\n")[0] if path.name == METADATA else ""
+    return _objects(_parsed(first)) is not None
+
+
+def _has_samples(place: Place, tar: Path) -> bool:
+    for folder in place.folders(tar):
+        for _, path in _pairs(place, folder):
+            return _objects(_parsed(door.text_of(place.head(path))[0])) is not None
+    return False
+
+
+def _pairs(place: Place, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """A picture and the .json of the same name up to the first dot."""
+    labels = {path.name.partition(".")[0]: path for path in place.files(folder, (".json",))}
+    for picture in place.files(folder, SUFFIXES) if labels else ():
+        if path := labels.get(picture.name.partition(".")[0]):
+            yield picture, path
+
+
+def _schema(stream: IO[bytes]) -> pa.Schema:
+    with parquet_of(stream) as parquet:
+        return parquet.schema_arrow
+
+
+def _label_columns(schema: pa.Schema) -> list[str]:
+    """The columns with boxes and what belongs to them; none where there are no boxes."""
+    import pyarrow as pa
+
+    def children(type_: pa.DataType) -> list[str]:
+        inner = type_.value_type if pa.types.is_list(type_) or pa.types.is_large_list(type_) else type_
+        return [own.name for own in inner] if pa.types.is_struct(inner) else []
+
+    nested = [own.name for own in schema if set(children(own.type)) & {*BOXES}]
+    flat = [own for own in schema.names if own in BOXES]
+    boxes = nested[:1] or [*flat, *(own for own in schema.names if own in (*CLASSES, *CROWDS))] * bool(flat)
+    return boxes and [*boxes, *(own for own in ("width", "height") if own in schema.names)]
+
+
+def read_huggingface(place: Place) -> Source:
+    """Read the data set. Errors: SourceError when no picture can be used."""
+    problems: list[Problem] = []
+    files = find_huggingface(place)
+    declared = {path: _declared(place, path) for path in files}
+    entries = {path: list(_entries(place, path, problems)) for path in files}
+    stated = {path: [*declared[path], *_undeclared(entries[path], declared[path])] for path in files}
+    names, labels = class_names_of(stated.items(), problems)
+    relative, corners = _meaning(place, entries, problems)
+    splits = splits_of_files(files, place.base)
+    records: list[Record] = []
+    for path, own in entries.items():
+        by_name = {name: labels[path][key] for key, name in stated[path] if key in labels[path]}
+        for entry in own:
+            rows = _rows(path, entry, labels[path], by_name, corners, problems)
+            records.append(
+                make_record(entry.picture, rows, split=splits[path], width=entry.width, height=entry.height,
+                            relative=relative, origin=str(path))
+            )  # fmt: skip
+    if not records:
+        raise SourceError(f"{place.source}: no picture can be used. {reasons(problems)}", problems)
+    folders = {record.file.parent for record in records if not _in_rows(record.file)}
+    problems += unlabelled(place, folders, [record.file for record in records])
+    return Source("huggingface", names, tuple(records), tuple(problems))
+
+
+def _in_rows(picture: Path) -> bool:
+    return picture.parent.suffix.lower() == PARQUET
+
+
+def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Entry]:
+    if path.suffix.lower() == PARQUET:
+        pictures = [path / name for name in place.entries(path)]
+        try:
+            contents = place.use_file(path, _read_rows)
+        except door.DoorError as error:
+            problems.append(Problem(str(path), "label file cannot be read", f"left out ({error})"))
+            return
+        for picture, content in zip(pictures, contents, strict=True):
+            yield _entry(picture, content)
+    elif path.suffix.lower() == TAR:
+        yield from _samples(place, path, problems)
+    else:
+        yield from _lines(place, path, problems)
+
+
+def _read_rows(stream: IO[bytes]) -> list[dict[str, Any]]:
+    with parquet_of(stream) as parquet:
+        columns = _label_columns(parquet.schema_arrow)
+        return [row for batch in parquet.iter_batches(BATCH, columns=columns) for row in batch.to_pylist()]
+
+
+def _samples(place: Place, tar: Path, problems: list[Problem]) -> Iterator[_Entry]:
+    for folder in place.folders(tar):
+        for picture, path in _pairs(place, folder):
+            try:
+                content = _parsed(place.read_text(path))
+            except door.DoorError as error:
+                problems.append(Problem(str(path), "label file cannot be read", f"left out ({error})"))
+                continue
+            if _objects(content) is None:
+                problems.append(Problem(str(path), "label file cannot be read", "left out (no boxes in it)"))
+            else:
+                yield _entry(picture, content)
+
+
+def _lines(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Entry]:
+    contents = []
+    for line, text in enumerate(place.read_text(path, door.TABLE).splitlines(), start=1):
+        content = _parsed(text)
+        if isinstance(content, dict) and isinstance(content.get("file_name"), str):
+            contents.append(content)
+        elif text.strip():
+            told = f"left out (line {line}: no file_name, or no JSON)"
+            problems.append(Problem(str(path), "line cannot be read", told))
+    wanted: dict[Hashable, Wanted] = {
+        row: Wanted(content["file_name"], path, (path.parent,)) for row, content in enumerate(contents)
+    }
+    pictures = match_pictures(place, wanted, problems)
+    for row, content in enumerate(contents):
+        if row in pictures:
+            yield _entry(pictures[row], content)
+        else:
+            missing = str(path.parent / content["file_name"][:1000].replace("\0", "?"))
+            problems.append(Problem(missing, "labels without picture", left_out(len(_objects(content) or ()))))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _entry(picture: Path, content: dict[str, Any]) -> _Entry:
+    return _Entry(picture, _objects(content) or [], size_of(content.get("width")), size_of(content.get("height")))
+
+
+def _objects(content: Any) -> list[tuple[list[float] | None, Any, bool]] | None:
+    """(box, class, crowd) of each object, a box being None where it is not four numbers; None without any boxes."""
+    if not isinstance(content, dict):
+        return None
+    for holder in (*(content.get(key) for key in OBJECTS), *content.values(), content):
+        if isinstance(holder, list) and holder and all(isinstance(one, dict) for one in holder):
+            key = next((key for key in BOXES if key in holder[0]), None)
+            if key:
+                return [(_numbers(one.get(key)), _first(one, CLASSES), truth(_first(one, CROWDS))) for one in holder]
+        key = next((key for key in BOXES if isinstance(holder, dict) and isinstance(holder.get(key), list)), None)
+        if key:
+            boxes = holder[key]
+            classes, crowds = (_as_long(_first(holder, keys), len(boxes)) for keys in (CLASSES, CROWDS))
+            return [(_numbers(box), own, truth(crowd)) for box, own, crowd in zip(boxes, classes, crowds, strict=True)]
+    return [] if any(content.get(key) == [] for key in OBJECTS) else None
+
+
+def _first(holder: dict[str, Any], keys: Sequence[str]) -> Any:
+    return next((holder[key] for key in keys if key in holder), None)
+
+
+def _as_long(values: Any, length: int) -> list[Any]:
+    """A list of this length: an object without a value has None."""
+    return [*(values if isinstance(values, list) else []), *[None] * length][:length]
+
+
+def _numbers(box: Any) -> list[float] | None:
+    try:
+        found = [number(value) for value in box]
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == 4 else None
+
+
+def _declared(place: Place, path: Path) -> list[tuple[str, str]]:
+    """(id, name) of the classes that a Parquet file declares, as `datasets` writes them."""
+    if path.suffix.lower() != PARQUET:
+        return []
+    schema = place.use_file(path, _schema)
+    stated = _parsed((schema.metadata or {}).get(b"huggingface", b"").decode(errors="replace"))
+    try:
+        features = stated["info"]["features"]
+        names = next(found for column in _label_columns(schema) if (found := _class_label(features[column])))
+    except (KeyError, TypeError, StopIteration):
+        return []
+    return [(str(number), name_of(name)) for number, name in enumerate(names)]
+
+
+def _class_label(feature: Any) -> list[Any] | None:
+    """The names of a ClassLabel somewhere in a feature."""
+    if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list):
+        return feature["names"]
+    below = feature.values() if isinstance(feature, dict) else feature if isinstance(feature, list) else ()
+    return next((found for own in below if (found := _class_label(own))), None)
+
+
+def _undeclared(entries: list[_Entry], declared: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(id, name) of the classes that objects name and the file does not declare; numbers by their order."""
+    known = {key for pair in declared for key in pair}
+    found = {key for entry in entries for _, own, _ in entry.objects if (key := id_of(own)) and key not in known}
+    ordered = sorted(found, key=lambda key: (not key.isdecimal(), int(key) if key.isdecimal() else 0, key))
+    return [(key, f"category_{key}" if key.isdecimal() else key) for key in ordered]
+
+
+def _meaning(place: Place, entries: dict[Path, list[_Entry]], problems: list[Problem]) -> tuple[bool, bool]:
+    """Whether boxes are shares of their picture, and whether they are corners."""
+    sample = [entry for own in entries.values() for entry in own if any(box for box, _, _ in entry.objects)][:SAMPLE]
+    boxes = np.array([box for entry in sample for box, _, _ in entry.objects if box]).reshape(-1, 4)
+    if not len(boxes):
+        return False, False
+    relative = bool((np.abs(boxes) <= 1).all() and (boxes % 1).any())
+    sizes = []
+    for entry in sample:
+        height, width = (1, 1) if relative else _size(place, entry.picture)
+        sizes += [(width or entry.width or np.inf, height or entry.height or np.inf)] * sum(
+            box is not None for box, _, _ in entry.objects
+        )
+    beyond = (boxes[:, :2] + boxes[:, 2:] > np.array(sizes) * 1.01 + 1e-6).any(axis=1)
+    corners = bool(beyond.mean() > BEYOND)
+    if corners:
+        told = f"{int(beyond.sum())} of {len(boxes)} reach beyond their picture if read as x, y, width, height"
+        problems.append(Problem(str(next(iter(entries))), "boxes read as corners (x1, y1, x2, y2)", told))
+    return relative, corners
+
+
+def _size(place: Place, picture: Path) -> tuple[int, int]:
+    """Height and width of a picture; zeros where it cannot be read, which is told later."""
+    try:
+        return stored_size(place.read_bytes(picture, door.PICTURE)) or (0, 0)
+    except door.DoorError:
+        return 0, 0
+
+
+def _rows(
+    path: Path, entry: _Entry, by_id: dict[str, int], by_name: dict[str, int], corners: bool, problems: list[Problem]
+) -> list[tuple[list[float], int, bool]]:
+    rows = []
+    for box, stated, crowd in entry.objects:
+        key = id_of(stated)
+        label = None if key is None else by_id.get(key, by_name.get(key))
+        if box is None:
+            problems.append(Problem(str(path), "box is not four numbers", f"dropped ({entry.picture.name})"))
+        elif label is None:
+            problems.append(Problem(str(path), "unknown class", f"dropped ({entry.picture.name})"))
+        else:
+            x, y, right, bottom = box
+            rows.append(([x, y, right, bottom] if corners else [x, y, x + right, y + bottom], label, crowd))
+    return rows
+
+
+FORMAT = Format(
+    sign="Hugging Face's Parquet files, metadata.jsonl, or tars with a .json for each picture",
+    find=find_huggingface,
+    read=lambda place, categories: read_huggingface(place),
+    place=27,
+)

@@ -1,0 +1,226 @@
+"""Pictures packed into tars and Parquet files are read where they lie, as the same files in a folder."""
+
+import csv
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from at_url import fresh_node, in_memory
+from coco_set import coco, make_set, noise, write
+from ingested import tables_of
+from packed_set import one_box, pack, parquet, samples
+from small_dataset import make
+
+from metricloop.data import door, packed, remote
+from metricloop.data.fingerprint import fingerprint
+from metricloop.data.formats import SourceError, read, recognise
+from metricloop.data.formats.picture_folder import place_picture
+from metricloop.data.formats.writer import Placing
+from metricloop.data.pictures import read_picture
+from metricloop.data.urls import path_of
+from metricloop.detector.pixel_cache import Pixels
+
+
+@pytest.fixture(autouse=True)
+def _node(monkeypatch, tmp_path):
+    fresh_node(monkeypatch, tmp_path / "cache")
+
+
+def _only_json(data):
+    """As of a cache that has lost its pictures."""
+    return data if data is not None and data.startswith(b"{") else None
+
+
+def labelled(folder, form):
+    """A data set of twelve pictures in one of three formats."""
+    if form == "coco":
+        return make_set(folder, 12)
+    for number in range(12):
+        noise(folder / f"images/{number:02}.jpg", number)
+        if form == "yolo":
+            (folder / "labels").mkdir(exist_ok=True)
+            (folder / f"labels/{number:02}.txt").write_text("0 0.5 0.5 0.3 0.4\n")
+            (folder / "data.yaml").write_text("names: [lion]\ntrain: images\n")
+        else:
+            (folder / "annotations").mkdir(exist_ok=True)
+            (folder / f"annotations/{number:02}.xml").write_text(
+                f"<annotation><filename>{number:02}.jpg</filename><size><width>40</width><height>30</height></size>"
+                "<object><name>lion</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
+                "</object></annotation>"
+            )
+    return folder
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc"])
+def test_a_tar_gives_the_tables_of_its_folder_here_and_at_a_url(form, tmp_path):
+    folder = labelled(tmp_path / "set", form)
+    tar = pack(folder, tmp_path / "packed" / "set.tar")
+    assert recognise(tar) == form
+    in_folder = tables_of(folder, tmp_path / "a")
+    assert tables_of(tar, tmp_path / "b") == in_folder
+    assert tables_of(f"{in_memory(tar.parent, form)}/set.tar", tmp_path / "c") == in_folder
+
+
+def test_labels_beside_tars_of_pictures(tmp_path):
+    folder = make_set(tmp_path / "set", 12)
+    shards = tmp_path / "shards"
+    for shard in range(3):
+        pack(folder / "images", shards / f"lions-{shard:05}.tar", {f"{k}.jpg" for k in range(shard, 12, 3)})
+    (shards / "labels.json").write_bytes((folder / "labels.json").read_bytes())
+    tables_of(shards, tmp_path / "out")
+    files = read(shards).records
+    assert {record.file.relative_to(shards).as_posix() for record in files} == {
+        f"lions-{k % 3:05}.tar/{k}.jpg" for k in range(12)
+    }
+    assert all(read_picture(record.file).shape == (30, 40, 3) for record in files)
+
+
+def test_a_tar_beside_a_folder_is_left_alone_and_said(tmp_path):
+    folder = make_set(tmp_path / "set", 6)
+    pack(folder, folder / "download.tar")
+    source = read(folder)
+    assert {record.file.parent.name for record in source.records} == {"images"}
+    [said] = [problem for problem in source.problems if problem.problem == "file is not opened"]
+    assert said.file == str(folder / "download.tar")
+    assert said.action == "left out (images lies beside it; give the tar itself, or a folder of tars and labels only)"
+
+
+def test_a_parquet_file_at_a_url_gives_the_tables_of_the_one_in_a_folder(tmp_path):
+    parquet(tmp_path / "set/part.parquet", samples(12), one_box(12), ["lion"])
+    at_home = tables_of(tmp_path / "set", tmp_path / "a")
+    url = in_memory(tmp_path / "set", "rows")
+    assert tables_of(url, tmp_path / "b") == at_home
+    assert tables_of(tmp_path / "set/part.parquet", tmp_path / "c", root=tmp_path / "set") == at_home
+    remote.forget()
+    assert tables_of(f"{url}/part.parquet", tmp_path / "d", root=path_of(url)) == at_home
+
+
+def test_a_compressed_or_damaged_tar_is_refused_in_words(tmp_path):
+    folder = make_set(tmp_path / "set", 3)
+    with tarfile.open(tmp_path / "a.tar", "w:gz") as archive:
+        archive.add(folder, ".")
+    with pytest.raises(SourceError, match="no tar, or a compressed one, which would have to be unpacked"):
+        read(tmp_path / "a.tar")
+
+
+def test_a_tar_cannot_lead_out_of_itself(tmp_path):
+    (tmp_path / "secret.jpg").write_bytes(b"private")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, kind, target in [
+            ("../secret.jpg", tarfile.REGTYPE, ""),
+            ("/etc/passwd", tarfile.REGTYPE, ""),
+            ("link.jpg", tarfile.SYMTYPE, "../secret.jpg"),
+            ("hard.jpg", tarfile.LNKTYPE, "../secret.jpg"),
+            ("pipe.jpg", tarfile.FIFOTYPE, ""),
+            (".hidden/x.jpg", tarfile.REGTYPE, ""),
+            ("good/x.jpg", tarfile.REGTYPE, ""),
+        ]:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.size = kind, target, 4 if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, io.BytesIO(b"data"))
+    found = packed.packed_in(str(tmp_path / "a.tar"))
+    assert found.names == {"": {"etc": True, "good": True}, "etc": {"passwd": False}, "good": {"x.jpg": False}}
+    assert door.read_bytes(tmp_path / "a.tar/good/x.jpg") == b"data"
+    with pytest.raises(door.DoorError, match="it does not exist"):
+        door.read_bytes(tmp_path / "a.tar/link.jpg")
+    with pytest.raises(door.DoorError, match="leads out"):
+        door.read_bytes(tmp_path / "a.tar/good/x.jpg", roots=[str(tmp_path / "elsewhere")])
+
+
+def test_what_is_too_large_is_refused(tmp_path, monkeypatch):
+    folder = make_set(tmp_path / "set", 2)
+    tar = pack(folder, tmp_path / "a.tar")
+    parquet(tmp_path / "b.parquet", samples(4), one_box(4))
+    for path in (tar / "images/0.jpg", tmp_path / "b.parquet/00000001.jpg"):
+        with pytest.raises(door.DoorError, match="at most 0 MB are read"):
+            door.read_bytes(path, limit=100)
+    monkeypatch.setattr(door, "PICTURE", 100)
+    packed._groups.clear()
+    with pytest.raises(door.DoorError, match="write the file with smaller row groups"):
+        door.read_bytes(tmp_path / "b.parquet/00000001.jpg")
+
+
+def test_a_folder_named_like_a_tar_is_a_folder(tmp_path):
+    folder = make_set(tmp_path / "lions.tar", 4)
+    assert len(read(folder).records) == 4
+    assert packed.parts_of(folder / "images/0.jpg") is None
+    assert packed.parts_of(tmp_path / "a.targets/0.jpg") is None
+
+
+def test_few_row_groups_stay_in_memory(tmp_path, monkeypatch):
+    parquet(tmp_path / "b.parquet", samples(12), one_box(12), group=2)
+    packed._groups.clear()
+    opened, parquet_of = [], packed.parquet_of
+    monkeypatch.setattr(packed, "parquet_of", lambda stream: opened.append(1) or parquet_of(stream))
+    names = [f"{row:08}.jpg" for row in range(12)]
+    wanted = dict(samples(12))
+    for row, name in enumerate(names):
+        assert door.read_bytes(tmp_path / "b.parquet" / name) == wanted[f"{row}.jpg"]
+    assert len(packed._groups) == packed.GROUPS
+    assert len(opened) == 1 + 6  # what it holds, and each of six groups once
+
+
+def test_pictures_of_a_tar_at_a_url_are_fetched_once_and_alone_after_they_left_the_cache(tmp_path, monkeypatch):
+    folder = make_set(tmp_path / "set", 6)
+    pack(folder, tmp_path / "far/set.tar")
+    url = in_memory(tmp_path / "far", "lions")
+    ranges, whole = [], []
+    system = type(remote.system_of(url))
+    cat, open_ = system.cat_file, system._open
+    monkeypatch.setattr(
+        system, "cat_file", lambda self, path, start=None, end=None, **more: ranges.append((start, end)) or cat(
+            self, path, start=start, end=end, **more)
+    )  # fmt: skip
+    monkeypatch.setattr(system, "_open", lambda self, *args, **more: whole.append(1) or open_(self, *args, **more))
+    source = read(f"{url}/set.tar")
+    tables_of(f"{url}/set.tar", tmp_path / "out")
+    assert (len(whole), ranges) == (1, [])
+    remote.forget()  # another process of the machine knows what is in the tar
+    assert door.read_bytes(source.records[3].file) == (folder / "images/3.jpg").read_bytes()
+    assert (len(whole), ranges) == (1, [])
+    get = remote.picture_cache().get
+    monkeypatch.setattr(remote.picture_cache(), "get", lambda sha256: _only_json(get(sha256)))
+    assert door.read_bytes(source.records[3].file) == (folder / "images/3.jpg").read_bytes()
+    [(start, end)] = ranges
+    assert (len(whole), end - start) == (1, (folder / "images/3.jpg").stat().st_size)
+
+
+def test_a_picture_is_copied_out_of_a_tar_and_resized_from_it(tmp_path):
+    folder = make_set(tmp_path / "set", 2)
+    pack(folder, tmp_path / "a.tar")
+    data = make([(40, 30, "a", [(5, 6, 15, 18, 0)])])
+    content = (folder / "images/0.jpg").read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    data = replace(
+        data, root=tmp_path, file=np.array(["a.tar/images/0.jpg"], object), sha256=np.array([digest], object)
+    )
+    place_picture(data, 0, tmp_path / "out/0.jpg", Placing.LINK)
+    assert not (tmp_path / "out/0.jpg").is_symlink()
+    assert (tmp_path / "out/0.jpg").read_bytes() == content
+    assert Pixels(data, 64, tmp_path / "pixels")[0].shape == (64, 64, 3)
+
+
+def test_a_tar_that_changes_is_noticed(tmp_path):
+    folder = make_set(tmp_path / "set", 2)
+    tar = pack(folder, tmp_path / "a.tar")
+    before = fingerprint([tar])
+    assert (before.files, before.bytes) == (1, tar.stat().st_size)
+    noise(folder / "images/1.jpg", 77)
+    pack(folder, tar)
+    assert fingerprint([tar]) != before
+    assert door.read_bytes(tar / "images/1.jpg") == (folder / "images/1.jpg").read_bytes()
+
+
+def test_problems_name_the_packed_file(tmp_path):
+    folder = make_set(tmp_path / "set", 12)
+    (folder / "images/3.jpg").write_bytes(b"no picture")
+    write(folder / "labels.json", coco([f"{k}.jpg" for k in range(13)]))
+    tables = tables_of(pack(folder, tmp_path / "a.tar"), tmp_path / "out")
+    rows = list(csv.DictReader(io.StringIO(tables["problems.csv"].decode())))
+    assert {row["file"]: row["problem"] for row in rows} == {
+        "images/3.jpg": "picture cannot be read",
+        "12.jpg": "labels without picture",
+    }
