@@ -145,6 +145,8 @@ def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Ent
         pictures = [path / name for name in place.entries(path)]
         try:
             contents = place.use_file(path, _read_rows)
+            if len(contents) != len(pictures):
+                raise door.DoorError(f"{len(pictures)} rows by its end, {len(contents)} in it: damaged")
         except door.DoorError as error:
             problems.append(Problem(str(path), "label file cannot be read", f"left out ({error})"))
             return
