@@ -12,7 +12,7 @@ from metricloop.execution.engine import Done, Item, Result, Shared, Work
 from metricloop.execution.faults import Answer, opened
 from metricloop.execution.local import died
 from metricloop.execution.node import DONE, NODE, NodeError, run_item, run_item_placed, run_item_telling, versions
-from metricloop.execution.ray_cluster import ClusterError, address_of, connect
+from metricloop.execution.ray_cluster import CLIENT, ClusterError, address_of, connect
 from metricloop.execution.settings import Execution
 
 MOST_DEATHS = 2  # of the process of one item: then the item is to blame
@@ -55,7 +55,7 @@ class OnRay:
 
     def __init__(self, settings: Execution) -> None:
         self._ray = ray = connect(settings)
-        self._streams = not address_of(settings).startswith("ray://")  # Ray's client has no generators: no lines come
+        self._streams = not address_of(settings).startswith(CLIENT)  # Ray's client has no generators: no lines come
         self._versions = ray.put(versions())
         self._remote: dict[Any, Any] = {}
 

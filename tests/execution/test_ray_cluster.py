@@ -68,6 +68,13 @@ def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
         connect(at("auto"))
 
 
+def test_from_outside_the_package_that_is_missing_is_named(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setattr("metricloop.execution.ray_cluster.find_spec", lambda name: None)
+    with pytest.raises(ClusterError, match=r"^ray://127.* \(grpcio\); install it: .* pip install 'metricloop\[ray\]'$"):
+        connect(at("ray://127.0.0.1:10001"))
+
+
 @pytest.mark.parametrize(
     ("cpus", "gpus", "expected"), [(2, 0, 12), (2, 0.25, 8), (8, 0.5, 3), (0.5, 1, 2), (100, 0, 1), (1, 4, 1)]
 )
