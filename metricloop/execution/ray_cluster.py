@@ -30,6 +30,7 @@ def connect(settings: Execution) -> Any:
     """The module `ray`, connected to the cluster of the settings. Errors: ClusterError."""
     # These are read when Ray is imported. Without the first it prints a warning of what later versions do.
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a cluster that is lost is not replaced by one here
     os.environ.setdefault("RAY_grpc_client_keepalive_timeout_ms", "20000")  # a node that is cut off: not two minutes
     if "RAY_AUTH_MODE" not in os.environ and _token().is_file():
         os.environ["RAY_AUTH_MODE"] = "token"  # as a cluster that finds a token asks for; Ray does it for `auto` alone
