@@ -25,8 +25,8 @@ LARGEST = 64 * door.MB  # of a file that is kept in the cache
 KINDS = {"file": "file", "directory": "folder"}
 MEMBERS = "#members"  # behind the URL of a tar: the list of what is in it
 FOLDER, UNKNOWN = -1, 0  # in place of a file's state
-# What servers tell of a file that changes with it, the best first.
-STATES = ("ETag", "etag", "md5Hash", "crc32c", "content_md5", "LastModified", "Last-Modified", "last_modified",
+# What servers tell of a file that changes with it, the best first: Google's etag changes with its metadata, too.
+STATES = ("md5Hash", "crc32c", "ETag", "etag", "content_md5", "LastModified", "Last-Modified", "last_modified",
           "updated", "mtime", "created")  # fmt: skip
 
 

@@ -7,35 +7,27 @@ folder, roles of the machine); none passes through here.
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from metricloop.data import door
+from metricloop.data import door, storage_libraries
 from metricloop.data.urls import SCHEMES, without_secrets
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-CONNECTIONS = 64  # at the same time, to one server
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds between attempts: longer than a server takes to start again
 AWAY = 60.0  # seconds in which a server that was away is not asked again
-FROM_ENVIRONMENT = {"client_kwargs": {"trust_env": True}}  # proxies, and passwords of ~/.netrc
-OPTIONS: dict[str, dict[str, Any]] = {
-    "http": FROM_ENVIRONMENT,
-    "https": FROM_ENVIRONMENT,
-    "s3": {
-        "max_concurrency": 1,  # of one file; otherwise its size is asked for first
-        "config_kwargs": {
-            "max_pool_connections": CONNECTIONS,
-            "connect_timeout": 10,
-            "read_timeout": 60,
-            "retries": {"total_max_attempts": 2, "mode": "standard"},
-        },
-    },
-}
+NO_CREDENTIALS = re.compile(
+    r"Unable to locate credentials|Anonymous caller|Credential failed to retrieve a token", re.IGNORECASE
+)
+NO_ACCOUNT = "Must provide either a connection_string or account_name"  # as adlfs words it
+NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
+LISTED = re.compile(r"b/[^/]+/o")  # what gcsfs names when a bucket cannot be listed because there is none
 Got = TypeVar("Got")
 _patient: ContextVar[bool] = ContextVar("patient", default=True)
 _away: dict[str, tuple[float, str]] = {}  # by host or bucket: until when it is not asked again, and what it said
@@ -58,11 +50,9 @@ def trust_again() -> None:
 
 def system_of(url: str) -> AbstractFileSystem:
     """What reads this kind of URL; asked for anew each time, because a forked process needs its own."""
-    import fsspec
-
     scheme = url.partition("://")[0]
     try:
-        return fsspec.filesystem(scheme, use_listings_cache=False, **OPTIONS.get(scheme, {}))
+        return storage_libraries.opened(scheme)
     except ImportError as error:
         extra = SCHEMES[scheme]
         raise door.MissingPackageError(
@@ -85,7 +75,7 @@ def ask(url: str, what: Callable[[], Got], gone: Got | None = None) -> Got:
         try:
             return what()
         except FileNotFoundError as error:
-            if _code(error) != "NoSuchBucket":
+            if not _lacks_bucket(url, error):
                 if gone is None:
                     raise door.DoorError("it does not exist") from None
                 return gone
@@ -104,10 +94,34 @@ def ask(url: str, what: Callable[[], Got], gone: Got | None = None) -> Got:
     raise AssertionError("unreachable")
 
 
+def _lacks_bucket(url: str, error: FileNotFoundError) -> bool:
+    """Whether a file was not found because there is no such bucket: then no file of the data set is gone."""
+    if url.startswith("gs://"):
+        return LISTED.fullmatch(str(error)) is not None or not _lists(url)
+    return _code(error) in NO_BUCKET
+
+
+def _lists(url: str) -> bool:
+    """Whether a bucket of Google's is there: its answer for a file that is gone is that for a missing bucket."""
+    try:
+        system: Any = system_of(url)
+        system.call("GET", "b/{}/o", url.split("/", 3)[2], maxResults=1)
+    except FileNotFoundError:
+        return False
+    except Exception:  # it is there, and may not be listed; or it is away, which the next file will show
+        return True
+    return True
+
+
 def _code(error: BaseException) -> str:
-    """The code in an answer of S3; "" in other errors."""
-    answer = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
-    return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
+    """The code in an answer of S3 or Azure; "" in other errors."""
+    for own in (error, error.__cause__, error.__context__):
+        answer = getattr(own, "response", None)
+        if isinstance(answer, dict):
+            return str(answer.get("Error", {}).get("Code", ""))
+        if code := getattr(own, "error_code", None):
+            return str(getattr(code, "value", code))
+    return ""
 
 
 def _reason(error: Exception) -> tuple[str, bool]:
@@ -115,9 +129,11 @@ def _reason(error: Exception) -> tuple[str, bool]:
     told = " ".join(without_secrets(str(error)).split())[:200]
     status = next((int(own) for name in ("status", "status_code", "code")
                    if str(own := getattr(error, name, "")).isdigit()), 0)  # fmt: skip
-    if "Credential" in type(error).__name__ or "Unable to locate credentials" in told:
+    if NO_ACCOUNT in told:
+        return "the storage account is not named; set AZURE_STORAGE_ACCOUNT_NAME (docs/scale.md)", False
+    if "Credential" in type(error).__name__ or NO_CREDENTIALS.search(told):
         return "no credentials are found; give them where the storage's own tools look (docs/scale.md)", False
-    if isinstance(error, PermissionError) or status in (401, 403):
+    if isinstance(error, PermissionError) or status in (401, 403) or told.startswith("Forbidden: "):  # of gcsfs
         return f"access is refused ({told or status})", False
     if 400 <= status < 500 and status not in (408, 429):
         return f"the server answers {status}", False

@@ -12,7 +12,7 @@ from metricloop.execution.engine import Done, Item, Result, Shared, Work
 from metricloop.execution.faults import Answer, opened
 from metricloop.execution.local import died
 from metricloop.execution.node import DONE, NODE, NodeError, run_item, run_item_placed, run_item_telling, versions
-from metricloop.execution.ray_cluster import ClusterError, address_of, connect
+from metricloop.execution.ray_cluster import CLIENT, ClusterError, address_of, connect
 from metricloop.execution.settings import Execution
 
 MOST_DEATHS = 2  # of the process of one item: then the item is to blame
@@ -55,7 +55,8 @@ class OnRay:
 
     def __init__(self, settings: Execution) -> None:
         self._ray = ray = connect(settings)
-        self._streams = not address_of(settings).startswith("ray://")  # Ray's client has no generators: no lines come
+        self._address = address_of(settings)
+        self._streams = not self._address.startswith(CLIENT)  # Ray's client has no generators: no lines come
         self._versions = ray.put(versions())
         self._remote: dict[Any, Any] = {}
 
@@ -101,8 +102,12 @@ class OnRay:
                 else:
                     gpus = answer.share if work.gpus is None and answer.share else gpus
                     yield opened(attempt.place, attempt.item, answer)
+        except ConnectionError as error:  # of Ray's client, which has asked for half a minute
+            raise ClusterError(
+                f"the cluster at {self._address} was lost ({error}); finished trials stay, and the same command goes on"
+            ) from None
         finally:
-            if not sys.is_finalizing():  # otherwise they end with this process
+            if not sys.is_finalizing() and ray.is_initialized():  # otherwise they end with this process
                 for task in under_way:
                     ray.cancel(task, force=True)
 

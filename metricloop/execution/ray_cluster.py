@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from metricloop.execution.settings import Execution
 
 NAMED = "RAY_ADDRESS"  # as Ray reads it: the cluster that `auto` means
 START = "ray start --head"
+CLIENT = "ray://"  # begins the address of a cluster for a machine outside, which is not a node of it
 PATIENCE = 5.0  # seconds for a cluster's port
 
 
@@ -28,6 +30,7 @@ def connect(settings: Execution) -> Any:
     """The module `ray`, connected to the cluster of the settings. Errors: ClusterError."""
     # These are read when Ray is imported. Without the first it prints a warning of what later versions do.
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a cluster that is lost is not replaced by one here
     os.environ.setdefault("RAY_grpc_client_keepalive_timeout_ms", "20000")  # a node that is cut off: not two minutes
     if "RAY_AUTH_MODE" not in os.environ and _token().is_file():
         os.environ["RAY_AUTH_MODE"] = "token"  # as a cluster that finds a token asks for; Ray does it for `auto` alone
@@ -41,6 +44,11 @@ def connect(settings: Execution) -> Any:
     if ray.is_initialized():
         return ray
     address = address_of(settings)
+    if address.startswith(CLIENT) and find_spec("grpc") is None:
+        raise ClusterError(
+            f"{address} needs a package that is not installed (grpcio); install it: "
+            f"{sys.executable} -m pip install 'metricloop[ray]'"
+        )
     check_port(address)
     with _elsewhere():
         try:
@@ -48,6 +56,7 @@ def connect(settings: Execution) -> Any:
         except Exception as error:  # Ray raises many kinds
             first = str(error).strip().partition("\n")[0]
             advice = f"start one here: {START}" if address == "auto" else "see whether it runs there: ray status"
+            advice += "; ray:// takes the port of its client server, usually 10001" * address.startswith(CLIENT)
             raise ClusterError(f"no Ray cluster at {address}: {first}; {advice}") from None
     return ray
 
@@ -90,7 +99,7 @@ def _token() -> Path:
 
 
 def _host(address: str) -> str:
-    return address.removeprefix("ray://").rpartition(":")[0].strip("[]")
+    return address.removeprefix(CLIENT).rpartition(":")[0].strip("[]")
 
 
 def _on_this_machine(host: str) -> bool:

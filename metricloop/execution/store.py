@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from metricloop.data.storage_libraries import opened
 from metricloop.data.tables import replacing
+from metricloop.data.urls import SCHEMES
 
 
 def read_kept(place: str) -> bytes | None:
@@ -57,6 +59,10 @@ def drop_kept(place: str) -> None:
 def _files(place: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
+    scheme = place.partition("://")[0]
+    if scheme in SCHEMES:
+        files = opened(scheme)
+        return files, files._strip_protocol(place)
     return url_to_fs(place)
 
 

@@ -62,7 +62,17 @@ NETWORK = (
 )
 
 # What the libraries of storages read. Only the commands of a study whose data set lies at a URL get these.
-STORAGE = ("AWS_", "GOOGLE_", "GCSFS_", "AZURE_", "FSSPEC_", "METRICLOOP_CACHE")
+STORAGE = (
+    "AWS_",
+    "GOOGLE_",
+    "GCSFS_",
+    "STORAGE_EMULATOR_HOST",  # of Google: a server of one's own
+    "CLOUDSDK_CONFIG",  # the folder of gcloud
+    "NO_GCE_CHECK",
+    "AZURE_",
+    "FSSPEC_",
+    "METRICLOOP_CACHE",
+)
 AT_URL = re.compile(r":\s*[\"']?(s3|gs|az|https?)://", re.IGNORECASE)
 
 keys: dict[str, str] = {}  # of language models; taken out of os.environ, so that no command inherits them

@@ -2,14 +2,16 @@
 
 import socket
 import sys
+from unittest.mock import MagicMock
 
 import pytest
 
 from metricloop.execution import capacity, node
 from metricloop.execution.capacity import Capacity, ask
+from metricloop.execution.engine import Work
 from metricloop.execution.gpu_share import share_of
 from metricloop.execution.node import NodeError, check_node, run_item_telling, versions
-from metricloop.execution.on_ray import Attempt, tell_too_large
+from metricloop.execution.on_ray import Attempt, OnRay, tell_too_large
 from metricloop.execution.ray_cluster import ClusterError, address_of, check_port, connect
 from metricloop.execution.settings import Execution
 from metricloop.params import ParamsError, check_params
@@ -66,6 +68,27 @@ def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ClusterError, match=r"Ray is not installed; install it: .* -m pip install 'metricloop\[ray\]'"):
         connect(at("auto"))
+
+
+def test_a_cluster_that_is_lost_from_outside_is_told_and_nothing_is_asked_of_it(monkeypatch):
+    lost = MagicMock()
+    lost.cluster_resources.return_value = {"CPU": 2.0}
+    lost.wait.side_effect = ConnectionError("Client is shutting down.")
+    lost.is_initialized.return_value = False
+    monkeypatch.setattr("metricloop.execution.on_ray.connect", lambda settings: lost)
+    engine = OnRay(at("ray://127.0.0.1:10001"))
+    with pytest.raises(
+        ClusterError, match=r"^the cluster at ray://127\.0\.0\.1:10001 was lost .* the same command goes on$"
+    ):
+        list(engine.run(Work(loud, 1), [1, 2]))
+    lost.cancel.assert_not_called()
+
+
+def test_from_outside_the_package_that_is_missing_is_named(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setattr("metricloop.execution.ray_cluster.find_spec", lambda name: None)
+    with pytest.raises(ClusterError, match=r"^ray://127.* \(grpcio\); install it: .* pip install 'metricloop\[ray\]'$"):
+        connect(at("ray://127.0.0.1:10001"))
 
 
 @pytest.mark.parametrize(
