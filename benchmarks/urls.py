@@ -2,7 +2,8 @@
 
     python -P benchmarks/urls.py COUNT FOLDER     # FOLDER: JPEGs, which are repeated until there are COUNT
 
-Server (moto, one process) and client share this machine. Prints a line of Markdown for benchmarks/results/scale.md.
+Server (moto, one process) and client share this machine. Prints a line of Markdown: pictures, KB, ms a picture to
+list, to fetch, of the client's CPU in that, and again; MB before and after; load.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main(count: int, folder: Path) -> None:
         size = _fill(pictures, count, port)
         cold = _measured(scratch)
         warm = _measured(scratch)
-    per = {"list": cold["listing"], "fetch": cold["reading"], "again": warm["reading"]}
+    per = {"list": cold["listing"], "fetch": cold["reading"], "cpu": cold["cpu"], "again": warm["reading"]}
     spent = " | ".join(f"{seconds / count * 1e3:.2f}" for seconds in per.values())
     memory = f"{cold['before']:.0f} | {cold['memory']:.0f}"
     print(f"| {count:,} | {size / count / 1000:.0f} | {spent} | {memory} | {os.getloadavg()[0]:.1f} |")
@@ -73,7 +74,7 @@ def _fill(pictures: list[bytes], count: int, port: int) -> int:
 
 
 def _measured(scratch: str) -> dict[str, float]:
-    """Seconds of listing and of reading all pictures, and the most memory, in a process of its own."""
+    """Seconds of listing and of reading all pictures, of CPU for that, and the most memory, in a process of its own."""
     done = subprocess.run([sys.executable, "-P", __file__, "client"], capture_output=True, text=True, check=True)
     return {name: float(value) for name, value in (line.split("=") for line in done.stdout.splitlines())}
 
@@ -89,12 +90,14 @@ def client() -> None:
     listed = time.monotonic()
     none = np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
     records = [Record(file, *none) for file in files]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before, spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     _, facts = check_pictures(records, -1, lambda done, total: None, [])
-    read = time.monotonic()
+    read, spent = time.monotonic(), time.process_time() - spent
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert len(facts) == len(files)
-    print(f"listing={listed - began}\nreading={read - listed}\nmemory={after / 1024}\nbefore={before / 1024}")
+    print(
+        f"listing={listed - began}\nreading={read - listed}\nmemory={after / 1024}\nbefore={before / 1024}\ncpu={spent}"
+    )
 
 
 if __name__ == "__main__":
