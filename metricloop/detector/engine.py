@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -225,9 +226,14 @@ def _mix(*parts: int) -> int:
 
 def _batch(n: int, size: int, seed: int, iteration: int) -> list[int]:
     """Positions of one batch in an endless stream of shuffled epochs, a function of (seed, iteration)."""
-    positions = np.arange(iteration * size, (iteration + 1) * size)
-    epochs = {int(epoch): np.random.default_rng((seed, 1, int(epoch))).permutation(n) for epoch in set(positions // n)}
-    return [int(epochs[int(p // n)][p % n]) for p in positions]
+    positions = range(iteration * size, (iteration + 1) * size)
+    return [int(_epoch(n, seed, position // n)[position % n]) for position in positions]
+
+
+@lru_cache(maxsize=4)
+def _epoch(n: int, seed: int, epoch: int) -> np.ndarray:
+    """All positions once, shuffled. Kept, because each batch of a large draw would take a while to shuffle it anew."""
+    return np.random.default_rng((seed, 1, epoch)).permutation(n)
 
 
 def _collate(samples, pixels: Pictures, augment: Augment, seed: int, iteration: int, device: torch.device):

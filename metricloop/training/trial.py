@@ -186,13 +186,14 @@ def samples(pool: Dataset, draw: pa.Table, image_size: int) -> list[Sample]:
     row_of = {int(image_id): row for row, image_id in enumerate(pool.image_id)}
     factor = scales(pool, image_size)
     image_ids, boxes, labels, use = column(draw, "image_id"), xyxy(draw), column(draw, "label"), column(draw, "use")
+    keep, mask = use == "keep", use == "mask"
+    order = np.argsort(image_ids, kind="stable")
+    named, starts = np.unique(image_ids[order], return_index=True)
     result = []
-    for image_id in np.unique(image_ids):
+    for image_id, own in zip(named, np.split(order, starts)[1:], strict=True):
         if int(image_id) not in row_of:
             raise KeyError(f"the subset names image {image_id}, which is not in the pool; select it again")
-        row = row_of[int(image_id)]
-        own = image_ids == image_id
-        kept, masked = own & (use == "keep"), own & (use == "mask")
+        row, kept, masked = row_of[int(image_id)], own[keep[own]], own[mask[own]]
         result.append(
             Sample(row, boxes[kept] * factor[row], labels[kept].astype(np.int64), boxes[masked] * factor[row])
         )

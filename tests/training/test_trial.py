@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from small_dataset import make
 
 from metricloop.data.manifest import manifest
 from metricloop.detector import engine
@@ -45,3 +46,28 @@ def test_a_full_gpu_names_the_batch_that_fits(pool, tmp_path, monkeypatch):
         _fit(pool, draw, params, 0, 30, tmp_path / "state.pt", lambda *_: None)
     assert caught.value.fits == 2
     assert tried == [(30, 8), (1, 4), (1, 2)]
+
+
+def test_a_large_draw_gives_what_picking_image_by_image_gives():
+    rng = np.random.default_rng(5)
+    pool = make([(64, 48, "a", []) for _ in range(40)])
+    n = 200
+    corners = rng.uniform(0, 20, (n, 2))
+    rows = {
+        "image_id": rng.choice(pool.image_id, n),
+        "box_id": np.arange(n),
+        "label": rng.integers(0, 2, n),
+        "use": rng.choice(["keep", "mask", "none"], n),
+    }
+    sides = dict(zip(("x1", "y1", "x2", "y2"), np.concatenate([corners, corners + 9], axis=1).T, strict=True))
+    draw = pa.table(rows | sides)
+    boxes = np.stack([np.asarray(draw[side]) for side in sides], axis=1)
+    found = samples(pool, draw, image_size=32)
+    assert [pool.image_id[one.row] for one in found] == sorted(set(rows["image_id"].tolist()))
+    for one in found:
+        own = rows["image_id"] == pool.image_id[one.row]
+        kept, masked = own & (rows["use"] == "keep"), own & (rows["use"] == "mask")
+        np.testing.assert_array_equal(one.boxes, boxes[kept] / 2)
+        np.testing.assert_array_equal(one.labels, rows["label"][kept])
+        np.testing.assert_array_equal(one.masks, boxes[masked] / 2)
+    assert samples(pool, draw.slice(0, 0), image_size=32) == []
