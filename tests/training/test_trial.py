@@ -67,7 +67,7 @@ def test_a_large_draw_gives_what_picking_image_by_image_gives():
     for one in found:
         own = rows["image_id"] == pool.image_id[one.row]
         kept, masked = own & (rows["use"] == "keep"), own & (rows["use"] == "mask")
-        np.testing.assert_array_equal(one.boxes, boxes[kept] / 2)
+        np.testing.assert_allclose(one.boxes, boxes[kept] / 2, rtol=1e-6)
         np.testing.assert_array_equal(one.labels, rows["label"][kept])
-        np.testing.assert_array_equal(one.masks, boxes[masked] / 2)
+        np.testing.assert_allclose(one.masks, boxes[masked] / 2, rtol=1e-6)
     assert samples(pool, draw.slice(0, 0), image_size=32) == []
