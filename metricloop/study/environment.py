@@ -61,7 +61,7 @@ NETWORK = (
     "REQUESTS_CA_BUNDLE",
 )
 
-# What the libraries of storages read. Only the commands of a study whose data set lies at a URL get these.
+# What the libraries of storages read. Only the commands of a study that reads from a URL get these.
 STORAGE = (
     "AWS_",
     "GOOGLE_",
@@ -73,6 +73,7 @@ STORAGE = (
     "FSSPEC_",
     "METRICLOOP_CACHE",
 )
+PLACES = ("source:", "root:", "second_labels:", "store:")  # keys of params.yaml that may name a URL
 AT_URL = re.compile(r":\s*[\"']?(s3|gs|az|https?)://", re.IGNORECASE)
 
 keys: dict[str, str] = {}  # of language models; taken out of os.environ, so that no command inherits them
@@ -97,7 +98,7 @@ def hide_keys() -> None:
 def environment(folder: Path | None = None) -> dict[str, str]:
     """The variables of a stage: PASSED ones, this Python first on PATH, and this process as the stage's owner.
 
-    folder: the workspace; where its data set lies at a URL, the variables of STORAGE are passed on, too.
+    folder: the workspace; where it reads from a URL, the variables of STORAGE are passed on, too.
     """
     prefixes = PASSED_PREFIXES + STORAGE * (folder is not None and reads_from_url(folder))
     kept = {n: value for n, value in os.environ.items() if n in PASSED or n.startswith(prefixes)}
@@ -112,10 +113,10 @@ def environment(folder: Path | None = None) -> dict[str, str]:
 
 
 def reads_from_url(folder: Path) -> bool:
-    """Whether the data set of a workspace lies at a URL, as the text of params.yaml says."""
+    """Whether data or finished trials of a workspace lie at a URL, as the text of params.yaml says."""
     with suppress(OSError, UnicodeDecodeError):
         lines = [line.strip() for line in (folder / layout.PARAMS).read_text().splitlines()]
-        return any(line.startswith(("source:", "root:")) and AT_URL.search(line) for line in lines)
+        return any(line.startswith(PLACES) and AT_URL.search(line) for line in lines)
     return False
 
 

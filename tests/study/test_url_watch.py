@@ -137,6 +137,8 @@ def test_a_folder_for_pictures_follows_from_the_url(monkeypatch):
     [
         ("params.yaml", "data:\n  source: s3://b/lions # folder\n  root: x\n", True),
         ("params.yaml", "data:\n  source: /data/lions\n  root: 'gs://b'\n", True),
+        ("params.yaml", "data:\n  source: lions\n  second_labels: s3://b/second.json\n", True),
+        ("params.yaml", "execution:\n  store: s3://b/trials  # reached by all nodes\n", True),
         (".dvc/config", "['remote \"store\"']\n    url = s3://b/dvc\n", False),  # which no stage reads
         ("params.yaml", "llm:\n  base_url: https://api.openai.com/v1\ndata:\n  source: lions\n", False),
     ],
