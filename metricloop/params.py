@@ -12,10 +12,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from metricloop import layout
 from metricloop.config import PositiveShare, Section, one_of
-from metricloop.data import readers
+from metricloop.data import door, readers
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.group_words import AUTO, OFF
-from metricloop.data.packed import TAR
 from metricloop.data.repaired_truth import RIGHT
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
@@ -101,7 +100,7 @@ class Data(Section):
         source = self.place
         if is_url(source):  # which is not asked for its kind
             return source.parent if source.suffix.lower() in LABEL_FILES else source
-        return source if source.is_dir() or source.suffix.lower() == TAR else source.parent
+        return source if door.is_dir(source) else source.parent
 
     @property
     def place(self) -> Path:

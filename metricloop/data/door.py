@@ -59,7 +59,7 @@ def read_bytes(
 
         return remote.read(_admitted(path, roots), limit, sha256)
     if (inside_of := _packed(path)) and inside_of[1]:
-        return _contents(inside_of[0], roots).read(inside_of[1], limit, lambda: _open(inside_of[0], roots))
+        return _contents(*inside_of, roots).read(inside_of[1], limit, lambda: _open(inside_of[0], None))
     with _open(path, roots) as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > limit:
@@ -128,7 +128,7 @@ def exists(path: Path | str) -> bool:
 
 
 def is_dir(path: Path | str) -> bool:
-    """Whether a path is a folder, or a tar, which is read like one. Errors: as of `exists`."""
+    """Whether a path is a folder, or a tar or zip, which are read like one. Errors: as of `exists`."""
     return _kind(path) == "folder"
 
 
@@ -144,7 +144,7 @@ def names_in(folder: Path | str) -> list[str]:
 
         return list(remote.listing(folder).states)
     if inside_of := _packed(folder):
-        return list(_contents(inside_of[0]).names.get(inside_of[1], ()))
+        return list(_contents(*inside_of).names.get(inside_of[1], ()))
     return os.listdir(folder)
 
 
@@ -154,7 +154,7 @@ def entries_of(folder: Path | str, roots: Sequence[str] | None = None) -> dict[s
     Errors: DoorError.
     """
     inside_of = None if is_url(folder) else _packed(folder)
-    return None if inside_of is None else _contents(inside_of[0], roots).names.get(inside_of[1], {})
+    return None if inside_of is None else _contents(*inside_of, roots).names.get(inside_of[1], {})
 
 
 def _kind(path: Path | str) -> str:
@@ -170,7 +170,7 @@ def _kind(path: Path | str) -> str:
         if not inside_of[1] and inside_of[0].lower().endswith(PARQUET):
             return "file"
         try:
-            return kind(_contents(inside_of[0]), inside_of[1])
+            return kind(_contents(*inside_of), inside_of[1])
         except DoorError:
             return "" if inside_of[1] else "file"
     return "file" if os.path.isfile(path) else "something else" if os.path.exists(path) else ""
@@ -182,11 +182,13 @@ def _packed(path: Path | str) -> tuple[str, str] | None:
     return parts_of(path)
 
 
-def _contents(file: str, roots: Sequence[str] | None = None) -> Packed:
-    """What a packed file holds. Errors: DoorError."""
+def _contents(file: str, member: str, roots: Sequence[str] | None = None) -> Packed:
+    """What a packed file holds; member: what is wanted of it, which must lie in the roots. Errors: DoorError."""
     from metricloop.data.packed import packed_in
 
-    _open(file, roots).close()
+    if roots is not None and not inside(os.path.join(os.path.realpath(file), member).rstrip("/"), roots):
+        raise DoorError(OUTSIDE)
+    _open(file, None).close()
     return packed_in(file)
 
 

@@ -1,4 +1,4 @@
-"""Pictures packed into one file: the members of a tar, or the rows of a Parquet file, as files in a folder of its name.
+"""Pictures packed into one file: what is in a tar or zip, or the rows of a Parquet file, as files in a folder.
 
 `/data/a.tar/x/1.jpg` is the member `x/1.jpg` of `/data/a.tar`, and `/data/b.parquet/00000012.jpg` the picture in row 12
 of `/data/b.parquet`. Nothing is unpacked: `door` reads the bytes where they lie.
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-TAR, PARQUET = ".tar", ".parquet"
+TAR, ZIP, PARQUET = ".tar", ".zip", ".parquet"
+ARCHIVES = TAR, ZIP  # which are read like folders
 BYTES = "bytes"  # of a picture, in a struct
 BINARY = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", BYTES)  # columns with bytes as they are
 GROUPS = 2  # row groups of Parquet that a process keeps
-_END = re.compile(r"\.(?:tar|parquet)(?=/|$)", re.IGNORECASE)
+_END = re.compile(r"\.(?:tar|zip|parquet)(?=/|$)", re.IGNORECASE)
 _lock = Lock()  # threads that want pictures of one row group wait for the first
 Opener = Callable[[], IO[bytes]]
 
@@ -78,6 +79,10 @@ def look_into(file: str, stream: IO[bytes]) -> Packed:
     """What a packed file holds, by its end or, of a tar, by all of its headers. Errors: DoorError."""
     if file.lower().endswith(PARQUET):
         return Rows.of(file, stream)
+    if file.lower().endswith(ZIP):
+        from metricloop.data.packed_zip import Zipped
+
+        return Zipped(stream)
     return Members({name: (start, size) for name, start, size, _ in members_of(stream)})
 
 
@@ -90,17 +95,23 @@ def members_of(stream: IO[bytes], largest: int = -1) -> Iterator[tuple[str, int,
         with tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep a kilobyte for each
-                name = os.path.normpath(member.name)
-                if not member.isreg() or member.sparse or any(part.startswith(".") for part in name.split("/")):
+                name = plain_name(member.name)
+                if not name or not member.isreg() or member.sparse:
                     continue
                 content = archive.extractfile(member) if member.size <= largest else None
-                yield name.lstrip("/"), member.offset_data, member.size, content.read() if content else b""
+                yield name, member.offset_data, member.size, content.read() if content else b""
     except tarfile.ReadError as error:
         raise door.DoorError(f"no tar, or a compressed one, which would have to be unpacked ({error})") from None
 
 
+def plain_name(stated: str) -> str:
+    """The name of a member below the packed file; "" for hidden ones, and for those that lead out of it."""
+    name = os.path.normpath(stated.replace("\\", "/")).lstrip("/")
+    return "" if any(part.startswith(".") for part in name.split("/")) else name
+
+
 class Members:
-    """The files in a tar. spans: name -> where its bytes begin in the tar, and how many they are."""
+    """The files in a tar or zip. spans: name -> where its bytes begin there, and how many they are."""
 
     def __init__(self, spans: dict[str, tuple[int, int]]) -> None:
         self.spans = spans
@@ -121,7 +132,7 @@ class Members:
         start, size = self.span(member, limit)
         with open_() as stream:
             stream.seek(start)
-            return stream.read(size)
+            return self.unpack(member, stream.read(size))
 
     def span(self, member: str, limit: int) -> tuple[int, int]:
         """Where a member begins, and its bytes. Errors: DoorError where there is none, or it is larger than `limit`."""
@@ -131,6 +142,10 @@ class Members:
         if size > limit:
             raise door.DoorError(f"{size / door.MB:.0f} MB; at most {limit // door.MB} MB are read")
         return start, size
+
+    def unpack(self, member: str, data: bytes) -> bytes:
+        """A member from the bytes of its span."""
+        return data
 
 
 class Rows:

@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from metricloop.data import door
-from metricloop.data.packed import TAR, Members, Packed, look_into, members_of, parts_of
+from metricloop.data.packed import ARCHIVES, TAR, Members, Packed, look_into, members_of, parts_of
 from metricloop.data.packed import kind as kind_in
 from metricloop.data.picture_cache import picture_cache
 from metricloop.data.storage import ask, system_of, trust_again
@@ -85,11 +85,11 @@ def _listing(url: str) -> Listing:
 
 
 def kind(path: Path | str) -> str:
-    """What lies at a URL: "file", "folder" or "" for nothing; a tar is read like a folder. Errors: as of `listing`."""
+    """What lies at a URL: "file", "folder", such as an archive, or "" for nothing. Errors: as of `listing`."""
     if (inside_of := parts_of(path)) and inside_of[1]:
         return kind_in(_packed_at(inside_of[0]), inside_of[1])
     found = _stored_kind(path)
-    return "folder" if inside_of and found and inside_of[0].lower().endswith(TAR) else found
+    return "folder" if inside_of and found and inside_of[0].lower().endswith(ARCHIVES) else found
 
 
 def _stored_kind(path: Path | str) -> str:
@@ -173,7 +173,7 @@ def _fetch(path: Path | str, limit: int) -> bytes:
         url, packed = _url(file), _packed_at(file)
         if isinstance(packed, Members):
             start, size = packed.span(member, limit)
-            return ask(url, lambda: system_of(url).cat_file(url, start=start, end=start + size))
+            return packed.unpack(member, ask(url, lambda: system_of(url).cat_file(url, start=start, end=start + size)))
         return ask(url, lambda: packed.read(member, limit, lambda: system_of(url).open(url, "rb")))
     data = ask(url, lambda: system_of(url).cat_file(url))
     if len(data) > limit:

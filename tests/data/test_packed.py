@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import tarfile
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -54,14 +55,22 @@ def labelled(folder, form):
     return folder
 
 
+@pytest.mark.parametrize("kind", ["tar", "zip"])
 @pytest.mark.parametrize("form", ["coco", "yolo", "voc"])
-def test_a_tar_gives_the_tables_of_its_folder_here_and_at_a_url(form, tmp_path):
+def test_an_archive_gives_the_tables_of_its_folder_here_and_at_a_url(form, kind, tmp_path):
     folder = labelled(tmp_path / "set", form)
-    tar = pack(folder, tmp_path / "packed" / "set.tar")
-    assert recognise(tar) == form
+    archive = pack(folder, tmp_path / "packed" / f"set.{kind}")
+    assert recognise(archive) == form
     in_folder = tables_of(folder, tmp_path / "a")
-    assert tables_of(tar, tmp_path / "b") == in_folder
-    assert tables_of(f"{in_memory(tar.parent, form)}/set.tar", tmp_path / "c") == in_folder
+    assert tables_of(archive, tmp_path / "b") == in_folder
+    assert tables_of(f"{in_memory(archive.parent, form)}/set.{kind}", tmp_path / "c") == in_folder
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_folder_in_an_archive_can_be_named(kind, tmp_path):
+    folder = labelled(tmp_path / "all/export", "yolo")
+    archive = pack(folder.parent, tmp_path / f"set.{kind}")
+    assert tables_of(archive / "export", tmp_path / "b") == tables_of(folder, tmp_path / "a")
 
 
 def test_labels_beside_tars_of_pictures(tmp_path):
@@ -85,7 +94,10 @@ def test_a_tar_beside_a_folder_is_left_alone_and_said(tmp_path):
     assert {record.file.parent.name for record in source.records} == {"images"}
     [said] = [problem for problem in source.problems if problem.problem == "file is not opened"]
     assert said.file == str(folder / "download.tar")
-    assert said.action == "left out (images lies beside it; give the tar itself, or a folder of tars and labels only)"
+    assert (
+        said.action
+        == "left out (images lies beside it; give the archive itself, or a folder of archives and labels only)"
+    )
 
 
 def test_a_parquet_file_at_a_url_gives_the_tables_of_the_one_in_a_folder(tmp_path):
@@ -104,6 +116,71 @@ def test_a_compressed_or_damaged_tar_is_refused_in_words(tmp_path):
         archive.add(folder, ".")
     with pytest.raises(SourceError, match="no tar, or a compressed one, which would have to be unpacked"):
         read(tmp_path / "a.tar")
+
+
+def test_a_zip_cannot_lead_out_of_itself_nor_swell(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("../secret.jpg", "/etc/passwd", "__MACOSX/._x.jpg", "good\\x.jpg", "folder/"):
+            archive.writestr(name, b"data")
+        archive.writestr("zeros.jpg", bytes(1 << 20))
+        link = zipfile.ZipInfo("link.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("bzip.jpg", b"data" * 9, zipfile.ZIP_BZIP2)
+    found = packed.packed_in(str(tmp_path / "a.zip"))
+    assert sorted(found.spans) == ["bzip.jpg", "etc/passwd", "good/x.jpg", "zeros.jpg"]
+    assert door.read_bytes(tmp_path / "a.zip/good/x.jpg") == b"data"
+    assert len(door.read_bytes(tmp_path / "a.zip/zeros.jpg")) == 1 << 20
+    with pytest.raises(door.DoorError, match="at most 0 MB are read"):
+        door.read_bytes(tmp_path / "a.zip/zeros.jpg", limit=1 << 18)
+    with pytest.raises(door.DoorError, match=r"compressed in a way that is not read \(method 12\)"):
+        door.read_bytes(tmp_path / "a.zip/bzip.jpg")
+
+
+def test_a_zip_that_is_damaged_or_lies_about_a_size(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.jpg", bytes(1 << 20))
+        archive.writestr("x.jpg", b"data" * 99, zipfile.ZIP_STORED)
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    size = (1 << 20).to_bytes(4, "little")
+    for at in (content.find(size), content.rfind(size)):
+        content[at : at + 4] = (100).to_bytes(4, "little")  # of what would be a megabyte
+    at = content.find(b"datadata")
+    content[at] ^= 1
+    (tmp_path / "b.zip").write_bytes(content)
+    for name in ("zeros.jpg", "x.jpg"):
+        with pytest.raises(door.DoorError, match="it is damaged in the zip"):
+            door.read_bytes(tmp_path / "b.zip" / name)
+    (tmp_path / "c.zip").write_bytes(content[:-30])
+    with pytest.raises(SourceError, match="no zip, or a damaged one"):
+        read(tmp_path / "c.zip")
+
+
+def test_a_zip_with_a_password_is_refused_in_words(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.jpg", b"data")
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[content.find(b"PK\1\2") + 8] |= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(door.DoorError, match="it is encrypted; unpack it, and give the folder"):
+        door.read_bytes(tmp_path / "a.zip/x.jpg")
+
+
+def test_only_the_end_of_a_zip_at_a_url_is_fetched_before_its_pictures(tmp_path, monkeypatch):
+    folder = make_set(tmp_path / "set", 6)
+    pack(folder, tmp_path / "far/set.zip")
+    url = in_memory(tmp_path / "far", "zipped")
+    source = read(f"{url}/set.zip")
+    ranges = []
+    system = type(remote.system_of(url))
+    cat = system.cat_file
+    monkeypatch.setattr(
+        system, "cat_file", lambda self, path, start=None, end=None, **more: ranges.append((start, end)) or cat(
+            self, path, start=start, end=end, **more)
+    )  # fmt: skip
+    assert door.read_bytes(source.records[3].file) == (folder / "images/3.jpg").read_bytes()
+    [(start, end)] = ranges
+    assert end - start < (folder / "images/3.jpg").stat().st_size + 200
 
 
 def test_a_tar_cannot_lead_out_of_itself(tmp_path):

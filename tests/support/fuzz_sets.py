@@ -20,7 +20,7 @@ from metricloop.data.summary import describe
 
 FORMATS = (
     *("coco", "yolo", "voc", "ytvos", "cvat", "label-studio", "fiftyone"),
-    *("huggingface", "huggingface-parquet", "huggingface-tar"),
+    *("huggingface", "huggingface-parquet", "huggingface-tar", "coco-zip"),
 )
 SECONDS = 20  # of computing; a tenth of a second is usual
 
@@ -60,6 +60,11 @@ def make_set(name: str, root: Path) -> dict[Path, bytes]:
         pack(root / "plain", root / "a.tar")
         shutil.rmtree(root / "plain")
         files = ["a.tar"]
+    elif name == "coco-zip":
+        dump(root / "plain/a.json", coco(pictures(root / "plain", names(count=5))))
+        pack(root / "plain", root / "a.zip")
+        shutil.rmtree(root / "plain")
+        files = ["a.zip"]
     else:
         dump(root / "labels.json", fiftyone(pictures(root / "data", names(count=5))))
         files = ["labels.json"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,18 @@ BOX = [5, 6, 10, 12]
 
 
 def pack(folder: Path, target: Path, only: Collection[str] | None = None) -> Path:
-    """A tar of what lies in a folder."""
+    """A tar, or a zip, of what lies in a folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(target, "w") as archive:
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
-            if path.is_file() and (only is None or name in only):
-                archive.add(path, f"./{name}")
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [name for name in names if only is None or name in only]
+    if target.suffix == ".zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            for number, name in enumerate(names):
+                archive.write(folder / name, name, zipfile.ZIP_DEFLATED if number % 2 else zipfile.ZIP_STORED)
+        return target
+    with tarfile.open(target, "w") as tar:
+        for name in names:
+            tar.add(folder / name, f"./{name}")
     return target
 
 

@@ -41,10 +41,10 @@ def open_place(source: Path | str, root: Path | str | None = None, outside: bool
 
 def _there(source: Path) -> bool:
     """Errors: AwayError, MissingPackageError for a URL."""
-    if is_url(source):
-        return door.exists(source)
     try:
-        return source.exists()
+        return door.exists(source)
+    except door.AwayError:
+        raise
     except (OSError, ValueError):
         return False
 

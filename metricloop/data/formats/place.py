@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from metricloop.data import door
-from metricloop.data.packed import TAR, parts_of
+from metricloop.data.packed import ARCHIVES, parts_of
 from metricloop.data.pictures import SUFFIXES
 from metricloop.data.urls import is_url, path_of
 
@@ -66,16 +66,16 @@ class Place:
         return self._listed[key]
 
     def _scan(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """The names in a folder. Tars count as folders where nothing else can hold the pictures, for a tar beside a
+        """The names in a folder. Archives count as folders where nothing else can hold the pictures, for one beside a
         folder is often what it was unpacked from.
         """
         found = dict(self._names(folder))
-        packed = [name for name, is_dir in found.items() if not is_dir and name.lower().endswith(TAR)]
+        packed = [name for name, is_dir in found.items() if not is_dir and name.lower().endswith(ARCHIVES)]
         beside = next((name for name, is_dir in found.items() if _may_hold_pictures(name, is_dir)), None)
         if beside is None:
             found |= dict.fromkeys(packed, True)
         elif packed and door.inside(folder, [str(self.base)]):
-            why = f"{beside} lies beside it; give the tar itself, or a folder of tars and labels only"
+            why = f"{beside} lies beside it; give the archive itself, or a folder of archives and labels only"
             self.refused.update(
                 {printable(os.path.join(folder, name)): why for name in packed if Path(folder, name) != self.source}
             )

@@ -23,7 +23,7 @@ from metricloop.data.formats.problem import left_out, reasons
 from metricloop.data.formats.source import Format, Problem, Record, Source, SourceError, make_record, unlabelled
 from metricloop.data.formats.split_names import splits_of_files
 from metricloop.data.formats.values import id_of, name_of, number, size_of, truth
-from metricloop.data.packed import PARQUET, TAR, parquet_of, picture_column
+from metricloop.data.packed import ARCHIVES, PARQUET, parquet_of, picture_column
 from metricloop.data.picture_header import stored_size
 from metricloop.data.pictures import SUFFIXES
 
@@ -56,7 +56,7 @@ def find_huggingface(place: Place) -> list[Path]:
     for wanted in (_has_rows, _has_lines):
         if found := [path for path in files if wanted(place, path)]:
             return found
-    tars = [] if alone else [own for own in place.folders(place.source) if own.suffix.lower() == TAR]
+    tars = [] if alone else [own for own in place.folders(place.source) if own.suffix.lower() in ARCHIVES]
     return [own for own in tars if _has_samples(place, own)]
 
 
@@ -152,7 +152,7 @@ def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Ent
             return
         for picture, content in zip(pictures, contents, strict=True):
             yield _entry(picture, content)
-    elif path.suffix.lower() == TAR:
+    elif path.suffix.lower() in ARCHIVES:
         yield from _samples(place, path, problems)
     else:
         yield from _lines(place, path, problems)
