@@ -17,7 +17,7 @@ SOURCES = {
         tasks: draw
     """,
     "ingest": """
-        data: __init__ boxes damage damage_presets door packed urls films group_words grouping heif held_out ingest
+        data: __init__ boxes damage damage_presets door packed packed_zip urls films group_words grouping heif held_out ingest
         data: label_errors leaks
         data: label_changes label_versions likeness near_links picture_check picture_header pictures problem_list
         data: repaired_truth splits summary tables
@@ -30,7 +30,7 @@ SOURCES = {
     """,
     "second_labels": """
         data: __init__ boxes dataset door urls frame heif label_changes label_errors loading picture_header pictures
-        data: packed problem_list
+        data: packed packed_zip problem_list
         data: repaired_truth second_labels second_opinion tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups cvat_shapes cvat_tracks
         data/formats: folder_check label_pictures label_studio_regions paths picture_folder picture_index
@@ -42,7 +42,7 @@ SOURCES = {
     """,
     "predict": """
         data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures pool tables
-        data: packed
+        data: packed packed_zip
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector views
         detector:
         detector/architectures: __init__
@@ -52,7 +52,7 @@ SOURCES = {
     """,
     "embed": """
         data: __init__ dataset door urls embeddings frame heif letterbox loading picture_header pictures pool tables
-        data: packed
+        data: packed packed_zip
         detector: __init__ augment detectors embed engine torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -61,7 +61,7 @@ SOURCES = {
     """,
     "score": """
         data: __init__ boxes dataset door urls embeddings frame heif k_center loading near_links picture_header pictures
-        data: packed pool tables
+        data: packed packed_zip pool tables
         evaluation: greedy_match
         metrics/catalogue: *
         metrics: contract
@@ -74,7 +74,7 @@ SOURCES = {
     """,
     "mend": """
         data: __init__ boxes dataset door urls edit_rows edits embeddings frame heif loading picture_header pictures
-        data: packed pool tables
+        data: packed packed_zip pool tables
         mending: inside_sandbox mend_pool open_repair repair_file sandboxed
         metrics/catalogue: __init__
         metrics/repairs: *
@@ -88,7 +88,7 @@ SOURCES = {
     """,
     "screen": """
         data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures seeds tables
-        data: packed
+        data: packed packed_zip
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -99,7 +99,7 @@ SOURCES = {
     """,
     "train": """
         data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures seeds tables
-        data: packed
+        data: packed packed_zip
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -108,7 +108,7 @@ SOURCES = {
         training: recipe trial trials
     """,
     "evaluate": """
-        data: __init__ dataset door packed urls frame heif letterbox loading picture_header pictures seeds tables
+        data: __init__ dataset door packed packed_zip urls frame heif letterbox loading picture_header pictures seeds tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
@@ -136,7 +136,7 @@ SOURCES = {
     "confirm": """
         comparison: confirmation results spreads statistics
         data: __init__ dataset door urls frame heif letterbox loading manifest picture_header pictures seeds tables
-        data: packed
+        data: packed packed_zip
         detector: __init__ augment detectors engine memory pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
