@@ -17,7 +17,8 @@ SOURCES = {
         tasks: draw
     """,
     "ingest": """
-        data: __init__ boxes damage damage_presets door packed packed_zip urls films group_words grouping heif held_out ingest
+        data: __init__ boxes damage damage_presets door packed packed_zip urls films group_words grouping heif held_out
+        data: ingest
         data: label_errors leaks
         data: label_changes label_versions likeness near_links picture_check picture_header pictures problem_list
         data: repaired_truth splits summary tables
@@ -108,7 +109,8 @@ SOURCES = {
         training: recipe trial trials
     """,
     "evaluate": """
-        data: __init__ dataset door packed packed_zip urls frame heif letterbox loading picture_header pictures seeds tables
+        data: __init__ dataset door packed packed_zip urls frame heif letterbox loading picture_header pictures seeds
+        data: tables
         detector: __init__ augment detectors engine pixel_cache torchvision_detector
         detector/architectures: __init__
         detector/backbones: drawn_animals.pt
