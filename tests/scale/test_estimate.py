@@ -72,15 +72,23 @@ def test_a_task_that_is_too_long_for_its_machines_ends_the_stage():
     assert {one.losses for one in given_up} == {estimate.MOST_LOSSES}
 
 
-@pytest.mark.parametrize("software", [estimate.TODAY, estimate.MENDED, estimate.CHANGED])
-def test_parts_on_the_machine_of_the_study_gain_nothing_by_others(software):
-    few, many = (estimate.study(20_000, machines, machines, software) for machines in (1, 8))
-    here = [part.name for part in few if not part.cores and not part.cards]
+@pytest.mark.parametrize("changed", [False, True])
+def test_parts_on_the_machine_of_the_study_gain_nothing_by_others(changed):
+    few, many = (estimate.study(20_000, machines, machines, changed) for machines in (1, 8))
+    here = [part.name for part in few if not part.paid]
     assert {"select", "hash and push", "compare"} < set(here)
     for before, after in zip(few, many, strict=True):
         if before.name in here:
             assert after == before
     assert estimate.seconds_of(many) < estimate.seconds_of(few)
+
+
+def test_trials_of_the_changed_software_cost_the_same_whatever_the_pool():
+    def trials(n, changed):
+        return next(part for part in estimate.study(n, 1, 16, changed) if part.name == "trials")
+
+    assert trials(10**6, True) == trials(10**8, True)
+    assert trials(10**6, False).seconds < trials(10**8, False).seconds
 
 
 def test_the_same_seed_gives_the_same_study():
