@@ -72,11 +72,18 @@ def nearest_beside(path: Path) -> str:
 def _recognised(source: Path, option: str) -> str:
     """Recognise the format of `source`, which `option` names.
 
-    Errors: SourceError; WorkspaceError if `source` is a picture, or one file of a data set that is a folder.
+    Errors: SourceError; WorkspaceError if `source` is a picture, one file of a data set that is a folder, or the folder
+    that holds that of the data set.
     """
     try:
         return recognise(source)
     except SourceError:
+        if (inner := _only_folder(source)) and (found := matching(inner)):
+            told = command_line(option, stated(inner))
+            raise WorkspaceError(
+                f"{option}: {stated(source)} holds nothing but the folder {inner.name}, which is {found[0]} data; "
+                f"give that: {told}"
+            ) from None
         if door.is_file(source) and (found := matching(source.parent)):
             told = command_line(option, stated(source.parent))
             raise WorkspaceError(
@@ -87,6 +94,14 @@ def _recognised(source: Path, option: str) -> str:
                 f"{option}: {stated(source)} is a picture; give the folder or file of the labels"
             ) from None
         raise
+
+
+def _only_folder(source: Path) -> Path | None:
+    """The folder that is all that a folder or an archive holds; None in any other case."""
+    if not door.is_dir(source):
+        return None
+    names = [name for name in door.names_in(source) if not name.startswith((".", "__MACOSX"))]
+    return source / names[0] if len(names) == 1 and door.is_dir(source / names[0]) else None
 
 
 def truth_of(truth: str | None, data: str) -> str:

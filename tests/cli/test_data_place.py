@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from coco_set import coco, write
+from packed_set import pack
 
 from metricloop.cli.data_place import place_of
 from metricloop.cli.data_questions import OpenQuestionError, look
@@ -60,6 +61,19 @@ def test_one_file_of_a_data_set_leads_to_its_folder(name, tmp_path):
         WorkspaceError, match=rf"a1\.\w+ is one file of voc data; give its folder: --data {tmp_path}/fruit$"
     ):
         place_of(str(tmp_path / "fruit" / name), None, None)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_data_set_one_folder_further_down_is_named(packed, tmp_path):
+    folder = tmp_path / "download/lions"
+    picture(folder / "images", "a", 0)
+    (folder / "labels").mkdir()
+    (folder / "labels/a.txt").write_text("0 0.5 0.5 0.3 0.4\n")
+    (folder / "data.yaml").write_text("names: [lion]\ntrain: images\n")
+    place = pack(folder.parent, tmp_path / "lions.zip") if packed else folder.parent
+    with pytest.raises(WorkspaceError, match=rf"folder lions, which is yolo data; give that: --data {place}/lions$"):
+        place_of(str(place), None, None)
+    assert place_of(f"{place}/lions", None, None) == (f"{place}/lions", f"{place}/lions", "yolo")
 
 
 def test_a_picture_without_labels_is_told_in_a_line(tmp_path):
