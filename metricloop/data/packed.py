@@ -249,7 +249,7 @@ def parquet_of(stream: IO[bytes], metadata: pq.FileMetaData | None = None) -> It
 
     try:
         yield pq.ParquetFile(stream, metadata=metadata)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and type(error) is not OSError:  # of the server that it lies on
             raise
         told = " ".join(str(error).split())[:100]

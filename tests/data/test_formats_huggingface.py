@@ -223,3 +223,12 @@ def test_a_data_set_of_another_format_stays_so_with_a_copy_beside_it(tmp_path):
     (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
     assert recognise(tmp_path) == "coco"
     assert matching(tmp_path) == ["coco", "huggingface"]
+
+
+def test_an_object_with_two_columns_of_one_name_is_refused_in_words(tmp_path):
+    boxes, classes = pa.array([[BOX]] * 2), pa.array([[0]] * 2)
+    objects = pa.StructArray.from_arrays([boxes, classes, classes], ["bbox", "category", "category"])
+    pictures = pa.array([{"bytes": data, "path": name} for name, data in samples(2)])
+    pq.write_table(pa.table({"image": pictures, "objects": objects}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match="duplicate field names"):
+        read(tmp_path)

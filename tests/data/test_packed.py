@@ -325,3 +325,10 @@ def test_a_web_server_that_sends_no_parts_of_files(tmp_path, monkeypatch):
         assert door.is_file(rows)
         with pytest.raises(door.AwayError, match="support range requests"):
             door.read_bytes(rows / "00000200.jpg")
+
+
+def test_a_parquet_file_whose_columns_have_names_that_are_no_text(tmp_path):
+    file = parquet(tmp_path / "a.parquet", samples(2), one_box(2))
+    file.write_bytes(file.read_bytes().replace(b"objects", b"obj\xffcts"))
+    with pytest.raises(door.DoorError, match="no Parquet file, or a damaged one"):
+        packed.packed_in(str(file))

@@ -2,8 +2,8 @@
 tars with a `.json` for each picture (WebDataset).
 
 An entry has `objects`, a list of objects or an object of lists, with `bbox` and `category`. Nothing says how a box is
-meant: shares where nearly all numbers are at most 1, and x, y, width, height, unless many boxes would then reach beyond their
-picture. Names of classes are those in the Parquet file's metadata.
+meant: shares where nearly all numbers are at most 1, and x, y, width, height, unless many boxes would then reach beyond
+their picture. Names of classes are those in the Parquet file's metadata.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Ent
             contents = place.use_file(path, _read_rows)
             if len(contents) != len(pictures):
                 raise door.DoorError(f"{len(pictures)} rows by its end, {len(contents)} in it: damaged")
-        except door.DoorError as error:
+        except (door.DoorError, ValueError) as error:  # such as two columns of one name in an object
             problems.append(Problem(str(path), "label file cannot be read", f"left out ({error})"))
             return
         for picture, content in zip(pictures, contents, strict=True):
