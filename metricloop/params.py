@@ -15,6 +15,7 @@ from metricloop.config import PositiveShare, Section, one_of
 from metricloop.data import door, readers
 from metricloop.data.damage_presets import Corrupt
 from metricloop.data.group_words import AUTO, OFF
+from metricloop.data.packed import PARQUET
 from metricloop.data.repaired_truth import RIGHT
 from metricloop.data.seeds import CONFIRM_SEEDS, STUDY_SEEDS
 from metricloop.data.tables import read_yaml
@@ -27,7 +28,8 @@ from metricloop.sandbox.limits import MetricLimits
 Count = Annotated[int, Field(ge=1)]
 
 
-LABEL_FILES = {".json", ".xml", ".yaml", ".yml", ".txt", ".csv"}  # what data.source may end in, where it is a file
+# What data.source may end in, where it is a file.
+LABEL_FILES = {".json", ".jsonl", ".xml", ".yaml", ".yml", ".txt", ".csv", PARQUET}
 BUILT_IN = Path(__file__).parent / "detector" / "backbones" / "drawn_animals.pt"  # train.weights: drawn
 
 

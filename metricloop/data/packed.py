@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
 from threading import Lock
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from metricloop.data import door
 from metricloop.data.urls import is_url
@@ -28,6 +29,9 @@ ARCHIVES = TAR, ZIP  # which are read like folders
 BYTES = "bytes"  # of a picture, in a struct
 BINARY = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", BYTES)  # columns with bytes as they are
 GROUPS = 2  # row groups of Parquet that a process keeps
+AT_ONCE = 16  # pictures of a row group that are read at once: few bytes of a dictionary may become many pictures
+DEEPEST = 24  # folders below each other
+MOST = 3_000_000  # rows of a Parquet file
 _END = re.compile(r"\.(?:tar|zip|parquet)(?=/|$)", re.IGNORECASE)
 _lock = Lock()  # threads that want pictures of one row group wait for the first
 Opener = Callable[[], IO[bytes]]
@@ -48,10 +52,12 @@ def parts_of(path: os.PathLike[str] | str) -> tuple[str, str] | None:
     A folder whose name ends like that of a packed file is a folder.
     """
     text = str(path)
-    for end in _END.finditer(text):
-        file = text[: end.end()]
-        if is_url(text) or os.path.isfile(file):
-            return file, text[end.end() + 1 :].strip("/")
+    ends = [end.end() for end in _END.finditer(text)]
+    if is_url(text):  # which is not asked: `a.parquet/part-0.parquet` is what Spark writes
+        ends = ends[-1:]
+    for end in ends:
+        if is_url(text) or os.path.isfile(text[:end]):
+            return text[:end], text[end + 1 :].strip("/")
     return None
 
 
@@ -69,7 +75,7 @@ def packed_in(file: str) -> Packed:
     return _known(file, state.st_size, state.st_mtime_ns)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)  # tars of a set, whose pictures are wanted in any order
 def _known(file: str, size: int, changed: int) -> Packed:
     with open(file, "rb") as stream:
         return look_into(file, stream)
@@ -78,7 +84,7 @@ def _known(file: str, size: int, changed: int) -> Packed:
 def look_into(file: str, stream: IO[bytes]) -> Packed:
     """What a packed file holds, by its end or, of a tar, by all of its headers. Errors: DoorError."""
     if file.lower().endswith(PARQUET):
-        return Rows.of(file, stream)
+        return Rows.of(stream)
     if file.lower().endswith(ZIP):
         from metricloop.data.packed_zip import Zipped
 
@@ -89,25 +95,47 @@ def look_into(file: str, stream: IO[bytes]) -> Packed:
 def members_of(stream: IO[bytes], largest: int = -1) -> Iterator[tuple[str, int, int, bytes]]:
     """(name, where its bytes begin, how many, the bytes if at most `largest`) of the files in a tar; no hidden ones.
 
-    Errors: DoorError where it is no tar, or is compressed.
+    Errors: DoorError where it is no tar, is compressed, or damaged.
     """
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
     try:
-        with tarfile.open(fileobj=stream, mode="r:") as archive:
+        with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="replace", tarinfo=_Header) as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep a kilobyte for each
+                if not member.offset < archive.offset <= end:
+                    raise door.DoorError(f"cut off or damaged: what begins at byte {member.offset} has no end")
                 name = plain_name(member.name)
                 if not name or not member.isreg() or member.sparse:
                     continue
                 content = archive.extractfile(member) if member.size <= largest else None
                 yield name, member.offset_data, member.size, content.read() if content else b""
-    except tarfile.ReadError as error:
+            stream.seek(archive.offset)
+            if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile takes it for the end
+                raise door.DoorError(f"damaged at byte {archive.offset}")
+    except (tarfile.ReadError, ValueError, OverflowError, RecursionError) as error:
         raise door.DoorError(f"no tar, or a compressed one, which would have to be unpacked ({error})") from None
 
 
+_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+
+
+class _Header(tarfile.TarInfo):
+    """A header, which may be followed by a long name; not by one of gigabytes."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.size > door.MB and header.type in _NAMES:
+            raise tarfile.ReadError(f"a name of {header.size} bytes")
+        return header
+
+
 def plain_name(stated: str) -> str:
-    """The name of a member below the packed file; "" for hidden ones, and for those that lead out of it."""
+    """The name of a member below the packed file; "" for hidden ones, those too deep and those that lead out of it."""
     name = os.path.normpath(stated.replace("\\", "/")).lstrip("/")
-    return "" if any(part.startswith(".") for part in name.split("/")) else name
+    parts = name.split("/")
+    return "" if len(parts) > DEEPEST or "\0" in name or any(part.startswith(".") for part in parts) else name
 
 
 class Members:
@@ -150,15 +178,15 @@ class Members:
 
 class Rows:
     """The pictures in a column of a Parquet file, named by their rows. starts: the first row of each row group, and the
-    number of all rows; digits: of a name; suffix: of all names.
+    number of all rows; suffix: of all names; metadata: of the file, which takes long to read where it has many groups.
     """
 
-    def __init__(self, file: str, column: str, suffix: str, starts: list[int]) -> None:
-        self.file, self.column, self.suffix, self.starts = file, column, suffix, starts
+    def __init__(self, column: str, suffix: str, starts: list[int], metadata: pq.FileMetaData) -> None:
+        self.column, self.suffix, self.starts, self.metadata = column, suffix, starts, metadata
         self.names = {"": {self.name_of(row): False for row in range(starts[-1])}}
 
     @classmethod
-    def of(cls, file: str, stream: IO[bytes]) -> Rows:
+    def of(cls, stream: IO[bytes]) -> Rows:
         """Errors: DoorError where it is no Parquet file, or no column of it holds pictures."""
         with parquet_of(stream) as parquet:
             column = picture_column(parquet.schema_arrow)
@@ -166,7 +194,9 @@ class Rows:
                 raise door.DoorError("no column of it holds pictures")
             groups = range(parquet.metadata.num_row_groups)
             sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
-            return cls(file, column, _suffix(parquet, column), [0, *accumulate(sizes)])
+            if sum(sizes) > MOST:
+                raise door.DoorError(f"{sum(sizes)} rows; at most {MOST} are read")
+            return cls(column, _suffix(parquet, column), [0, *accumulate(sizes)], parquet.metadata)
 
     def name_of(self, row: int) -> str:
         """The name of the picture in a row, counted from 0."""
@@ -177,7 +207,7 @@ class Rows:
         if member not in self.names[""]:
             raise door.DoorError("it does not exist")
         row = int(member.partition(".")[0])
-        group = next(own for own, end in enumerate(self.starts[1:]) if row < end)
+        group = bisect_right(self.starts, row) - 1
         data = self.group(group, open_)[row - self.starts[group]]
         if data is None:
             raise door.DoorError("its row holds no picture")
@@ -196,31 +226,40 @@ class Rows:
             return _groups[key]
 
     def _read_group(self, group: int, open_: Opener) -> list[bytes | None]:
-        with open_() as stream, parquet_of(stream) as parquet:
-            size = parquet.metadata.row_group(group).total_byte_size
-            if size > door.PICTURE:
-                raise door.DoorError(
-                    f"row group {group} takes {size / door.MB:.0f} MB; at most {door.PICTURE // door.MB} MB are read "
-                    "at once: write the file with smaller row groups"
-                )
-            own = parquet.schema_arrow.field(self.column)
-            leaf = self.column if _is_binary(own.type) else f"{self.column}.{BYTES}"
-            found = parquet.read_row_group(group, columns=[leaf])[self.column].to_pylist()
-        return [one[BYTES] if isinstance(one, dict) else one for one in found]
+        self._check_size(group, self.metadata.row_group(group).total_byte_size)
+        found: list[bytes | None] = []
+        size = 0
+        with open_() as stream, parquet_of(stream, self.metadata) as parquet:
+            for own in _pictures(parquet, self.column, AT_ONCE, [group]):
+                found += own
+                size += sum(len(data) for data in own if data)
+                self._check_size(group, size)
+        return found
+
+    def _check_size(self, group: int, size: int) -> None:
+        """Errors: DoorError where a row group is too large."""
+        if size > door.PICTURE:
+            raise door.DoorError(
+                f"row group {group} takes {size / door.MB:.0f} MB; at most {door.PICTURE // door.MB} MB are read "
+                "at once: write the file with smaller row groups"
+            )
 
 
 _groups: dict[tuple[Rows, int], list[bytes | None]] = {}
 
 
 @contextmanager
-def parquet_of(stream: IO[bytes]) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, to be read within the block. Errors: DoorError where it is none, or is damaged."""
+def parquet_of(stream: IO[bytes], metadata: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, to be read within the block. metadata: of it, where known.
+
+    Errors: DoorError where it is none, or is damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        yield pq.ParquetFile(stream)
-    except (pa.ArrowException, OSError) as error:
+        yield pq.ParquetFile(stream, metadata=metadata)
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and type(error) is not OSError:  # of the server that it lies on
             raise
         told = " ".join(str(error).split())[:100]
@@ -229,17 +268,18 @@ def parquet_of(stream: IO[bytes]) -> Iterator[pq.ParquetFile]:
 
 def picture_column(schema: pa.Schema) -> str | None:
     """The column that holds the bytes of pictures: a struct with `bytes`, as Hugging Face's `datasets` writes them, or
-    bytes in a column whose name says so. None if there is none.
+    bytes in a column whose name says so; of several, one whose name says so. None if there is none.
     """
     import pyarrow as pa
 
+    found = []
     for field in schema:
-        if pa.types.is_struct(field.type) and (at := field.type.get_field_index(BYTES)) >= 0:
-            if _is_binary(field.type.field(at).type):
-                return str(field.name)
-        elif _is_binary(field.type) and field.name.lower() in BINARY:
-            return str(field.name)
-    return None
+        named = field.name.lower() in BINARY
+        at = field.type.get_field_index(BYTES) if pa.types.is_struct(field.type) else -1
+        if _is_binary(field.type.field(at).type) if at >= 0 else named and _is_binary(field.type):
+            found.append((not named, str(field.name)))
+    own = [name for _, name in sorted(found, key=lambda one: one[0]) if schema.names.count(name) == 1]
+    return own[0] if own else None
 
 
 def _is_binary(type_: pa.DataType) -> bool:
@@ -250,10 +290,15 @@ def _is_binary(type_: pa.DataType) -> bool:
 
 def _suffix(parquet: pq.ParquetFile, column: str) -> str:
     """How the names of the pictures end: as the first bytes of the first one tell."""
+    kinds = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif"}
+    first = next(_pictures(parquet, column, 1), [])
+    return kinds.get((first[0] or b"")[:4] if first else b"", ".jpg")
+
+
+def _pictures(
+    parquet: pq.ParquetFile, column: str, many: int, groups: Sequence[int] | None = None
+) -> Iterator[list[bytes | None]]:
+    """The pictures in a column, some at once; of all row groups, or of some."""
     leaf = column if _is_binary(parquet.schema_arrow.field(column).type) else f"{column}.{BYTES}"
-    for batch in parquet.iter_batches(batch_size=1, columns=[leaf]):
-        first = batch.column(0)[0].as_py()
-        data = (first[BYTES] if isinstance(first, dict) else first) or b""
-        kinds = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif"}
-        return kinds.get(data[:4], ".jpg")
-    return ".jpg"
+    for batch in parquet.iter_batches(many, row_groups=groups, columns=[leaf]):
+        yield [one[BYTES] if isinstance(one, dict) else one for one in batch.column(0).to_pylist()]

@@ -23,6 +23,7 @@ FETCHES = 32  # at the same time
 AHEAD = 256  # label files that are fetched together
 LARGEST = 64 * door.MB  # of a file that is kept in the cache
 KINDS = {"file": "file", "directory": "folder"}
+WEB = ("/http:", "/https:")
 MEMBERS = "#members"  # behind the URL of a tar: the list of what is in it
 FOLDER, UNKNOWN = -1, 0  # in place of a file's state
 # What servers tell of a file that changes with it, the best first: Google's etag changes with its metadata, too.
@@ -45,6 +46,7 @@ class Listing(NamedTuple):
 _listings: dict[str, Listing] = {}  # of this process, by folder
 _ordered: dict[str, list[str]] = {}
 _packed: dict[str, Packed] = {}
+_are_folders: dict[str, bool] = {}  # what is called like a packed file
 _ahead: dict[str, bytes] = {}  # label files that were fetched before they were asked for
 
 
@@ -53,6 +55,7 @@ def forget() -> None:
     _listings.clear()
     _ordered.clear()
     _packed.clear()
+    _are_folders.clear()
     _ahead.clear()
     trust_again()
 
@@ -64,7 +67,7 @@ def listing(folder: Path | str) -> Listing:
     """
     key = str(folder)
     if key not in _listings:
-        url, inside_of = _url(key), parts_of(key)
+        url, inside_of = _url(key), packed_parts(key)
         _listings[key] = _packed_listing(*inside_of) if inside_of else ask(url, lambda: _listing(url), Listing({}, 0))
     return _listings[key]
 
@@ -86,10 +89,20 @@ def _listing(url: str) -> Listing:
 
 def kind(path: Path | str) -> str:
     """What lies at a URL: "file", "folder", such as an archive, or "" for nothing. Errors: as of `listing`."""
-    if (inside_of := parts_of(path)) and inside_of[1]:
+    if (inside_of := packed_parts(path)) and inside_of[1]:
         return kind_in(_packed_at(inside_of[0]), inside_of[1])
     found = _stored_kind(path)
     return "folder" if inside_of and found and inside_of[0].lower().endswith(ARCHIVES) else found
+
+
+def packed_parts(path: Path | str) -> tuple[str, str] | None:
+    """As `parts_of`, unless a folder is called like a packed file. A web server knows no folders, and is not asked."""
+    found = parts_of(path)
+    if found and not found[0].startswith(WEB):
+        if found[0] not in _are_folders:
+            _are_folders[found[0]] = _stored_kind(found[0]) == "folder"
+        return None if _are_folders[found[0]] else found
+    return found
 
 
 def _stored_kind(path: Path | str) -> str:
@@ -97,9 +110,10 @@ def _stored_kind(path: Path | str) -> str:
     if parent in _listings:
         state = _listings[parent].states.get(name)
         return "" if state is None else "folder" if state == FOLDER else "file"
-    if str(path) in _listings and _listings[str(path)].states:
+    packed = parts_of(path) is not None
+    if not packed and str(path) in _listings and _listings[str(path)].states:
         return "folder"
-    if not str(path).startswith(("/http:", "/https:")):
+    if packed or not str(path).startswith(WEB):
         return KINDS.get(_info(path).get("type", ""), "")
     return "folder" if listing(path).states else "file" if _info(path) else ""  # a web server knows no folders
 
@@ -149,7 +163,7 @@ def head(path: Path | str, size: int) -> bytes:
     url = _url(path)
     if url in _ahead:
         return _ahead[url][:size]
-    if (inside_of := parts_of(path)) and inside_of[1]:
+    if (inside_of := packed_parts(path)) and inside_of[1]:
         return read(path, door.PICTURE)[:size]
     return ask(url, lambda: system_of(url).cat_file(url, start=0, end=size))[:size]
 
@@ -168,12 +182,17 @@ def use(path: Path | str, what: Callable[[IO[bytes]], Got]) -> Got:
 def _fetch(path: Path | str, limit: int) -> bytes:
     """Errors: DoorError where it does not exist or is larger than `limit`; AwayError, MissingPackageError."""
     url = _url(path)
-    if (inside_of := parts_of(path)) and inside_of[1]:
+    if (inside_of := packed_parts(path)) and inside_of[1]:
         file, member = inside_of
         url, packed = _url(file), _packed_at(file)
         if isinstance(packed, Members):
             start, size = packed.span(member, limit)
-            return packed.unpack(member, ask(url, lambda: system_of(url).cat_file(url, start=start, end=start + size)))
+            data = ask(url, lambda: system_of(url).cat_file(url, start=start, end=start + size)) if size else b""
+            if len(data) != size:
+                raise door.DoorError(
+                    f"{len(data)} bytes came in place of {size}: the server does not send parts of files"
+                )
+            return packed.unpack(member, data)
         return ask(url, lambda: packed.read(member, limit, lambda: system_of(url).open(url, "rb")))
     data = ask(url, lambda: system_of(url).cat_file(url))
     if len(data) > limit:
@@ -243,7 +262,7 @@ def _following(path: Path | str) -> list[str]:
 
 def _state(path: Path | str) -> str:
     """The state of a file as text, of a packed one that of the whole; "" where the server does not tell."""
-    if (inside_of := parts_of(path)) and inside_of[1]:
+    if (inside_of := packed_parts(path)) and inside_of[1]:
         return _state(inside_of[0])
     parent, _, name = str(path).rpartition("/")
     state = _listings[parent].states.get(name, UNKNOWN) if parent in _listings else UNKNOWN

@@ -180,7 +180,8 @@ def copied(study: NewStudy) -> tuple[NewStudy, dict[str, str]]:
     """
     root, source, truth = Path(study.root), Path(study.source), Path(study.truth)
     together = source.is_relative_to(root) and (not study.truth or truth.is_relative_to(root))
-    places = {root: Path(layout.SOURCE) / ("" if together else "images")}
+    name = root.name if root.is_file() else ""  # a tar
+    places = {root: Path(layout.SOURCE, *[] if together else ["images"], name)}
     names = {"labels": source, "second_labels": truth if study.truth else root}
     for name, place in names.items():
         if not place.is_relative_to(root):
@@ -191,7 +192,12 @@ def copied(study: NewStudy) -> tuple[NewStudy, dict[str, str]]:
         return (places[place] / path.relative_to(place)).as_posix()
 
     copies = {str(place): target.as_posix() for place, target in places.items()}
-    new = replace(study, source=inside(source), root=layout.SOURCE, truth=inside(truth) if study.truth else "")
+    new = replace(
+        study,
+        source=inside(source),
+        root=inside(root) if together else layout.SOURCE,
+        truth=inside(truth) if study.truth else "",
+    )
     return new, copies
 
 

@@ -19,7 +19,6 @@ from metricloop import layout
 from metricloop.data import door, remote
 from metricloop.data.fingerprint import Fingerprint, fingerprint
 from metricloop.data.formats.place import DEEPEST, base_of
-from metricloop.data.packed import parts_of
 from metricloop.data.pictures import SUFFIXES
 from metricloop.data.storage import hurried
 from metricloop.data.tables import read_json, write_json
@@ -88,7 +87,7 @@ def _walk(tops: list[str]) -> Iterator[tuple[str, int, int]]:
     todo = [(place, 0) for place in reversed(tops) if not any(place != o and door.inside(place, [o]) for o in tops)]
     while todo:
         folder, depth = todo.pop()
-        if parts_of(folder):  # its names would be known only after reading all of it
+        if remote.packed_parts(folder):  # its names would be known only after reading all of it
             yield folder, remote.state(folder), 0
             continue
         own = remote.listing(folder)

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 from coco_set import coco, noise, write
+from packed_set import pack
 
 from metricloop.cli.main import main
 from metricloop.data.formats import read
@@ -58,3 +59,18 @@ def test_a_workspace_may_lie_beside_a_label_file_but_not_among_pictures(tmp_path
     assert f"lies inside the data set ({tmp_path}/set)" in capsys.readouterr().err
     assert main(["init", str(tmp_path / "set/third"), "--import", "--data", str(file)]) == 1
     assert f"lies inside the data set ({tmp_path}/set)" in capsys.readouterr().err
+
+
+def test_import_copies_a_tar_that_is_the_data_set(tmp_path):
+    for number, name in enumerate("abc"):
+        noise(tmp_path / f"set/images/{name}.jpg", number)
+    write(tmp_path / "set/labels.json", coco(["a.jpg", "b.jpg", "c.jpg"]))
+    tar = pack(tmp_path / "set", tmp_path / "lions.tar")
+    assert main(["init", str(tmp_path / "ws"), "--import", "--data", str(tar)]) == 0
+    data = data_section(tmp_path / "ws")
+    assert (data["source"], data["root"]) == ("source/lions.tar", "source/lions.tar")
+    records = read(tmp_path / "ws" / data["source"], root=tmp_path / "ws" / data["root"]).records
+    assert [record.file for record in records] == [
+        tmp_path / f"ws/source/lions.tar/images/{name}.jpg" for name in "abc"
+    ]
+    assert (tmp_path / "ws/source.dvc").is_file()

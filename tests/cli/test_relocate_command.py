@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from packed_set import one_box, parquet, samples
 
 from metricloop.cli.main import main
 from metricloop.data.tables import read_yaml
@@ -95,3 +96,12 @@ def test_data_inside_the_workspace_does_not_move(tmp_path, capsys):
     assert main(["init", str(tmp_path / "demo"), "--demo"]) == 0
     assert main(["relocate", str(tmp_path), "-C", str(tmp_path / "demo")]) == 1
     assert "lies inside it" in capsys.readouterr().err
+
+
+def test_a_parquet_file_at_another_place(tmp_path):
+    parquet(tmp_path / "lions/a.parquet", samples(12), one_box(12), ["lion"])
+    assert main(["init", str(tmp_path / "ws"), "--data", str(tmp_path / "lions/a.parquet"), "--yes"]) == 0
+    (tmp_path / "lions").rename(tmp_path / "moved")
+    assert main(["relocate", str(tmp_path / "moved"), "-C", str(tmp_path / "ws")]) == 0
+    data = read_yaml(tmp_path / "ws/params.yaml")["data"]
+    assert (data["source"], data["root"]) == (str(tmp_path / "moved/a.parquet"), str(tmp_path / "moved"))

@@ -6,12 +6,13 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from coco_set import noise, write
+from coco_set import make_set, noise, write
 from packed_set import BOX, one_box, pack, parquet, samples
 
 from metricloop.data import door
-from metricloop.data.formats import SourceError, read, recognise
+from metricloop.data.formats import SourceError, matching, read, recognise
 from metricloop.data.pictures import PictureError, read_picture
+from metricloop.data.readers import huggingface
 
 
 def test_parquet_files_with_pictures(tmp_path):
@@ -127,3 +128,107 @@ def test_parquet_files_without_pictures_or_boxes_are_no_data_set(tmp_path):
     with pytest.raises(SourceError, match="holds no known format") as told:
         read(tmp_path)
     assert "c.parquet: file is not opened, left out (no Parquet file, or a damaged one" in str(told.value)
+
+
+LIONS = {"names": ["cat", "lion"], "_type": "ClassLabel"}
+POSES = {"names": ["left", "right"], "_type": "ClassLabel"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "features"),
+    [
+        (
+            {"objects": {"pose": [0], "bbox": [BOX], "category": [1]}},
+            {"objects": {"pose": {"feature": POSES, "_type": "List"}, "category": {"feature": LIONS, "_type": "List"}}},
+        ),
+        (
+            {"objects": [{"pose": 0, "bbox": BOX, "category": 1}]},
+            {"objects": [{"pose": POSES, "category": LIONS}]},
+        ),
+        (
+            {"objects": {"pose": [0], "bbox": [BOX], "label": [1]}},
+            {"objects": {"feature": {"pose": POSES, "label": LIONS}, "length": -1, "_type": "Sequence"}},
+        ),
+        ({"label": [0], "bbox": [BOX], "category": [1]}, {"label": {"feature": POSES}, "category": {"feature": LIONS}}),
+        ({"bbox": BOX, "label": 1}, {"label": LIONS}),
+    ],
+)
+def test_names_are_those_of_the_class_and_of_nothing_else(columns, features, tmp_path):
+    own = {name: pa.array([value] * 4) for name, value in columns.items()}
+    pictures = pa.array([{"bytes": data, "path": name} for name, data in samples(4)])
+    told = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(pa.table({"image": pictures, **own}).replace_schema_metadata(told), tmp_path / "a.parquet")
+    source = read(tmp_path)
+    assert (source.class_names, source.problems) == (("cat", "lion"), ())
+    assert [(own.boxes.tolist(), own.labels.tolist()) for own in source.records] == [([[5, 6, 15, 18]], [1])] * 4
+
+
+def test_a_class_of_minus_1_is_none_and_a_box_of_named_corners_is_listed(tmp_path):
+    parquet(tmp_path / "a/a.parquet", samples(4), [*one_box(3), *one_box(1, category=-1)], ["lion"])
+    source = read(tmp_path / "a")
+    assert source.class_names == ("lion",)
+    assert [(one.problem, one.action) for one in source.problems] == [("unknown class", "dropped (00000003.jpg)")]
+    pictures = pa.array([{"bytes": data, "path": name} for name, data in samples(4)])
+    corners = pa.array([{"x_min": 5, "y_min": 6, "x_max": 15, "y_max": 18}] * 4)
+    (tmp_path / "b").mkdir()
+    pq.write_table(pa.table({"image": pictures, "bbox": corners, "label": [0] * 4}), tmp_path / "b/b.parquet")
+    assert [one.problem for one in read(tmp_path / "b").problems] == ["box is not four numbers"] * 4
+
+
+@pytest.mark.parametrize("odd", [[0.0, 0.5, 1.002, 0.5], [float("nan")] * 4])
+def test_shares_of_which_one_is_odd_are_shares(odd, tmp_path):
+    objects = [*one_box(19, [0.25, 0.5, 0.5, 0.25]), *one_box(1, odd)]
+    parquet(tmp_path / "a.parquet", samples(20), objects, ["lion"])
+    assert {record.relative for record in read(tmp_path).records} == {True}
+
+
+def test_several_pictures_and_json_files_of_one_name_in_a_tar(tmp_path):
+    for number in range(4):
+        for end in ("jpg", "mask.png", "png"):
+            noise(tmp_path / f"set/{number:03}.{end}", number)
+        write(tmp_path / f"set/{number:03}.meta.json", {"license": 1})
+        write(tmp_path / f"set/{number:03}.json", {"objects": [{"bbox": BOX, "label": "lion"}] if number else None})
+    source = read(pack(tmp_path / "set", tmp_path / "a.tar"))
+    assert [record.file.name for record in source.records] == ["001.jpg", "002.jpg", "003.jpg"]
+    told = {(os.path.basename(one.file), one.problem) for one in source.problems}
+    assert told == {(f"{k:03}.{end}", "picture without labels") for k in range(4) for end in ("mask.png", "png")} | {
+        ("000.json", "label file cannot be read"),
+        ("000.jpg", "picture without labels"),
+    }
+
+
+def test_lines_of_metadata_end_where_lines_of_json_do(tmp_path):
+    for number in range(3):
+        noise(tmp_path / f"{number}.jpg", number)
+    lines = [
+        {"file_name": f"{k}.jpg", "text": "\u2028\x85", "objects": [{"bbox": BOX, "label": "lion"}] if k else None}
+        for k in range(3)
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\r\n".join(json.dumps(one, ensure_ascii=False) for one in lines))
+    source = read(tmp_path)
+    assert ([len(record.boxes) for record in source.records], source.problems) == ([0, 1, 1], ())
+
+
+def test_labels_that_are_too_many_are_refused(tmp_path, monkeypatch):
+    parquet(tmp_path / "a.parquet", samples(8), one_box(8), ["lion"])
+    monkeypatch.setattr(huggingface, "LABELS", 39)
+    with pytest.raises(SourceError, match="40 values in its labels; at most 39 are read"):
+        read(tmp_path)
+
+
+def test_a_data_set_of_another_format_stays_so_with_a_copy_beside_it(tmp_path):
+    make_set(tmp_path, 4)
+    parquet(tmp_path / "data/train.parquet", samples(4), one_box(4), ["lion"])
+    lines = [json.dumps({"file_name": f"images/{k}.jpg", "objects": {"bbox": [BOX]}}) for k in range(4)]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    assert recognise(tmp_path) == "coco"
+    assert matching(tmp_path) == ["coco", "huggingface"]
+
+
+def test_an_object_with_two_columns_of_one_name_is_refused_in_words(tmp_path):
+    boxes, classes = pa.array([[BOX]] * 2), pa.array([[0]] * 2)
+    objects = pa.StructArray.from_arrays([boxes, classes, classes], ["bbox", "category", "category"])
+    pictures = pa.array([{"bytes": data, "path": name} for name, data in samples(2)])
+    pq.write_table(pa.table({"image": pictures, "objects": objects}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match="duplicate field names"):
+        read(tmp_path)

@@ -8,8 +8,10 @@ import zipfile
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from at_url import fresh_node, in_memory
+from at_url import fresh_node, in_memory, served
 from coco_set import coco, make_set, noise, write
 from ingested import tables_of
 from packed_set import one_box, pack, parquet, samples
@@ -231,7 +233,7 @@ def test_few_row_groups_stay_in_memory(tmp_path, monkeypatch):
     parquet(tmp_path / "b.parquet", samples(12), one_box(12), group=2)
     packed._groups.clear()
     opened, parquet_of = [], packed.parquet_of
-    monkeypatch.setattr(packed, "parquet_of", lambda stream: opened.append(1) or parquet_of(stream))
+    monkeypatch.setattr(packed, "parquet_of", lambda *file: opened.append(1) or parquet_of(*file))
     names = [f"{row:08}.jpg" for row in range(12)]
     wanted = dict(samples(12))
     for row, name in enumerate(names):
@@ -301,3 +303,109 @@ def test_problems_name_the_packed_file(tmp_path):
         "images/3.jpg": "picture cannot be read",
         "12.jpg": "labels without picture",
     }
+
+
+def header(kind, size, name="x"):
+    """The header of a member of a tar."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def record(text):
+    """A header that says more of the member behind it."""
+    return header(tarfile.XHDTYPE, len(text)) + text.ljust(512, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("at_byte_1024", "said"),
+    [
+        (b"\xaa" * 512, "damaged at byte 1024"),
+        (header(tarfile.REGTYPE, 4)[:100], "damaged at byte 1024"),
+        (header(tarfile.REGTYPE, 9000), "what begins at byte 1024 has no end"),
+        (header(tarfile.REGTYPE, 1 << 62), "what begins at byte 1024 has no end"),
+        (header(tarfile.REGTYPE, 1 << 80), "what begins at byte 1024 has no end"),
+        (header(tarfile.XHDTYPE, 1 << 40), "a name of 1099511627776 bytes"),
+        (header(tarfile.GNUTYPE_LONGNAME, 1 << 80), "a name of"),
+        (header(tarfile.XHDTYPE, 0) * 1500, "recursion"),
+        (record(b"19 GNU.sparse.size=x\n"), "invalid literal"),
+    ],
+)
+def test_a_tar_that_is_damaged_is_refused_in_words(at_byte_1024, said, tmp_path):
+    start = header(tarfile.REGTYPE, 4, "a.jpg") + b"data".ljust(512, b"\0")
+    (tmp_path / "a.tar").write_bytes(start + b"\0" * 1024)
+    assert packed.packed_in(str(tmp_path / "a.tar")).names == {"": {"a.jpg": False}}
+    rest = header(tarfile.REGTYPE, 0) + b"\0" * 1024 if len(at_byte_1024) >= 1024 else b""
+    (tmp_path / "a.tar").write_bytes(start + at_byte_1024 + rest)
+    with pytest.raises(door.DoorError, match=said):
+        packed.packed_in(str(tmp_path / "a.tar"))
+
+
+def test_names_in_a_tar_that_no_folder_would_have(tmp_path):
+    names = ["\udcff\udce9.jpg", "a/" * 30 + "b.jpg", "ä\0.jpg", "a.jpg"]
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    with tarfile.open(tmp_path / "b.tar", "w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
+        archive.addfile(tarfile.TarInfo(names[0]))
+    for name in ("a", "b"):
+        [*found] = packed.packed_in(str(tmp_path / f"{name}.tar")).names[""]
+        assert found == ["\ufffd\ufffd.jpg", "a.jpg"][: 2 if name == "a" else 1]
+
+
+def test_few_bytes_that_become_many_pictures_are_refused(tmp_path, monkeypatch):
+    [(name, data)] = samples(1)
+    parquet(tmp_path / "a.parquet", [(name, data)] * 1000, one_box(1000), group=1000)
+    assert (tmp_path / "a.parquet").stat().st_size < 20 * len(data)
+    monkeypatch.setattr(door, "PICTURE", 100 * len(data))
+    packed._groups.clear()
+    with pytest.raises(door.DoorError, match="row group 0 takes 0 MB; at most 0 MB are read at once"):
+        door.read_bytes(tmp_path / "a.parquet/00000001.jpg")
+    monkeypatch.setattr(packed, "MOST", 999)
+    packed._known.cache_clear()
+    with pytest.raises(door.DoorError, match="1000 rows; at most 999 are read"):
+        packed.packed_in(str(tmp_path / "a.parquet"))
+
+
+def test_of_two_columns_of_pictures_the_one_that_is_called_so(tmp_path):
+    pictures = pa.array([{"bytes": b"picture", "path": "a"}])
+    masks = pa.array([{"bytes": b"mask", "path": "a"}])
+    pq.write_table(pa.table({"mask": masks, "image": pictures}), tmp_path / "a.parquet")
+    assert door.read_bytes(tmp_path / "a.parquet/00000000.jpg") == b"picture"
+    pq.write_table(pa.Table.from_arrays([masks, masks], ["image", "image"]), tmp_path / "b.parquet")
+    with pytest.raises(door.DoorError, match="no column of it holds pictures"):
+        door.read_bytes(tmp_path / "b.parquet/00000000.jpg")
+
+
+@pytest.mark.parametrize("name", ["lions.tar", "lions.parquet"])
+def test_a_folder_at_a_url_that_is_called_like_a_packed_file(name, tmp_path):
+    """As Spark writes lions.parquet/part-0.parquet."""
+    if name.endswith("tar"):
+        make_set(tmp_path / name, 4)
+    else:
+        parquet(tmp_path / name / "part-0.parquet", samples(4), one_box(4), ["lion"])
+    url = in_memory(tmp_path, "named")
+    for place in (url, f"{url}/{name}"):
+        remote.forget()
+        assert [door.read_bytes(own.file)[:2] for own in read(place).records] == [b"\xff\xd8"] * 4
+
+
+def test_a_web_server_that_sends_no_parts_of_files(tmp_path, monkeypatch):
+    folder = make_set(tmp_path / "set", 3)
+    pack(folder, tmp_path / "far/set.tar")
+    parquet(tmp_path / "far/a.parquet", samples(400), one_box(400), group=100)
+    monkeypatch.setattr(remote, "LARGEST", 10)  # so that no picture is kept when the tar is listed
+    with served(tmp_path / "far") as server:
+        tar, rows = (path_of(f"{server.url}/{name}") for name in ("set.tar", "a.parquet"))
+        with pytest.raises(door.DoorError, match="the server does not send parts of files"):
+            door.read_bytes(tar / "images/1.jpg")
+        assert door.is_file(rows)
+        with pytest.raises(door.AwayError, match="support range requests"):
+            door.read_bytes(rows / "00000200.jpg")
+
+
+def test_a_parquet_file_whose_columns_have_names_that_are_no_text(tmp_path):
+    file = parquet(tmp_path / "a.parquet", samples(2), one_box(2))
+    file.write_bytes(file.read_bytes().replace(b"objects", b"obj\xffcts"))
+    with pytest.raises(door.DoorError, match="no Parquet file, or a damaged one"):
+        packed.packed_in(str(file))

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import IO
 
 from metricloop.data import door
-from metricloop.data.packed import ARCHIVES, parts_of
+from metricloop.data.packed import ARCHIVES, DEEPEST, parts_of
 from metricloop.data.pictures import SUFFIXES
 from metricloop.data.urls import is_url, path_of
 
-DEEPEST = 24  # folders below each other
 MOST = 3_000_000  # entries of one walk
 
 

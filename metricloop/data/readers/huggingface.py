@@ -2,14 +2,15 @@
 tars with a `.json` for each picture (WebDataset).
 
 An entry has `objects`, a list of objects or an object of lists, with `bbox` and `category`. Nothing says how a box is
-meant: shares where all numbers are at most 1, and x, y, width, height, unless many boxes would then reach beyond their
-picture. Names of classes are those in the Parquet file's metadata.
+meant: shares where nearly all numbers are at most 1, and x, y, width, height, unless many boxes would then reach beyond
+their picture. Names of classes are those in the Parquet file's metadata.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +30,7 @@ from metricloop.data.pictures import SUFFIXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 METADATA = "metadata.jsonl"
 OBJECTS = ("objects", "annotations", "labels", "detections", "instances")
@@ -37,6 +39,7 @@ CLASSES = ("category", "categories", "category_id", "category_ids", "label", "la
 CROWDS = ("iscrowd", "is_crowd", "crowd")
 BATCH = 4096  # rows that are read at once
 SAMPLE = 200  # pictures whose sizes are looked up
+LABELS = 20_000_000  # values in the columns of labels of a Parquet file
 BEYOND = 0.1  # of the boxes reach beyond their picture: then they are corners
 
 
@@ -72,23 +75,32 @@ def _has_rows(place: Place, path: Path) -> bool:
 
 
 def _has_lines(place: Place, path: Path) -> bool:
-    first = door.text_of(place.head(path))[0].lstrip().partition("\n")[0] if path.name == METADATA else ""
-    return _objects(_parsed(first)) is not None
+    text = door.text_of(place.head(path))[0] if path.name == METADATA else ""
+    return any(_objects(_parsed(line)) is not None for line in text.split("\n"))  # some may have no objects
 
 
 def _has_samples(place: Place, tar: Path) -> bool:
     for folder in place.folders(tar):
-        for _, path in _pairs(place, folder):
-            return _objects(_parsed(door.text_of(place.head(path))[0])) is not None
+        if pairs := list(islice(_pairs(place, folder), SAMPLE)):
+            return any(_objects(_parsed(door.text_of(place.head(path))[0])) is not None for _, path in pairs)
     return False
 
 
 def _pairs(place: Place, folder: Path) -> Iterator[tuple[Path, Path]]:
-    """A picture and the .json of the same name up to the first dot."""
-    labels = {path.name.partition(".")[0]: path for path in place.files(folder, (".json",))}
-    for picture in place.files(folder, SUFFIXES) if labels else ():
-        if path := labels.get(picture.name.partition(".")[0]):
-            yield picture, path
+    """A picture and the .json of the same name up to the first dot; of several, those with the fewest dots, because
+    `1.mask.png` beside `1.jpg` is no picture to learn from.
+    """
+    labels, pictures = _by_key(place.files(folder, (".json",))), _by_key(place.files(folder, SUFFIXES))
+    for key in pictures:
+        if key in labels:
+            yield pictures[key], labels[key]
+
+
+def _by_key(files: list[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(files, key=lambda path: (path.name.count("."), path.name)):
+        found.setdefault(path.name.partition(".")[0], path)
+    return dict(sorted(found.items()))
 
 
 def _schema(stream: IO[bytes]) -> pa.Schema:
@@ -101,7 +113,8 @@ def _label_columns(schema: pa.Schema) -> list[str]:
     import pyarrow as pa
 
     def children(type_: pa.DataType) -> list[str]:
-        inner = type_.value_type if pa.types.is_list(type_) or pa.types.is_large_list(type_) else type_
+        lists = pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+        inner = type_.value_type if lists else type_
         return [own.name for own in inner] if pa.types.is_struct(inner) else []
 
     nested = [own.name for own in schema if set(children(own.type)) & {*BOXES}]
@@ -147,7 +160,7 @@ def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Ent
             contents = place.use_file(path, _read_rows)
             if len(contents) != len(pictures):
                 raise door.DoorError(f"{len(pictures)} rows by its end, {len(contents)} in it: damaged")
-        except door.DoorError as error:
+        except (door.DoorError, ValueError) as error:  # such as two columns of one name in an object
             problems.append(Problem(str(path), "label file cannot be read", f"left out ({error})"))
             return
         for picture, content in zip(pictures, contents, strict=True):
@@ -161,7 +174,19 @@ def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Ent
 def _read_rows(stream: IO[bytes]) -> list[dict[str, Any]]:
     with parquet_of(stream) as parquet:
         columns = _label_columns(parquet.schema_arrow)
+        _check_values(parquet.metadata, columns)
         return [row for batch in parquet.iter_batches(BATCH, columns=columns) for row in batch.to_pylist()]
+
+
+def _check_values(metadata: pq.FileMetaData, columns: Sequence[str]) -> None:
+    """Errors: DoorError where the labels are too many for the memory; packed, they may take little of a disk."""
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    own = [
+        place for place in range(metadata.num_columns) if metadata.schema.column(place).path.split(".")[0] in columns
+    ]
+    values = sum(group.column(place).num_values for group in groups for place in own)
+    if values > LABELS:
+        raise door.DoorError(f"{values} values in its labels; at most {LABELS} are read")
 
 
 def _samples(place: Place, tar: Path, problems: list[Problem]) -> Iterator[_Entry]:
@@ -180,7 +205,7 @@ def _samples(place: Place, tar: Path, problems: list[Problem]) -> Iterator[_Entr
 
 def _lines(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Entry]:
     contents = []
-    for line, text in enumerate(place.read_text(path, door.TABLE).splitlines(), start=1):
+    for line, text in enumerate(place.read_text(path, door.TABLE).split("\n"), start=1):
         content = _parsed(text)
         if isinstance(content, dict) and isinstance(content.get("file_name"), str):
             contents.append(content)
@@ -219,9 +244,11 @@ def _objects(content: Any) -> list[tuple[list[float] | None, Any, bool]] | None:
             key = next((key for key in BOXES if key in holder[0]), None)
             if key:
                 return [(_numbers(one.get(key)), _first(one, CLASSES), truth(_first(one, CROWDS))) for one in holder]
-        key = next((key for key in BOXES if isinstance(holder, dict) and isinstance(holder.get(key), list)), None)
+        key = next(
+            (key for key in BOXES if isinstance(holder, dict) and isinstance(holder.get(key), (list, dict))), None
+        )
         if key:
-            boxes = holder[key]
+            boxes = [holder[key]] if isinstance(holder[key], dict) or _numbers(holder[key]) else holder[key]
             classes, crowds = (_as_long(_first(holder, keys), len(boxes)) for keys in (CLASSES, CROWDS))
             return [(_numbers(box), own, truth(crowd)) for box, own, crowd in zip(boxes, classes, crowds, strict=True)]
     return [] if any(content.get(key) == [] for key in OBJECTS) else None
@@ -232,8 +259,8 @@ def _first(holder: dict[str, Any], keys: Sequence[str]) -> Any:
 
 
 def _as_long(values: Any, length: int) -> list[Any]:
-    """A list of this length: an object without a value has None."""
-    return [*(values if isinstance(values, list) else []), *[None] * length][:length]
+    """A list of this length: an object without a value has None, and one alone need not be in a list."""
+    return [*(values if isinstance(values, list) else [values]), *[None] * length][:length]
 
 
 def _numbers(box: Any) -> list[float] | None:
@@ -252,24 +279,29 @@ def _declared(place: Place, path: Path) -> list[tuple[str, str]]:
     stated = _parsed((schema.metadata or {}).get(b"huggingface", b"").decode(errors="replace"))
     try:
         features = stated["info"]["features"]
-        names = next(found for column in _label_columns(schema) if (found := _class_label(features[column])))
-    except (KeyError, TypeError, StopIteration):
+        names = _class_label({column: features[column] for column in _label_columns(schema) if column in features})
+    except (KeyError, TypeError):
         return []
-    return [(str(number), name_of(name)) for number, name in enumerate(names)]
+    return [(str(number), name_of(name)) for number, name in enumerate(names or ())]
 
 
 def _class_label(feature: Any) -> list[Any] | None:
-    """The names of a ClassLabel somewhere in a feature."""
+    """The names of a ClassLabel somewhere in a feature; where some of it may be the class, in what `_first` takes."""
     if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list):
         return feature["names"]
     below = feature.values() if isinstance(feature, dict) else feature if isinstance(feature, list) else ()
+    if isinstance(feature, dict) and (key := next((key for key in CLASSES if key in feature), None)):
+        below = [feature[key]]
     return next((found for own in below if (found := _class_label(own))), None)
 
 
 def _undeclared(entries: list[_Entry], declared: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """(id, name) of the classes that objects name and the file does not declare; numbers by their order."""
+    """(id, name) of the classes that objects name and the file does not declare; numbers by their order. A number below
+    0 is none.
+    """
     known = {key for pair in declared for key in pair}
     found = {key for entry in entries for _, own, _ in entry.objects if (key := id_of(own)) and key not in known}
+    found = {key for key in found if not (key.startswith("-") and key[1:].isdecimal())}
     ordered = sorted(found, key=lambda key: (not key.isdecimal(), int(key) if key.isdecimal() else 0, key))
     return [(key, f"category_{key}" if key.isdecimal() else key) for key in ordered]
 
@@ -280,7 +312,8 @@ def _meaning(place: Place, entries: dict[Path, list[_Entry]], problems: list[Pro
     boxes = np.array([box for entry in sample for box, _, _ in entry.objects if box]).reshape(-1, 4)
     if not len(boxes):
         return False, False
-    relative = bool((np.abs(boxes) <= 1).all() and (boxes % 1).any())
+    shares = (np.abs(boxes) <= 1).all(axis=1)  # a few boxes reach beyond their picture, or are no numbers
+    relative = bool(shares.mean() > 1 - BEYOND and (boxes[shares] % 1).any())
     sizes = []
     for entry in sample:
         height, width = (1, 1) if relative else _size(place, entry.picture)
@@ -324,5 +357,5 @@ FORMAT = Format(
     sign="Hugging Face's Parquet files, metadata.jsonl, or tars with a .json for each picture",
     find=find_huggingface,
     read=lambda place, categories: read_huggingface(place),
-    place=27,
+    place=45,  # behind the others, beside whose label files it often lies
 )
