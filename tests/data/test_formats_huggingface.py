@@ -40,6 +40,7 @@ def test_parquet_files_with_pictures(tmp_path):
         [{"bbox": BOX, "category": "lion"}],
         {"bbox": [BOX], "categories": ["lion"]},
         {"boxes": [BOX], "label": ["lion"], "iscrowd": [0]},
+        [{"bbox": BOX, "class_name": "lion"}],
     ],
 )
 @pytest.mark.parametrize("key", ["objects", "annotations", "anything"])

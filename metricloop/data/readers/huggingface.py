@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 METADATA = "metadata.jsonl"
 OBJECTS = ("objects", "annotations", "labels", "detections", "instances")
 BOXES = ("bbox", "bboxes", "box", "boxes")
-CLASSES = ("category", "categories", "category_id", "category_ids", "label", "labels", "class", "classes", "name")
+CLASSES = (
+    *("category", "categories", "category_id", "category_ids", "category_name", "label", "labels"),
+    *("class", "classes", "class_id", "class_name", "name"),
+)
 CROWDS = ("iscrowd", "is_crowd", "crowd")
 BATCH = 4096  # rows that are read at once
 SAMPLE = 200  # pictures whose sizes are looked up
