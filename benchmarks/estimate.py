@@ -81,7 +81,9 @@ ROOM = (
 
 
 class Ran(NamedTuple):
-    """seconds: from the first start to the last end. done: False where a task was lost MOST_LOSSES times."""
+    """seconds: from the start of the first task to the end of the last. done: False if a task was lost MOST_LOSSES
+    times.
+    """
 
     seconds: float
     losses: int = 0
@@ -91,7 +93,7 @@ class Ran(NamedTuple):
 def simulate(
     tasks: int, each: float, slots: int, *, start: float = 0, hand_out: float = 0, lost: float = 0, seed: int = 0
 ) -> Ran:
-    """Run equal tasks of `each` seconds on slots that take more when they are free.
+    """Run `tasks` tasks of `each` seconds on `slots` workers; a worker that is free takes the next ones.
 
     start: seconds until a slot works, also one in place of a lost one. hand_out: seconds of the study's machine for
     each task. lost: losses of a slot per hour. A slot takes several tasks at once while many are left; a loss costs the
@@ -152,7 +154,7 @@ def trial_seconds(images: int) -> float:
 
 
 def drawn(n: int, changed: bool, share: float = SHARE) -> int:
-    """The images of a draw; changed: no more than a trial sees."""
+    """The number of images in a draw. changed: at most as many as a trial sees."""
     return min(round(n * share), SEEN) if changed else round(n * share)
 
 

@@ -1,4 +1,4 @@
-"""What grows with the pool beside selection and comparison: a trial's start and batches, shards, and memory.
+"""What costs more with a larger pool, besides selection and comparison: starting a trial, its batches, shards, memory.
 
     python -P benchmarks/pool_size.py [LARGEST]
 
@@ -37,7 +37,7 @@ SHARDS = 1_000
 
 
 def pool_of(n: int) -> Dataset:
-    """A pool of n images as stages read it."""
+    """A made-up pool of n images."""
     rng, boxes = np.random.default_rng(0), BOXES_EACH * n
     corner = rng.uniform(0, 600, (boxes, 2))
     return Dataset(
@@ -85,7 +85,7 @@ def detections_of(n: int) -> list[Detections]:
 
 
 def shards(ahead: int) -> float:
-    """CPU milliseconds of the driver for each shard, with so many under way for each of four cores."""
+    """CPU milliseconds of the driver for each shard. ahead: how many shards each core has waiting for it."""
     os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
     import ray
     from ray.cluster_utils import Cluster

@@ -55,7 +55,7 @@ def _fill(folder: Path, pictures: list[bytes], count: int) -> int:
 
 @contextmanager
 def _server(store: Path) -> Iterator[int]:
-    """An S3 server whose buckets are the folders of `store`; its port."""
+    """Start an S3 server whose buckets are the folders in `store`; yields its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -77,7 +77,7 @@ def _server(store: Path) -> Iterator[int]:
 
 
 def _measured(place: str) -> dict[str, float]:
-    """Seconds of listing and of reading all pictures, of CPU for that, and the most memory, in a process of its own."""
+    """What a process of its own needs to list and read all pictures: seconds, seconds of CPU, and MB of memory."""
     command = [sys.executable, "-P", __file__, "client", place]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return {name: float(value) for name, value in (line.split("=") for line in done.stdout.splitlines())}

@@ -123,7 +123,7 @@ def read_dataset(
     split: str = "train",
     outside: bool | str | Path | Sequence[str | Path] = False,
 ) -> Data:
-    """Read a detection data set, a folder or a label file or the URL of one, in one of eight formats.
+    """Read a detection data set: a folder, an archive or a label file, here or at a URL, in one of eight formats.
 
     Every picture is decoded once. Boxes beyond the picture's edge are cut, unusable ones dropped, pictures that cannot
     be read left out, and so are held-out images that repeat one of the training split: `problems` lists each case.

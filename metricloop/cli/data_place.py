@@ -97,7 +97,7 @@ def _recognised(source: Path, option: str) -> str:
 
 
 def _only_folder(source: Path) -> Path | None:
-    """The folder that is all that a folder or an archive holds; None in any other case."""
+    """The one folder in a folder or an archive that holds nothing else; None if there is more, or less."""
     if not door.is_dir(source):
         return None
     names = [name for name in door.names_in(source) if not name.startswith((".", "__MACOSX"))]

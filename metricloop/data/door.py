@@ -98,9 +98,8 @@ def bring(files: Iterable[tuple[Path, str]]) -> None:
 
 
 def use_file(path: Path | str, what: Callable[[IO[bytes]], Got], roots: Sequence[str] | None = None) -> Got:
-    """What a function makes of a regular file, which may be large; not of one that is packed in another.
-
-    Errors: DoorError.
+    """Open a regular file, call `what` with it, and return the result. For files that are too large to be read at once;
+    not for one that is packed in another file. Errors: DoorError.
     """
     if is_url(path):
         from metricloop.data import remote
@@ -116,9 +115,7 @@ def size_of(path: Path | str, sha256: str | None = None) -> int:
 
 
 def stands_alone(path: Path | str) -> bool:
-    """Whether a path means a file or folder of this machine, so that links and other programs can use it; not one at a
-    URL, nor one that is packed in another file.
-    """
+    """Whether links and other programs can use a path: it is neither a URL nor packed in another file."""
     return not is_url(path) and (_packed(path) or ("", ""))[1] == ""
 
 
@@ -188,7 +185,6 @@ def _contents(file: str, member: str, roots: Sequence[str] | None = None) -> Pac
 
     if roots is not None and not inside(os.path.join(os.path.realpath(file), member).rstrip("/"), roots):
         raise DoorError(OUTSIDE)
-    _open(file, None).close()
     return packed_in(file)
 
 

@@ -65,7 +65,7 @@ def stored_draws(path: Path | str) -> list[int]:
 
 
 def read_draw(path: Path | str, seed: int) -> pa.Table:
-    """The draw of a seed, as rows of SUBSET. A manifest with draw 0 alone holds the draw of every seed.
+    """The draw of a seed, as rows of SUBSET. If the manifest has draw 0 only, it holds for every seed.
 
     path: subsets/ARM.parquet. Errors: TableError.
     """

@@ -71,14 +71,16 @@ def kind(packed: Packed, member: str) -> str:
 
 def packed_in(file: str) -> Packed:
     """What a packed file of this machine holds. Errors: DoorError."""
-    state = os.stat(file)
+    try:
+        state = os.stat(file)
+    except OSError as error:
+        raise door.DoorError(door.reason(error)) from None
     return _known(file, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=2048)  # tars of a set, whose pictures are wanted in any order
 def _known(file: str, size: int, changed: int) -> Packed:
-    with open(file, "rb") as stream:
-        return look_into(file, stream)
+    return door.use_file(file, lambda stream: look_into(file, stream))
 
 
 def look_into(file: str, stream: IO[bytes]) -> Packed:
@@ -139,7 +141,7 @@ def plain_name(stated: str) -> str:
 
 
 class Members:
-    """The files in a tar or zip. spans: name -> where its bytes begin there, and how many they are."""
+    """The files in a tar or zip. spans: name -> (position of its first byte in the archive, number of bytes)."""
 
     def __init__(self, spans: dict[str, tuple[int, int]]) -> None:
         self.spans = spans

@@ -47,7 +47,7 @@ class Zipped(Members):
         super().__init__(spans)
 
     def span(self, member: str, limit: int) -> tuple[int, int]:
-        """As of `Members`; `limit` counts for the file and for the zip's bytes of it."""
+        """As in `Members`. `limit`: for the file as it is, and for its compressed bytes in the zip."""
         found = super().span(member, limit + (1 << 16))  # with its header
         entry = self._entries[member]
         if entry.size > limit:
@@ -59,7 +59,7 @@ class Zipped(Members):
         return found
 
     def unpack(self, member: str, data: bytes) -> bytes:
-        """As of `Members`. Errors: DoorError where the bytes are not those that the zip's list tells of."""
+        """As in `Members`. Errors: DoorError if size or checksum differ from those in the zip's list."""
         entry = self._entries[member]
         start = HEADER + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
         content = data[start : start + entry.packed]

@@ -96,7 +96,9 @@ def kind(path: Path | str) -> str:
 
 
 def packed_parts(path: Path | str) -> tuple[str, str] | None:
-    """As `parts_of`, unless a folder is called like a packed file. A web server knows no folders, and is not asked."""
+    """As `parts_of`, but None if the name is that of a folder, such as `lions.tar/`. Web servers are not asked: they do
+    not tell folders from files.
+    """
     found = parts_of(path)
     if found and not found[0].startswith(WEB):
         if found[0] not in _are_folders:
@@ -169,7 +171,7 @@ def head(path: Path | str, size: int) -> bytes:
 
 
 def use(path: Path | str, what: Callable[[IO[bytes]], Got]) -> Got:
-    """What a function makes of a file, of which it fetches what it reads. Errors: as of `read`."""
+    """Open a file, call `what` with it, and return the result; only what is read is fetched. Errors: as of `read`."""
     url = _url(path)
 
     def used() -> Got:
@@ -201,8 +203,8 @@ def _fetch(path: Path | str, limit: int) -> bytes:
 
 
 def _packed_at(file: str) -> Packed:
-    """What a packed file holds. Only reading a tar from end to end tells: its files come into the cache meanwhile, and
-    a list of them, so that this happens once per machine.
+    """What a packed file holds. A tar has no list of its files, so it is read from end to end, once per machine: its
+    files and a list of them are kept in the cache.
     """
     if file not in _packed:
         url, state, cache = _url(file), _state(file), picture_cache()

@@ -65,7 +65,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _hurry_gcsfs(system: Any) -> None:
-    """Have gcsfs ask a second time at most: its six attempts take half a minute, and no option changes that."""
+    """Let gcsfs try a request twice at most. It tries six times, which takes half a minute, and has no option."""
     once = getattr(type(system)._request, "__wrapped__", None)
     if once is not None and "_request" not in vars(system):
         from gcsfs.retry import retry_request

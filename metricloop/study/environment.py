@@ -113,7 +113,7 @@ def environment(folder: Path | None = None) -> dict[str, str]:
 
 
 def reads_from_url(folder: Path) -> bool:
-    """Whether data or finished trials of a workspace lie at a URL, as the text of params.yaml says."""
+    """Whether params.yaml names a URL as the place of data or of finished trials."""
     with suppress(OSError, UnicodeDecodeError):
         lines = [line.strip() for line in (folder / layout.PARAMS).read_text().splitlines()]
         return any(line.startswith(PLACES) and AT_URL.search(line) for line in lines)

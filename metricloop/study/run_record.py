@@ -247,7 +247,7 @@ def describe_stopped(found: Running, folder: Path, now: float | None = None) -> 
 
 
 def kept_trials(folder: Path, stopped: Running) -> int:
-    """How many trials a stopped run has kept: they had ended, and their stages had not. They are not trained again."""
+    """The number of trials that a stopped run finished in stages that it did not finish. They are not trained again."""
     finished = (folder / layout.CACHE / "resume").glob("*/final.pt")
     return sum(path.stat().st_mtime >= stopped.began for path in finished)
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 import fsspec
 import pytest
 from at_url import fresh_node, in_memory, served
-from coco_set import coco, make_set, noise, write
+from coco_set import coco, label_files, make_set, noise, write
 from ingested import tables_of
 
 from metricloop.data import door, picture_cache, remote
@@ -36,21 +36,7 @@ def test_the_tables_are_those_of_the_same_files_in_a_folder(tmp_path):
 
 @pytest.mark.parametrize("make", ["voc", "yolo"])
 def test_label_files_of_single_pictures_are_fetched_together(make, tmp_path, monkeypatch):
-    folder = tmp_path / "set"
-    for number in range(20):
-        noise(folder / f"images/{number:02}.jpg", number)
-        if make == "yolo":
-            (folder / "labels").mkdir(exist_ok=True)
-            (folder / f"labels/{number:02}.txt").write_text("0 0.5 0.5 0.3 0.4\n")
-        else:
-            (folder / "annotations").mkdir(exist_ok=True)
-            (folder / f"annotations/{number:02}.xml").write_text(
-                f"<annotation><filename>{number:02}.jpg</filename><size><width>40</width><height>30</height></size>"
-                "<object><name>lion</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
-                "</object></annotation>"
-            )
-    if make == "yolo":
-        (folder / "data.yaml").write_text("names: [lion]\ntrain: images\n")
+    folder = label_files(tmp_path / "set", make, 20)
     together = []
     whole = remote._read_together
     monkeypatch.setattr(

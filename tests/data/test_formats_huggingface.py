@@ -10,9 +10,8 @@ from coco_set import make_set, noise, write
 from packed_set import BOX, one_box, pack, parquet, samples
 
 from metricloop.data import door
-from metricloop.data.formats import SourceError, matching, read, recognise
+from metricloop.data.formats import SourceError, huggingface_rows, matching, read, recognise
 from metricloop.data.pictures import PictureError, read_picture
-from metricloop.data.readers import huggingface
 
 
 def test_parquet_files_with_pictures(tmp_path):
@@ -212,7 +211,7 @@ def test_lines_of_metadata_end_where_lines_of_json_do(tmp_path):
 
 def test_labels_that_are_too_many_are_refused(tmp_path, monkeypatch):
     parquet(tmp_path / "a.parquet", samples(8), one_box(8), ["lion"])
-    monkeypatch.setattr(huggingface, "LABELS", 39)
+    monkeypatch.setattr(huggingface_rows, "LABELS", 39)
     with pytest.raises(SourceError, match="40 values in its labels; at most 39 are read"):
         read(tmp_path)
 

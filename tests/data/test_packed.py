@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from at_url import fresh_node, in_memory, served
-from coco_set import coco, make_set, noise, write
+from coco_set import coco, label_files, make_set, noise, write
 from ingested import tables_of
 from packed_set import one_box, pack, parquet, samples
 from small_dataset import make
@@ -39,22 +39,7 @@ def _only_json(data):
 
 def labelled(folder, form):
     """A data set of twelve pictures in one of three formats."""
-    if form == "coco":
-        return make_set(folder, 12)
-    for number in range(12):
-        noise(folder / f"images/{number:02}.jpg", number)
-        if form == "yolo":
-            (folder / "labels").mkdir(exist_ok=True)
-            (folder / f"labels/{number:02}.txt").write_text("0 0.5 0.5 0.3 0.4\n")
-            (folder / "data.yaml").write_text("names: [lion]\ntrain: images\n")
-        else:
-            (folder / "annotations").mkdir(exist_ok=True)
-            (folder / f"annotations/{number:02}.xml").write_text(
-                f"<annotation><filename>{number:02}.jpg</filename><size><width>40</width><height>30</height></size>"
-                "<object><name>lion</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
-                "</object></annotation>"
-            )
-    return folder
+    return make_set(folder, 12) if form == "coco" else label_files(folder, form, 12)
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])

@@ -24,7 +24,8 @@ SOURCES = {
         data: repaired_truth splits summary tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups label_pictures paths picture_index
         data/formats: place problem repair source split_names values voc_lists xml_text yaml_text yolo_files
-        data/formats: cvat_shapes cvat_tracks label_studio_regions yolo_labels yolo_lines
+        data/formats: cvat_shapes cvat_tracks huggingface_objects huggingface_rows label_studio_regions yolo_labels
+        data/formats: yolo_lines
         data/readers: *
         tasks: ingest
         text: clean
@@ -34,7 +35,8 @@ SOURCES = {
         data: packed packed_zip problem_list
         data: repaired_truth second_labels second_opinion tables
         data/formats: __init__ broken_json classes coco_boxes coco_files coco_groups cvat_shapes cvat_tracks
-        data/formats: folder_check label_pictures label_studio_regions paths picture_folder picture_index
+        data/formats: folder_check huggingface_objects huggingface_rows label_pictures label_studio_regions paths
+        data/formats: picture_folder picture_index
         data/formats: place problem repair repaired source split_names values voc_lists
         data/formats: writer xml_text yaml_text yolo_files yolo_labels yolo_lines
         data/readers: *

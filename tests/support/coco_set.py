@@ -1,4 +1,4 @@
-"""A small COCO data set on disk: pictures of noise, none like another, with one box each."""
+"""Small data sets on disk, most in COCO: pictures of noise, none like another, with one box each."""
 
 from __future__ import annotations
 
@@ -49,3 +49,22 @@ def write(path: Path, content: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
     return path
+
+
+def label_files(folder: Path, form: str, count: int) -> Path:
+    """FOLDER/images/00.jpg, 01.jpg, ... with a label file each. form: "yolo" or "voc"."""
+    labels = folder / ("labels" if form == "yolo" else "annotations")
+    labels.mkdir(parents=True)
+    for number in range(count):
+        noise(folder / f"images/{number:02}.jpg", number)
+        if form == "yolo":
+            (labels / f"{number:02}.txt").write_text("0 0.5 0.5 0.3 0.4\n")
+        else:
+            (labels / f"{number:02}.xml").write_text(
+                f"<annotation><filename>{number:02}.jpg</filename><size><width>40</width><height>30</height></size>"
+                "<object><name>lion</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
+                "</object></annotation>"
+            )
+    if form == "yolo":
+        (folder / "data.yaml").write_text("names: [lion]\ntrain: images\n")
+    return folder

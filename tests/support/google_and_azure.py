@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -21,10 +21,12 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from lively_s3 import InThread
+
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # that of Azurite
 
 
-class Storage:
+class Storage(InThread, ABC):
     """asked: how often each object's bytes were asked for. failing: so many requests are answered with `status` and
     `message`.
     """
@@ -33,22 +35,13 @@ class Storage:
         self.asked, self.failing, self.status, self.message, self.port = Counter[str](), 0, 503, "Not now.", 0
         self.start()
 
+    @abstractmethod
     def handler(self) -> Any:
         """What answers a request."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Listen, at the port of before."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self.handler())
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Nobody listens any more; what is stored stays."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.serve(ThreadingHTTPServer(("127.0.0.1", self.port), self.handler()))
 
     def fails(self) -> bool:
         """Whether this request is to fail."""

@@ -14,7 +14,23 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIATESTING", "AWS_SECRET_ACCESS_KEY": "hidden-sec
 BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 
-class LivelyS3:
+class InThread:
+    """A server in a thread, which can be stopped. `_server` is what `serve` was given."""
+
+    def serve(self, server: Any) -> None:
+        """Listen."""
+        self._server, self.port = server, server.server_port
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nobody listens any more; what is stored stays."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class LivelyS3(InThread):
     """asked: how often each key was asked for. busy_every: so many requests for a key are answered, one is not."""
 
     def __init__(self) -> None:
@@ -34,16 +50,7 @@ class LivelyS3:
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server
 
-        self._server = make_server("127.0.0.1", self.port, self._answer, True, request_handler=MotoRequestHandler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Nobody listens any more; what is stored stays."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.serve(make_server("127.0.0.1", self.port, self._answer, True, request_handler=MotoRequestHandler))
 
     def _answer(self, environ: dict[str, Any], begin: Any) -> Any:
         if environ["REQUEST_METHOD"] == "GET" and "list-type" not in environ["QUERY_STRING"]:

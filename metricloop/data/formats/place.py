@@ -194,7 +194,7 @@ class Place:
         return path.parts[len(start.parts) :]
 
     def use_file(self, path: Path | str, what: Callable[[IO[bytes]], door.Got]) -> door.Got:
-        """What a function makes of a file. Errors: DoorError."""
+        """Open a file, call `what` with it, and return the result. Errors: DoorError."""
         return door.use_file(path, what, self._roots(path))
 
     def read_bytes(self, path: Path | str, limit: int = door.TEXT) -> bytes:

@@ -8,41 +8,29 @@ their picture. Names of classes are those in the Parquet file's metadata.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from metricloop.data import door
 from metricloop.data.formats.classes import class_names_of
+from metricloop.data.formats.huggingface_objects import class_label, objects_of, parsed
+from metricloop.data.formats.huggingface_rows import label_columns, read_rows, schema_of
 from metricloop.data.formats.picture_index import Wanted, match_pictures
 from metricloop.data.formats.place import Place
 from metricloop.data.formats.problem import left_out, reasons
 from metricloop.data.formats.source import Format, Problem, Record, Source, SourceError, make_record, unlabelled
 from metricloop.data.formats.split_names import splits_of_files
-from metricloop.data.formats.values import id_of, name_of, number, size_of, truth
-from metricloop.data.packed import ARCHIVES, PARQUET, parquet_of, picture_column
+from metricloop.data.formats.values import id_of, name_of, size_of
+from metricloop.data.packed import ARCHIVES, PARQUET, picture_column
 from metricloop.data.picture_header import stored_size
 from metricloop.data.pictures import SUFFIXES
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
 METADATA = "metadata.jsonl"
-OBJECTS = ("objects", "annotations", "labels", "detections", "instances")
-BOXES = ("bbox", "bboxes", "box", "boxes")
-CLASSES = (
-    *("category", "categories", "category_id", "category_ids", "category_name", "label", "labels"),
-    *("class", "classes", "class_id", "class_name", "name"),
-)
-CROWDS = ("iscrowd", "is_crowd", "crowd")
-BATCH = 4096  # rows that are read at once
 SAMPLE = 200  # pictures whose sizes are looked up
-LABELS = 20_000_000  # values in the columns of labels of a Parquet file
 BEYOND = 0.1  # of the boxes reach beyond their picture: then they are corners
 
 
@@ -70,22 +58,22 @@ def _has_rows(place: Place, path: Path) -> bool:
     if path.suffix.lower() != PARQUET:
         return False
     try:
-        schema = place.use_file(path, _schema)
+        schema = place.use_file(path, schema_of)
     except door.DoorError as error:
         place.refused[place.relative(path)] = str(error)
         return False
-    return picture_column(schema) is not None and bool(_label_columns(schema))
+    return picture_column(schema) is not None and bool(label_columns(schema))
 
 
 def _has_lines(place: Place, path: Path) -> bool:
     text = door.text_of(place.head(path))[0] if path.name == METADATA else ""
-    return any(_objects(_parsed(line)) is not None for line in text.split("\n"))  # some may have no objects
+    return any(objects_of(parsed(line)) is not None for line in text.split("\n"))  # some may have no objects
 
 
 def _has_samples(place: Place, tar: Path) -> bool:
     for folder in place.folders(tar):
         if pairs := list(islice(_pairs(place, folder), SAMPLE)):
-            return any(_objects(_parsed(door.text_of(place.head(path))[0])) is not None for _, path in pairs)
+            return any(objects_of(parsed(door.text_of(place.head(path))[0])) is not None for _, path in pairs)
     return False
 
 
@@ -104,26 +92,6 @@ def _by_key(files: list[Path]) -> dict[str, Path]:
     for path in sorted(files, key=lambda path: (path.name.count("."), path.name)):
         found.setdefault(path.name.partition(".")[0], path)
     return dict(sorted(found.items()))
-
-
-def _schema(stream: IO[bytes]) -> pa.Schema:
-    with parquet_of(stream) as parquet:
-        return parquet.schema_arrow
-
-
-def _label_columns(schema: pa.Schema) -> list[str]:
-    """The columns with boxes and what belongs to them; none where there are no boxes."""
-    import pyarrow as pa
-
-    def children(type_: pa.DataType) -> list[str]:
-        lists = pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
-        inner = type_.value_type if lists else type_
-        return [own.name for own in inner] if pa.types.is_struct(inner) else []
-
-    nested = [own.name for own in schema if set(children(own.type)) & {*BOXES}]
-    flat = [own for own in schema.names if own in BOXES]
-    boxes = nested[:1] or [*flat, *(own for own in schema.names if own in (*CLASSES, *CROWDS))] * bool(flat)
-    return boxes and [*boxes, *(own for own in ("width", "height") if own in schema.names)]
 
 
 def read_huggingface(place: Place) -> Source:
@@ -160,7 +128,7 @@ def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Ent
     if path.suffix.lower() == PARQUET:
         pictures = [path / name for name in place.entries(path)]
         try:
-            contents = place.use_file(path, _read_rows)
+            contents = place.use_file(path, read_rows)
             if len(contents) != len(pictures):
                 raise door.DoorError(f"{len(pictures)} rows by its end, {len(contents)} in it: damaged")
         except (door.DoorError, ValueError) as error:  # such as two columns of one name in an object
@@ -174,33 +142,15 @@ def _entries(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Ent
         yield from _lines(place, path, problems)
 
 
-def _read_rows(stream: IO[bytes]) -> list[dict[str, Any]]:
-    with parquet_of(stream) as parquet:
-        columns = _label_columns(parquet.schema_arrow)
-        _check_values(parquet.metadata, columns)
-        return [row for batch in parquet.iter_batches(BATCH, columns=columns) for row in batch.to_pylist()]
-
-
-def _check_values(metadata: pq.FileMetaData, columns: Sequence[str]) -> None:
-    """Errors: DoorError where the labels are too many for the memory; packed, they may take little of a disk."""
-    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    own = [
-        place for place in range(metadata.num_columns) if metadata.schema.column(place).path.split(".")[0] in columns
-    ]
-    values = sum(group.column(place).num_values for group in groups for place in own)
-    if values > LABELS:
-        raise door.DoorError(f"{values} values in its labels; at most {LABELS} are read")
-
-
 def _samples(place: Place, tar: Path, problems: list[Problem]) -> Iterator[_Entry]:
     for folder in place.folders(tar):
         for picture, path in _pairs(place, folder):
             try:
-                content = _parsed(place.read_text(path))
+                content = parsed(place.read_text(path))
             except door.DoorError as error:
                 problems.append(Problem(str(path), "label file cannot be read", f"left out ({error})"))
                 continue
-            if _objects(content) is None:
+            if objects_of(content) is None:
                 problems.append(Problem(str(path), "label file cannot be read", "left out (no boxes in it)"))
             else:
                 yield _entry(picture, content)
@@ -209,7 +159,7 @@ def _samples(place: Place, tar: Path, problems: list[Problem]) -> Iterator[_Entr
 def _lines(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Entry]:
     contents = []
     for line, text in enumerate(place.read_text(path, door.TABLE).split("\n"), start=1):
-        content = _parsed(text)
+        content = parsed(text)
         if isinstance(content, dict) and isinstance(content.get("file_name"), str):
             contents.append(content)
         elif text.strip():
@@ -224,78 +174,25 @@ def _lines(place: Place, path: Path, problems: list[Problem]) -> Iterator[_Entry
             yield _entry(pictures[row], content)
         else:
             missing = str(path.parent / content["file_name"][:1000].replace("\0", "?"))
-            problems.append(Problem(missing, "labels without picture", left_out(len(_objects(content) or ()))))
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+            problems.append(Problem(missing, "labels without picture", left_out(len(objects_of(content) or ()))))
 
 
 def _entry(picture: Path, content: dict[str, Any]) -> _Entry:
-    return _Entry(picture, _objects(content) or [], size_of(content.get("width")), size_of(content.get("height")))
-
-
-def _objects(content: Any) -> list[tuple[list[float] | None, Any, bool]] | None:
-    """(box, class, crowd) of each object, a box being None where it is not four numbers; None without any boxes."""
-    if not isinstance(content, dict):
-        return None
-    for holder in (*(content.get(key) for key in OBJECTS), *content.values(), content):
-        if isinstance(holder, list) and holder and all(isinstance(one, dict) for one in holder):
-            key = next((key for key in BOXES if key in holder[0]), None)
-            if key:
-                return [(_numbers(one.get(key)), _first(one, CLASSES), truth(_first(one, CROWDS))) for one in holder]
-        key = next(
-            (key for key in BOXES if isinstance(holder, dict) and isinstance(holder.get(key), (list, dict))), None
-        )
-        if key:
-            boxes = [holder[key]] if isinstance(holder[key], dict) or _numbers(holder[key]) else holder[key]
-            classes, crowds = (_as_long(_first(holder, keys), len(boxes)) for keys in (CLASSES, CROWDS))
-            return [(_numbers(box), own, truth(crowd)) for box, own, crowd in zip(boxes, classes, crowds, strict=True)]
-    return [] if any(content.get(key) == [] for key in OBJECTS) else None
-
-
-def _first(holder: dict[str, Any], keys: Sequence[str]) -> Any:
-    return next((holder[key] for key in keys if key in holder), None)
-
-
-def _as_long(values: Any, length: int) -> list[Any]:
-    """A list of this length: an object without a value has None, and one alone need not be in a list."""
-    return [*(values if isinstance(values, list) else [values]), *[None] * length][:length]
-
-
-def _numbers(box: Any) -> list[float] | None:
-    try:
-        found = [number(value) for value in box]
-    except (TypeError, ValueError):
-        return None
-    return found if len(found) == 4 else None
+    return _Entry(picture, objects_of(content) or [], size_of(content.get("width")), size_of(content.get("height")))
 
 
 def _declared(place: Place, path: Path) -> list[tuple[str, str]]:
     """(id, name) of the classes that a Parquet file declares, as `datasets` writes them."""
     if path.suffix.lower() != PARQUET:
         return []
-    schema = place.use_file(path, _schema)
-    stated = _parsed((schema.metadata or {}).get(b"huggingface", b"").decode(errors="replace"))
+    schema = place.use_file(path, schema_of)
+    stated = parsed((schema.metadata or {}).get(b"huggingface", b"").decode(errors="replace"))
     try:
         features = stated["info"]["features"]
-        names = _class_label({column: features[column] for column in _label_columns(schema) if column in features})
+        names = class_label({column: features[column] for column in label_columns(schema) if column in features})
     except (KeyError, TypeError):
         return []
     return [(str(number), name_of(name)) for number, name in enumerate(names or ())]
-
-
-def _class_label(feature: Any) -> list[Any] | None:
-    """The names of a ClassLabel somewhere in a feature; where some of it may be the class, in what `_first` takes."""
-    if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list):
-        return feature["names"]
-    below = feature.values() if isinstance(feature, dict) else feature if isinstance(feature, list) else ()
-    if isinstance(feature, dict) and (key := next((key for key in CLASSES if key in feature), None)):
-        below = [feature[key]]
-    return next((found for own in below if (found := _class_label(own))), None)
 
 
 def _undeclared(entries: list[_Entry], declared: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -332,7 +229,7 @@ def _meaning(place: Place, entries: dict[Path, list[_Entry]], problems: list[Pro
 
 
 def _size(place: Place, picture: Path) -> tuple[int, int]:
-    """Height and width of a picture; zeros where it cannot be read, which is told later."""
+    """Height and width of a picture; (0, 0) if it cannot be read, which `ingest` reports later."""
     try:
         return stored_size(place.read_bytes(picture, door.PICTURE)) or (0, 0)
     except door.DoorError:
