@@ -45,6 +45,7 @@ def arm_entry(
         "matches": None,
         "lead_over_it": None,
         "lead_over_full": None,
+        "lead_over_parts": {},
     }
 
 

@@ -13,6 +13,7 @@ from metricloop.comparison import statistics
 from metricloop.comparison.arm_entry import arm_entry, set_share_of_oracle
 from metricloop.comparison.groups import ALL, MODEL, ROUND
 from metricloop.comparison.looks import Look, total_alpha
+from metricloop.comparison.parts import parts_of
 from metricloop.comparison.power import Noise, seeds_needed
 from metricloop.comparison.results import (
     MEASURES,
@@ -92,6 +93,8 @@ def compare(
             row["lead_over_it"] = _lead(tested[MEASURES[0]], copied, name, units)
         if whole and row["role"] == "treatment":
             row["lead_over_full"] = _lead(tested[MEASURES[0]], name, whole, units)
+        for part in parts_of(name, {arm: arms[arm] for arm in numbers}):
+            row["lead_over_parts"][part] = _lead(tested[MEASURES[0]], name, part, units)
         rows.append(row)
     set_share_of_oracle(rows)
     rows.sort(key=lambda row: (ROLES.index(row["role"]), -row["gain"]["mAP"]["abs"] if row["gain"] else 0, row["name"]))

@@ -36,12 +36,14 @@ NONE = Screening(None, {}, {})
 
 
 def read_screening(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path()) -> Screening:
-    """What the short trials of a workspace decided, as far as they have run.
+    """What the short trials of a workspace decided, as far as they have run. Errors: those of `short_trials`."""
+    return screened(plan, {arm: float(np.mean(values)) for arm, values in short_trials(plan, folder).items()})
 
-    Errors: CompareError for a trial without mAP.
-    """
+
+def short_trials(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path()) -> dict[str, list[float]]:
+    """The mAP of every short trial that has run, by arm. Errors: CompareError for a trial without mAP."""
     short: dict[str, list[float]] = {}
-    for name, screen in plan["screens"].items():
+    for name, screen in plan.get("screens", {}).items():
         file = folder / layout.screening_file(name)
         for numbers in read_json(file)["seeds"].values() if file.is_file() else ():
             if numbers["mAP"] is None:
@@ -49,7 +51,7 @@ def read_screening(plan: Mapping[str, Mapping[str, Any]], folder: Path = Path())
                     f"the short trials of {name} have no mAP: the search split holds no object; give it labelled images"
                 )
             short.setdefault(screen["arm"], []).append(numbers["mAP"])
-    return screened(plan, {arm: float(np.mean(values)) for arm, values in short.items()})
+    return short
 
 
 def screened(plan: Mapping[str, Mapping[str, Any]], short: Mapping[str, float]) -> Screening:

@@ -17,6 +17,7 @@ from metricloop.comparison.arm_rows import (
 from metricloop.comparison.groups import ROUND
 from metricloop.comparison.looks import Look
 from metricloop.comparison.open_questions import noise_of, why_no_seeds
+from metricloop.comparison.parts import strongest_part
 from metricloop.comparison.phrases import (
     AS_MANY_BOXES,
     ONE_ARM_ALONE,
@@ -58,7 +59,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     for arm in arms:
         if arm["role"] == "control":
             lines.append(f"{arm['name']} (control): {_about(arm)}.")
-    lines += [*_boxes(arms), *_unsafe(arms)]
+    lines += [*_boxes(arms), *_parts(comparison), *_unsafe(arms)]
     lines += _undecided(comparison)
     if comparison["search_images"] < FEW_IMAGES and summarise(comparison).outcome == "undecided":
         lines.append(_out_of_reach(comparison))
@@ -283,6 +284,16 @@ def _boxes(arms: list[Arm]) -> list[str]:
                 f"{change_text(lead)}, {interval_text(lead)}, {p_value(lead['p'])}."
             )
     return lines
+
+
+def _parts(comparison: dict[str, Any]) -> list[str]:
+    """What each arm of several metrics or a repair adds to the strongest arm that uses a part of it, in one note."""
+    told = []
+    for arm in comparison["arms"]:
+        if found := strongest_part(comparison, arm):
+            part, lead = found
+            told.append(f"{arm['name']} over {part['name']} {signed(lead['abs'])} mAP ({interval_text(lead)})")
+    return [f"Leads over the strongest arm that uses a part of the same: {listing(told)}."] if told else []
 
 
 def _out_of_reach(comparison: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from metricloop.comparison.arm_rows import (
 from metricloop.comparison.bottleneck import bottleneck_text
 from metricloop.comparison.headlines import headlines, sentence
 from metricloop.comparison.no_winner import NONE_FOUND, no_winner
+from metricloop.comparison.parts import strongest_part
 from metricloop.comparison.phrases import (
     AS_MANY_BOXES,
     OTHERS,
@@ -70,7 +71,7 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
     if better:
         outcome = "better"
         headline = f"{_beaten(comparison, better)}{_beside(comparison, treatments, oracle)}"
-        details = [_evidence(better[0], comparison), *_boxes(comparison, better)]
+        details = [_evidence(better[0], comparison), *_parts(comparison, better[0]), *_boxes(comparison, better)]
     else:
         outcome, headline, details = no_winner(comparison, treatments, baseline)
     if worse:
@@ -182,6 +183,19 @@ def _boxes(comparison: dict[str, Any], better: list[Arm]) -> list[str]:
                 f"{change_text(lead)}, {interval_text(lead)}."
             )
     return lines
+
+
+def _parts(comparison: dict[str, Any], winner: Arm) -> list[str]:
+    """A line on what the winner adds to the strongest of the arms that use a part of it; none without such an arm."""
+    if (found := strongest_part(comparison, winner)) is None:
+        return []
+    part, lead = found
+    shown = lead["ci95"] is not None and lead["ci95"][0] > 0
+    adds = "" if shown else ", so that it is not shown to add anything"
+    return [
+        f"{winner['name']} builds on {part['name']}, which gains {change_text(part['gain']['mAP'])} alone: its lead "
+        f"over that is {change_text(lead)}, {interval_text(lead)}{adds}."
+    ]
 
 
 def _evidence(arm: Arm, comparison: dict[str, Any]) -> str:

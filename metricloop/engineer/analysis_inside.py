@@ -20,7 +20,7 @@ from metricloop.scoring.inside_sandbox import BROKEN, READY, explain
 FOUND = b"F"  # the first byte of the packet with what was found
 MOST_ROWS = 40
 MOST_COLUMNS = 12
-MOST_CELL = 60  # characters
+MOST_CELL = 160  # characters
 MOST_TEXT = 4000  # characters in all
 
 

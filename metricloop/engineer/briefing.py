@@ -24,7 +24,15 @@ from metricloop.engineer.prompt_text import (
     short_text,
 )
 from metricloop.engineer.study_facts import facts
-from metricloop.engineer.study_view import StudyView, known_metrics, offered, past_ideas, read_study
+from metricloop.engineer.study_view import (
+    StudyView,
+    baseline_arms,
+    class_ap_of,
+    known_metrics,
+    offered,
+    past_ideas,
+    read_study,
+)
 from metricloop.evaluation.error_types import Errors
 from metricloop.figures.example_pictures import error_picture, pool_pictures
 from metricloop.llm.journal import Event, Journal
@@ -117,7 +125,7 @@ def look_context(desk: Desk, pictures: Sequence[Picture], earlier: Sequence[tupl
         "brief": read_brief(study.folder),
         "lessons": read_lessons(study.folder, settings.lessons),
         "card": data_card(study.pool, study.params.study.budget),
-        "errors": error_card(errors, study.search.class_names) if errors else "",
+        "errors": _baseline_card(study, errors),
         "known": known_text(known_metrics(study.folder, study.plan), past),
         "results": results_text(study.comparison, study.plan),
         "ideas": "\n\n".join(idea_text(idea) for idea in past),
@@ -127,6 +135,12 @@ def look_context(desk: Desk, pictures: Sequence[Picture], earlier: Sequence[tupl
         "pictures": "\n".join(shown),
         **facts(desk, past),
     }
+
+
+def _baseline_card(study: StudyView, errors: Sequence[Errors]) -> str:
+    if not errors:
+        return ""
+    return error_card(errors, study.search.class_names, class_ap_of(study, baseline_arms(study)))
 
 
 def proposal_context(study: StudyView) -> dict[str, str]:

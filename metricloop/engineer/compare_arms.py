@@ -5,6 +5,7 @@ Arms that are made from the truth are in no comparison of a StudyView, and the t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,16 +18,19 @@ from metricloop.comparison.statistics import Gain, contrast, interval, resamplin
 from metricloop.data.manifest import read_first
 from metricloop.engineer.data_card import table
 from metricloop.engineer.desk import Answer, Desk, QuestionError
+from metricloop.engineer.prompt_text import mean_sd_of
 from metricloop.engineer.questions import Compare
 from metricloop.engineer.study_view import errors_of
 from metricloop.evaluation.coco import SIZES
 from metricloop.evaluation.error_types import KINDS
 from metricloop.figures import subset_changes
+from metricloop.text.clean import class_name
 from metricloop.text.nearest import did_you_mean
-from metricloop.text.numbers import count, fixed, percent, signed
+from metricloop.text.numbers import count, percent, signed
 from metricloop.text.numbers import interval as interval_text
 
 REPLICATES = 300  # draws of the held-out images
+MOST_CLASSES = 20
 Numbers = Mapping[str, Mapping[int, Mapping[str, Any]]]  # arm -> seed -> its entry of metrics.json
 
 
@@ -97,36 +101,48 @@ def _gain(desk: Desk, results: Sequence[Result], numbers: Numbers, names: tuple[
 
 
 def _numbers(desk: Desk, numbers: Numbers, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """A table: mAP for small, medium and large objects, and the number of errors of each type, of both arms.
+    """A table: mAP by size and by class, and the number of errors of each type, of both arms.
 
-    Each cell is the mean ± standard deviation over the seeds of an arm.
+    Each cell is the mean ± standard deviation over the seeds of an arm. Of many classes those are shown whose AP
+    differs most.
     """
-    names, found = [one["name"], other["name"]], []
-    for row in (one, other):
-        seeds = numbers[row["name"]].values()
-        sizes = {f"mAP of {size} objects": [_of_size(values, size) for values in seeds] for size in SIZES}
-        errors = desk.errors if row["role"] == "baseline" else errors_of(desk.study, [row["name"]])
-        kinds = {kind: [float(e.correct if kind == "correct" else e.counts[kind]) for e in errors]
-                 for kind in ("correct", *KINDS)}  # fmt: skip
-        found.append((sizes, kinds))
-    lines = []
-    for place, digits in ((0, 3), (1, 0)):
-        for name in found[0][place]:
-            pair = [np.array(side[place][name], float) for side in found]
-            if all(len(values) and np.isfinite(values).all() for values in pair):
-                change = signed(float(pair[0].mean() - pair[1].mean()), digits)
-                lines.append([name, *(_mean_sd(values, digits) for values in pair), change])
-    return table(["on the search split, per detector", *names, "difference"], lines) if lines else ""
+    pair = (one, other)
+    entries = [list(numbers[row["name"]].values()) for row in pair]
+    errors = [desk.errors if row["role"] == "baseline" else errors_of(desk.study, [row["name"]]) for row in pair]
+    lines = [
+        _line(f"mAP of {size} objects", [[_map(seed["per_size"][size]) for seed in own] for own in entries], 3)
+        for size in SIZES
+    ]
+    lines += _of_classes(desk.study.search.class_names, entries)
+    lines.append(_line("correct", [[float(found.correct) for found in own] for own in errors], 0))
+    lines += [_line(kind, [[float(found.counts[kind]) for found in own] for own in errors], 0) for kind in KINDS]
+    head = ["on the search split, per detector", one["name"], other["name"], "difference"]
+    told = [line for line in lines if line]
+    return table(head, told) if told else ""
 
 
-def _of_size(numbers: Mapping[str, Any], size: str) -> float:
-    value = numbers["per_size"][size]["mAP"]
-    return float("nan") if value is None else value
+def _of_classes(names: Sequence[str], entries: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[str]]:
+    """A line for each of the classes whose AP differs most, in the order of the classes; none for a single class."""
+    if len(names) < 2:
+        return []
+    found = [[[_map(seed["per_class"][name]) for seed in own] for own in entries] for name in names]
+    apart = [abs(float(np.mean(a)) - float(np.mean(b))) for a, b in found]
+    most = np.argsort([-value if math.isfinite(value) else 0.0 for value in apart], kind="stable")[:MOST_CLASSES]
+    return [_line(f"AP of {class_name(names[label])}", found[label], 3) for label in sorted(most.tolist())]
 
 
-def _mean_sd(values: np.ndarray, digits: int) -> str:
-    sd = f" ± {fixed(float(values.std(ddof=1)), digits)}" if len(values) > 1 else ""
-    return f"{fixed(float(values.mean()), digits)}{sd}"
+def _line(name: str, pair: Sequence[Sequence[float]], digits: int) -> list[str]:
+    """A row of the table; [] where a value is not known."""
+    values = [np.array(own, float) for own in pair]
+    if not all(len(own) and np.isfinite(own).all() for own in values):
+        return []
+    change = signed(float(values[0].mean() - values[1].mean()), digits)
+    return [name, *(mean_sd_of(own, digits) for own in values), change]
+
+
+def _map(values: Mapping[str, float | None]) -> float:
+    """The mAP of some of the objects; nan where there are none."""
+    return math.nan if values["mAP"] is None else values["mAP"]
 
 
 def _overlap(desk: Desk, one: str, other: str) -> str:

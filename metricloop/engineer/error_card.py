@@ -5,7 +5,7 @@ The held-out images are those of the search split. The test split is never read 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from metricloop.data.tables import TableError, column, read_json, read_table, xy
 from metricloop.engineer.data_card import CLASSES, over, table
 from metricloop.evaluation.error_types import KINDS, MEANINGS, Errors, find_errors
 from metricloop.text.clean import class_name
-from metricloop.text.numbers import count, fixed, percent, signed
+from metricloop.text.numbers import DASH, count, fixed, percent, signed
 from metricloop.training.evaluate_models import SEED_PREDICTIONS
 
 
@@ -45,8 +45,13 @@ def read_errors(folder: Path, block_names: Sequence[str], search: Dataset) -> li
     return found
 
 
-def error_card(errors_per_seed: Sequence[Errors], class_names: Sequence[str]) -> str:
-    """Errors by type, as the mean over the seeds of one arm. Errors: ValueError without a seed."""
+def error_card(
+    errors_per_seed: Sequence[Errors], class_names: Sequence[str], class_ap: Mapping[str, float] | None = None
+) -> str:
+    """Errors by type, as the mean over the seeds of one arm, and by class.
+
+    class_ap: the arm's AP by class, without classes that have no object. Errors: ValueError without a seed.
+    """
     mean, objects = _means(errors_per_seed), float(np.mean([errors.objects for errors in errors_per_seed]))
     thresholds = [errors.threshold for errors in errors_per_seed]
     detections = float(np.mean([errors.detections for errors in errors_per_seed]))
@@ -61,7 +66,8 @@ def error_card(errors_per_seed: Sequence[Errors], class_names: Sequence[str]) ->
     ]
     parts = [head, table(["error", "a detector", "of the objects", "meaning"], rows)]
     if len(class_names) > 1:
-        parts += ["By class of the wrong detection, or of the missed object:", _by_class(errors_per_seed, class_names)]
+        head = "By class of the wrong detection, or of the missed object; AP is the mean over detectors:"
+        parts += [head, _by_class(errors_per_seed, class_names, class_ap or {})]
     return "\n\n".join(parts)
 
 
@@ -85,7 +91,7 @@ def _means(errors_per_seed: Sequence[Errors]) -> dict[str, float]:
     return {"correct": float(np.mean([errors.correct for errors in errors_per_seed]))} | means
 
 
-def _by_class(errors_per_seed: Sequence[Errors], class_names: Sequence[str]) -> str:
+def _by_class(errors_per_seed: Sequence[Errors], class_names: Sequence[str], ap: Mapping[str, float]) -> str:
     counts = np.zeros((len(class_names), len(KINDS)))
     for errors in errors_per_seed:
         for error in (error for image in errors.per_image for error in image):
@@ -93,13 +99,16 @@ def _by_class(errors_per_seed: Sequence[Errors], class_names: Sequence[str]) -> 
     counts /= len(errors_per_seed)
     order = np.argsort(-counts.sum(axis=1), kind="stable")
     rows = [
-        [class_name(class_names[label]), *(fixed(value, 1) for value in counts[label].tolist())]
+        [class_name(class_names[label]), fixed(ap.get(class_names[label])), *_each(counts[label])]
         for label in order[:CLASSES]
     ]
     if rest := len(order[CLASSES:]):
-        summed = counts[order[CLASSES:]].sum(axis=0).tolist()
-        rows.append([count(rest, "more class", "more classes"), *(fixed(value, 1) for value in summed)])
-    return table(["class", *KINDS], rows)
+        rows.append([count(rest, "more class", "more classes"), DASH, *_each(counts[order[CLASSES:]].sum(axis=0))])
+    return table(["class", "AP", *KINDS], rows)
+
+
+def _each(counts: np.ndarray) -> list[str]:
+    return [fixed(value, 1) for value in counts.tolist()]
 
 
 def _range(values: Sequence[float]) -> str:

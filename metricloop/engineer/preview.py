@@ -15,15 +15,16 @@ from scipy.stats import rankdata
 
 from metricloop import layout
 from metricloop.data.dataset import Dataset
+from metricloop.data.edits import apply_edits
 from metricloop.data.embeddings import read_embeddings
 from metricloop.data.tables import SCORES, read_table
 from metricloop.engineer.desk import Answer, Desk, QuestionError, image_means
 from metricloop.engineer.forecast import forecast, forecast_text, properties
 from metricloop.engineer.policy_menu import check_offered
-from metricloop.engineer.preview_repair import preview_repair
+from metricloop.engineer.preview_repair import edits_of, preview_repair
 from metricloop.engineer.questions import Preview
 from metricloop.engineer.reflect import histogram_text
-from metricloop.engineer.rules import unfit_objectives
+from metricloop.engineer.rules import ALONE, unfit_objectives
 from metricloop.engineer.study_view import offered
 from metricloop.figures import subset_changes
 from metricloop.figures.asked_pictures import strips_of_images
@@ -53,16 +54,30 @@ FILE = "preview.py"
 
 
 def preview(ask: Preview, desk: Desk) -> Answer:
-    """Score the pool, select, and describe. Errors: QuestionError."""
-    study, pool = desk.study, desk.pool
-    if "mend" in ask.policy or ask.repair_code is not None:
-        return preview_repair(ask, desk)
-    if ask.metric is None:
-        raise QuestionError("name a metric, or a repair in the policy's `mend`")
+    """Describe the edits of the policy's repair, if it has one, and the subset by the metric, if one is named.
+
+    Errors: QuestionError.
+    """
     try:
-        options = check_offered(ask.policy, offered(study))
+        options = check_offered(ask.policy, offered(desk.study))
     except ValueError as error:
         raise QuestionError(f"policy: {error}") from None
+    mend = getattr(options, "mend", None)
+    if mend is None and ask.repair_code is not None:
+        raise QuestionError("with repair_code, the policy's `mend` names the repair")
+    if mend is None and ask.metric is None:
+        raise QuestionError("name a metric, or a repair in the policy's `mend`")
+    edits = edits_of(ask, mend.repair, desk) if mend else None
+    parts = [preview_repair(ask, desk, mend, edits)] if mend and edits is not None else []
+    if ask.metric is not None and not (mend and ask.policy["name"] == ALONE):
+        parts.append(_preview_subset(ask, desk, options, edits))
+    return Answer("\n\n".join(part.said for part in parts), tuple(p for part in parts for p in part.pictures))
+
+
+def _preview_subset(ask: Preview, desk: Desk, options: Any, edits: pa.Table | None) -> Answer:
+    """Score the pool, select, and describe the first draw. options: the checked policy; edits: of its repair."""
+    study, pool = desk.study, desk.pool
+    assert ask.metric is not None
     if said := unfit_objectives(options, ask.metric, desk.metrics):
         raise QuestionError(said)
     if bool(options.combine) != bool(ask.partner):
@@ -73,8 +88,9 @@ def preview(ask: Preview, desk: Desk) -> Answer:
     table = _table(ask, desk)
     tables = {name: table if name == ask.metric else _known_table(name, desk) for name in options.strengths}
     partner = _known_table(ask.partner, desk) if ask.partner else None
-    subset = _select(desk, ask.policy, tables or table, partner)
+    subset = _select(desk, ask.policy, tables or table, partner, edits)
     scores = _scores(pool, table)
+    mended = pool if edits is None else apply_edits(pool, edits, options.mend.least_confidence)[0]
     draw = subset_changes.first_draw(subset, pool)
     profiles = subset_changes.pool_profile(pool), subset_changes.subset_profile(subset, pool)
     parts = [
@@ -83,15 +99,17 @@ def preview(ask: Preview, desk: Desk) -> Answer:
             ["| what the subset would change | pool | subset |", "| --- | --- | --- |"]
             + [f"| {c.name} | {c.pool} | {c.subset} |" for c in subset_changes.changes(*profiles, pool.class_names)]
         ),
-        _without_each(ask, desk, tables, draw.images),
+        _without_each(ask, desk, tables, edits, draw.images),
         overlap_text(draw.images, desk.subsets),
         _likeness(scores, ask.metric, desk),
         _forecast(draw, desk),
     ]
-    return Answer("\n\n".join(part for part in parts if part), _pictures(ask, desk, scores, draw.images))
+    return Answer("\n\n".join(part for part in parts if part), _pictures(ask, desk, scores, draw.images, mended))
 
 
-def _select(desk: Desk, policy: Mapping[str, Any], a: ScoreTables, b: pa.Table | None = None) -> pa.Table:
+def _select(
+    desk: Desk, policy: Mapping[str, Any], a: ScoreTables, b: pa.Table | None, edits: pa.Table | None
+) -> pa.Table:
     """The first draw of a policy. Errors: QuestionError, such as too few images that are left, or scores of images."""
     study, embeddings = desk.study, None
     try:
@@ -99,7 +117,7 @@ def _select(desk: Desk, policy: Mapping[str, Any], a: ScoreTables, b: pa.Table |
             pictures = replace(desk.pool, box_id=desk.pool.box_id[:0])  # of pictures, not of boxes
             embeddings = read_embeddings(study.folder / layout.EMBEDDINGS, pictures).pool
         drawn = select(
-            desk.pool, policy, a, b, embeddings, study=(study.params.study.name, study.params.study.seed),
+            desk.pool, policy, a, b, embeddings, edits, study=(study.params.study.name, study.params.study.seed),
             arm="preview", budget=study.params.study.budget, seeds=[0],
         )  # fmt: skip
         return next(drawn)
@@ -107,7 +125,9 @@ def _select(desk: Desk, policy: Mapping[str, Any], a: ScoreTables, b: pa.Table |
         raise QuestionError(str(error)) from None
 
 
-def _without_each(ask: Preview, desk: Desk, tables: Mapping[str, pa.Table], images: np.ndarray) -> str:
+def _without_each(
+    ask: Preview, desk: Desk, tables: Mapping[str, pa.Table], edits: pa.Table | None, images: np.ndarray
+) -> str:
     """With objectives of three metrics or more: how many of the images would stay without each of them."""
     if len(tables) < 3:
         return ""
@@ -115,7 +135,7 @@ def _without_each(ask: Preview, desk: Desk, tables: Mapping[str, pa.Table], imag
     for left_out in strengths:
         rest = {name: strength for name, strength in strengths.items() if name != left_out}
         policy = {**ask.policy, "objectives": ", ".join(f"{name} {strength:g}" for name, strength in rest.items())}
-        subset = _select(desk, policy, {name: tables[name] for name in rest})
+        subset = _select(desk, policy, {name: tables[name] for name in rest}, None, edits)
         stay = int((subset_changes.first_draw(subset, desk.pool).images & images).sum())
         told.append(f"without {left_out} {count(stay)}")
     return f"Of its {count(int(images.sum()), 'image')} it would keep, with one metric left out: {', '.join(told)}."
@@ -222,8 +242,10 @@ def _rank(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray) -> tuple[Picture, ...]:
+def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray, mended: Dataset) -> tuple[Picture, ...]:
     """Two sheets: the images that score best and worst; images that the policy keeps and leaves out, at random.
+
+    mended: the pool with the labels that the subset would hold.
 
     None where the model asked for none, or llm.pictures is none.
     """
@@ -236,7 +258,7 @@ def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray) -> t
     extremes = extremes_picture(desk.pool, scores, higher, title, detail)
     title = f"{desk.sheets}. What {policy} by {ask.metric} would keep"
     strips = [
-        ("Kept, at random", desk.pool, shuffled(np.flatnonzero(images))),
+        ("Kept, at random", mended, shuffled(np.flatnonzero(images))),
         ("Left out, at random", desk.pool, shuffled(np.flatnonzero(~images))),
     ]
     kept = strips_of_images(title, strips, LAYOUTS[detail], ask.marks, desk.predicted)

@@ -14,9 +14,8 @@ from metricloop.data.edit_rows import KINDS
 from metricloop.data.edits import EDITS, apply_edits
 from metricloop.data.tables import column, read_table
 from metricloop.engineer.desk import Answer, Desk, QuestionError
-from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.questions import Preview
-from metricloop.engineer.study_view import known_repairs, offered
+from metricloop.engineer.study_view import known_repairs
 from metricloop.evaluation.label_f1 import CLAIM, claims_of, label_f1
 from metricloop.figures.asked_pictures import strips_of_images
 from metricloop.figures.choose_examples import shuffled
@@ -31,6 +30,7 @@ from metricloop.sandbox.limits import Limits
 from metricloop.scoring.metric_file import MetricFile
 from metricloop.scoring.metric_inputs import MetricInputs
 from metricloop.scoring.score_pool import patience
+from metricloop.selection.options import Mend
 from metricloop.text.clean import clean
 from metricloop.text.numbers import count, fixed
 
@@ -41,15 +41,8 @@ NEEDS = {"image", "predictions"}
 FILE = "preview.py"
 
 
-def preview_repair(ask: Preview, desk: Desk) -> Answer:
-    """Collect the edits of the pool, and describe them. Errors: QuestionError."""
-    try:
-        mend = getattr(check_offered(ask.policy, offered(desk.study)), "mend", None)
-    except ValueError as error:
-        raise QuestionError(f"policy: {error}") from None
-    if mend is None:
-        raise QuestionError("with repair_code, the policy's `mend` names the repair")
-    edits = _edits(ask, mend.repair, desk)
+def preview_repair(ask: Preview, desk: Desk, mend: Mend, edits: pa.Table) -> Answer:
+    """Describe the edits of the pool by a repair. mend: the option of the policy, which names it."""
     lines = [
         f"Edits of `{clean(mend.repair, 60)}` on {count(len(desk.pool), 'image')} with "
         f"{count(len(desk.pool.boxes), 'label')}, by least confidence:",
@@ -88,7 +81,7 @@ def strength_table(desk: Desk, edits: pa.Table) -> list[str]:
     return lines
 
 
-def _edits(ask: Preview, name: str, desk: Desk) -> pa.Table:
+def edits_of(ask: Preview, name: str, desk: Desk) -> pa.Table:
     """The edits of the pool as a table of EDITS. Errors: QuestionError with the line of the code."""
     study, pool = desk.study, desk.pool
     kept = study.folder / layout.edits_file(name)

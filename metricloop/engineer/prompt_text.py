@@ -73,6 +73,12 @@ def mean_sd(spread: Mapping[str, Any]) -> str:
     return f"{numbers.fixed(spread['mean'])}{sd}"
 
 
+def mean_sd_of(values: Sequence[float] | np.ndarray, digits: int = 3) -> str:
+    """The mean of a value per seed with its standard deviation, as by `mean_sd`."""
+    sd = f" ± {numbers.fixed(float(np.std(values, ddof=1)), digits)}" if len(values) > 1 else ""
+    return f"{numbers.fixed(float(np.mean(values)), digits)}{sd}"
+
+
 def _result(arm: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
     change = (arm["gain"] or {}).get("mAP") or {}
     return (
@@ -159,8 +165,11 @@ def outcome_text(idea: Idea) -> str:
 
 def short_text(past: Sequence[Idea], share: float) -> str:
     """How to compare the mAP of short trials, in a sentence; "" where no idea was stopped after them."""
-    if all(idea.state != "screened" for idea in past):
-        return ""
+    return "" if all(idea.state != "screened" for idea in past) else short_rule(share)
+
+
+def short_rule(share: float) -> str:
+    """What the mAP of short trials compares with."""
     return (
         f"Short trials train for {numbers.percent(share)} of the iterations: their mAP compares with that of random "
         "beside it, and not with the mAP of full trials."

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
+from metricloop.comparison.arm_rows import map_gain
+from metricloop.comparison.screening import short_trials
 from metricloop.data.manifest import read_first
 from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.controls import control_name
 from metricloop.engineer.error_card import error_change
 from metricloop.engineer.ideas import Idea, ideas
-from metricloop.engineer.prompt_text import outcome_text, short_text
-from metricloop.engineer.study_view import StudyView, baseline_errors, errors_of
+from metricloop.engineer.prompt_text import mean_sd_of, outcome_text, short_rule, short_text
+from metricloop.engineer.study_view import StudyView, baseline_arms, baseline_errors, errors_of
 from metricloop.engineer.suggestion import Reflection, read_reflection, reflection_schema
 from metricloop.evaluation.error_types import Errors
 from metricloop.figures import subset_changes
@@ -46,7 +48,7 @@ def reflect(study: StudyView, number: int, conversation: Conversation) -> Reflec
             {"name": idea.name, "variant_of": idea.variant_of or "", "facts": idea_facts(study, idea, base)}
             for idea in grouped(tried)
         ],
-        "short": short_text(tried, study.params.screen.share),
+        "short": _short(study, tried),
         "names": ", ".join(idea.name for idea in tried if not idea.variant_of),
         "pictures": "\n".join(f"{k}. {picture.title}" for k, picture in enumerate(pictures, start=1)),
     }
@@ -56,6 +58,17 @@ def reflect(study: StudyView, number: int, conversation: Conversation) -> Reflec
     )
     answered = conversation.journal.last("answered", key) if key else None
     return read_reflection(json_in(answered["text"])) if answered else None
+
+
+def _short(study: StudyView, tried: Sequence[Idea]) -> str:
+    """The short trials of a round: how to read them, and the mAP of random and of each idea and variant; "" without."""
+    trials = short_trials(study.plan, study.folder)
+    own = [idea.name for idea in grouped(tried) if idea.name in trials]
+    base = [arm for arm in baseline_arms(study) if arm in trials]
+    if not own or not base:
+        return short_text(tried, study.params.screen.share)
+    told = ", ".join(f"{arm} {mean_sd_of(trials[arm])}" for arm in (*base, *own))
+    return f"{short_rule(study.params.screen.share)} mAP ± standard deviation over the seeds of each: {told}."
 
 
 def _fault_in(answer: str, last: bool) -> str:
@@ -105,7 +118,7 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
 
     base: the errors of the random arm's detectors.
     """
-    lines = [outcome_text(idea), *_control(study, idea)]
+    lines = [outcome_text(idea), *_control(study, idea), *_parts(study, idea)]
     subset, arm = study.folder / layout.subset_file(idea.name), study.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
         return "\n".join(lines)
@@ -136,6 +149,19 @@ def _control(study: StudyView, idea: Idea) -> list[str]:
                 f"{numbers.interval(change['ci95'])}."
             ]
     return []
+
+
+def _parts(study: StudyView, idea: Idea) -> list[str]:
+    """A line about each arm with full trials that uses a part of what the idea uses."""
+    arms = {arm["name"]: arm for arm in study.comparison["arms"]}
+    lines = []
+    for part, lead in (arms.get(idea.name) or {}).get("lead_over_parts", {}).items():
+        if part in arms:
+            lines.append(
+                f"Against `{part}`, which uses a part of it and gains {numbers.signed(map_gain(arms[part]))} alone: "
+                f"{numbers.signed(lead['abs'])} mAP, 95 % interval {numbers.interval(lead['ci95'])}."
+            )
+    return lines
 
 
 def histogram_text(scores: Scores, metric: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.loading import load
@@ -145,11 +147,30 @@ def refuted(past: Sequence[Idea]) -> dict[str, str]:
 
 def baseline_errors(study: StudyView) -> list[Errors]:
     """Errors of the random arm's detectors on the search split, one entry per seed."""
-    return errors_of(study, [name for name, arm in study.plan["arms"].items() if arm["role"] == "baseline"])
+    return errors_of(study, baseline_arms(study))
+
+
+def baseline_arms(study: StudyView) -> list[str]:
+    """The name of the random arm, in a list; [] where the plan has none."""
+    return [name for name, arm in study.plan["arms"].items() if arm["role"] == "baseline"]
 
 
 def errors_of(study: StudyView, arms: Sequence[str]) -> list[Errors]:
     """Errors of these arms' detectors on the search split; blocks without results are left out."""
+    return read_errors(study.folder, _evaluated(study, arms), study.search)
+
+
+def class_ap_of(study: StudyView, arms: Sequence[str]) -> dict[str, float]:
+    """AP by class of these arms' detectors on the search split, the mean over seeds, of classes with objects there."""
+    found: dict[str, list[float]] = {}
+    for block in _evaluated(study, arms):
+        for entry in read_json(study.folder / layout.numbers_file(block))["seeds"].values():
+            for name, values in entry["per_class"].items():
+                if values["mAP"] is not None:
+                    found.setdefault(name, []).append(values["mAP"])
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _evaluated(study: StudyView, arms: Sequence[str]) -> list[str]:
     blocks = [name for name, block in study.plan["blocks"].items() if block["arm"] in arms]
-    evaluated = [name for name in blocks if (study.folder / layout.numbers_file(name)).is_file()]
-    return read_errors(study.folder, evaluated, study.search)
+    return [name for name in blocks if (study.folder / layout.numbers_file(name)).is_file()]

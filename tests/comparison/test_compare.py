@@ -342,6 +342,21 @@ def test_metrics_are_held_against_the_whole_pool_which_gets_no_more_seeds(truth)
     assert [arms[name]["goes_on"] for name in ("all", "other")] == [False, True]
 
 
+def test_an_arm_is_held_against_the_arms_that_use_a_part_of_it(truth):
+    plan = study(tight="best", both="best", waiting="best")
+    plan["arms"]["tight"] |= {"metric": "tight"}
+    plan["arms"]["waiting"] |= {"metric": "blur"}  # a part as well, without results yet
+    plan["arms"]["both"] |= {"metric": "tight", "b": "scores/own/blur.parquet"}
+    plan["arms"]["both"]["policy"]["combine"] = "product"
+    found = {"random": (3, 2, 4, 3), "tight": (5, 5, 4), "both": (6, 7, 6)}
+    arms = rows(compared(truth, plan, found))
+    leads = arms["both"]["lead_over_parts"]
+    assert list(leads) == ["tight"]
+    assert leads["tight"]["abs"] == pytest.approx(np.mean([ap(6), ap(7), ap(6)]) - np.mean([ap(5), ap(5), ap(4)]))
+    assert leads["tight"]["ci95"][0] < leads["tight"]["abs"] < leads["tight"]["ci95"][1]
+    assert (arms["tight"]["lead_over_parts"], arms["random"]["lead_over_parts"]) == ({}, {})
+
+
 def test_what_made_results_differ_is_kept_for_the_next_plan(truth):
     noise = compared(truth, LOOKED, ONE)["noise"]
     assert noise["baseline"] == pytest.approx(np.std([ap(3), ap(2), ap(4), ap(3)], ddof=1))

@@ -57,7 +57,8 @@ def analyse(pool):
 """
     assert analysed(desk, code, (3, 4)) == (
         "~~~\nwhat | value\nboxes | 24\nscore | 2\npicture | (120, 160, 3)\npictures | 2\n"
-        "names | box_row boxes class_names group height image_id labels offs…\n~~~"
+        "names | box_row boxes class_names group height image_id labels offsets pictures predictions scores subsets "
+        "width\n~~~"
     )
     assert "the pool has no image 77" in analysed(desk, code, (77,))
 

@@ -13,6 +13,7 @@ from metricloop.data.tables import SUBSET, write_json, write_table
 from metricloop.engineer.desk import Desk
 from metricloop.engineer.explore import answer_to
 from metricloop.engineer.questions import read_exploring
+from metricloop.engineer.study_view import class_ap_of
 from metricloop.evaluation.coco import coco_evaluate, write_matches
 from metricloop.training.evaluate_models import SEED_PREDICTIONS
 
@@ -171,6 +172,38 @@ def test_errors_of_any_arm_are_counted_on_the_search_split(measured):
     assert cells == ["23 ± 2", "24 ± 0"]
     assert f"| correct | {cells[0]} | {cells[1]} | \u2212" in said
     assert "`loose` minus `random`" in said
+
+
+def test_the_ap_of_every_class_is_told_but_of_a_single_one(measured):
+    desk, _ = measured
+    assert "| AP of" not in ask(desk, kind="compare", arm="exact")
+    names = ("panda", "foot|ball", "absent")
+    for arm, panda in (("exact", [0.5, 0.6, 0.7]), ("random", [0.3, 0.3, 0.3])):
+        file = desk.study.folder / f"results/{arm}.0/metrics.json"
+        found = json.loads(file.read_text())
+        for value, numbers in zip(panda, found["seeds"].values(), strict=True):
+            numbers["per_class"] = {name: {"mAP": v} for name, v in zip(names, (value, 0.0, None), strict=True)}
+        write_json(file, found)
+    study = replace(desk.study, search=replace(desk.study.search, class_names=names))
+    said = ask(Desk(study), kind="compare", arm="exact")
+    assert "| AP of panda | 0.600 ± 0.100 | 0.300 ± 0.000 | +0.300 |\n| AP of foot/ball | 0.000 ± 0.000 |" in said
+    assert "absent" not in said  # no object of it
+    assert class_ap_of(study, ["exact"]) == {"panda": pytest.approx(0.6), "foot|ball": 0.0}
+    assert class_ap_of(study, ["random", "oracle"]) == {"panda": pytest.approx(0.3), "foot|ball": 0.0}
+
+
+def test_of_many_classes_those_are_told_that_differ_most(measured):
+    desk, _ = measured
+    names = tuple(f"class{number}" for number in range(30))
+    for arm, way in (("exact", 1), ("random", -1)):
+        file = desk.study.folder / f"results/{arm}.0/metrics.json"
+        found = json.loads(file.read_text())
+        for numbers in found["seeds"].values():
+            numbers["per_class"] = {name: {"mAP": 0.5 + way * 0.01 * place} for place, name in enumerate(names)}
+        write_json(file, found)
+    study = replace(desk.study, search=replace(desk.study.search, class_names=names))
+    said = ask(Desk(study), kind="compare", arm="exact")
+    assert [line.split()[3] for line in said.splitlines() if "AP of class" in line] == list(names[10:])
 
 
 @pytest.mark.parametrize(

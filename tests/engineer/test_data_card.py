@@ -141,7 +141,7 @@ def test_error_card():
         errors(20, threshold=0.25, per_image=images, missed=2, background=1),
         errors(22, threshold=0.4, missed=5, duplicate=3),
     ]
-    card = plain(error_card(pair, ("panda", "foot|ball")))
+    card = plain(error_card(pair, ("panda", "foot|ball"), {"panda": 0.25}))
     lines = card.splitlines()
     assert lines[0] == (
         "2 detectors, 40 labelled objects. Detections count from the score with the best F1 (IoU 0.5), 0.25 to 0.40: "
@@ -153,10 +153,10 @@ def test_error_card():
     assert "| both | 0.0 | 0.0 % |" in card
     # The football first: two of the three errors that are told one by one, over two detectors.
     assert lines[-4:] == [
-        "| class | duplicate | classification | localisation | both | background | missed |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        "| foot/ball | 0.0 | 0.0 | 0.0 | 0.0 | 0.5 | 0.5 |",
-        "| panda | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.5 |",
+        "| class | AP | duplicate | classification | localisation | both | background | missed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| foot/ball | \u2013 | 0.0 | 0.0 | 0.0 | 0.0 | 0.5 | 0.5 |",
+        "| panda | 0.250 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.5 |",
     ]
     assert "class of the wrong detection" not in error_card(pair, ("panda",))
     with pytest.raises(ValueError, match="no errors were given"):

@@ -14,6 +14,7 @@ from metricloop.engineer.questions import Preview, exploring_schema
 FRAMES = drawn(12)  # 24 boxes; every second of an image is predicted, 2 px off
 HEAD = "from metricloop import Edit, repair\n\n@repair(needs=({needs}))\ndef mine(frame):\n    return {value}\n"
 DROP_ALL = "[Edit.drop(k, 0.5) for k in range(len(frame.boxes))]"
+MANY = "from metricloop import metric\n\n@metric(level='image')\ndef many(frame):\n    return len(frame.boxes)\n"
 RANDOM = {"name": "random", "mend": {"repair": "mine", "least_confidence": 0.4}}
 
 
@@ -28,8 +29,8 @@ def desk(tmp_path):
     return made
 
 
-def asked(desk, code: str | None, policy=RANDOM, **more):
-    return answer_to(Preview(kind="preview", why="", repair_code=code, policy=policy, **more), "Q1.1", desk)
+def asked(desk, repair: str | None, policy=RANDOM, **more):
+    return answer_to(Preview(kind="preview", why="", repair_code=repair, policy=policy, **more), "Q1.1", desk)
 
 
 def test_a_repair_of_its_own_is_told_by_strength_with_pictures_before_and_after(desk, walls):
@@ -47,7 +48,36 @@ def test_a_repair_of_its_own_is_told_by_strength_with_pictures_before_and_after(
 
 def test_a_catalogue_repair_is_named_without_code(desk):
     policy = {"name": "best", "mend": {"repair": "consensus"}}
-    assert "Edits of `consensus` on 12 images" in asked(desk, None, policy, metric="object_count").said
+    assert "Edits of `consensus` on 12 images" in asked(desk, None, policy).said
+
+
+def test_with_a_metric_the_subset_of_mended_labels_is_told_too(desk, walls):
+    """The repair drops the first label of every image, and the policy then takes the quarter with the most labels."""
+    policy = {"name": "best", "mend": {"repair": "mine", "least_confidence": 0.4}}
+    repair = HEAD.format(needs="", value="[Edit.drop(0, 0.5)]")
+    found = asked(desk, repair, policy, metric="many", code=MANY)
+    assert found.said.startswith("Edits of `mine` on 12 images with 24 labels")
+    assert "Scores of many: 12 images" in found.said
+    assert "| Images | 12 | 3 |\n| Boxes | 24 | 6 |\n| Boxes per image | 2.00 | 2.00 |" in found.said  # 3 labels less 1
+    plain = asked(desk, None, {"name": "best"}, metric="many", code=MANY).said
+    assert "| Boxes | 24 | 9 |" in plain
+    assert [picture.title.split(". ", 1)[1] for picture in found.pictures] == [
+        "What mine changes, from a confidence of 0.4 on",
+        "What many scores best, and worst",
+        "What best by many would keep",
+    ]
+    alone = asked(desk, repair, {**policy, "name": "random"}, metric="many", code=MANY).said
+    assert "Scores of" not in alone  # of a policy that reads none
+    assert "no metric nowhere has scores" in asked(desk, repair, policy, metric="nowhere").said
+
+
+def test_what_the_policy_keeps_is_drawn_with_the_mended_labels(desk, walls):
+    policy = {"name": "best", "mend": {"repair": "mine"}}  # with a least confidence of 0.6
+    shown = [
+        asked(desk, HEAD.format(needs="", value=f"[Edit.drop(0, {sure})]"), policy, metric="many", code=MANY).pictures
+        for sure in (0.9, 0.1)
+    ]
+    assert shown[0][-1].jpeg != shown[1][-1].jpeg
 
 
 def test_it_says_nothing_of_the_truth(desk, walls):
@@ -82,7 +112,7 @@ def test_a_hostile_repair_is_told_why_without_the_names_of_files(desk, walls, ne
         (None, RANDOM, "no repair mine is known; known: consensus"),
         (None, {"name": "oracle", "mend": {"repair": "consensus"}}, "unknown policy 'oracle'"),
         (None, {"name": "best"}, "name a metric, or a repair"),
-        (None, {"name": "random"}, "name a metric, or a repair"),
+        (None, {"name": "random"}, "random without `mend` is the baseline"),
     ],
 )
 def test_what_cannot_be_previewed_is_said(desk, walls, code, policy, said):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from round_fixture import IDEA, Model, drawn, make_round, proposal, row
 
+from metricloop.data.tables import write_json
 from metricloop.engineer.drop_arms import without_failed_arms
 from metricloop.engineer.ideas import Idea
 from metricloop.engineer.prompt_text import short_text
@@ -57,9 +58,16 @@ def test_gains_are_journaled_as_they_were_measured_and_again_only_when_they_chan
 def test_the_model_is_shown_what_became_of_every_idea_the_failures_too(played):
     made, model = played
     model.lines.append(json.dumps(LESSONS))
+    part = row("wide", "treatment", {"name": "best"}, 0.011, "wide")
+    made.study.comparison["arms"][-1]["lead_over_parts"] = {"wide": {"abs": 0.02, "ci95": [-0.005, 0.045]}}
+    made.study.comparison["arms"].append(part)
     learnt = reflect(made.study, 1, made.conversation)
     prompt = model.asked[-1][-1]
     assert "(measured +0.031 (+10" in prompt
+    assert (
+        "Against `wide`, which uses a part of it and gains +0.011 alone: +0.020 mAP, 95 % interval \u22120.005 to "
+        "+0.045." in prompt
+    )
     assert "undecided; you had predicted +0.020" in prompt
     assert "## never_ran\n\nRefused: runs: fails." in prompt
     assert "one lesson for each of: wide_ones, never_ran." in prompt
@@ -133,6 +141,20 @@ def test_an_idea_that_short_trials_stopped_is_journaled_once_and_told(played):
     reflect(made.study, 1, made.conversation)
     told = "stopped after short trials: mAP 0.170 against 0.200 of random. You had predicted +0.020."
     assert told in model.asked[-1][-1]
+
+
+def test_the_short_trials_of_the_variant_that_went_on_are_told_too(played):
+    made, model = played
+    for arm, values in (("random", (0.2, 0.22)), ("wide_ones", (0.25, 0.29))):
+        made.study.plan.setdefault("screens", {})[arm] = {"arm": arm, "seeds": "38-39"}
+        numbers = {str(38 + place): {"mAP": value} for place, value in enumerate(values)}
+        write_json(made.study.folder / f"screening/{arm}.json", {"seeds": numbers})
+    model.lines.append(json.dumps(LESSONS))
+    reflect(made.study, 1, made.conversation)
+    assert (
+        "standard deviation over the seeds of each: random 0.210 ± 0.014, wide_ones 0.270 ± 0.028.\n"
+        in (model.asked[-1][-1])
+    )
 
 
 def test_variants_stand_below_their_idea_and_short_trials_are_explained():

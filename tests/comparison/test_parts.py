@@ -1,0 +1,99 @@
+"""What an arm of several metrics adds to the arms that use a part of it."""
+
+import pytest
+from study_fixture import arm, comparison
+
+from metricloop.comparison.parts import parts_of, strongest_part, used_by
+from metricloop.comparison.table_notes import notes
+from metricloop.comparison.verdict import summarise
+
+MINUS = "\u2212"
+
+
+def entry(metric: str | None = None, b: str = "", role: str = "treatment", **policy) -> dict:
+    return {"role": role, "metric": metric, "a": "", "b": b, "policy": {"name": "best", **policy}}
+
+
+TIGHT, BLUR = "scores/catalogue/tight.parquet", "scores/own/blur.parquet"
+MEND = {"repair": "consensus", "least_confidence": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("plain", "used"),
+    [
+        (entry("tight", TIGHT), {("tight", "higher")}),
+        (entry("tight", TIGHT, direction="lower"), {("tight", "lower")}),
+        (entry("tight", BLUR), {("tight", "higher")}),  # b is read only when it is combined
+        (entry("tight", BLUR, combine="product"), {("tight", "higher"), ("blur", "higher")}),
+        (entry("tight", BLUR, combine="veto", direction_b="lower"), {("tight", "higher"), ("blur", "lower")}),
+        (entry("tight", BLUR, combine="product", strength_b=0), {("tight", "higher")}),
+        (entry("tight", BLUR, combine="product", strength=0), {("blur", "higher")}),
+        (entry("tight", objectives="tight, blur -0.5"), {("tight", "higher"), ("blur", "lower")}),
+        (entry("tight", mend=MEND), {("tight", "higher"), ("consensus", "mend")}),
+        (entry(mend=MEND), {("consensus", "mend")}),
+        (entry(), set()),
+    ],
+)
+def test_what_an_arm_uses(plain, used):
+    assert used_by(plain) == used
+
+
+def test_the_parts_of_an_arm_use_less_and_in_the_same_direction():
+    arms = {
+        "random": entry(role="baseline"),
+        "tight": entry("tight"),
+        "loose": entry("tight", direction="lower"),
+        "twin": entry("tight", BLUR, combine="product"),
+        "both": entry("blur", TIGHT, combine="product"),
+        "mended": entry("blur", TIGHT, combine="product", mend=MEND),
+        "mend": entry(mend=MEND),
+        "inverse": entry("tight", role="control"),
+        "other": entry("size"),
+    }
+    assert parts_of("both", arms) == ["tight"]  # its twin uses as much, the control is none, `loose` goes the other way
+    assert parts_of("mended", arms) == ["tight", "twin", "both", "mend"]
+    assert (parts_of("tight", arms), parts_of("inverse", arms), parts_of("random", arms)) == ([], [], [])
+
+
+def lead(value: float, half: float | None) -> dict:
+    return {"abs": value, "rel": value / 0.25, "ci95": None if half is None else [value - half, value + half], "p": 0.3}
+
+
+def told(half: float | None) -> dict:
+    leads = {"weak": lead(0.06, 0.01), "tight": lead(0.02, half)}
+    return comparison(
+        [
+            arm("random", "baseline", 0.231, None, None, policy="random"),
+            arm("both", "treatment", 0.301, 0.07, "better", metric="blur", lead_over_parts=leads),
+            arm("tight", "treatment", 0.281, 0.05, "better", metric="tight", lead_over_parts={}),
+            arm(
+                "weak", "treatment", 0.241, 0.01, "undecided", metric="weak"
+            ),  # of a table made before there were leads
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("half", "ends"),
+    [
+        (0.01, "+0.010 to +0.030."),
+        (0.03, f"{MINUS}0.010 to +0.050, so that it is not shown to add anything."),
+        (None, "\u2013, so that it is not shown to add anything."),
+    ],
+)
+def test_the_verdict_says_what_the_winner_adds_to_its_strongest_part(half, ends):
+    said = summarise(told(half)).details[1]
+    alone = "both builds on tight, which gains +0.050 mAP (+22\u00a0%) alone"
+    assert said == f"{alone}: its lead over that is +0.020 mAP (+8\u00a0%), 95\u00a0% interval {ends}"
+
+
+def test_the_notes_name_the_lead_of_every_arm_that_has_a_part():
+    table = told(0.03)
+    found = "Leads over the strongest arm that uses a part of the same: both over tight +0.020 mAP (95\u00a0% interval "
+    assert f"{found}{MINUS}0.010 to +0.050)." in notes(table)
+    both, tight, weak = table["arms"][1:]
+    assert strongest_part(table, both) == (tight, both["lead_over_parts"]["tight"])
+    assert strongest_part(table, tight) is None
+    assert strongest_part(table, weak) is None
+    table["arms"][1]["lead_over_parts"] = {}
+    assert not [note for note in notes(table) if note.startswith("Leads over")]
