@@ -20,10 +20,10 @@ from metricloop.data.embeddings import read_embeddings
 from metricloop.data.tables import SCORES, read_table
 from metricloop.engineer.desk import Answer, Desk, QuestionError, image_means
 from metricloop.engineer.forecast import forecast, forecast_text, properties
+from metricloop.engineer.idea_facts import histogram_text
 from metricloop.engineer.policy_menu import check_offered
 from metricloop.engineer.preview_repair import edits_of, preview_repair
 from metricloop.engineer.questions import Preview
-from metricloop.engineer.reflect import histogram_text
 from metricloop.engineer.rules import ALONE, unfit_objectives
 from metricloop.engineer.study_view import offered
 from metricloop.figures import subset_changes

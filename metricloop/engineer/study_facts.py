@@ -21,9 +21,9 @@ from metricloop.comparison.power import detectable_gain
 from metricloop.data.manifest import read_first
 from metricloop.engineer.data_card import table
 from metricloop.engineer.desk import Desk
+from metricloop.engineer.idea_facts import histogram_text
 from metricloop.engineer.ideas import Idea
 from metricloop.engineer.prompt_text import in_plan_order
-from metricloop.engineer.reflect import histogram_text
 from metricloop.engineer.study_view import StudyView, errors_of
 from metricloop.evaluation.error_types import KINDS
 from metricloop.figures import subset_changes

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from round_fixture import IDEA, Model, drawn, make_round, proposal, row
 
-from metricloop.data.tables import write_json
+from metricloop.data.edits import EDITS
+from metricloop.data.tables import write_json, write_table
 from metricloop.engineer.drop_arms import without_failed_arms
+from metricloop.engineer.idea_facts import histogram_text, idea_facts
 from metricloop.engineer.ideas import Idea
 from metricloop.engineer.prompt_text import short_text
-from metricloop.engineer.reflect import grouped, histogram_text, journal_results, reflect
+from metricloop.engineer.reflect import grouped, journal_results, reflect
 from metricloop.engineer.round import run_round
 from metricloop.llm.cassette import Cassette, CassetteError, NotRecordedError, RecordedCall, Replay
 from metricloop.llm.conversation import Conversation
@@ -68,6 +70,7 @@ def test_the_model_is_shown_what_became_of_every_idea_the_failures_too(played):
         "Against `wide`, which uses a part of it and gains +0.011 alone: +0.020 mAP, 95 % interval \u22120.005 to "
         "+0.045." in prompt
     )
+    assert "In mAP at IoU 0.5 +0.031, in mAR +0.031." in prompt
     assert "undecided; you had predicted +0.020" in prompt
     assert "## never_ran\n\nRefused: runs: fails." in prompt
     assert "one lesson for each of: wide_ones, never_ran." in prompt
@@ -141,6 +144,25 @@ def test_an_idea_that_short_trials_stopped_is_journaled_once_and_told(played):
     reflect(made.study, 1, made.conversation)
     told = "stopped after short trials: mAP 0.170 against 0.200 of random. You had predicted +0.020."
     assert told in model.asked[-1][-1]
+
+
+def test_what_a_repair_changed_in_the_pool_is_counted(played):
+    made, _ = played
+    edits = {"image_id": [0, 0, 1, 2, 3], "kind": ["drop", "move", "drop", "add", None]}
+    edits |= {"confidence": [0.7, 0.9, 0.6, 0.5, None], "error": [None] * 4 + ["it failed"]}
+    blank = {name: [None] * 5 for name in EDITS.names}
+    write_table(made.study.folder / "edits/mine.parquet", EDITS, blank | edits)
+    policy = {"name": "random", "mend": {"repair": "mine"}}  # from a confidence of 0.6 on
+    said = idea_facts(made.study, Idea("mended", 1, policy=policy), [])
+    told = (
+        "Edits of `mine` in the pool, from a confidence of 0.6 on: drop 2, move 1, relabel 0, add 0, on 2 of 8 images."
+    )
+    assert told in said.splitlines()
+    policy["mend"]["least_confidence"] = 0.95
+    assert "drop 0, move 0, relabel 0, add 0, on 0 of 8 images." in idea_facts(
+        made.study, Idea("mended", 1, policy=policy), []
+    )
+    assert "Edits of" not in idea_facts(made.study, Idea("plain", 1, policy={"name": "best"}), [])
 
 
 def test_the_short_trials_of_the_variant_that_went_on_are_told_too(played):

@@ -10,8 +10,8 @@ from metricloop.engineer.analyse import FENCE, told
 from metricloop.engineer.analysis_inside import MOST_TEXT
 from metricloop.engineer.desk import Desk
 from metricloop.engineer.explore import answer_to
+from metricloop.engineer.idea_facts import histogram_text
 from metricloop.engineer.questions import read_exploring
-from metricloop.engineer.reflect import histogram_text
 from metricloop.scoring.scores import Scores
 
 HUGE = int("9" * 400)

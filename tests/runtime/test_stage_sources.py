@@ -129,11 +129,12 @@ SOURCES = {
         tasks: select
     """,
     "compare": """
-        comparison: __init__ arm_entry arm_rows compare dvc_numbers finalists groups looks power results
+        comparison: __init__ arm_entry arm_rows compare dvc_numbers finalists groups looks parts power results
         comparison: screening spreads statistics
         comparison: tested
         data: dataset frame loading manifest tables
         evaluation: average_precision coco
+        selection: options
         study: looks
         tasks: compare
     """,

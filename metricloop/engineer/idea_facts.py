@@ -1,0 +1,137 @@
+"""What is told of an idea that was tried: its outcome, edits and scores, what its subset changed, and its errors.
+
+All numbers are computed by our code; the truth about planted mistakes and the test split are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricloop import layout
+from metricloop.comparison.arm_rows import map_gain
+from metricloop.data.edit_rows import KINDS
+from metricloop.data.edits import EDITS
+from metricloop.data.manifest import read_first
+from metricloop.data.tables import column, read_table
+from metricloop.engineer.controls import control_name
+from metricloop.engineer.error_card import error_change
+from metricloop.engineer.ideas import Idea
+from metricloop.engineer.prompt_text import outcome_text
+from metricloop.engineer.study_view import StudyView, baseline_arms, errors_of
+from metricloop.evaluation.error_types import Errors
+from metricloop.figures import subset_changes
+from metricloop.scoring.scores import Scores, read_scores
+from metricloop.selection.options import Mend
+from metricloop.text import numbers
+from metricloop.text.clean import clean
+
+BINS = 10  # of the histogram of a metric's scores
+
+
+def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
+    """The results of one idea: its outcome, its scores, what its subset changed, and the errors that it changed.
+
+    base: the errors of the random arm's detectors.
+    """
+    lines = [outcome_text(idea), *_other_measures(study, idea), *_control(study, idea), *_parts(study, idea)]
+    lines += _edits(study, idea)
+    subset, arm = study.folder / layout.subset_file(idea.name), study.plan["arms"].get(idea.name)
+    if arm is None or not subset.is_file():
+        return "\n".join(lines)
+    if idea.metric and (file := score_file(study, arm)):
+        lines.append(histogram_text(read_scores(file, study.pool), idea.metric))
+    profiles = (
+        subset_changes.pool_profile(study.pool),
+        subset_changes.subset_profile(read_first(subset), study.pool),
+    )
+    lines += ["", "| what the subset changed | pool | subset |", "| --- | --- | --- |"]
+    lines += [
+        f"| {c.name} | {c.pool} | {c.subset} |" for c in subset_changes.changes(*profiles, study.pool.class_names)
+    ]
+    if base and (ours := errors_of(study, [idea.name])):
+        lines += ["", "Errors on the held-out split, against the random baseline:", error_change(ours, base)]
+    return "\n".join(lines)
+
+
+def _control(study: StudyView, idea: Idea) -> list[str]:
+    """A line about the control that the idea asked for, once it has results."""
+    name = control_name(idea.name)
+    for arm in study.comparison["arms"]:
+        if arm["name"] == name and arm["gain"]:
+            change = arm["gain"]["mAP"]
+            about = numbers.policy(arm["policy"])
+            return [
+                f"Its control `{name}` ({about}): {numbers.signed(change['abs'])} mAP, 95 % interval "
+                f"{numbers.interval(change['ci95'])}."
+            ]
+    return []
+
+
+def _other_measures(study: StudyView, idea: Idea) -> list[str]:
+    """A line about mAP at IoU 0.5 and mAR, against random, of an idea with full trials."""
+    arms = {arm["name"]: arm for arm in study.comparison["arms"]}
+    row, base = arms.get(idea.name), next((arms[name] for name in baseline_arms(study) if name in arms), None)
+    if not row or not row["gain"] or base is None:
+        return []
+    loose = row["mAP50"]["mean"] - base["mAP50"]["mean"]
+    return [f"In mAP at IoU 0.5 {numbers.signed(loose)}, in mAR {numbers.signed(row['gain']['mAR']['abs'])}."]
+
+
+def _edits(study: StudyView, idea: Idea) -> list[str]:
+    """A line about what the repair of an idea changed in the pool."""
+    mend, file = idea.policy.get("mend"), study.folder / layout.edits_file(idea.repair)
+    if not mend or not file.is_file():
+        return []
+    least = Mend.model_validate(mend).least_confidence
+    edits = read_table(file, EDITS)
+    sure = column(edits, "confidence") >= least
+    kinds = np.array(edits["kind"].to_pylist(), object)[sure]
+    told = ", ".join(f"{kind} {numbers.count(int((kinds == kind).sum()))}" for kind in KINDS)
+    images = len(np.unique(column(edits, "image_id")[sure]))
+    return [
+        f"Edits of `{clean(idea.repair, 60)}` in the pool, from a confidence of {least:g} on: {told}, on "
+        f"{numbers.count(images)} of {numbers.count(len(study.pool), 'image')}."
+    ]
+
+
+def _parts(study: StudyView, idea: Idea) -> list[str]:
+    """A line about each arm with full trials that uses a part of what the idea uses."""
+    arms = {arm["name"]: arm for arm in study.comparison["arms"]}
+    lines = []
+    for part, lead in (arms.get(idea.name) or {}).get("lead_over_parts", {}).items():
+        if part in arms:
+            lines.append(
+                f"Against `{part}`, which uses a part of it and gains {numbers.signed(map_gain(arms[part]))} alone: "
+                f"{numbers.signed(lead['abs'])} mAP, 95 % interval {numbers.interval(lead['ci95'])}."
+            )
+    return lines
+
+
+def histogram_text(scores: Scores, metric: str) -> str:
+    """The scores of a metric in one line: quantiles, a histogram of ten bins, and the share of nan."""
+    value = scores.value[np.isfinite(scores.value)]
+    what = "object" if scores.per_object else "image"
+    if not len(value):
+        return f"Scores of {metric}: none."
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            marks = ", ".join(numbers.score(float(q)) for q in np.quantile(value, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]))
+            counts = f"histogram of {BINS} equal bins: {' '.join(map(str, np.histogram(value, BINS)[0]))}"
+    except ValueError:  # constant but for rounding, or as wide as all floats
+        counts = f"too near to each other, or too far apart, for a histogram of {BINS} bins"
+    return (
+        f"Scores of {metric}: {numbers.count(len(value), what)}, {numbers.percent(1 - len(value) / len(scores.value))} "
+        f"unknown; minimum, 10, 25, 50, 75, 90 % and maximum: {marks}; "
+        f"{counts}."
+    )
+
+
+def score_file(study: StudyView, arm: Mapping[str, Any]) -> Path | None:
+    """The scores of an arm's own metric; None where there are none. With `objectives`, a is a folder."""
+    place = study.folder / arm["a"]
+    held = sorted(place.rglob(f"{arm.get('metric')}.parquet"))
+    return next((file for file in (place, *held) if file.is_file()), None)
