@@ -14,6 +14,7 @@ from metricloop.engineer.ideas import Idea
 from metricloop.engineer.known_ideas import must_open, untried_families
 from metricloop.engineer.lessons import read_lessons
 from metricloop.engineer.policy_menu import policy_text
+from metricloop.engineer.prediction_card import prediction_card
 from metricloop.engineer.progress import next_round, plan_before
 from metricloop.engineer.prompt_text import (
     best_text,
@@ -124,7 +125,7 @@ def look_context(desk: Desk, pictures: Sequence[Picture], earlier: Sequence[tupl
         "wanted": numbers.count(settings.suggestions, "suggestion"),
         "brief": read_brief(study.folder),
         "lessons": read_lessons(study.folder, settings.lessons),
-        "card": data_card(study.pool, study.params.study.budget),
+        "card": _cards(desk),
         "errors": _baseline_card(study, errors),
         "known": known_text(known_metrics(study.folder, study.plan), past),
         "results": results_text(study.comparison, study.plan),
@@ -135,6 +136,13 @@ def look_context(desk: Desk, pictures: Sequence[Picture], earlier: Sequence[tupl
         "pictures": "\n".join(shown),
         **facts(desk, past),
     }
+
+
+def _cards(desk: Desk) -> str:
+    """The pool's labels, and its predictions if there are some."""
+    study = desk.study
+    cards = data_card(study.pool, study.params.study.budget), prediction_card(study.pool, desk.predictions)
+    return "\n\n".join(filter(None, cards))
 
 
 def _baseline_card(study: StudyView, errors: Sequence[Errors]) -> str:
