@@ -23,7 +23,7 @@ WORDS = {
     "the product of all ranks to these powers; your `metric` is one of them, the others are known; instead of "
     "direction, combine and partner",
     "mend": "apply the edits of a repair to the labels: {repair, least_confidence, when: before or after the policy "
-    "sees them}",
+    "sees them}; it goes with `objectives`, not with `combine`",
 }
 
 

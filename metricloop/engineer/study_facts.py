@@ -32,7 +32,7 @@ from metricloop.text import numbers
 
 MOST_PAIRS = 12  # of metrics, those most alike
 MOST_ARMS = 16  # with their errors, and with their shifts
-MOST_CODE = 16_000  # characters of earlier code, the latest first
+MOST_CODE = 16_000  # characters of earlier code
 
 
 def facts(desk: Desk, past: Sequence[Idea]) -> dict[str, str]:
@@ -136,18 +136,22 @@ def children_text(past: Sequence[Idea], comparison: Mapping[str, Any]) -> str:
 
 
 def code_text(study: StudyView, past: Sequence[Idea]) -> str:
-    """The code of accepted ideas, the latest first, each file once, up to the first that does not fit in MOST_CODE."""
+    """The code of accepted ideas, each file once, as far as it fits in MOST_CODE.
+
+    Those with the highest expected gains come first, then those without a result, the latest first.
+    """
     parts: dict[str, str] = {}
     left = MOST_CODE
     accepted = {event["suggestion"]: event for event in study.events if event["event"] == "accepted"}
-    for idea in reversed(past):
+    latest_first = list(past)[::-1]
+    for idea in sorted(latest_first, key=lambda idea: (idea.expected is None, -(idea.expected or 0.0))):
         event = accepted.get(idea.name, {})
         for file, function in ((event.get("file"), idea.metric), (event.get("repair_file"), idea.repair)):
             if not file or file in parts or not (study.folder / file).is_file():
                 continue
             text = (study.folder / file).read_text(encoding="utf-8", errors="replace").strip()
             if len(text) > left:
-                return "\n\n".join(parts.values())
+                continue
             left -= len(text)
             parts[file] = f"`{function}` of `{idea.name}`:\n\n```python\n{text}\n```"
     return "\n\n".join(parts.values())

@@ -69,6 +69,22 @@ def test_earlier_code_is_shown_once_and_only_as_far_as_it_fits(tmp_path):
     assert told == "`again` of `again`:\n\n```python\nx = 1\n```"
 
 
+def test_the_code_of_the_best_ideas_comes_first(tmp_path):
+    study = study_view(tmp_path, FRAMES)
+    gains = {"weak": 0.01, "waiting": None, "best": 0.05, "latest": None, "long": 0.04}
+    events = []
+    for name in gains:
+        file = tmp_path / f"metrics/generated/1/{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("z = 1\n" * 3000 if name == "long" else f"{name} = 1\n")  # which leaves the others room
+        events.append({"event": "accepted", "round": 1, "suggestion": name, "file": f"metrics/generated/1/{name}.py"})
+    ideas = [Idea(name, 1, metric=name, expected=gain) for name, gain in gains.items()]
+    told = code_text(replace(study, events=events), ideas)
+    assert [line[1:].split("`")[0] for line in told.splitlines() if line.startswith("`") and " of " in line] == [
+        "best", "weak", "latest", "waiting"
+    ]  # fmt: skip
+
+
 def test_a_study_without_anything_says_nothing(tmp_path):
     told = facts(Desk(study_view(tmp_path, FRAMES)), [])
     assert {name for name, text in told.items() if text} == {"measured"}
