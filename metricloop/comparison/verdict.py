@@ -191,11 +191,9 @@ def _parts(comparison: dict[str, Any], winner: Arm) -> list[str]:
         return []
     part, lead = found
     shown = lead["ci95"] is not None and lead["ci95"][0] > 0
-    adds = "" if shown else ", so that it is not shown to add anything"
-    return [
-        f"{winner['name']} builds on {part['name']}, which gains {change_text(part['gain']['mAP'])} alone: its lead "
-        f"over that is {change_text(lead)}, {interval_text(lead)}{adds}."
-    ]
+    adds = "" if shown else ", so that the rest is not shown to add anything"
+    alone = f"{part['name']}, a part of {winner['name']}, gains {change_text(part['gain']['mAP'])} alone"
+    return [f"{alone}: the lead over it is {change_text(lead)}, {interval_text(lead)}{adds}."]
 
 
 def _evidence(arm: Arm, comparison: dict[str, Any]) -> str:

@@ -77,14 +77,14 @@ def told(half: float | None) -> dict:
     ("half", "ends"),
     [
         (0.01, "+0.010 to +0.030."),
-        (0.03, f"{MINUS}0.010 to +0.050, so that it is not shown to add anything."),
-        (None, "\u2013, so that it is not shown to add anything."),
+        (0.03, f"{MINUS}0.010 to +0.050, so that the rest is not shown to add anything."),
+        (None, "\u2013, so that the rest is not shown to add anything."),
     ],
 )
 def test_the_verdict_says_what_the_winner_adds_to_its_strongest_part(half, ends):
     said = summarise(told(half)).details[1]
-    alone = "both builds on tight, which gains +0.050 mAP (+22\u00a0%) alone"
-    assert said == f"{alone}: its lead over that is +0.020 mAP (+8\u00a0%), 95\u00a0% interval {ends}"
+    alone = "tight, a part of both, gains +0.050 mAP (+22\u00a0%) alone"
+    assert said == f"{alone}: the lead over it is +0.020 mAP (+8\u00a0%), 95\u00a0% interval {ends}"
 
 
 def test_the_notes_name_the_lead_of_every_arm_that_has_a_part():
