@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from metricloop.data.dataset import Dataset
 from metricloop.data.edit_rows import KINDS
-from metricloop.data.edits import apply_edits
+from metricloop.data.edits import apply_edits, taken
 from metricloop.data.frame import Detections
 from metricloop.data.label_errors import UNJUDGED
 from metricloop.data.tables import column, xyxy
@@ -27,16 +27,18 @@ def measure_repair(
     least_confidence: float,
     truth: pa.Table | None = None,
     predictions: Mapping[int, Detections] | None = None,
+    kinds: Collection[str] = KINDS,
 ) -> dict[str, Any]:
     """The labels before a repair and after it: "edits" by kind, "f1", "kinds", "strength" and "agreement".
 
-    edits: EDITS. truth: TRUTH rows; "f1" (by IoU, {"before", "after"}), "kinds" (per kind of error the number of
-    "cases", and how many are right "before" and "after") and "strength" (F1 by least confidence) are [] without it.
-    predictions: out of fold, by image id; "agreement" is the F1 of labels and predictions from a score of CLAIM on, []
-    without them. It rises by itself when a repair follows the predictions, so it is no proof.
+    edits: EDITS, of which those of `kinds` are applied. truth: TRUTH rows; "f1" (by IoU, {"before", "after"}), "kinds"
+    (per kind of error the number of "cases", and how many are right "before" and "after") and "strength" (F1 by least
+    confidence) are [] without it. predictions: out of fold, by image id; "agreement" is the F1 of labels and
+    predictions from a score of CLAIM on, [] without them. It rises by itself when a repair follows the predictions, so
+    it is no proof.
     """
-    mended, _ = apply_edits(pool, edits, least_confidence)
-    applied = edits.filter(pa.array(column(edits, "confidence") >= least_confidence))
+    mended, _ = apply_edits(pool, edits, least_confidence, kinds)
+    applied = taken(edits, least_confidence, kinds)
     names = applied["kind"].to_pylist()
     found: dict[str, Any] = {
         "least_confidence": least_confidence,
@@ -52,7 +54,7 @@ def measure_repair(
         found["f1"] = _before_after(pool, mended, true, rows)
         found["kinds"] = by_kind(pool, mended, truth, rows)
         for confidence in CONFIDENCES:
-            other, _ = apply_edits(pool, edits, confidence)
+            other, _ = apply_edits(pool, edits, confidence, kinds)
             f1 = {str(at): label_f1(other, true, rows, at) for at in THRESHOLDS}
             found["strength"].append({"least_confidence": confidence, "f1": f1})
     if predictions is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from metricloop import layout
 from metricloop.auditing.repair_quality import measure_repair
+from metricloop.data.edit_rows import KINDS
 from metricloop.data.edits import EDITS
 from metricloop.data.frame import Detections
 from metricloop.data.pool import read_pool
@@ -77,7 +79,12 @@ def check_repair(repair: SandboxedRepair, params: Params, inputs: MetricInputs) 
 
 
 def quality_of(
-    folder: Path, repair: Opened, params: Params, inputs: MetricInputs, least_confidence: float
+    folder: Path,
+    repair: Opened,
+    params: Params,
+    inputs: MetricInputs,
+    least_confidence: float,
+    kinds: Collection[str] = KINDS,
 ) -> dict[str, Any]:
     """What `measure_repair` finds for the whole pool, with "repair", "images", "labels" and "failed" images.
 
@@ -93,5 +100,5 @@ def quality_of(
         "images": len(inputs.pool),
         "labels": len(inputs.pool.boxes),
         "failed": int(np.isnan(column(edits, "confidence")).sum()),
-        **measure_repair(inputs.pool, edits, least_confidence, truth, inputs.predictions),
+        **measure_repair(inputs.pool, edits, least_confidence, truth, inputs.predictions, kinds),
     }

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from metricloop import layout
 from metricloop.cli.command import HERE, Commands, Workspace, flag, output_to_stderr, print_json
 from metricloop.cli.named_file import own_file
 from metricloop.text.shell import command_line
@@ -15,7 +16,7 @@ commands = Commands("Metrics")
 
 @commands.add(
     "metricloop mend consensus -C ~/lions",
-    "metricloop mend consensus --least-confidence 0.8 -C ~/lions",
+    "metricloop mend consensus --kinds drop,add --least-confidence 0.8 -C ~/lions",
     "metricloop mend my_repair.py -C ~/lions",
     "metricloop mend --list",
 )
@@ -29,6 +30,14 @@ def mend(
     least_confidence: Annotated[
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Leave out edits of which the repair is less sure.")
     ] = 0.6,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Edits of these kinds only, such as drop,add: drop, move, relabel, add.",
+            show_default="all",
+        ),
+    ] = None,
     catalogue: Annotated[bool, flag("--list", "List the repairs of the catalogue.")] = False,
     as_json: Annotated[
         bool, flag("--json", 'Print {"repair", "edits", "f1", "kinds", "strength", "agreement"}.')
@@ -51,6 +60,7 @@ def mend(
     )
     from metricloop.mending.open_repair import Opened
     from metricloop.scoring.metric_file import read_source
+    from metricloop.selection.options import Mend, kinds_in
 
     if catalogue:
         if as_json:
@@ -64,6 +74,10 @@ def mend(
     own = wanted.endswith(".py")
     if repair is not None and not own:
         raise typer.BadParameter("it goes with a file of your own only", param_hint="'--repair'")
+    try:
+        chosen = kinds_in(kinds)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--kinds'") from None
     workspace = folder.resolve()
     with output_to_stderr() if as_json else nullcontext():
         params, inputs = read_mend_inputs(workspace)
@@ -78,13 +92,17 @@ def mend(
                 return 1
         else:
             opened = catalogue_repair(wanted)
-        found = quality_of(workspace, opened, params, inputs, least_confidence)
+        found = quality_of(workspace, opened, params, inputs, least_confidence, chosen)
     if as_json:
         print_json(found)
     else:
         print("\n".join(lines_of(found)))
         here = () if folder == HERE else ("-C", folder)
         print(f"put it to a test: {command_line('metricloop', 'add', wanted, *here)}")
+        asked = Mend(repair=found["repair"], least_confidence=least_confidence, kinds=kinds)
+        if other := asked.model_dump(exclude_defaults=True, exclude={"repair"}):
+            told = ", ".join(f"{option}: {value}" for option, value in other.items())
+            print(f"then write into its mend in {layout.ARMS}: {told}")
     return 0
 
 

@@ -5,7 +5,7 @@ In memory the edits of one image are rows of numbers, see data.edit_rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -52,14 +52,23 @@ def edit_columns(pool: Dataset, rows: Mapping[int, np.ndarray], errors: Mapping[
     return found
 
 
-def apply_edits(pool: Dataset, edits: pa.Table, least_confidence: float) -> tuple[Dataset, np.ndarray]:
-    """The pool with every edit of at least this confidence applied; and of each of its boxes the row that it had.
+def taken(edits: pa.Table, least_confidence: float, kinds: Collection[str] = KINDS) -> pa.Table:
+    """The rows of EDITS of these kinds, of which the repair is at least so sure; not those where it failed."""
+    sure = column(edits, "confidence") >= least_confidence  # false for failures: nan
+    return edits.filter(pa.array(sure & np.isin(edits["kind"].to_pylist(), [*kinds])))
+
+
+def apply_edits(
+    pool: Dataset, edits: pa.Table, least_confidence: float, kinds: Collection[str] = KINDS
+) -> tuple[Dataset, np.ndarray]:
+    """The pool with every edit of these kinds and of at least this confidence applied; and of each of its boxes the row
+    that it had.
 
     edits: a table of EDITS. Boxes keep their order and their ids; added boxes come last in their image, by place and
     class, with the box_id -1, and their row is -1. Without an edit to apply the pool itself comes back.
     Errors: TableError for an edit of an image or box that the pool lacks: the edits are those of other labels.
     """
-    edits = edits.filter(pa.array(column(edits, "confidence") >= least_confidence))  # false for failures: nan
+    edits = taken(edits, least_confidence, kinds)
     if not len(edits):
         return pool, np.arange(len(pool.boxes))
     kind = np.array([KINDS.index(name) for name in edits["kind"].to_pylist()])

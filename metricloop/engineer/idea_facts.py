@@ -13,8 +13,7 @@ import numpy as np
 
 from metricloop import layout
 from metricloop.comparison.arm_rows import map_gain
-from metricloop.data.edit_rows import KINDS
-from metricloop.data.edits import EDITS
+from metricloop.data.edits import EDITS, taken
 from metricloop.data.manifest import read_first
 from metricloop.data.tables import column, read_table
 from metricloop.engineer.controls import control_name
@@ -86,12 +85,12 @@ def _edits(study: StudyView, idea: Idea) -> list[str]:
     mend, file = idea.policy.get("mend"), study.folder / layout.edits_file(idea.repair)
     if not mend or not file.is_file():
         return []
-    least = Mend.model_validate(mend).least_confidence
-    edits = read_table(file, EDITS)
-    sure = column(edits, "confidence") >= least
-    kinds = np.array(edits["kind"].to_pylist(), object)[sure]
-    told = ", ".join(f"{kind} {numbers.count(int((kinds == kind).sum()))}" for kind in KINDS)
-    images = len(np.unique(column(edits, "image_id")[sure]))
+    options = Mend.model_validate(mend)
+    least = options.least_confidence
+    edits = taken(read_table(file, EDITS), least, options.chosen_kinds)
+    kinds = edits["kind"].to_pylist()
+    told = ", ".join(f"{kind} {numbers.count(kinds.count(kind))}" for kind in options.chosen_kinds)
+    images = len(np.unique(column(edits, "image_id")))
     return [
         f"Edits of `{clean(idea.repair, 60)}` in the pool, from a confidence of {least:g} on: {told}, on "
         f"{numbers.count(images)} of {numbers.count(len(study.pool), 'image')}."

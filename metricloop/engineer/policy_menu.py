@@ -23,7 +23,7 @@ WORDS = {
     "the product of all ranks to these powers; your `metric` is one of them, the others are known; instead of "
     "direction, combine and partner",
     "mend": "apply the edits of a repair to the labels: {repair, least_confidence, when: before or after the policy "
-    "sees them}; it goes with `objectives`, not with `combine`",
+    "sees them, kinds: of edits, such as `drop, add`, or null for all}; it goes with `objectives`, not with `combine`",
 }
 
 

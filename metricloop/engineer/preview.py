@@ -90,7 +90,9 @@ def _preview_subset(ask: Preview, desk: Desk, options: Any, edits: pa.Table | No
     partner = _known_table(ask.partner, desk) if ask.partner else None
     subset = _select(desk, ask.policy, tables or table, partner, edits)
     scores = _scores(pool, table)
-    mended = pool if edits is None else apply_edits(pool, edits, options.mend.least_confidence)[0]
+    mend, mended = getattr(options, "mend", None), pool
+    if mend and edits is not None:
+        mended, _ = apply_edits(pool, edits, mend.least_confidence, mend.chosen_kinds)
     draw = subset_changes.first_draw(subset, pool)
     profiles = subset_changes.pool_profile(pool), subset_changes.subset_profile(subset, pool)
     parts = [

@@ -11,7 +11,7 @@ import pyarrow as pa
 from metricloop import layout
 from metricloop.data.dataset import Dataset
 from metricloop.data.edit_rows import KINDS
-from metricloop.data.edits import EDITS, apply_edits
+from metricloop.data.edits import EDITS, apply_edits, taken
 from metricloop.data.tables import column, read_table
 from metricloop.engineer.desk import Answer, Desk, QuestionError
 from metricloop.engineer.questions import Preview
@@ -51,7 +51,7 @@ def preview_repair(ask: Preview, desk: Desk, mend: Mend, edits: pa.Table) -> Ans
     ]
     if failed := int(np.isnan(column(edits, "confidence")).sum()):
         lines.append(f"\nIt fails on {count(failed, 'image')}, which keep their labels.")
-    return Answer("\n".join(lines), _pictures(ask, desk, edits, mend.repair, mend.least_confidence))
+    return Answer("\n".join(lines), _pictures(ask, desk, edits, mend))
 
 
 def strength_table(desk: Desk, edits: pa.Table) -> list[str]:
@@ -118,15 +118,15 @@ def _open(ask: Preview, name: str, desk: Desk) -> Opened:
     return SandboxedRepair(source, specs[name], limits, pace=patience(params, len(desk.pool)))
 
 
-def _pictures(ask: Preview, desk: Desk, edits: pa.Table, name: str, least: float) -> tuple[Picture, ...]:
+def _pictures(ask: Preview, desk: Desk, edits: pa.Table, mend: Mend) -> tuple[Picture, ...]:
     """One sheet: images that change, at random, with their labels before and after."""
-    detail = desk.study.params.llm.pictures
-    changed = np.unique(column(edits, "image_id")[column(edits, "confidence") >= least])
+    detail, least = desk.study.params.llm.pictures, mend.least_confidence
+    changed = np.unique(column(taken(edits, least, mend.chosen_kinds), "image_id"))
     rows = shuffled(np.flatnonzero(np.isin(desk.pool.image_id, changed)))
     if not ask.pictures or detail == "none" or not len(rows):
         return ()
-    mended: Dataset = apply_edits(desk.pool, edits, least)[0]
-    title = f"{desk.sheets + 1}. What {clean(name, 60)} changes, from a confidence of {least:g} on"
+    mended: Dataset = apply_edits(desk.pool, edits, least, mend.chosen_kinds)[0]
+    title = f"{desk.sheets + 1}. What {clean(mend.repair, 60)} changes, from a confidence of {least:g} on"
     sheet = strips_of_images(title, [("Before", desk.pool, rows), ("After", mended, rows)], LAYOUTS[detail])
     if sheet is None:
         return ()

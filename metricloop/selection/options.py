@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from metricloop.config import Fraction, PositiveShare, Section
+from metricloop.data.edit_rows import KINDS
 
 __all__ = [
     "Capped",
@@ -20,6 +21,7 @@ __all__ = [
     "PolicyError",
     "PositiveShare",
     "Scored",
+    "kinds_in",
     "names_in",
     "strengths_in",
 ]
@@ -83,17 +85,37 @@ def strengths_in(line: str | None) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
+def kinds_in(line: str | None) -> tuple[str, ...]:
+    """Kinds of edits, `add, drop` as ("drop", "add"); all of them for None. Errors: ValueError for an unknown kind."""
+    named = names_in(line) or KINDS
+    if strange := sorted({*named} - {*KINDS}):
+        raise ValueError(f"there is no kind of edits {strange[0]!r}; there are {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind in named)
+
+
 class Mend(Section):
     """The option `mend`: the edits of a repair, applied to the labels that a subset is made of.
 
     repair: the name of its entry in `repairs`, whose edits are the arm's input b. when: before, so that the policy sees
     the mended labels, and the score of a dropped box does not count; or after, so that it chooses by the labels as they
-    were.
+    were. kinds: of edits, with commas between, such as `drop, add`; null: all.
     """
 
     repair: str
     least_confidence: Annotated[float, Field(ge=0, le=1)] = 0.6
     when: Literal["before", "after"] = "before"
+    kinds: Line | None = None
+
+    @property
+    def chosen_kinds(self) -> tuple[str, ...]:
+        """The kinds of edits that are applied."""
+        return kinds_in(self.kinds)
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, line: str | None) -> str | None:
+        kinds_in(line)
+        return line
 
 
 class Mended(Section):
@@ -102,7 +124,7 @@ class Mended(Section):
     mend: Mend | None = Field(
         None,
         description="apply the edits of a repair to the labels: {repair, least_confidence, when: before or after the "
-        "policy}; they are input b",
+        "policy, kinds: of edits}; they are input b",
     )
 
 

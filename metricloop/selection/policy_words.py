@@ -120,8 +120,9 @@ def _extras(options: Any) -> list[str]:
         said.append(f"at most {count(options.per_group, 'image')} of one group")
     if mend := getattr(options, "mend", None):
         seen = {"before": "", "after": ", after the images are chosen"}[mend.when]
+        some = "" if mend.kinds is None else f" ({listing(list(mend.chosen_kinds))} only)"
         said.append(
-            f"with the labels mended by {mend.repair} where it is {percent(mend.least_confidence, 0)} sure{seen}"
+            f"with the labels mended by {mend.repair}{some} where it is {percent(mend.least_confidence, 0)} sure{seen}"
         )
     if getattr(options, "always", None):
         names = [name.strip() for name in options.always.split(",")]

@@ -74,7 +74,7 @@ def select(
     if mend := getattr(options, "mend", None):
         if edits is None:
             raise PolicyError(f"policy {name} with mend needs the edits of {mend.repair} as its input b")
-        mended, source = apply_edits(pool, edits, mend.least_confidence)
+        mended, source = apply_edits(pool, edits, mend.least_confidence, mend.chosen_kinds)
         if mend.when == "before":
             pool, a, source = mended, scores_of_mended(pool, mended, source, a), np.arange(len(mended.boxes))
     chosen = POLICIES[name]

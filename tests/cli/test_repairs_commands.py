@@ -33,7 +33,21 @@ def test_a_repair_of_the_catalogue_is_measured(study, capsys):
     assert main(["mend", "tighten", "-C", str(study)]) == 0
     said = capsys.readouterr().out
     assert f"put it to a test: metricloop add tighten -C {study}" in said
+    assert "then write" not in said
     assert all(len(line) <= 80 for line in said.splitlines()[:-1])
+
+
+def test_edits_of_some_kinds_are_measured_alone(study, capsys):
+    assert main(["mend", "tighten", "-C", str(study), "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert main(["mend", "tighten", "-C", str(study), "--kinds", "drop,add", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert whole["edits"]["move"] > 0
+    assert found["edits"] == {"drop": 0, "move": 0, "relabel": 0, "add": 0}
+    assert [row["before"] for row in found["f1"]] == [row["after"] for row in found["f1"]]
+    assert main(["mend", "tighten", "-C", str(study), "--kinds", "move", "--least-confidence", "0.7"]) == 0
+    told = "then write into its mend in arms.yaml: least_confidence: 0.7, kinds: move"
+    assert capsys.readouterr().out.splitlines()[-1] == told
 
 
 def test_the_list_and_unknown_names(study, capsys):
@@ -50,6 +64,7 @@ def test_the_list_and_unknown_names(study, capsys):
     [
         (["mend", "consensus", "--repair", "x"], "'--repair': it goes with a file of your own only"),
         (["mend", "--list", "--json"], "'--json': the list has no such form"),
+        (["mend", "tighten", "--kinds", "moved"], "'--kinds': there is no kind of edits 'moved'"),
         (["add", "consensus", "--relabel", "5"], "'--relabel': it takes a metric of the catalogue"),
         (["add", "consensus", "--policy", "best"], "'--policy': a repair is tried on random images"),
     ],

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from select_fixture import make_pool
 
-from metricloop.data.edits import EDITS, apply_edits, edit_columns
+from metricloop.data.edits import EDITS, apply_edits, edit_columns, taken
 from metricloop.data.tables import TableError
 
 NAN = np.nan
@@ -46,6 +46,15 @@ def test_those_of_which_it_is_sure_enough():
     mended, source = apply_edits(POOL, EDITS_OF_POOL, 0.85)
     assert mended.boxes.tolist() == [[0, 0, 10, 10]] * 2
     assert source.tolist() == [1, 2]
+
+
+def test_those_of_some_kinds():
+    mended, source = apply_edits(POOL, EDITS_OF_POOL, 0, ["relabel", "drop"])
+    assert mended.boxes.tolist() == [[0, 0, 10, 10]] * 2  # nothing moved, nothing added
+    assert mended.labels.tolist() == [2, 2]
+    assert source.tolist() == [1, 2]
+    assert taken(EDITS_OF_POOL, 0.5, ["add", "move"])["kind"].to_pylist() == ["move", "add", "add"]
+    assert taken(EDITS_OF_POOL, 0)["kind"].to_pylist() == ["drop", "move", "relabel", "add", "add"]
 
 
 @pytest.mark.parametrize("edits", [EDITS.empty_table(), table({}, {0: "failed"}), table({0: [drop(0, 0.5)]})])

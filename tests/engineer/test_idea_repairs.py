@@ -284,7 +284,7 @@ def test_the_menu_offers_mend_and_random_only_with_it():
     kinds = {kind.get("type") for kind in schema["mend"]["anyOf"]}
     assert kinds == {"object", "null"}
     mend = suggestion_schema(policy_schema())["schema"]["properties"]["policy"]["properties"]["mend"]["anyOf"][0]
-    assert mend["required"] == ["repair", "least_confidence", "when"]
+    assert mend["required"] == ["repair", "least_confidence", "when", "kinds"]
     assert "- `random`: draw at random. For a repair alone" in policy_text()
     assert check_offered(ALONE["policy"]).mend.when == "before"
 

@@ -132,7 +132,7 @@ SOURCES = {
         comparison: __init__ arm_entry arm_rows compare dvc_numbers finalists groups looks parts power results
         comparison: screening spreads statistics
         comparison: tested
-        data: dataset frame loading manifest tables
+        data: dataset edit_rows frame loading manifest tables
         evaluation: average_precision coco
         selection: options
         study: looks

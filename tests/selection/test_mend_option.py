@@ -43,6 +43,35 @@ def test_the_manifest_holds_the_edited_labels():
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
+def test_kinds_of_edits(when):
+    rows = {0: [DROP_FIRST, [1, 1, 6, 6, 9, 9, -1, 0.7], [3, -1, 3, 3, 9, 9, 1, 0.7]]}
+    for kinds, left in (
+        ("drop", [(2, 0, 0, "keep")]),
+        ("move", [(1, 0, 0, "keep"), (2, 6, 0, "keep")]),
+        ("add, drop", [(2, 0, 0, "keep"), (None, 3, 1, "keep")]),
+        ("relabel", [(1, 0, 0, "keep"), (2, 0, 0, "keep")]),
+        (None, [(2, 6, 0, "keep"), (None, 3, 1, "keep")]),
+    ):
+        subset = drawn({"name": "full", "mend": {"repair": "it", "kinds": kinds, "when": when}}, rows)
+        assert labels(subset, 1) == left, kinds
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("dropped", "there is no kind of edits 'dropped'; there are drop, move, relabel, add"),
+        ("drop,,add", "a name is missing"),
+        ("drop, drop", "named twice: drop"),
+        ("", "a name is missing"),
+        (["drop"], "write the names in one line of text"),
+    ],
+)
+def test_kinds_that_there_are_not(line, said):
+    with pytest.raises(PolicyError, match=said):
+        check_policy({"name": "random", "mend": {"repair": "it", "kinds": line}})
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_without_an_edit_the_bytes_are_those_of_the_policy_alone(when):
     plain = draws(POOL, {"name": "random"}, seeds=range(3))
     mend = {"repair": "it", "least_confidence": 0.8, "when": when}
@@ -79,7 +108,9 @@ def test_options_as_dvc_writes_them():
     _, policy = arguments(argv)
     assert policy == {"name": "random", "mend": {"repair": "consensus", "least_confidence": "0.7"}}
     _, options = check_policy(policy)
-    assert options.mend.model_dump() == {"repair": "consensus", "least_confidence": 0.7, "when": "before"}
+    assert options.mend.model_dump() == {
+        "repair": "consensus", "least_confidence": 0.7, "when": "before", "kinds": None
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

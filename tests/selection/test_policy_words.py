@@ -103,6 +103,8 @@ TABLE = [
     ({"name": "random", "mend": {"repair": "consensus", "least_confidence": 0.7, "when": "after"}}, 0.25, {},
      "A quarter of the pool's images, drawn at random; with the labels mended by consensus where it is "
      "70\N{NO-BREAK SPACE}% sure, after the images are chosen."),
+    ({"name": "full", "mend": {"repair": "consensus", "kinds": "add, drop"}}, 0.25, {},
+     "The whole pool; with the labels mended by consensus (drop and add only) where it is 60\N{NO-BREAK SPACE}% sure."),
     ({"name": "full", "mend": {"repair": "tighten"}}, 0.25, {},
      "The whole pool; with the labels mended by tighten where it is 60\N{NO-BREAK SPACE}% sure."),
 ]  # fmt: skip
