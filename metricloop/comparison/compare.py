@@ -175,11 +175,12 @@ def _matched(spec: Mapping[str, Any]) -> str | None:
 
 
 def _lead(tested: Tested, arm: str, control: str, units: int) -> dict[str, Any] | None:
-    """The gain of an arm over a control."""
-    if arm not in tested.samples:
+    """The gain of an arm over another one, each with the seeds of its own last look, as in their rows."""
+    if arm not in tested.states:
         return None
-    lead = contrast({arm: 1.0, control: -1.0}, tested.samples, tested.spread, units)
-    return statistics.shown(lead, float(tested.samples[control].values.mean()))
+    samples = {name: tested.states[name].sample for name in (arm, control)}
+    lead = contrast({arm: 1.0, control: -1.0}, samples, tested.spread, units)
+    return statistics.shown(lead, float(samples[control].values.mean()))
 
 
 def _groups(arms: Mapping[str, Any], treatments: Sequence[str]) -> dict[str, list[str]]:

@@ -10,27 +10,47 @@ from metricloop.comparison.arm_rows import Arm, map_gain
 from metricloop.selection.options import strengths_in
 
 Used = frozenset[tuple[str, str]]
+# The policies that select by scores, but for band, which prefers neither end, and inverse. They are named here, since
+# the comparison does not depend on the code of policies; a test holds them against those that there are.
+BY_SCORES = frozenset({"best", "drop_worst", "among", "strata", "class_balanced", "diverse"})
+BAND, INVERSE = "band", "inverse"
+OPPOSITE = {"higher": "lower", "lower": "higher"}
 
 
 def used_by(entry: Mapping[str, Any]) -> Used:
     """What an arm of the plan selects by: (metric, direction) of each of its metrics, and (repair, "mend").
 
-    Other options of the policy are not looked at. A metric that ranks with strength 0 is not used.
+    Of an arm that reads no scores, only a repair of random images counts; of one that reads the truth or another arm's
+    subset, nothing. Other options of the policy are not looked at. A metric that ranks with strength 0 is not used.
     """
-    policy, metric = entry["policy"], entry.get("metric")
-    found = set()
+    policy = entry["policy"]
+    name, repair = policy["name"], (policy.get("mend") or {}).get("repair")
+    scored = name in BY_SCORES | {BAND, INVERSE}
+    if not scored and name != "random":
+        return frozenset()
+    ways = _metrics(entry) if scored else {}
+    if name == BAND:
+        ways = dict.fromkeys(ways, name)
+    elif name == INVERSE:
+        ways = {metric: OPPOSITE[way] for metric, way in ways.items()}
+    return frozenset({*ways.items(), *({(repair, "mend")} if repair else ())})
+
+
+def _metrics(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The metrics of a policy by scores, each with the direction that the policy prefers."""
+    policy = entry["policy"]
     if objectives := policy.get("objectives"):
-        found = {
-            (name, "higher" if strength > 0 else "lower") for name, strength in strengths_in(str(objectives)).items()
-        }
-    elif metric:
-        if policy.get("strength") != 0:
-            found.add((metric, policy.get("direction", "higher")))
-        if policy.get("combine") and policy.get("strength_b") != 0:
-            found.add((PurePosixPath(entry["b"]).stem, policy.get("direction_b", "higher")))
-    if mend := policy.get("mend"):
-        found.add((mend["repair"], "mend"))
-    return frozenset(found)
+        return {name: "higher" if strength > 0 else "lower" for name, strength in strengths_in(objectives).items()}
+    found = {}
+    if float(policy.get("strength", 1)):
+        found[_metric(entry, "a")] = policy.get("direction", "higher")
+    if policy.get("combine") and float(policy.get("strength_b", 1)):
+        found[_metric(entry, "b")] = policy.get("direction_b", "higher")
+    return found
+
+
+def _metric(entry: Mapping[str, Any], which: str) -> str:
+    return PurePosixPath(entry[which]).stem
 
 
 def parts_of(name: str, arms: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -292,8 +292,8 @@ def _parts(comparison: dict[str, Any]) -> list[str]:
     for arm in comparison["arms"]:
         if found := strongest_part(comparison, arm):
             part, lead = found
-            told.append(f"{arm['name']} over {part['name']} {signed(lead['abs'])} mAP ({interval_text(lead)})")
-    return [f"Leads over the strongest arm that uses a part of the same: {listing(told)}."] if told else []
+            told.append(f"{arm['name']} {signed(lead['abs'])} mAP over {part['name']} ({interval_text(lead)})")
+    return [f"Leads over the strongest arm that uses only a part of what they use: {listing(told)}."] if told else []
 
 
 def _out_of_reach(comparison: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from metricloop.comparison.arm_rows import (
     family_size,
     in_first_look,
     is_oracle,
+    map_gain,
     matched_control,
     of_role,
     planned_looks,
@@ -187,13 +188,16 @@ def _boxes(comparison: dict[str, Any], better: list[Arm]) -> list[str]:
 
 def _parts(comparison: dict[str, Any], winner: Arm) -> list[str]:
     """A line on what the winner adds to the strongest of the arms that use a part of it; none without such an arm."""
-    if (found := strongest_part(comparison, winner)) is None:
+    found = strongest_part(comparison, winner)
+    if found is None or map_gain(found[0]) <= 0:
         return []
     part, lead = found
-    shown = lead["ci95"] is not None and lead["ci95"][0] > 0
-    adds = "" if shown else ", so that the rest is not shown to add anything"
-    alone = f"{part['name']}, a part of {winner['name']}, gains {change_text(part['gain']['mAP'])} alone"
-    return [f"{alone}: the lead over it is {change_text(lead)}, {interval_text(lead)}{adds}."]
+    unsure = lead["ci95"] is not None and lead["ci95"][0] <= 0
+    return [
+        f"{part['name']}, which uses only a part of what {winner['name']} uses, gains "
+        f"{change_text(part['gain']['mAP'])}: the lead over it is {signed(lead['abs'])} mAP, {interval_text(lead)}"
+        f"{', so that the rest is not shown to add anything' if unsure else ''}."
+    ]
 
 
 def _evidence(arm: Arm, comparison: dict[str, Any]) -> str:

@@ -118,7 +118,9 @@ def _numbers(desk: Desk, numbers: Numbers, one: Mapping[str, Any], other: Mappin
     lines += [_line(kind, [[float(found.counts[kind]) for found in own] for own in errors], 0) for kind in KINDS]
     head = ["on the search split, per detector", one["name"], other["name"], "difference"]
     told = [line for line in lines if line]
-    return table(head, told) if told else ""
+    classes = len(desk.study.search.class_names)
+    more = f"\n\nOf {classes} classes those {MOST_CLASSES} whose AP differs most." if classes > MOST_CLASSES else ""
+    return f"{table(head, told)}{more}" if told else ""
 
 
 def _of_classes(names: Sequence[str], entries: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[str]]:

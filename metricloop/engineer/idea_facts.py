@@ -76,16 +76,17 @@ def _other_measures(study: StudyView, idea: Idea) -> list[str]:
     row, base = arms.get(idea.name), next((arms[name] for name in baseline_arms(study) if name in arms), None)
     if not row or not row["gain"] or base is None:
         return []
-    loose = row["mAP50"]["mean"] - base["mAP50"]["mean"]
+    loose = row["mAP50"]["mean"] - float(np.mean(base["mAP50"]["per_seed"][: row["baseline_seeds"]]))  # of its look
     return [f"In mAP at IoU 0.5 {numbers.signed(loose)}, in mAR {numbers.signed(row['gain']['mAR']['abs'])}."]
 
 
 def _edits(study: StudyView, idea: Idea) -> list[str]:
     """A line about what the repair of an idea changed in the pool."""
-    mend, file = idea.policy.get("mend"), study.folder / layout.edits_file(idea.repair)
-    if not mend or not file.is_file():
+    if not idea.ran or idea.repair not in study.plan.get("repairs", {}):  # a refused idea may name anything
         return []
-    options = Mend.model_validate(mend)
+    options, file = Mend.model_validate(idea.policy["mend"]), study.folder / layout.edits_file(idea.repair)
+    if not file.is_file():
+        return []
     least = options.least_confidence
     edits = taken(read_table(file, EDITS), least, options.chosen_kinds)
     kinds = edits["kind"].to_pylist()

@@ -29,13 +29,13 @@ def prediction_card(pool: Dataset, predictions: Mapping[int, Detections] | None)
     if predictions is None or not len(pool):
         return ""
     rows = np.sort(np.random.default_rng(0).permutation(len(pool))[:MOST_IMAGES])
-    scores, overlap, best = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
+    scores, overlap, best = [np.zeros(0, np.float32)], [np.zeros(0)], [np.zeros(0, np.float32)]
     for row in rows:
         found, own = predictions.get(int(pool.image_id[row]), Detections.empty()), pool.slice(int(row))
         pairs = iou(found.boxes, pool.boxes[own]) * (found.labels[:, None] == pool.labels[own][None])
-        scores.append(np.asarray(found.scores, float))
+        scores.append(np.asarray(found.scores, np.float32))
         overlap.append(pairs.max(axis=1, initial=0.0))
-        best.append(np.where(pairs >= CLOSE, found.scores[:, None], -1.0).max(axis=0, initial=-1.0))
+        best.append(np.where(pairs >= CLOSE, scores[-1][:, None], -1).max(axis=0, initial=-1))
     score, near, finder = np.concatenate(scores), np.concatenate(overlap), np.concatenate(best)
     empty = [own for own, row in zip(scores[1:], rows, strict=True) if not pool.counts[row]]
     some = "" if len(rows) == len(pool) else f", on {count(len(rows), 'image')} drawn at random"
@@ -47,24 +47,24 @@ def prediction_card(pool: Dataset, predictions: Mapping[int, Detections] | None)
         "same class:",
         "",
         _by_score(score, near, len(rows)),
-        "",
-        f"Labels with a prediction of their class at IoU {CLOSE:g} or more: {found_text}.",
     ]
+    said = [f"Labels with a prediction of their class at IoU {CLOSE:g} or more: {found_text}."] if len(finder) else []
     if empty:
         busy = np.mean([bool((own >= FOUND_FROM[0]).any()) for own in empty])
-        lines[-1] += (
-            f" Of the {count(len(empty), 'image')} without a label {percent(float(busy))} have a prediction from "
+        said.append(
+            f"Of the {count(len(empty), 'image')} without a label {percent(float(busy))} have a prediction from "
             f"{FOUND_FROM[0]:g} on."
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", " ".join(said)])
 
 
 def _by_score(score: np.ndarray, near: np.ndarray, images: int) -> str:
     """A table with a line per bin of scores. near: (k,) IoU of each prediction with the nearest label of its class."""
-    bins, told = np.digitize(score, EDGES), []
+    bins, told = np.digitize(score, np.array(EDGES, score.dtype)), []
     for number, (low, high) in enumerate(zip((0.0, *EDGES), (*EDGES, 1.0), strict=True)):
         own = near[bins == number]
         cells = [percent(float((own >= at).mean())) if len(own) else DASH for at in (CLOSE, CLOSER)]
         name = f"below {high:g}" if not number else f"{low:g} to {high:g}"
         told.append([name, fixed(len(own) / images, 2), *cells, fixed(float(np.median(own)), 2) if len(own) else DASH])
-    return table(["score", "an image", f"overlap from {CLOSE:g}", f"from {CLOSER:g}", "median overlap"], told)
+    heads = ["score", "predictions an image", f"overlap from {CLOSE:g}", f"from {CLOSER:g}", "median overlap"]
+    return table(heads, told)

@@ -67,24 +67,40 @@ def preview(ask: Preview, desk: Desk) -> Answer:
         raise QuestionError("with repair_code, the policy's `mend` names the repair")
     if mend is None and ask.metric is None:
         raise QuestionError("name a metric, or a repair in the policy's `mend`")
-    edits = edits_of(ask, mend.repair, desk) if mend else None
-    parts = [preview_repair(ask, desk, mend, edits)] if mend and edits is not None else []
-    if ask.metric is not None and not (mend and ask.policy["name"] == ALONE):
-        parts.append(_preview_subset(ask, desk, options, edits))
+    by_scores = ask.metric is not None and not (mend and ask.policy["name"] == ALONE)
+    if by_scores:
+        _check_scores(ask, desk, options)
+    edits, sheets, parts = edits_of(ask, mend.repair, desk) if mend else None, desk.sheets, []
+    try:
+        if mend and edits is not None:
+            parts.append(preview_repair(ask, desk, mend, edits))
+        if by_scores:
+            parts.append(_preview_subset(ask, desk, options, edits))
+    except QuestionError:
+        desk.sheets = sheets  # none of them is shown
+        raise
     return Answer("\n\n".join(part.said for part in parts), tuple(p for part in parts for p in part.pictures))
 
 
-def _preview_subset(ask: Preview, desk: Desk, options: Any, edits: pa.Table | None) -> Answer:
-    """Score the pool, select, and describe the first draw. options: the checked policy; edits: of its repair."""
-    study, pool = desk.study, desk.pool
+def _check_scores(ask: Preview, desk: Desk, options: Any) -> None:
+    """What can be checked of a policy by scores before any code runs. options: the checked policy."""
     assert ask.metric is not None
     if said := unfit_objectives(options, ask.metric, desk.metrics):
         raise QuestionError(said)
     if bool(options.combine) != bool(ask.partner):
         raise QuestionError("a policy with `combine` needs a known metric as partner, and one without it has none")
-    drawn = ask.pictures and study.params.llm.pictures != "none"
+    drawn = ask.pictures and desk.study.params.llm.pictures != "none"
     if drawn and ask.marks in ("predictions", "both") and desk.predicted is None:
         raise QuestionError("this study has no out-of-fold predictions to draw")
+    for name in filter(None, {ask.metric, ask.partner, *options.strengths}):
+        if name != ask.metric or ask.code is None:
+            desk.scores(name)  # refuses an unknown metric
+
+
+def _preview_subset(ask: Preview, desk: Desk, options: Any, edits: pa.Table | None) -> Answer:
+    """Score the pool, select, and describe the first draw. options: the checked policy; edits: of its repair."""
+    pool = desk.pool
+    assert ask.metric is not None
     table = _table(ask, desk)
     tables = {name: table if name == ask.metric else _known_table(name, desk) for name in options.strengths}
     partner = _known_table(ask.partner, desk) if ask.partner else None
@@ -259,8 +275,9 @@ def _pictures(ask: Preview, desk: Desk, scores: Scores, images: np.ndarray, mend
     title = f"{desk.sheets - 1}. What {ask.metric} scores best, and worst"
     extremes = extremes_picture(desk.pool, scores, higher, title, detail)
     title = f"{desk.sheets}. What {policy} by {ask.metric} would keep"
+    edited = "" if mended is desk.pool else ", labels mended"
     strips = [
-        ("Kept, at random", mended, shuffled(np.flatnonzero(images))),
+        (f"Kept, at random{edited}", mended, shuffled(np.flatnonzero(images))),
         ("Left out, at random", desk.pool, shuffled(np.flatnonzero(~images))),
     ]
     kept = strips_of_images(title, strips, LAYOUTS[detail], ask.marks, desk.predicted)

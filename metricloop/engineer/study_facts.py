@@ -138,20 +138,33 @@ def children_text(past: Sequence[Idea], comparison: Mapping[str, Any]) -> str:
 def code_text(study: StudyView, past: Sequence[Idea]) -> str:
     """The code of accepted ideas, each file once, as far as it fits in MOST_CODE.
 
-    Those with the highest expected gains come first, then those without a result, the latest first.
+    It is there to be built on, so that of ideas that are expected to gain comes first, with the gain of their best
+    variant; then that of ideas without a result, the latest first.
     """
+    gains: dict[tuple[int, str], float] = {}
+    for idea in past:
+        if idea.expected is not None:
+            key = (idea.round, idea.variant_of or idea.name)
+            gains[key] = max(gains.get(key, idea.expected), idea.expected)
     parts: dict[str, str] = {}
-    left = MOST_CODE
+    left, cut = MOST_CODE, set[str]()
     accepted = {event["suggestion"]: event for event in study.events if event["event"] == "accepted"}
     latest_first = list(past)[::-1]
-    for idea in sorted(latest_first, key=lambda idea: (idea.expected is None, -(idea.expected or 0.0))):
+    for idea in sorted(latest_first, key=lambda idea: _place(gains.get((idea.round, idea.name)))):
         event = accepted.get(idea.name, {})
         for file, function in ((event.get("file"), idea.metric), (event.get("repair_file"), idea.repair)):
             if not file or file in parts or not (study.folder / file).is_file():
                 continue
             text = (study.folder / file).read_text(encoding="utf-8", errors="replace").strip()
             if len(text) > left:
+                cut.add(file)
                 continue
             left -= len(text)
             parts[file] = f"`{function}` of `{idea.name}`:\n\n```python\n{text}\n```"
-    return "\n\n".join(parts.values())
+    more = [f"Left out, as this is long enough: {numbers.count(len(cut), 'file')}."] if cut else []
+    return "\n\n".join([*parts.values(), *more])
+
+
+def _place(gain: float | None) -> tuple[int, float]:
+    """Where code of such an expected gain stands: gains, no result, losses."""
+    return (1, 0.0) if gain is None else (0 if gain > 0 else 2, -gain)

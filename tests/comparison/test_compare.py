@@ -32,7 +32,12 @@ SIZES = {"random": (10, 20), "count": (10, 31), "oracle": (10, 19)}
 PLAN = {
     "arms": {
         "oracle": {"role": "control", "policy": {"name": "oracle"}},
-        "count": {"role": "treatment", "metric": "object_count", "policy": {"name": "best", "direction": "higher"}},
+        "count": {
+            "role": "treatment",
+            "metric": "object_count",
+            "a": "scores/labels/object_count.parquet",
+            "policy": {"name": "best", "direction": "higher"},
+        },
         "random": {"role": "baseline", "policy": {"name": "random"}},
     },
     "blocks": {f"{arm}.0": {"arm": arm, "seeds": "0-2"} for arm in ("random", "count", "oracle")},
@@ -107,7 +112,7 @@ def study(**policies: str) -> dict:
     for name, words in policies.items():
         policy, *rest = words.split(" ", 1)
         role = "control" if rest == ["control"] else "treatment"
-        arms[name] = {"role": role, "policy": {"name": policy}}
+        arms[name] = {"role": role, "a": f"scores/own/{name}.parquet", "policy": {"name": policy}}
         if rest and role == "treatment":
             arms[name]["group"] = rest[0]
     return {"arms": arms, "blocks": {f"{name}.0": {"arm": name, "seeds": "0-2"} for name in arms}}
@@ -344,10 +349,8 @@ def test_metrics_are_held_against_the_whole_pool_which_gets_no_more_seeds(truth)
 
 def test_an_arm_is_held_against_the_arms_that_use_a_part_of_it(truth):
     plan = study(tight="best", both="best", waiting="best")
-    plan["arms"]["tight"] |= {"metric": "tight"}
-    plan["arms"]["waiting"] |= {"metric": "blur"}  # a part as well, without results yet
-    plan["arms"]["both"] |= {"metric": "tight", "b": "scores/own/blur.parquet"}
-    plan["arms"]["both"]["policy"]["combine"] = "product"
+    plan["arms"]["both"] |= {"a": "scores/own/tight.parquet", "b": "scores/own/waiting.parquet"}
+    plan["arms"]["both"]["policy"]["combine"] = "product"  # so that `waiting` is a part as well, without results yet
     found = {"random": (3, 2, 4, 3), "tight": (5, 5, 4), "both": (6, 7, 6)}
     arms = rows(compared(truth, plan, found))
     leads = arms["both"]["lead_over_parts"]
@@ -355,6 +358,19 @@ def test_an_arm_is_held_against_the_arms_that_use_a_part_of_it(truth):
     assert leads["tight"]["abs"] == pytest.approx(np.mean([ap(6), ap(7), ap(6)]) - np.mean([ap(5), ap(5), ap(4)]))
     assert leads["tight"]["ci95"][0] < leads["tight"]["abs"] < leads["tight"]["ci95"][1]
     assert (arms["tight"]["lead_over_parts"], arms["random"]["lead_over_parts"]) == ({}, {})
+
+
+def test_a_lead_counts_the_seeds_that_the_rows_count(truth):
+    """Each arm has three seeds of the first look, which decides it, and three more that no longer count."""
+    plan = study(tight="best", both="best")
+    plan["arms"]["both"] |= {"a": "scores/own/tight.parquet", "b": "scores/own/blur.parquet"}
+    plan["arms"]["both"]["policy"]["combine"] = "product"
+    found = {"random": (1, 2, 1, 2), "tight": (4, 4, 5, 9, 9, 9), "both": (8, 9, 9, 1, 1, 1)}
+    arms = rows(compared(truth, plan, found))
+    assert [arms[name]["seeds_beyond"] for name in ("tight", "both")] == [[3, 4, 5]] * 2
+    lead = arms["both"]["lead_over_parts"]["tight"]
+    assert lead["abs"] == pytest.approx(arms["both"]["mAP"]["mean"] - arms["tight"]["mAP"]["mean"])
+    assert lead["abs"] == pytest.approx(np.mean([ap(8), ap(9), ap(9)]) - np.mean([ap(4), ap(4), ap(5)]))
 
 
 def test_what_made_results_differ_is_kept_for_the_next_plan(truth):
@@ -483,7 +499,8 @@ def test_an_arm_scored_without_the_sandbox_says_so(truth):
 
 def test_an_arm_that_short_trials_stopped_counts_in_the_correction_and_not_in_the_means(truth):
     arms = PLAN["arms"] | {
-        name: {"role": "treatment", "group": "mine", "policy": {"name": "best"}} for name in ("a", "b", "low")
+        name: {"role": "treatment", "group": "mine", "a": f"scores/own/{name}.parquet", "policy": {"name": "best"}}
+        for name in ("a", "b", "low")
     }
     blocks = PLAN["blocks"] | {f"{name}.0": {"arm": name, "seeds": "0-2"} for name in ("a", "b")}
     full = {"arms": arms, "blocks": blocks}

@@ -204,6 +204,7 @@ def test_of_many_classes_those_are_told_that_differ_most(measured):
     study = replace(desk.study, search=replace(desk.study.search, class_names=names))
     said = ask(Desk(study), kind="compare", arm="exact")
     assert [line.split()[3] for line in said.splitlines() if "AP of class" in line] == list(names[10:])
+    assert "\n\nOf 30 classes those 20 whose AP differs most.\n" in said
 
 
 @pytest.mark.parametrize(

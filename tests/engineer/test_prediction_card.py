@@ -67,7 +67,16 @@ def test_a_detector_that_found_nothing(predictions):
 def test_no_predictions_no_images_no_labels():
     assert prediction_card(POOL, None) == ""
     assert prediction_card(pool(), {}) == ""
-    assert "from 0.3 on \u2013, from 0.5" in prediction_card(pool([]), {0: found((0, 0, 9, 9, 0.9, 0))})
+    assert "Labels with" not in prediction_card(pool([]), {0: found((0, 0, 9, 9, 0.9, 0))})
+
+
+def test_a_score_on_an_edge_is_in_the_bin_that_begins_there():
+    """Scores are float32, in which 0.7 and 0.9 lie below the numbers of that name."""
+    one = pool([(0, 0, 10, 10, 0)])
+    for score, line in ((0.7, "| 0.7 to 0.9 | 1.00 |"), (0.9, "| 0.9 to 1 | 1.00 |"), (0.1, "| 0.1 to 0.3 | 1.00 |")):
+        said = prediction_card(one, {0: found((0, 0, 10, 10, score, 0))})
+        assert line in said
+        assert ("from 0.7 on 100" in said) == (score >= 0.7)
 
 
 def test_of_a_large_pool_some_images_are_looked_at(monkeypatch):

@@ -68,7 +68,10 @@ def test_with_a_metric_the_subset_of_mended_labels_is_told_too(desk, walls):
     ]
     alone = asked(desk, repair, {**policy, "name": "random"}, metric="many", code=MANY).said
     assert "Scores of" not in alone  # of a policy that reads none
+    before, broken = desk.sheets, MANY.replace("len(frame.boxes)", "frame.nothing")
     assert "no metric nowhere has scores" in asked(desk, repair, policy, metric="nowhere").said
+    assert "many fails on too many images" in asked(desk, repair, policy, metric="many", code=broken).said
+    assert desk.sheets == before  # a sheet that was not shown has no number
 
 
 def test_what_the_policy_keeps_is_drawn_with_the_mended_labels(desk, walls):

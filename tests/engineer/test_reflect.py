@@ -70,7 +70,6 @@ def test_the_model_is_shown_what_became_of_every_idea_the_failures_too(played):
         "Against `wide`, which uses a part of it and gains +0.011 alone: +0.020 mAP, 95 % interval \u22120.005 to "
         "+0.045." in prompt
     )
-    assert "In mAP at IoU 0.5 +0.031, in mAR +0.031." in prompt
     assert "undecided; you had predicted +0.020" in prompt
     assert "## never_ran\n\nRefused: runs: fails." in prompt
     assert "one lesson for each of: wide_ones, never_ran." in prompt
@@ -146,23 +145,45 @@ def test_an_idea_that_short_trials_stopped_is_journaled_once_and_told(played):
     assert told in model.asked[-1][-1]
 
 
-def test_what_a_repair_changed_in_the_pool_is_counted(played):
-    made, _ = played
+@pytest.fixture
+def edited(played):
+    """A study with the edits of the repair `mine`, of which one failed."""
+    study = played[0].study
     edits = {"image_id": [0, 0, 1, 2, 3], "kind": ["drop", "move", "drop", "add", None]}
     edits |= {"confidence": [0.7, 0.9, 0.6, 0.5, None], "error": [None] * 4 + ["it failed"]}
     blank = {name: [None] * 5 for name in EDITS.names}
-    write_table(made.study.folder / "edits/mine.parquet", EDITS, blank | edits)
-    policy = {"name": "random", "mend": {"repair": "mine"}}  # from a confidence of 0.6 on
-    said = idea_facts(made.study, Idea("mended", 1, policy=policy), [])
-    told = (
+    write_table(study.folder / "edits/mine.parquet", EDITS, blank | edits)
+    study.plan["repairs"] = {"mine": {"code": "x", "needs": "y"}}
+    return study
+
+
+def edits_told(study, state="measured", **mend) -> str:
+    idea = Idea("mended", 1, state=state, policy={"name": "random", "mend": {"repair": "mine", **mend}})
+    return "".join(line for line in idea_facts(study, idea, []).splitlines() if line.startswith("Edits of"))
+
+
+def test_what_a_repair_changed_in_the_pool_is_counted(edited):
+    assert edits_told(edited) == (
         "Edits of `mine` in the pool, from a confidence of 0.6 on: drop 2, move 1, relabel 0, add 0, on 2 of 8 images."
     )
-    assert told in said.splitlines()
-    policy["mend"]["least_confidence"] = 0.95
-    assert "drop 0, move 0, relabel 0, add 0, on 0 of 8 images." in idea_facts(
-        made.study, Idea("mended", 1, policy=policy), []
-    )
-    assert "Edits of" not in idea_facts(made.study, Idea("plain", 1, policy={"name": "best"}), [])
+    assert edits_told(edited, least_confidence=0.95).endswith("drop 0, move 0, relabel 0, add 0, on 0 of 8 images.")
+    assert edits_told(edited, kinds="add, move", least_confidence=0.5).endswith("move 1, add 1, on 2 of 8 images.")
+
+
+@pytest.mark.parametrize(
+    "mend", [{"least_confidence": 7}, {"strength": 0.5}, {"when": "never"}, {"repair": "../data/x"}]
+)
+def test_nothing_is_read_for_an_idea_that_was_refused(edited, mend):
+    assert edits_told(edited, "refused", **mend) == ""
+
+
+def test_other_measures_are_held_against_the_seeds_of_the_same_look(played):
+    made, _ = played
+    arms = {arm["name"]: arm for arm in made.study.comparison["arms"]}
+    arms["random"]["mAP50"] = {"mean": 0.9, "sd": 0.1, "per_seed": [0.5, 0.6, 0.9, 0.9]}
+    arms["wide_ones"] |= {"baseline_seeds": 2, "mAP50": {"mean": 0.7, "sd": 0.1, "per_seed": [0.7]}}
+    said = idea_facts(made.study, Idea("wide_ones", 1, state="measured"), [])
+    assert "In mAP at IoU 0.5 +0.150, in mAR +0.031." in said
 
 
 def test_the_short_trials_of_the_variant_that_went_on_are_told_too(played):

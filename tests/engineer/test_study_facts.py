@@ -66,12 +66,14 @@ def test_earlier_code_is_shown_once_and_only_as_far_as_it_fits(tmp_path):
         ideas.append(Idea(name, 1, metric=name))
         events.append({"event": "accepted", "round": 1, "suggestion": name, "file": file})
     told = code_text(replace(study, events=events), ideas)
-    assert told == "`again` of `again`:\n\n```python\nx = 1\n```"
+    left_out = "Left out, as this is long enough: 1 file."
+    assert told == f"`again` of `again`:\n\n```python\nx = 1\n```\n\n{left_out}"
 
 
 def test_the_code_of_the_best_ideas_comes_first(tmp_path):
+    """An idea whose variant had the full trials counts with the gain of that."""
     study = study_view(tmp_path, FRAMES)
-    gains = {"weak": 0.01, "waiting": None, "best": 0.05, "latest": None, "long": 0.04}
+    gains = {"lost": -0.02, "weak": 0.01, "waiting": None, "best": None, "latest": None, "long": 0.04}
     events = []
     for name in gains:
         file = tmp_path / f"metrics/generated/1/{name}.py"
@@ -79,10 +81,12 @@ def test_the_code_of_the_best_ideas_comes_first(tmp_path):
         file.write_text("z = 1\n" * 3000 if name == "long" else f"{name} = 1\n")  # which leaves the others room
         events.append({"event": "accepted", "round": 1, "suggestion": name, "file": f"metrics/generated/1/{name}.py"})
     ideas = [Idea(name, 1, metric=name, expected=gain) for name, gain in gains.items()]
+    ideas.append(Idea("best_v2", 1, metric="best", variant_of="best", expected=0.05))
     told = code_text(replace(study, events=events), ideas)
     assert [line[1:].split("`")[0] for line in told.splitlines() if line.startswith("`") and " of " in line] == [
-        "best", "weak", "latest", "waiting"
+        "best", "weak", "latest", "waiting", "lost"
     ]  # fmt: skip
+    assert told.endswith("Left out, as this is long enough: 1 file.")
 
 
 def test_a_study_without_anything_says_nothing(tmp_path):
