@@ -54,8 +54,16 @@ def studies(server, pictures, tmp_path_factory):
     server.busy_every = 7
     told = {"far": made(far, url), "near": made(near, str(pictures))}
 
+    def pictures_asked() -> int:
+        return sum(number for path, number in list(server.asked.items()) if path.endswith(".jpg"))
+
+    before, over = pictures_asked(), threading.Event()
+
     def restart() -> None:
-        time.sleep(1)
+        """Once the run fetches pictures; a server that is away when a run begins is an error at once."""
+        while pictures_asked() == before:
+            if over.wait(0.02):
+                return
         server.stop()
         time.sleep(3)
         server.start()
@@ -64,7 +72,9 @@ def studies(server, pictures, tmp_path_factory):
     restarting = threading.Thread(target=restart)
     restarting.start()
     runs = {"far": metricloop("run", "-C", str(far))}
+    over.set()
     restarting.join()
+    assert pictures_asked() > before
     runs["near"] = metricloop("run", "-C", str(near))
     for run in runs.values():
         assert run.returncode == 0, run.stdout + run.stderr
