@@ -80,7 +80,7 @@ def compare(
     alike = next((there for role in FAMILIES if (there := [arm for arm in families[role] if arm in numbers])), [])
     roles = Roles(baseline, families, groups, paired, alike)
     tested = {measure: tested_at_looks(samples[measure], numbers, roles, looks, units) for measure in MEASURES}
-    rows = []
+    rows, parts = [], parts_of({name: arms[name] for name in numbers})
     for name, own in numbers.items():
         state = tested[MEASURES[0]].states.get(name)
         used = len(state.sample.values) if state else looks[max(tested[MEASURES[0]].looks, 1) - 1].baseline
@@ -93,7 +93,7 @@ def compare(
             row["lead_over_it"] = _lead(tested[MEASURES[0]], copied, name, units)
         if whole and row["role"] == "treatment":
             row["lead_over_full"] = _lead(tested[MEASURES[0]], name, whole, units)
-        for part in parts_of(name, {arm: arms[arm] for arm in numbers}):
+        for part in parts.get(name, ()):
             row["lead_over_parts"][part] = _lead(tested[MEASURES[0]], name, part, units)
         rows.append(row)
     set_share_of_oracle(rows)

@@ -53,17 +53,17 @@ def _metric(entry: Mapping[str, Any], which: str) -> str:
     return PurePosixPath(entry[which]).stem
 
 
-def parts_of(name: str, arms: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The treatments among `arms`, entries of the plan, that use some of what a treatment uses, and nothing else."""
-    if arms[name]["role"] != "treatment":
-        return []
-    own = used_by(arms[name])
-    used = {other: used_by(entry) for other, entry in arms.items() if entry["role"] == "treatment"}
-    return [other for other, part in used.items() if part and part < own]
+def parts_of(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """For each treatment, the other treatments that use only a part of what it uses. arms: entries of the plan."""
+    used = {name: used_by(entry) for name, entry in arms.items() if entry["role"] == "treatment"}
+    return {name: [other for other, part in used.items() if part and part < own] for name, own in used.items()}
 
 
 def strongest_part(comparison: Mapping[str, Any], arm: Arm) -> tuple[Arm, dict[str, Any]] | None:
-    """The part of an arm with the highest gain, and the arm's lead over it; None where no part has results."""
+    """The arm with the highest gain among those that use only a part of what `arm` uses; and the lead of `arm` over it.
+
+    None if no such arm has results.
+    """
     leads = arm.get("lead_over_parts") or {}
     found = [row for row in comparison["arms"] if row["name"] in leads]
     if not found:

@@ -59,7 +59,7 @@ def notes(comparison: dict[str, Any]) -> list[str]:
     for arm in arms:
         if arm["role"] == "control":
             lines.append(f"{arm['name']} (control): {_about(arm)}.")
-    lines += [*_boxes(arms), *_parts(comparison), *_unsafe(arms)]
+    lines += [*_boxes(arms), *_leads_over_parts(comparison), *_unsafe(arms)]
     lines += _undecided(comparison)
     if comparison["search_images"] < FEW_IMAGES and summarise(comparison).outcome == "undecided":
         lines.append(_out_of_reach(comparison))
@@ -286,8 +286,8 @@ def _boxes(arms: list[Arm]) -> list[str]:
     return lines
 
 
-def _parts(comparison: dict[str, Any]) -> list[str]:
-    """What each arm of several metrics or a repair adds to the strongest arm that uses a part of it, in one note."""
+def _leads_over_parts(comparison: dict[str, Any]) -> list[str]:
+    """One note with the lead of each arm over the best arm that uses only a part of what it uses. [] without any."""
     told = []
     for arm in comparison["arms"]:
         if found := strongest_part(comparison, arm):

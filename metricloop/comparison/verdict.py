@@ -72,7 +72,11 @@ def summarise(comparison: dict[str, Any]) -> Verdict:
     if better:
         outcome = "better"
         headline = f"{_beaten(comparison, better)}{_beside(comparison, treatments, oracle)}"
-        details = [_evidence(better[0], comparison), *_parts(comparison, better[0]), *_boxes(comparison, better)]
+        details = [
+            _evidence(better[0], comparison),
+            *_lead_over_part(comparison, better[0]),
+            *_boxes(comparison, better),
+        ]
     else:
         outcome, headline, details = no_winner(comparison, treatments, baseline)
     if worse:
@@ -186,8 +190,8 @@ def _boxes(comparison: dict[str, Any], better: list[Arm]) -> list[str]:
     return lines
 
 
-def _parts(comparison: dict[str, Any], winner: Arm) -> list[str]:
-    """A line on what the winner adds to the strongest of the arms that use a part of it; none without such an arm."""
+def _lead_over_part(comparison: dict[str, Any], winner: Arm) -> list[str]:
+    """A line with the winner's lead over the best arm that uses only a part of what it uses. [] if none gains."""
     found = strongest_part(comparison, winner)
     if found is None or map_gain(found[0]) <= 0:
         return []

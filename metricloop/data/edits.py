@@ -53,7 +53,7 @@ def edit_columns(pool: Dataset, rows: Mapping[int, np.ndarray], errors: Mapping[
 
 
 def taken(edits: pa.Table, least_confidence: float, kinds: Collection[str] = KINDS) -> pa.Table:
-    """The rows of EDITS of these kinds, of which the repair is at least so sure; not those where it failed."""
+    """The edits of these kinds with at least this confidence. Rows for images where the repair failed are left out."""
     sure = column(edits, "confidence") >= least_confidence  # false for failures: nan
     return edits.filter(pa.array(sure & np.isin(edits["kind"].to_pylist(), [*kinds])))
 
@@ -61,8 +61,8 @@ def taken(edits: pa.Table, least_confidence: float, kinds: Collection[str] = KIN
 def apply_edits(
     pool: Dataset, edits: pa.Table, least_confidence: float, kinds: Collection[str] = KINDS
 ) -> tuple[Dataset, np.ndarray]:
-    """The pool with every edit of these kinds and of at least this confidence applied; and of each of its boxes the row
-    that it had.
+    """Apply the edits of these kinds with at least this confidence. Returns the edited pool, and for each of its boxes
+    the row of that box in the pool before.
 
     edits: a table of EDITS. Boxes keep their order and their ids; added boxes come last in their image, by place and
     class, with the box_id -1, and their row is -1. Without an edit to apply the pool itself comes back.

@@ -18,7 +18,7 @@ from metricloop.comparison.statistics import Gain, contrast, interval, resamplin
 from metricloop.data.manifest import read_first
 from metricloop.engineer.data_card import table
 from metricloop.engineer.desk import Answer, Desk, QuestionError
-from metricloop.engineer.prompt_text import mean_sd_of
+from metricloop.engineer.prompt_text import mean_sd
 from metricloop.engineer.questions import Compare
 from metricloop.engineer.study_view import errors_of
 from metricloop.evaluation.coco import SIZES
@@ -139,7 +139,7 @@ def _line(name: str, pair: Sequence[Sequence[float]], digits: int) -> list[str]:
     if not all(len(own) and np.isfinite(own).all() for own in values):
         return []
     change = signed(float(values[0].mean() - values[1].mean()), digits)
-    return [name, *(mean_sd_of(own, digits) for own in values), change]
+    return [name, *(mean_sd(own, digits) for own in values), change]
 
 
 def _map(values: Mapping[str, float | None]) -> float:

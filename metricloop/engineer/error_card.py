@@ -48,7 +48,7 @@ def read_errors(folder: Path, block_names: Sequence[str], search: Dataset) -> li
 def error_card(
     errors_per_seed: Sequence[Errors], class_names: Sequence[str], class_ap: Mapping[str, float] | None = None
 ) -> str:
-    """Errors by type, as the mean over the seeds of one arm, and by class.
+    """Tables of one arm's errors, by type and by class. Numbers are means over its seeds.
 
     class_ap: the arm's AP by class, without classes that have no object. Errors: ValueError without a seed.
     """

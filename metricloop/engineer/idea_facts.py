@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from metricloop import layout
-from metricloop.comparison.arm_rows import map_gain
+from metricloop.comparison.arm_rows import Arm, map_gain
 from metricloop.data.edits import EDITS, taken
 from metricloop.data.manifest import read_first
 from metricloop.data.tables import column, read_table
@@ -36,8 +36,12 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
 
     base: the errors of the random arm's detectors.
     """
-    lines = [outcome_text(idea), *_other_measures(study, idea), *_control(study, idea), *_parts(study, idea)]
-    lines += _edits(study, idea)
+    rows = {arm["name"]: arm for arm in study.comparison["arms"]}
+    own = rows.get(idea.name)
+    lines = [outcome_text(idea)]
+    if own and own["gain"]:
+        lines += [*_other_measures(study, own, rows), *_leads(own, rows)]
+    lines += [*_control(idea, rows), *_edits(study, idea)]
     subset, arm = study.folder / layout.subset_file(idea.name), study.plan["arms"].get(idea.name)
     if arm is None or not subset.is_file():
         return "\n".join(lines)
@@ -56,32 +60,30 @@ def idea_facts(study: StudyView, idea: Idea, base: Sequence[Errors]) -> str:
     return "\n".join(lines)
 
 
-def _control(study: StudyView, idea: Idea) -> list[str]:
-    """A line about the control that the idea asked for, once it has results."""
+def _control(idea: Idea, rows: Mapping[str, Arm]) -> list[str]:
+    """A line with the gain of the control that the idea asked for. [] while it has no results."""
     name = control_name(idea.name)
-    for arm in study.comparison["arms"]:
-        if arm["name"] == name and arm["gain"]:
-            change = arm["gain"]["mAP"]
-            about = numbers.policy(arm["policy"])
-            return [
-                f"Its control `{name}` ({about}): {numbers.signed(change['abs'])} mAP, 95 % interval "
-                f"{numbers.interval(change['ci95'])}."
-            ]
-    return []
-
-
-def _other_measures(study: StudyView, idea: Idea) -> list[str]:
-    """A line about mAP at IoU 0.5 and mAR, against random, of an idea with full trials."""
-    arms = {arm["name"]: arm for arm in study.comparison["arms"]}
-    row, base = arms.get(idea.name), next((arms[name] for name in baseline_arms(study) if name in arms), None)
-    if not row or not row["gain"] or base is None:
+    if name not in rows or not rows[name]["gain"]:
         return []
-    loose = row["mAP50"]["mean"] - float(np.mean(base["mAP50"]["per_seed"][: row["baseline_seeds"]]))  # of its look
-    return [f"In mAP at IoU 0.5 {numbers.signed(loose)}, in mAR {numbers.signed(row['gain']['mAR']['abs'])}."]
+    change, about = rows[name]["gain"]["mAP"], numbers.policy(rows[name]["policy"])
+    return [
+        f"Its control `{name}` ({about}): {numbers.signed(change['abs'])} mAP, 95 % interval "
+        f"{numbers.interval(change['ci95'])}."
+    ]
+
+
+def _other_measures(study: StudyView, own: Arm, rows: Mapping[str, Arm]) -> list[str]:
+    """A line with the gains in mAP at IoU 0.5 and in mAR. own: the idea's row; rows: all rows by name."""
+    base = next((rows[name] for name in baseline_arms(study) if name in rows), None)
+    if base is None:
+        return []
+    same_look = base["mAP50"]["per_seed"][: own["baseline_seeds"]]
+    loose = own["mAP50"]["mean"] - float(np.mean(same_look))
+    return [f"In mAP at IoU 0.5 {numbers.signed(loose)}, in mAR {numbers.signed(own['gain']['mAR']['abs'])}."]
 
 
 def _edits(study: StudyView, idea: Idea) -> list[str]:
-    """A line about what the repair of an idea changed in the pool."""
+    """A line that counts the edits of the idea's repair in the pool. [] without a repair, or without its edits."""
     if not idea.ran or idea.repair not in study.plan.get("repairs", {}):  # a refused idea may name anything
         return []
     options, file = Mend.model_validate(idea.policy["mend"]), study.folder / layout.edits_file(idea.repair)
@@ -98,17 +100,14 @@ def _edits(study: StudyView, idea: Idea) -> list[str]:
     ]
 
 
-def _parts(study: StudyView, idea: Idea) -> list[str]:
-    """A line about each arm with full trials that uses a part of what the idea uses."""
-    arms = {arm["name"]: arm for arm in study.comparison["arms"]}
-    lines = []
-    for part, lead in (arms.get(idea.name) or {}).get("lead_over_parts", {}).items():
-        if part in arms:
-            lines.append(
-                f"Against `{part}`, which uses a part of it and gains {numbers.signed(map_gain(arms[part]))} alone: "
-                f"{numbers.signed(lead['abs'])} mAP, 95 % interval {numbers.interval(lead['ci95'])}."
-            )
-    return lines
+def _leads(own: Arm, rows: Mapping[str, Arm]) -> list[str]:
+    """A line for each arm that uses only a part of what the idea uses: its gain, and the idea's lead over it."""
+    leads = {part: lead for part, lead in (own.get("lead_over_parts") or {}).items() if part in rows}
+    return [
+        f"Against `{part}`, which uses a part of it and gains {numbers.signed(map_gain(rows[part]))} alone: "
+        f"{numbers.signed(lead['abs'])} mAP, 95 % interval {numbers.interval(lead['ci95'])}."
+        for part, lead in leads.items()
+    ]
 
 
 def histogram_text(scores: Scores, metric: str) -> str:

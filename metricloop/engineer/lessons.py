@@ -108,7 +108,7 @@ def _about(summary: Mapping[str, Any], params: Params, comparison: Mapping[str, 
         f"{numbers.percent(pool['images_without_boxes'] / max(pool['images'], 1))} of the images without boxes, "
         f"{numbers.count(summary['classes'], 'class', 'classes')}; {numbers.percent(comparison['budget'])} of the pool "
         f"is trained on. Detector {params.train.detector}, {numbers.count(params.train.iterations, 'iteration')}. "
-        f"Random samples: mAP {mean_sd(base['mAP'])}, "
+        f"Random samples: mAP {mean_sd(base['mAP']['per_seed'])}, "
         f"{numbers.count(len(base['seeds']), 'seed')}, on {seen}."
     )
 

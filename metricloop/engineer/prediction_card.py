@@ -22,7 +22,7 @@ MOST_IMAGES = 2000  # looked at, drawn at random
 
 
 def prediction_card(pool: Dataset, predictions: Mapping[int, Detections] | None) -> str:
-    """Predictions by score, with their IoU with the nearest label of their class; "" without predictions or images.
+    """A table by score: how many predictions, and how well they overlap labels. "" without predictions or images.
 
     predictions: by image id; an image without an entry has none.
     """

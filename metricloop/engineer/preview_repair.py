@@ -42,7 +42,7 @@ FILE = "preview.py"
 
 
 def preview_repair(ask: Preview, desk: Desk, mend: Mend, edits: pa.Table) -> Answer:
-    """Describe the edits of the pool by a repair. mend: the option of the policy, which names it."""
+    """Describe what a repair would change in the pool. mend: the policy's option of that name."""
     lines = [
         f"Edits of `{clean(mend.repair, 60)}` on {count(len(desk.pool), 'image')} with "
         f"{count(len(desk.pool.boxes), 'label')}, by least confidence:",

@@ -57,7 +57,8 @@ def results_text(comparison: Mapping[str, Any], plan: Plan) -> str:
     base = next((arm for arm in arms.values() if arm["role"] == "baseline"), None)
     lines = [*map(sentence, told)]
     if base:
-        lines.append(f"Random samples: mAP {mean_sd(base['mAP'])} over {numbers.count(len(base['seeds']), 'seed')}.")
+        seeds = numbers.count(len(base["seeds"]), "seed")
+        lines.append(f"Random samples: mAP {mean_sd(base['mAP']['per_seed'])} over {seeds}.")
     return "\n".join([*lines, *([""] if lines else []), *(f"| {' | '.join(row)} |" for row in rows)])
 
 
@@ -67,14 +68,8 @@ def in_plan_order(comparison: Mapping[str, Any], plan: Plan) -> list[Mapping[str
     return [arms[name] for name in dict.fromkeys([*plan["arms"], *arms]) if name in arms]
 
 
-def mean_sd(spread: Mapping[str, Any]) -> str:
-    """The mean over seeds with its standard deviation, such as 0.300 ± 0.010; with one seed, the mean alone."""
-    sd = f" ± {numbers.fixed(spread['sd'])}" if spread["sd"] is not None else ""
-    return f"{numbers.fixed(spread['mean'])}{sd}"
-
-
-def mean_sd_of(values: Sequence[float] | np.ndarray, digits: int = 3) -> str:
-    """The mean of a value per seed with its standard deviation, as by `mean_sd`."""
+def mean_sd(values: Sequence[float] | np.ndarray, digits: int = 3) -> str:
+    """The mean of a value per seed and its standard deviation, such as 0.300 ± 0.010; of one seed, the mean alone."""
     sd = f" ± {numbers.fixed(float(np.std(values, ddof=1)), digits)}" if len(values) > 1 else ""
     return f"{numbers.fixed(float(np.mean(values)), digits)}{sd}"
 

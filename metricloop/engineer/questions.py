@@ -93,8 +93,8 @@ class Analyse(Section):
 
 
 class Preview(Section):
-    """What a metric and a policy would keep, and what that is likely to gain; for a policy with `mend`, what its repair
-    would change, and what is kept only where a metric is named. Nothing is trained."""
+    """What a metric and a policy would keep, and what that is likely to gain. With `mend` in the policy, also what its
+    repair would change; leave `metric` null to see the repair alone. Nothing is trained."""
 
     kind: Literal["preview"]
     why: Line = Field(description="the question that this answers")

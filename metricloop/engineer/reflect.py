@@ -9,7 +9,7 @@ from metricloop.comparison.screening import short_trials
 from metricloop.engineer.ask import ask_until_usable
 from metricloop.engineer.idea_facts import idea_facts, score_file
 from metricloop.engineer.ideas import Idea, ideas
-from metricloop.engineer.prompt_text import mean_sd_of, short_rule, short_text
+from metricloop.engineer.prompt_text import mean_sd, short_rule, short_text
 from metricloop.engineer.study_view import StudyView, baseline_arms, baseline_errors
 from metricloop.engineer.suggestion import Reflection, read_reflection, reflection_schema
 from metricloop.figures.example_pictures import extremes_picture
@@ -55,7 +55,7 @@ def _short(study: StudyView, tried: Sequence[Idea]) -> str:
     base = [arm for arm in baseline_arms(study) if arm in trials]
     if not own or not base:
         return short_text(tried, study.params.screen.share)
-    told = ", ".join(f"{arm} {mean_sd_of(trials[arm])}" for arm in (*base, *own))
+    told = ", ".join(f"{arm} {mean_sd(trials[arm])}" for arm in (*base, *own))
     return f"{short_rule(study.params.screen.share)} mAP ± standard deviation over the seeds of each: {told}."
 
 

@@ -86,7 +86,10 @@ def strengths_in(line: str | None) -> dict[str, float]:
 
 
 def kinds_in(line: str | None) -> tuple[str, ...]:
-    """Kinds of edits, `add, drop` as ("drop", "add"); all of them for None. Errors: ValueError for an unknown kind."""
+    """The kinds named in a line: `add, drop` gives ("drop", "add"); None gives all.
+
+    Errors: ValueError for an unknown kind.
+    """
     named = names_in(line) or KINDS
     if strange := sorted({*named} - {*KINDS}):
         raise ValueError(f"there is no kind of edits {strange[0]!r}; there are {', '.join(KINDS)}")
@@ -108,7 +111,7 @@ class Mend(Section):
 
     @property
     def chosen_kinds(self) -> tuple[str, ...]:
-        """The kinds of edits that are applied."""
+        """The kinds of edits to apply: those named in `kinds`, or all."""
         return kinds_in(self.kinds)
 
     @field_validator("kinds")

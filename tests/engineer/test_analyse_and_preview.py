@@ -13,7 +13,7 @@ from metricloop.engineer.analysis_inside import bounded
 from metricloop.engineer.desk import Desk
 from metricloop.engineer.explore import answer_to
 from metricloop.engineer.forecast import FEWEST, forecast, forecast_text, properties
-from metricloop.engineer.preview import overlap_text
+from metricloop.engineer.preview_subset import overlap_text
 from metricloop.engineer.questions import Analyse, Preview
 from metricloop.figures.subset_changes import FirstDraw
 from metricloop.sandbox.limits import Limits

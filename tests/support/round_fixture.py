@@ -113,7 +113,8 @@ def with_truth_arm(study: StudyView) -> StudyView:
 
 def row(name: str, role: str, policy: dict, gain: float | None = None, metric: str | None = None) -> dict:
     change = gain and {"abs": gain, "rel": 0.1, "ci95": [gain - 0.02, gain + 0.02], "p": 0.4, "p_holm": 0.5}
-    spread = {"mean": 0.3 + (gain or 0), "sd": 0.01, "per_seed": [0.3 + (gain or 0)] * 3}
+    mean = 0.3 + (gain or 0)
+    spread = {"mean": mean, "sd": 0.01, "per_seed": [mean - 0.01, mean, mean + 0.01]}
     return {
         "name": name, "role": role, "group": None, "metric": metric, "policy": policy, "images": 3,
         "boxes": 6, "boxes_ratio": 1.0, "seeds": [0, 1, 2], "baseline_seeds": 3,
