@@ -161,7 +161,7 @@ def errors_of(study: StudyView, arms: Sequence[str]) -> list[Errors]:
 
 
 def class_ap_of(study: StudyView, arms: Sequence[str]) -> dict[str, float]:
-    """AP by class on the search split, the mean over all detectors of these arms. Classes without objects are absent."""
+    """Mean AP by class of all detectors of these arms on the search split. A class without objects is left out."""
     found: dict[str, list[float]] = {}
     for block in _evaluated(study, arms):
         for entry in read_json(study.folder / layout.numbers_file(block))["seeds"].values():
